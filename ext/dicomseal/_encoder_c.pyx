@@ -1,0 +1,206 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: auto_pickle=False, autotestdict=False, embedsignature=False
+"""The compiled twin of dicomseal._encoder_py: the same stream, in blocks.
+
+Small pieces gather in one block of 64 KiB; what is larger goes to the hasher as it lies in memory.
+The hasher is called with the GIL held (hashlib drops it again for anything of 2 KiB and more).
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from dicomseal import terms
+from dicomseal.errors import EncodingError
+
+cdef enum:
+    BLOCK = 65536
+    DIRECT = 8192  # pieces of this size and more are not gathered
+
+
+cdef int _fill_traits() except -1:
+    for name in terms.SHORT_VRS | terms.LONG_VRS:
+        VR_TRAITS[(ord(name[0]) - 65) * 26 + ord(name[1]) - 65] = (
+            VR_KNOWN
+            | (VR_LONG if name in terms.LONG_VRS else 0)
+            | (VR_SPACE if name in terms.SPACE_PADDED else 0)
+            | terms.SWAP_WIDTH.get(name, 1) << 3
+        )
+    return 0
+
+_fill_traits()
+
+
+cdef uint16_t _code(vr) except? 0:
+    cdef bytes letters = vr.encode("ascii")
+    if len(letters) != 2:
+        raise EncodingError(f"{vr!r} is no value representation")
+    return <uint8_t> letters[0] | <uint16_t> (<uint8_t> letters[1]) << 8
+
+
+@cython.final
+cdef class Encoder:
+    """Feeds canonical bytes to ``update``, the method of a hasher."""
+
+    def __cinit__(self, update):
+        self._update = update
+        self.used = 0
+        self.block = <uint8_t*> malloc(BLOCK)
+        if self.block == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.block)
+
+    cdef int send(self, const uint8_t* data, Py_ssize_t length) except -1:
+        # the view dies with the call: a consumer that kept it would read freed memory
+        view = PyMemoryView_FromMemory(<char*> data, length, PyBUF_READ)
+        try:
+            self._update(view)
+        finally:
+            view.release()
+        return 0
+
+    cpdef int flush(self) except -1:
+        """Hand over what is held back."""
+        cdef Py_ssize_t length = self.used
+        if length:
+            self.used = 0
+            self.send(self.block, length)
+        return 0
+
+    cdef int put(self, const uint8_t* data, Py_ssize_t length) except -1 nogil:
+        if length >= DIRECT:
+            with gil:
+                self.flush()
+                self.send(data, length)
+            return 0
+        if length > BLOCK - self.used:
+            with gil:
+                self.flush()
+        memcpy(self.block + self.used, data, length)
+        self.used += length
+        return 0
+
+    cdef int put_swapped(self, const uint8_t* data, Py_ssize_t length, int width) except -1 nogil:
+        cdef Py_ssize_t whole = length - length % width
+        cdef Py_ssize_t done = 0
+        cdef Py_ssize_t n, i
+        cdef int k
+        cdef uint8_t* target
+        while done < whole:
+            if BLOCK - self.used < width:
+                with gil:
+                    self.flush()
+            n = BLOCK - self.used
+            n = min(n - n % width, whole - done)
+            target = self.block + self.used
+            i = 0
+            if width == 2:
+                while i < n:
+                    target[i] = data[done + i + 1]
+                    target[i + 1] = data[done + i]
+                    i += 2
+            else:
+                while i < n:
+                    for k in range(width):
+                        target[i + k] = data[done + i + width - 1 - k]
+                    i += width
+            self.used += n
+            done += n
+        return self.put(data + whole, length - whole)
+
+    cdef int put_header(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil:
+        cdef uint8_t head[12]
+        cdef int size = 8
+        _tag_and_vr(head, tag, vr)
+        if traits(vr) & VR_LONG:
+            head[6] = head[7] = 0
+            head[8] = length & 0xFF
+            head[9] = length >> 8 & 0xFF
+            head[10] = length >> 16 & 0xFF
+            head[11] = length >> 24
+            size = 12
+        elif length <= 0xFFFF:
+            head[6] = length & 0xFF
+            head[7] = length >> 8
+        else:
+            with gil:
+                raise EncodingError(
+                    f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has {length} bytes, too many for the VR "
+                    f"{chr(vr & 0xFF)}{chr(vr >> 8)} in explicit VR"
+                )
+        return self.put(head, size)
+
+    cdef int put_open(self, uint32_t tag, uint16_t vr) except -1 nogil:
+        cdef uint8_t head[8]
+        _tag_and_vr(head, tag, vr)
+        head[6] = head[7] = 0
+        return self.put(head, 8)
+
+    cdef int put_item(self) except -1 nogil:
+        return self.put(b"\xfe\xff\x00\xe0", 4)
+
+    cdef int put_close(self) except -1 nogil:
+        return self.put(b"\xfe\xff\xdd\xe0", 4)
+
+    def header(self, uint32_t tag, str vr, uint32_t length):
+        """Tag, VR, the two reserved bytes if the VR has them, length."""
+        self.put_header(tag, _code(vr), length)
+
+    def element(self, uint32_t tag, str vr, value, bint big_endian=False):
+        """A plain element: header and value, the value made even."""
+        cdef Py_buffer view
+        cdef uint16_t code = _code(vr)
+        cdef uint8_t known = traits(code)
+        PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        try:
+            self.put_header(tag, code, <uint32_t> (view.len + (view.len & 1)))
+            if big_endian and known >> 3 > 1:
+                self.put_swapped(<const uint8_t*> view.buf, view.len, known >> 3)
+            else:
+                self.put(<const uint8_t*> view.buf, view.len)
+            if view.len & 1:
+                self.put(b" " if known & VR_SPACE else b"\0", 1)
+        finally:
+            PyBuffer_Release(&view)
+
+    def data(self, value):
+        """A piece of a value whose header has been written."""
+        cdef Py_buffer view
+        PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        try:
+            self.put(<const uint8_t*> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    def open(self, uint32_t tag, str vr):
+        """The start of a sequence, or of an encapsulated value: no length."""
+        self.put_open(tag, _code(vr))
+
+    def item(self):
+        """The start of an item or of a fragment: the tag alone."""
+        self.put_item()
+
+    def fragment(self, value):
+        """A fragment of an encapsulated value, made even: no length either."""
+        self.put_item()
+        self.data(value)
+        if len(value) & 1:
+            self.put(b"\0", 1)
+
+    def close(self):
+        """The end of a sequence, or of an encapsulated value."""
+        self.put_close()
+
+
+cdef inline void _tag_and_vr(uint8_t* head, uint32_t tag, uint16_t vr) noexcept nogil:
+    head[0] = tag >> 16 & 0xFF
+    head[1] = tag >> 24
+    head[2] = tag & 0xFF
+    head[3] = tag >> 8 & 0xFF
+    head[4] = vr & 0xFF
+    head[5] = vr >> 8

@@ -1,0 +1,896 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: auto_pickle=False, autotestdict=False, embedsignature=False
+"""The compiled twin of dicomseal._index_py: 32 bytes a record, and no GIL while it walks.
+
+Where the source already is canonical (explicit VR little endian), neighbouring elements are not
+looked at again when they are hashed: they form a run, and a run goes to the encoder as one slice.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.string cimport memset
+
+from dicomseal._encoder_c cimport VR_KNOWN, VR_LONG, VR_SPACE, Encoder, traits
+
+from dicomseal import _record, dictionary as _dictionary
+from dicomseal._record import Ambiguity, Coverage, Limits, Record
+from dicomseal.errors import SourceError
+
+cdef enum:
+    # kinds, in the low bits of Rec.bits; the same numbers as in dicomseal._record
+    ELEMENT = 0
+    SEQUENCE = 1
+    ENCAPSULATED = 2
+    ITEM = 3
+    FRAGMENT = 4
+    KIND = 7
+    # flags, above them
+    UNDEFINED = 1 << 3
+    UNKNOWN_VR = 2 << 3
+    LONG_HEADER = 4 << 3
+    REWRITE = 8 << 3
+    GUESSED = 16 << 3
+
+    MAX_AMBIGUITIES = 100
+    WINDOW = 65536
+    GLANCE = 4096  # read after a jump: mostly the next header is all that is wanted
+
+cdef enum:
+    UNDEFINED_LENGTH = 0xFFFFFFFFU
+    TAG_ITEM = 0xFFFEE000U
+    TAG_ITEM_DELIMITATION = 0xFFFEE00DU
+    TAG_SEQUENCE_DELIMITATION = 0xFFFEE0DDU
+    TAG_SIGNATURES = 0xFFFAFFFAU
+    TAG_PIXEL_REPRESENTATION = 0x00280103U
+    TAG_LUT_DESCRIPTOR = 0x00283002U
+    # two letters, the first in the low byte
+    VR_OB = 0x424F
+    VR_OW = 0x574F
+    VR_SQ = 0x5153
+    VR_SS = 0x5353
+    VR_UN = 0x4E55
+    VR_US = 0x5355
+    VR_XS = 0x7378  # US or SS, see dicomseal.dictionary
+
+cdef struct Rec:
+    uint64_t start
+    uint64_t end
+    uint32_t tag
+    uint32_t next
+    uint32_t parent
+    uint16_t vr
+    uint16_t bits
+
+cdef struct Frame:
+    uint64_t stop
+    int64_t last
+    uint32_t number
+    uint8_t implicit
+    uint8_t swapped
+
+cdef struct Trouble:
+    uint64_t position
+    uint32_t holder
+    uint32_t tag
+    uint16_t vr
+    int kind
+    bint at_end
+
+TROUBLES = ("", "header", "value", "delimiter", "overrun", "no item", "stray", "vr", "length",
+            "records", "depth")
+cdef enum:
+    CUT_HEADER = 1
+    CUT_VALUE
+    NO_DELIMITER
+    OVERRUN
+    NO_ITEM
+    STRAY
+    BAD_VR
+    NO_LENGTH
+    TOO_MANY
+    TOO_DEEP
+
+
+cdef inline bint signable(uint32_t tag) noexcept nogil:
+    """PS3.3 C.12.1.1.3.1.1; dicomseal.tags.is_signable_tag says it in words."""
+    cdef uint32_t group = tag >> 16
+    return not (group < 8 or tag & 0xFFFF == 0 or group == 0xFFFA or group == 0xFFFE
+                or tag == 0x00080001U or tag == 0x4FFE0001U or tag == 0xFFFCFFFCU)
+
+
+cdef inline uint32_t load16(const uint8_t* p, bint swapped) noexcept nogil:
+    if swapped:
+        return <uint32_t> p[0] << 8 | p[1]
+    return <uint32_t> p[1] << 8 | p[0]
+
+
+cdef inline uint32_t load32(const uint8_t* p, bint swapped) noexcept nogil:
+    if swapped:
+        return <uint32_t> p[0] << 24 | <uint32_t> p[1] << 16 | <uint32_t> p[2] << 8 | p[3]
+    return <uint32_t> p[3] << 24 | <uint32_t> p[2] << 16 | <uint32_t> p[1] << 8 | p[0]
+
+
+cdef inline uint64_t content(Rec* rec) noexcept nogil:
+    """Where its value or content begins."""
+    return rec.start + (12 if rec.bits & LONG_HEADER else 8)
+
+
+cdef int _ascending(const void* a, const void* b) noexcept nogil:
+    cdef uint32_t x = (<const uint32_t*> a)[0]
+    cdef uint32_t y = (<const uint32_t*> b)[0]
+    return (x > y) - (x < y)
+
+
+cdef uint16_t _code(str vr) except? 0:
+    return ord(vr[0]) | <uint16_t> ord(vr[1]) << 8
+
+
+cdef str _letters(uint16_t vr):
+    return chr(vr & 0xFF) + chr(vr >> 8) if vr else ""
+
+
+@cython.final
+cdef class Index:
+    """Where every element of an encoded data set lies; see dicomseal._index_py.Index."""
+
+    cdef object _source          # a Source, or None where all bytes are in memory
+    cdef Py_buffer _view
+    cdef bint _has_view
+    cdef const uint8_t* _bytes   # those bytes
+    cdef uint64_t _length
+    cdef uint8_t* _window        # else: the bytes from _window_at on
+    cdef uint64_t _window_at
+    cdef Py_ssize_t _window_used
+
+    cdef Rec* _recs
+    cdef uint32_t _count, _room, _most
+    cdef Frame* _frames
+    cdef uint32_t _open_frames, _frame_room, _depth, _deepest
+    cdef uint32_t* _scopes
+    cdef uint32_t _scope_count, _scope_room
+    cdef uint32_t _odd[MAX_AMBIGUITIES]
+    cdef uint8_t _odd_kind[MAX_AMBIGUITIES]
+    cdef uint32_t _odd_count
+    cdef Trouble _trouble
+    cdef bint _implicit, _swapped
+    cdef uint64_t _trailing
+
+    cdef object _dictionary      # implicit VR only, as all that follows
+    cdef const uint32_t* _tags
+    cdef const uint8_t* _vrs
+    cdef Py_ssize_t _tag_count
+    cdef list _guesses
+    cdef dict _hints, _creators
+
+    def __cinit__(self, source, uint64_t start=0, stop=None, *, bint implicit=False,
+                  bint big_endian=False, int root=ITEM, limits=None):
+        cdef Rec* rec
+        cdef uint64_t end
+        limits = Limits() if limits is None else limits
+        if hasattr(source, "readinto"):
+            self._source = source
+            self._length = len(source)
+            self._window = <uint8_t*> malloc(WINDOW)
+            if self._window == NULL:
+                raise MemoryError
+        else:
+            PyObject_GetBuffer(source, &self._view, PyBUF_SIMPLE)
+            self._has_view = True
+            self._bytes = <const uint8_t*> self._view.buf
+            self._length = self._view.len
+        end = self._length if stop is None else stop
+        if end > self._length or start > end:
+            raise SourceError(f"bytes {start} to {end} of a source of {self._length}")
+        self._most = min(limits.records, 0xFFFFFFF0)
+        self._depth = min(limits.depth, 0x3FFFFFF0)
+        self._implicit = implicit
+        self._swapped = big_endian
+        self._guesses = []
+        if implicit:
+            self._load_dictionary()
+        self._grow()
+        rec = &self._recs[0]
+        memset(rec, 0, sizeof(Rec))
+        rec.start = start
+        rec.end = end
+        rec.bits = root
+        rec.vr = VR_SQ if root == SEQUENCE else 0
+        self._count = 1
+        self._push(0, end, implicit, big_endian)
+        with nogil:
+            self._walk()
+        free(self._frames)
+        self._frames = NULL
+        if self._trouble.kind:
+            self._raise(limits)
+        if self._guesses:
+            self.resolve()
+
+    def __dealloc__(self):
+        free(self._recs)
+        free(self._frames)
+        free(self._scopes)
+        free(self._window)
+        if self._has_view:
+            PyBuffer_Release(&self._view)
+
+    # --- memory -----------------------------------------------------------------------------------
+
+    cdef int _grow(self) except -1 nogil:
+        cdef uint32_t room = 64 if self._room == 0 else self._room + (self._room >> 1)
+        cdef Rec* more = <Rec*> realloc(self._recs, room * sizeof(Rec))
+        if more == NULL:
+            with gil:
+                raise MemoryError
+        self._recs = more
+        self._room = room
+        return 0
+
+    cdef inline int _push(self, uint32_t number, uint64_t stop, uint8_t implicit,
+                          uint8_t swapped) except -1 nogil:
+        cdef Frame* frame
+        if self._open_frames == self._frame_room:
+            self._frame_room = 16 if self._frame_room == 0 else self._frame_room * 2
+            frame = <Frame*> realloc(self._frames, self._frame_room * sizeof(Frame))
+            if frame == NULL:
+                with gil:
+                    raise MemoryError
+            self._frames = frame
+        frame = &self._frames[self._open_frames]
+        self._open_frames += 1
+        if self._open_frames > self._deepest:
+            self._deepest = self._open_frames
+        frame.number = number
+        frame.stop = stop
+        frame.last = -1
+        frame.implicit = implicit
+        frame.swapped = swapped
+        return 0
+
+    cdef const uint8_t* _need(self, uint64_t position, Py_ssize_t length) except NULL nogil:
+        """``length`` bytes (a window's at most) that lie in one piece."""
+        cdef uint64_t size
+        if self._bytes != NULL:
+            return self._bytes + position
+        if (position < self._window_at
+                or position + length > self._window_at + self._window_used):
+            size = WINDOW
+            if position > self._window_at + self._window_used and length < GLANCE:
+                size = GLANCE
+            size = min(size, self._length - position)
+            self._window_used = 0
+            with gil:
+                self._source.readinto(
+                    position, PyMemoryView_FromMemory(<char*> self._window, size, PyBUF_WRITE)
+                )
+            self._window_at = position
+            self._window_used = size
+        return self._window + (position - self._window_at)
+
+    # --- the walk ---------------------------------------------------------------------------------
+
+    cdef int _fail(self, int kind, uint64_t position, uint32_t holder, bint at_end=False,
+                   uint32_t tag=0, uint16_t vr=0) noexcept nogil:
+        self._trouble.kind = kind
+        self._trouble.position = position
+        self._trouble.holder = holder
+        self._trouble.at_end = at_end
+        self._trouble.tag = tag
+        self._trouble.vr = vr
+        return 1
+
+    cdef int _walk(self) except -1 nogil:
+        cdef uint64_t position = self._recs[0].start
+        cdef uint64_t stop_of_all = self._recs[0].end
+        cdef Frame* top
+        cdef Rec* rec
+        while self._open_frames:
+            top = &self._frames[self._open_frames - 1]
+            rec = &self._recs[top.number]
+            if position == top.stop:
+                if rec.bits & UNDEFINED:
+                    return self._fail(NO_DELIMITER, position, top.number, position == stop_of_all)
+                self._close(position)
+            elif rec.bits & KIND == ITEM:
+                if self._element(&position):
+                    break
+            elif self._item(&position):
+                break
+        return 0
+
+    cdef inline void _close(self, uint64_t position) noexcept nogil:
+        cdef Rec* rec
+        self._open_frames -= 1
+        rec = &self._recs[self._frames[self._open_frames].number]
+        rec.end = position
+        rec.next = self._count
+
+    cdef int _enter(self, uint64_t* position, uint32_t length, uint8_t implicit,
+                    uint8_t swapped) except -1 nogil:
+        """Open the record made last; its content comes next."""
+        cdef Frame* top = &self._frames[self._open_frames - 1]
+        cdef Rec* rec = &self._recs[self._count - 1]
+        cdef uint64_t stop = top.stop
+        cdef uint32_t tag = TAG_ITEM if rec.bits & KIND == ITEM else rec.tag
+        if length == UNDEFINED_LENGTH:
+            rec.bits |= UNDEFINED
+        else:
+            stop = content(rec) + length
+            if stop > top.stop:
+                return self._fail(OVERRUN, rec.start, top.number,
+                                  top.stop == self._recs[0].end, tag)
+        if (self._open_frames - 1) // 2 >= self._depth:
+            return self._fail(TOO_DEEP, rec.start, top.number)
+        position[0] = content(rec)
+        self._push(self._count - 1, stop, implicit, swapped)
+        return 0
+
+    cdef Rec* _add(self, uint64_t start, uint64_t end, uint32_t tag, uint16_t vr, uint16_t bits,
+                   uint32_t parent) except? NULL nogil:
+        cdef Rec* rec
+        if self._count >= self._most:
+            self._fail(TOO_MANY, start, parent)
+            return NULL
+        if self._count == self._room:
+            self._grow()
+        rec = &self._recs[self._count]
+        self._count += 1
+        rec.start = start
+        rec.end = end
+        rec.tag = tag
+        rec.next = self._count
+        rec.parent = parent
+        rec.vr = vr
+        rec.bits = bits
+        return rec
+
+    cdef int _item(self, uint64_t* position) except -1 nogil:
+        cdef Frame* top = &self._frames[self._open_frames - 1]
+        cdef uint32_t holder = top.number
+        cdef bint is_sequence = self._recs[holder].bits & KIND == SEQUENCE
+        cdef uint64_t start = position[0]
+        cdef uint64_t end
+        cdef uint32_t tag, length
+        cdef const uint8_t* p
+        if top.stop - start < 8:
+            return self._fail(CUT_HEADER, start, holder, top.stop == self._recs[0].end)
+        p = self._need(start, 8)
+        tag = load16(p, top.swapped) << 16 | load16(p + 2, top.swapped)
+        length = load32(p + 4, top.swapped)
+        if tag == TAG_SEQUENCE_DELIMITATION and self._recs[holder].bits & UNDEFINED:
+            position[0] = start + 8
+            self._close(start + 8)
+            return 0
+        if tag != TAG_ITEM:
+            return self._fail(NO_ITEM, start, holder, False, tag)
+        top.last += 1
+        if is_sequence:
+            if self._add(start, 0, <uint32_t> top.last, 0, ITEM, holder) == NULL:
+                return 1
+            return self._enter(position, length, top.implicit, top.swapped)
+        end = start + 8 + length
+        if length == UNDEFINED_LENGTH or end > top.stop:
+            return self._fail(OVERRUN, start, holder, top.stop == self._recs[0].end, tag)
+        if self._add(start, end, <uint32_t> top.last, 0,
+                     FRAGMENT | (REWRITE if length & 1 else 0), holder) == NULL:
+            return 1
+        position[0] = end
+        return 0
+
+    cdef int _element(self, uint64_t* position) except -1 nogil:
+        cdef Frame* top = &self._frames[self._open_frames - 1]
+        cdef uint32_t holder = top.number
+        cdef uint64_t start = position[0]
+        cdef uint64_t end
+        cdef uint32_t tag, length
+        cdef uint16_t vr
+        cdef uint16_t bits = ELEMENT
+        cdef uint8_t known
+        cdef uint8_t implicit = top.implicit
+        cdef uint8_t swapped = top.swapped
+        cdef const uint8_t* p
+        if self._open_frames == 1 and self._only_zeros(start, top.stop):
+            self._trailing = top.stop - start
+            top.stop = start
+            return 0
+        if top.stop - start < 8:
+            return self._fail(CUT_HEADER, start, holder, top.stop == self._recs[0].end)
+        p = self._need(start, 8)
+        tag = load16(p, swapped) << 16 | load16(p + 2, swapped)
+        if tag >= TAG_ITEM and tag >> 16 == 0xFFFE:
+            if tag == TAG_ITEM_DELIMITATION and self._recs[holder].bits & UNDEFINED:
+                position[0] = start + 8
+                self._close(start + 8)
+                return 0
+            return self._fail(STRAY, start, holder, False, tag)
+        if tag >> 16 == 0xFFFE:
+            return self._fail(STRAY, start, holder, False, tag)
+        if <int64_t> tag <= top.last:
+            if self._odd_count < MAX_AMBIGUITIES:
+                self._odd[self._odd_count] = self._count
+                self._odd_kind[self._odd_count] = tag < top.last
+                self._odd_count += 1
+        else:
+            top.last = tag
+
+        if implicit:
+            length = load32(p + 4, swapped)
+            vr = self._implicit_vr(tag, holder)
+            if vr == VR_UN and length == UNDEFINED_LENGTH:
+                vr = VR_SQ
+            if vr & 0x2020 == 0x2020:  # lower case: ambiguous
+                bits |= GUESSED
+        else:
+            vr = <uint16_t> p[5] << 8 | p[4]
+            known = traits(vr)
+            if known & (VR_KNOWN | VR_LONG) == VR_KNOWN:
+                length = load16(p + 6, swapped)
+            else:
+                if not known & VR_KNOWN and not (65 <= p[4] <= 90 and 65 <= p[5] <= 90):
+                    return self._fail(BAD_VR, start, holder, False, tag, vr)
+                if top.stop - start < 12:
+                    return self._fail(CUT_HEADER, start, holder, top.stop == self._recs[0].end)
+                bits |= LONG_HEADER
+                if p[6] | p[7]:
+                    bits |= REWRITE
+                length = load32(self._need(start, 12) + 8, swapped)
+                if not known & VR_KNOWN:
+                    vr = VR_UN  # a VR newer than this program: its length has 32 bits
+        known = VR_KNOWN if vr == VR_XS else traits(vr)  # xs becomes US or SS
+        if vr == VR_UN or (length > 0xFFFE and known & (VR_KNOWN | VR_LONG) == VR_KNOWN):
+            bits |= UNKNOWN_VR  # explicit VR cannot hold the latter (PS3.5 Section 6.2.2)
+
+        if vr == VR_SQ or (vr == VR_UN and length == UNDEFINED_LENGTH):
+            bits |= SEQUENCE
+        elif length == UNDEFINED_LENGTH:
+            if bits & GUESSED:
+                vr = VR_US if vr == VR_XS else VR_OW
+            if vr != VR_OB and vr != VR_OW:
+                return self._fail(NO_LENGTH, start, holder, False, tag, vr)
+            vr = VR_OB  # PS3.5 Annex A.4: encapsulated is OB
+            bits = (bits & ~GUESSED) | ENCAPSULATED
+        if bits & UNKNOWN_VR:
+            self._spread()
+        if bits & KIND != ELEMENT:
+            if tag == TAG_SIGNATURES:
+                self._note_scope(holder)
+            if self._add(start, 0, tag, vr, bits, holder) == NULL:
+                return 1
+            # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
+            if vr == VR_UN and not implicit:
+                if self._tags == NULL:
+                    with gil:
+                        self._load_dictionary()
+                return self._enter(position, length, True, False)
+            return self._enter(position, length, implicit, swapped)
+        end = start + (12 if bits & LONG_HEADER else 8) + length
+        if end > top.stop:
+            return self._fail(CUT_VALUE, start, holder, top.stop == self._recs[0].end, tag)
+        if length & 1:
+            bits |= REWRITE
+        if self._add(start, end, tag, vr, bits, holder) == NULL:
+            return 1
+        if implicit:
+            self._hint(self._count - 1, swapped)
+        position[0] = end
+        return 0
+
+    cdef void _spread(self) noexcept nogil:
+        """An unknown VR makes every sequence around it one that cannot be signed."""
+        cdef uint32_t i = self._open_frames
+        cdef Rec* rec
+        while i:
+            i -= 1
+            rec = &self._recs[self._frames[i].number]
+            if rec.bits & KIND == SEQUENCE:
+                if rec.bits & UNKNOWN_VR:
+                    return
+                rec.bits |= UNKNOWN_VR
+
+    cdef int _note_scope(self, uint32_t holder) except -1 nogil:
+        cdef uint32_t* more
+        if self._scope_count and self._scopes[self._scope_count - 1] == holder:
+            return 0
+        if self._scope_count == self._scope_room:
+            self._scope_room = 4 if self._scope_room == 0 else self._scope_room * 2
+            more = <uint32_t*> realloc(self._scopes, self._scope_room * sizeof(uint32_t))
+            if more == NULL:
+                with gil:
+                    raise MemoryError
+            self._scopes = more
+        self._scopes[self._scope_count] = holder
+        self._scope_count += 1
+        return 0
+
+    cdef bint _only_zeros(self, uint64_t position, uint64_t stop) except? True nogil:
+        cdef const uint8_t* p
+        cdef uint64_t n, i
+        if self._need(position, 1)[0]:
+            return False
+        while position < stop:
+            n = min(stop - position, <uint64_t> (8 if self._bytes == NULL else WINDOW))
+            p = self._need(position, n)
+            for i in range(n):
+                if p[i]:
+                    return False
+            position += n
+        return True
+
+    # --- implicit VR ------------------------------------------------------------------------------
+
+    cdef int _load_dictionary(self) except -1:
+        cdef const uint32_t[::1] tags
+        cdef const uint8_t[::1] vrs
+        self._dictionary = _dictionary.dictionary()
+        self._hints = {}
+        self._creators = {}
+        tags = self._dictionary.tags
+        vrs = self._dictionary.vrs
+        self._tag_count = tags.shape[0]
+        self._tags = &tags[0]
+        self._vrs = &vrs[0]
+        return 0
+
+    cdef uint16_t _implicit_vr(self, uint32_t tag, uint32_t holder) except? 0 nogil:
+        cdef Py_ssize_t low = 0
+        cdef Py_ssize_t high = self._tag_count
+        cdef Py_ssize_t middle
+        while low < high:
+            middle = (low + high) // 2
+            if self._tags[middle] < tag:
+                low = middle + 1
+            else:
+                high = middle
+        if (low < self._tag_count and self._tags[low] == tag
+                and not self._vrs[2 * low] == 111):  # o, as in ox: not all of those are known
+            return <uint16_t> self._vrs[2 * low + 1] << 8 | self._vrs[2 * low]
+        with gil:
+            return self._ask_dictionary(tag, holder)
+
+    cdef uint16_t _ask_dictionary(self, uint32_t tag, uint32_t holder) except? 0:
+        if tag >> 16 & 1:
+            return _code(self._dictionary.private(tag, self._creators.get((holder, tag >> 8))))
+        return _code(self._dictionary.public(tag))
+
+    cdef int _hint(self, uint32_t number, bint swapped) except -1 nogil:
+        """Remember what later elements need to know their VR, and which VRs are open."""
+        cdef Rec* rec = &self._recs[number]
+        cdef uint64_t length = rec.end - content(rec)
+        cdef const uint8_t* p
+        if rec.bits & GUESSED:
+            with gil:
+                self._guesses.append((number, _letters(rec.vr)))
+        if rec.tag >> 16 & 1 and 0x10 <= rec.tag & 0xFFFF <= 0xFF:
+            p = self._need(content(rec), min(length, <uint64_t> 64)) if length else NULL
+            with gil:
+                self._creators[rec.parent, (rec.tag >> 16) << 8 | rec.tag & 0xFF] = (
+                    PyBytes_FromStringAndSize(<char*> p, min(length, <uint64_t> 64))
+                    if length else b""
+                )
+        elif (rec.tag == TAG_PIXEL_REPRESENTATION or rec.tag == TAG_LUT_DESCRIPTOR) and length >= 2:
+            p = self._need(content(rec), 2)
+            with gil:
+                self._hints[rec.parent, rec.tag] = load16(p, swapped)
+        return 0
+
+    def resolve(self, **choice):
+        """Set the VRs that implicit VR leaves open: by the rules, or as ``ox="OB"`` says."""
+        cdef Rec* rec
+        for number, kind in self._guesses:
+            rec = &self._recs[number]
+            vr = choice.get(kind)
+            if vr is None:
+                vr = _dictionary.AMBIGUOUS[kind][0]
+                if kind == "xs" and self._nearest(number, TAG_PIXEL_REPRESENTATION):
+                    vr = "SS"
+                elif kind == "lt" and self._hints.get((rec.parent, TAG_LUT_DESCRIPTOR)) == 1:
+                    vr = "US"
+            if kind == "lt" and rec.end - content(rec) > 0xFFFE:
+                vr = "OW"  # the only one that can hold it
+            rec.vr = _code(vr)
+
+    cdef object _nearest(self, uint32_t number, uint32_t tag):
+        while number:
+            number = self._recs[number].parent
+            if (number, tag) in self._hints:
+                return self._hints[number, tag]
+        return None
+
+    cdef bint _inside_unknown(self, uint32_t number) noexcept nogil:
+        """Whether a record is content of a UN sequence, which is implicit VR little endian."""
+        while number:
+            number = self._recs[number].parent
+            if self._recs[number].vr == VR_UN:
+                return True
+        return False
+
+    # --- looking up -------------------------------------------------------------------------------
+
+    cdef int _raise(self, limits) except -1:
+        cdef Trouble* t = &self._trouble
+        cdef object detail = ""
+        if t.kind == BAD_VR:
+            detail = bytes((t.vr & 0xFF, t.vr >> 8))
+        elif t.kind == NO_LENGTH:
+            detail = _letters(t.vr)
+        elif t.kind == TOO_MANY:
+            detail = limits.records
+        elif t.kind == TOO_DEEP:
+            detail = limits.depth
+        raise _record.malformed(
+            TROUBLES[t.kind], t.position, self.record(t.holder),
+            self._recs[self._recs[t.holder].parent].tag, t.at_end, t.tag, detail,
+        )
+
+    cdef Rec* _at(self, uint32_t number) except NULL:
+        if number >= self._count:
+            raise IndexError(f"record {number} of {self._count}")
+        return &self._recs[number]
+
+    def __len__(self):
+        return self._count
+
+    @property
+    def scopes(self):
+        """The records (root or items) that hold a Digital Signatures Sequence themselves."""
+        return [self._scopes[i] for i in range(self._scope_count)]
+
+    @property
+    def ambiguities(self):
+        """Tags that come twice or out of order, the first 100."""
+        return [
+            Ambiguity("order" if self._odd_kind[i] else "duplicate",
+                      self._recs[self._odd[i]].tag, self._odd[i])
+            for i in range(self._odd_count)
+        ]
+
+    @property
+    def trailing(self):
+        """How many zero bytes follow the data set."""
+        return self._trailing
+
+    @property
+    def guessed(self):
+        """Which kinds of ambiguous VR were met, see `resolve`."""
+        return frozenset(kind for _, kind in self._guesses)
+
+    def record(self, uint32_t number):
+        """One record; numbers run from 0, the root, in the order of the bytes."""
+        cdef Rec* rec = self._at(number)
+        return Record(
+            rec.tag, _letters(rec.vr), rec.bits & KIND, rec.bits >> 3, rec.start,
+            content(rec) if number else rec.start, rec.end, rec.next, rec.parent,
+        )
+
+    def children(self, uint32_t number):
+        """The numbers of the records directly inside one."""
+        cdef list found = []
+        cdef uint32_t stop = self._at(number).next
+        number += 1
+        while number < stop:
+            found.append(number)
+            number = self._recs[number].next
+        return iter(found)
+
+    def find(self, uint32_t scope, uint32_t tag):
+        """The first element with this tag directly inside a scope, or -1."""
+        cdef uint32_t stop = self._at(scope).next
+        cdef uint32_t number = scope + 1
+        with nogil:
+            while number < stop and self._recs[number].tag != tag:
+                number = self._recs[number].next
+        return number if number < stop else -1
+
+    def value(self, uint32_t number):
+        """The value of an element or fragment as it is stored, a copy."""
+        cdef Rec* rec = self._at(number)
+        cdef uint64_t start = content(rec) if number else rec.start
+        if self._bytes == NULL:
+            return self._source.read(start, rec.end - start)
+        return PyBytes_FromStringAndSize(<char*> self._bytes + start, rec.end - start)
+
+    # --- the canonical stream ---------------------------------------------------------------------
+
+    def stream(self, update, uint32_t scope=0, tags=None, *, without=(), bint legacy=False):
+        """Feed the canonical form of a scope's elements to a hasher (PS3.3 C.12.1.1.3.1.1)."""
+        cdef _Stream out = _Stream(self, update, legacy)
+        cdef uint32_t* wanted = NULL
+        cdef Py_ssize_t n = 0
+        cdef Py_ssize_t i
+        cdef uint32_t signed = 0
+        cdef uint32_t unsigned = 0
+        cdef list unknown = []
+        self._at(scope)
+        if tags is not None:
+            n = len(tags)
+            wanted = <uint32_t*> malloc((n + 1) * sizeof(uint32_t))
+            if wanted == NULL:
+                raise MemoryError
+        try:
+            if wanted != NULL:
+                for i, tag in enumerate(tags):
+                    wanted[i] = tag
+                qsort(wanted, n, sizeof(uint32_t), _ascending)
+            out.scope(scope, wanted, n, frozenset(without), &signed, &unsigned, unknown)
+        finally:
+            free(wanted)
+        return Coverage(signed, unsigned, tuple(unknown))
+
+    def stream_items(self, update, bint legacy=False):
+        """Feed the items or fragments of an index whose root is no data set."""
+        cdef _Stream out = _Stream(self, update, legacy)
+        with nogil:
+            out.emit(1, self._count)
+            out.end()
+        out.encoder.flush()
+
+
+@cython.final
+cdef class _Stream:
+    """One passage over the records of an index."""
+
+    cdef Index index
+    cdef Encoder encoder
+    cdef bint legacy, native, swapped
+    cdef uint64_t run_start, run_end  # bytes of the source that go out as they are
+    cdef uint32_t* ends
+
+    def __cinit__(self, Index index, update, bint legacy):
+        self.index = index
+        self.encoder = Encoder(update)
+        self.legacy = legacy
+        self.native = not (index._implicit or index._swapped)
+        self.swapped = index._swapped
+        self.ends = <uint32_t*> malloc((index._deepest + 1) * sizeof(uint32_t))
+        if self.ends == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.ends)
+
+    cdef inline int run(self, uint64_t start, uint64_t end) except -1 nogil:
+        if start != self.run_end:
+            self.end()
+            self.run_start = start
+        self.run_end = end
+        return 0
+
+    cdef int end(self) except -1 nogil:
+        """Send the run that is open."""
+        cdef uint64_t start = self.run_start
+        cdef uint64_t end = self.run_end
+        self.run_start = self.run_end = 0
+        return self.source(start, end - start)
+
+    cdef int source(self, uint64_t start, uint64_t length) except -1 nogil:
+        """Bytes of the source, as they are."""
+        cdef Py_ssize_t piece
+        if length == 0:
+            return 0
+        if self.index._bytes != NULL:
+            return self.encoder.put(self.index._bytes + start, length)
+        while length:
+            piece = min(length, <uint64_t> WINDOW)
+            self.encoder.put(self.index._need(start, piece), piece)
+            start += piece
+            length -= piece
+        return 0
+
+    cdef int scope(self, uint32_t scope, uint32_t* wanted, Py_ssize_t n, frozenset without,
+                   uint32_t* signed, uint32_t* unsigned, list unknown) except -1:
+        cdef Rec* recs = self.index._recs
+        cdef uint32_t stop = recs[scope].next
+        cdef uint32_t number = scope + 1
+        cdef uint32_t tag
+        cdef Py_ssize_t low, high, middle
+        cdef bint some = len(without) > 0
+        cdef bint listed = True
+        if self.index._inside_unknown(scope):
+            self.native = self.swapped = False
+        with nogil:
+            while number < stop:
+                tag = recs[number].tag
+                if signable(tag):
+                    if some:
+                        with gil:
+                            if tag in without:
+                                number = recs[number].next
+                                continue
+                    if wanted != NULL:
+                        low = 0
+                        high = n
+                        while low < high:
+                            middle = (low + high) // 2
+                            if wanted[middle] < tag:
+                                low = middle + 1
+                            else:
+                                high = middle
+                        listed = low < n and wanted[low] == tag
+                    if listed and not recs[number].bits & UNKNOWN_VR:
+                        signed[0] += 1
+                        self.emit(number, recs[number].next)
+                    else:
+                        unsigned[0] += 1
+                        if listed and wanted != NULL:
+                            with gil:
+                                unknown.append(tag)
+                number = recs[number].next
+            self.end()
+        self.encoder.flush()
+        return 0
+
+    cdef int emit(self, uint32_t number, uint32_t stop) except -1 nogil:
+        cdef Rec* rec
+        cdef uint32_t depth = 0
+        cdef uint16_t kind
+        while True:
+            while depth and number == self.ends[depth - 1]:
+                depth -= 1
+                # the record that ends here is not at hand; its delimiter is the same everywhere
+                self.end()
+                self.encoder.put_close()
+            if number >= stop:
+                return 0
+            rec = &self.index._recs[number]
+            kind = rec.bits & KIND
+            if kind == ITEM:
+                self.end()
+                self.encoder.put_item()
+            elif kind == FRAGMENT:
+                self.fragment(rec)
+            elif not signable(rec.tag):
+                number = rec.next
+                continue
+            elif kind == ELEMENT:
+                if self.native and not rec.bits & REWRITE:
+                    self.run(rec.start, rec.end)
+                else:
+                    self.element(rec)
+            else:
+                self.end()
+                self.encoder.put_open(rec.tag, rec.vr)
+                self.ends[depth] = rec.next
+                depth += 1
+            number += 1
+
+    cdef int fragment(self, Rec* rec) except -1 nogil:
+        cdef uint64_t length = rec.end - content(rec)
+        cdef uint32_t even = <uint32_t> (length + (length & 1))
+        cdef uint8_t size[4]
+        self.end()
+        self.encoder.put_item()
+        if self.legacy:
+            size[0] = even & 0xFF
+            size[1] = even >> 8 & 0xFF
+            size[2] = even >> 16 & 0xFF
+            size[3] = even >> 24
+            self.encoder.put(size, 4)
+        self.source(content(rec), length)
+        if length & 1:
+            self.encoder.put(b"\0", 1)
+        return 0
+
+    cdef int element(self, Rec* rec) except -1 nogil:
+        """One plain element whose header differs from the source's."""
+        cdef uint64_t start = content(rec)
+        cdef uint64_t length = rec.end - start
+        cdef uint64_t piece
+        cdef uint8_t known = traits(rec.vr)
+        cdef int width = known >> 3
+        self.end()
+        self.encoder.put_header(rec.tag, rec.vr, <uint32_t> (length + (length & 1)))
+        if self.swapped and width > 1:
+            while length:
+                piece = min(length, <uint64_t> WINDOW)
+                self.encoder.put_swapped(self.index._need(start, piece), piece, width)
+                start += piece
+                length -= piece
+        else:
+            self.source(start, length)
+        if (rec.end - content(rec)) & 1:
+            self.encoder.put(b" " if known & VR_SPACE else b"\0", 1)
+        return 0

@@ -1,0 +1,106 @@
+"""The exceptions of dicomseal: one root, and a code beside every sentence.
+
+A verification never raises for a bad file, it reports. Everything else that can go wrong in a
+public call (a key that does not fit, a file that is no DICOM, a tag that cannot be signed) ends in
+a subclass of `DicomSealError`; no built-in exception leaves a public function.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendError",
+    "CertificateError",
+    "DicomSealError",
+    "EncodingError",
+    "KeyFileError",
+    "MalformedError",
+    "SigningError",
+    "SourceError",
+    "TrustError",
+    "UsageError",
+    "VerificationError",
+]
+
+
+class DicomSealError(Exception):
+    """The root of every exception that dicomseal raises.
+
+    Attributes:
+        code: a short, stable, machine-readable name of what went wrong, e.g. ``"truncated"``.
+            It is what stands in ``error.code`` of a JSON report.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class UsageError(DicomSealError):
+    """A call or a command line that makes no sense: an unknown tag, location or algorithm name."""
+
+    code = "usage"
+
+
+class BackendError(DicomSealError):
+    """``DICOMSEAL_BACKEND`` names a backend that is not there."""
+
+    code = "backend"
+
+
+class SourceError(DicomSealError):
+    """The bytes could not be had: no such file, no permission, an I/O error, a wrong type."""
+
+    code = "unreadable"
+
+
+class MalformedError(DicomSealError):
+    """The bytes are not a DICOM data set (PS3.5, PS3.10), or are cut short.
+
+    Attributes:
+        offset: where in the data set's encoding reading stopped, in bytes, or None.
+    """
+
+    code = "malformed"
+
+    def __init__(self, message: str, code: str | None = None, offset: int | None = None) -> None:
+        super().__init__(message, code)
+        self.offset = offset
+
+
+class EncodingError(DicomSealError):
+    """An element cannot be written in canonical form, e.g. a value too long for its VR."""
+
+    code = "encoding"
+
+
+class CertificateError(DicomSealError):
+    """A certificate that cannot be read, or is not there."""
+
+    code = "certificate"
+
+
+class KeyFileError(DicomSealError):
+    """A private key that cannot be read, or does not belong to the certificate."""
+
+    code = "key"
+
+
+class TrustError(DicomSealError):
+    """Trust anchors that cannot be read, or a trust store with nothing in it."""
+
+    code = "trust"
+
+
+class SigningError(DicomSealError):
+    """The object cannot be signed as asked; nothing was written."""
+
+    code = "signing"
+
+
+class VerificationError(DicomSealError):
+    """What `ObjectReport.require` raises for an object whose verdict is not ``passed``."""
+
+    code = "verification"

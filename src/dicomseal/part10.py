@@ -1,0 +1,323 @@
+"""From a file to the bytes of its data set: preamble, File Meta Information, inflation (PS3.10).
+
+How a file is read, and why:
+
+* Up to `SNAPSHOT` bytes it is read whole into a buffer that the next file reuses. Index and hash
+  then see the same bytes, whatever happens to the file meanwhile.
+* What is larger is read through a `Window`, a piece at a time, so memory stays flat. The file is
+  looked at again when the work is done (`Window.check`): one that was changed, truncated or
+  replaced in between is an error, never a verdict.
+* Nothing is mapped: a mapped file that shrinks or fails to read ends the process with SIGBUS.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from . import _record, terms
+from .errors import MalformedError, SourceError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from .canonical import Index
+
+SNAPSHOT = 8 << 20
+_PREFIX = 128
+_O_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _os_error(path: str, error: OSError) -> SourceError:
+    codes = {FileNotFoundError: "not_found", PermissionError: "permission"}
+    message = f"{path}: {error.strerror or error}"
+    return SourceError(message, codes.get(type(error), "unreadable"))
+
+
+class Window:
+    """A file of any size, read where it is wanted; a `dicomseal._record.Source`.
+
+    Args:
+        descriptor: an open file descriptor; the window owns it from now on.
+        path: for messages.
+    """
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._state = self._look()
+        self._length = os.fstat(descriptor).st_size
+
+    def _look(self) -> tuple[int, ...]:
+        s = os.fstat(self._descriptor)
+        return s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes from ``offset``.
+
+        Raises:
+            SourceError: an I/O error, or the file has become shorter.
+        """
+        target = bytearray(length)
+        self.readinto(offset, memoryview(target))
+        return bytes(target)
+
+    def readinto(self, offset: int, target: memoryview) -> None:
+        """Fill ``target`` from ``offset``; errors as `read`."""
+        try:
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            done = 0
+            while done < len(target):
+                n = _readinto(self._descriptor, target[done:])
+                if not n:
+                    raise SourceError(f"{self._path}: became shorter while it was read", "changed")
+                done += n
+        except OSError as error:
+            raise _os_error(self._path, error) from None
+
+    def check(self) -> None:
+        """Raise a `SourceError` with code ``changed`` if the file is not what it was."""
+        if self._look() != self._state:
+            raise SourceError(
+                f"{self._path}: changed while it was read; verify it again", "changed"
+            )
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _readinto(descriptor: int, target: memoryview) -> int:
+    if hasattr(os, "readv"):
+        return os.readv(descriptor, [target])
+    piece = os.read(descriptor, len(target))
+    target[: len(piece)] = piece
+    return len(piece)
+
+
+class Reader:
+    """Opens files one after the other, small ones into one buffer that it keeps.
+
+    A `Part10` from a path is valid until the next `open` of the same reader. One reader per thread.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(1 << 20)
+
+    def open(self, path: str | os.PathLike[str], limits: _record.Limits | None = None) -> Part10:
+        """Read the file at ``path``.
+
+        Raises:
+            SourceError: it cannot be read.
+            MalformedError: it is not DICOM.
+        """
+        name = os.fsdecode(path)
+        descriptor = -1
+        try:
+            descriptor = os.open(path, _O_FLAGS)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(f"{name}: not a regular file", "unreadable")
+            if status.st_size > SNAPSHOT:
+                window, descriptor = Window(descriptor, name), -1
+                return Part10(window, len(window), limits)
+            size = self._snapshot(descriptor, status.st_size)
+        except OSError as error:
+            raise _os_error(name, error) from None
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        return Part10(memoryview(self._buffer)[:size], size, limits)
+
+    def _snapshot(self, descriptor: int, size: int) -> int:
+        if size > len(self._buffer):
+            self._buffer = bytearray(size + (size >> 2))
+        target = memoryview(self._buffer)
+        done = 0
+        while done < size:
+            n = _readinto(descriptor, target[done:size])
+            if not n:
+                break  # it has become shorter: what is missing shows as truncation
+            done += n
+        return done
+
+
+class Part10:
+    """An encoded data set, found in a file or in bytes.
+
+    Attributes:
+        source: the bytes: bytes-like, or a `Window`.
+        size: how many there are, preamble and meta information included.
+        start: offset of the data set in the source (after inflation).
+        transfer_syntax: its UID; the one recognised from the bytes where none is stated.
+        stated: whether the File Meta Information states it.
+        implicit, big_endian: what it means for the encoding.
+        deflated: the compressed bytes of a deflated data set; ``source`` is what came out.
+        trailer: what follows them: nothing, a NUL, or a checksum and length as gzip writes them.
+        head: the bytes before the data set, as they are in the file.
+    """
+
+    def __init__(self, source: Any, size: int, limits: _record.Limits | None = None) -> None:
+        self.source = source
+        self.size = size
+        self.limits = limits or _record.Limits()
+        self.deflated: bytes | None = None
+        self.trailer = b""
+        if size == 0:
+            raise MalformedError("the file is empty", "empty", 0)
+        head = self._read(0, min(size, 1 << 16))
+        if head[_PREFIX : _PREFIX + 4] == b"DICM":
+            position = _PREFIX + 4
+        elif head[:2] == b"\x02\x00" and bytes(head[4:6]).isalpha():
+            position = 0  # meta information without a preamble
+        else:
+            position = -1
+        uid = ""
+        if position >= 0:
+            self.start, uid = _meta(head, position)
+            if self.start > size:
+                raise MalformedError("the File Meta Information is cut short", "truncated", size)
+        else:
+            self.start = 0
+        self.stated = bool(uid)
+        if not uid:
+            uid = _recognise(self._read(self.start, min(8, size - self.start)), position >= 0)
+        self.transfer_syntax = uid
+        self.implicit = uid == terms.IMPLICIT_VR_LITTLE_ENDIAN
+        self.big_endian = uid == terms.EXPLICIT_VR_BIG_ENDIAN
+        self.head = bytes(head[: self.start])
+        if uid in terms.DEFLATED:
+            self._inflate()
+
+    @classmethod
+    def from_bytes(cls, data: Buffer, limits: _record.Limits | None = None) -> Part10:
+        """A file's content that is in memory already; errors as `Reader.open`."""
+        view = memoryview(data).cast("B")
+        return cls(view, len(view), limits)
+
+    @classmethod
+    def from_data_set(cls, data: Buffer, transfer_syntax: str) -> Part10:
+        """A data set alone, whose transfer syntax is known (and is not a deflated one)."""
+        self = cls.__new__(cls)
+        self.source = data
+        self.size = memoryview(data).nbytes
+        self.limits = _record.Limits()
+        self.deflated = None
+        self.trailer = b""
+        self.start = 0
+        self.stated = True
+        self.transfer_syntax = transfer_syntax
+        self.implicit = transfer_syntax == terms.IMPLICIT_VR_LITTLE_ENDIAN
+        self.big_endian = transfer_syntax == terms.EXPLICIT_VR_BIG_ENDIAN
+        self.head = b""
+        return self
+
+    def _read(self, offset: int, length: int) -> Any:
+        if isinstance(self.source, Window):
+            return self.source.read(offset, length)
+        return self.source[offset : offset + length]
+
+    def _inflate(self) -> None:
+        """PS3.5 Annex A.5: a raw deflate stream (RFC 1951), perhaps with one NUL behind it."""
+        limit = self.limits.inflated
+        self.deflated = bytes(self._read(self.start, self.size - self.start))
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            data = inflater.decompress(self.deflated, limit + 1)
+        except zlib.error as error:
+            raise MalformedError(f"the deflated data set cannot be inflated: {error}") from None
+        if len(data) > limit:
+            raise MalformedError(f"the data set inflates to more than {limit} bytes", "limit")
+        if not inflater.eof:
+            raise MalformedError("the deflated data set is cut short", "truncated")
+        self.trailer = inflater.unused_data
+        if self.trailer.strip(b"\0") and self.trailer != gzip_trailer(data):
+            raise MalformedError("bytes that are no padding follow the deflated data set")
+        self.check()
+        self.source = data
+        self.start = 0
+
+    def index(self) -> Index:
+        """The index of its elements, by the backend in use.
+
+        Raises:
+            MalformedError: the data set is malformed or cut short.
+        """
+        from .canonical import Index
+
+        return Index(
+            self.source,
+            self.start,
+            implicit=self.implicit,
+            big_endian=self.big_endian,
+            limits=self.limits,
+        )
+
+    def check(self) -> None:
+        """Raise a `SourceError` if a file that is read in pieces has changed meanwhile."""
+        if isinstance(self.source, Window):
+            self.source.check()
+
+
+def gzip_trailer(data: bytes) -> bytes:
+    """The CRC-32 and the length that some writers leave behind a deflated data set (RFC 1952)."""
+    return struct.pack("<LL", zlib.crc32(data), len(data) & 0xFFFFFFFF)
+
+
+def _meta(head: Any, position: int) -> tuple[int, str]:
+    """Where the group 0002 ends, and the Transfer Syntax UID in it (PS3.10 Section 7.1)."""
+    uid = ""
+    size = len(head)
+    while position + 8 <= size:
+        group, element, vr, length = struct.unpack_from("<HH2sH", head, position)
+        if group != 2:
+            return position, uid
+        value = position + 8
+        if vr in (b"OB", b"UN", b"OW", b"SQ", b"UT"):
+            if position + 12 > size:
+                raise MalformedError(
+                    "the File Meta Information is cut short", "truncated", position
+                )
+            (length,) = struct.unpack_from("<L", head, position + 8)
+            value = position + 12
+        elif not vr.isalpha():
+            raise MalformedError(
+                f"(0002,{element:04X}) in the File Meta Information is not in explicit VR",
+                "malformed", position,
+            )  # fmt: skip
+        if value + length > size:
+            raise MalformedError("the File Meta Information is cut short", "truncated", position)
+        if element == terms.TRANSFER_SYNTAX_UID & 0xFFFF:
+            uid = bytes(head[value : value + length]).rstrip(b"\0 ").decode("latin-1")
+        position = value + length
+    return position, uid
+
+
+def _recognise(head: Any, has_meta: bool) -> str:
+    """The transfer syntax of a data set that does not state one, from its first element."""
+    head = bytes(head)
+    if len(head) < 8:
+        if has_meta and not head:
+            return terms.EXPLICIT_VR_LITTLE_ENDIAN
+        raise MalformedError("not DICOM: too short", "not_dicom", 0)
+    (little,), (big,) = struct.unpack("<H", head[:2]), struct.unpack(">H", head[:2])
+    explicit = head[4:6].decode("latin-1") in terms.LONG_VRS | terms.SHORT_VRS
+    highest = 0xFFFE if has_meta else 0x0010  # without any label, only what begins as usual
+    if little <= big and 0 < little <= highest:
+        return terms.EXPLICIT_VR_LITTLE_ENDIAN if explicit else terms.IMPLICIT_VR_LITTLE_ENDIAN
+    if 0 < big <= highest and explicit:
+        return terms.EXPLICIT_VR_BIG_ENDIAN
+    raise MalformedError(
+        "not DICOM: no DICM at byte 128, and no data set at the first byte", "not_dicom", 0
+    )

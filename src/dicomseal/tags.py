@@ -1,0 +1,95 @@
+"""Tags and locations: how they are written, which may be signed (PS3.3 C.12.1.1.3.1.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from . import terms
+from .dictionary import keywords
+from .errors import UsageError
+
+__all__ = ["describe", "format_tag", "is_signable_tag", "parse_location", "parse_tag", "parse_tags"]
+
+_TAG = re.compile(r"\(?\s*([0-9A-Fa-f]{4})\s*,?\s*([0-9A-Fa-f]{4})\s*\)?")
+_NEVER = frozenset(
+    (terms.LENGTH_TO_END, terms.MAC_PARAMETERS_SEQUENCE, terms.DATA_SET_TRAILING_PADDING)
+)
+_STEP = re.compile(r"(.+?)\[(-?\d+)\]")
+
+
+def is_signable_tag(tag: int) -> bool:
+    """Whether an element with this tag can ever be part of the MAC calculation.
+
+    It is a rule about tags alone; an element that may be signed by its tag may still be left out
+    because its VR is UN (PS3.3 C.12.1.1.3.1.1).
+    """
+    group = tag >> 16
+    return not (group < 0x0008 or tag & 0xFFFF == 0 or group in (0xFFFA, 0xFFFE) or tag in _NEVER)
+
+
+def format_tag(tag: int) -> str:
+    """``(gggg,eeee)``, upper case."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def keyword(tag: int) -> str:
+    """The standard's keyword of a tag, or an empty string."""
+    return keywords().by_tag.get(tag, "")
+
+
+def describe(tag: int) -> str:
+    """``PatientName (0010,0010)``; the tag alone where there is no keyword."""
+    return f"{keyword(tag)} {format_tag(tag)}".lstrip()
+
+
+def parse_tag(text: str | int) -> int:
+    """A tag from ``gggg,eeee``, ``(gggg,eeee)``, ``ggggeeee``, a keyword, or an int.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if isinstance(text, int):
+        if 0 <= text <= 0xFFFFFFFF:
+            return int(text)
+        raise UsageError(f"{text} is not a tag: it takes a number from 0 to FFFFFFFF")
+    match = _TAG.fullmatch(text.strip())
+    if match:
+        return int(match[1] + match[2], 16)
+    tag = keywords().by_keyword.get(text.strip())
+    if tag is None:
+        raise UsageError(
+            f"{text!r} is not a tag: write gggg,eeee (four hexadecimal digits each) "
+            "or a keyword such as PatientName"
+        )
+    return tag
+
+
+def parse_tags(tags: Iterable[str | int]) -> list[int]:
+    """Several tags, ascending, each once."""
+    return sorted({parse_tag(tag) for tag in tags})
+
+
+def parse_location(text: str) -> list[tuple[int, int]]:
+    """``BeamSequence[0].ControlPointSequence[1]`` -> [(0x300A00B0, 0), (0x300A0111, 1)].
+
+    Item numbers count from zero. An empty text is the main data set: [].
+
+    Raises:
+        UsageError: a step is not ``TAG[NUMBER]``.
+    """
+    steps = []
+    for step in re.split(r"(?<=\])\.", text) if text else []:
+        match = _STEP.fullmatch(step)
+        if not match:
+            raise UsageError(
+                f"{step!r} in location {text!r} is not of the form BeamSequence[0] "
+                "(a keyword or gggg,eeee, then an item number in brackets, counted from 0)"
+            )
+        steps.append((parse_tag(match[1]), int(match[2])))
+    return steps
+
+
+def format_location(steps: Iterable[tuple[int, int]]) -> str:
+    """The inverse of `parse_location`, with keywords where the standard has them."""
+    return ".".join(f"{keyword(tag) or format_tag(tag)}[{number}]" for tag, number in steps)
