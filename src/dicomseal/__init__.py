@@ -1,0 +1,67 @@
+"""Sign and verify DICOM Digital Signatures (PS3.3 C.12.1.1.3, PS3.15 Annex C).
+
+>>> import dicomseal
+>>> report = dicomseal.verify("ct.dcm", trust=dicomseal.TrustStore.from_files("ca.pem"))
+>>> report.verdict
+'passed'
+>>> dicomseal.sign_file("ct.dcm", "signed.dcm", "key.pem", "cert.pem")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import DicomSealError, VerificationError
+
+if TYPE_CHECKING:
+    from . import canonical
+    from .report import ObjectReport, SignatureReport
+    from .signer import remove, remove_file, sign, sign_file
+    from .trust import TrustStore
+    from .verifier import verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DicomSealError",
+    "ObjectReport",
+    "SignatureReport",
+    "TrustStore",
+    "VerificationError",
+    "__version__",
+    "canonical",
+    "remove",
+    "remove_file",
+    "sign",
+    "sign_file",
+    "verify",
+]
+
+# where each public name lives; imported at its first use, so that the command starts quickly
+_HOMES = {
+    "ObjectReport": "report",
+    "SignatureReport": "report",
+    "TrustStore": "trust",
+    "canonical": "canonical",
+    "remove": "signer",
+    "remove_file": "signer",
+    "sign": "signer",
+    "sign_file": "signer",
+    "verify": "verifier",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{home}", __name__)
+    value = module if name == home else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

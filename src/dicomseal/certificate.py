@@ -1,0 +1,195 @@
+"""The Certificate of Signer, and whether its key made a signature over a MAC (PS3.15 Annex C).
+
+RSA is PKCS#1 v1.5 over a DigestInfo. DSA and ECDSA are outside the DICOM profiles, but dcmsign
+writes them. Certificates are parsed once per distinct DER.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa, utils
+
+from .errors import CertificateError
+from .sequence_items import der_length, without_padding
+
+# DER of a DigestInfo up to the digest (RFC 8017 Section 9.2, note 1; RIPEMD-160 is 1.3.36.3.2.1)
+DIGEST_INFO = {
+    "RIPEMD160": bytes.fromhex("3021300906052b2403020105000414"),
+    "MD5": bytes.fromhex("3020300c06082a864886f70d020505000410"),
+    "SHA1": bytes.fromhex("3021300906052b0e03021a05000414"),
+    "SHA256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "SHA384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "SHA512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+_PREHASHED = {
+    "MD5": utils.Prehashed(hashes.MD5()),  # noqa: S303
+    "SHA1": utils.Prehashed(hashes.SHA1()),  # noqa: S303
+    "SHA256": utils.Prehashed(hashes.SHA256()),
+    "SHA384": utils.Prehashed(hashes.SHA384()),
+    "SHA512": utils.Prehashed(hashes.SHA512()),
+}
+# cryptography has no RIPEMD-160: RSA takes the DigestInfo ready-made, and to DSA and ECDSA a
+# digest is a number, whatever hash of 160 bits it came from
+_NO_DIGEST_INFO = utils.NoDigestInfo()
+_PREHASHED_FOR_DSA = _PREHASHED | {"RIPEMD160": _PREHASHED["SHA1"]}
+_PKCS1 = padding.PKCS1v15()
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """What a report says of a Certificate of Signer.
+
+    Attributes:
+        subject, issuer: distinguished names, RFC 4514.
+        serial: serial number, hexadecimal.
+        sha256: fingerprint of the certificate's DER, hexadecimal.
+        key: kind and size of its public key, e.g. ``RSA 2048`` or ``ECDSA secp256r1``.
+        not_before, not_after: validity, ISO 8601 in UTC, both bounds inclusive.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    key: str
+    not_before: str
+    not_after: str
+
+
+class Certificate:
+    """A parsed certificate.
+
+    Attributes:
+        der: its DER.
+        x509: the same as `cryptography.x509.Certificate`.
+        public_key: its key.
+        signer: what reports say of it.
+        weak: why its key is weak, or an empty string.
+    """
+
+    __slots__ = ("der", "public_key", "signer", "weak", "x509")
+
+    def __init__(self, der: bytes) -> None:
+        if not der:
+            raise CertificateError("there is no certificate")
+        if der_length(der) > len(der):
+            raise CertificateError(
+                f"the certificate is cut short: {len(der)} of {der_length(der)} bytes"
+            )
+        try:
+            self.x509 = x509.load_der_x509_certificate(der)
+            self.public_key: Any = self.x509.public_key()
+            subject, issuer = self.x509.subject.rfc4514_string(), self.x509.issuer.rfc4514_string()
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+            raise CertificateError(f"the certificate cannot be parsed: {error}") from None
+        self.der = der
+        self.signer = Signer(
+            subject,
+            issuer,
+            f"{self.x509.serial_number:X}",
+            hashlib.sha256(der).hexdigest(),
+            describe_key(self.public_key),
+            self.x509.not_valid_before_utc.isoformat(),
+            self.x509.not_valid_after_utc.isoformat(),
+        )
+        size = getattr(self.public_key, "key_size", 0)
+        least = 224 if isinstance(self.public_key, ec.EllipticCurvePublicKey) else 2048
+        self.weak = f"key {self.signer.key}" if size < least else ""
+
+
+def describe_key(key: Any) -> str:
+    """Kind and size of a public key."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"ECDSA {key.curve.name}"
+    if isinstance(key, dsa.DSAPublicKey):
+        return f"DSA {key.key_size}"
+    return type(key).__name__.removeprefix("_").removesuffix("PublicKey")
+
+
+@lru_cache(maxsize=1024)
+def parse(der: bytes) -> Certificate:
+    """The certificate in a DER, parsed once.
+
+    Raises:
+        CertificateError: it cannot be parsed, or is cut short.
+    """
+    return Certificate(der)
+
+
+def is_supported(key: Any) -> bool:
+    """Whether signatures by this kind of key can be verified here."""
+    return isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, dsa.DSAPublicKey))
+
+
+def unpadded_signature(key: Any, signature: bytes) -> bytes:
+    """A Signature value without the NUL that made its length even."""
+    if isinstance(key, rsa.RSAPublicKey):
+        size = (key.key_size + 7) // 8
+        if len(signature) == size + 1 and signature[-1] == 0:
+            return signature[:size]
+        return signature
+    return without_padding(signature)
+
+
+def verify_mac(key: Any, digest: bytes, algorithm: str, signature: bytes) -> bool:
+    """Whether the private key that goes with ``key`` signed this MAC.
+
+    Args:
+        key: an RSA, DSA or EC public key of `cryptography`.
+        digest: the MAC.
+        algorithm: the defined term of its MAC Algorithm.
+        signature: the Signature value, padded or not.
+    """
+    signature = unpadded_signature(key, signature)
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            prehashed = _PREHASHED.get(algorithm)
+            if prehashed is None:
+                # documented for verify too, though the annotation leaves it out
+                key.verify(signature, DIGEST_INFO[algorithm] + digest, _PKCS1, _NO_DIGEST_INFO)  # type: ignore[arg-type]
+            else:
+                key.verify(signature, digest, _PKCS1, prehashed)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, digest, ec.ECDSA(_PREHASHED_FOR_DSA[algorithm]))
+        else:
+            key.verify(signature, digest, _PREHASHED_FOR_DSA[algorithm])
+    except InvalidSignature:
+        return False
+    return True
+
+
+def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
+    """The MAC that an RSA signature was made over; None if it is no signature of this key.
+
+    It tells a changed content from a damaged signature. DSA and ECDSA do not reveal it.
+    """
+    if not isinstance(key, rsa.RSAPublicKey):
+        return None
+    try:
+        info = key.recover_data_from_signature(unpadded_signature(key, signature), _PKCS1, None)
+    except InvalidSignature:
+        return None
+    prefix = DIGEST_INFO[algorithm]
+    return info[len(prefix) :] if info.startswith(prefix) else None
+
+
+def sign_mac(key: Any, digest: bytes, algorithm: str) -> bytes:
+    """The Signature value over a MAC, by a private key of `cryptography`."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        prehashed = _PREHASHED.get(algorithm)
+        if prehashed is None:
+            return key.sign(DIGEST_INFO[algorithm] + digest, _PKCS1, _NO_DIGEST_INFO)
+        return key.sign(digest, _PKCS1, prehashed)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(digest, ec.ECDSA(_PREHASHED_FOR_DSA[algorithm]))
+    if isinstance(key, dsa.DSAPrivateKey):
+        return key.sign(digest, _PREHASHED_FOR_DSA[algorithm])
+    raise TypeError(type(key).__name__)

@@ -1,0 +1,127 @@
+"""An item of the Digital Signatures Sequence (FFFA,FFFA), PS3.3 Table C.12-6."""
+
+from __future__ import annotations
+
+import re
+import struct
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from . import sequence_items as items
+from . import terms
+
+if TYPE_CHECKING:
+    from .canonical import Index
+
+_DT = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{1,6}))?([+-]\d{4})?")
+
+
+class DigitalSignature(msgspec.Struct, frozen=True):
+    """One signature as it stands in the object.
+
+    Attributes:
+        mac_id: MAC ID Number (0400,0005), which MAC Parameters item it goes with; None if absent.
+        uid: Digital Signature UID (0400,0100).
+        datetime: Digital Signature DateTime (0400,0105), as stored.
+        certificate_type: Certificate Type (0400,0110).
+        certificate: Certificate of Signer (0400,0115), DER without padding; empty if absent.
+        signature: Signature (0400,0120), as stored.
+        purpose: Digital Signature Purpose Code Sequence (0400,0401) as Code Value, Coding Scheme
+            Designator and Code Meaning; None if absent.
+        timestamp_type: Certified Timestamp Type (0400,0305); empty if absent.
+        timestamp: Certified Timestamp (0400,0310), DER without padding; empty if absent.
+    """
+
+    mac_id: int | None
+    uid: str
+    datetime: str
+    certificate_type: str
+    certificate: bytes
+    signature: bytes = b""
+    purpose: tuple[str, str, str] | None = None
+    timestamp_type: str = ""
+    timestamp: bytes = b""
+
+    def item(self) -> items.Item:
+        """As elements of a sequence item, ascending; empty optional ones are left out."""
+        made: items.Item = [
+            (terms.MAC_ID_NUMBER, "US", struct.pack("<H", self.mac_id or 0)),
+            items.text(terms.DIGITAL_SIGNATURE_UID, "UI", self.uid),
+            items.text(terms.DIGITAL_SIGNATURE_DATETIME, "DT", self.datetime),
+            items.text(terms.CERTIFICATE_TYPE, "CS", self.certificate_type),
+            items.binary(terms.CERTIFICATE_OF_SIGNER, self.certificate),
+        ]
+        if self.signature:
+            made.append(items.binary(terms.SIGNATURE, self.signature))
+        if self.timestamp:
+            made.append(items.text(terms.CERTIFIED_TIMESTAMP_TYPE, "CS", self.timestamp_type))
+            made.append(items.binary(terms.CERTIFIED_TIMESTAMP, self.timestamp))
+        if self.purpose:
+            value, scheme, meaning = self.purpose
+            code: items.Item = [
+                items.text(terms.CODE_VALUE, "SH", value),
+                items.text(terms.CODING_SCHEME_DESIGNATOR, "SH", scheme),
+                items.text(terms.CODE_MEANING, "LO", meaning),
+            ]
+            made.append((terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE, "SQ", [code]))
+        return made
+
+
+def read(index: Index, item: int, big_endian: bool) -> DigitalSignature:
+    """The signature in an item of the sequence; what is missing is empty."""
+    purpose = None
+    for code in items.items_of(index, item, terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE):
+        purpose = (
+            items.text_of(index, code, terms.CODE_VALUE),
+            items.text_of(index, code, terms.CODING_SCHEME_DESIGNATOR),
+            items.text_of(index, code, terms.CODE_MEANING),
+        )
+        break
+    return DigitalSignature(
+        items.number_of(index, item, terms.MAC_ID_NUMBER, big_endian),
+        items.text_of(index, item, terms.DIGITAL_SIGNATURE_UID),
+        items.text_of(index, item, terms.DIGITAL_SIGNATURE_DATETIME),
+        items.text_of(index, item, terms.CERTIFICATE_TYPE),
+        items.without_padding(items.value_of(index, item, terms.CERTIFICATE_OF_SIGNER, b"")),
+        items.value_of(index, item, terms.SIGNATURE, b""),
+        purpose,
+        items.text_of(index, item, terms.CERTIFIED_TIMESTAMP_TYPE),
+        items.without_padding(items.value_of(index, item, terms.CERTIFIED_TIMESTAMP, b"")),
+    )
+
+
+def parse_datetime(value: str, offset: str = "") -> datetime | None:
+    """A DT value (PS3.5 Section 6.2) as a datetime, aware if an offset from UTC is known.
+
+    Args:
+        value: the stored text.
+        offset: Timezone Offset From UTC (0008,0201) of the object, used where the value has none.
+
+    Returns:
+        None if it is no date and time.
+    """
+    match = _DT.fullmatch(value)
+    if not match:
+        return None
+    *parts, fraction, zone = match.groups()
+    defaults = (1, 1, 1, 0, 0, 0)
+    year, month, day, hour, minute, second = (
+        int(part) if part else default for part, default in zip(parts, defaults, strict=True)
+    )
+    try:
+        microsecond = int((fraction or "").ljust(6, "0"))
+        made = datetime(year, month, day, hour, minute, second, microsecond)
+        zone = zone or (offset if re.fullmatch(r"[+-]\d{4}", offset) else None)
+        if zone is None:
+            return made
+        distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+        return made.replace(tzinfo=timezone(-distance if zone[0] == "-" else distance))
+    except ValueError:
+        return None
+
+
+def format_datetime(when: datetime) -> str:
+    """An aware datetime as a DT value with its offset from UTC."""
+    return when.strftime("%Y%m%d%H%M%S.%f%z")[:26]

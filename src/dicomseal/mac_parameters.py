@@ -1,0 +1,83 @@
+"""An item of the MAC Parameters Sequence (4FFE,0001), PS3.3 Table C.12-6."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from . import sequence_items as items
+from . import terms
+from .errors import SigningError
+from .tags import is_signable_tag
+
+if TYPE_CHECKING:
+    from .canonical import Index
+
+MOST_TAGS = 0xFFFF // 4
+"""As many tags fit into Data Elements Signed in explicit VR, whose length has 16 bits."""
+
+
+class MacParameters(msgspec.Struct, frozen=True):
+    """How the MAC of one or more signatures is calculated.
+
+    Attributes:
+        mac_id: MAC ID Number (0400,0005); None if it is absent.
+        transfer_syntax: MAC Calculation Transfer Syntax UID (0400,0010).
+        algorithm: MAC Algorithm (0400,0015), a defined term.
+        data_elements_signed: Data Elements Signed (0400,0020), as tags.
+    """
+
+    mac_id: int | None
+    transfer_syntax: str
+    algorithm: str
+    data_elements_signed: tuple[int, ...]
+
+    def item(self) -> items.Item:
+        """As elements of a sequence item.
+
+        Raises:
+            SigningError: there are more tags than an explicit VR length can hold.
+        """
+        if len(self.data_elements_signed) > MOST_TAGS:
+            raise SigningError(
+                f"{len(self.data_elements_signed)} elements are to be signed; Data Elements "
+                f"Signed (0400,0020) can list {MOST_TAGS}: choose some with --tag"
+            )
+        words = [w for tag in self.data_elements_signed for w in (tag >> 16, tag & 0xFFFF)]
+        return [
+            (terms.MAC_ID_NUMBER, "US", struct.pack("<H", self.mac_id or 0)),
+            items.text(terms.MAC_CALCULATION_TRANSFER_SYNTAX_UID, "UI", self.transfer_syntax),
+            items.text(terms.MAC_ALGORITHM, "CS", self.algorithm),
+            (terms.DATA_ELEMENTS_SIGNED, "AT", struct.pack(f"<{len(words)}H", *words)),
+        ]
+
+    def unsignable(self) -> int | None:
+        """The first listed tag that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+        return next((tag for tag in self.data_elements_signed if not is_signable_tag(tag)), None)
+
+
+def read(index: Index, item: int, big_endian: bool) -> MacParameters:
+    """The MAC Parameters in an item; what is missing is empty."""
+    listed: tuple[int, ...] = ()
+    number = index.find(item, terms.DATA_ELEMENTS_SIGNED)
+    if number >= 0 and index.record(number).vr == "AT":
+        value = index.value(number)
+        words = struct.unpack(
+            f"{'>' if big_endian else '<'}{len(value) // 2}H", value[: len(value) & ~1]
+        )
+        listed = tuple([g << 16 | e for g, e in zip(words[::2], words[1::2], strict=False)])
+    return MacParameters(
+        items.number_of(index, item, terms.MAC_ID_NUMBER, big_endian),
+        items.text_of(index, item, terms.MAC_CALCULATION_TRANSFER_SYNTAX_UID),
+        items.text_of(index, item, terms.MAC_ALGORITHM),
+        listed,
+    )
+
+
+def read_ids(index: Index, scope: int, big_endian: bool) -> Iterator[tuple[int | None, int]]:
+    """The MAC ID Number and the record of every MAC Parameters item of a scope."""
+    for item in items.items_of(index, scope, terms.MAC_PARAMETERS_SEQUENCE):
+        yield items.number_of(index, item, terms.MAC_ID_NUMBER, big_endian), item

@@ -1,0 +1,129 @@
+"""What a verification says: frozen data, ready for JSON.
+
+The words are those of ETSI EN 319 102-1 where it has one for the case.
+"""
+
+from __future__ import annotations
+
+import builtins
+
+import msgspec
+
+from .certificate import Signer
+from .errors import VerificationError
+
+# integrity
+INTACT, ALTERED, UNVERIFIABLE = "intact", "altered", "unverifiable"
+# trust
+TRUSTED, UNTRUSTED, NOT_CHECKED = "trusted", "untrusted", "not_checked"
+# verdict on an object
+PASSED, FAILED, INDETERMINATE = "passed", "failed", "indeterminate"
+UNSIGNED, ERROR = "unsigned", "error"
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why: a sub-indication of ETSI EN 319 102-1 where one fits, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one signature.
+
+    Attributes:
+        location: the item it sits in, e.g. ``BeamSequence[0]``; empty for the main data set.
+        uid: Digital Signature UID.
+        mac_id: MAC ID Number; None if it is absent.
+        datetime: Digital Signature DateTime, ISO 8601; as stored if it is no date and time.
+        mac_algorithm: MAC Algorithm, a defined term; empty if it is not known.
+        mac_transfer_syntax: MAC Calculation Transfer Syntax UID; empty if it is not known.
+        purpose: the Code Meaning of its purpose, or None.
+        integrity: ``intact``, ``altered`` or ``unverifiable``; None for a signature that is
+            history, inside Original Attributes Sequence (0400,0561), and is not verified.
+        integrity_reason: why it is not intact, or None.
+        trust: ``trusted``, ``untrusted`` or ``not_checked``.
+        trust_reason: why it is not trusted, or None.
+        signer: the Certificate of Signer, or None if it cannot be read.
+        timestamp: what is known of its Certified Timestamp, or None.
+        profiles: the digital signature profiles of PS3.15 Annex C that it satisfies.
+        weak: algorithms and keys in it that are no longer strong.
+        messages: what else a person should know.
+        signed_elements: how many elements of its data set or item it covers.
+        unsigned_elements: how many it could have covered by their tags, and does not.
+    """
+
+    location: str
+    uid: str
+    mac_id: int | None
+    datetime: str
+    mac_algorithm: str = ""
+    mac_transfer_syntax: str = ""
+    purpose: str | None = None
+    integrity: str | None
+    integrity_reason: Reason | None = None
+    trust: str = NOT_CHECKED
+    trust_reason: Reason | None = None
+    signer: Signer | None = None
+    timestamp: dict[str, str] | None = None
+    profiles: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    signed_elements: int = 0
+    unsigned_elements: int = 0
+
+
+class ErrorReport(msgspec.Struct, frozen=True):
+    """Why an object could not be read: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one object.
+
+    Attributes:
+        path: where it came from; empty for bytes and data sets.
+        verdict: ``passed``, ``failed``, ``indeterminate``, ``unsigned`` or ``error``.
+        error: why it could not be read, or None.
+        reasons: why the verdict is not ``passed``, beyond what the signatures say themselves.
+        bytes: size of the file.
+        sop_class_uid, sop_instance_uid, transfer_syntax: of the object; empty if not known.
+        signatures: every signature in it, in the order of the bytes.
+    """
+
+    path: str
+    verdict: str
+    error: ErrorReport | None = None
+    reasons: tuple[Reason, ...] = ()
+    bytes: int = 0
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    transfer_syntax: str = ""
+    signatures: tuple[SignatureReport, ...] = ()
+
+    def require(self) -> ObjectReport:
+        """Return the report itself if the verdict is ``passed``.
+
+        Raises:
+            VerificationError: it is not; the message says what and why.
+        """
+        if self.verdict != PASSED:
+            raise VerificationError(f"{self.path or 'the object'}: {self.sentence()}")
+        return self
+
+    def sentence(self) -> str:
+        """The verdict and the first reason for it, in one line."""
+        if self.error:
+            return f"{self.verdict}: {self.error.message}"
+        why = [reason.message for reason in self.reasons]
+        for signature in self.signatures:
+            reason = signature.integrity_reason or signature.trust_reason
+            if reason:
+                why.append(reason.message)
+        return f"{self.verdict}: {why[0]}" if why else self.verdict
+
+    def to_json(self) -> builtins.bytes:
+        """The report as one line of JSON, without a line end."""
+        return msgspec.json.encode(self)

@@ -1,0 +1,116 @@
+"""The items of MAC Parameters and Digital Signatures Sequences: plain elements in and out.
+
+An element here is a tuple ``(tag, vr, value)``; the value is bytes in little endian, already of
+even length, or for SQ a list of items, each a list of elements.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from . import terms
+from ._encoder_py import padding, swap
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from .canonical import Index
+
+Element: TypeAlias = "tuple[int, str, bytes | list[list[Element]]]"
+Item: TypeAlias = list[Element]
+
+
+def text(tag: int, vr: str, value: str) -> Element:
+    """A text element, padded to even length."""
+    data = value.encode("ascii")
+    return tag, vr, data + padding(vr) * (len(data) % 2)
+
+
+def binary(tag: int, value: bytes) -> Element:
+    """An OB element, padded to even length."""
+    return tag, "OB", value + b"\0" * (len(value) % 2)
+
+
+def encode_item(item: Item, implicit: bool = False, big_endian: bool = False) -> bytes:
+    """An item with explicit length, ready to stand in a sequence."""
+    content = encode(item, implicit, big_endian)
+    order = ">" if big_endian else "<"
+    return struct.pack(order + "HHL", 0xFFFE, 0xE000, len(content)) + content
+
+
+def encode(elements: Iterable[Element], implicit: bool = False, big_endian: bool = False) -> bytes:
+    """Elements as a file holds them, sequences with explicit lengths (PS3.5 Section 7)."""
+    order = ">" if big_endian else "<"
+    out = bytearray()
+    for tag, vr, value in elements:
+        if isinstance(value, list):
+            data = b"".join(encode_item(item, implicit, big_endian) for item in value)
+        else:
+            data = swap(value, vr) if big_endian else value
+        out += struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
+        if implicit:
+            out += struct.pack("<L", len(data))
+        elif vr in terms.LONG_VRS:
+            out += vr.encode() + struct.pack(order + "2xL", len(data))
+        else:
+            out += vr.encode() + struct.pack(order + "H", len(data))
+        out += data
+    return bytes(out)
+
+
+def to_dataset(item: Item) -> Dataset:
+    """The same as a `pydicom.Dataset`."""
+    from pydicom.filereader import read_dataset
+
+    return read_dataset(BytesIO(encode(item)), is_implicit_VR=False, is_little_endian=True)
+
+
+def items_of(index: Index, scope: int, tag: int) -> Iterator[int]:
+    """The records of the items of a sequence directly inside a scope."""
+    sequence = index.find(scope, tag)
+    return index.children(sequence) if sequence >= 0 else iter(())
+
+
+def value_of(index: Index, item: int, tag: int, default: Any = None) -> bytes | Any:
+    """The value of an element directly inside an item, as stored; ``default`` if it is absent."""
+    number = index.find(item, tag)
+    return default if number < 0 else index.value(number)
+
+
+def text_of(index: Index, item: int, tag: int) -> str:
+    """A text value without its padding; empty if it is absent."""
+    value: bytes = value_of(index, item, tag, b"")
+    return value.rstrip(b"\0 ").decode("ascii", "replace").strip()
+
+
+def number_of(index: Index, item: int, tag: int, big_endian: bool) -> int | None:
+    """A US value; None if it is absent or of another length."""
+    value = value_of(index, item, tag)
+    if value is None or len(value) != 2:
+        return None
+    return int.from_bytes(value, "big" if big_endian else "little")
+
+
+def der_length(data: bytes) -> int:
+    """How long the DER object at the start says it is; an odd one was padded with a NUL.
+
+    Where the first bytes are no DER header it is the length of the data.
+    """
+    if len(data) < 2 or data[0] != 0x30:
+        return len(data)
+    first = data[1]
+    if first < 0x80:
+        return 2 + first
+    count = first & 0x7F
+    if not 1 <= count <= 4 or len(data) < 2 + count:
+        return len(data)
+    return 2 + count + int.from_bytes(data[2 : 2 + count], "big")
+
+
+def without_padding(data: bytes) -> bytes:
+    """A DER value without the one NUL that made its length even."""
+    length = der_length(data)
+    return data[:length] if length == len(data) - 1 and data[-1] == 0 else data

@@ -1,0 +1,440 @@
+"""Sign objects, and take signatures out again (PS3.3 C.12.1.1.3, PS3.15 Annex C).
+
+On a file the signature is spliced in and every other byte stays; on a `pydicom.Dataset` the same
+MAC is computed over the same stream, and the data set gets the two sequences.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _record as r
+from . import digital_signature, mac_parameters, terms
+from . import sequence_items as items
+from .atomic import replacing
+from .canonical import Index, new_hasher
+from .digital_signature import DigitalSignature
+from .errors import SigningError, UsageError
+from .keys import Password, SigningKey
+from .mac_parameters import MacParameters
+from .part10 import Part10, Reader
+from .splice import Splice
+from .tags import describe, format_tag, is_signable_tag, parse_location, parse_tags
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+MOST_MAC_IDS = 1 << 16
+
+
+class Removed(NamedTuple):
+    """What `remove_file` took out: how many signatures, and how many are left."""
+
+    removed: int
+    remaining: int
+
+
+class _Request(NamedTuple):
+    """What every signature of one call has in common."""
+
+    key: SigningKey
+    algorithm: str
+    tags: list[int] | None
+    uid: str | None
+    when: datetime
+
+
+def _request(
+    key: Any, certificate: Any, mac: str, tags: Any, uid: Any, when: Any, password: Password
+) -> _Request:
+    new_hasher(mac)
+    when = datetime.now(UTC).astimezone() if when is None else when
+    if when.tzinfo is None:
+        raise UsageError("the time of the signature needs an offset from UTC")
+    wanted = None if tags is None else parse_tags(tags)
+    for tag in wanted or ():
+        if not is_signable_tag(tag):
+            raise UsageError(f"{format_tag(tag)} can never be signed (PS3.3 C.12.1.1.3.1.1)")
+    if wanted == []:
+        raise UsageError("the list of tags to sign is empty")
+    return _Request(SigningKey(key, certificate, password), mac, wanted, uid, when)
+
+
+def sign_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    key: Any,
+    certificate: Any = None,
+    *,
+    mac: str = "SHA256",
+    tags: Iterable[str | int] | None = None,
+    items: str | Sequence[str] = (),
+    uid: str | None = None,
+    when: datetime | None = None,
+    password: Password = None,
+) -> list[str]:
+    """Sign a file; every byte that is not part of the signature is kept.
+
+    Args:
+        source: the file to sign.
+        target: where the signed file goes; it may be the source. It is written beside the target
+            and renamed, so that a crash leaves the old file or the new one.
+        key: a `cryptography` private key, a path (PEM, DER, PKCS#8, PKCS#12), or an object with
+            ``sign(digest, algorithm) -> bytes``.
+        certificate: a `cryptography` certificate, its DER, or a path; may be left out for PKCS#12.
+        mac: MAC Algorithm, a defined term of (0400,0015).
+        tags: which elements to sign, as ``gggg,eeee``, keywords or ints; None is all that can be.
+        items: locations such as ``BeamSequence[0]``: sign those items instead of the main data
+            set.
+        uid: Digital Signature UID; None makes a new one. Only for a single signature.
+        when: Digital Signature DateTime, aware; None is now.
+        password: of an encrypted key file: text, bytes, or a function that is called if needed.
+
+    Returns:
+        The Digital Signature UIDs, one for the main data set or each item.
+
+    Raises:
+        DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
+            `KeyFileError` and `CertificateError` for key and certificate, `UsageError` for an
+            argument, `SigningError` for what cannot be signed as asked.
+    """
+    request = _request(key, certificate, mac, tags, uid, when, password)
+    locations = [items] if isinstance(items, str) else list(items)
+    if uid is not None and len(locations) > 1:
+        raise UsageError("one Digital Signature UID cannot serve for several signatures")
+    part10 = Reader().open(source)
+    index = _index(part10)
+    splice = Splice(part10, index)
+    made = []
+    for location in locations or [""]:
+        scope = _find_scope(index, location)
+        made.append(_sign_scope(part10, index, splice, scope, request))
+    _write(splice, target)
+    return made
+
+
+def _index(part10: Part10) -> Index:
+    index = part10.index()
+    if index.ambiguities:
+        found = index.ambiguities[0]
+        what = "occurs twice" if found.kind == "duplicate" else "stands out of order"
+        raise SigningError(
+            f"{format_tag(found.tag)} {what}: two readers may see two contents, and a signature "
+            "cannot say which; repair the object first",
+            "ambiguous",
+        )
+    return index
+
+
+def _write(splice: Splice, target: str | os.PathLike[str]) -> None:
+    with replacing(target) as file:
+        splice.write(file)
+
+
+def _find_scope(index: Index, location: str) -> int:
+    scope = 0
+    walked = "the main data set"
+    for tag, number in parse_location(location):
+        sequence = index.find(scope, tag)
+        if sequence < 0 or index.record(sequence).kind != r.SEQUENCE:
+            raise SigningError(f"{walked} has no sequence {describe(tag)}", "location")
+        found = list(index.children(sequence))
+        if not -len(found) <= number < len(found):
+            raise SigningError(
+                f"{describe(tag)} in {walked} has {len(found)} items, so none with number {number} "
+                "(they count from 0)",
+                "location",
+            )
+        scope = found[number]
+        walked = f"item {number} of {describe(tag)}"
+    return scope
+
+
+def _transfer_syntax(uid: str) -> str:
+    """The MAC Calculation Transfer Syntax UID for an object in a transfer syntax."""
+    if uid in terms.NATIVE or terms.is_encapsulated(uid) is None:
+        return terms.EXPLICIT_VR_LITTLE_ENDIAN
+    return uid
+
+
+def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: _Request) -> str:
+    tags = list(_choose(_offers(index, scope), request.tags))
+    mac_ids = set()
+    for mac_id, _ in mac_parameters.read_ids(index, scope, part10.big_endian):
+        mac_ids.add(mac_id)
+    for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+        mac_ids.add(items.number_of(index, item, terms.MAC_ID_NUMBER, part10.big_endian))
+    mac, signature = _make(
+        request,
+        tags,
+        _transfer_syntax(part10.transfer_syntax),
+        mac_ids,
+        lambda update: index.stream(update, scope, tags),
+    )
+    for tag, made in (
+        (terms.MAC_PARAMETERS_SEQUENCE, mac.item()),
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, signature.item()),
+    ):
+        sequence = index.find(scope, tag)
+        if sequence < 0:
+            data = items.encode([(tag, "SQ", [made])], part10.implicit, part10.big_endian)
+            splice.insert_element(scope, tag, data)
+        elif index.record(sequence).vr != "SQ":
+            raise SigningError(f"{format_tag(tag)} is there and is no sequence")
+        else:
+            data = items.encode_item(made, part10.implicit, part10.big_endian)
+            splice.append_item(sequence, data)
+    return signature.uid
+
+
+def _offers(index: Index, scope: int) -> Iterator[tuple[int, bool]]:
+    """The tags of a scope, and whether each can be signed."""
+    for child in index.children(scope):
+        record = index.record(child)
+        if is_signable_tag(record.tag):
+            yield record.tag, not record.flags & r.UNKNOWN_VR
+
+
+def _choose(offered: Iterable[tuple[int, bool]], wanted: list[int] | None) -> Iterator[int]:
+    """Those to sign, in the order of the data set."""
+    missing = set(wanted or ())
+    found = False
+    for tag, signable in offered:
+        if wanted is not None and tag not in missing:
+            continue
+        missing.discard(tag)
+        if signable:
+            found = True
+            yield tag
+        elif wanted is not None:
+            raise SigningError(
+                f"{describe(tag)} cannot be signed: its VR, or one inside it, is UN or not known"
+            )
+    if missing:
+        raise SigningError(
+            f"{', '.join(describe(tag) for tag in sorted(missing))} is to be signed and not there"
+        )
+    if not found:
+        raise SigningError("there is no element that can be signed")
+
+
+def _make(
+    request: _Request,
+    tags: list[int],
+    transfer_syntax: str,
+    mac_ids: set[int | None],
+    stream: Callable[[Callable[[Any], object]], object],
+) -> tuple[MacParameters, DigitalSignature]:
+    """Hash the scope and the signature's own item, and sign the MAC."""
+    mac_id = next((n for n in range(MOST_MAC_IDS) if n not in mac_ids), None)
+    if mac_id is None:
+        raise SigningError("all 65536 MAC ID Numbers are taken here")
+    mac = MacParameters(mac_id, transfer_syntax, request.algorithm, tuple(tags))
+    signature = DigitalSignature(
+        mac_id,
+        request.uid or f"2.25.{uuid.uuid4().int}",
+        digital_signature.format_datetime(request.when),
+        terms.CERTIFICATE_TYPE_X509,
+        request.key.certificate.der,
+    )
+    hasher = new_hasher(request.algorithm)
+    stream(hasher.update)
+    own = Index(items.encode(signature.item()))
+    own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
+    value = request.key.sign(hasher.digest(), request.algorithm)
+    return mac, _with_signature(signature, value)
+
+
+def _with_signature(signature: DigitalSignature, value: bytes) -> DigitalSignature:
+    import msgspec
+
+    return msgspec.structs.replace(signature, signature=value)
+
+
+def sign(
+    dataset: Dataset,
+    key: Any,
+    certificate: Any = None,
+    *,
+    mac: str = "SHA256",
+    tags: Iterable[str | int] | None = None,
+    item: str = "",
+    uid: str | None = None,
+    when: datetime | None = None,
+    password: Password = None,
+) -> str:
+    """Sign a `pydicom.Dataset` in place.
+
+    The RSA signature is the same as the one `sign_file` makes of the file, given the same uid and
+    time. If it raises, the data set is as it was.
+
+    Args:
+        dataset: it gets a MAC Parameters and a Digital Signatures Sequence, or one more item in
+            them.
+        item: the location of an item to sign instead of the main data set.
+        key, certificate, mac, tags, uid, when, password: as for `sign_file`.
+
+    Returns:
+        The Digital Signature UID.
+
+    Raises:
+        DicomSealError: as for `sign_file`; `EncodingError` if pydicom cannot write a value.
+    """
+    from .dataset import signable_tags, stream_dataset, transfer_syntax_of
+
+    request = _request(key, certificate, mac, tags, uid, when, password)
+    scope, ancestors = _walk_to(dataset, item)
+    chosen = list(_choose(signable_tags(scope, ancestors), request.tags))
+    mac_ids = {
+        found.get("MACIDNumber")
+        for name in ("MACParametersSequence", "DigitalSignaturesSequence")
+        for found in scope.get(name) or ()
+    }
+    made, signature = _make(
+        request,
+        chosen,
+        transfer_syntax_of(dataset),
+        mac_ids,
+        lambda update: stream_dataset(update, scope, chosen, ancestors=ancestors),
+    )
+    for name, elements in (
+        ("MACParametersSequence", made.item()),
+        ("DigitalSignaturesSequence", signature.item()),
+    ):
+        setattr(scope, name, [*(scope.get(name) or ()), items.to_dataset(elements)])
+    return signature.uid
+
+
+def _walk_to(dataset: Dataset, location: str) -> tuple[Dataset, tuple[Dataset, ...]]:
+    scope = dataset
+    ancestors: list[Dataset] = []
+    for tag, number in parse_location(location):
+        element = scope.get(tag)
+        if element is None or element.VR != "SQ":
+            raise SigningError(f"there is no sequence {describe(tag)} ({location})", "location")
+        if not -len(element.value) <= number < len(element.value):
+            raise SigningError(
+                f"{describe(tag)} has {len(element.value)} items, so none with number {number} "
+                "(they count from 0)",
+                "location",
+            )
+        ancestors.insert(0, scope)
+        scope = element.value[number]
+    return scope, tuple(ancestors)
+
+
+def remove_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    uid: str | None = None,
+) -> Removed:
+    """Take signatures out of a file; every other byte is kept.
+
+    Args:
+        source, target: as for `sign_file`.
+        uid: the Digital Signature UID of the one to remove; None removes all. MAC Parameters that
+            another signature still uses stay, and so does what Original Attributes Sequence
+            (0400,0561) holds.
+
+    Raises:
+        SigningError: there is no such signature; nothing was written.
+        SourceError, MalformedError: for the file.
+    """
+    part10 = Reader().open(source)
+    index = part10.index()
+    splice = Splice(part10, index)
+    removed = remaining = 0
+    for scope in index.scopes:
+        if _is_history(index, scope):
+            continue
+        found = list(items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
+        gone = [
+            n for n in found
+            if uid is None or items.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
+        ]  # fmt: skip
+        if gone or uid is None:
+            _cut(part10, index, splice, scope, found, gone)
+        removed += len(gone)
+        remaining += len(found) - len(gone)
+    if not removed:
+        what = f"no signature has the UID {uid}" if uid else "there is no signature"
+        raise SigningError(f"{os.fsdecode(source)}: {what}", "not_found")
+    _write(splice, target)
+    return Removed(removed, remaining)
+
+
+def _is_history(index: Index, scope: int) -> bool:
+    while scope:
+        sequence = index.record(scope).parent
+        if index.record(sequence).tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
+            return True
+        scope = index.record(sequence).parent
+    return False
+
+
+def _cut(
+    part10: Part10, index: Index, splice: Splice, scope: int, found: list[int], gone: list[int]
+) -> None:
+    """Cut signatures, and the MAC Parameters items that only they used."""
+
+    def mac_id(item: int) -> int | None:
+        return items.number_of(index, item, terms.MAC_ID_NUMBER, part10.big_endian)
+
+    used = {mac_id(n) for n in found if n not in set(gone)}
+    freed = {mac_id(n) for n in gone} - used
+    macs = list(mac_parameters.read_ids(index, scope, part10.big_endian))
+    spare = [n for i, n in macs if i in freed or not used]
+    for tag, all_items, out in (
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, found, gone),
+        (terms.MAC_PARAMETERS_SEQUENCE, [n for _, n in macs], spare),
+    ):
+        sequence = index.find(scope, tag)
+        if sequence >= 0 and len(out) == len(all_items):
+            splice.cut(sequence)
+        else:
+            for number in out:
+                splice.cut(number)
+
+
+def remove(dataset: Dataset, uid: str | None = None) -> Removed:
+    """Take signatures out of a `pydicom.Dataset`, as `remove_file` does from a file.
+
+    Raises:
+        SigningError: there is no such signature.
+    """
+    removed, remaining = _remove_from(dataset, uid)
+    if not removed:
+        raise SigningError(f"no signature has the UID {uid}" if uid else "there is no signature",
+                           "not_found")  # fmt: skip
+    return Removed(removed, remaining)
+
+
+def _remove_from(scope: Dataset, uid: str | None) -> tuple[int, int]:
+    removed = remaining = 0
+    signatures = list(scope.get("DigitalSignaturesSequence") or ())
+    kept = [s for s in signatures if uid is not None and s.get("DigitalSignatureUID") != uid]
+    if len(kept) < len(signatures):
+        used = {s.get("MACIDNumber") for s in kept}
+        freed = {s.get("MACIDNumber") for s in signatures} - used
+        macs = [
+            m for m in scope.get("MACParametersSequence") or ()
+            if kept and m.get("MACIDNumber") not in freed
+        ]  # fmt: skip
+        for name, left in (("DigitalSignaturesSequence", kept), ("MACParametersSequence", macs)):
+            if left:
+                setattr(scope, name, left)
+            elif name in scope:
+                delattr(scope, name)
+        removed, remaining = len(signatures) - len(kept), len(kept)
+    else:
+        remaining = len(kept)
+    for element in scope:
+        if element.VR == "SQ" and element.tag != terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
+            for item in element.value:
+                inner = _remove_from(item, uid)
+                removed, remaining = removed + inner[0], remaining + inner[1]
+    return removed, remaining
