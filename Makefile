@@ -1,0 +1,36 @@
+# Everything a newcomer needs is `make demo` and `make test`; both build into .venv first.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+SOURCES := pyproject.toml setup.py $(wildcard ext/dicomseal/*.pyx ext/dicomseal/*.pxd)
+BUILT := $(VENV)/.built
+
+.PHONY: help demo test lint types clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+$(BUILT): $(SOURCES)
+	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --upgrade pip
+	$(RUN)/python -m pip install --quiet --group dev
+	$(RUN)/python -m pip install --quiet --no-build-isolation --editable .
+	touch $(BUILT)
+
+demo: $(BUILT) ## build, make a PKI, sign real files, tamper with one, verify all, show the report
+	$(RUN)/dicomseal demo
+
+test: $(BUILT) ## the whole test suite, on both backends
+	$(RUN)/python -m pytest --numprocesses 2
+
+lint: $(BUILT) ## style
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+
+types: $(BUILT) ## strict types, and the stubs of the compiled modules against the modules
+	$(RUN)/mypy
+	$(RUN)/python -m mypy.stubtest dicomseal._encoder_c dicomseal._index_c
+
+clean: ## remove everything that was built
+	rm -rf $(VENV) build dist src/*.egg-info src/dicomseal/*.so src/dicomseal/_pure_build

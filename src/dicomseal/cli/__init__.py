@@ -1,0 +1,75 @@
+"""The command ``dicomseal``. Each subcommand lives in a module of its own, imported when called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from .. import __version__
+from ..errors import DicomSealError, UsageError
+
+_COMMANDS = {
+    "verify": "verify every signature of objects and folders",
+    "sign": "sign an object, or items in it",
+    "remove": "take signatures out again",
+    "dump": "the canonical byte stream of a signature",
+    "demo": "build, sign, tamper, verify: the whole story in one run",
+}
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+class _Lazy(click.Group):
+    """Imports a subcommand's module when it is called; for its one-line help it need not."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from ..canonical import BACKEND
+
+        click.echo(f"dicomseal {__version__} ({BACKEND} backend)")
+        ctx.exit()
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: dicomseal verify --trust ca.pem archive/",
+)
+@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True,
+              help="Show version and backend.")  # fmt: skip
+def group() -> None:
+    """Sign and verify DICOM Digital Signatures (PS3.3 C.12.1.1.3, PS3.15 Annex C)."""
+
+
+def main() -> None:
+    """Run the command line; never ends in a traceback for what a user did."""
+    try:
+        sys.exit(group(standalone_mode=False))  # click hands on the code of an Exit
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("dicomseal: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of our output has gone: nothing is left to say
+        sys.stderr.close()
+        sys.exit(141)
+    except DicomSealError as error:
+        click.echo(f"dicomseal: {error}", err=True)
+        sys.exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)

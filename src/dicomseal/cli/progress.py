@@ -1,0 +1,37 @@
+"""A progress bar for people; imported only when one watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from .. import report
+from ..report import ObjectReport
+
+
+def watched(reports: Iterator[ObjectReport], total: int) -> Iterator[ObjectReport]:
+    """Pass reports through, and show on standard error how many, how fast, and what failed."""
+    columns = (
+        TextColumn("verifying"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} MB/s"), TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[failed]} failed"),
+    )  # fmt: skip
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total, failed=0, rate="0")
+        failed = size = 0
+        for made in reports:
+            failed += made.verdict in (report.FAILED, report.ERROR)
+            size += made.bytes
+            elapsed = progress.tasks[task].elapsed or 0
+            rate = f"{size / elapsed / 1e6:.0f}" if elapsed else "0"
+            progress.update(task, advance=1, failed=failed, rate=rate)
+            yield made

@@ -1,0 +1,31 @@
+"""``dicomseal remove``."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import UsageError
+from ..signer import remove_file
+
+_EPILOG = """\b
+Examples:
+  dicomseal remove signed.dcm plain.dcm --all
+  dicomseal remove signed.dcm signed.dcm --uid 2.25.1234
+"""
+
+
+@click.command("remove", epilog=_EPILOG)
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--uid", metavar="UID", help="Remove the signature with this Digital Signature UID.")
+@click.option("--all", "everything", is_flag=True, help="Remove all signatures, at any depth.")
+def command(source: str, target: str, uid: str | None, everything: bool) -> None:
+    """Take signatures out of the object IN and write it to OUT, which may be the same file.
+
+    Every other byte is kept: without its signatures an object signed by dicomseal is the original
+    file again.
+    """
+    if bool(uid) == everything:
+        raise UsageError("say which: --uid UID or --all")
+    done = remove_file(source, target, uid)
+    click.echo(f"{done.removed} removed, {done.remaining} left")

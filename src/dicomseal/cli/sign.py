@@ -1,0 +1,107 @@
+"""``dicomseal sign``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from ..errors import KeyFileError, UsageError
+from ..signer import sign_file
+from ..terms import MAC_ALGORITHMS
+
+_EPILOG = """\b
+The password of an encrypted key comes from --password-env, --password-file, or a prompt.
+
+\b
+Examples:
+  dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem
+  dicomseal sign plan.dcm plan.dcm --key signer.p12 --item "BeamSequence[0]"
+"""
+
+
+@click.command("sign", epilog=_EPILOG)
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option(
+    "--key",
+    required=True,
+    metavar="FILE",
+    help="Private key: PEM, DER, PKCS#8 (encrypted or not) or PKCS#12.",
+)
+@click.option(
+    "--cert", metavar="FILE", help="The signer's certificate, PEM or DER; PKCS#12 brings its own."
+)
+@click.option(
+    "--mac",
+    type=click.Choice(list(MAC_ALGORITHMS)),
+    default="SHA256",
+    show_default=True,
+    help="MAC Algorithm.",
+)
+@click.option(
+    "--tag",
+    "tags",
+    metavar="TAG",
+    multiple=True,
+    help="Sign this element only: gggg,eeee or a keyword. Repeatable. Default: all.",
+)
+@click.option(
+    "--item",
+    "items",
+    metavar="LOCATION",
+    multiple=True,
+    help="Sign this item instead of the main data set, e.g. BeamSequence[0]. Repeatable.",
+)
+@click.option(
+    "--password-env", metavar="NAME", help="Environment variable with the key's password."
+)
+@click.option("--password-file", metavar="FILE", help="File with the key's password.")
+def command(
+    source: str,
+    target: str,
+    key: str,
+    cert: str | None,
+    mac: str,
+    tags: tuple[str, ...],
+    items: tuple[str, ...],
+    password_env: str | None,
+    password_file: str | None,
+) -> None:
+    """Sign the object IN and write it to OUT, which may be the same file.
+
+    Every byte that is not part of the signature is kept.
+    """  # fmt: skip
+    uids = sign_file(
+        source,
+        target,
+        key,
+        cert,
+        mac=mac,
+        tags=tags or None,
+        items=items,
+        password=lambda: _password(key, password_env, password_file),
+    )
+    for uid in uids:
+        click.echo(uid)
+
+
+def _password(key: str, variable: str | None, file: str | None) -> str:
+    if variable is not None:
+        value = os.environ.get(variable)
+        if value is None:
+            raise UsageError(f"--password-env: there is no environment variable {variable}")
+        return value
+    if file is not None:
+        try:
+            with open(file, encoding="utf-8") as lines:
+                return lines.readline().rstrip("\r\n")
+        except OSError as error:
+            raise UsageError(f"--password-file: {file}: {error.strerror}") from None
+    if not sys.stdin.isatty():
+        raise KeyFileError(
+            f"{key}: the key is encrypted; give --password-env or --password-file", "password"
+        )
+    answer: str = click.prompt(f"password of {key}", hide_input=True, err=True)
+    return answer

@@ -1,0 +1,51 @@
+"""Reports as text for people."""
+
+from __future__ import annotations
+
+from .. import report
+from ..report import ObjectReport, SignatureReport
+
+_ORDER = (report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR)
+
+
+def render(made: ObjectReport) -> str:
+    """One object: the verdict and its path, then what is known of each signature."""
+    lines = [f"{made.verdict:<13} {made.path}"]
+    if made.error:
+        lines.append(f"    {made.error.code}: {made.error.message}")
+    lines += [f"    {reason.code}: {reason.message}" for reason in made.reasons]
+    for signature in made.signatures:
+        lines += _signature(signature)
+    return "\n".join(lines)
+
+
+def _signature(made: SignatureReport) -> list[str]:
+    where = f" in {made.location}" if made.location else ""
+    lines = [f"    signature {made.uid or '(no UID)'}{where}"]
+    if made.signer:
+        lines.append(f"      signer     {made.signer.subject}")
+        lines.append(f"                 {made.signer.key}, issued by {made.signer.issuer}")
+    lines.append(
+        f"      signed     {made.datetime or '(no time)'}, MAC {made.mac_algorithm or '?'}"
+    )
+    if made.integrity is not None:
+        covered = f"{made.signed_elements} elements signed, {made.unsigned_elements} not"
+        lines.append(f"      integrity  {made.integrity} ({covered})")
+    if made.integrity_reason:
+        lines.append(
+            f"                 {made.integrity_reason.code}: {made.integrity_reason.message}"
+        )
+    lines.append(f"      trust      {made.trust.replace('_', ' ')}")
+    if made.trust_reason:
+        lines.append(f"                 {made.trust_reason.code}: {made.trust_reason.message}")
+    if made.weak:
+        lines.append(f"      weak       {', '.join(made.weak)}")
+    lines += [f"      note       {message}" for message in made.messages]
+    return lines
+
+
+def summary(counts: dict[str, int]) -> str:
+    """How many objects of each verdict."""
+    total = sum(counts.values())
+    parts = [f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts.get(verdict)]
+    return f"{total} object{'s' if total != 1 else ''}: {', '.join(parts) or 'nothing to verify'}"

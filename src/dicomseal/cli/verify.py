@@ -1,0 +1,210 @@
+"""``dicomseal verify``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import report
+from ..errors import TrustError, UsageError
+from ..report import ErrorReport, ObjectReport
+from ..verifier import Options, verify_with
+
+if TYPE_CHECKING:
+    from ..trust import TrustStore
+
+_EPILOG = """\b
+Exit codes: 0 every object passed, 1 something failed, 2 usage,
+3 nothing failed but something is indeterminate, 4 something is unreadable.
+An unsigned object counts as 0, with --require signature as 1.
+
+\b
+Examples:
+  dicomseal verify --trust ca.pem ct.dcm
+  dicomseal verify --trust ca.pem --require signature --format jsonl archive/ > report.jsonl
+"""
+
+
+@click.command("verify", epilog=_EPILOG)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option(
+    "--trust",
+    metavar="FILE|DIR",
+    multiple=True,
+    help="Trust anchors, PEM or DER. Repeatable. Without them nothing is trusted.",
+)
+@click.option(
+    "--intermediate",
+    metavar="FILE",
+    multiple=True,
+    help="Certificates that may stand between signer and anchor. Repeatable.",
+)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="Judge certificates at this time, ISO 8601 with an offset from UTC. Default: now.",
+)
+@click.option(
+    "--integrity-only", is_flag=True, help="Skip trust; intact signatures are enough to pass."
+)
+@click.option(
+    "--require",
+    type=click.Choice(["signature"]),
+    multiple=True,
+    help="Fail an object that does not have it.",
+)
+@click.option(
+    "--accept-legacy-format",
+    is_flag=True,
+    help="Accept signatures over encapsulated Pixel Data by dcmsign before 3.5.4.",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="json: one object for one file, else a list.",
+)
+def command(
+    paths: tuple[str, ...],
+    trust: tuple[str, ...],
+    intermediate: tuple[str, ...],
+    at: str | None,
+    integrity_only: bool,
+    require: tuple[str, ...],
+    accept_legacy_format: bool,
+    output: str,
+) -> None:
+    """Verify every digital signature of the objects at PATH; folders are walked.
+
+    Integrity and trust are separate answers: is the content what was signed, and does the
+    certificate chain to an anchor that you trust?
+    """  # fmt: skip
+    options = Options(
+        trust=_store(trust, intermediate),
+        at=_moment(at),
+        integrity_only=integrity_only,
+        require=frozenset(require),
+        accept_legacy=accept_legacy_format,
+    )
+    counts: dict[str, int] = {}
+    writer = _Writer(output, single=len(paths) == 1 and not os.path.isdir(paths[0]))
+    for made in _watched(_reports(paths, options), paths):
+        counts[made.verdict] = counts.get(made.verdict, 0) + 1
+        writer.write(made)
+    writer.close(counts)
+    raise click.exceptions.Exit(exit_code(counts))
+
+
+def exit_code(counts: dict[str, int]) -> int:
+    """The exit code for so many objects of each verdict."""
+    if counts.get(report.FAILED):
+        return 1
+    if counts.get(report.ERROR):
+        return 4
+    if counts.get(report.INDETERMINATE):
+        return 3
+    return 0
+
+
+def _store(trust: tuple[str, ...], intermediate: tuple[str, ...]) -> TrustStore | None:
+    if not trust:
+        if intermediate:
+            raise UsageError("--intermediate helps to reach a --trust anchor; there is none")
+        return None
+    from ..trust import TrustStore
+
+    try:
+        return TrustStore.from_files(*trust, intermediates=intermediate)
+    except TrustError as error:
+        raise UsageError(f"--trust: {error}") from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at: {text!r} is no ISO 8601 time, e.g. 2026-11-22T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"--at: {text!r} has no offset from UTC; append Z or e.g. +01:00")
+    return moment
+
+
+def walk(path: str) -> Iterator[str]:
+    """The files at a path: itself, or all below a folder, in a stable order, links not followed."""
+    if not os.path.isdir(path):
+        yield path
+        return
+    pending = [path]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda e: e.name)
+        pending += [e.path for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry.path
+
+
+def _reports(paths: tuple[str, ...], options: Options) -> Iterator[ObjectReport]:
+    for path in paths:
+        found = False
+        try:
+            for file in walk(path):
+                found = True
+                yield verify_with(file, options)
+        except OSError as error:
+            found = True
+            trouble = ErrorReport("unreadable", f"{error.filename}: {error.strerror}")
+            yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)
+        if not found:
+            trouble = ErrorReport("empty_folder", "the folder holds no file")
+            yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)
+
+
+def _watched(reports: Iterator[ObjectReport], paths: tuple[str, ...]) -> Iterator[ObjectReport]:
+    """The same, with a progress bar on standard error while a person watches a folder."""
+    if not sys.stderr.isatty() or not any(os.path.isdir(path) for path in paths):
+        return reports
+    from .progress import watched
+
+    return watched(reports, sum(1 for path in paths for _ in walk(path)))
+
+
+class _Writer:
+    """Reports to standard output, in one of the formats."""
+
+    def __init__(self, output: str, single: bool) -> None:
+        self._output, self._single = output, single
+        self._first = True
+
+    def write(self, made: ObjectReport) -> None:
+        if self._output == "text":
+            from .text import render
+
+            click.echo(render(made))
+        elif self._output == "jsonl":
+            click.echo(made.to_json().decode())
+        else:
+            import msgspec
+
+            if not self._single:
+                click.echo("[" if self._first else ",")
+            click.echo(msgspec.json.format(made.to_json(), indent=2).decode())
+        self._first = False
+
+    def close(self, counts: dict[str, int]) -> None:
+        if self._output == "json" and not self._single:
+            click.echo("]")
+        elif self._output == "text" and not self._single:
+            from .text import summary
+
+            click.echo(summary(counts))
