@@ -1,0 +1,103 @@
+"""The two plots: bars on a logarithmic axis, and how cost grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from . import Unavailable
+
+# in the order of the bars; colours that differ in lightness too
+BARS = {
+    "floor": ("floor", "#bbbbbb"),
+    "ours": ("dicomseal", "#0b5fa5"),
+    "dcmtk": ("DCMTK in process", "#e08214"),
+    "dcmsign": ("dcmsign", "#b35806"),
+    "pure": ("pure twin", "#74add1"),
+    "pydicom": ("pydicom.dcmread", "#7fbf7b"),
+}
+AXES = {"elements": "elements", "depth": "depth of nesting", "bytes": "bytes of pixels"}
+
+
+def bars(results: dict[str, Any], path: Path) -> bool:
+    """Draw the medians of all workloads; False if there are none.
+
+    Raises:
+        Unavailable: there is no matplotlib.
+    """
+    found = results.get("workloads", {}).get("workloads")
+    if not found:
+        return False
+    pyplot = _pyplot()
+    present = [c for c in BARS if any(c in w["contenders"] for w in found.values())]
+    figure, axes = pyplot.subplots(figsize=(1.6 * len(found) + 2, 4.5), layout="constrained")
+    width = 0.84 / len(present)
+    for number, c in enumerate(present):
+        label, colour = BARS[c]
+        places, heights, marks = [], [], []
+        for place, workload in enumerate(found.values()):
+            result = workload["contenders"].get(c)
+            if result:
+                places.append(place + (number - (len(present) - 1) / 2) * width)
+                heights.append(result["median"])
+                marks.append("" if result["agrees"] else "!")
+        drawn = axes.bar(places, heights, width * 0.94, label=label, color=colour)
+        axes.bar_label(drawn, labels=marks, fontweight="bold", color="#a50026")
+    axes.set_yscale("log")
+    axes.set_ylabel("seconds for one pass, median")
+    axes.set_xticks(range(len(found)), list(found))
+    axes.set_title("Verifying a signed file (! = the file was not accepted as intact)", fontsize=10)
+    axes.grid(axis="y", which="major", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=8, ncols=3)
+    _save(pyplot, figure, path)
+    return True
+
+
+def growth(results: dict[str, Any], path: Path) -> bool:
+    """Draw each growth family; False if there are none. Errors as `bars`."""
+    found = results.get("growth", {}).get("families")
+    if not found:
+        return False
+    pyplot = _pyplot()
+    figure, row = pyplot.subplots(
+        1, len(found), figsize=(4.2 * len(found), 3.8), layout="constrained", squeeze=False
+    )
+    for axes, (family, data) in zip(row[0], found.items(), strict=True):
+        for c, (label, colour) in BARS.items():
+            known = [(p["size"], p["cpu"][c]) for p in data["points"] if c in p["cpu"]]
+            if known:
+                exponent = data["slopes"].get(c)
+                text = label if exponent is None else f"{label}, exponent {exponent:.2f}"
+                axes.plot(*zip(*known, strict=True), "o-", ms=4, color=colour, label=text)
+            if known and c == "ours":
+                size, seconds = known[-1]
+                sizes = [known[0][0], size]
+                line = [seconds * s / size for s in sizes]
+                axes.plot(sizes, line, ":", color="#555555", lw=1, label="linear")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel(AXES[family])
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+    row[0][0].set_ylabel("processor seconds for one verification, median")
+    _save(pyplot, figure, path)
+    return True
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise Unavailable("plots need matplotlib (pip install matplotlib)") from None
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "dicomseal"  # the same figures give the same file
+    mpl.rcParams["svg.fonttype"] = "none"
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _save(pyplot: Any, figure: Any, path: Path) -> None:
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
