@@ -1,4 +1,8 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy
+
+cdef enum:
+    BLOCK = 65536
 
 # what is known of a VR, by its two letters
 cdef enum:
@@ -7,14 +11,11 @@ cdef enum:
     VR_SPACE = 4
     VR_WIDTH = 0xF8  # how many bytes change places in big endian, shifted left by 3
 
-cdef uint8_t VR_TRAITS[676]
+# by the two letters, the first in the low byte: one look-up for every element of a file
+cdef uint8_t VR_TRAITS[65536]
 
 cdef inline uint8_t traits(uint16_t vr) noexcept nogil:
-    cdef unsigned int first = (vr & 0xFF) - 65
-    cdef unsigned int second = (vr >> 8) - 65
-    if first > 25 or second > 25:
-        return 0
-    return VR_TRAITS[first * 26 + second]
+    return VR_TRAITS[vr]
 
 cdef class Encoder:
     cdef object _update
@@ -25,7 +26,36 @@ cdef class Encoder:
     cdef int put(self, const uint8_t* data, Py_ssize_t length) except -1 nogil
     cdef int put_swapped(self, const uint8_t* data, Py_ssize_t length, int width) except -1 nogil
     cdef int put_header(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil
-    cdef int put_open(self, uint32_t tag, uint16_t vr) except -1 nogil
-    cdef int put_item(self) except -1 nogil
-    cdef int put_close(self) except -1 nogil
+    cdef int make_room(self) except -1 nogil
     cpdef int flush(self) except -1
+
+    # what nested sequences consist of, so inlined
+
+    cdef inline int put_open(self, uint32_t tag, uint16_t vr) except -1 nogil:
+        cdef uint8_t* to
+        if self.used > BLOCK - 8:
+            self.make_room()
+        to = self.block + self.used
+        to[0] = tag >> 16 & 0xFF
+        to[1] = tag >> 24
+        to[2] = tag & 0xFF
+        to[3] = tag >> 8 & 0xFF
+        to[4] = vr & 0xFF
+        to[5] = vr >> 8
+        to[6] = to[7] = 0
+        self.used += 8
+        return 0
+
+    cdef inline int put_item(self) except -1 nogil:
+        if self.used > BLOCK - 4:
+            self.make_room()
+        memcpy(self.block + self.used, b"\xfe\xff\x00\xe0", 4)
+        self.used += 4
+        return 0
+
+    cdef inline int put_close(self) except -1 nogil:
+        if self.used > BLOCK - 4:
+            self.make_room()
+        memcpy(self.block + self.used, b"\xfe\xff\xdd\xe0", 4)
+        self.used += 4
+        return 0

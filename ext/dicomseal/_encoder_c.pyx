@@ -17,13 +17,12 @@ from dicomseal import terms
 from dicomseal.errors import EncodingError
 
 cdef enum:
-    BLOCK = 65536
     DIRECT = 8192  # pieces of this size and more are not gathered
 
 
 cdef int _fill_traits() except -1:
     for name in terms.SHORT_VRS | terms.LONG_VRS:
-        VR_TRAITS[(ord(name[0]) - 65) * 26 + ord(name[1]) - 65] = (
+        VR_TRAITS[ord(name[0]) | ord(name[1]) << 8] = (
             VR_KNOWN
             | (VR_LONG if name in terms.LONG_VRS else 0)
             | (VR_SPACE if name in terms.SPACE_PADDED else 0)
@@ -41,19 +40,31 @@ cdef uint16_t _code(vr) except? 0:
     return <uint8_t> letters[0] | <uint16_t> (<uint8_t> letters[1]) << 8
 
 
+# the block of the encoder that went last, for the next one
+cdef uint8_t* _spare = NULL
+
+
 @cython.final
 cdef class Encoder:
     """Feeds canonical bytes to ``update``, the method of a hasher."""
 
     def __cinit__(self, update):
+        global _spare
         self._update = update
         self.used = 0
-        self.block = <uint8_t*> malloc(BLOCK)
+        self.block = _spare
+        _spare = NULL
         if self.block == NULL:
-            raise MemoryError
+            self.block = <uint8_t*> malloc(BLOCK)
+            if self.block == NULL:
+                raise MemoryError
 
     def __dealloc__(self):
-        free(self.block)
+        global _spare
+        if _spare == NULL:
+            _spare = self.block
+        else:
+            free(self.block)
 
     cdef int send(self, const uint8_t* data, Py_ssize_t length) except -1:
         # the view dies with the call: a consumer that kept it would read freed memory
@@ -116,7 +127,12 @@ cdef class Encoder:
     cdef int put_header(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil:
         cdef uint8_t head[12]
         cdef int size = 8
-        _tag_and_vr(head, tag, vr)
+        head[0] = tag >> 16 & 0xFF
+        head[1] = tag >> 24
+        head[2] = tag & 0xFF
+        head[3] = tag >> 8 & 0xFF
+        head[4] = vr & 0xFF
+        head[5] = vr >> 8
         if traits(vr) & VR_LONG:
             head[6] = head[7] = 0
             head[8] = length & 0xFF
@@ -135,17 +151,9 @@ cdef class Encoder:
                 )
         return self.put(head, size)
 
-    cdef int put_open(self, uint32_t tag, uint16_t vr) except -1 nogil:
-        cdef uint8_t head[8]
-        _tag_and_vr(head, tag, vr)
-        head[6] = head[7] = 0
-        return self.put(head, 8)
-
-    cdef int put_item(self) except -1 nogil:
-        return self.put(b"\xfe\xff\x00\xe0", 4)
-
-    cdef int put_close(self) except -1 nogil:
-        return self.put(b"\xfe\xff\xdd\xe0", 4)
+    cdef int make_room(self) except -1 nogil:
+        with gil:
+            return self.flush()
 
     def header(self, uint32_t tag, str vr, uint32_t length):
         """Tag, VR, the two reserved bytes if the VR has them, length."""
@@ -195,12 +203,3 @@ cdef class Encoder:
     def close(self):
         """The end of a sequence, or of an encapsulated value."""
         self.put_close()
-
-
-cdef inline void _tag_and_vr(uint8_t* head, uint32_t tag, uint16_t vr) noexcept nogil:
-    head[0] = tag >> 16 & 0xFF
-    head[1] = tag >> 24
-    head[2] = tag & 0xFF
-    head[3] = tag >> 8 & 0xFF
-    head[4] = vr & 0xFF
-    head[5] = vr >> 8

@@ -12,9 +12,9 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from dicomseal._encoder_c cimport VR_KNOWN, VR_LONG, VR_SPACE, Encoder, traits
+from dicomseal._encoder_c cimport BLOCK, VR_KNOWN, VR_LONG, VR_SPACE, Encoder, traits
 
 from dicomseal import _record, dictionary as _dictionary
 from dicomseal._record import Ambiguity, Coverage, Limits, Record
@@ -36,7 +36,9 @@ cdef enum:
     GUESSED = 16 << 3
 
     MAX_AMBIGUITIES = 100
+    MOST_SPARE = 1 << 19  # records: 16 MiB
     WINDOW = 65536
+    SHORT_RUN = 64
     GLANCE = 4096  # read after a jump: mostly the next header is all that is wanted
 
 cdef enum:
@@ -48,6 +50,7 @@ cdef enum:
     TAG_PIXEL_REPRESENTATION = 0x00280103U
     TAG_LUT_DESCRIPTOR = 0x00283002U
     # two letters, the first in the low byte
+    VR_AT = 0x5441
     VR_OB = 0x424F
     VR_OW = 0x574F
     VR_SQ = 0x5153
@@ -102,6 +105,15 @@ cdef inline bint signable(uint32_t tag) noexcept nogil:
                 or tag == 0x00080001U or tag == 0x4FFE0001U or tag == 0xFFFCFFFCU)
 
 
+def first_unsignable(tags):
+    """The first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+    cdef uint32_t tag
+    for tag in tags:
+        if not signable(tag):
+            return tag
+    return None
+
+
 cdef inline uint32_t load16(const uint8_t* p, bint swapped) noexcept nogil:
     if swapped:
         return <uint32_t> p[0] << 8 | p[1]
@@ -131,6 +143,11 @@ cdef uint16_t _code(str vr) except? 0:
 
 cdef str _letters(uint16_t vr):
     return chr(vr & 0xFF) + chr(vr >> 8) if vr else ""
+
+
+# the memory of the index that went last, for the next one: fresh pages cost as much as the walk
+cdef Rec* _spare = NULL
+cdef uint32_t _spare_room = 0
 
 
 @cython.final
@@ -168,6 +185,7 @@ cdef class Index:
 
     def __cinit__(self, source, uint64_t start=0, stop=None, *, bint implicit=False,
                   bint big_endian=False, int root=ITEM, limits=None):
+        global _spare, _spare_room
         cdef Rec* rec
         cdef uint64_t end
         limits = Limits() if limits is None else limits
@@ -192,7 +210,11 @@ cdef class Index:
         self._guesses = []
         if implicit:
             self._load_dictionary()
-        self._grow()
+        if _spare != NULL:
+            self._recs, self._room = _spare, _spare_room
+            _spare, _spare_room = NULL, 0
+        else:
+            self._grow()
         rec = &self._recs[0]
         memset(rec, 0, sizeof(Rec))
         rec.start = start
@@ -211,7 +233,13 @@ cdef class Index:
             self.resolve()
 
     def __dealloc__(self):
-        free(self._recs)
+        global _spare, _spare_room
+        if self._room > _spare_room and self._room <= MOST_SPARE:
+            free(_spare)
+            _spare = self._recs
+            _spare_room = self._room
+        else:
+            free(self._recs)
         free(self._frames)
         free(self._scopes)
         free(self._window)
@@ -221,7 +249,7 @@ cdef class Index:
     # --- memory -----------------------------------------------------------------------------------
 
     cdef int _grow(self) except -1 nogil:
-        cdef uint32_t room = 64 if self._room == 0 else self._room + (self._room >> 1)
+        cdef uint32_t room = 256 if self._room == 0 else self._room + (self._room >> 1)
         cdef Rec* more = <Rec*> realloc(self._recs, room * sizeof(Rec))
         if more == NULL:
             with gil:
@@ -251,11 +279,16 @@ cdef class Index:
         frame.swapped = swapped
         return 0
 
-    cdef const uint8_t* _need(self, uint64_t position, Py_ssize_t length) except NULL nogil:
+    cdef inline const uint8_t* _need(self, uint64_t position,
+                                     Py_ssize_t length) except NULL nogil:
         """``length`` bytes (a window's at most) that lie in one piece."""
-        cdef uint64_t size
         if self._bytes != NULL:
             return self._bytes + position
+        return self._look(position, length)
+
+    cdef const uint8_t* _look(self, uint64_t position, Py_ssize_t length) except NULL nogil:
+        """The same through the window."""
+        cdef uint64_t size
         if (position < self._window_at
                 or position + length > self._window_at + self._window_used):
             size = WINDOW
@@ -288,7 +321,12 @@ cdef class Index:
         cdef uint64_t stop_of_all = self._recs[0].end
         cdef Frame* top
         cdef Rec* rec
+        cdef bint native = self._bytes != NULL and not self._implicit and not self._swapped
         while self._open_frames:
+            if native:
+                position = self._stride(position)
+                if not self._open_frames:
+                    break
             top = &self._frames[self._open_frames - 1]
             rec = &self._recs[top.number]
             if position == top.stop:
@@ -302,6 +340,128 @@ cdef class Index:
                 break
         return 0
 
+    cdef uint64_t _stride(self, uint64_t position) noexcept nogil:
+        """Explicit VR little endian in memory, for as long as nothing is unusual.
+
+        It makes the same records as `_element` and `_item`, and stops where those must look: at
+        what is malformed, ambiguous, unknown or rare. Returns where that is.
+        """
+        cdef const uint8_t* base = self._bytes
+        cdef const uint8_t* p
+        cdef Rec* recs = self._recs
+        cdef Rec* rec
+        cdef Frame* top
+        cdef uint64_t stop, end
+        cdef uint32_t tag, length, number
+        cdef uint32_t count = self._count
+        cdef uint32_t room = min(self._room, self._most)
+        cdef uint32_t opened = self._open_frames
+        cdef uint16_t vr, bits
+        cdef uint8_t known
+        while opened:
+            top = &self._frames[opened - 1]
+            number = top.number
+            stop = top.stop
+            bits = recs[number].bits
+            if top.implicit:
+                break
+            if position == stop and not bits & UNDEFINED:
+                recs[number].end = position
+                recs[number].next = count
+                opened -= 1
+                continue
+            if stop - position < 8 or count >= room:
+                break
+            p = base + position
+            if bits & KIND == SEQUENCE:
+                tag = load16(p, False) << 16 | load16(p + 2, False)
+                length = load32(p + 4, False)
+                if tag == TAG_ITEM and opened < self._frame_room:
+                    end = stop if length == UNDEFINED_LENGTH else position + 8 + length
+                    if end > stop or opened // 2 >= self._depth:
+                        break
+                    top.last += 1
+                    rec = &recs[count]
+                    rec.tag = <uint32_t> top.last
+                    rec.vr = 0
+                    rec.bits = ITEM | (UNDEFINED if length == UNDEFINED_LENGTH else 0)
+                elif tag == TAG_SEQUENCE_DELIMITATION and bits & UNDEFINED:
+                    position += 8
+                    recs[number].end = position
+                    recs[number].next = count
+                    opened -= 1
+                    continue
+                else:
+                    break
+            elif bits & KIND == ITEM:
+                tag = load16(p, False) << 16 | load16(p + 2, False)
+                vr = <uint16_t> p[5] << 8 | p[4]
+                known = traits(vr)
+                if <int64_t> tag <= top.last or not known & VR_KNOWN or vr == VR_UN:
+                    if tag == TAG_ITEM_DELIMITATION and bits & UNDEFINED:
+                        position += 8
+                        recs[number].end = position
+                        recs[number].next = count
+                        opened -= 1
+                        continue
+                    break
+                if tag >> 16 == 0xFFFE:
+                    break
+                rec = &recs[count]
+                rec.tag = tag
+                rec.vr = vr
+                if vr != VR_SQ:
+                    if not known & VR_LONG:
+                        length = load16(p + 6, False)
+                        end = position + 8 + length
+                        rec.bits = ELEMENT
+                    else:
+                        if stop - position < 12 or p[6] | p[7]:
+                            break
+                        length = load32(p + 8, False)
+                        end = position + 12 + length
+                        rec.bits = ELEMENT | LONG_HEADER
+                    if length & 1 or end > stop:  # an undefined length is odd
+                        break
+                    top.last = tag
+                    rec.start = position
+                    rec.end = end
+                    rec.parent = number
+                    count += 1
+                    rec.next = count
+                    position = end
+                    continue
+                if (stop - position < 12 or p[6] | p[7] or tag == TAG_SIGNATURES
+                        or opened >= self._frame_room or opened // 2 >= self._depth):
+                    break
+                length = load32(p + 8, False)
+                end = stop if length == UNDEFINED_LENGTH else position + 12 + length
+                if end > stop:
+                    break
+                top.last = tag
+                rec.bits = SEQUENCE | LONG_HEADER | (
+                    UNDEFINED if length == UNDEFINED_LENGTH else 0)
+            else:
+                break
+            # a sequence or an item was entered
+            rec.start = position
+            rec.parent = number
+            position += 12 if rec.bits & LONG_HEADER else 8
+            top += 1
+            top.number = count
+            top.stop = end
+            top.last = -1
+            top.implicit = False
+            top.swapped = False
+            opened += 1
+            if opened > self._deepest:
+                self._deepest = opened
+            count += 1
+            rec.next = count
+        self._count = count
+        self._open_frames = opened
+        return position
+
     cdef inline void _close(self, uint64_t position) noexcept nogil:
         cdef Rec* rec
         self._open_frames -= 1
@@ -309,7 +469,7 @@ cdef class Index:
         rec.end = position
         rec.next = self._count
 
-    cdef int _enter(self, uint64_t* position, uint32_t length, uint8_t implicit,
+    cdef inline int _enter(self, uint64_t* position, uint32_t length, uint8_t implicit,
                     uint8_t swapped) except -1 nogil:
         """Open the record made last; its content comes next."""
         cdef Frame* top = &self._frames[self._open_frames - 1]
@@ -329,7 +489,7 @@ cdef class Index:
         self._push(self._count - 1, stop, implicit, swapped)
         return 0
 
-    cdef Rec* _add(self, uint64_t start, uint64_t end, uint32_t tag, uint16_t vr, uint16_t bits,
+    cdef inline Rec* _add(self, uint64_t start, uint64_t end, uint32_t tag, uint16_t vr, uint16_t bits,
                    uint32_t parent) except? NULL nogil:
         cdef Rec* rec
         if self._count >= self._most:
@@ -348,7 +508,7 @@ cdef class Index:
         rec.bits = bits
         return rec
 
-    cdef int _item(self, uint64_t* position) except -1 nogil:
+    cdef inline int _item(self, uint64_t* position) except -1 nogil:
         cdef Frame* top = &self._frames[self._open_frames - 1]
         cdef uint32_t holder = top.number
         cdef bint is_sequence = self._recs[holder].bits & KIND == SEQUENCE
@@ -381,7 +541,7 @@ cdef class Index:
         position[0] = end
         return 0
 
-    cdef int _element(self, uint64_t* position) except -1 nogil:
+    cdef inline int _element(self, uint64_t* position) except -1 nogil:
         cdef Frame* top = &self._frames[self._open_frames - 1]
         cdef uint32_t holder = top.number
         cdef uint64_t start = position[0]
@@ -654,6 +814,11 @@ cdef class Index:
         return self._trailing
 
     @property
+    def big_endian(self):
+        """How it is encoded."""
+        return self._swapped
+
+    @property
     def guessed(self):
         """Which kinds of ambiguous VR were met, see `resolve`."""
         return frozenset(kind for _, kind in self._guesses)
@@ -693,6 +858,42 @@ cdef class Index:
             return self._source.read(start, rec.end - start)
         return PyBytes_FromStringAndSize(<char*> self._bytes + start, rec.end - start)
 
+    def values(self, uint32_t scope, tags):
+        """The values of the first elements with these tags directly inside a scope."""
+        cdef list found = []
+        cdef uint32_t stop = self._at(scope).next
+        cdef uint32_t number = scope + 1
+        cdef uint32_t tag
+        for tag in tags:
+            # tags mostly come ascending, so the search goes on where the last one ended
+            if number >= stop or self._recs[number].tag > tag:
+                number = scope + 1
+            while number < stop and self._recs[number].tag < tag:
+                number = self._recs[number].next
+            if number >= stop or self._recs[number].tag != tag:
+                number = stop
+                if self._odd_count and self.find(scope, tag) >= 0:
+                    number = self.find(scope, tag)
+            if number < stop and self._recs[number].bits & KIND == ELEMENT:
+                found.append(self.value(number))
+            else:
+                found.append(None)
+        return found
+
+    def tags(self, uint32_t number):
+        """The value of an AT element as tags; empty if its VR is another."""
+        cdef bytes value
+        cdef const uint8_t* p
+        cdef Py_ssize_t i
+        if self._at(number).vr != VR_AT:
+            return ()
+        value = self.value(number)
+        p = value
+        return tuple([
+            load16(p + 4 * i, self._swapped) << 16 | load16(p + 4 * i + 2, self._swapped)
+            for i in range(len(value) // 4)
+        ])
+
     # --- the canonical stream ---------------------------------------------------------------------
 
     def stream(self, update, uint32_t scope=0, tags=None, *, without=(), bint legacy=False):
@@ -701,6 +902,7 @@ cdef class Index:
         cdef uint32_t* wanted = NULL
         cdef Py_ssize_t n = 0
         cdef Py_ssize_t i
+        cdef bint ascending
         cdef uint32_t signed = 0
         cdef uint32_t unsigned = 0
         cdef list unknown = []
@@ -712,13 +914,20 @@ cdef class Index:
                 raise MemoryError
         try:
             if wanted != NULL:
-                for i, tag in enumerate(tags):
+                i = 0
+                ascending = True
+                for tag in tags:
                     wanted[i] = tag
-                qsort(wanted, n, sizeof(uint32_t), _ascending)
+                    if i and wanted[i - 1] > wanted[i]:
+                        ascending = False
+                    i += 1
+                if not ascending:
+                    qsort(wanted, n, sizeof(uint32_t), _ascending)
             out.scope(scope, wanted, n, frozenset(without), &signed, &unsigned, unknown)
         finally:
             free(wanted)
-        return Coverage(signed, unsigned, tuple(unknown))
+        # what Coverage(...) does in the end, without the detour through Python code
+        return tuple.__new__(Coverage, (signed, unsigned, tuple(unknown)))
 
     def stream_items(self, update, bint legacy=False):
         """Feed the items or fragments of an index whose root is no data set."""
@@ -759,12 +968,22 @@ cdef class _Stream:
         self.run_end = end
         return 0
 
-    cdef int end(self) except -1 nogil:
+    cdef inline int end(self) except -1 nogil:
         """Send the run that is open."""
         cdef uint64_t start = self.run_start
-        cdef uint64_t end = self.run_end
+        cdef uint64_t length = self.run_end - start
+        if length == 0:
+            return 0
         self.run_start = self.run_end = 0
-        return self.source(start, end - start)
+        if self.index._bytes == NULL:
+            return self.source(start, length)
+        if (length <= SHORT_RUN and start + SHORT_RUN <= self.index._length
+                and self.encoder.used <= BLOCK - SHORT_RUN):
+            # a copy of fixed size is a few moves; what it copies too much is overwritten next
+            memcpy(self.encoder.block + self.encoder.used, self.index._bytes + start, SHORT_RUN)
+            self.encoder.used += length
+            return 0
+        return self.encoder.put(self.index._bytes + start, length)
 
     cdef int source(self, uint64_t start, uint64_t length) except -1 nogil:
         """Bytes of the source, as they are."""

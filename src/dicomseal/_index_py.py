@@ -7,7 +7,7 @@ is copied and nothing recurses, so a hostile depth costs memory in proportion an
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from . import _record as r
@@ -18,6 +18,11 @@ from .errors import MalformedError, SourceError
 from .tags import is_signable_tag
 
 _CHUNK = 1 << 16
+
+
+def first_unsignable(tags: Sequence[int]) -> int | None:
+    """The first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+    return next((tag for tag in tags if not is_signable_tag(tag)), None)
 
 
 class _Node:
@@ -53,6 +58,7 @@ class Index:
         ambiguities: tags that come twice or out of order, the first 100.
         trailing: how many zero bytes follow the data set.
         guessed: which kinds of ambiguous VR were met, see `resolve`.
+        big_endian: how it is encoded.
 
     Raises:
         MalformedError: the bytes are no data set, are cut short, or exceed a limit.
@@ -89,6 +95,7 @@ class Index:
         self._hints: dict[tuple[int, int], int] = {}
         node = _Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
         node.implicit, node.big_endian = implicit, big_endian
+        self.big_endian = big_endian
         self._nodes.append(node)
         self._walk(node)
         self.guessed = frozenset(kind for _, kind in self._guesses)
@@ -305,6 +312,27 @@ class Index:
         """The value of an element or fragment as it is stored, a copy."""
         node = self._nodes[number]
         return self._read(node.value, node.end - node.value)
+
+    def values(self, scope: int, tags: Sequence[int]) -> list[bytes | None]:
+        """The values of the first elements with these tags directly inside a scope.
+
+        Args:
+            scope: the record of the root or of an item.
+            tags: which; what is absent, or is a sequence, gives None.
+        """
+        numbers = [self.find(scope, tag) for tag in tags]
+        return [
+            self.value(n) if n >= 0 and self._nodes[n].kind == r.ELEMENT else None for n in numbers
+        ]
+
+    def tags(self, number: int) -> tuple[int, ...]:
+        """The value of an AT element as tags; empty if its VR is another."""
+        if self._nodes[number].vr != "AT":
+            return ()
+        value = self.value(number)
+        value = value[: len(value) - len(value) % 4]
+        order = ">" if self.big_endian else "<"
+        return tuple(g << 16 | e for g, e in struct.iter_unpack(order + "HH", value))
 
     def resolve(self, **choice: str) -> None:
         """Set the VRs that implicit VR leaves open: by the rules, or as ``ox="OB"`` says."""

@@ -13,24 +13,22 @@ from . import _index_py, _record, mac_parameters, terms
 from . import sequence_items as items
 from ._encoder_py import Encoder
 from .errors import SigningError
-from .part10 import Part10, Reader
+from .part10 import Reader
 from .tags import format_tag, keyword
 
 _SHOWN = 24  # bytes of a value that are shown
 
 
-def _find(
-    part10: Part10, index: Any, uid: str | None
-) -> tuple[int, tuple[int, ...] | None, int | None]:
+def _find(index: Any, uid: str | None) -> tuple[int, tuple[int, ...] | None, int | None]:
     """Scope, Data Elements Signed and item of a signature; the whole object if it has none."""
     for scope in index.scopes:
-        macs = dict(mac_parameters.read_ids(index, scope, part10.big_endian))
+        macs = dict(mac_parameters.read_ids(index, scope))
         for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
             if uid is None or items.text_of(index, item, terms.DIGITAL_SIGNATURE_UID) == uid:
-                mac_id = items.number_of(index, item, terms.MAC_ID_NUMBER, part10.big_endian)
+                mac_id = items.number_of(index, item, terms.MAC_ID_NUMBER)
                 if mac_id not in macs:
                     raise SigningError(f"no MAC Parameters item has the signature's ID {mac_id}")
-                mac = mac_parameters.read(index, macs[mac_id], part10.big_endian)
+                mac = mac_parameters.read(index, macs[mac_id])
                 return scope, mac.data_elements_signed, item
     if uid is not None:
         raise SigningError(f"no signature has the UID {uid}", "not_found")
@@ -54,7 +52,7 @@ def raw(
     """
     part10 = Reader().open(source)
     index = part10.index()
-    scope, tags, item = _find(part10, index, uid)
+    scope, tags, item = _find(index, uid)
     coverage = index.stream(write, scope, tags)
     if item is not None:
         index.stream(write, item, None, without=terms.NOT_IN_MAC)
@@ -72,7 +70,7 @@ def annotated(source: str | os.PathLike[str], uid: str | None = None) -> Iterato
         big_endian=part10.big_endian,
         limits=part10.limits,
     )
-    scope, tags, item = _find(part10, index, uid)
+    scope, tags, item = _find(index, uid)
     notes = _Annotator()
     index.stream_to(notes, scope, tags)
     yield from notes.lines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -23,10 +24,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Raises:
         SourceError: the folder or the disk does not let it.
     """
-    target = os.path.realpath(path)
+    try:
+        target = os.path.realpath(path)
+    except (TypeError, ValueError) as error:
+        raise SourceError(f"{path!r} is no path: {error}", "write") from None
     folder = os.path.dirname(target)
     temporary = ""
     try:
+        if os.path.exists(target) and not os.path.isfile(target):
+            # a rename would put a file in the place of, say, /dev/null
+            what = errno.EISDIR if os.path.isdir(target) else errno.EINVAL
+            raise OSError(what, "Is a directory" if what == errno.EISDIR else "Not a regular file")
         descriptor, temporary = tempfile.mkstemp(prefix=".dicomseal-", dir=folder)
         with os.fdopen(descriptor, "wb") as file:
             yield file

@@ -26,9 +26,18 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ._encoder_py import Encoder
-    from ._index_py import Index
+    from ._index_py import Index, first_unsignable
 
-__all__ = ["BACKEND", "Encoder", "Hasher", "Index", "digest", "new_hasher", "update"]
+__all__ = [
+    "BACKEND",
+    "Encoder",
+    "Hasher",
+    "Index",
+    "digest",
+    "first_unsignable",
+    "new_hasher",
+    "update",
+]
 
 
 def _choose() -> str:
@@ -53,10 +62,10 @@ BACKEND = _choose()
 if not TYPE_CHECKING:
     if BACKEND == "cython":
         from ._encoder_c import Encoder
-        from ._index_c import Index
+        from ._index_c import Index, first_unsignable
     else:
         from ._encoder_py import Encoder
-        from ._index_py import Index
+        from ._index_py import Index, first_unsignable
 
 
 class Hasher(Protocol):
@@ -156,9 +165,9 @@ def read_all(source: Any) -> Buffer:
     if hasattr(source, "read"):
         try:
             data = source.read()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever its own code raises, e.g. EOFError of gzip
             raise SourceError(f"the file object cannot be read: {error}") from error
-        if not isinstance(data, bytes):
+        if not isinstance(data, (bytes, bytearray, memoryview)):
             raise SourceError("the file object gives text; open it in binary mode")
         return data
     try:

@@ -103,14 +103,33 @@ class Certificate:
         self.weak = f"key {self.signer.key}" if size < least else ""
 
 
+_kinds: dict[type, str] = {}
+
+
+def kind_of(key: Any) -> str:
+    """``RSA``, ``ECDSA`` or ``DSA``; empty for a kind that does not sign DICOM.
+
+    Args:
+        key: a public or private key of `cryptography`.
+    """
+    made = _kinds.get(type(key))
+    if made is None:  # asked of every signature, and the classes are abstract: slow to ask
+        made = ""
+        if isinstance(key, (rsa.RSAPublicKey, rsa.RSAPrivateKey)):
+            made = "RSA"
+        elif isinstance(key, (ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey)):
+            made = "ECDSA"
+        elif isinstance(key, (dsa.DSAPublicKey, dsa.DSAPrivateKey)):
+            made = "DSA"
+        _kinds[type(key)] = made
+    return made
+
+
 def describe_key(key: Any) -> str:
     """Kind and size of a public key."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return f"RSA {key.key_size}"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"ECDSA {key.curve.name}"
-    if isinstance(key, dsa.DSAPublicKey):
-        return f"DSA {key.key_size}"
+    kind = kind_of(key)
+    if kind:
+        return f"{kind} {key.curve.name if kind == 'ECDSA' else key.key_size}"
     return type(key).__name__.removeprefix("_").removesuffix("PublicKey")
 
 
@@ -126,12 +145,12 @@ def parse(der: bytes) -> Certificate:
 
 def is_supported(key: Any) -> bool:
     """Whether signatures by this kind of key can be verified here."""
-    return isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, dsa.DSAPublicKey))
+    return bool(kind_of(key))
 
 
 def unpadded_signature(key: Any, signature: bytes) -> bytes:
     """A Signature value without the NUL that made its length even."""
-    if isinstance(key, rsa.RSAPublicKey):
+    if kind_of(key) == "RSA":
         size = (key.key_size + 7) // 8
         if len(signature) == size + 1 and signature[-1] == 0:
             return signature[:size]
@@ -149,15 +168,16 @@ def verify_mac(key: Any, digest: bytes, algorithm: str, signature: bytes) -> boo
         signature: the Signature value, padded or not.
     """
     signature = unpadded_signature(key, signature)
+    kind = kind_of(key)
     try:
-        if isinstance(key, rsa.RSAPublicKey):
+        if kind == "RSA":
             prehashed = _PREHASHED.get(algorithm)
             if prehashed is None:
                 # documented for verify too, though the annotation leaves it out
-                key.verify(signature, DIGEST_INFO[algorithm] + digest, _PKCS1, _NO_DIGEST_INFO)  # type: ignore[arg-type]
+                key.verify(signature, DIGEST_INFO[algorithm] + digest, _PKCS1, _NO_DIGEST_INFO)
             else:
                 key.verify(signature, digest, _PKCS1, prehashed)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
+        elif kind == "ECDSA":
             key.verify(signature, digest, ec.ECDSA(_PREHASHED_FOR_DSA[algorithm]))
         else:
             key.verify(signature, digest, _PREHASHED_FOR_DSA[algorithm])
@@ -171,7 +191,7 @@ def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
 
     It tells a changed content from a damaged signature. DSA and ECDSA do not reveal it.
     """
-    if not isinstance(key, rsa.RSAPublicKey):
+    if kind_of(key) != "RSA":
         return None
     try:
         info = key.recover_data_from_signature(unpadded_signature(key, signature), _PKCS1, None)

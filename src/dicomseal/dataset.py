@@ -143,7 +143,7 @@ class Walker:
             if vr in AMBIGUOUS and element.length != terms.UNDEFINED_LENGTH:
                 vr = _resolved(vr, len(value), (dataset, *around))
             if len(value) > 0xFFFE and vr in terms.SHORT_VRS:
-                return None  # explicit VR cannot hold it (PS3.5 Section 6.2.2)
+                vr = "UN"  # explicit VR cannot hold it (PS3.5 Section 6.2.2)
         if vr == "UN" and not everything:
             return None
         if vr == "SQ":
@@ -216,7 +216,7 @@ class Walker:
         out.is_little_endian, out.is_implicit_VR = True, False
         write_data_element(out, element, _encodings(dataset, around))
         written = out.getvalue()
-        if written[4:6] == b"UN" and vr != "UN":
+        if written[4:6] == b"UN" and vr != "UN" and not everything:
             return None  # too long for its VR (PS3.5 Section 6.2.2)
         return _Prepared("written", tag, vr, written)
 

@@ -69,26 +69,39 @@ class DigitalSignature(msgspec.Struct, frozen=True):
         return made
 
 
-def read(index: Index, item: int, big_endian: bool) -> DigitalSignature:
+_CODE_FIELDS = (terms.CODE_VALUE, terms.CODING_SCHEME_DESIGNATOR, terms.CODE_MEANING)
+_FIELDS = (
+    terms.MAC_ID_NUMBER,
+    terms.DIGITAL_SIGNATURE_UID,
+    terms.DIGITAL_SIGNATURE_DATETIME,
+    terms.CERTIFICATE_TYPE,
+    terms.CERTIFICATE_OF_SIGNER,
+    terms.SIGNATURE,
+    terms.CERTIFIED_TIMESTAMP_TYPE,
+    terms.CERTIFIED_TIMESTAMP,
+)
+
+
+def read(index: Index, item: int) -> DigitalSignature:
     """The signature in an item of the sequence; what is missing is empty."""
+    mac_id, uid, when, kind, certificate, signature, timestamp_type, timestamp = index.values(
+        item, _FIELDS
+    )
     purpose = None
     for code in items.items_of(index, item, terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE):
-        purpose = (
-            items.text_of(index, code, terms.CODE_VALUE),
-            items.text_of(index, code, terms.CODING_SCHEME_DESIGNATOR),
-            items.text_of(index, code, terms.CODE_MEANING),
-        )
+        value, scheme, meaning = index.values(code, _CODE_FIELDS)
+        purpose = items.as_text(value), items.as_text(scheme), items.as_text(meaning)
         break
     return DigitalSignature(
-        items.number_of(index, item, terms.MAC_ID_NUMBER, big_endian),
-        items.text_of(index, item, terms.DIGITAL_SIGNATURE_UID),
-        items.text_of(index, item, terms.DIGITAL_SIGNATURE_DATETIME),
-        items.text_of(index, item, terms.CERTIFICATE_TYPE),
-        items.without_padding(items.value_of(index, item, terms.CERTIFICATE_OF_SIGNER, b"")),
-        items.value_of(index, item, terms.SIGNATURE, b""),
+        items.as_number(mac_id, index.big_endian),
+        items.as_text(uid),
+        items.as_text(when),
+        items.as_text(kind),
+        items.without_padding(certificate or b""),
+        signature or b"",
         purpose,
-        items.text_of(index, item, terms.CERTIFIED_TIMESTAMP_TYPE),
-        items.without_padding(items.value_of(index, item, terms.CERTIFIED_TIMESTAMP, b"")),
+        items.as_text(timestamp_type),
+        items.without_padding(timestamp or b""),
     )
 
 
@@ -102,6 +115,11 @@ def parse_datetime(value: str, offset: str = "") -> datetime | None:
     Returns:
         None if it is no date and time.
     """
+    if len(value) == 26 and value[14] == "." and value[21] in "+-" and _digits(value):
+        try:  # the full form, which nearly every signature has
+            return datetime.fromisoformat(f"{value[:8]}T{value[8:]}")
+        except ValueError:
+            return None
     match = _DT.fullmatch(value)
     if not match:
         return None
@@ -120,6 +138,11 @@ def parse_datetime(value: str, offset: str = "") -> datetime | None:
         return made.replace(tzinfo=timezone(-distance if zone[0] == "-" else distance))
     except ValueError:
         return None
+
+
+def _digits(value: str) -> bool:
+    digits = value[:14] + value[15:21] + value[22:]
+    return digits.isascii() and digits.isdecimal()
 
 
 def format_datetime(when: datetime) -> str:

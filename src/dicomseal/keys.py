@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from . import certificate
 from .certificate import Certificate
-from .errors import CertificateError, KeyFileError
+from .errors import CertificateError, KeyFileError, TrustError
 from .trust import load_certificates
 
 Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  # noqa: S105
@@ -65,7 +65,7 @@ class SigningKey:
                     "the private key is not the one of the certificate of "
                     f"{self.certificate.signer.subject}"
                 )
-        elif hasattr(key, "public_key"):
+        elif type(key).__module__.startswith("cryptography."):
             kind = certificate_kind(key.public_key())
             raise KeyFileError(f"a key of the kind {kind} cannot sign DICOM: take RSA, EC or DSA")
 
@@ -80,8 +80,8 @@ class SigningKey:
                 value = certificate.sign_mac(self._key, digest, algorithm)
             else:
                 value = bytes(self._key.sign(digest, algorithm))
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from None
+        except Exception as error:  # whatever an HSM's own code raises
+            raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from error
         if not certificate.verify_mac(self.certificate.public_key, digest, algorithm, value):
             raise KeyFileError(
                 "the signature that the key made does not verify with the certificate of "
@@ -105,8 +105,13 @@ def _public_bytes(key: Any) -> bytes:
 
 
 def _certificate(source: Any) -> Certificate:
+    if source is None:
+        raise CertificateError("there is no certificate: none was given, and no PKCS#12 holds one")
     if isinstance(source, (str, os.PathLike)):
-        source = load_certificates(source)[0]
+        try:
+            source = load_certificates(source)[0]
+        except TrustError as error:
+            raise CertificateError(str(error)) from None
     if isinstance(source, x509.Certificate):
         source = source.public_bytes(serialization.Encoding.DER)
     if isinstance(source, Certificate):
@@ -137,8 +142,8 @@ def load_key(
     try:
         with open(path, "rb") as file:
             data = file.read()
-    except OSError as error:
-        raise KeyFileError(f"{name}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # the latter for a NUL in the path
+        raise KeyFileError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
     try:
         return _load(data, None)
     except _NeedsPassword:

@@ -10,8 +10,8 @@ import msgspec
 
 from . import sequence_items as items
 from . import terms
+from .canonical import first_unsignable
 from .errors import SigningError
-from .tags import is_signable_tag
 
 if TYPE_CHECKING:
     from .canonical import Index
@@ -56,28 +56,29 @@ class MacParameters(msgspec.Struct, frozen=True):
 
     def unsignable(self) -> int | None:
         """The first listed tag that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
-        return next((tag for tag in self.data_elements_signed if not is_signable_tag(tag)), None)
+        return first_unsignable(self.data_elements_signed)
 
 
-def read(index: Index, item: int, big_endian: bool) -> MacParameters:
+_FIELDS = (
+    terms.MAC_ID_NUMBER,
+    terms.MAC_CALCULATION_TRANSFER_SYNTAX_UID,
+    terms.MAC_ALGORITHM,
+)
+
+
+def read(index: Index, item: int) -> MacParameters:
     """The MAC Parameters in an item; what is missing is empty."""
-    listed: tuple[int, ...] = ()
-    number = index.find(item, terms.DATA_ELEMENTS_SIGNED)
-    if number >= 0 and index.record(number).vr == "AT":
-        value = index.value(number)
-        words = struct.unpack(
-            f"{'>' if big_endian else '<'}{len(value) // 2}H", value[: len(value) & ~1]
-        )
-        listed = tuple([g << 16 | e for g, e in zip(words[::2], words[1::2], strict=False)])
+    mac_id, transfer_syntax, algorithm = index.values(item, _FIELDS)
+    listed = index.find(item, terms.DATA_ELEMENTS_SIGNED)
     return MacParameters(
-        items.number_of(index, item, terms.MAC_ID_NUMBER, big_endian),
-        items.text_of(index, item, terms.MAC_CALCULATION_TRANSFER_SYNTAX_UID),
-        items.text_of(index, item, terms.MAC_ALGORITHM),
-        listed,
+        items.as_number(mac_id, index.big_endian),
+        items.as_text(transfer_syntax),
+        items.as_text(algorithm),
+        index.tags(listed) if listed >= 0 else (),
     )
 
 
-def read_ids(index: Index, scope: int, big_endian: bool) -> Iterator[tuple[int | None, int]]:
+def read_ids(index: Index, scope: int) -> Iterator[tuple[int | None, int]]:
     """The MAC ID Number and the record of every MAC Parameters item of a scope."""
     for item in items.items_of(index, scope, terms.MAC_PARAMETERS_SEQUENCE):
-        yield items.number_of(index, item, terms.MAC_ID_NUMBER, big_endian), item
+        yield items.number_of(index, item, terms.MAC_ID_NUMBER), item

@@ -18,17 +18,18 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from . import _record, terms
+from . import _record, canonical, terms
 from .errors import MalformedError, SourceError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from .canonical import Index
 
 SNAPSHOT = 8 << 20
 _PREFIX = 128
-_O_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_O_FLAGS = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):  # the last: a FIFO must not block
+    _O_FLAGS |= getattr(os, _flag, 0)
 
 
 def _os_error(path: str, error: OSError) -> SourceError:
@@ -122,7 +123,12 @@ class Reader:
             SourceError: it cannot be read.
             MalformedError: it is not DICOM.
         """
-        name = os.fsdecode(path)
+        try:
+            name = os.fsdecode(path)
+        except TypeError:
+            raise SourceError(f"a {type(path).__name__} is no path") from None
+        if "\0" in name:
+            raise SourceError(f"{name!r}: a path has no NUL", "not_found")
         descriptor = -1
         try:
             descriptor = os.open(path, _O_FLAGS)
@@ -248,15 +254,13 @@ class Part10:
         self.source = data
         self.start = 0
 
-    def index(self) -> Index:
+    def index(self) -> canonical.Index:
         """The index of its elements, by the backend in use.
 
         Raises:
             MalformedError: the data set is malformed or cut short.
         """
-        from .canonical import Index
-
-        return Index(
+        return canonical.Index(
             self.source,
             self.start,
             implicit=self.implicit,
@@ -275,12 +279,15 @@ def gzip_trailer(data: bytes) -> bytes:
     return struct.pack("<LL", zlib.crc32(data), len(data) & 0xFFFFFFFF)
 
 
+_header = struct.Struct("<HH2sH").unpack_from
+
+
 def _meta(head: Any, position: int) -> tuple[int, str]:
     """Where the group 0002 ends, and the Transfer Syntax UID in it (PS3.10 Section 7.1)."""
     uid = ""
     size = len(head)
     while position + 8 <= size:
-        group, element, vr, length = struct.unpack_from("<HH2sH", head, position)
+        group, element, vr, length = _header(head, position)
         if group != 2:
             return position, uid
         value = position + 8

@@ -126,4 +126,14 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> builtins.bytes:
         """The report as one line of JSON, without a line end."""
-        return msgspec.json.encode(self)
+        try:
+            return msgspec.json.encode(self)
+        except UnicodeEncodeError:  # a file name that is no UTF-8
+            error = self.error and ErrorReport(self.error.code, _escaped(self.error.message))
+            return msgspec.json.encode(
+                msgspec.structs.replace(self, path=_escaped(self.path), error=error)
+            )
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

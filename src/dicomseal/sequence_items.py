@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from . import terms
 from ._encoder_py import padding, swap
@@ -74,24 +74,26 @@ def items_of(index: Index, scope: int, tag: int) -> Iterator[int]:
     return index.children(sequence) if sequence >= 0 else iter(())
 
 
-def value_of(index: Index, item: int, tag: int, default: Any = None) -> bytes | Any:
-    """The value of an element directly inside an item, as stored; ``default`` if it is absent."""
-    number = index.find(item, tag)
-    return default if number < 0 else index.value(number)
+def as_text(value: bytes | None) -> str:
+    """A text value without its padding; empty if there is none."""
+    return value.rstrip(b"\0 ").decode("ascii", "replace").strip() if value else ""
 
 
-def text_of(index: Index, item: int, tag: int) -> str:
-    """A text value without its padding; empty if it is absent."""
-    value: bytes = value_of(index, item, tag, b"")
-    return value.rstrip(b"\0 ").decode("ascii", "replace").strip()
-
-
-def number_of(index: Index, item: int, tag: int, big_endian: bool) -> int | None:
-    """A US value; None if it is absent or of another length."""
-    value = value_of(index, item, tag)
+def as_number(value: bytes | None, big_endian: bool) -> int | None:
+    """A US value; None if there is none, or it has another length."""
     if value is None or len(value) != 2:
         return None
     return int.from_bytes(value, "big" if big_endian else "little")
+
+
+def text_of(index: Index, item: int, tag: int) -> str:
+    """The text of an element directly inside an item; empty if it is absent."""
+    return as_text(index.values(item, (tag,))[0])
+
+
+def number_of(index: Index, item: int, tag: int) -> int | None:
+    """The US value of an element directly inside an item; None if it is absent."""
+    return as_number(index.values(item, (tag,))[0], index.big_endian)
 
 
 def der_length(data: bytes) -> int:

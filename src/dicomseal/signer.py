@@ -7,6 +7,7 @@ MAC is computed over the same stream, and the data set gets the two sequences.
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from . import _record as r
 from . import digital_signature, mac_parameters, terms
 from . import sequence_items as items
 from .atomic import replacing
-from .canonical import Index, new_hasher
+from .canonical import Index, is_dataset, new_hasher
 from .digital_signature import DigitalSignature
 from .errors import SigningError, UsageError
 from .keys import Password, SigningKey
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 MOST_MAC_IDS = 1 << 16
+_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
 class Removed(NamedTuple):
@@ -53,8 +55,10 @@ def _request(
 ) -> _Request:
     new_hasher(mac)
     when = datetime.now(UTC).astimezone() if when is None else when
-    if when.tzinfo is None:
+    if not isinstance(when, datetime) or when.tzinfo is None:
         raise UsageError("the time of the signature needs an offset from UTC")
+    if uid is not None and not (isinstance(uid, str) and len(uid) <= 64 and _UID.fullmatch(uid)):
+        raise UsageError(f"{uid!r} is no UID (PS3.5 Section 9.1)")
     wanted = None if tags is None else parse_tags(tags)
     for tag in wanted or ():
         if not is_signable_tag(tag):
@@ -110,8 +114,12 @@ def sign_file(
     index = _index(part10)
     splice = Splice(part10, index)
     made = []
+    seen = set()
     for location in locations or [""]:
         scope = _find_scope(index, location)
+        if scope in seen:
+            raise UsageError(f"{location} is an item that is to be signed already")
+        seen.add(scope)
         made.append(_sign_scope(part10, index, splice, scope, request))
     _write(splice, target)
     return made
@@ -164,10 +172,10 @@ def _transfer_syntax(uid: str) -> str:
 def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: _Request) -> str:
     tags = list(_choose(_offers(index, scope), request.tags))
     mac_ids = set()
-    for mac_id, _ in mac_parameters.read_ids(index, scope, part10.big_endian):
+    for mac_id, _ in mac_parameters.read_ids(index, scope):
         mac_ids.add(mac_id)
     for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
-        mac_ids.add(items.number_of(index, item, terms.MAC_ID_NUMBER, part10.big_endian))
+        mac_ids.add(items.number_of(index, item, terms.MAC_ID_NUMBER))
     mac, signature = _make(
         request,
         tags,
@@ -286,6 +294,7 @@ def sign(
     """
     from .dataset import signable_tags, stream_dataset, transfer_syntax_of
 
+    _check_dataset(dataset, "sign")
     request = _request(key, certificate, mac, tags, uid, when, password)
     scope, ancestors = _walk_to(dataset, item)
     chosen = list(_choose(signable_tags(scope, ancestors), request.tags))
@@ -307,6 +316,13 @@ def sign(
     ):
         setattr(scope, name, [*(scope.get(name) or ()), items.to_dataset(elements)])
     return signature.uid
+
+
+def _check_dataset(dataset: Any, function: str) -> None:
+    if not is_dataset(dataset):
+        raise UsageError(
+            f"a {type(dataset).__name__} is no pydicom.Dataset; for a file there is {function}_file"
+        )
 
 
 def _walk_to(dataset: Dataset, location: str) -> tuple[Dataset, tuple[Dataset, ...]]:
@@ -357,7 +373,7 @@ def remove_file(
             if uid is None or items.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
         ]  # fmt: skip
         if gone or uid is None:
-            _cut(part10, index, splice, scope, found, gone)
+            _cut(index, splice, scope, found, gone)
         removed += len(gone)
         remaining += len(found) - len(gone)
     if not removed:
@@ -376,17 +392,15 @@ def _is_history(index: Index, scope: int) -> bool:
     return False
 
 
-def _cut(
-    part10: Part10, index: Index, splice: Splice, scope: int, found: list[int], gone: list[int]
-) -> None:
+def _cut(index: Index, splice: Splice, scope: int, found: list[int], gone: list[int]) -> None:
     """Cut signatures, and the MAC Parameters items that only they used."""
 
     def mac_id(item: int) -> int | None:
-        return items.number_of(index, item, terms.MAC_ID_NUMBER, part10.big_endian)
+        return items.number_of(index, item, terms.MAC_ID_NUMBER)
 
     used = {mac_id(n) for n in found if n not in set(gone)}
     freed = {mac_id(n) for n in gone} - used
-    macs = list(mac_parameters.read_ids(index, scope, part10.big_endian))
+    macs = list(mac_parameters.read_ids(index, scope))
     spare = [n for i, n in macs if i in freed or not used]
     for tag, all_items, out in (
         (terms.DIGITAL_SIGNATURES_SEQUENCE, found, gone),
@@ -406,6 +420,7 @@ def remove(dataset: Dataset, uid: str | None = None) -> Removed:
     Raises:
         SigningError: there is no such signature.
     """
+    _check_dataset(dataset, "remove")
     removed, remaining = _remove_from(dataset, uid)
     if not removed:
         raise SigningError(f"no signature has the UID {uid}" if uid else "there is no signature",

@@ -31,7 +31,8 @@ class Splice:
     def __init__(self, part10: Part10, index: Index) -> None:
         self._part10, self._index = part10, index
         self._order = ">" if part10.big_endian else "<"
-        self._edits: list[tuple[int, int, bytes]] = []  # offset, bytes to drop, bytes to put
+        # offset, how deep it is (negative), bytes to drop, bytes to put
+        self._edits: list[tuple[int, int, int, bytes]] = []
         self._growth: dict[int, int] = {}  # records with a length field, and by how much
         self._group_growth: dict[int, int] = {}
 
@@ -47,9 +48,7 @@ class Splice:
 
     def append_item(self, sequence: int, data: bytes) -> None:
         """Put an encoded item at the end of a sequence."""
-        record = self._index.record(sequence)
         self._edit(self._content_end(sequence), 0, data, sequence, 0)
-        self._group(record.parent, record.tag, len(data))
 
     def cut(self, number: int) -> None:
         """Take out an element with all it holds, or an item."""
@@ -62,9 +61,9 @@ class Splice:
         return record.end - 8 if record.flags & r.UNDEFINED else record.end
 
     def _edit(self, offset: int, drop: int, put: bytes, holder: int, tag: int) -> None:
-        self._edits.append((offset, drop, put))
         delta = len(put) - drop
         number = holder
+        depth = 0
         while True:
             record = self._index.record(number)
             if record.kind in (r.ITEM, r.SEQUENCE) and number and not record.flags & r.UNDEFINED:
@@ -75,6 +74,9 @@ class Splice:
                 break
             tag = record.tag if record.kind == r.SEQUENCE else 0
             number = record.parent
+            depth += 1
+        # where several things end at one offset, what belongs inside comes first
+        self._edits.append((offset, -depth, drop, put))
 
     def _group(self, scope: int, tag: int, delta: int) -> None:
         number = self._index.find(scope, tag & 0xFFFF0000)
@@ -87,18 +89,18 @@ class Splice:
             length = record.end - record.value + delta
             if length >= terms.UNDEFINED_LENGTH:
                 raise SigningError(f"{format_tag(record.tag)} would become longer than 4 GiB")
-            self._edits.append((record.value - 4, 4, struct.pack(self._order + "L", length)))
+            self._edits.append((record.value - 4, 0, 4, struct.pack(self._order + "L", length)))
         for number, delta in self._group_growth.items():
             record = self._index.record(number)
             if record.end - record.value == 4:
                 (length,) = struct.unpack(self._order + "L", self._index.value(number))
                 length = max(0, length + delta) & 0xFFFFFFFF
-                self._edits.append((record.value, 4, struct.pack(self._order + "L", length)))
+                self._edits.append((record.value, 0, 4, struct.pack(self._order + "L", length)))
 
     def write(self, target: IO[bytes]) -> None:
         """Write the whole edited object: preamble, meta information, data set."""
         self._length_edits()
-        self._edits.sort(key=lambda edit: edit[0])
+        self._edits.sort(key=lambda edit: edit[:2])
         target.write(self._part10.head)
         if self._part10.deflated is None:
             self._copy(target, self._part10.start)
@@ -107,7 +109,7 @@ class Splice:
             self._deflate(target)
 
     def _copy(self, target: IO[bytes], position: int) -> None:
-        for offset, drop, put in self._edits:
+        for offset, _, drop, put in self._edits:
             self._pieces(target, position, offset)
             target.write(put)
             position = offset + drop

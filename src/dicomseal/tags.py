@@ -15,7 +15,7 @@ _TAG = re.compile(r"\(?\s*([0-9A-Fa-f]{4})\s*,?\s*([0-9A-Fa-f]{4})\s*\)?")
 _NEVER = frozenset(
     (terms.LENGTH_TO_END, terms.MAC_PARAMETERS_SEQUENCE, terms.DATA_SET_TRAILING_PADDING)
 )
-_STEP = re.compile(r"(.+?)\[(-?\d+)\]")
+_STEP = re.compile(r"(.+?)\[(-?[0-9]{1,9})\]")
 
 
 def is_signable_tag(tag: int) -> bool:
@@ -53,6 +53,8 @@ def parse_tag(text: str | int) -> int:
         if 0 <= text <= 0xFFFFFFFF:
             return int(text)
         raise UsageError(f"{text} is not a tag: it takes a number from 0 to FFFFFFFF")
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r} is not a tag: write gggg,eeee, a keyword, or a number")
     match = _TAG.fullmatch(text.strip())
     if match:
         return int(match[1] + match[2], 16)

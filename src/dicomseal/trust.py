@@ -34,7 +34,8 @@ class TrustStore:
         intermediates: certificates that are not, but may stand in between.
 
     Raises:
-        TrustError: there is no anchor: trusting nothing is never what was meant.
+        TrustError: there is no anchor: trusting nothing is never what was meant;
+            or something is no `cryptography.x509.Certificate`.
     """
 
     def __init__(
@@ -46,6 +47,11 @@ class TrustStore:
         self.intermediates = tuple(intermediates)
         if not self.anchors:
             raise TrustError("the trust store has no anchor: name a file with a CA certificate")
+        for one in (*self.anchors, *self.intermediates):
+            if not isinstance(one, x509.Certificate):
+                raise TrustError(
+                    f"a {type(one).__name__} is no certificate; for files there is from_files"
+                )
         self._decisions: dict[tuple[bytes, datetime | None], tuple[str, Reason | None]] = {}
 
     @classmethod
@@ -86,6 +92,13 @@ class TrustStore:
         return self._decisions[key]
 
     def _judge(self, certificate: Certificate, moment: datetime) -> tuple[str, Reason | None]:
+        """In a thread of its own: the caller may be inside an event loop, as in a notebook."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(self._validate, certificate, moment).result()
+
+    def _validate(self, certificate: Certificate, moment: datetime) -> tuple[str, Reason | None]:
         import asyncio
 
         from asn1crypto import x509 as asn1_x509
@@ -126,7 +139,7 @@ class TrustStore:
             if "algorithm" in str(error):
                 code = "CRYPTO_CONSTRAINTS_FAILURE"
             return UNTRUSTED, Reason(code, f"the chain of {name}: {_first_sentence(error)}")
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             # a certificate that cryptography reads and asn1crypto does not
             return UNTRUSTED, Reason(
                 "CERTIFICATE_CHAIN_GENERAL_FAILURE", f"{name}: {_first_sentence(error)}"
@@ -157,8 +170,8 @@ def load_certificates(path: str | os.PathLike[str]) -> list[x509.Certificate]:
         else:
             with open(path, "rb") as file:
                 found = _parse(file.read())
-    except OSError as error:
-        raise TrustError(f"{name}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # the latter for a NUL in the path
+        raise TrustError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
     if not found:
         raise TrustError(f"{name}: no certificate in it (PEM and DER are understood)")
     return found

@@ -76,18 +76,22 @@ def verify(
         A report. Anything wrong with the object itself is in it, as a verdict.
 
     Raises:
-        UsageError: ``require`` names something unknown, or ``at`` has no UTC offset.
+        UsageError: ``require`` names something unknown, ``at`` has no UTC offset, or ``trust`` is
+            no `TrustStore`.
     """
-    unknown = frozenset(require) - frozenset(REQUIREMENTS)
+    require = frozenset([require] if isinstance(require, str) else require)
+    unknown = require - frozenset(REQUIREMENTS)
     if unknown:
         raise UsageError(f"cannot require {', '.join(sorted(unknown))}: only a signature")
-    if at is not None and at.tzinfo is None:
-        raise UsageError("the moment of validation needs an offset from UTC")
+    if at is not None and not (isinstance(at, datetime) and at.tzinfo):
+        raise UsageError("the moment of validation is a datetime with an offset from UTC")
+    if trust is not None and not hasattr(trust, "judge"):
+        raise UsageError("trust takes a TrustStore, e.g. TrustStore.from_files('ca.pem')")
     options = Options(
         trust=trust,
         at=at,
         integrity_only=integrity_only,
-        require=frozenset(require),
+        require=require,
         accept_legacy=accept_legacy,
         limits=limits or _record.Limits(),
     )
@@ -98,7 +102,9 @@ def verify_with(
     source: str | os.PathLike[str] | Buffer | BinaryIO | Dataset, options: Options
 ) -> ObjectReport:
     """As `verify`, with options that serve for many objects."""
-    path = os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else ""
+    path = source if isinstance(source, str) else ""
+    if not path and isinstance(source, os.PathLike):
+        path = os.fsdecode(source)
     size = 0
     try:
         part10 = _open(source, path, options)
@@ -112,7 +118,7 @@ def verify_with(
 
 
 def _open(source: Any, path: str, options: Options) -> Part10:
-    if path:
+    if path or isinstance(source, str):
         reader = getattr(_readers, "reader", None)
         if reader is None:
             reader = _readers.reader = Reader()
@@ -132,14 +138,15 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         for made in _Scope(part10, index, scope, options).signatures()
     ]
     part10.check()
+    sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
     reasons = [_ambiguous(found) for found in itertools.islice(index.ambiguities, 3)]
     return ObjectReport(
         path=path,
         verdict=_verdict(signatures, reasons, options),
         reasons=tuple(reasons),
         bytes=part10.size,
-        sop_class_uid=items.text_of(index, 0, terms.SOP_CLASS_UID),
-        sop_instance_uid=items.text_of(index, 0, terms.SOP_INSTANCE_UID),
+        sop_class_uid=items.as_text(sop_class),
+        sop_instance_uid=items.as_text(sop_instance),
         transfer_syntax=part10.transfer_syntax,
         signatures=tuple(signatures),
     )
@@ -162,11 +169,12 @@ def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: 
             )
             return report.FAILED
         return report.UNSIGNED
-    if reasons or any(s.integrity == report.ALTERED for s in live):
+    integrity = {s.integrity for s in live}
+    if reasons or report.ALTERED in integrity:
         return report.FAILED
-    if all(s.integrity == report.INTACT for s in live) and (
-        options.integrity_only or all(s.trust == report.TRUSTED for s in live)
-    ):
+    if report.UNVERIFIABLE in integrity:
+        return report.INDETERMINATE
+    if options.integrity_only or {s.trust for s in live} == {report.TRUSTED}:
         return report.PASSED
     return report.INDETERMINATE
 
@@ -197,7 +205,7 @@ class _Scope:
         self.location = format_location(steps) if steps else ""
         self.history = any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)
         self.macs: dict[int, int] = {}
-        for mac_id, item in mac_parameters.read_ids(index, scope, part10.big_endian):
+        for mac_id, item in mac_parameters.read_ids(index, scope):
             if mac_id is not None:
                 self.macs.setdefault(mac_id, item)
 
@@ -207,7 +215,7 @@ class _Scope:
             yield self._signature(item)
 
     def _signature(self, item: int) -> SignatureReport:
-        stored = digital_signature.read(self.index, item, self.part10.big_endian)
+        stored = digital_signature.read(self.index, item)
         offset = items.text_of(self.index, self.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
         when = digital_signature.parse_datetime(stored.datetime, offset)
         check = _Check(self, item, stored)
@@ -270,15 +278,15 @@ class _Check:
         self.certificate: certificate.Certificate | None = None
         self.coverage = _record.Coverage(0, 0, ())
         self.messages: list[str] = []
-        self._trouble: CertificateError | None = None
+        self._trouble = ""  # not the exception: its traceback would hold this object in a cycle
         if stored.certificate:
             try:
                 self.certificate = certificate.parse(stored.certificate)
             except CertificateError as error:
-                self._trouble = error
+                self._trouble = str(error)
         number = scope.macs.get(stored.mac_id) if stored.mac_id is not None else None
         if number is not None:
-            self.mac = mac_parameters.read(scope.index, number, scope.part10.big_endian)
+            self.mac = mac_parameters.read(scope.index, number)
 
     def weak(self) -> tuple[str, ...]:
         """What in this signature is no longer strong."""
@@ -347,7 +355,7 @@ class _Check:
                 "NO_SIGNING_CERTIFICATE_FOUND", f"the Certificate Type {kind!r} is not known"
             )
         if self.certificate is None:
-            raise _unverifiable("NO_SIGNING_CERTIFICATE_FOUND", str(self._trouble))
+            raise _unverifiable("NO_SIGNING_CERTIFICATE_FOUND", self._trouble)
         if not certificate.is_supported(self.certificate.public_key):
             raise _unverifiable(
                 "CRYPTO_CONSTRAINTS_FAILURE",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -17,7 +18,7 @@ _COMMANDS = {
     "dump": "the canonical byte stream of a signature",
     "demo": "build, sign, tamper, verify: the whole story in one run",
 }
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED, EXIT_USAGE, EXIT_UNREADABLE = 1, 2, 4
 
 
 class _Lazy(click.Group):
@@ -31,6 +32,16 @@ class _Lazy(click.Group):
             return None
         command: click.Command = import_module(f".{cmd_name}", __name__).command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # the reader of our output has gone: end as SIGPIPE would, before click makes it a 1,
+            # which for verify would mean that something failed
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 1)
+            raise click.exceptions.Exit(141) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -66,10 +77,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("dicomseal: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # the reader of our output has gone: nothing is left to say
-        sys.stderr.close()
-        sys.exit(141)
+    except OSError as error:
+        click.echo(f"dicomseal: {error.strerror or error}", err=True)  # e.g. the disk is full
+        sys.exit(EXIT_UNREADABLE)
     except DicomSealError as error:
         click.echo(f"dicomseal: {error}", err=True)
         sys.exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)

@@ -99,6 +99,8 @@ def _password(key: str, variable: str | None, file: str | None) -> str:
                 return lines.readline().rstrip("\r\n")
         except OSError as error:
             raise UsageError(f"--password-file: {file}: {error.strerror}") from None
+        except ValueError:
+            raise UsageError(f"--password-file: {file}: no text in UTF-8") from None
     if not sys.stdin.isatty():
         raise KeyFileError(
             f"{key}: the key is encrypted; give --password-env or --password-file", "password"

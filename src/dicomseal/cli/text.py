@@ -16,7 +16,14 @@ def render(made: ObjectReport) -> str:
     lines += [f"    {reason.code}: {reason.message}" for reason in made.reasons]
     for signature in made.signatures:
         lines += _signature(signature)
-    return "\n".join(lines)
+    return "\n".join(_harmless(line) for line in lines)
+
+
+def _harmless(line: str) -> str:
+    """Names and objects come from strangers: no line ends, no commands to the terminal."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _signature(made: SignatureReport) -> list[str]:

@@ -146,8 +146,12 @@ def walk(path: str) -> Iterator[str]:
     pending = [path]
     while pending:
         folder = pending.pop()
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda e: e.name)
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda e: e.name)
+        except OSError:
+            yield folder  # to open it will tell why, and the rest of the walk goes on
+            continue
         pending += [e.path for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
@@ -157,14 +161,9 @@ def walk(path: str) -> Iterator[str]:
 def _reports(paths: tuple[str, ...], options: Options) -> Iterator[ObjectReport]:
     for path in paths:
         found = False
-        try:
-            for file in walk(path):
-                found = True
-                yield verify_with(file, options)
-        except OSError as error:
+        for file in walk(path):
             found = True
-            trouble = ErrorReport("unreadable", f"{error.filename}: {error.strerror}")
-            yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)
+            yield verify_with(file, options)
         if not found:
             trouble = ErrorReport("empty_folder", "the folder holds no file")
             yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)

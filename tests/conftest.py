@@ -1,0 +1,71 @@
+"""Fixtures that more than one module uses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+from typing import Any
+
+import pydicom
+import pytest
+
+from dicomseal._record import Coverage
+
+TWINS = {"cython": "c", "python": "py"}
+
+
+class Backend:
+    """One of the two implementations of the index and the encoder."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.Index = self._module("index").Index
+        self.Encoder = self._module("encoder").Encoder
+
+    def _module(self, kind: str) -> ModuleType:
+        return importlib.import_module(f"dicomseal._{kind}_{TWINS[self.name]}")
+
+    def stream(self, data: Any, scope: int = 0, tags: Any = None, **options: Any) -> bytes:
+        """The canonical bytes of encoded elements."""
+        return self.covered(data, scope, tags, **options)[0]
+
+    def covered(
+        self, data: Any, scope: int = 0, tags: Any = None, without: Any = (),
+        legacy: bool = False, **encoding: Any,
+    ) -> tuple[bytes, Coverage]:  # fmt: skip
+        """The canonical bytes, and what went into them."""
+        out = bytearray()
+        index = self.Index(data, **encoding)
+        coverage = index.stream(out.extend, scope, tags, without=without, legacy=legacy)
+        return bytes(out), coverage
+
+
+def load_backend(name: str) -> Backend:
+    try:
+        return Backend(name)
+    except ImportError as error:
+        pytest.skip(f"the {name} backend cannot be imported: {error}")
+
+
+@pytest.fixture(scope="session")
+def twins() -> list[Backend]:
+    """Both implementations, for tests that compare them."""
+    return [load_backend(name) for name in TWINS]
+
+
+@pytest.fixture(params=sorted(TWINS))
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """Each implementation in turn; the rest of the package uses it as long as the test runs."""
+    chosen = load_backend(request.param)
+    for user in ("dicomseal.canonical", "dicomseal.dataset"):
+        module = importlib.import_module(user)
+        monkeypatch.setattr(module, "Index", chosen.Index)
+        monkeypatch.setattr(module, "Encoder", chosen.Encoder)
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def test_files() -> str:
+    """The folder of the files that come with pydicom."""
+    return os.path.join(os.path.dirname(pydicom.__file__), "data", "test_files")

@@ -1,0 +1,323 @@
+"""The index of an encoded data set, and what happens where the bytes are none (PS3.5 Section 7)."""
+
+from __future__ import annotations
+
+import _write_stds as std
+import pytest
+from _write_stds import H, item, sequence
+
+from dicomseal import _record as r
+from dicomseal.errors import MalformedError, SourceError
+
+PIXELS = std.PIXEL_DATA_OB + std.UNDEFINED + std.ITEM_EMPTY + std.FRAGMENT + std.SEQUENCE_END
+# a small file with everything in it: 0 MODALITY, a sequence with two items, nested, UN, pixels
+SMALL = (
+    std.MODALITY
+    + sequence(item(std.PATIENT_ID + sequence(item(std.PATIENT_NAME), std.UNKNOWN_SEQUENCE, True)))
+    + sequence(item(std.PATIENT_ID, True) + item(b"", True), std.REFERENCED_SERIES, True)
+    + std.TEXT_VALUE
+    + PIXELS
+)
+SMALL_IMPLICIT = (
+    H(std.IMPLICIT["group length"][0])
+    + H(std.IMPLICIT["public"][0])
+    + sequence(item(H(std.SMALLEST_VALUE)) + item(H("09001000020000004120"), True), H("0800 4011"))
+    + H(std.PIXEL_REPRESENTATION[1] + std.SMALLEST_VALUE)
+)
+SMALL_BIG_ENDIAN = (
+    H("0008 1140  5351 0000  FFFFFFFF  FFFE E000  FFFFFFFF" + std.BIG_ENDIAN["UL"][0])
+    + std.ITEM_END_BIG
+    + H("FFFE E000  0000000C" + std.BIG_ENDIAN["AT"][0])
+    + std.SEQUENCE_END_BIG
+    + H(std.BIG_ENDIAN["OW"][0])
+)
+
+
+def outcome(twin, data, **options):
+    """Everything that can be seen of an index, or the error."""
+    try:
+        index = twin.Index(data, **options)
+    except MalformedError as error:
+        return type(error), str(error), error.code, error.offset
+    out = bytearray()
+    coverage = index.stream(out.extend)
+    records = [index.record(n) for n in range(len(index))]
+    return records, index.scopes, index.ambiguities, index.trailing, index.guessed, out, coverage
+
+
+# --- records ------------------------------------------------------------------------------------
+
+
+def test_records(backend):
+    data = std.MODALITY + sequence(item(std.TEXT_VALUE_RESERVED), defined=True) + PIXELS
+    index = backend.Index(data)
+    size = len(data)
+    # tag, vr, kind, flags, start, value, end, next, parent
+    assert [index.record(n) for n in range(len(index))] == [
+        (0, "", r.ITEM, 0, 0, 0, size, 8, 0),
+        (0x00080060, "CS", r.ELEMENT, 0, 0, 8, 10, 2, 0),
+        (0x00081140, "SQ", r.SEQUENCE, r.LONG_HEADER, 10, 22, 54, 5, 0),
+        (0, "", r.ITEM, r.UNDEFINED, 22, 30, 54, 5, 2),
+        (0x0040A160, "UT", r.ELEMENT, r.LONG_HEADER | r.REWRITE, 30, 42, 46, 5, 3),
+        (0x7FE00010, "OB", r.ENCAPSULATED, r.LONG_HEADER | r.UNDEFINED, 54, 66, 94, 8, 0),
+        (0, "", r.FRAGMENT, 0, 66, 74, 74, 7, 5),
+        (1, "", r.FRAGMENT, 0, 74, 82, 86, 8, 5),
+    ]
+
+
+def test_records_of_implicit_vr(backend):
+    index = backend.Index(H(std.SMALLEST_VALUE + std.IMPLICIT["no creator"][0]), implicit=True)
+    assert index.record(1) == (0x00280106, "US", r.ELEMENT, r.GUESSED, 0, 8, 10, 2, 0)
+    assert index.record(2) == (0x00091001, "UN", r.ELEMENT, r.UNKNOWN_VR, 10, 18, 20, 3, 0)
+
+
+def test_unknown_vr_is_known_of_the_sequences_around(backend):
+    inner = sequence(item(std.PATIENT_ID) + item(std.PRIVATE_UNKNOWN))
+    data = sequence(item(inner) + item(b""), std.REFERENCED_SERIES)
+    index = backend.Index(data + sequence(item(std.PATIENT_ID)))
+    flagged = [n for n in range(len(index)) if index.record(n).flags & r.UNKNOWN_VR]
+    assert [index.record(n).tag for n in flagged] == [0x00081115, 0x00081140, 0x00091001]
+
+
+def test_looking_up(backend):
+    data = std.MODALITY + sequence(item(std.PATIENT_NAME) + item(std.PATIENT_ID)) + std.PATIENT_NAME
+    index = backend.Index(data)
+    images = index.find(0, 0x00081140)
+    assert list(index.children(0)) == [1, 2, 7]
+    assert (images, index.find(0, 0x00100020), index.find(0, 0x00100010)) == (2, -1, 7)
+    first, second = index.children(images)
+    assert list(index.children(first)) == [4]
+    assert index.find(second, 0x00100020) == 6
+    assert index.value(1) == b"CT"
+    assert index.value(6) == b"1234"
+    assert index.value(0) == data
+    assert list(index.children(1)) == []
+
+
+def test_value_of_a_fragment(backend):
+    index = backend.Index(PIXELS)
+    assert [index.value(n) for n in index.children(1)] == [b"", b"\xff\xd8\xff\xd9"]
+
+
+def test_part_of_a_source(backend):
+    data = b"before" + std.MODALITY + std.PATIENT_ID + b"after"
+    index = backend.Index(data, 6, len(data) - 5)
+    assert index.record(1).start == 6
+    out = bytearray()
+    index.stream(out.extend)
+    assert bytes(out) == std.MODALITY + std.PATIENT_ID
+    for start, stop in ((5, 4), (0, len(data) + 1), (len(data) + 1, None)):
+        with pytest.raises(SourceError):
+            backend.Index(data, start, stop)
+
+
+@pytest.mark.parametrize("data", [SMALL, bytearray(SMALL), memoryview(SMALL)], ids=type)
+def test_bytes_like_sources(backend, data):
+    assert backend.stream(data) == backend.stream(SMALL)
+
+
+def test_root_may_be_the_value_of_a_sequence(backend):
+    index = backend.Index(item(std.PATIENT_ID) + item(b"", True), root=r.SEQUENCE)
+    out = bytearray()
+    index.stream_items(out.extend)
+    assert bytes(out) == std.ITEM + std.PATIENT_ID + std.ITEM
+
+
+def test_root_may_be_an_encapsulated_value(backend):
+    index = backend.Index(std.OFFSET_TABLE + std.FRAGMENT, root=r.ENCAPSULATED)
+    plain, legacy = bytearray(), bytearray()
+    index.stream_items(plain.extend)
+    index.stream_items(legacy.extend, legacy=True)
+    assert bytes(plain) == std.OFFSET_TABLE_HASHED + std.FRAGMENT_HASHED
+    assert bytes(legacy) == std.OFFSET_TABLE + std.FRAGMENT
+
+
+def test_scopes(backend):
+    signed = std.PATIENT_ID + std.DIGITAL_SIGNATURES
+    data = sequence(item(signed) + item(std.PATIENT_ID) + item(signed)) + signed
+    index = backend.Index(data)
+    assert index.scopes == [2, 7, 0]
+    assert [index.record(n).kind for n in index.scopes] == [r.ITEM] * 3
+    assert backend.Index(std.PATIENT_ID).scopes == []
+    twice = backend.Index(std.DIGITAL_SIGNATURES * 2)
+    assert twice.scopes == [0]
+    implicit = backend.Index(H("FAFF FAFF  00000000"), implicit=True)
+    assert implicit.scopes == [0]
+
+
+# --- ambiguities --------------------------------------------------------------------------------
+
+
+def test_no_ambiguities(backend):
+    assert backend.Index(std.MODALITY + sequence(item(std.MODALITY) * 2)).ambiguities == []
+
+
+def test_tag_that_comes_twice(backend):
+    index = backend.Index(std.PATIENT_NAME + std.PATIENT_ID + std.PATIENT_ID)
+    assert index.ambiguities == [("duplicate", 0x00100020, 3)]
+
+
+def test_tag_out_of_order(backend):
+    index = backend.Index(std.PATIENT_ID + std.PATIENT_NAME + std.PATIENT_ID + std.TEXT_VALUE)
+    assert index.ambiguities == [("order", 0x00100010, 2), ("duplicate", 0x00100020, 3)]
+
+
+def test_ambiguity_in_an_item(backend):
+    index = backend.Index(sequence(item(std.PATIENT_ID) + item(std.PATIENT_ID * 2)))
+    assert index.ambiguities == [("duplicate", 0x00100020, 6)]
+
+
+def test_at_most_a_hundred_ambiguities(backend):
+    index = backend.Index(std.PATIENT_ID * 300)
+    assert len(index.ambiguities) == r.MAX_AMBIGUITIES
+    assert index.ambiguities[-1] == ("duplicate", 0x00100020, 101)
+
+
+# --- trouble ------------------------------------------------------------------------------------
+
+PAST = "whose length runs past the end of what holds it"
+INSIDE = "ends inside an element's header"
+NO_VR = "which is no value representation"
+IMAGES = std.REFERENCED_IMAGES
+DEFINED_4 = std.REFERENCED_IMAGES + b"\4\0\0\0"
+ITEM_OF_4 = std.ITEM + b"\4\0\0\0"
+IMAGE_ITEM = std.REFERENCED_IMAGES + b"\x0c\0\0\0" + ITEM_OF_4
+TROUBLE = {
+    "header": (
+        std.MODALITY + b"\x10\0",
+        "the data set ends inside an element's header: the bytes are cut short (offset 10)",
+    ),
+    "header in an item": (
+        IMAGE_ITEM + b"\x10\0\x20\0",
+        f"item 0 of (0008,1140) {INSIDE}: the bytes are cut short (offset 20)",
+    ),
+    "header, cut by its item": (
+        IMAGE_ITEM + b"\x10\0\x20\0" + std.PATIENT_ID,
+        "item 0 of (0008,1140) ends inside an element's header (offset 20)",
+    ),
+    "header of an item": (
+        DEFINED_4 + b"\xfe\xff\0\xe0" + std.PATIENT_ID,
+        "(0008,1140) ends inside an element's header (offset 12)",
+    ),
+    "long header": (
+        std.TEXT_VALUE[:10],
+        "the data set ends inside an element's header: the bytes are cut short (offset 0)",
+    ),
+    "value": (
+        std.PATIENT_ID[:-1],
+        "the data set ends inside the value of (0010,0020): the bytes are cut short (offset 0)",
+    ),
+    "value in an item": (
+        std.REFERENCED_IMAGES + b"\x12\0\0\0" + std.ITEM + b"\x0a\0\0\0" + std.PATIENT_ID,
+        "item 0 of (0008,1140) ends inside the value of (0010,0020) (offset 20)",
+    ),
+    "delimiter": (
+        std.REFERENCED_IMAGES + std.UNDEFINED,
+        "(0008,1140) ends before its delimiter: the bytes are cut short (offset 12)",
+    ),
+    "delimiter of an item": (
+        std.REFERENCED_IMAGES
+        + b"\x14\0\0\0"
+        + std.ITEM_UNDEFINED
+        + std.PATIENT_ID
+        + std.TEXT_VALUE,
+        "item 0 of (0008,1140) ends before its delimiter (offset 32)",
+    ),
+    "delimiter of an encapsulated value": (
+        std.PIXEL_DATA_OB + std.UNDEFINED + std.FRAGMENT,
+        "(7FE0,0010) ends before its delimiter: the bytes are cut short (offset 24)",
+    ),
+    "overrun": (
+        std.REFERENCED_IMAGES + b"\xff\0\0\0",
+        f"the data set holds (0008,1140), {PAST}: the bytes are cut short (offset 0)",
+    ),
+    "overrun by an item": (
+        std.REFERENCED_IMAGES + b"\x08\0\0\0" + ITEM_OF_4 + std.PATIENT_ID,
+        f"(0008,1140) holds (FFFE,E000), {PAST} (offset 12)",
+    ),
+    "overrun by a fragment": (
+        std.PIXEL_DATA_OB + std.UNDEFINED + ITEM_OF_4 + b"\1",
+        f"(7FE0,0010) holds (FFFE,E000), {PAST}: the bytes are cut short (offset 12)",
+    ),
+    "fragment of undefined length": (
+        std.PIXEL_DATA_OB + std.UNDEFINED + std.ITEM_UNDEFINED + std.SEQUENCE_END,
+        f"(7FE0,0010) holds (FFFE,E000), {PAST}: the bytes are cut short (offset 12)",
+    ),
+    "no item": (
+        std.REFERENCED_IMAGES + std.UNDEFINED + std.PATIENT_ID,
+        "(0008,1140) holds (0010,0020) where an item must stand (offset 12)",
+    ),
+    "no item among fragments": (
+        std.PIXEL_DATA_OB + std.UNDEFINED + std.ITEM_END,
+        "(7FE0,0010) holds (FFFE,E00D) where an item must stand (offset 12)",
+    ),
+    "delimiter in a sequence of defined length": (
+        std.REFERENCED_IMAGES + b"\x08\0\0\0" + std.SEQUENCE_END,
+        "(0008,1140) holds (FFFE,E0DD) where an item must stand (offset 12)",
+    ),
+    "stray delimiter": (
+        std.MODALITY + std.ITEM_END,
+        "the data set holds a stray (FFFE,E00D) (offset 10)",
+    ),
+    "stray item": (
+        sequence(ITEM_OF_4[:4] + b"\x08\0\0\0" + std.ITEM_EMPTY),
+        "item 0 of (0008,1140) holds a stray (FFFE,E000) (offset 20)",
+    ),
+    "stray delimiter in an item of defined length": (
+        sequence(std.ITEM + b"\x08\0\0\0" + std.ITEM_END),
+        "item 0 of (0008,1140) holds a stray (FFFE,E00D) (offset 20)",
+    ),
+    "vr": (
+        std.PATIENT_ID[:4] + b"lo\4\0" + b"1234",
+        "the data set holds (0010,0020) with b'lo', which is no value representation (offset 0)",
+    ),
+    "vr with a byte of 0": (
+        std.PATIENT_ID[:4] + b"L\0\4\0" + b"1234",
+        f"the data set holds (0010,0020) with b'L\\x00', {NO_VR} (offset 0)",
+    ),
+    "length": (
+        std.TEXT_VALUE[:8] + std.UNDEFINED,
+        "the data set holds (0040,A160) with the VR UT and no length (offset 0)",
+    ),
+    "length of a VR from the future": (
+        std.FROM_THE_FUTURE[:8] + std.UNDEFINED + std.PATIENT_ID,
+        "(0009,1002) holds (0010,0020) where an item must stand (offset 12)",
+    ),
+}
+IMPLICIT_TROUBLE = {
+    "length": (
+        H("1000 2000 FFFFFFFF"),
+        "the data set holds (0010,0020) with the VR LO and no length (offset 0)",
+    ),
+    "length, ambiguous": (
+        H("2800 0601 FFFFFFFF"),
+        "the data set holds (0028,0106) with the VR US and no length (offset 0)",
+    ),
+    "value": (
+        H("1000 2000 04000000 31"),
+        "the data set ends inside the value of (0010,0020): the bytes are cut short (offset 0)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_trouble(backend, name):
+    data, message = TROUBLE[name]
+    with pytest.raises(MalformedError) as info:
+        backend.Index(data)
+    assert str(info.value) == message
+    assert info.value.code == ("truncated" if "cut short" in message else "malformed")
+    assert f"(offset {info.value.offset})" in message
+
+
+@pytest.mark.parametrize("name", IMPLICIT_TROUBLE)
+def test_trouble_in_implicit_vr(backend, name):
+    data, message = IMPLICIT_TROUBLE[name]
+    with pytest.raises(MalformedError) as info:
+        backend.Index(data, implicit=True)
+    assert str(info.value) == message
+
+
+def test_every_kind_of_trouble_is_tested():
+    kinds = {name.split(" ")[0].rstrip(",") for name in TROUBLE}
+    assert {kind.split(" ")[0] for kind in r._TROUBLE} - kinds == {"records", "depth"}
