@@ -189,12 +189,10 @@ def test_a_certificate_that_is_none(tmp_path):
             SigningKey(pki.key("rsa"), given)
 
 
-@pytest.mark.parametrize(
-    "key", [ed448.Ed448PrivateKey.generate(), x25519.X25519PrivateKey.generate()]
-)
-def test_a_kind_that_cannot_sign_dicom(key):
-    with pytest.raises(KeyFileError, match="X25519|Ed448"):
-        SigningKey(key, pki.member("rsa").certificate)
+@pytest.mark.parametrize("kind", [ed448.Ed448PrivateKey, x25519.X25519PrivateKey])
+def test_a_kind_that_cannot_sign_dicom(kind):
+    with pytest.raises(KeyFileError, match=kind.__name__.removesuffix("PrivateKey")):
+        SigningKey(kind.generate(), pki.member("rsa").certificate)
     with pytest.raises(CertificateError, match="Ed25519 cannot sign DICOM"):
         SigningKey(*pki.member("ed25519").pair)
     with pytest.raises(KeyFileError, match="Ed25519 cannot sign DICOM: take RSA, EC or DSA"):

@@ -17,6 +17,12 @@ cdef uint8_t VR_TRAITS[65536]
 cdef inline uint8_t traits(uint16_t vr) noexcept nogil:
     return VR_TRAITS[vr]
 
+cdef inline bint signable(uint32_t tag) noexcept nogil:
+    """PS3.3 C.12.1.1.3.1.1; dicomseal.tags.is_signable_tag says it in words."""
+    cdef uint32_t group = tag >> 16
+    return not (group < 8 or tag & 0xFFFF == 0 or group == 0xFFFA or group == 0xFFFE
+                or tag == 0x00080001U or tag == 0x4FFE0001U or tag == 0xFFFCFFFCU)
+
 cdef class Encoder:
     cdef object _update
     cdef uint8_t* block
@@ -26,6 +32,8 @@ cdef class Encoder:
     cdef int put(self, const uint8_t* data, Py_ssize_t length) except -1 nogil
     cdef int put_swapped(self, const uint8_t* data, Py_ssize_t length, int width) except -1 nogil
     cdef int put_header(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil
+    cdef int put_value(self, uint32_t tag, uint16_t vr, const uint8_t* value, Py_ssize_t size,
+                       bint big_endian) except -1
     cdef int make_room(self) except -1 nogil
     cpdef int flush(self) except -1
 

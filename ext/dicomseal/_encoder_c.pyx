@@ -9,7 +9,7 @@ The hasher is called with the GIL held (hashlib drops it again for anything of 2
 cimport cython
 from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -17,6 +17,8 @@ from dicomseal import terms
 from dicomseal.errors import EncodingError
 
 cdef enum:
+    VR_SQ = 0x5153
+    VR_UN = 0x4E55
     DIRECT = 8192  # pieces of this size and more are not gathered
 
 
@@ -42,6 +44,10 @@ cdef uint16_t _code(vr) except? 0:
 
 # the block of the encoder that went last, for the next one
 cdef uint8_t* _spare = NULL
+
+
+def _tag_of(pair):
+    return int(pair[0])
 
 
 @cython.final
@@ -162,19 +168,74 @@ cdef class Encoder:
     def element(self, uint32_t tag, str vr, value, bint big_endian=False):
         """A plain element: header and value, the value made even."""
         cdef Py_buffer view
-        cdef uint16_t code = _code(vr)
-        cdef uint8_t known = traits(code)
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
         try:
-            self.put_header(tag, code, <uint32_t> (view.len + (view.len & 1)))
-            if big_endian and known >> 3 > 1:
-                self.put_swapped(<const uint8_t*> view.buf, view.len, known >> 3)
-            else:
-                self.put(<const uint8_t*> view.buf, view.len)
-            if view.len & 1:
-                self.put(b" " if known & VR_SPACE else b"\0", 1)
+            self.put_value(tag, _code(vr), <const uint8_t*> view.buf, view.len, big_endian)
         finally:
             PyBuffer_Release(&view)
+
+    def raw_elements(self, dict elements, type raw, wanted, other):
+        """The elements of a data set in memory, those that were read and not decoded."""
+        cdef uint32_t tag
+        cdef uint16_t code
+        cdef uint8_t known
+        cdef Py_ssize_t size
+        cdef Py_ssize_t signed = 0
+        cdef Py_ssize_t unsigned = 0
+        cdef tuple element
+        cdef const uint8_t* value
+        cdef int64_t last = -1
+        cdef list pairs = list(elements.items())
+        for key, found in pairs:
+            if <uint32_t> key <= last:
+                pairs.sort(key=_tag_of)  # not as read from a file
+                break
+            last = <uint32_t> key
+        for key, found in pairs:
+            tag = key
+            if not signable(tag):
+                continue
+            # as a plain int: pydicom's tags compare in Python code
+            if wanted is not None and <object> tag not in wanted:
+                unsigned += 1
+                continue
+            if type(found) is raw:
+                element = <tuple> found
+                # None in implicit VR; pydicom may have put "OB or OW" there
+                name = element[1]
+                code = _code(name) if name is not None and len(name) == 2 else 0
+                known = traits(code)
+                size = -1
+                if (known & VR_KNOWN and code != VR_SQ and code != VR_UN
+                        and tag != 0x7FE00010U and <uint32_t> element[2] != 0xFFFFFFFFU):
+                    if element[3] is None:
+                        size = 0 if element[2] == 0 else -1
+                    elif type(element[3]) is bytes:
+                        size = len(<bytes> element[3])
+                    if not known & VR_LONG and size > 0xFFFE:
+                        size = -1
+                if size >= 0:
+                    value = <const uint8_t*> <bytes> element[3] if size else NULL
+                    self.put_value(tag, code, value, size, not element[6])
+                    signed += 1
+                    continue
+            if other(key):
+                signed += 1
+            else:
+                unsigned += 1
+        return signed, unsigned
+
+    cdef int put_value(self, uint32_t tag, uint16_t vr, const uint8_t* value, Py_ssize_t size,
+                       bint big_endian) except -1:
+        cdef uint8_t known = traits(vr)
+        self.put_header(tag, vr, <uint32_t> (size + (size & 1)))
+        if big_endian and known >> 3 > 1:
+            self.put_swapped(value, size, known >> 3)
+        elif size:
+            self.put(value, size)
+        if size & 1:
+            self.put(b" " if known & VR_SPACE else b"\0", 1)
+        return 0
 
     def data(self, value):
         """A piece of a value whose header has been written."""

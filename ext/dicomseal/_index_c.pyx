@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
 
-from dicomseal._encoder_c cimport BLOCK, VR_KNOWN, VR_LONG, VR_SPACE, Encoder, traits
+from dicomseal._encoder_c cimport BLOCK, VR_KNOWN, VR_LONG, VR_SPACE, Encoder, signable, traits
 
 from dicomseal import _record, dictionary as _dictionary
 from dicomseal._record import Ambiguity, Coverage, Limits, Record
@@ -98,13 +98,6 @@ cdef enum:
     TOO_DEEP
 
 
-cdef inline bint signable(uint32_t tag) noexcept nogil:
-    """PS3.3 C.12.1.1.3.1.1; dicomseal.tags.is_signable_tag says it in words."""
-    cdef uint32_t group = tag >> 16
-    return not (group < 8 or tag & 0xFFFF == 0 or group == 0xFFFA or group == 0xFFFE
-                or tag == 0x00080001U or tag == 0x4FFE0001U or tag == 0xFFFCFFFCU)
-
-
 def first_unsignable(tags):
     """The first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
     cdef uint32_t tag
@@ -151,6 +144,7 @@ cdef uint32_t _spare_room = 0
 
 
 @cython.final
+@cython.no_gc  # in a cycle of others it would hold a memoryview that cannot be released yet
 cdef class Index:
     """Where every element of an encoded data set lies; see dicomseal._index_py.Index."""
 

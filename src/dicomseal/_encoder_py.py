@@ -8,12 +8,14 @@ with a Sequence Delimitation tag that carries no length either.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from . import terms
 from .errors import EncodingError
+from .tags import is_signable_tag
 
+_PLAIN_LONG_VRS = terms.LONG_VRS - {"SQ", "UN"}
 _ITEM = bytes.fromhex("FEFF00E0")
 _SEQUENCE_DELIMITATION = bytes.fromhex("FEFFDDE0")
 
@@ -33,6 +35,18 @@ def swap(value: bytes, vr: str) -> bytes:
 def padding(vr: str) -> bytes:
     """What makes an odd value even (PS3.5 Section 6.2)."""
     return b" " if vr in terms.SPACE_PADDED else b"\0"
+
+
+def _is_plain(element: Any) -> bool:
+    """Whether a raw element can go out as it is: its VR is known, its value is all there."""
+    tag, vr, length, value = element[:4]
+    size = len(value or b"")
+    return (
+        ((vr in terms.SHORT_VRS and size <= 0xFFFE) or vr in _PLAIN_LONG_VRS)
+        and length != terms.UNDEFINED_LENGTH
+        and tag != terms.PIXEL_DATA
+        and (value is not None or length == 0)
+    )
 
 
 class Encoder:
@@ -59,6 +73,42 @@ class Encoder:
         self.header(tag, vr, len(value) + len(pad))
         self._update(swap(value, vr) if big_endian else value)
         self._update(pad)
+
+    def raw_elements(
+        self,
+        elements: dict[int, Any],
+        raw: type[tuple[Any, ...]],
+        wanted: Collection[int] | None,
+        other: Callable[[int], bool],
+    ) -> tuple[int, int]:
+        """The elements of a data set in memory, those that were read and not decoded.
+
+        Args:
+            elements: by tag.
+            raw: the type of an element that was not decoded: a tuple of tag, VR, length, value,
+                offset, implicit VR, little endian, ...
+            wanted: which are to be signed; None is all.
+            other: is called, in its turn, with the tag of an element that is not that simple;
+                it says whether it wrote one.
+
+        Returns:
+            How many were written, and how many were not though their tag could be signed.
+        """
+        signed = unsigned = 0
+        for tag, element in sorted(elements.items(), key=lambda pair: int(pair[0])):
+            if not is_signable_tag(tag):
+                continue
+            if wanted is not None and tag not in wanted:
+                unsigned += 1
+                continue
+            if isinstance(element, raw) and _is_plain(element):
+                self.element(tag, element[1], element[3] or b"", not element[6])
+                signed += 1
+            elif other(tag):
+                signed += 1
+            else:
+                unsigned += 1
+        return signed, unsigned
 
     def data(self, value: Any) -> None:
         """A piece of a value whose header has been written."""

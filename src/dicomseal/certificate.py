@@ -7,6 +7,7 @@ writes them. Certificates are parsed once per distinct DER.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -71,9 +72,10 @@ class Certificate:
         public_key: its key.
         signer: what reports say of it.
         weak: why its key is weak, or an empty string.
+        notes: what the parser complained about and accepted.
     """
 
-    __slots__ = ("der", "public_key", "signer", "weak", "x509")
+    __slots__ = ("der", "notes", "public_key", "signer", "weak", "x509")
 
     def __init__(self, der: bytes) -> None:
         if not der:
@@ -83,16 +85,21 @@ class Certificate:
                 f"the certificate is cut short: {len(der)} of {der_length(der)} bytes"
             )
         try:
-            self.x509 = x509.load_der_x509_certificate(der)
-            self.public_key: Any = self.x509.public_key()
-            subject, issuer = self.x509.subject.rfc4514_string(), self.x509.issuer.rfc4514_string()
+            with warnings.catch_warnings(record=True) as complaints:
+                warnings.simplefilter("always")
+                self.x509 = x509.load_der_x509_certificate(der)
+                self.public_key: Any = self.x509.public_key()
+                subject = self.x509.subject.rfc4514_string()
+                issuer = self.x509.issuer.rfc4514_string()
+                serial = f"{self.x509.serial_number:X}"
         except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
             raise CertificateError(f"the certificate cannot be parsed: {error}") from None
         self.der = der
+        self.notes = tuple(f"the certificate is odd: {c.message}" for c in complaints)
         self.signer = Signer(
             subject,
             issuer,
-            f"{self.x509.serial_number:X}",
+            serial,
             hashlib.sha256(der).hexdigest(),
             describe_key(self.public_key),
             self.x509.not_valid_before_utc.isoformat(),

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
 from pydicom.uid import UID
@@ -45,13 +46,12 @@ def stream_dataset(
     dataset: Dataset,
     tags: Collection[int] | None = None,
     *,
-    without: Collection[int] = (),
     ancestors: tuple[Dataset, ...] = (),
 ) -> r.Coverage:
     """As `Index.stream`, for a data set or item in memory.
 
     Args:
-        update, tags, without: as there.
+        update, tags: as there.
         dataset: the scope itself.
         ancestors: for an item, the data sets around it, nearest first: implicit VR may need them.
 
@@ -61,20 +61,19 @@ def stream_dataset(
     encoder = Encoder(update)
     walker = Walker(encoder, update)
     wanted = None if tags is None else frozenset(tags)
-    signed = unsigned = 0
-    unknown = []
-    for tag in sorted(dataset.keys()):
-        if not is_signable_tag(tag) or tag in without:
-            continue
-        listed = wanted is None or tag in wanted
-        element = walker.prepare(dataset, tag, ancestors) if listed else None
+    unknown: list[int] = []
+
+    def other(tag: int) -> bool:
+        element = walker.prepare(dataset, tag, ancestors)
         if element is None:
-            unsigned += 1
-            if listed and wanted is not None:
+            if wanted is not None:
                 unknown.append(int(tag))
-            continue
-        signed += 1
+            return False
         walker.write(element)
+        return True
+
+    elements: dict[int, Any] = dict(dataset.items())
+    signed, unsigned = encoder.raw_elements(elements, RawDataElement, wanted, other)
     encoder.flush()
     return r.Coverage(signed, unsigned, tuple(unknown))
 
@@ -93,10 +92,15 @@ def signable_tags(
             yield int(tag), walker.prepare(dataset, tag, ancestors) is not None
 
 
-def to_explicit(dataset: Dataset) -> bytes:
-    """The whole data set in explicit VR little endian, signatures included, as a file holds it."""
+def is_implicit(dataset: Dataset) -> bool:
+    """Whether it was read from implicit VR, so that its VRs are the dictionary's, not its own."""
+    return getattr(dataset, "original_encoding", (None, None))[0] is True
+
+
+def encode(dataset: Dataset, implicit: bool = False) -> bytes:
+    """The whole data set in little endian, signatures included, as a file holds it."""
     out = bytearray()
-    encoder = _FileEncoder(out.extend)
+    encoder = _FileEncoder(out.extend, implicit)
     walker = Walker(encoder, None)
     for tag in sorted(dataset.keys()):
         walker.write(walker.prepare(dataset, tag, (), everything=True))
@@ -117,6 +121,7 @@ class Walker:
 
     def __init__(self, encoder: Any, update: Callable[[Any], object] | None) -> None:
         self._encoder = encoder
+        self._implicit = getattr(encoder, "implicit", False)
         self._update = update  # None: raw sequences are decoded, not passed through an index
 
     def prepare(
@@ -213,7 +218,7 @@ class Walker:
             big_endian = getattr(dataset, "original_encoding", (None, None))[1] is False
             return _Prepared("swapped" if big_endian else "plain", tag, vr, element.value)
         out = DicomBytesIO()
-        out.is_little_endian, out.is_implicit_VR = True, False
+        out.is_little_endian, out.is_implicit_VR = True, self._implicit
         write_data_element(out, element, _encodings(dataset, around))
         written = out.getvalue()
         if written[4:6] == b"UN" and vr != "UN" and not everything:
@@ -293,13 +298,23 @@ class _FileEncoder(_encoder_py.Encoder):
     _ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, terms.UNDEFINED_LENGTH)
     _ITEM_DELIMITATION = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
 
-    def __init__(self, update: Callable[[Any], object]) -> None:
+    def __init__(self, update: Callable[[Any], object], implicit: bool) -> None:
         super().__init__(update)
+        self.implicit = implicit
         self._in_item: list[bool] = []
 
+    def header(self, tag: int, vr: str, length: int) -> None:
+        if self.implicit:
+            self.data(struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length))
+        else:
+            super().header(tag, vr, length)
+
     def open(self, tag: int, vr: str) -> None:
-        super().open(tag, vr)
-        self.data(b"\xff\xff\xff\xff")
+        if self.implicit:
+            self.header(tag, vr, terms.UNDEFINED_LENGTH)
+        else:
+            super().open(tag, vr)
+            self.data(b"\xff\xff\xff\xff")
         self._in_item.append(False)
 
     def item(self) -> None:

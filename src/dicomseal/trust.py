@@ -54,6 +54,13 @@ class TrustStore:
                 )
         self._decisions: dict[tuple[bytes, datetime | None], tuple[str, Reason | None]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For worker processes: the certificates travel, the decisions do not."""
+        return _from_der, (
+            [c.public_bytes(Encoding.DER) for c in self.anchors],
+            [c.public_bytes(Encoding.DER) for c in self.intermediates],
+        )
+
     @classmethod
     def from_files(
         cls,
@@ -145,6 +152,11 @@ class TrustStore:
                 "CERTIFICATE_CHAIN_GENERAL_FAILURE", f"{name}: {_first_sentence(error)}"
             )
         return TRUSTED, None
+
+
+def _from_der(anchors: list[bytes], intermediates: list[bytes]) -> TrustStore:
+    load = x509.load_der_x509_certificate
+    return TrustStore([load(der) for der in anchors], [load(der) for der in intermediates])
 
 
 def _first_sentence(error: Exception) -> str:

@@ -124,9 +124,11 @@ def _open(source: Any, path: str, options: Options) -> Part10:
             reader = _readers.reader = Reader()
         return reader.open(path, options.limits)
     if is_dataset(source):
-        from .dataset import to_explicit, transfer_syntax_of
+        from .dataset import encode, is_implicit, transfer_syntax_of
 
-        return Part10.from_data_set(to_explicit(source), transfer_syntax_of(source))
+        if is_implicit(source):
+            return Part10.from_data_set(encode(source, True), terms.IMPLICIT_VR_LITTLE_ENDIAN)
+        return Part10.from_data_set(encode(source), transfer_syntax_of(source))
     return Part10.from_bytes(read_all(source), options.limits)
 
 
@@ -282,6 +284,7 @@ class _Check:
         if stored.certificate:
             try:
                 self.certificate = certificate.parse(stored.certificate)
+                self.messages += self.certificate.notes
             except CertificateError as error:
                 self._trouble = str(error)
         number = scope.macs.get(stored.mac_id) if stored.mac_id is not None else None
@@ -426,6 +429,11 @@ class _Check:
         if other is None:
             raise _unverifiable(
                 "SIGNED_DATA_NOT_FOUND", f"the MAC Calculation Transfer Syntax {there} is not known"
+            )
+        if self.scope.part10.implicit and any(t >> 16 & 1 for t in mac.data_elements_signed):
+            self.messages.append(
+                "in implicit VR, private elements took their VRs from the dictionary: if they were "
+                "signed with others, they only look altered"
             )
         signed = certificate.signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
         if signed is not None:

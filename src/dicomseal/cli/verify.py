@@ -64,6 +64,13 @@ Examples:
     help="Accept signatures over encapsulated Pixel Data by dcmsign before 3.5.4.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Verify in so many processes.",
+)
+@click.option(
     "--format",
     "output",
     type=click.Choice(["text", "json", "jsonl"]),
@@ -79,6 +86,7 @@ def command(
     integrity_only: bool,
     require: tuple[str, ...],
     accept_legacy_format: bool,
+    jobs: int,
     output: str,
 ) -> None:
     """Verify every digital signature of the objects at PATH; folders are walked.
@@ -95,7 +103,7 @@ def command(
     )
     counts: dict[str, int] = {}
     writer = _Writer(output, single=len(paths) == 1 and not os.path.isdir(paths[0]))
-    for made in _watched(_reports(paths, options), paths):
+    for made in _watched(_reports(paths, options, jobs), paths):
         counts[made.verdict] = counts.get(made.verdict, 0) + 1
         writer.write(made)
     writer.close(counts)
@@ -158,15 +166,29 @@ def walk(path: str) -> Iterator[str]:
                 yield entry.path
 
 
-def _reports(paths: tuple[str, ...], options: Options) -> Iterator[ObjectReport]:
+def _reports(paths: tuple[str, ...], options: Options, jobs: int) -> Iterator[ObjectReport]:
+    empty: list[str] = []
+    files = _files(paths, empty)
+    if jobs == 1:
+        for file in files:
+            yield verify_with(file, options)
+    else:
+        from ..parallel import verify_many
+
+        yield from verify_many(files, options, jobs)
+    for path in empty:
+        trouble = ErrorReport("empty_folder", "the folder holds no file")
+        yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)
+
+
+def _files(paths: tuple[str, ...], empty: list[str]) -> Iterator[str]:
     for path in paths:
         found = False
         for file in walk(path):
             found = True
-            yield verify_with(file, options)
+            yield file
         if not found:
-            trouble = ErrorReport("empty_folder", "the folder holds no file")
-            yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)
+            empty.append(path)
 
 
 def _watched(reports: Iterator[ObjectReport], paths: tuple[str, ...]) -> Iterator[ObjectReport]:

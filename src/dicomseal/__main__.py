@@ -1,0 +1,5 @@
+"""``python -m dicomseal`` is the command ``dicomseal``."""
+
+from .cli import main
+
+main()

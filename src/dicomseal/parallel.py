@@ -1,0 +1,85 @@
+"""Verify many files, in this process or in several.
+
+Processes, not threads: hashlib drops the GIL, but what surrounds the hash of a small file does not
+(docs/performance.md has the figures). Files go out in batches and results come back in order; how
+many wait at any time is bounded, so a folder of millions costs no memory.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from . import report
+from .report import ErrorReport, ObjectReport
+from .verifier import Options, verify_with
+
+BATCH = 32
+_WINDOW = 4  # batches for each worker that are under way or waiting
+
+_options = Options()
+
+
+def _start(options: Options) -> None:
+    """What a worker does first: the trust store is built, and later its cache filled, once."""
+    global _options
+    _options = options
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+
+
+def _work(paths: list[str]) -> list[ObjectReport]:
+    return [verify_with(path, _options) for path in paths]
+
+
+def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterator[ObjectReport]:
+    """The reports on many files, in their order.
+
+    Args:
+        paths: taken from as they are needed.
+        options: for all of them.
+        jobs: how many processes; 1 is this one.
+    """
+    if jobs <= 1:
+        for path in paths:
+            yield verify_with(path, options)
+        return
+    files = iter(paths)
+    batches = iter(lambda: list(itertools.islice(files, BATCH)), [])
+    pending: collections.deque[tuple[list[str], Future[list[ObjectReport]]]] = collections.deque()
+    pool = _pool(jobs, options)
+    try:
+        while True:
+            for batch in itertools.islice(batches, jobs * _WINDOW - len(pending)):
+                pending.append((batch, pool.submit(_work, batch)))
+            if not pending:
+                return
+            batch, future = pending.popleft()
+            try:
+                yield from future.result()
+            except BrokenProcessPool:
+                waiting = [batch, *(later for later, _ in pending)]
+                pending.clear()
+                pool.shutdown(wait=False, cancel_futures=True)
+                for path in itertools.chain.from_iterable(waiting):
+                    yield _alone(path, options)
+                pool = _pool(jobs, options)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(jobs: int, options: Options) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,))
+
+
+def _alone(path: str, options: Options) -> ObjectReport:
+    """One file in a process of its own, after a worker was lost: it may be the cause."""
+    with _pool(1, options) as pool:
+        try:
+            return pool.submit(_work, [path]).result()[0]
+        except BrokenProcessPool:
+            trouble = ErrorReport("crashed", "the process that verified it ended (out of memory?)")
+            return ObjectReport(path=path, verdict=report.ERROR, error=trouble)

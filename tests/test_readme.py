@@ -1,0 +1,89 @@
+"""The README against the program: its commands, its sample of the output, its Python."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dicomseal", *arguments], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def anonymous(text: str) -> str:
+    """Without what differs from run to run."""
+    text = re.sub(r"2\.25\.\d+", "2.25.UID", text)
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+-]+", "TIME", text)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("readme")
+    done = run("demo", "--keep", "demo", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name, source in (("ct.dcm", "CT_small.dcm"), ("key.pem",) * 2, ("cert.pem",) * 2):
+        (folder / name).write_bytes((folder / "demo" / source).read_bytes())
+    (folder / "ca.pem").write_bytes((folder / "demo" / "ca.pem").read_bytes())
+    assert run("remove", "ct.dcm", "ct.dcm", "--all", cwd=folder).returncode == 0
+    archive = folder / "archive"
+    archive.mkdir()
+    (archive / "mr.dcm").write_bytes((folder / "demo" / "MR_small_bigendian.dcm").read_bytes())
+    return folder, done.stdout
+
+
+def test_the_sample_is_what_the_demo_prints(demo):
+    sample = anonymous(re.search(r"```text\n(.*?)```", README, re.DOTALL)[1])
+    printed = anonymous(demo[1])
+    for part in sample.split("...\n"):
+        assert part in printed
+
+
+def test_commands(demo):
+    """Every `$ dicomseal` line of the README runs, and ends with 0."""
+    lines = re.findall(r"^\$ (dicomseal .*?)(?: +#.*)?$", README, re.MULTILINE)
+    assert len(lines) >= 6
+    for line in lines:
+        command, _, _target = line.partition(" > ")
+        done = run(*shlex.split(command)[1:], cwd=demo[0])
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+
+
+def test_python(demo, monkeypatch):
+    monkeypatch.chdir(demo[0])
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_make_targets():
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"`make ([a-z-]+)`", document.read_text("utf-8")))
+        named |= set(re.findall(r"^\$ make ([a-z-]+)", document.read_text("utf-8"), re.MULTILINE))
+        assert named <= targets, document
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links(document):
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", document.read_text("utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_verdicts_and_exit_codes():
+    from dicomseal.cli import verify
+
+    for verdict, code in re.findall(r"^\| `(\w+)` \| (\d) \|", README, re.MULTILINE):
+        assert verify.exit_code({verdict: 1}) == int(code), verdict
