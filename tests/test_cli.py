@@ -316,16 +316,14 @@ def test_nothing_is_left_behind(run, work, tmp_path, name):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"old")
     os.mkfifo(tmp_path / "fifo")
-    before = sorted(os.listdir(tmp_path)), sorted(os.listdir("/dev"))
+    before = sorted(os.listdir(tmp_path))
     options = KEY if name == "sign" else ("--all",)
     for target in ("nowhere/x", "file/x", "folder", "fifo"):
         code, out, err = run(name, "passed.dcm", tmp_path / target, *options)
         assert (code, out) == (1, "")
         assert re.match(r"dicomseal: .*: cannot be written: ", err)
-    code, _, err = run(name, "passed.dcm", "/dev/null", *options)
-    assert (code, "Not a regular file" in err) == (1, True)
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-    assert (sorted(os.listdir(tmp_path)), sorted(os.listdir("/dev"))) == before
+    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == before
     assert os.listdir(tmp_path / "folder") == []
     assert (tmp_path / "file").read_bytes() == b"old"
 

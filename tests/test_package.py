@@ -19,7 +19,7 @@ LAYERS = (
      "part10"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic"},
     {"report", "trust", "keys"},
-    {"verifier", "signer"},
+    {"integrity", "verifier", "signer", "remover"},
     {"annotate", "parallel"},
     {"cli", "__init__", "__main__"},
 )  # fmt: skip

@@ -15,8 +15,9 @@ from .errors import DicomSealError, VerificationError
 
 if TYPE_CHECKING:
     from . import canonical
+    from .remover import remove, remove_file
     from .report import ObjectReport, SignatureReport
-    from .signer import remove, remove_file, sign, sign_file
+    from .signer import sign, sign_file
     from .trust import TrustStore
     from .verifier import verify
 
@@ -43,8 +44,8 @@ _HOMES = {
     "SignatureReport": "report",
     "TrustStore": "trust",
     "canonical": "canonical",
-    "remove": "signer",
-    "remove_file": "signer",
+    "remove": "remover",
+    "remove_file": "remover",
     "sign": "signer",
     "sign_file": "signer",
     "verify": "verifier",

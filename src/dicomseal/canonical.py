@@ -156,6 +156,14 @@ def is_dataset(source: Any) -> TypeGuard[Dataset]:
     return hasattr(source, "get_item") and hasattr(source, "iterall")
 
 
+def require_dataset(source: Any, function: str) -> None:
+    """Raise a `UsageError` that names the function for files, if it is no `pydicom.Dataset`."""
+    if not is_dataset(source):
+        raise UsageError(
+            f"a {type(source).__name__} is no pydicom.Dataset; for a file there is {function}_file"
+        )
+
+
 def read_all(source: Any) -> Buffer:
     """A bytes-like object or a binary file as bytes.
 

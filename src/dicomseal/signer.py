@@ -1,4 +1,4 @@
-"""Sign objects, and take signatures out again (PS3.3 C.12.1.1.3, PS3.15 Annex C).
+"""Sign objects (PS3.3 C.12.1.1.3, PS3.15 Annex C).
 
 On a file the signature is spliced in and every other byte stays; on a `pydicom.Dataset` the same
 MAC is computed over the same stream, and the data set gets the two sequences.
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _record as r
 from . import digital_signature, mac_parameters, terms
 from . import sequence_items as items
-from .atomic import replacing
-from .canonical import Index, is_dataset, new_hasher
+from .canonical import Index, new_hasher, require_dataset
 from .digital_signature import DigitalSignature
 from .errors import SigningError, UsageError
 from .keys import Password, SigningKey
@@ -31,13 +30,6 @@ if TYPE_CHECKING:
 
 MOST_MAC_IDS = 1 << 16
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
-
-
-class Removed(NamedTuple):
-    """What `remove_file` took out: how many signatures, and how many are left."""
-
-    removed: int
-    remaining: int
 
 
 class _Request(NamedTuple):
@@ -121,7 +113,7 @@ def sign_file(
             raise UsageError(f"{location} is an item that is to be signed already")
         seen.add(scope)
         made.append(_sign_scope(part10, index, splice, scope, request))
-    _write(splice, target)
+    splice.save(target)
     return made
 
 
@@ -136,11 +128,6 @@ def _index(part10: Part10) -> Index:
             "ambiguous",
         )
     return index
-
-
-def _write(splice: Splice, target: str | os.PathLike[str]) -> None:
-    with replacing(target) as file:
-        splice.write(file)
 
 
 def _find_scope(index: Index, location: str) -> int:
@@ -294,7 +281,7 @@ def sign(
     """
     from .dataset import signable_tags, stream_dataset, transfer_syntax_of
 
-    _check_dataset(dataset, "sign")
+    require_dataset(dataset, "sign")
     request = _request(key, certificate, mac, tags, uid, when, password)
     scope, ancestors = _walk_to(dataset, item)
     chosen = list(_choose(signable_tags(scope, ancestors), request.tags))
@@ -318,13 +305,6 @@ def sign(
     return signature.uid
 
 
-def _check_dataset(dataset: Any, function: str) -> None:
-    if not is_dataset(dataset):
-        raise UsageError(
-            f"a {type(dataset).__name__} is no pydicom.Dataset; for a file there is {function}_file"
-        )
-
-
 def _walk_to(dataset: Dataset, location: str) -> tuple[Dataset, tuple[Dataset, ...]]:
     scope = dataset
     ancestors: list[Dataset] = []
@@ -341,115 +321,3 @@ def _walk_to(dataset: Dataset, location: str) -> tuple[Dataset, tuple[Dataset, .
         ancestors.insert(0, scope)
         scope = element.value[number]
     return scope, tuple(ancestors)
-
-
-def remove_file(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    uid: str | None = None,
-) -> Removed:
-    """Take signatures out of a file; every other byte is kept.
-
-    Args:
-        source, target: as for `sign_file`.
-        uid: the Digital Signature UID of the one to remove; None removes all. MAC Parameters that
-            another signature still uses stay, and so does what Original Attributes Sequence
-            (0400,0561) holds.
-
-    Raises:
-        SigningError: there is no such signature; nothing was written.
-        SourceError, MalformedError: for the file.
-    """
-    part10 = Reader().open(source)
-    index = part10.index()
-    splice = Splice(part10, index)
-    removed = remaining = 0
-    for scope in index.scopes:
-        if _is_history(index, scope):
-            continue
-        found = list(items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
-        gone = [
-            n for n in found
-            if uid is None or items.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
-        ]  # fmt: skip
-        if gone or uid is None:
-            _cut(index, splice, scope, found, gone)
-        removed += len(gone)
-        remaining += len(found) - len(gone)
-    if not removed:
-        what = f"no signature has the UID {uid}" if uid else "there is no signature"
-        raise SigningError(f"{os.fsdecode(source)}: {what}", "not_found")
-    _write(splice, target)
-    return Removed(removed, remaining)
-
-
-def _is_history(index: Index, scope: int) -> bool:
-    while scope:
-        sequence = index.record(scope).parent
-        if index.record(sequence).tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
-            return True
-        scope = index.record(sequence).parent
-    return False
-
-
-def _cut(index: Index, splice: Splice, scope: int, found: list[int], gone: list[int]) -> None:
-    """Cut signatures, and the MAC Parameters items that only they used."""
-
-    def mac_id(item: int) -> int | None:
-        return items.number_of(index, item, terms.MAC_ID_NUMBER)
-
-    used = {mac_id(n) for n in found if n not in set(gone)}
-    freed = {mac_id(n) for n in gone} - used
-    macs = list(mac_parameters.read_ids(index, scope))
-    spare = [n for i, n in macs if i in freed or not used]
-    for tag, all_items, out in (
-        (terms.DIGITAL_SIGNATURES_SEQUENCE, found, gone),
-        (terms.MAC_PARAMETERS_SEQUENCE, [n for _, n in macs], spare),
-    ):
-        sequence = index.find(scope, tag)
-        if sequence >= 0 and len(out) == len(all_items):
-            splice.cut(sequence)
-        else:
-            for number in out:
-                splice.cut(number)
-
-
-def remove(dataset: Dataset, uid: str | None = None) -> Removed:
-    """Take signatures out of a `pydicom.Dataset`, as `remove_file` does from a file.
-
-    Raises:
-        SigningError: there is no such signature.
-    """
-    _check_dataset(dataset, "remove")
-    removed, remaining = _remove_from(dataset, uid)
-    if not removed:
-        raise SigningError(f"no signature has the UID {uid}" if uid else "there is no signature",
-                           "not_found")  # fmt: skip
-    return Removed(removed, remaining)
-
-
-def _remove_from(scope: Dataset, uid: str | None) -> tuple[int, int]:
-    removed = remaining = 0
-    signatures = list(scope.get("DigitalSignaturesSequence") or ())
-    kept = [s for s in signatures if uid is not None and s.get("DigitalSignatureUID") != uid]
-    if len(kept) < len(signatures):
-        used = {s.get("MACIDNumber") for s in kept}
-        freed = {s.get("MACIDNumber") for s in signatures} - used
-        macs = [
-            m for m in scope.get("MACParametersSequence") or ()
-            if kept and m.get("MACIDNumber") not in freed
-        ]  # fmt: skip
-        for name, left in (("DigitalSignaturesSequence", kept), ("MACParametersSequence", macs)):
-            if left:
-                setattr(scope, name, left)
-            elif name in scope:
-                delattr(scope, name)
-        removed, remaining = len(signatures) - len(kept), len(kept)
-    else:
-        remaining = len(kept)
-    for element in scope:
-        if element.VR == "SQ" and element.tag != terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
-            for item in element.value:
-                inner = _remove_from(item, uid)
-                removed, remaining = removed + inner[0], remaining + inner[1]
-    return removed, remaining

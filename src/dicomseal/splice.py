@@ -6,12 +6,14 @@ lengths beside it; nothing else is touched.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from typing import IO
 
 from . import _record as r
 from . import terms
+from .atomic import replacing
 from .canonical import Index
 from .errors import SigningError
 from .part10 import Part10, Window, gzip_trailer
@@ -96,6 +98,15 @@ class Splice:
                 (length,) = struct.unpack(self._order + "L", self._index.value(number))
                 length = max(0, length + delta) & 0xFFFFFFFF
                 self._edits.append((record.value, 0, 4, struct.pack(self._order + "L", length)))
+
+    def save(self, target: str | os.PathLike[str]) -> None:
+        """Write the whole edited object to a file, which is replaced in one step.
+
+        Raises:
+            SourceError: it cannot be written, or what is read has changed; nothing was written.
+        """
+        with replacing(target) as file:
+            self.write(file)
 
     def write(self, target: IO[bytes]) -> None:
         """Write the whole edited object: preamble, meta information, data set."""

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from . import _record, certificate, digital_signature, mac_parameters, report, terms
+from . import _record, digital_signature, report, terms
 from . import sequence_items as items
-from .canonical import Index, is_dataset, new_hasher, read_all
-from .dictionary import AMBIGUOUS
-from .digital_signature import DigitalSignature
-from .errors import CertificateError, DicomSealError, UsageError
-from .mac_parameters import MacParameters
+from .canonical import is_dataset, read_all
+from .errors import DicomSealError, UsageError
+from .integrity import Broken, Check, Scope
 from .part10 import Part10, Reader
 from .report import ErrorReport, ObjectReport, Reason, SignatureReport
-from .tags import format_location, format_tag
+from .tags import format_tag
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -135,9 +133,7 @@ def _open(source: Any, path: str, options: Options) -> Part10:
 def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     index = part10.index()
     signatures = [
-        made
-        for scope in index.scopes
-        for made in _Scope(part10, index, scope, options).signatures()
+        made for scope in index.scopes for made in _signatures(Scope(part10, index, scope), options)
     ]
     part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
@@ -181,284 +177,62 @@ def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: 
     return report.INDETERMINATE
 
 
-class _Broken(Exception):  # noqa: N818
-    """Carries the outcome out of the steps of an integrity check; never leaves this module."""
-
-    def __init__(self, integrity: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.integrity = integrity
-        self.reason = Reason(code, message)
+def _signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
+    """The reports on the signatures of a data set or item, in their order."""
+    for item in items.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+        yield _signature(scope, item, options)
 
 
-def _altered(code: str, message: str) -> _Broken:
-    return _Broken(report.ALTERED, code, message)
-
-
-def _unverifiable(code: str, message: str) -> _Broken:
-    return _Broken(report.UNVERIFIABLE, code, message)
-
-
-class _Scope:
-    """One data set or item that holds signatures."""
-
-    def __init__(self, part10: Part10, index: Index, scope: int, options: Options) -> None:
-        self.part10, self.index, self.scope, self.options = part10, index, scope, options
-        steps = locate(index, scope)
-        self.location = format_location(steps) if steps else ""
-        self.history = any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)
-        self.macs: dict[int, int] = {}
-        for mac_id, item in mac_parameters.read_ids(index, scope):
-            if mac_id is not None:
-                self.macs.setdefault(mac_id, item)
-
-    def signatures(self) -> Iterator[SignatureReport]:
-        """The reports on its signatures, in their order."""
-        for item in items.items_of(self.index, self.scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
-            yield self._signature(item)
-
-    def _signature(self, item: int) -> SignatureReport:
-        stored = digital_signature.read(self.index, item)
-        offset = items.text_of(self.index, self.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
-        when = digital_signature.parse_datetime(stored.datetime, offset)
-        check = _Check(self, item, stored)
-        integrity: str | None = report.INTACT
-        reason = None
-        if self.history:
-            integrity = None
-            check.messages.append(
-                "part of Original Attributes Sequence (0400,0561): history, not verified"
-            )
-        else:
-            try:
-                check.run()
-            except _Broken as broken:
-                integrity, reason = broken.integrity, broken.reason
-        trust, trust_reason = self._trust(check, integrity)
-        if when is None:
-            check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
-        elif when.tzinfo is None:
-            check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
-        if stored.timestamp:
-            check.messages.append("its Certified Timestamp (0400,0310) was not checked")
-        mac, signer = check.mac, check.certificate
-        return SignatureReport(
-            location=self.location,
-            uid=stored.uid,
-            mac_id=stored.mac_id,
-            datetime=when.isoformat() if when else stored.datetime,
-            mac_algorithm=mac.algorithm if mac else "",
-            mac_transfer_syntax=mac.transfer_syntax if mac else "",
-            purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,
-            integrity=integrity,
-            integrity_reason=reason,
-            trust=trust,
-            trust_reason=trust_reason,
-            signer=signer.signer if signer else None,
-            weak=check.weak(),
-            messages=tuple(check.messages),
-            signed_elements=check.coverage.signed,
-            unsigned_elements=check.coverage.unsigned,
+def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
+    stored = digital_signature.read(scope.index, item)
+    offset = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
+    when = digital_signature.parse_datetime(stored.datetime, offset)
+    check = Check(scope, item, stored, options.accept_legacy)
+    integrity: str | None = report.INTACT
+    reason = None
+    if scope.history:
+        integrity = None
+        check.messages.append(
+            "part of Original Attributes Sequence (0400,0561): history, not verified"
         )
-
-    def _trust(self, check: _Check, integrity: str | None) -> tuple[str, Reason | None]:
-        options = self.options
-        if options.trust is None or options.integrity_only or integrity is None:
-            return report.NOT_CHECKED, None
-        if check.certificate is None:
-            return report.UNTRUSTED, Reason(
-                "NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge"
-            )
-        return options.trust.judge(check.certificate, options.at)
-
-
-class _Check:
-    """The steps of one integrity check; what it learns on the way stays for the report."""
-
-    def __init__(self, scope: _Scope, item: int, stored: DigitalSignature) -> None:
-        self.scope, self.item, self.stored = scope, item, stored
-        self.mac: MacParameters | None = None
-        self.certificate: certificate.Certificate | None = None
-        self.coverage = _record.Coverage(0, 0, ())
-        self.messages: list[str] = []
-        self._trouble = ""  # not the exception: its traceback would hold this object in a cycle
-        if stored.certificate:
-            try:
-                self.certificate = certificate.parse(stored.certificate)
-                self.messages += self.certificate.notes
-            except CertificateError as error:
-                self._trouble = str(error)
-        number = scope.macs.get(stored.mac_id) if stored.mac_id is not None else None
-        if number is not None:
-            self.mac = mac_parameters.read(scope.index, number)
-
-    def weak(self) -> tuple[str, ...]:
-        """What in this signature is no longer strong."""
-        found = []
-        if self.mac and self.mac.algorithm in terms.WEAK_MAC_ALGORITHMS:
-            found.append(f"MAC {self.mac.algorithm}")
-        if self.certificate and self.certificate.weak:
-            found.append(self.certificate.weak)
-        return tuple(found)
-
-    def run(self) -> None:
-        """Return if the signature is intact, raise `_Broken` with the reason if it is not."""
-        mac = self._usable_mac_parameters()
-        signer = self._usable_certificate()
-        if not self.stored.signature.strip(b"\0"):
-            raise _altered("FORMAT_FAILURE", "the Signature (0400,0120) is absent or empty")
-        digest = self._mac(mac)
-        if certificate.verify_mac(signer.public_key, digest, mac.algorithm, self.stored.signature):
-            return
-        if self._verifies_otherwise(mac, signer):
-            return
-        self._explain(mac, signer)
-
-    def _usable_mac_parameters(self) -> MacParameters:
-        mac, stored = self.mac, self.stored
-        if stored.mac_id is None:
-            raise _altered("FORMAT_FAILURE", "the signature has no MAC ID Number (0400,0005)")
-        if mac is None:
-            raise _altered(
-                "FORMAT_FAILURE",
-                f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {stored.mac_id}",
-            )
-        if not mac.algorithm or not mac.transfer_syntax:
-            missing = "MAC Algorithm (0400,0015)"
-            if mac.algorithm:
-                missing = "MAC Calculation Transfer Syntax UID (0400,0010)"
-            raise _altered("FORMAT_FAILURE", f"its MAC Parameters have no {missing}")
-        if not mac.data_elements_signed:
-            raise _altered("FORMAT_FAILURE", "Data Elements Signed (0400,0020) lists nothing")
-        unsignable = mac.unsignable()
-        if unsignable is not None:
-            raise _altered(
-                "FORMAT_FAILURE",
-                f"Data Elements Signed lists {format_tag(unsignable)}, which can never be signed",
-            )
-        if mac.transfer_syntax in terms.NEVER_FOR_MAC:
-            raise _altered(
-                "FORMAT_FAILURE",
-                f"its MAC Calculation Transfer Syntax {mac.transfer_syntax} is not explicit VR "
-                "little endian",
-            )
-        if mac.algorithm not in terms.MAC_ALGORITHMS:
-            raise _unverifiable(
-                "CRYPTO_CONSTRAINTS_FAILURE", f"the MAC Algorithm {mac.algorithm!r} is not known"
-            )
-        return mac
-
-    def _usable_certificate(self) -> certificate.Certificate:
-        kind = self.stored.certificate_type
-        if not self.stored.certificate:
-            raise _altered(
-                "NO_SIGNING_CERTIFICATE_FOUND", "Certificate of Signer (0400,0115) is absent"
-            )
-        if kind != terms.CERTIFICATE_TYPE_X509:
-            raise _unverifiable(
-                "NO_SIGNING_CERTIFICATE_FOUND", f"the Certificate Type {kind!r} is not known"
-            )
-        if self.certificate is None:
-            raise _unverifiable("NO_SIGNING_CERTIFICATE_FOUND", self._trouble)
-        if not certificate.is_supported(self.certificate.public_key):
-            raise _unverifiable(
-                "CRYPTO_CONSTRAINTS_FAILURE",
-                f"a key of the kind {self.certificate.signer.key} is not known to sign DICOM",
-            )
-        return self.certificate
-
-    def _mac(self, mac: MacParameters, legacy: bool = False) -> bytes:
-        scope = self.scope
+    else:
         try:
-            hasher = new_hasher(mac.algorithm)
-        except UsageError as error:
-            raise _unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
-        self.coverage = scope.index.stream(
-            hasher.update, scope.scope, mac.data_elements_signed, legacy=legacy
+            check.run()
+        except Broken as broken:
+            integrity, reason = broken.integrity, broken.reason
+    trust, trust_reason = _trust(check, integrity, options)
+    if when is None:
+        check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
+    elif when.tzinfo is None:
+        check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
+    if stored.timestamp:
+        check.messages.append("its Certified Timestamp (0400,0310) was not checked")
+    mac, signer = check.mac, check.certificate
+    return SignatureReport(
+        location=scope.location,
+        uid=stored.uid,
+        mac_id=stored.mac_id,
+        datetime=when.isoformat() if when else stored.datetime,
+        mac_algorithm=mac.algorithm if mac else "",
+        mac_transfer_syntax=mac.transfer_syntax if mac else "",
+        purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,
+        integrity=integrity,
+        integrity_reason=reason,
+        trust=trust,
+        trust_reason=trust_reason,
+        signer=signer.signer if signer else None,
+        weak=check.weak(),
+        messages=tuple(check.messages),
+        signed_elements=check.coverage.signed,
+        unsigned_elements=check.coverage.unsigned,
+    )
+
+
+def _trust(check: Check, integrity: str | None, options: Options) -> tuple[str, Reason | None]:
+    if options.trust is None or options.integrity_only or integrity is None:
+        return report.NOT_CHECKED, None
+    if check.certificate is None:
+        return report.UNTRUSTED, Reason(
+            "NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge"
         )
-        if self.coverage.unknown:
-            listed = ", ".join(format_tag(tag) for tag in self.coverage.unknown[:5])
-            raise _unverifiable(
-                "SIGNED_DATA_NOT_FOUND",
-                f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt",
-            )
-        scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
-        return hasher.digest()
-
-    def _verifies_otherwise(self, mac: MacParameters, signer: certificate.Certificate) -> bool:
-        """Other forms the signed stream may have had: VRs lost in implicit VR, old dcmsign."""
-        index = self.scope.index
-        kinds = sorted(index.guessed)
-        for vrs in itertools.product(*(AMBIGUOUS[kind] for kind in kinds)) if kinds else ():
-            index.resolve(**dict(zip(kinds, vrs, strict=True)))
-            if self._matches(mac, signer):
-                index.resolve()
-                self.messages.append(
-                    f"implicit VR left {', '.join(vrs)} open: signed with these VRs"
-                )
-                return True
-        if kinds:
-            index.resolve()
-        if self._matches(mac, signer, legacy=True):
-            said = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
-            if not self.scope.options.accept_legacy:
-                raise _altered(
-                    "FORMAT_FAILURE",
-                    f"{said}; that form is not the standard's and is accepted only when asked for",
-                )
-            self.messages.append(f"{said}: accepted as asked for")
-            return True
-        return False
-
-    def _matches(
-        self, mac: MacParameters, signer: certificate.Certificate, legacy: bool = False
-    ) -> bool:
-        digest = self._mac(mac, legacy)
-        return certificate.verify_mac(
-            signer.public_key, digest, mac.algorithm, self.stored.signature
-        )
-
-    def _explain(self, mac: MacParameters, signer: certificate.Certificate) -> None:
-        here, there = self.scope.part10.transfer_syntax, mac.transfer_syntax
-        one, other = terms.is_encapsulated(here), terms.is_encapsulated(there)
-        if (one or other) and (one != other or here != there) and self._covers_pixel_data(mac):
-            raise _unverifiable(
-                "SIGNED_DATA_NOT_FOUND",
-                f"the Pixel Data were signed in transfer syntax {there} and are now in {here}: "
-                "to tell, they would have to be decoded",
-            )
-        if other is None:
-            raise _unverifiable(
-                "SIGNED_DATA_NOT_FOUND", f"the MAC Calculation Transfer Syntax {there} is not known"
-            )
-        if self.scope.part10.implicit and any(t >> 16 & 1 for t in mac.data_elements_signed):
-            self.messages.append(
-                "in implicit VR, private elements took their VRs from the dictionary: if they were "
-                "signed with others, they only look altered"
-            )
-        signed = certificate.signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
-        if signed is not None:
-            raise _altered(
-                "HASH_FAILURE", "what was signed is not what is here: the content was changed"
-            )
-        raise _altered(
-            "SIG_CRYPTO_FAILURE",
-            "the Signature (0400,0120) was not made by this certificate's key over this content",
-        )
-
-    def _covers_pixel_data(self, mac: MacParameters) -> bool:
-        index = self.scope.index
-        return (
-            terms.PIXEL_DATA in mac.data_elements_signed
-            and index.find(self.scope.scope, terms.PIXEL_DATA) >= 0
-        )
-
-
-def locate(index: Index, scope: int) -> list[tuple[int, int]]:
-    """The steps from the main data set to an item, as `format_location` takes them."""
-    steps = []
-    while scope:
-        item = index.record(scope)
-        sequence = index.record(item.parent)
-        steps.append((sequence.tag, item.tag))
-        scope = sequence.parent
-    return steps[::-1]
+    return options.trust.judge(check.certificate, options.at)

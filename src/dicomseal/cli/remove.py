@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import UsageError
-from ..signer import remove_file
+from ..remover import remove_file
 
 _EPILOG = """\b
 Examples:

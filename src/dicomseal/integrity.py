@@ -1,0 +1,252 @@
+"""Phase one of a verification: is the content what the private key of this certificate signed?
+
+PS3.3 C.12.1.1.3.1 and PS3.15 Annex C. A signature broken in itself is ``altered``; only what a
+reader who knows more could still decide is ``unverifiable``.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from . import _record, certificate, mac_parameters, report, terms
+from .canonical import Index, new_hasher
+from .dictionary import AMBIGUOUS
+from .digital_signature import DigitalSignature
+from .errors import CertificateError, UsageError
+from .mac_parameters import MacParameters
+from .part10 import Part10
+from .report import Reason
+from .tags import format_location, format_tag
+
+
+class Broken(Exception):  # noqa: N818
+    """Carries the outcome out of the steps of an integrity check; never leaves the package."""
+
+    def __init__(self, integrity: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.integrity = integrity
+        self.reason = Reason(code, message)
+
+
+def _altered(code: str, message: str) -> Broken:
+    return Broken(report.ALTERED, code, message)
+
+
+def _unverifiable(code: str, message: str) -> Broken:
+    return Broken(report.UNVERIFIABLE, code, message)
+
+
+class Scope:
+    """One data set or item that holds signatures.
+
+    Attributes:
+        location: where it is, as `format_location` writes it; empty for the main data set.
+        history: whether it lies inside Original Attributes Sequence (0400,0561).
+        macs: MAC ID Number to the record of the MAC Parameters item.
+    """
+
+    def __init__(self, part10: Part10, index: Index, scope: int) -> None:
+        self.part10, self.index, self.scope = part10, index, scope
+        steps = locate(index, scope)
+        self.location = format_location(steps) if steps else ""
+        self.history = any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)
+        self.macs: dict[int, int] = {}
+        for mac_id, item in mac_parameters.read_ids(index, scope):
+            if mac_id is not None:
+                self.macs.setdefault(mac_id, item)
+
+
+class Check:
+    """The steps of one integrity check; what it learns on the way stays for the report."""
+
+    def __init__(
+        self, scope: Scope, item: int, stored: DigitalSignature, accept_legacy: bool = False
+    ) -> None:
+        self.scope, self.item, self.stored = scope, item, stored
+        self.accept_legacy = accept_legacy
+        self.mac: MacParameters | None = None
+        self.certificate: certificate.Certificate | None = None
+        self.coverage = _record.Coverage(0, 0, ())
+        self.messages: list[str] = []
+        self._trouble = ""  # not the exception: its traceback would hold this object in a cycle
+        if stored.certificate:
+            try:
+                self.certificate = certificate.parse(stored.certificate)
+                self.messages += self.certificate.notes
+            except CertificateError as error:
+                self._trouble = str(error)
+        number = scope.macs.get(stored.mac_id) if stored.mac_id is not None else None
+        if number is not None:
+            self.mac = mac_parameters.read(scope.index, number)
+
+    def weak(self) -> tuple[str, ...]:
+        """What in this signature is no longer strong."""
+        found = []
+        if self.mac and self.mac.algorithm in terms.WEAK_MAC_ALGORITHMS:
+            found.append(f"MAC {self.mac.algorithm}")
+        if self.certificate and self.certificate.weak:
+            found.append(self.certificate.weak)
+        return tuple(found)
+
+    def run(self) -> None:
+        """Return if the signature is intact, raise `Broken` with the reason if it is not."""
+        mac = self._usable_mac_parameters()
+        signer = self._usable_certificate()
+        if not self.stored.signature.strip(b"\0"):
+            raise _altered("FORMAT_FAILURE", "the Signature (0400,0120) is absent or empty")
+        digest = self._mac(mac)
+        if certificate.verify_mac(signer.public_key, digest, mac.algorithm, self.stored.signature):
+            return
+        if self._verifies_otherwise(mac, signer):
+            return
+        self._explain(mac, signer)
+
+    def _usable_mac_parameters(self) -> MacParameters:
+        mac, stored = self.mac, self.stored
+        if stored.mac_id is None:
+            raise _altered("FORMAT_FAILURE", "the signature has no MAC ID Number (0400,0005)")
+        if mac is None:
+            raise _altered(
+                "FORMAT_FAILURE",
+                f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {stored.mac_id}",
+            )
+        if not mac.algorithm or not mac.transfer_syntax:
+            missing = "MAC Algorithm (0400,0015)"
+            if mac.algorithm:
+                missing = "MAC Calculation Transfer Syntax UID (0400,0010)"
+            raise _altered("FORMAT_FAILURE", f"its MAC Parameters have no {missing}")
+        if not mac.data_elements_signed:
+            raise _altered("FORMAT_FAILURE", "Data Elements Signed (0400,0020) lists nothing")
+        unsignable = mac.unsignable()
+        if unsignable is not None:
+            raise _altered(
+                "FORMAT_FAILURE",
+                f"Data Elements Signed lists {format_tag(unsignable)}, which can never be signed",
+            )
+        if mac.transfer_syntax in terms.NEVER_FOR_MAC:
+            raise _altered(
+                "FORMAT_FAILURE",
+                f"its MAC Calculation Transfer Syntax {mac.transfer_syntax} is not explicit VR "
+                "little endian",
+            )
+        if mac.algorithm not in terms.MAC_ALGORITHMS:
+            raise _unverifiable(
+                "CRYPTO_CONSTRAINTS_FAILURE", f"the MAC Algorithm {mac.algorithm!r} is not known"
+            )
+        return mac
+
+    def _usable_certificate(self) -> certificate.Certificate:
+        kind = self.stored.certificate_type
+        if not self.stored.certificate:
+            raise _altered(
+                "NO_SIGNING_CERTIFICATE_FOUND", "Certificate of Signer (0400,0115) is absent"
+            )
+        if kind != terms.CERTIFICATE_TYPE_X509:
+            raise _unverifiable(
+                "NO_SIGNING_CERTIFICATE_FOUND", f"the Certificate Type {kind!r} is not known"
+            )
+        if self.certificate is None:
+            raise _unverifiable("NO_SIGNING_CERTIFICATE_FOUND", self._trouble)
+        if not certificate.is_supported(self.certificate.public_key):
+            raise _unverifiable(
+                "CRYPTO_CONSTRAINTS_FAILURE",
+                f"a key of the kind {self.certificate.signer.key} is not known to sign DICOM",
+            )
+        return self.certificate
+
+    def _mac(self, mac: MacParameters, legacy: bool = False) -> bytes:
+        scope = self.scope
+        try:
+            hasher = new_hasher(mac.algorithm)
+        except UsageError as error:
+            raise _unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
+        self.coverage = scope.index.stream(
+            hasher.update, scope.scope, mac.data_elements_signed, legacy=legacy
+        )
+        if self.coverage.unknown:
+            listed = ", ".join(format_tag(tag) for tag in self.coverage.unknown[:5])
+            raise _unverifiable(
+                "SIGNED_DATA_NOT_FOUND",
+                f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt",
+            )
+        scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
+        return hasher.digest()
+
+    def _verifies_otherwise(self, mac: MacParameters, signer: certificate.Certificate) -> bool:
+        """Other forms the signed stream may have had: VRs lost in implicit VR, old dcmsign."""
+        index = self.scope.index
+        kinds = sorted(index.guessed)
+        for vrs in itertools.product(*(AMBIGUOUS[kind] for kind in kinds)) if kinds else ():
+            index.resolve(**dict(zip(kinds, vrs, strict=True)))
+            if self._matches(mac, signer):
+                index.resolve()
+                self.messages.append(
+                    f"implicit VR left {', '.join(vrs)} open: signed with these VRs"
+                )
+                return True
+        if kinds:
+            index.resolve()
+        if self._matches(mac, signer, legacy=True):
+            said = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
+            if not self.accept_legacy:
+                raise _altered(
+                    "FORMAT_FAILURE",
+                    f"{said}; that form is not the standard's and is accepted only when asked for",
+                )
+            self.messages.append(f"{said}: accepted as asked for")
+            return True
+        return False
+
+    def _matches(
+        self, mac: MacParameters, signer: certificate.Certificate, legacy: bool = False
+    ) -> bool:
+        digest = self._mac(mac, legacy)
+        return certificate.verify_mac(
+            signer.public_key, digest, mac.algorithm, self.stored.signature
+        )
+
+    def _explain(self, mac: MacParameters, signer: certificate.Certificate) -> None:
+        here, there = self.scope.part10.transfer_syntax, mac.transfer_syntax
+        one, other = terms.is_encapsulated(here), terms.is_encapsulated(there)
+        if (one or other) and (one != other or here != there) and self._covers_pixel_data(mac):
+            raise _unverifiable(
+                "SIGNED_DATA_NOT_FOUND",
+                f"the Pixel Data were signed in transfer syntax {there} and are now in {here}: "
+                "to tell, they would have to be decoded",
+            )
+        if other is None:
+            raise _unverifiable(
+                "SIGNED_DATA_NOT_FOUND", f"the MAC Calculation Transfer Syntax {there} is not known"
+            )
+        if self.scope.part10.implicit and any(t >> 16 & 1 for t in mac.data_elements_signed):
+            self.messages.append(
+                "in implicit VR, private elements took their VRs from the dictionary: if they were "
+                "signed with others, they only look altered"
+            )
+        signed = certificate.signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
+        if signed is not None:
+            raise _altered(
+                "HASH_FAILURE", "what was signed is not what is here: the content was changed"
+            )
+        raise _altered(
+            "SIG_CRYPTO_FAILURE",
+            "the Signature (0400,0120) was not made by this certificate's key over this content",
+        )
+
+    def _covers_pixel_data(self, mac: MacParameters) -> bool:
+        index = self.scope.index
+        return (
+            terms.PIXEL_DATA in mac.data_elements_signed
+            and index.find(self.scope.scope, terms.PIXEL_DATA) >= 0
+        )
+
+
+def locate(index: Index, scope: int) -> list[tuple[int, int]]:
+    """The steps from the main data set to an item, as `format_location` takes them."""
+    steps = []
+    while scope:
+        item = index.record(scope)
+        sequence = index.record(item.parent)
+        steps.append((sequence.tag, item.tag))
+        scope = sequence.parent
+    return steps[::-1]

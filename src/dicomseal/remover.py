@@ -1,0 +1,135 @@
+"""Take signatures out of objects again, and leave everything else as it is."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import mac_parameters, terms
+from . import sequence_items as items
+from .canonical import Index, require_dataset
+from .errors import SigningError
+from .part10 import Reader
+from .splice import Splice
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+class Removed(NamedTuple):
+    """What `remove_file` took out: how many signatures, and how many are left."""
+
+    removed: int
+    remaining: int
+
+
+def remove_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    uid: str | None = None,
+) -> Removed:
+    """Take signatures out of a file; every other byte is kept.
+
+    Args:
+        source, target: as for `sign_file`.
+        uid: the Digital Signature UID of the one to remove; None removes all. MAC Parameters that
+            another signature still uses stay, and so does what Original Attributes Sequence
+            (0400,0561) holds.
+
+    Raises:
+        SigningError: there is no such signature; nothing was written.
+        SourceError, MalformedError: for the file.
+    """
+    part10 = Reader().open(source)
+    index = part10.index()
+    splice = Splice(part10, index)
+    removed = remaining = 0
+    for scope in index.scopes:
+        if _is_history(index, scope):
+            continue
+        found = list(items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
+        gone = [
+            n for n in found
+            if uid is None or items.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
+        ]  # fmt: skip
+        if gone or uid is None:
+            _cut(index, splice, scope, found, gone)
+        removed += len(gone)
+        remaining += len(found) - len(gone)
+    if not removed:
+        what = f"no signature has the UID {uid}" if uid else "there is no signature"
+        raise SigningError(f"{os.fsdecode(source)}: {what}", "not_found")
+    splice.save(target)
+    return Removed(removed, remaining)
+
+
+def _is_history(index: Index, scope: int) -> bool:
+    while scope:
+        sequence = index.record(scope).parent
+        if index.record(sequence).tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
+            return True
+        scope = index.record(sequence).parent
+    return False
+
+
+def _cut(index: Index, splice: Splice, scope: int, found: list[int], gone: list[int]) -> None:
+    """Cut signatures, and the MAC Parameters items that only they used."""
+
+    def mac_id(item: int) -> int | None:
+        return items.number_of(index, item, terms.MAC_ID_NUMBER)
+
+    used = {mac_id(n) for n in found if n not in set(gone)}
+    freed = {mac_id(n) for n in gone} - used
+    macs = list(mac_parameters.read_ids(index, scope))
+    spare = [n for i, n in macs if i in freed or not used]
+    for tag, all_items, out in (
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, found, gone),
+        (terms.MAC_PARAMETERS_SEQUENCE, [n for _, n in macs], spare),
+    ):
+        sequence = index.find(scope, tag)
+        if sequence >= 0 and len(out) == len(all_items):
+            splice.cut(sequence)
+        else:
+            for number in out:
+                splice.cut(number)
+
+
+def remove(dataset: Dataset, uid: str | None = None) -> Removed:
+    """Take signatures out of a `pydicom.Dataset`, as `remove_file` does from a file.
+
+    Raises:
+        SigningError: there is no such signature.
+    """
+    require_dataset(dataset, "remove")
+    removed, remaining = _remove_from(dataset, uid)
+    if not removed:
+        raise SigningError(f"no signature has the UID {uid}" if uid else "there is no signature",
+                           "not_found")  # fmt: skip
+    return Removed(removed, remaining)
+
+
+def _remove_from(scope: Dataset, uid: str | None) -> tuple[int, int]:
+    removed = remaining = 0
+    signatures = list(scope.get("DigitalSignaturesSequence") or ())
+    kept = [s for s in signatures if uid is not None and s.get("DigitalSignatureUID") != uid]
+    if len(kept) < len(signatures):
+        used = {s.get("MACIDNumber") for s in kept}
+        freed = {s.get("MACIDNumber") for s in signatures} - used
+        macs = [
+            m for m in scope.get("MACParametersSequence") or ()
+            if kept and m.get("MACIDNumber") not in freed
+        ]  # fmt: skip
+        for name, left in (("DigitalSignaturesSequence", kept), ("MACParametersSequence", macs)):
+            if left:
+                setattr(scope, name, left)
+            elif name in scope:
+                delattr(scope, name)
+        removed, remaining = len(signatures) - len(kept), len(kept)
+    else:
+        remaining = len(kept)
+    for element in scope:
+        if element.VR == "SQ" and element.tag != terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
+            for item in element.value:
+                inner = _remove_from(item, uid)
+                removed, remaining = removed + inner[0], remaining + inner[1]
+    return removed, remaining
