@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
-SOURCES := pyproject.toml setup.py $(wildcard ext/dicomseal/*.pyx ext/dicomseal/*.pxd)
+SOURCES := pyproject.toml setup.py $(wildcard ext/dicomseal/*)
 BUILT := $(VENV)/.built
 
-.PHONY: help demo test lint types clean
+.PHONY: help demo test lint types bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -31,6 +31,14 @@ lint: $(BUILT) ## style
 types: $(BUILT) ## strict types, and the stubs of the compiled modules against the modules
 	$(RUN)/mypy
 	$(RUN)/python -m mypy.stubtest dicomseal._encoder_c dicomseal._index_c
+
+bench: $(BUILT) ## benchmarks against the floor, DCMTK, dcmsign, the pure twin and pydicom; writes bench/RESULTS.md
+	$(RUN)/python -m pip install --quiet --group bench
+	mkdir -p bench/.cache
+	$(RUN)/python -m bench.workloads ct sr_small jpeg
+	$(RUN)/python -m pytest bench/test_micro.py -W "ignore:Not saving anything" \
+		--benchmark-json bench/.cache/micro.json
+	$(RUN)/python -m bench
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) build dist src/*.egg-info src/dicomseal/*.so src/dicomseal/_pure_build

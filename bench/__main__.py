@@ -8,48 +8,64 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import sys
 from typing import Any
 
-from . import RESULTS, Unavailable, callgrind, growth, machine, measure, memory, report, workloads
+from . import (
+    RESULTS,
+    Unavailable,
+    callgrind,
+    cold,
+    datasets,
+    growth,
+    machine,
+    measure,
+    memory,
+    parallel,
+    report,
+    workloads,
+)
 
-PARTS = ("workloads", "growth", "memory", "instructions")
+EVERYTHING = (*workloads.WORKLOADS, "archive")
+PARTS = {
+    "workloads": lambda o: measure.workloads(
+        o.workload or EVERYTHING, o.rounds, o.budget, o.contender or tuple(measure.CONTENDERS)
+    ),
+    "growth": lambda o: growth.run(growth.FAMILIES, min(o.rounds, 5), o.budget / 4),
+    "parallel": lambda o: parallel.run(o.rounds, o.budget),
+    "datasets": lambda o: datasets.run(o.rounds, o.budget),
+    "cold": lambda o: cold.run(o.rounds),
+    "memory": lambda _: {"cases": memory.run()},
+    "instructions": lambda _: {"cases": callgrind.run()},
+}
 
 
 def main() -> int:
     """The command line."""
-    everything = [*workloads.WORKLOADS, "archive"]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part (repeat)")
-    parser.add_argument("--workload", action="append", choices=everything, help="only this one")
+    parser.add_argument("--workload", action="append", choices=EVERYTHING, help="only this one")
     parser.add_argument("--contender", action="append", choices=list(measure.CONTENDERS))
     parser.add_argument("--rounds", type=int, default=measure.ROUNDS)
     parser.add_argument("--budget", type=float, default=measure.BUDGET, metavar="SECONDS")
     parser.add_argument("--report-only", action="store_true", help="only write tables and plots")
     options = parser.parse_args()
+    command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for part in () if options.report_only else options.part or PARTS:
         facts = machine.facts()  # before the load that we cause ourselves
         try:
-            if part == "workloads":
-                found = measure.workloads(
-                    options.workload or everything,
-                    options.rounds,
-                    options.budget,
-                    options.contender or tuple(measure.CONTENDERS),
-                )
-            elif part == "growth":
-                found = growth.run(growth.FAMILIES, min(options.rounds, 5), options.budget / 4)
-            elif part == "memory":
-                found = {"cases": memory.run()}
-            else:
-                found = {"cases": callgrind.run()}
+            found = PARTS[part](options)
         except Unavailable as error:
             measure.say(f"{part}: skipped: {error}")
             found = {"skipped": str(error)}
-        results[part] = {"machine": facts, **found}
+        results[part] = {"machine": facts, "command": command, **found}
         partial = RESULTS.with_suffix(".part")
-        partial.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        text = machine.nameless(json.dumps(results, indent=1))
+        partial.write_text(text + "\n", "utf-8")
         os.replace(partial, RESULTS)
+        results = json.loads(text)
     report.write(results)
     return 0
 

@@ -22,13 +22,17 @@ from . import ROOT, Unavailable, peers, public, signing
 
 
 class Contender(NamedTuple):
-    """What is known of one: how it is called, and the verdict it must give on an intact file."""
+    """What is known of one: how it is called, and the verdict it must give on an intact file.
+
+    ``module`` is what runs in the process of a Python contender, with its name as the argument.
+    """
 
     name: str
     label: str
     expected: str
     python: bool = True
     environment: tuple[tuple[str, str], ...] = ()
+    module: str = "bench.contenders"
 
 
 CONTENDERS = {
@@ -60,18 +64,17 @@ class Runner(Protocol):
         """End its process."""
 
 
-def start(name: str) -> Runner:
+def start(contender: Contender) -> Runner:
     """A runner for a contender.
 
     Raises:
         Unavailable: what it needs is not here.
     """
-    contender = CONTENDERS[name]
-    if name == "dcmsign":
+    if contender.name == "dcmsign":
         return _Command()
-    if name == "dcmtk":
+    if contender.name == "dcmtk":
         return _Worker([str(peers.build())], {})
-    command = [sys.executable, "-m", "bench.contenders", name]
+    command = [sys.executable, "-m", contender.module, contender.name]
     return _Worker(command, dict(contender.environment))
 
 
@@ -150,39 +153,49 @@ def _floor() -> tuple[Callable[[str], object], Callable[[str], str]]:
 
 def _ours() -> tuple[Callable[[str], object], Callable[[str], str]]:
     verify = public("verify")
-    return _nothing, lambda path: verify(path, integrity_only=True).verdict
+    return nothing, lambda path: verify(path, integrity_only=True).verdict
 
 
 def _stream() -> tuple[Callable[[str], object], Callable[[str], str]]:
     digest = public("canonical").digest
-    return _nothing, lambda path: "hashed" if digest(path) else "failed"
+    return nothing, lambda path: "hashed" if digest(path) else "failed"
 
 
 def _pydicom() -> tuple[Callable[[str], object], Callable[[str], str]]:
     from pydicom import dcmread
 
-    return _nothing, lambda path: "read" if len(dcmread(path)) else "failed"
+    return nothing, lambda path: "read" if len(dcmread(path)) else "failed"
 
 
-def _nothing(path: str) -> None:
+def nothing(path: str) -> None:
+    """All the preparation that most need."""
     del path
 
 
 _MAKERS = {"floor": _floor, "ours": _ours, "pure": _ours, "stream": _stream, "pydicom": _pydicom}
 
 
-def serve(name: str) -> None:
-    """Answer the lines on standard input until it ends."""
-    expected = CONTENDERS[name].expected
+def serve(
+    make: Callable[[], tuple[Callable[[str], object], Callable[[str], str]]],
+    expected: str,
+    split: Callable[[str], list[str]] = files,
+) -> None:
+    """Answer the lines on standard input until it ends.
+
+    Args:
+        make: gives what is done once for each file, and what is timed and gives the verdict.
+        expected: the verdict on an intact file.
+        split: what one line asks for.
+    """
     try:
-        prepare, call = _MAKERS[name]()
+        prepare, call = make()
     except (Unavailable, ImportError) as error:
         print(json.dumps({"unavailable": str(error)}), flush=True)
         return
     prepared: set[str] = set()
     for line in sys.stdin:
         passes, path = line.rstrip("\n").split("\t", 1)
-        paths = files(path)
+        paths = split(path)
         if path not in prepared:
             for file in paths:
                 prepare(file)
@@ -200,4 +213,4 @@ def serve(name: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(_MAKERS[sys.argv[1]], CONTENDERS[sys.argv[1]].expected)

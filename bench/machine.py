@@ -7,11 +7,13 @@ import os
 import platform
 import ssl
 import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from . import ROOT, Unavailable, peers
+from . import ROOT, Unavailable, cache, peers
 
 _PACKAGES = ("dicomseal", "cryptography", "pydicom", "Cython", "msgspec", "pyhanko-certvalidator")
 _FLAGS = ("sha_ni", "avx2", "avx512f", "pclmulqdq")
@@ -39,6 +41,22 @@ def facts() -> dict[str, Any]:
         "dcmsign": _or_none(peers.dcmsign_version),
         "commit": _commit(),
     }
+
+
+def nameless(text: str) -> str:
+    """The same without the folders of this machine, which messages of errors may name."""
+    folders = {
+        str(cache()): "CACHE",
+        str(ROOT): ".",
+        sys.prefix: "PREFIX",
+        sys.base_prefix: "PREFIX",
+        tempfile.gettempdir(): "TMP",
+        str(Path.home()): "~",
+    }
+    for folder in sorted(folders, key=len, reverse=True):  # what lies in another goes first
+        if folder not in ("/", "/usr", "/usr/local"):  # those name nobody
+            text = text.replace(folder, folders[folder])
+    return text
 
 
 def _cpu() -> tuple[str | None, list[str]]:

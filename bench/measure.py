@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from . import Unavailable
-from .contenders import CONTENDERS, Runner, start
+from .contenders import CONTENDERS, Contender, Runner, start
 
 BURST = 0.05  # seconds of samples in a row in one round, at the most 25 samples
 ROUNDS = 15
@@ -28,14 +28,22 @@ def say(text: str) -> None:
 
 
 class Field:
-    """The contenders that are available, started once for all files."""
+    """The contenders that are available, started once for all files.
 
-    def __init__(self, names: Iterable[str] = tuple(CONTENDERS)) -> None:
+    Args:
+        names: which of those that are known.
+        known: all there are.
+    """
+
+    def __init__(
+        self, names: Iterable[str] | None = None, known: Mapping[str, Contender] = CONTENDERS
+    ) -> None:
+        self.known = known
         self.runners: dict[str, Runner] = {}
         self.missing: dict[str, str] = {}
-        for name in names:
+        for name in names or known:
             try:
-                self.runners[name] = start(name)
+                self.runners[name] = start(known[name])
             except Unavailable as error:
                 self._lose(name, error)
 
@@ -55,7 +63,7 @@ class Field:
 
     def race(
         self,
-        path: Path,
+        path: Path | str,
         rounds: int = ROUNDS,
         budget: float = BUDGET,
         names: Iterable[str] | None = None,
@@ -67,7 +75,7 @@ class Field:
             in seconds, ``samples``, ``verdict``, ``message``, and ``agrees``: whether the verdict
             is the one an intact file must get.
         """
-        entrants = [n for n in (names or CONTENDERS) if n in self.runners]
+        entrants = [n for n in (names or self.known) if n in self.runners]
         samples: dict[str, dict[str, list[float]]] = {}
         answers: dict[str, dict[str, Any]] = {}
         burst: dict[str, int] = {}
@@ -88,26 +96,33 @@ class Field:
                 answer = answers[name] = self.runners[name].run(burst[name], str(path))
                 kept["seconds"] += answer["seconds"]
                 kept["cpu"] += answer["cpu"]
-        return {name: _summary(name, samples[name], answers[name]) for name in samples}
+        return {name: self._summary(name, samples[name], answers[name]) for name in samples}
+
+    def _summary(
+        self, name: str, kept: dict[str, list[float]], answer: dict[str, Any]
+    ) -> dict[str, Any]:
+        agrees = answer["verdict"] == self.known[name].expected
+        if not agrees:
+            say(f"  {name}: says {answer['verdict']} ({answer['message']})")
+        return {
+            **spread(kept["seconds"]),
+            "cpu": statistics.median(kept["cpu"]),
+            "verdict": answer["verdict"],
+            "message": answer["message"],
+            "agrees": agrees,
+        }
 
 
-def _summary(name: str, kept: dict[str, list[float]], answer: dict[str, Any]) -> dict[str, Any]:
-    seconds = kept["seconds"]
+def spread(seconds: list[float]) -> dict[str, Any]:
+    """Median, quartiles, best and number of samples."""
     several = len(seconds) > 1
     low, _, high = statistics.quantiles(seconds, n=4) if several else [seconds[0]] * 3
-    agrees = answer["verdict"] == CONTENDERS[name].expected
-    if not agrees:
-        say(f"  {name}: says {answer['verdict']} ({answer['message']})")
     return {
         "median": statistics.median(seconds),
         "low": low,
         "high": high,
         "best": min(seconds),
-        "cpu": statistics.median(kept["cpu"]),
         "samples": len(seconds),
-        "verdict": answer["verdict"],
-        "message": answer["message"],
-        "agrees": agrees,
     }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from . import HERE, Unavailable, plots
+from . import HERE, Unavailable, cold, datasets, parallel, plots, targets
 from .contenders import CONTENDERS
 from .measure import say
 from .peers import KNOWN_LIMIT
+from .tables import ms, ratio, size, table
 
 COLUMNS = tuple(CONTENDERS)
 
@@ -18,7 +18,7 @@ def write(results: dict[str, Any]) -> None:
     lines = [
         "# Results",
         "",
-        "Written by `python -m bench`; the figures are in `results.json`.",
+        "Written by `make bench`, which runs `python -m bench`; the figures are in `results.json`.",
         "",
     ]
     drawn = {}
@@ -30,6 +30,9 @@ def write(results: dict[str, Any]) -> None:
     sections = {
         "workloads": _workloads,
         "growth": _growth,
+        "parallel": _parallel,
+        "datasets": _datasets,
+        "cold": _cold,
         "memory": _memory,
         "instructions": _instructions,
     }
@@ -37,12 +40,14 @@ def write(results: dict[str, Any]) -> None:
         found = results.get(part)
         if not found:
             continue
+        if part == "workloads" and "skipped" not in found:
+            lines += ["## Targets", "", *targets.section(found)]
         lines += [f"## {part.capitalize()}", ""]
         if "skipped" in found:
             lines += [f"Skipped: {found['skipped']}", ""]
             continue
         lines += section(found, drawn)
-        lines += [_machine(found["machine"]), ""]
+        lines += [_machine(found), ""]
     (HERE / "RESULTS.md").write_text("\n".join(lines), "utf-8")
 
 
@@ -57,29 +62,29 @@ def _workloads(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
     present = [c for c in COLUMNS if any(c in w["contenders"] for w in found["workloads"].values())]
     rows, notes, peer = [], [], False
     for name, workload in found["workloads"].items():
-        row = [name, _size(workload["bytes"]), f"{workload['records']:,}"]
+        row = [name, size(workload["bytes"]), f"{workload['records']:,}"]
         floor = workload["contenders"].get("floor", {}).get("median")
         for c in present:
             result = workload["contenders"].get(c)
             if result is None:
                 row.append("")
                 continue
-            ratio = f" ({_ratio(result['median'] / floor)})" if floor else ""
+            behind = f" ({ratio(result['median'] / floor)})" if floor else ""
             mark = "" if result["agrees"] else " **!**"
-            row.append(f"{_ms(result['median'])}{ratio}{mark}")
+            row.append(f"{ms(result['median'])}{behind}{mark}")
             if mark:
                 said = result["message"] or "no message"
                 notes.append(f"- **!** {c} on {name}: verdict `{result['verdict']}`, {said}.")
                 peer = peer or c in ("dcmtk", "dcmsign")
         rows.append(row)
-    lines += _table(["", "size", "records", *present], rows)
+    lines += table(["", "size", "records", *present], rows)
     lines += ["How many times as long as `ours`:", ""]
     rows = []
     for name, workload in found["workloads"].items():
         over = workload["ratios"].get("over_ours")
         if over:
-            rows.append([name, *(_ratio(over[c]) if c in over else "" for c in present)])
-    lines += _table(["", *present], rows)
+            rows.append([name, *(ratio(over[c]) if c in over else "" for c in present)])
+    lines += table(["", *present], rows)
     lines += [f"- `{c}`: {CONTENDERS[c].label}" for c in present]
     lines += [f"- `{c}` did not run: {why}" for c, why in found["missing"].items()]
     lines += [
@@ -103,15 +108,15 @@ def _growth(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
         names = [n for n in COLUMNS if any(n in p["cpu"] for p in data["points"])]
         rows = []
         for point in data["points"]:
-            row = [f"{point['size']:,}", _size(point["bytes"])]
+            row = [f"{point['size']:,}", size(point["bytes"])]
             for n in names:
                 seconds = point["cpu"].get(n)
                 mark = " **!**" if n in point["disagree"] else ""
-                row.append("" if seconds is None else f"{_ms(seconds)}{mark}")
+                row.append("" if seconds is None else f"{ms(seconds)}{mark}")
             rows.append(row)
         slopes = [data["slopes"].get(n) for n in names]
         rows.append(["exponent", "", *("" if s is None else f"{s:.2f}" for s in slopes)])
-        lines += _table([family, "size", *(f"{n}, ms" for n in names)], rows)
+        lines += table([family, "size", *(f"{n}, ms" for n in names)], rows)
     if any(p["disagree"] for data in found["families"].values() for p in data["points"]):
         lines += [f"**!** did not accept the file as intact ({KNOWN_LIMIT}).", ""]
     return lines
@@ -126,11 +131,11 @@ def _memory(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
             continue
         within = "yes" if case["added"] < case["limit"] else "**no**"
         added = f"{case['added'] / (1 << 20):.1f} MiB"
-        rows.append([name, _size(case["bytes"]), case["verdict"], added, within])
+        rows.append([name, size(case["bytes"]), case["verdict"], added, within])
     return [
         "Resident memory added at the peak by one verification (an upper bound for anonymous).",
         "",
-        *_table(["", "size", "verdict", "added", "below 64 MiB"], rows),
+        *table(["", "size", "verdict", "added", "below 64 MiB"], rows),
     ]
 
 
@@ -151,41 +156,87 @@ def _instructions(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
     return [
         "Callgrind's count of instructions for one pass, without any hash.",
         "",
-        *_table(["", "step", "instructions", "per record", "per byte"], rows),
+        *table(["", "step", "instructions", "per record", "per byte"], rows),
     ]
 
 
-def _machine(facts: dict[str, Any]) -> str:
+def _parallel(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
+    del drawn
+    rows = []
+    for name, folder in found["folders"].items():
+        for mode, result in folder["modes"].items():
+            speed_up, pool = result["speed_up"], result["pool"]
+            mark = "" if result["agrees"] else " **!**"
+            rows.append(
+                [
+                    f"{folder['files']:,} of {name}, {size(folder['bytes'])}",
+                    parallel.MODES[mode].label,
+                    f"{ms(result['median'])}{mark}",
+                    "" if speed_up is None else ratio(speed_up),
+                    f"{result['files_per_second']:,.0f}",
+                    f"{result['bytes_per_second'] / 1e6:,.0f}",
+                    "" if pool is None else ms(pool),
+                ]
+            )
+    head = ["", "mode", "ms", "speed-up", "files/s", "MB/s", "one file, ms"]
+    return [
+        "Median milliseconds to verify a folder, integrity only; the start and end of the pool are",
+        "included. The last column is what one file takes by the same way: for threads and",
+        f"processes nearly all of it is the pool (start method: {found['start_method']}).",
+        "",
+        *table(head, rows),
+        *[f"- `{mode}` did not run: {why}\n" for mode, why in found["missing"].items()],
+    ]
+
+
+def _datasets(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
+    del drawn
+    rows = []
+    for name, case in found["cases"].items():
+        over = case["pure_over_compiled"]
+        cells = []
+        for twin in datasets.TWINS:
+            result = case["twins"].get(twin)
+            mark = "" if result is None or result["agrees"] else " **!**"
+            cells.append("" if result is None else f"{ms(result['median'])}{mark}")
+        rows.append([name, f"{case['records']:,}", *cells, "" if over is None else ratio(over)])
+    head = ["", "records of the file", "compiled, ms", "pure, ms", "pure/compiled"]
+    return [
+        "Median milliseconds for the canonical stream of a `pydicom.Dataset` in memory, into a",
+        "consumer that does nothing.",
+        "",
+        *table(head, rows),
+        *[f"- {name}: {datasets.CASES[name].label}" for name in found["cases"]],
+        *[f"- `{twin}` did not run: {why}" for twin, why in found["missing"].items()],
+        "",
+    ]
+
+
+def _cold(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
+    del drawn
+    rows = []
+    for name, result in found["commands"].items():
+        over = found["verify_over"].get(name)
+        spread = f"{ms(result['low'])} to {ms(result['high'])}"
+        rows.append(
+            [cold.LABELS[name], ms(result["median"]), spread, "" if over is None else ratio(over)]
+        )
+    return [
+        "Median wall-clock milliseconds of a whole command, started in turn; its bytecode and its",
+        "files are in the page cache.",
+        "",
+        *table(["", "ms", "quartiles", "the command over it"], rows),
+    ]
+
+
+def _machine(found: dict[str, Any]) -> str:
+    facts = found["machine"]
+    command = f"`{found['command']}`; " if "command" in found else ""
     packages = ", ".join(f"{n} {v}" for n, v in facts["packages"].items() if v)
     return (
-        f"<sub>{facts['time']}; {facts['cpu']} ({', '.join(facts['cpu_flags'])}), "
+        f"<sub>{command}{facts['time']}; {facts['cpu']} ({', '.join(facts['cpu_flags'])}), "
         f"{facts['cores']} cores, load {facts['load_average']:.1f}; {facts['kernel']}; "
         f"{facts['python']} with {facts['hashlib_openssl']}; cryptography with "
         f"{facts['cryptography_openssl']}; {packages}; DCMTK {facts['dcmtk'] or 'missing'}; "
         f"commit {facts['commit'] or 'none'}</sub>"
     )
-
-
-def _table(head: Iterable[str], rows: Iterable[list[str]]) -> list[str]:
-    head = list(head)
-    lines = ["| " + " | ".join(head) + " |", "|---" + "|--:" * (len(head) - 1) + "|"]
-    return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
-
-
-def _ms(seconds: float) -> str:
-    value = seconds * 1e3
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:,.0f}x" if value >= 100 else f"{value:.2f}x" if value < 10 else f"{value:.1f}x"
-
-
-def _size(count: int) -> str:
-    if count < 1000:
-        return f"{count} B"
-    for unit in ("KB", "MB", "GB"):
-        count_in_unit = count / 1000 ** (("KB", "MB", "GB").index(unit) + 1)
-        if count_in_unit < 1000:
-            break
-    return f"{count_in_unit:.3g} {unit}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def make(name: str) -> Path:
 
 def signed(name: str, build: Callable[[Path], None]) -> Path:
     """What ``build`` writes, signed, in the cache under ``name``."""
-    target = _folder() / f"{name}.dcm"
+    target = cached(name)
     if not target.exists():
         plain, partial = target.with_suffix(".plain"), target.with_suffix(".part")
         build(plain)
@@ -246,7 +247,7 @@ def sparse(size: int = (4 << 30) - 4096) -> Path:
 
 def hollow_file(name: str, size: int) -> Path:
     """A cached file of `hollow`."""
-    target = _folder() / f"{name}.dcm"
+    target = cached(name)
     if not target.exists():
         hollow(target, size)
     return target
@@ -258,6 +259,11 @@ def family(name: str) -> list[tuple[int, Callable[[], Path]]]:
         return [(n, lambda n=n: hollow_file(f"bytes-{n}", n)) for n in BYTES]
     build, sizes = {"elements": (elements, ELEMENTS), "depth": (depth, DEPTHS)}[name]
     return [(n, lambda n=n: signed(f"{name}-{n}", lambda path: build(path, n))) for n in sizes]
+
+
+def cached(name: str) -> Path:
+    """Where a file of that name is, or would be."""
+    return _folder() / f"{name}.dcm"
 
 
 def _folder() -> Path:
@@ -277,3 +283,8 @@ def describe(path: Path) -> dict[str, int]:
         "bytes": sum(file.stat().st_size for file in files),
         "records": sum(len(reader.open(file).index()) for file in files),
     }
+
+
+if __name__ == "__main__":
+    for _name in sys.argv[1:] or WORKLOADS:
+        make(_name)

@@ -1,0 +1,118 @@
+# What a record of the index is, and how bytes are read; part of _index_c.pyx.
+
+cdef enum:
+    # kinds, in the low bits of Rec.bits; the same numbers as in dicomseal._record
+    ELEMENT = 0
+    SEQUENCE = 1
+    ENCAPSULATED = 2
+    ITEM = 3
+    FRAGMENT = 4
+    KIND = 7
+    # flags, above them
+    UNDEFINED = 1 << 3
+    UNKNOWN_VR = 2 << 3
+    LONG_HEADER = 4 << 3
+    REWRITE = 8 << 3
+    GUESSED = 16 << 3
+
+    MAX_AMBIGUITIES = 100
+    MOST_SPARE = 1 << 19  # records: 16 MiB
+    WINDOW = 65536
+    SHORT_RUN = 64
+    GLANCE = 4096  # read after a jump: mostly the next header is all that is wanted
+
+cdef enum:
+    UNDEFINED_LENGTH = 0xFFFFFFFFU
+    TAG_ITEM = 0xFFFEE000U
+    TAG_ITEM_DELIMITATION = 0xFFFEE00DU
+    TAG_SEQUENCE_DELIMITATION = 0xFFFEE0DDU
+    TAG_SIGNATURES = 0xFFFAFFFAU
+    TAG_PIXEL_REPRESENTATION = 0x00280103U
+    TAG_LUT_DESCRIPTOR = 0x00283002U
+    # two letters, the first in the low byte
+    VR_AT = 0x5441
+    VR_OB = 0x424F
+    VR_OW = 0x574F
+    VR_SQ = 0x5153
+    VR_SS = 0x5353
+    VR_UN = 0x4E55
+    VR_US = 0x5355
+    VR_XS = 0x7378  # US or SS, see dicomseal.dictionary
+
+cdef struct Rec:
+    uint64_t start
+    uint64_t end
+    uint32_t tag
+    uint32_t next
+    uint32_t parent
+    uint16_t vr
+    uint16_t bits
+
+cdef struct Frame:
+    uint64_t stop
+    int64_t last
+    uint32_t number
+    uint8_t implicit
+    uint8_t swapped
+
+cdef struct Trouble:
+    uint64_t position
+    uint32_t holder
+    uint32_t tag
+    uint16_t vr
+    int kind
+    bint at_end
+
+TROUBLES = ("", "header", "value", "delimiter", "overrun", "no item", "stray", "vr", "length",
+            "records", "depth")
+cdef enum:
+    CUT_HEADER = 1
+    CUT_VALUE
+    NO_DELIMITER
+    OVERRUN
+    NO_ITEM
+    STRAY
+    BAD_VR
+    NO_LENGTH
+    TOO_MANY
+    TOO_DEEP
+
+
+def first_unsignable(tags):
+    """The first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+    cdef uint32_t tag
+    for tag in tags:
+        if not signable(tag):
+            return tag
+    return None
+
+
+cdef inline uint32_t load16(const uint8_t* p, bint swapped) noexcept nogil:
+    if swapped:
+        return <uint32_t> p[0] << 8 | p[1]
+    return <uint32_t> p[1] << 8 | p[0]
+
+
+cdef inline uint32_t load32(const uint8_t* p, bint swapped) noexcept nogil:
+    if swapped:
+        return <uint32_t> p[0] << 24 | <uint32_t> p[1] << 16 | <uint32_t> p[2] << 8 | p[3]
+    return <uint32_t> p[3] << 24 | <uint32_t> p[2] << 16 | <uint32_t> p[1] << 8 | p[0]
+
+
+cdef inline uint64_t content(Rec* rec) noexcept nogil:
+    """Where its value or content begins."""
+    return rec.start + (12 if rec.bits & LONG_HEADER else 8)
+
+
+cdef int _ascending(const void* a, const void* b) noexcept nogil:
+    cdef uint32_t x = (<const uint32_t*> a)[0]
+    cdef uint32_t y = (<const uint32_t*> b)[0]
+    return (x > y) - (x < y)
+
+
+cdef uint16_t _code(str vr) except? 0:
+    return ord(vr[0]) | <uint16_t> ord(vr[1]) << 8
+
+
+cdef str _letters(uint16_t vr):
+    return chr(vr & 0xFF) + chr(vr >> 8) if vr else ""

@@ -1,0 +1,178 @@
+# The canonical stream from the records of an index; part of _index_c.pyx.
+
+
+@cython.final
+cdef class _Stream:
+    """One passage over the records of an index."""
+
+    cdef Index index
+    cdef Encoder encoder
+    cdef bint legacy, native, swapped
+    cdef uint64_t run_start, run_end  # bytes of the source that go out as they are
+    cdef uint32_t* ends
+
+    def __cinit__(self, Index index, update, bint legacy):
+        self.index = index
+        self.encoder = Encoder(update)
+        self.legacy = legacy
+        self.native = not (index._implicit or index._swapped)
+        self.swapped = index._swapped
+        self.ends = <uint32_t*> malloc((index._deepest + 1) * sizeof(uint32_t))
+        if self.ends == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.ends)
+
+    cdef inline int run(self, uint64_t start, uint64_t end) except -1 nogil:
+        if start != self.run_end:
+            self.end()
+            self.run_start = start
+        self.run_end = end
+        return 0
+
+    cdef inline int end(self) except -1 nogil:
+        """Send the run that is open."""
+        cdef uint64_t start = self.run_start
+        cdef uint64_t length = self.run_end - start
+        if length == 0:
+            return 0
+        self.run_start = self.run_end = 0
+        if self.index._bytes == NULL:
+            return self.source(start, length)
+        if (length <= SHORT_RUN and start + SHORT_RUN <= self.index._length
+                and self.encoder.used <= BLOCK - SHORT_RUN):
+            # a copy of fixed size is a few moves; what it copies too much is overwritten next
+            memcpy(self.encoder.block + self.encoder.used, self.index._bytes + start, SHORT_RUN)
+            self.encoder.used += length
+            return 0
+        return self.encoder.put(self.index._bytes + start, length)
+
+    cdef int source(self, uint64_t start, uint64_t length) except -1 nogil:
+        """Bytes of the source, as they are."""
+        cdef Py_ssize_t piece
+        if length == 0:
+            return 0
+        if self.index._bytes != NULL:
+            return self.encoder.put(self.index._bytes + start, length)
+        while length:
+            piece = min(length, <uint64_t> WINDOW)
+            self.encoder.put(self.index._need(start, piece), piece)
+            start += piece
+            length -= piece
+        return 0
+
+    cdef int scope(self, uint32_t scope, uint32_t* wanted, Py_ssize_t n, frozenset without,
+                   uint32_t* signed, uint32_t* unsigned, list unknown) except -1:
+        cdef Rec* recs = self.index._recs
+        cdef uint32_t stop = recs[scope].next
+        cdef uint32_t number = scope + 1
+        cdef uint32_t tag
+        cdef Py_ssize_t low, high, middle
+        cdef bint some = len(without) > 0
+        cdef bint listed = True
+        if self.index._inside_unknown(scope):
+            self.native = self.swapped = False
+        with nogil:
+            while number < stop:
+                tag = recs[number].tag
+                if signable(tag):
+                    if some:
+                        with gil:
+                            if tag in without:
+                                number = recs[number].next
+                                continue
+                    if wanted != NULL:
+                        low = 0
+                        high = n
+                        while low < high:
+                            middle = (low + high) // 2
+                            if wanted[middle] < tag:
+                                low = middle + 1
+                            else:
+                                high = middle
+                        listed = low < n and wanted[low] == tag
+                    if listed and not recs[number].bits & UNKNOWN_VR:
+                        signed[0] += 1
+                        self.emit(number, recs[number].next)
+                    else:
+                        unsigned[0] += 1
+                        if listed and wanted != NULL:
+                            with gil:
+                                unknown.append(tag)
+                number = recs[number].next
+            self.end()
+        self.encoder.flush()
+        return 0
+
+    cdef int emit(self, uint32_t number, uint32_t stop) except -1 nogil:
+        cdef Rec* rec
+        cdef uint32_t depth = 0
+        cdef uint16_t kind
+        while True:
+            while depth and number == self.ends[depth - 1]:
+                depth -= 1
+                # the record that ends here is not at hand; its delimiter is the same everywhere
+                self.end()
+                self.encoder.put_close()
+            if number >= stop:
+                return 0
+            rec = &self.index._recs[number]
+            kind = rec.bits & KIND
+            if kind == ITEM:
+                self.end()
+                self.encoder.put_item()
+            elif kind == FRAGMENT:
+                self.fragment(rec)
+            elif not signable(rec.tag):
+                number = rec.next
+                continue
+            elif kind == ELEMENT:
+                if self.native and not rec.bits & REWRITE:
+                    self.run(rec.start, rec.end)
+                else:
+                    self.element(rec)
+            else:
+                self.end()
+                self.encoder.put_open(rec.tag, rec.vr)
+                self.ends[depth] = rec.next
+                depth += 1
+            number += 1
+
+    cdef int fragment(self, Rec* rec) except -1 nogil:
+        cdef uint64_t length = rec.end - content(rec)
+        cdef uint32_t even = <uint32_t> (length + (length & 1))
+        cdef uint8_t size[4]
+        self.end()
+        self.encoder.put_item()
+        if self.legacy:
+            size[0] = even & 0xFF
+            size[1] = even >> 8 & 0xFF
+            size[2] = even >> 16 & 0xFF
+            size[3] = even >> 24
+            self.encoder.put(size, 4)
+        self.source(content(rec), length)
+        if length & 1:
+            self.encoder.put(b"\0", 1)
+        return 0
+
+    cdef int element(self, Rec* rec) except -1 nogil:
+        """One plain element whose header differs from the source's."""
+        cdef uint64_t start = content(rec)
+        cdef uint64_t length = rec.end - start
+        cdef uint64_t piece
+        cdef uint8_t known = traits(rec.vr)
+        cdef int width = known >> 3
+        self.end()
+        self.encoder.put_header(rec.tag, rec.vr, <uint32_t> (length + (length & 1)))
+        if self.swapped and width > 1:
+            while length:
+                piece = min(length, <uint64_t> WINDOW)
+                self.encoder.put_swapped(self.index._need(start, piece), piece, width)
+                start += piece
+                length -= piece
+        else:
+            self.source(start, length)
+        if (rec.end - content(rec)) & 1:
+            self.encoder.put(b" " if known & VR_SPACE else b"\0", 1)
+        return 0
