@@ -19,7 +19,7 @@ cdef enum:
     MOST_SPARE = 1 << 19  # records: 16 MiB
     WINDOW = 65536
     SHORT_RUN = 64
-    GLANCE = 4096  # read after a jump: mostly the next header is all that is wanted
+    GLANCE = 512  # read after a jump: mostly the next header is all that is wanted
 
 cdef enum:
     UNDEFINED_LENGTH = 0xFFFFFFFFU

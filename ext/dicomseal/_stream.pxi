@@ -51,12 +51,16 @@ cdef class _Stream:
     cdef int source(self, uint64_t start, uint64_t length) except -1 nogil:
         """Bytes of the source, as they are."""
         cdef Py_ssize_t piece
+        cdef uint64_t ready
         if length == 0:
             return 0
         if self.index._bytes != NULL:
             return self.encoder.put(self.index._bytes + start, length)
         while length:
             piece = min(length, <uint64_t> WINDOW)
+            ready = self.index._window_at + self.index._window_used
+            if self.index._window_at <= start < ready:
+                piece = min(<uint64_t> piece, ready - start)  # what is there, before more is read
             self.encoder.put(self.index._need(start, piece), piece)
             start += piece
             length -= piece

@@ -25,6 +25,8 @@ from .tags import format_tag, is_signable_tag
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+# PS3.5 Section 6.1.2.3: the VRs that Specific Character Set applies to
+_IN_CHARACTER_SET = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _DELIMITER = bytes.fromhex("FEFFDDE000000000")
 _CHUNK = 1 << 16
 
@@ -219,7 +221,8 @@ class Walker:
             return _Prepared("swapped" if big_endian else "plain", tag, vr, element.value)
         out = DicomBytesIO()
         out.is_little_endian, out.is_implicit_VR = True, self._implicit
-        write_data_element(out, element, _encodings(dataset, around))
+        encodings = _encodings(dataset, around) if vr in _IN_CHARACTER_SET else None
+        write_data_element(out, element, encodings)
         written = out.getvalue()
         if written[4:6] == b"UN" and vr != "UN" and not everything:
             return None  # too long for its VR (PS3.5 Section 6.2.2)

@@ -72,10 +72,9 @@ class Window:
     def readinto(self, offset: int, target: memoryview) -> None:
         """Fill ``target`` from ``offset``; errors as `read`."""
         try:
-            os.lseek(self._descriptor, offset, os.SEEK_SET)
             done = 0
             while done < len(target):
-                n = _readinto(self._descriptor, target[done:])
+                n = _readinto(self._descriptor, target[done:] if done else target, offset + done)
                 if not n:
                     raise SourceError(f"{self._path}: became shorter while it was read", "changed")
                 done += n
@@ -99,9 +98,10 @@ class Window:
         self.close()
 
 
-def _readinto(descriptor: int, target: memoryview) -> int:
-    if hasattr(os, "readv"):
-        return os.readv(descriptor, [target])
+def _readinto(descriptor: int, target: memoryview, offset: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [target], offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
     piece = os.read(descriptor, len(target))
     target[: len(piece)] = piece
     return len(piece)
@@ -152,7 +152,7 @@ class Reader:
         target = memoryview(self._buffer)
         done = 0
         while done < size:
-            n = _readinto(descriptor, target[done:size])
+            n = _readinto(descriptor, target[done:size], done)
             if not n:
                 break  # it has become shorter: what is missing shows as truncation
             done += n
