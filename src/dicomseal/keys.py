@@ -177,8 +177,6 @@ def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | 
         try:
             loaded = loader(data, password)
         except TypeError:
-            if password is not None:  # given, and not needed after all
-                return _load(data, None)
             needs_password = True
         except UnsupportedAlgorithm as error:
             raise ValueError(str(error)) from None

@@ -108,8 +108,21 @@ def remove(dataset: Dataset, uid: str | None = None) -> Removed:
     return Removed(removed, remaining)
 
 
-def _remove_from(scope: Dataset, uid: str | None) -> tuple[int, int]:
+def _remove_from(dataset: Dataset, uid: str | None) -> tuple[int, int]:
+    """From the data set and, without recursion, from the items in it."""
     removed = remaining = 0
+    pending = [dataset]
+    while pending:
+        scope = pending.pop()
+        gone, left = _remove_here(scope, uid)
+        removed, remaining = removed + gone, remaining + left
+        for element in scope:
+            if element.VR == "SQ" and element.tag != terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
+                pending += element.value
+    return removed, remaining
+
+
+def _remove_here(scope: Dataset, uid: str | None) -> tuple[int, int]:
     signatures = list(scope.get("DigitalSignaturesSequence") or ())
     kept = [s for s in signatures if uid is not None and s.get("DigitalSignatureUID") != uid]
     if len(kept) < len(signatures):
@@ -124,12 +137,4 @@ def _remove_from(scope: Dataset, uid: str | None) -> tuple[int, int]:
                 setattr(scope, name, left)
             elif name in scope:
                 delattr(scope, name)
-        removed, remaining = len(signatures) - len(kept), len(kept)
-    else:
-        remaining = len(kept)
-    for element in scope:
-        if element.VR == "SQ" and element.tag != terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
-            for item in element.value:
-                inner = _remove_from(item, uid)
-                removed, remaining = removed + inner[0], remaining + inner[1]
-    return removed, remaining
+    return len(signatures) - len(kept), len(kept)

@@ -99,7 +99,10 @@ def sign_file(
             argument, `SigningError` for what cannot be signed as asked.
     """
     request = _request(key, certificate, mac, tags, uid, when, password)
-    locations = [items] if isinstance(items, str) else list(items)
+    try:
+        locations = [items] if isinstance(items, str) else list(items)
+    except TypeError:
+        raise UsageError(f"items takes locations such as BeamSequence[0], not {items!r}") from None
     if uid is not None and len(locations) > 1:
         raise UsageError("one Digital Signature UID cannot serve for several signatures")
     part10 = Reader().open(source)

@@ -69,6 +69,8 @@ def parse_tag(text: str | int) -> int:
 
 def parse_tags(tags: Iterable[str | int]) -> list[int]:
     """Several tags, ascending, each once."""
+    if isinstance(tags, str):
+        tags = [tags]
     return sorted({parse_tag(tag) for tag in tags})
 
 

@@ -131,7 +131,7 @@ def _store(trust: tuple[str, ...], intermediate: tuple[str, ...]) -> TrustStore 
     try:
         return TrustStore.from_files(*trust, intermediates=intermediate)
     except TrustError as error:
-        raise UsageError(f"--trust: {error}") from None
+        raise UsageError(f"--trust or --intermediate: {error}") from None
 
 
 def _moment(text: str | None) -> datetime | None:
