@@ -49,11 +49,14 @@ cdef class Index:
     cdef uint32_t* _scopes
     cdef uint32_t _scope_count, _scope_room
     cdef uint32_t _odd[MAX_AMBIGUITIES]
+    cdef uint32_t _odd_tag[MAX_AMBIGUITIES]
     cdef uint8_t _odd_kind[MAX_AMBIGUITIES]
     cdef uint32_t _odd_count
     cdef Trouble _trouble
     cdef bint _implicit, _swapped
     cdef uint64_t _trailing
+    cdef uint64_t _not_zero      # before this offset, zeros end in something else
+    cdef uint64_t _most_bytes    # of a value that is read as such
 
     cdef object _dictionary      # implicit VR only, as all that follows
     cdef const uint32_t* _tags
@@ -83,6 +86,7 @@ cdef class Index:
         if end > self._length or start > end:
             raise SourceError(f"bytes {start} to {end} of a source of {self._length}")
         self._most = min(limits.records, 0xFFFFFFF0)
+        self._most_bytes = max(limits.value, 0)
         self._depth = min(limits.depth, 0x3FFFFFF0)
         self._implicit = implicit
         self._swapped = big_endian
@@ -449,10 +453,7 @@ cdef class Index:
         if tag >> 16 == 0xFFFE:
             return self._fail(STRAY, start, holder, False, tag)
         if <int64_t> tag <= top.last:
-            if self._odd_count < MAX_AMBIGUITIES:
-                self._odd[self._odd_count] = self._count
-                self._odd_kind[self._odd_count] = tag < top.last
-                self._odd_count += 1
+            self._note(ODD_ORDER if tag < top.last else ODD_DUPLICATE, tag)
         else:
             top.last = tag
 
@@ -478,6 +479,7 @@ cdef class Index:
                     bits |= REWRITE
                 length = load32(self._need(start, 12) + 8, swapped)
                 if not known & VR_KNOWN:
+                    self._note(ODD_VR, tag)
                     vr = VR_UN  # a VR newer than this program: its length has 32 bits
         known = VR_KNOWN if vr == VR_XS else traits(vr)  # xs becomes US or SS
         if vr == VR_UN or (length > 0xFFFE and known & (VR_KNOWN | VR_LONG) == VR_KNOWN):
@@ -518,6 +520,13 @@ cdef class Index:
         position[0] = end
         return 0
 
+    cdef void _note(self, uint8_t kind, uint32_t tag) noexcept nogil:
+        if self._odd_count < MAX_AMBIGUITIES:
+            self._odd[self._odd_count] = self._count
+            self._odd_tag[self._odd_count] = tag
+            self._odd_kind[self._odd_count] = kind
+            self._odd_count += 1
+
     cdef void _spread(self) noexcept nogil:
         """An unknown VR makes every sequence around it one that cannot be signed."""
         cdef uint32_t i = self._open_frames
@@ -548,13 +557,14 @@ cdef class Index:
     cdef bint _only_zeros(self, uint64_t position, uint64_t stop) except? True nogil:
         cdef const uint8_t* p
         cdef uint64_t n, i
-        if self._need(position, 1)[0]:
-            return False
+        if position < self._not_zero or self._need(position, 1)[0]:
+            return False  # the former: looked this far before
         while position < stop:
-            n = min(stop - position, <uint64_t> (8 if self._bytes == NULL else WINDOW))
+            n = min(stop - position, <uint64_t> WINDOW)
             p = self._need(position, n)
             for i in range(n):
                 if p[i]:
+                    self._not_zero = position + i + 1
                     return False
             position += n
         return True
@@ -682,8 +692,7 @@ cdef class Index:
     def ambiguities(self):
         """Tags that come twice or out of order, the first 100."""
         return [
-            Ambiguity("order" if self._odd_kind[i] else "duplicate",
-                      self._recs[self._odd[i]].tag, self._odd[i])
+            Ambiguity(ODD_NAMES[self._odd_kind[i]], self._odd_tag[i], self._odd[i])
             for i in range(self._odd_count)
         ]
 
@@ -745,19 +754,25 @@ cdef class Index:
         cdef uint32_t tag
         for tag in tags:
             # tags mostly come ascending, so the search goes on where the last one ended
-            if number >= stop or self._recs[number].tag > tag:
+            if number >= stop or self._recs[number].tag > tag or self._odd_count:
                 number = scope + 1
-            while number < stop and self._recs[number].tag < tag:
+            while number < stop and self._recs[number].tag != tag:
+                if self._recs[number].tag > tag and not self._odd_count:
+                    break
                 number = self._recs[number].next
-            if number >= stop or self._recs[number].tag != tag:
-                number = stop
-                if self._odd_count and self.find(scope, tag) >= 0:
-                    number = self.find(scope, tag)
-            if number < stop and self._recs[number].bits & KIND == ELEMENT:
-                found.append(self.value(number))
+            if (number < stop and self._recs[number].tag == tag
+                    and self._recs[number].bits & KIND == ELEMENT):
+                found.append(self._bounded(number, self._most_bytes))
             else:
                 found.append(None)
         return found
+
+    cdef bytes _bounded(self, uint32_t number, uint64_t limit):
+        cdef Rec* rec = &self._recs[number]
+        cdef uint64_t length = rec.end - content(rec)
+        if length > limit:
+            raise _record.too_long(rec.tag, rec.start, length, limit)
+        return self.value(number)
 
     def tags(self, uint32_t number):
         """The value of an AT element as tags; empty if its VR is another."""
@@ -766,7 +781,7 @@ cdef class Index:
         cdef Py_ssize_t i
         if self._at(number).vr != VR_AT:
             return ()
-        value = self.value(number)
+        value = self._bounded(number, 16 * self._most_bytes)
         p = value
         return tuple([
             load16(p + 4 * i, self._swapped) << 16 | load16(p + 4 * i + 2, self._swapped)

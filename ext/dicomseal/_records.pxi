@@ -15,6 +15,10 @@ cdef enum:
     REWRITE = 8 << 3
     GUESSED = 16 << 3
 
+    # kinds of ambiguity, see ODD_NAMES
+    ODD_DUPLICATE = 0
+    ODD_ORDER = 1
+    ODD_VR = 2
     MAX_AMBIGUITIES = 100
     MOST_SPARE = 1 << 19  # records: 16 MiB
     WINDOW = 65536
@@ -38,6 +42,8 @@ cdef enum:
     VR_UN = 0x4E55
     VR_US = 0x5355
     VR_XS = 0x7378  # US or SS, see dicomseal.dictionary
+
+ODD_NAMES = ("duplicate", "order", "vr")
 
 cdef struct Rec:
     uint64_t start

@@ -3,6 +3,7 @@ from typing import Any, Final, Self, final
 
 from ._record import Ambiguity, Coverage, Limits, Record
 
+ODD_NAMES: Final[tuple[str, ...]]
 TROUBLES: Final[tuple[str, ...]]
 
 def first_unsignable(tags: Sequence[int]) -> int | None: ...

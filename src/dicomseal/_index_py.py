@@ -91,6 +91,7 @@ class Index:
         self.scopes: list[int] = []
         self.ambiguities: list[r.Ambiguity] = []
         self.trailing = 0
+        self._not_zero = -1
         self._guesses: list[tuple[int, str]] = []
         self._hints: dict[tuple[int, int], int] = {}
         node = _Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
@@ -181,9 +182,8 @@ class Index:
             return position + 8
         if tag >> 16 == 0xFFFE:
             raise self._error("stray", position, top, tag=tag)
-        if tag <= top.last and len(self.ambiguities) < r.MAX_AMBIGUITIES:
-            what = "duplicate" if tag == top.last else "order"
-            self.ambiguities.append(r.Ambiguity(what, tag, len(self._nodes)))
+        if tag <= top.last:
+            self._note("duplicate" if tag == top.last else "order", tag)
         top.last = max(tag, top.last)
 
         flags, value, guess = 0, position + 8, ""
@@ -207,6 +207,7 @@ class Index:
                 (length,) = struct.unpack(order, self._read(position + 8, 4))
                 value = position + 12
                 if vr not in terms.LONG_VRS:
+                    self._note("vr", tag)
                     vr = "UN"  # a VR newer than this program: its length has 32 bits
             else:
                 (length,) = struct.unpack(">H" if top.big_endian else "<H", head[2:])
@@ -243,6 +244,10 @@ class Index:
         self._add(node)
         return node.end
 
+    def _note(self, what: str, tag: int) -> None:
+        if len(self.ambiguities) < r.MAX_AMBIGUITIES:
+            self.ambiguities.append(r.Ambiguity(what, tag, len(self._nodes)))
+
     def _spread(self, stack: list[tuple[int, _Node]]) -> None:
         """An unknown VR makes every sequence around it one that cannot be signed."""
         for _, node in reversed(stack):
@@ -274,9 +279,15 @@ class Index:
         return group << 16 | element, length
 
     def _only_zeros(self, position: int, stop: int) -> bool:
-        if any(self._read(position, min(8, stop - position))):
-            return False
-        return not any(any(piece) for piece in self._pieces(position, stop - position))
+        if position <= self._not_zero:
+            return False  # looked this far before
+        for piece in self._pieces(position, stop - position):
+            rest = piece.lstrip(b"\0")
+            if rest:
+                self._not_zero = position + len(piece) - len(rest)
+                return False
+            position += len(piece)
+        return True
 
     def _error(
         self, trouble: str, position: int, holder: _Node, end: int = -1, tag: int = 0,
@@ -320,16 +331,23 @@ class Index:
             scope: the record of the root or of an item.
             tags: which; what is absent, or is a sequence, gives None.
         """
-        numbers = [self.find(scope, tag) for tag in tags]
-        return [
-            self.value(n) if n >= 0 and self._nodes[n].kind == r.ELEMENT else None for n in numbers
-        ]
+        found: list[bytes | None] = []
+        for number in [self.find(scope, tag) for tag in tags]:
+            plain = number >= 0 and self._nodes[number].kind == r.ELEMENT
+            found.append(self._bounded(number, self._limits.value) if plain else None)
+        return found
+
+    def _bounded(self, number: int, limit: int) -> bytes:
+        node = self._nodes[number]
+        if node.end - node.value > limit:
+            raise r.too_long(node.tag, node.start, node.end - node.value, limit)
+        return self.value(number)
 
     def tags(self, number: int) -> tuple[int, ...]:
         """The value of an AT element as tags; empty if its VR is another."""
         if self._nodes[number].vr != "AT":
             return ()
-        value = self.value(number)
+        value = self._bounded(number, 16 * self._limits.value)
         value = value[: len(value) - len(value) % 4]
         order = ">" if self.big_endian else "<"
         return tuple(g << 16 | e for g, e in struct.iter_unpack(order + "HH", value))

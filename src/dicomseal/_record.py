@@ -45,9 +45,18 @@ class Record(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a hostile file may cost. Exceeding one is a `MalformedError` with code ``limit``."""
+    """What a hostile file may cost. Exceeding one is a `MalformedError` with code ``limit``.
+
+    Attributes:
+        depth: sequences inside one another.
+        value: bytes of a value that is read as such: a UID, a certificate, a signature. Data
+            Elements Signed may have 16 times as many.
+        records: elements, items and fragments.
+        inflated: bytes of a deflated data set.
+    """
 
     depth: int = 2048
+    value: int = 1 << 20
     records: int = 10_000_000
     inflated: int = 1 << 30
 
@@ -56,14 +65,23 @@ class Ambiguity(NamedTuple):
     """Two readers could see two contents here: a tag that comes twice, or out of order.
 
     Attributes:
-        kind: ``"duplicate"`` or ``"order"``.
-        tag: the tag of the second element.
+        kind: ``"duplicate"``, ``"order"``, or ``"vr"`` for a VR newer than this program.
+        tag: the tag of the element, or of the second one.
         record: its number in the index.
     """
 
     kind: str
     tag: int
     record: int
+
+    def sentence(self) -> str:
+        """What is wrong, for people."""
+        what = {
+            "duplicate": "occurs twice",
+            "order": "stands out of order",
+            "vr": "has a VR that the standard does not know, so its length is a guess",
+        }[self.kind]
+        return f"{format_tag(self.tag)} {what}: two readers may see two contents"
 
 
 class Coverage(NamedTuple):
@@ -141,3 +159,11 @@ def malformed(
     else:
         code = "malformed"
     return MalformedError(f"{subject} {what} (offset {position})", code, position)
+
+
+def too_long(tag: int, start: int, length: int, limit: int) -> MalformedError:
+    """The exception for a value that is longer than `Limits.value` lets it be."""
+    return MalformedError(
+        f"{format_tag(tag)} has {length} bytes; at most {limit} are read (offset {start})",
+        "limit", start,
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa, utils
+from cryptography.utils import CryptographyDeprecationWarning
 
 from .errors import CertificateError
 from .sequence_items import der_length, without_padding
@@ -29,6 +30,7 @@ DIGEST_INFO = {
     "SHA384": bytes.fromhex("3041300d060960864801650304020205000430"),
     "SHA512": bytes.fromhex("3051300d060960864801650304020305000440"),
 }
+_UNPARSABLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 _PREHASHED = {
     "MD5": utils.Prehashed(hashes.MD5()),  # noqa: S303
     "SHA1": utils.Prehashed(hashes.SHA1()),  # noqa: S303
@@ -92,21 +94,33 @@ class Certificate:
                 subject = self.x509.subject.rfc4514_string()
                 issuer = self.x509.issuer.rfc4514_string()
                 serial = f"{self.x509.serial_number:X}"
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+                not_before = self.x509.not_valid_before_utc.isoformat()
+                not_after = self.x509.not_valid_after_utc.isoformat()
+        except _UNPARSABLE as error:
             raise CertificateError(f"the certificate cannot be parsed: {error}") from None
         self.der = der
-        self.notes = tuple(f"the certificate is odd: {c.message}" for c in complaints)
+        self.notes = tuple(
+            f"the certificate is odd: {complaint.message}"
+            for complaint in complaints
+            if issubclass(complaint.category, CryptographyDeprecationWarning)
+        )
         self.signer = Signer(
             subject,
             issuer,
             serial,
             hashlib.sha256(der).hexdigest(),
             describe_key(self.public_key),
-            self.x509.not_valid_before_utc.isoformat(),
-            self.x509.not_valid_after_utc.isoformat(),
+            not_before,
+            not_after,
         )
         size = getattr(self.public_key, "key_size", 0)
-        least = 224 if isinstance(self.public_key, ec.EllipticCurvePublicKey) else 2048
+        least = (
+            0
+            if not kind_of(self.public_key)
+            else 224
+            if isinstance(self.public_key, ec.EllipticCurvePublicKey)
+            else 2048
+        )
         self.weak = f"key {self.signer.key}" if size < least else ""
 
 

@@ -6,7 +6,9 @@ reader who knows more could still decide is ``unverifiable``.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+from typing import Any
 
 from . import _record, certificate, mac_parameters, report, terms
 from .canonical import Index, new_hasher
@@ -17,6 +19,8 @@ from .mac_parameters import MacParameters
 from .part10 import Part10
 from .report import Reason
 from .tags import format_location, format_tag
+
+_MOST_HASHED = 8
 
 
 class Broken(Exception):  # noqa: N818
@@ -42,6 +46,7 @@ class Scope:
     Attributes:
         location: where it is, as `format_location` writes it; empty for the main data set.
         history: whether it lies inside Original Attributes Sequence (0400,0561).
+        several: whether it holds more than one signature.
         macs: MAC ID Number to the record of the MAC Parameters item.
     """
 
@@ -50,10 +55,36 @@ class Scope:
         steps = locate(index, scope)
         self.location = format_location(steps) if steps else ""
         self.history = any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)
+        self.several = False
+        self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
         self.macs: dict[int, int] = {}
         for mac_id, item in mac_parameters.read_ids(index, scope):
             if mac_id is not None:
                 self.macs.setdefault(mac_id, item)
+
+    def hashed(self, mac: MacParameters, legacy: bool) -> tuple[hashlib._Hash, _record.Coverage]:
+        """A hasher that has taken in the elements a signature lists, and which those were.
+
+        Of several signatures over the same elements only the first costs a pass over them.
+        """
+        key = (mac.algorithm, mac.data_elements_signed, legacy)
+        if key not in self._hashed:
+            hasher = new_hasher(mac.algorithm)
+            coverage = self.index.stream(
+                hasher.update, self.scope, mac.data_elements_signed, legacy=legacy
+            )
+            if not self.several:
+                return hasher, coverage
+            if len(self._hashed) >= _MOST_HASHED:
+                self._hashed.clear()
+            self._hashed[key] = hasher, coverage
+        hasher, coverage = self._hashed[key]
+        return hasher.copy(), coverage
+
+    def resolve(self, **choice: str) -> None:
+        """Other VRs for what implicit VR leaves open, see `Index.resolve`."""
+        self._hashed.clear()
+        self.index.resolve(**choice)
 
 
 class Check:
@@ -90,6 +121,7 @@ class Check:
 
     def run(self) -> None:
         """Return if the signature is intact, raise `Broken` with the reason if it is not."""
+        self._check_own_item()
         mac = self._usable_mac_parameters()
         signer = self._usable_certificate()
         if not self.stored.signature.strip(b"\0"):
@@ -100,6 +132,22 @@ class Check:
         if self._verifies_otherwise(mac, signer):
             return
         self._explain(mac, signer)
+
+    def _check_own_item(self) -> None:
+        """The stream runs on from the data set into this item without a mark between them.
+
+        So an element that was signed in the data set could be moved to the front of the item, and
+        another put in its place.
+        """
+        index = self.scope.index
+        first = next(index.children(self.item), None)
+        if first is not None:
+            tag = index.record(first).tag
+            if tag < terms.MAC_ID_NUMBER and tag & 0xFFFF:
+                raise _altered(
+                    "FORMAT_FAILURE",
+                    f"{format_tag(tag)} stands in the signature's own item, where it has no place",
+                )
 
     def _usable_mac_parameters(self) -> MacParameters:
         mac, stored = self.mac, self.stored
@@ -155,21 +203,24 @@ class Check:
         return self.certificate
 
     def _mac(self, mac: MacParameters, legacy: bool = False) -> bytes:
-        scope = self.scope
         try:
-            hasher = new_hasher(mac.algorithm)
+            hasher, self.coverage = self.scope.hashed(mac, legacy)
         except UsageError as error:
             raise _unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
-        self.coverage = scope.index.stream(
-            hasher.update, scope.scope, mac.data_elements_signed, legacy=legacy
-        )
         if self.coverage.unknown:
             listed = ", ".join(format_tag(tag) for tag in self.coverage.unknown[:5])
             raise _unverifiable(
                 "SIGNED_DATA_NOT_FOUND",
                 f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt",
             )
-        scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
+        if not self.coverage.signed:
+            raise _altered("FORMAT_FAILURE", "none of the elements it lists as signed is there")
+        own = self.scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
+        if own.unsigned:
+            raise _altered(
+                "FORMAT_FAILURE",
+                "the signature's own item holds an element with the VR UN, which no MAC protects",
+            )
         return hasher.digest()
 
     def _verifies_otherwise(self, mac: MacParameters, signer: certificate.Certificate) -> bool:
@@ -177,15 +228,17 @@ class Check:
         index = self.scope.index
         kinds = sorted(index.guessed)
         for vrs in itertools.product(*(AMBIGUOUS[kind] for kind in kinds)) if kinds else ():
-            index.resolve(**dict(zip(kinds, vrs, strict=True)))
+            self.scope.resolve(**dict(zip(kinds, vrs, strict=True)))
             if self._matches(mac, signer):
-                index.resolve()
+                self.scope.resolve()
                 self.messages.append(
                     f"implicit VR left {', '.join(vrs)} open: signed with these VRs"
                 )
                 return True
         if kinds:
-            index.resolve()
+            self.scope.resolve()
+        if not terms.is_encapsulated(self.scope.part10.transfer_syntax):
+            return False
         if self._matches(mac, signer, legacy=True):
             said = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
             if not self.accept_legacy:

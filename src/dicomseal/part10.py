@@ -268,6 +268,18 @@ class Part10:
             limits=self.limits,
         )
 
+    def contradiction(self) -> str:
+        """Why another reader may take it for explicit VR, though implicit VR is stated; or ""."""
+        if not (self.implicit and self.stated):
+            return ""
+        vr = bytes(self._read(self.start + 4, 2))
+        if len(vr) == 2 and vr.isalpha() and vr.isupper():
+            return (
+                f"implicit VR is stated, and the data set begins with what looks like the VR "
+                f"{vr.decode()}: two readers may see two contents"
+            )
+        return ""
+
     def check(self) -> None:
         """Raise a `SourceError` if a file that is read in pieces has changed meanwhile."""
         if isinstance(self.source, Window):
@@ -279,6 +291,8 @@ def gzip_trailer(data: bytes) -> bytes:
     return struct.pack("<LL", zlib.crc32(data), len(data) & 0xFFFFFFFF)
 
 
+_LONG_VRS = frozenset(vr.encode() for vr in terms.LONG_VRS)
+_UID_CHARACTERS = frozenset("0123456789.")
 _header = struct.Struct("<HH2sH").unpack_from
 
 
@@ -291,7 +305,7 @@ def _meta(head: Any, position: int) -> tuple[int, str]:
         if group != 2:
             return position, uid
         value = position + 8
-        if vr in (b"OB", b"UN", b"OW", b"SQ", b"UT"):
+        if vr in _LONG_VRS:
             if position + 12 > size:
                 raise MalformedError(
                     "the File Meta Information is cut short", "truncated", position
@@ -306,7 +320,15 @@ def _meta(head: Any, position: int) -> tuple[int, str]:
         if value + length > size:
             raise MalformedError("the File Meta Information is cut short", "truncated", position)
         if element == terms.TRANSFER_SYNTAX_UID & 0xFFFF:
+            if uid:
+                raise MalformedError(
+                    "the File Meta Information states two transfer syntaxes", "malformed", position
+                )
             uid = bytes(head[value : value + length]).rstrip(b"\0 ").decode("latin-1")
+            if not set(uid) <= _UID_CHARACTERS:
+                raise MalformedError(
+                    f"the Transfer Syntax UID {uid!r} is no UID", "malformed", position
+                )
         position = value + length
     return position, uid
 

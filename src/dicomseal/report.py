@@ -88,6 +88,7 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
         verdict: ``passed``, ``failed``, ``indeterminate``, ``unsigned`` or ``error``.
         error: why it could not be read, or None.
         reasons: why the verdict is not ``passed``, beyond what the signatures say themselves.
+        messages: what else a person should know.
         bytes: size of the file.
         sop_class_uid, sop_instance_uid, transfer_syntax: of the object; empty if not known.
         signatures: every signature in it, in the order of the bytes.
@@ -97,6 +98,7 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     error: ErrorReport | None = None
     reasons: tuple[Reason, ...] = ()
+    messages: tuple[str, ...] = ()
     bytes: int = 0
     sop_class_uid: str = ""
     sop_instance_uid: str = ""

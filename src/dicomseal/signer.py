@@ -123,11 +123,9 @@ def sign_file(
 def _index(part10: Part10) -> Index:
     index = part10.index()
     if index.ambiguities:
-        found = index.ambiguities[0]
-        what = "occurs twice" if found.kind == "duplicate" else "stands out of order"
         raise SigningError(
-            f"{format_tag(found.tag)} {what}: two readers may see two contents, and a signature "
-            "cannot say which; repair the object first",
+            f"{index.ambiguities[0].sentence()}, and a signature cannot say which; repair the "
+            "object first",
             "ambiguous",
         )
     return index
@@ -140,6 +138,8 @@ def _find_scope(index: Index, location: str) -> int:
         sequence = index.find(scope, tag)
         if sequence < 0 or index.record(sequence).kind != r.SEQUENCE:
             raise SigningError(f"{walked} has no sequence {describe(tag)}", "location")
+        if index.record(sequence).flags & r.UNKNOWN_VR and index.record(sequence).vr == "UN":
+            raise SigningError(f"{describe(tag)} in {walked} has the VR UN: it cannot be signed")
         found = list(index.children(sequence))
         if not -len(found) <= number < len(found):
             raise SigningError(

@@ -92,11 +92,13 @@ class TrustStore:
         # for "now" an answer holds for a minute: long enough for a directory, short enough to tell
         key_moment = moment or datetime.now(UTC).replace(second=0, microsecond=0)
         key = (certificate.der, key_moment)
-        if key not in self._decisions:
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = self._judge(certificate, moment or datetime.now(UTC))
             if len(self._decisions) >= _CACHE:
                 self._decisions.clear()
-            self._decisions[key] = self._judge(certificate, moment or datetime.now(UTC))
-        return self._decisions[key]
+            self._decisions[key] = decision
+        return decision
 
     def _judge(self, certificate: Certificate, moment: datetime) -> tuple[str, Reason | None]:
         """In a thread of its own: the caller may be inside an event loop, as in a notebook."""
@@ -146,8 +148,9 @@ class TrustStore:
             if "algorithm" in str(error):
                 code = "CRYPTO_CONSTRAINTS_FAILURE"
             return UNTRUSTED, Reason(code, f"the chain of {name}: {_first_sentence(error)}")
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            # a certificate that cryptography reads and asn1crypto does not
+        except Exception as error:  # noqa: BLE001
+            # whatever a hostile certificate brings out of a library: it is not trusted, and the
+            # reason is told
             return UNTRUSTED, Reason(
                 "CERTIFICATE_CHAIN_GENERAL_FAILURE", f"{name}: {_first_sentence(error)}"
             )

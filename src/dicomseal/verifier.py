@@ -6,7 +6,6 @@ raised.
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -22,12 +21,12 @@ from .errors import DicomSealError, UsageError
 from .integrity import Broken, Check, Scope
 from .part10 import Part10, Reader
 from .report import ErrorReport, ObjectReport, Reason, SignatureReport
-from .tags import format_tag
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from typing_extensions import Buffer
 
+    from .canonical import Index
     from .trust import TrustStore
 
 _readers = threading.local()
@@ -137,11 +136,17 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     ]
     part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
-    reasons = [_ambiguous(found) for found in itertools.islice(index.ambiguities, 3)]
+    reasons = _doubts(part10, index)
+    verdict = _verdict(signatures, reasons, options)
+    live = [s.location for s in signatures if s.integrity is not None]
+    messages: tuple[str, ...] = ()
+    if live and "" not in live:
+        messages = ("only items are signed: no signature protects the main data set",)
     return ObjectReport(
         path=path,
-        verdict=_verdict(signatures, reasons, options),
+        verdict=verdict,
         reasons=tuple(reasons),
+        messages=messages,
         bytes=part10.size,
         sop_class_uid=items.as_text(sop_class),
         sop_instance_uid=items.as_text(sop_instance),
@@ -150,25 +155,26 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     )
 
 
-def _ambiguous(found: _record.Ambiguity) -> Reason:
-    what = "occurs twice" if found.kind == "duplicate" else "stands out of order"
-    return Reason(
-        "FORMAT_FAILURE",
-        f"{format_tag(found.tag)} {what}: two readers may see two contents",
-    )
+def _doubts(part10: Part10, index: Index) -> list[Reason]:
+    """Why two readers may see two contents, so that no signature can vouch for one."""
+    reasons = [Reason("FORMAT_FAILURE", found.sentence()) for found in index.ambiguities[:3]]
+    contradiction = part10.contradiction()
+    if contradiction:
+        reasons.append(Reason("FORMAT_FAILURE", contradiction))
+    return reasons
 
 
 def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: Options) -> str:
     live = [s for s in signatures if s.integrity is not None]
+    if "signature" in options.require and not any(s.location == "" for s in live):
+        what = "it is unsigned" if not live else "only items of it are signed"
+        reasons.insert(0, Reason("SIGNED_DATA_NOT_FOUND", f"a signature is required, and {what}"))
+    if reasons:
+        return report.FAILED
     if not live:
-        if "signature" in options.require:
-            reasons.insert(
-                0, Reason("SIGNED_DATA_NOT_FOUND", "a signature is required, none is there")
-            )
-            return report.FAILED
         return report.UNSIGNED
     integrity = {s.integrity for s in live}
-    if reasons or report.ALTERED in integrity:
+    if report.ALTERED in integrity:
         return report.FAILED
     if report.UNVERIFIABLE in integrity:
         return report.INDETERMINATE
@@ -179,7 +185,9 @@ def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: 
 
 def _signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
     """The reports on the signatures of a data set or item, in their order."""
-    for item in items.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+    found = list(items.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
+    scope.several = len(found) > 1
+    for item in found:
         yield _signature(scope, item, options)
 
 
@@ -208,6 +216,11 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
     if stored.timestamp:
         check.messages.append("its Certified Timestamp (0400,0310) was not checked")
     mac, signer = check.mac, check.certificate
+    if integrity == report.INTACT and mac and _relabelled(scope, mac.transfer_syntax):
+        check.messages.append(
+            f"the Pixel Data were signed in transfer syntax {mac.transfer_syntax}; the object now "
+            f"says {scope.part10.transfer_syntax}"
+        )
     return SignatureReport(
         location=scope.location,
         uid=stored.uid,
@@ -226,6 +239,11 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         signed_elements=check.coverage.signed,
         unsigned_elements=check.coverage.unsigned,
     )
+
+
+def _relabelled(scope: Scope, signed: str) -> bool:
+    now = scope.part10.transfer_syntax
+    return now != signed and bool(terms.is_encapsulated(now) or terms.is_encapsulated(signed))
 
 
 def _trust(check: Check, integrity: str | None, options: Options) -> tuple[str, Reason | None]:

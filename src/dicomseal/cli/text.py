@@ -14,6 +14,7 @@ def render(made: ObjectReport) -> str:
     if made.error:
         lines.append(f"    {made.error.code}: {made.error.message}")
     lines += [f"    {reason.code}: {reason.message}" for reason in made.reasons]
+    lines += [f"    note: {message}" for message in made.messages]
     for signature in made.signatures:
         lines += _signature(signature)
     return "\n".join(_harmless(line) for line in lines)

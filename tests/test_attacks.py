@@ -1,0 +1,199 @@
+"""Objects made to show one content and verify another; each of them passed once.
+
+The attacker may change every byte, but cannot make a signature value.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+
+import pki
+import pytest
+
+from dicomseal import remove_file, sign_file, terms, verify
+from dicomseal.canonical import Index
+from dicomseal.errors import SigningError
+from dicomseal.part10 import Part10
+from dicomseal.sequence_items import encode, encode_item
+
+SIGNATURES, MACS = terms.DIGITAL_SIGNATURES_SEQUENCE, terms.MAC_PARAMETERS_SEQUENCE
+
+
+class Signed:
+    """A signed file, taken apart."""
+
+    def __init__(self, folder: Path, source: Path, **how: object) -> None:
+        path = folder / "signed.dcm"
+        sign_file(source, path, *pki.member("rsa").pair, **how)
+        self.data = path.read_bytes()
+        self.part10 = Part10.from_bytes(self.data)
+        self.index: Index = self.part10.index()
+        self.head = self.data[: self.part10.start]
+
+    def raw(self, number: int) -> bytes:
+        record = self.index.record(number)
+        return self.data[record.start : record.end]
+
+    def content(self, sequence: int) -> bytes:
+        """What the first item of a sequence holds."""
+        record = self.index.record(next(self.index.children(self.index.find(0, sequence))))
+        return self.data[record.value : record.end]
+
+    def rebuilt(self, **other: bytes) -> bytes:
+        """The file, with other bytes for some elements, by tag in hexadecimal: ``t00100010=...``"""
+        out = self.head
+        for child in self.index.children(0):
+            tag = self.index.record(child).tag
+            out += other.get(f"t{tag:08x}", self.raw(child))
+        return out
+
+
+@pytest.fixture
+def ct(test_files, tmp_path) -> Signed:
+    return Signed(tmp_path, Path(test_files, "CT_small.dcm"))
+
+
+def sequence(tag: int, *contents: bytes) -> bytes:
+    items = b"".join(struct.pack("<HHL", 0xFFFE, 0xE000, len(c)) + c for c in contents)
+    return struct.pack("<HH2s2xL", tag >> 16, tag & 0xFFFF, b"SQ", len(items)) + items
+
+
+def only(report):
+    (signature,) = report.signatures
+    return signature
+
+
+def test_signed_elements_moved_into_the_signatures_item(test_files, tmp_path):
+    """The stream has no mark between the data set and the item that follows it."""
+    signed = Signed(tmp_path, Path(test_files, "CT_small.dcm"), tags=["PatientName", "PatientID"])
+    assert verify(signed.data, integrity_only=True).verdict == "passed"
+    index = signed.index
+    moved = signed.raw(index.find(0, 0x00100010)) + signed.raw(index.find(0, 0x00100020))
+    mac = signed.content(MACS)
+    listed = struct.pack("<4H", 0x0010, 0x0010, 0x0010, 0x0020)
+    assert listed in mac
+    forged = signed.rebuilt(
+        t00100010=encode([(0x00100010, "PN", b"Forged^Name ")]),
+        t00100020=encode([(0x00100020, "LO", b"FORGEDID")]),
+        t4ffe0001=sequence(MACS, mac.replace(listed, struct.pack("<4H", 0x0010, 0x4000, 0, 0))),
+        tfffafffa=sequence(SIGNATURES, moved + signed.content(SIGNATURES)),
+    )
+    made = only(verify(forged, integrity_only=True))
+    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+    assert "(0010,0010) stands in the signature's own item" in made.integrity_reason.message
+
+
+def test_a_list_that_matches_nothing(ct):
+    mac = ct.content(MACS)
+    head = mac[: mac.index(b"\x00\x04\x20\x00AT")]
+    other = head + encode([(terms.DATA_ELEMENTS_SIGNED, "AT", struct.pack("<HH", 0x0010, 0x4000))])
+    made = only(verify(ct.rebuilt(t4ffe0001=sequence(MACS, other)), integrity_only=True))
+    assert (made.integrity, made.signed_elements) == ("altered", 0)
+    assert "none of the elements" in made.integrity_reason.message
+
+
+def test_forged_purpose(ct):
+    """A sequence that holds a UN is not hashed, so nothing in it may be believed."""
+    code = [
+        (0x00080100, "SH", b"1 "), (0x00080102, "SH", b"ASTM-sigpurpose "),
+        (0x00080104, "LO", b"Author Signature"), (0x00091001, "UN", b""),
+    ]  # fmt: skip
+    purpose = encode([(terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE, "SQ", [code])])
+    forged = ct.rebuilt(tfffafffa=sequence(SIGNATURES, ct.content(SIGNATURES) + purpose))
+    made = only(verify(forged, integrity_only=True))
+    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+
+
+def test_a_vr_that_readers_take_differently(ct, backend):
+    """After an unknown VR some read a length of 16 bits, and elements where others see bytes."""
+    payload = struct.pack("<2sH", b"PN", 12) + b"Forged^Three" + bytes(64)
+    odd = struct.pack("<HH2s2xL", 0x000F, 0x1001, b"ZZ", len(payload)) + payload
+    name = ct.raw(ct.index.find(0, 0x00100010))
+    report = verify(ct.rebuilt(t00100010=odd + name), integrity_only=True)
+    assert (only(report).integrity, report.verdict) == ("intact", "failed")
+    assert report.reasons[0].message.startswith("(000F,1001) has a VR that the standard does not")
+
+
+def test_implicit_vr_that_begins_as_explicit(test_files, tmp_path):
+    """pydicom changes its mind about the encoding by the first element."""
+    signed = Signed(tmp_path, Path(test_files, "rtplan.dcm"))
+    length = 0x00084F4C  # its first two bytes are "LO"
+    first = struct.pack("<HHL", 0x0007, 0x0010, length) + bytes(length)
+    report = verify(signed.head + first + signed.data[len(signed.head) :], integrity_only=True)
+    assert (only(report).integrity, report.verdict) == ("intact", "failed")
+    assert "looks like the VR LO" in report.reasons[0].message
+
+
+def test_two_transfer_syntaxes(ct):
+    uid = encode([(terms.TRANSFER_SYNTAX_UID, "UI", b"1.2.840.10008.1.2\0")])
+    position = ct.data.index(b"\x02\x00\x10\x00UI")
+    report = verify(ct.data[:position] + uid + ct.data[position:], integrity_only=True)
+    assert (report.verdict, report.error.code) == ("error", "malformed")
+
+
+def test_a_signed_object_wrapped_in_another(ct):
+    inner = ct.data[ct.part10.start :]
+    outer = encode([(0x00080018, "UI", b"1.2.3.4\0"), (0x00100010, "PN", b"Forged^Wrap ")])
+    forged = ct.head + outer + sequence(0x00880200, inner)
+    report = verify(forged, integrity_only=True)
+    assert report.messages == ("only items are signed: no signature protects the main data set",)
+    assert verify(forged, integrity_only=True, require=["signature"]).verdict == "failed"
+
+
+def test_pixel_data_under_another_label(test_files, tmp_path):
+    signed = Signed(tmp_path, Path(test_files, "MR_small_RLE.dcm"))
+    meta = signed.head.replace(b"1.2.840.10008.1.2.5\0", b"1.2.840.10008.1.2.4.50")
+    length = struct.pack("<H", 20), struct.pack("<H", 22)
+    position = meta.index(b"\x02\x00\x10\x00UI") + 6
+    meta = meta[:position] + meta[position:].replace(*length, 1)
+    made = only(verify(meta + signed.data[len(signed.head) :], integrity_only=True))
+    assert "signed in transfer syntax 1.2.840.10008.1.2.5" in made.messages[-1]
+
+
+def test_a_long_row_of_zeros_is_looked_at_once(backend):
+    data = encode([(0x00080018, "UI", b"1.2\0")], implicit=True) + bytes(1 << 20) + b"\1"
+    start = time.perf_counter()
+    verify(pki.part10(data, terms.IMPLICIT_VR_LITTLE_ENDIAN))
+    assert time.perf_counter() - start < 20  # the pure twin takes 2 s; quadratic takes an hour
+
+
+def test_a_uid_of_two_mebibytes(backend):
+    report = verify(pki.part10(encode([(0x00080018, "OB", bytes(2 << 20))])))
+    assert (report.verdict, report.error.code) == ("error", "limit")
+    assert "(0008,0018) has 2097152 bytes" in report.error.message
+
+
+def test_a_certificate_of_the_year_zero(ct):
+    der = pki.member("rsa").der
+    validity = der.index(b"\x17\x0d")  # UTCTime, 13 digits
+    other = der[:validity] + b"\x18\x0d" + b"0000010100Z  "[:13] + der[validity + 15 :]
+    assert len(other) == len(der)
+    made = only(verify(ct.data.replace(der, other)))
+    assert made.integrity in ("unverifiable", "altered")
+
+
+def test_nothing_is_signed_inside_un(tmp_path):
+    un = struct.pack("<HH2s2xL", 0x0009, 0x1010, b"UN", 0xFFFFFFFF)
+    inner = encode_item([(0x00080060, "CS", b"CT")], implicit=True)
+    data = encode([(0x00080018, "UI", b"1.2\0")]) + un + inner
+    path = tmp_path / "un.dcm"
+    path.write_bytes(pki.part10(data + bytes.fromhex("FEFFDDE000000000")))
+    with pytest.raises(SigningError, match="UN"):
+        sign_file(path, tmp_path / "out.dcm", *pki.member("rsa").pair, items="0009,1010[0]")
+
+
+def test_several_signatures_over_the_same_elements(ct, tmp_path, test_files):
+    """They share one pass over the data; each still has a MAC of its own."""
+    path = tmp_path / "several.dcm"
+    path.write_bytes(ct.data)
+    uids = [sign_file(path, path, *pki.member("rsa").pair)[0] for _ in range(3)]
+    assert verify(path, integrity_only=True).verdict == "passed"
+    data = path.read_bytes()
+    forged = data.replace(uids[1].encode(), uids[1].encode()[:-1] + b"x")
+    assert [s.integrity for s in verify(forged).signatures] == [
+        "intact", "intact", "altered", "intact",
+    ]  # fmt: skip
+    remove_file(path, path)
+    assert path.read_bytes() == Path(test_files, "CT_small.dcm").read_bytes()
