@@ -15,6 +15,7 @@ from .errors import DicomSealError, VerificationError
 
 if TYPE_CHECKING:
     from . import canonical
+    from ._record import Limits
     from .remover import remove, remove_file
     from .report import ObjectReport, SignatureReport
     from .signer import sign, sign_file
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DicomSealError",
+    "Limits",
     "ObjectReport",
     "SignatureReport",
     "TrustStore",
@@ -40,6 +42,7 @@ __all__ = [
 
 # where each public name lives; imported at its first use, so that the command starts quickly
 _HOMES = {
+    "Limits": "_record",
     "ObjectReport": "report",
     "SignatureReport": "report",
     "TrustStore": "trust",
