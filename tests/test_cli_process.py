@@ -56,7 +56,12 @@ def terminal(shelf, *args, answer=None):
         os.execv(LINE[0], [*LINE, *args])
     shown = b""
     end = time.monotonic() + 30
+    due = float("inf")
     while time.monotonic() < end:
+        if answer is not None and time.monotonic() > due:
+            # what is typed before the prompt has set up the terminal is flushed: type it again
+            os.write(descriptor, answer)
+            due = time.monotonic() + 2
         if not select.select([descriptor], [], [], 0.1)[0]:
             continue
         try:
@@ -66,9 +71,8 @@ def terminal(shelf, *args, answer=None):
         if not piece:
             break
         shown += piece
-        if answer is not None and b"password" in shown:
-            os.write(descriptor, answer)
-            answer = None
+        if due == float("inf") and b"password" in shown:
+            due = time.monotonic() + 0.3
     os.close(descriptor)
     _, status = os.waitpid(pid, 0)
     text = shown.decode()
