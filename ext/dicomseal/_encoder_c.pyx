@@ -174,7 +174,7 @@ cdef class Encoder:
         finally:
             PyBuffer_Release(&view)
 
-    def raw_elements(self, dict elements, type raw, wanted, other):
+    def raw_elements(self, elements, type raw, wanted, other):
         """The elements of a data set in memory, those that were read and not decoded."""
         cdef uint32_t tag
         cdef uint16_t code
@@ -185,7 +185,7 @@ cdef class Encoder:
         cdef tuple element
         cdef const uint8_t* value
         cdef int64_t last = -1
-        cdef list pairs = list(elements.items())
+        cdef list pairs = list(elements)
         for key, found in pairs:
             if <uint32_t> key <= last:
                 pairs.sort(key=_tag_of)  # not as read from a file

@@ -702,6 +702,11 @@ cdef class Index:
         return self._trailing
 
     @property
+    def unknown(self):
+        """Whether the root is a sequence that holds an element of unknown VR."""
+        return self._recs[0].bits & UNKNOWN_VR != 0
+
+    @property
     def big_endian(self):
         """How it is encoded."""
         return self._swapped

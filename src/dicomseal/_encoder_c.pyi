@@ -1,4 +1,4 @@
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Self, final
 
 from typing_extensions import Buffer
@@ -12,7 +12,7 @@ class Encoder:
     def element(self, tag: int, vr: str, value: Buffer, big_endian: bool = False) -> None: ...
     def raw_elements(
         self,
-        elements: dict[int, Any],
+        elements: Iterable[tuple[int, Any]],
         raw: type[tuple[Any, ...]],
         wanted: Collection[int] | None,
         other: Callable[[int], bool],

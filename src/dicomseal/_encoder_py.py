@@ -8,7 +8,7 @@ with a Sequence Delimitation tag that carries no length either.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from . import terms
@@ -76,7 +76,7 @@ class Encoder:
 
     def raw_elements(
         self,
-        elements: dict[int, Any],
+        elements: Iterable[tuple[int, Any]],
         raw: type[tuple[Any, ...]],
         wanted: Collection[int] | None,
         other: Callable[[int], bool],
@@ -84,7 +84,7 @@ class Encoder:
         """The elements of a data set in memory, those that were read and not decoded.
 
         Args:
-            elements: by tag.
+            elements: pairs of tag and element, mostly ascending.
             raw: the type of an element that was not decoded: a tuple of tag, VR, length, value,
                 offset, implicit VR, little endian, ...
             wanted: which are to be signed; None is all.
@@ -95,7 +95,7 @@ class Encoder:
             How many were written, and how many were not though their tag could be signed.
         """
         signed = unsigned = 0
-        for tag, element in sorted(elements.items(), key=lambda pair: int(pair[0])):
+        for tag, element in sorted(elements, key=lambda pair: int(pair[0])):
             if not is_signable_tag(tag):
                 continue
             if wanted is not None and tag not in wanted:

@@ -308,6 +308,11 @@ class Index:
         n = self._nodes[number]
         return r.Record(n.tag, n.vr, n.kind, n.flags, n.start, n.value, n.end, n.next, n.parent)
 
+    @property
+    def unknown(self) -> bool:
+        """Whether the root is a sequence that holds an element of unknown VR."""
+        return bool(self._nodes[0].flags & r.UNKNOWN_VR)
+
     def children(self, number: int) -> Iterator[int]:
         """The numbers of the records directly inside one."""
         child = number + 1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 # PS3.5 Section 6.1.2.3: the VRs that Specific Character Set applies to
+_PLAIN_TEXT = frozenset(("AE", "AS", "CS", "UI"))
 _IN_CHARACTER_SET = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _DELIMITER = bytes.fromhex("FEFFDDE000000000")
 _CHUNK = 1 << 16
@@ -74,8 +75,7 @@ def stream_dataset(
         walker.write(element)
         return True
 
-    elements: dict[int, Any] = dict(dataset.items())
-    signed, unsigned = encoder.raw_elements(elements, RawDataElement, wanted, other)
+    signed, unsigned = encoder.raw_elements(dataset.items(), RawDataElement, wanted, other)
     encoder.flush()
     return r.Coverage(signed, unsigned, tuple(unknown))
 
@@ -162,7 +162,7 @@ class Walker:
                 big_endian=not element.is_little_endian,
                 root=r.SEQUENCE,
             )
-            if index.record(0).flags & r.UNKNOWN_VR:
+            if index.unknown:
                 return None
             if index.guessed:
                 return self._decoded(dataset, dataset[tag], around, everything)
@@ -219,6 +219,9 @@ class Walker:
             # pydicom leaves words in the byte order they were read in
             big_endian = getattr(dataset, "original_encoding", (None, None))[1] is False
             return _Prepared("swapped" if big_endian else "plain", tag, vr, element.value)
+        if vr in _PLAIN_TEXT and isinstance(element.value, str) and element.value.isascii():
+            # what pydicom's writer would do with one such value, without its ten microseconds
+            return _Prepared("plain", tag, vr, element.value.encode("ascii"))
         out = DicomBytesIO()
         out.is_little_endian, out.is_implicit_VR = True, self._implicit
         encodings = _encodings(dataset, around) if vr in _IN_CHARACTER_SET else None
