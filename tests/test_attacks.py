@@ -197,3 +197,11 @@ def test_several_signatures_over_the_same_elements(ct, tmp_path, test_files):
     ]  # fmt: skip
     remove_file(path, path)
     assert path.read_bytes() == Path(test_files, "CT_small.dcm").read_bytes()
+
+
+def test_signatures_turned_into_un(ct):
+    """What a system that does not know the sequence may leave of it."""
+    raw = ct.raw(ct.index.find(0, SIGNATURES))
+    report = verify(ct.rebuilt(tfffafffa=raw.replace(b"SQ", b"UN", 1)), integrity_only=True)
+    assert (report.verdict, report.signatures) == ("indeterminate", ())
+    assert "has the VR UN" in report.messages[0]

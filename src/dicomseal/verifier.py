@@ -142,6 +142,9 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     messages: tuple[str, ...] = ()
     if live and "" not in live:
         messages = ("only items are signed: no signature protects the main data set",)
+    if verdict == report.UNSIGNED and not signatures and _hidden(index):
+        verdict = report.INDETERMINATE
+        messages = ("the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",)
     return ObjectReport(
         path=path,
         verdict=verdict,
@@ -153,6 +156,12 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         transfer_syntax=part10.transfer_syntax,
         signatures=tuple(signatures),
     )
+
+
+def _hidden(index: Index) -> bool:
+    """Whether the main data set has a Digital Signatures Sequence that is no sequence any more."""
+    number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
+    return number >= 0 and index.record(number).kind == _record.ELEMENT
 
 
 def _doubts(part10: Part10, index: Index) -> list[Reason]:
