@@ -205,3 +205,15 @@ def test_signatures_turned_into_un(ct):
     report = verify(ct.rebuilt(tfffafffa=raw.replace(b"SQ", b"UN", 1)), integrity_only=True)
     assert (report.verdict, report.signatures) == ("indeterminate", ())
     assert "has the VR UN" in report.messages[0]
+
+
+def test_what_could_not_pass_is_not_signed(test_files, tmp_path):
+    """The doubts of verifying are those of signing."""
+    source = Path(test_files, "rtplan.dcm").read_bytes()
+    start = Part10.from_bytes(source).start
+    first = struct.pack("<HHL", 0x0007, 0x0010, 0x00084F4C) + bytes(0x00084F4C)
+    path = tmp_path / "odd.dcm"
+    path.write_bytes(source[:start] + first + source[start:])
+    with pytest.raises(SigningError, match="looks like the VR LO"):
+        sign_file(path, tmp_path / "out.dcm", *pki.member("rsa").pair)
+    assert not (tmp_path / "out.dcm").exists()

@@ -23,6 +23,14 @@ cdef inline bint signable(uint32_t tag) noexcept nogil:
     return not (group < 8 or tag & 0xFFFF == 0 or group == 0xFFFA or group == 0xFFFE
                 or tag == 0x00080001U or tag == 0x4FFE0001U or tag == 0xFFFCFFFCU)
 
+cdef inline void write_tag_and_vr(uint8_t* to, uint32_t tag, uint16_t vr) noexcept nogil:
+    to[0] = tag >> 16 & 0xFF
+    to[1] = tag >> 24
+    to[2] = tag & 0xFF
+    to[3] = tag >> 8 & 0xFF
+    to[4] = vr & 0xFF
+    to[5] = vr >> 8
+
 cdef class Encoder:
     cdef object _update
     cdef uint8_t* block
@@ -44,12 +52,7 @@ cdef class Encoder:
         if self.used > BLOCK - 8:
             self.make_room()
         to = self.block + self.used
-        to[0] = tag >> 16 & 0xFF
-        to[1] = tag >> 24
-        to[2] = tag & 0xFF
-        to[3] = tag >> 8 & 0xFF
-        to[4] = vr & 0xFF
-        to[5] = vr >> 8
+        write_tag_and_vr(to, tag, vr)
         to[6] = to[7] = 0
         self.used += 8
         return 0

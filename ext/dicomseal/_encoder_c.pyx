@@ -133,12 +133,7 @@ cdef class Encoder:
     cdef int put_header(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil:
         cdef uint8_t head[12]
         cdef int size = 8
-        head[0] = tag >> 16 & 0xFF
-        head[1] = tag >> 24
-        head[2] = tag & 0xFF
-        head[3] = tag >> 8 & 0xFF
-        head[4] = vr & 0xFF
-        head[5] = vr >> 8
+        write_tag_and_vr(head, tag, vr)
         if traits(vr) & VR_LONG:
             head[6] = head[7] = 0
             head[8] = length & 0xFF

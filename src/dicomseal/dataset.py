@@ -41,7 +41,7 @@ def transfer_syntax_of(dataset: Dataset) -> str:
     uid = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
     if not uid:
         uid = str(getattr(dataset, "_read_transfer_syntax", "") or "")
-    return uid if uid and terms.is_encapsulated(uid) else terms.EXPLICIT_VR_LITTLE_ENDIAN
+    return terms.mac_transfer_syntax(uid)
 
 
 def stream_dataset(
@@ -112,7 +112,7 @@ def encode(dataset: Dataset, implicit: bool = False) -> bytes:
 class _Prepared:
     """An element that is known to be signable, and how to write it."""
 
-    __slots__ = ("ancestors", "items", "kind", "tag", "value", "vr")
+    __slots__ = ("items", "kind", "tag", "value", "vr")
 
     def __init__(self, kind: str, tag: int, vr: str, value: Any, items: Any = ()) -> None:
         self.kind, self.tag, self.vr, self.value, self.items = kind, tag, vr, value, items

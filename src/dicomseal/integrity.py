@@ -11,6 +11,7 @@ import itertools
 from typing import Any
 
 from . import _record, certificate, mac_parameters, report, terms
+from . import sequence_items as items
 from .canonical import Index, new_hasher
 from .dictionary import AMBIGUOUS
 from .digital_signature import DigitalSignature
@@ -52,9 +53,9 @@ class Scope:
 
     def __init__(self, part10: Part10, index: Index, scope: int) -> None:
         self.part10, self.index, self.scope = part10, index, scope
-        steps = locate(index, scope)
+        steps = items.locate(index, scope)
         self.location = format_location(steps) if steps else ""
-        self.history = any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)
+        self.history = items.is_history(steps)
         self.several = False
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
         self.macs: dict[int, int] = {}
@@ -294,14 +295,3 @@ class Check:
             terms.PIXEL_DATA in mac.data_elements_signed
             and index.find(self.scope.scope, terms.PIXEL_DATA) >= 0
         )
-
-
-def locate(index: Index, scope: int) -> list[tuple[int, int]]:
-    """The steps from the main data set to an item, as `format_location` takes them."""
-    steps = []
-    while scope:
-        item = index.record(scope)
-        sequence = index.record(item.parent)
-        steps.append((sequence.tag, item.tag))
-        scope = sequence.parent
-    return steps[::-1]

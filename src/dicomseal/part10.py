@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SNAPSHOT = 8 << 20
 _PREFIX = 128
+_MOST_DOUBTS = 3  # are told; one is enough
 _O_FLAGS = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):  # the last: a FIFO must not block
     _O_FLAGS |= getattr(os, _flag, 0)
@@ -268,7 +269,13 @@ class Part10:
             limits=self.limits,
         )
 
-    def contradiction(self) -> str:
+    def doubts(self, index: canonical.Index) -> list[str]:
+        """Why two readers may see two contents, so that no signature can vouch for one."""
+        found = [ambiguity.sentence() for ambiguity in index.ambiguities[:_MOST_DOUBTS]]
+        contradiction = self._contradiction()
+        return [*found, contradiction] if contradiction else found
+
+    def _contradiction(self) -> str:
         """Why another reader may take it for explicit VR, though implicit VR is stated; or ""."""
         if not (self.implicit and self.stated):
             return ""

@@ -45,7 +45,7 @@ def remove_file(
     splice = Splice(part10, index)
     removed = remaining = 0
     for scope in index.scopes:
-        if _is_history(index, scope):
+        if items.is_history(items.locate(index, scope)):
             continue
         found = list(items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
         gone = [
@@ -61,15 +61,6 @@ def remove_file(
         raise SigningError(f"{os.fsdecode(source)}: {what}", "not_found")
     splice.save(target)
     return Removed(removed, remaining)
-
-
-def _is_history(index: Index, scope: int) -> bool:
-    while scope:
-        sequence = index.record(scope).parent
-        if index.record(sequence).tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
-            return True
-        scope = index.record(sequence).parent
-    return False
 
 
 def _cut(index: Index, splice: Splice, scope: int, found: list[int], gone: list[int]) -> None:

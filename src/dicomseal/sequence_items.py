@@ -74,6 +74,22 @@ def items_of(index: Index, scope: int, tag: int) -> Iterator[int]:
     return index.children(sequence) if sequence >= 0 else iter(())
 
 
+def locate(index: Index, scope: int) -> list[tuple[int, int]]:
+    """The steps from the main data set to an item, as `format_location` takes them."""
+    steps = []
+    while scope:
+        item = index.record(scope)
+        sequence = index.record(item.parent)
+        steps.append((sequence.tag, item.tag))
+        scope = sequence.parent
+    return steps[::-1]
+
+
+def is_history(steps: Iterable[tuple[int, int]]) -> bool:
+    """Whether a location lies inside Original Attributes Sequence (0400,0561): a former state."""
+    return any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)
+
+
 def as_text(value: bytes | None) -> str:
     """A text value without its padding; empty if there is none."""
     return value.rstrip(b"\0 ").decode("ascii", "replace").strip() if value else ""

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from . import _record as r
 from . import digital_signature, mac_parameters, terms
 from . import sequence_items as items
@@ -122,10 +124,10 @@ def sign_file(
 
 def _index(part10: Part10) -> Index:
     index = part10.index()
-    if index.ambiguities:
+    doubts = part10.doubts(index)
+    if doubts:
         raise SigningError(
-            f"{index.ambiguities[0].sentence()}, and a signature cannot say which; repair the "
-            "object first",
+            f"{doubts[0]}, and a signature cannot say which; repair the object first",
             "ambiguous",
         )
     return index
@@ -152,13 +154,6 @@ def _find_scope(index: Index, location: str) -> int:
     return scope
 
 
-def _transfer_syntax(uid: str) -> str:
-    """The MAC Calculation Transfer Syntax UID for an object in a transfer syntax."""
-    if uid in terms.NATIVE or terms.is_encapsulated(uid) is None:
-        return terms.EXPLICIT_VR_LITTLE_ENDIAN
-    return uid
-
-
 def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: _Request) -> str:
     tags = list(_choose(_offers(index, scope), request.tags))
     mac_ids = set()
@@ -169,7 +164,7 @@ def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, reques
     mac, signature = _make(
         request,
         tags,
-        _transfer_syntax(part10.transfer_syntax),
+        terms.mac_transfer_syntax(part10.transfer_syntax),
         mac_ids,
         lambda update: index.stream(update, scope, tags),
     )
@@ -244,13 +239,7 @@ def _make(
     own = Index(items.encode(signature.item()))
     own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
     value = request.key.sign(hasher.digest(), request.algorithm)
-    return mac, _with_signature(signature, value)
-
-
-def _with_signature(signature: DigitalSignature, value: bytes) -> DigitalSignature:
-    import msgspec
-
-    return msgspec.structs.replace(signature, signature=value)
+    return mac, msgspec.structs.replace(signature, signature=value)
 
 
 def sign(

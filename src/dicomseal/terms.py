@@ -110,3 +110,8 @@ def is_encapsulated(transfer_syntax: str) -> bool | None:
     if transfer_syntax.startswith(TRANSFER_SYNTAX_ROOT + "."):
         return True
     return None
+
+
+def mac_transfer_syntax(transfer_syntax: str) -> str:
+    """MAC Calculation Transfer Syntax UID for an object: its own if encapsulated, else explicit."""
+    return transfer_syntax if is_encapsulated(transfer_syntax) else EXPLICIT_VR_LITTLE_ENDIAN

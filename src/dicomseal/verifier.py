@@ -136,7 +136,7 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     ]
     part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
-    reasons = _doubts(part10, index)
+    reasons = [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
     verdict = _verdict(signatures, reasons, options)
     live = [s.location for s in signatures if s.integrity is not None]
     messages: tuple[str, ...] = ()
@@ -162,15 +162,6 @@ def _hidden(index: Index) -> bool:
     """Whether the main data set has a Digital Signatures Sequence that is no sequence any more."""
     number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
     return number >= 0 and index.record(number).kind == _record.ELEMENT
-
-
-def _doubts(part10: Part10, index: Index) -> list[Reason]:
-    """Why two readers may see two contents, so that no signature can vouch for one."""
-    reasons = [Reason("FORMAT_FAILURE", found.sentence()) for found in index.ambiguities[:3]]
-    contradiction = part10.contradiction()
-    if contradiction:
-        reasons.append(Reason("FORMAT_FAILURE", contradiction))
-    return reasons
 
 
 def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: Options) -> str:
