@@ -30,7 +30,7 @@ lint: $(BUILT) ## style
 
 types: $(BUILT) ## strict types, and the stubs of the compiled modules against the modules
 	$(RUN)/mypy
-	$(RUN)/python -m mypy.stubtest dicomseal._encoder_c dicomseal._index_c
+	$(RUN)/python -m mypy.stubtest dicomseal._encoder_c dicomseal._index_c dicomseal._file_c
 
 bench: $(BUILT) ## benchmarks against the floor, DCMTK, dcmsign, the pure twin and pydicom; writes bench/RESULTS.md
 	$(RUN)/python -m pip install --quiet --group bench

@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
-MODULES = ("_encoder_c", "_index_c")
+MODULES = ("_encoder_c", "_index_c", "_file_c")
 PURE = os.environ.get("DICOMSEAL_PURE", "") not in ("", "0")
 
 

@@ -30,6 +30,14 @@ def test_same_as_in_one_process(files, jobs):
     assert list(verify_many(files, Options(), jobs)) == list(verify_many(files, Options()))
 
 
+def test_names_that_are_no_utf_8(files, tmp_path):
+    odd = [os.path.join(tmp_path, os.fsdecode(name)) for name in (b"\xff.dcm", b"none\xff.dcm")]
+    os.link(files[1], odd[0])
+    reports = list(verify_many([files[1], *odd], Options(), 2))
+    assert [report.path for report in reports] == [files[1], *odd]
+    assert reports == list(verify_many([files[1], *odd], Options()))
+
+
 def test_bounded(files):
     """Paths are taken from as results go out, not all at once."""
     taken = []

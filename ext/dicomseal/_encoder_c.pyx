@@ -9,6 +9,7 @@ The hasher is called with the GIL held (hashlib drops it again for anything of 2
 cimport cython
 from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -35,11 +36,18 @@ cdef int _fill_traits() except -1:
 _fill_traits()
 
 
-cdef uint16_t _code(vr) except? 0:
-    cdef bytes letters = vr.encode("ascii")
-    if len(letters) != 2:
+cdef inline uint16_t _two_letters(str vr) except? 0:
+    """They as a number; 0 where it is something else."""
+    cdef Py_ssize_t size = 0
+    cdef const char* letters = PyUnicode_AsUTF8AndSize(vr, &size)
+    return <uint8_t> letters[0] | <uint16_t> (<uint8_t> letters[1]) << 8 if size == 2 else 0
+
+
+cdef uint16_t _code(str vr) except 0:
+    cdef uint16_t code = _two_letters(vr)
+    if code == 0:
         raise EncodingError(f"{vr!r} is no value representation")
-    return <uint8_t> letters[0] | <uint16_t> (<uint8_t> letters[1]) << 8
+    return code
 
 
 # the block of the encoder that went last, for the next one
@@ -169,7 +177,7 @@ cdef class Encoder:
         finally:
             PyBuffer_Release(&view)
 
-    def raw_elements(self, elements, type raw, wanted, other):
+    def raw_elements(self, elements, type raw, wanted, other, index):
         """The elements of a data set in memory, those that were read and not decoded."""
         cdef uint32_t tag
         cdef uint16_t code
@@ -198,9 +206,17 @@ cdef class Encoder:
                 element = <tuple> found
                 # None in implicit VR; pydicom may have put "OB or OW" there
                 name = element[1]
-                code = _code(name) if name is not None and len(name) == 2 else 0
+                code = _two_letters(name) if name is not None else 0
                 known = traits(code)
                 size = -1
+                if code == VR_SQ and type(element[3]) is bytes:
+                    sequence = index(<bytes> element[3], element[5], not element[6])
+                    if sequence is not None:
+                        self.put_open(tag, VR_SQ)
+                        sequence.stream_items(self)
+                        self.put_close()
+                        signed += 1
+                        continue
                 if (known & VR_KNOWN and code != VR_SQ and code != VR_UN
                         and tag != 0x7FE00010U and <uint32_t> element[2] != 0xFFFFFFFFU):
                     if element[3] is None:

@@ -11,9 +11,9 @@ cdef class _Stream:
     cdef uint64_t run_start, run_end  # bytes of the source that go out as they are
     cdef uint32_t* ends
 
-    def __cinit__(self, Index index, update, bint legacy):
+    def __cinit__(self, Index index, Encoder encoder, bint legacy):
         self.index = index
-        self.encoder = Encoder(update)
+        self.encoder = encoder
         self.legacy = legacy
         self.native = not (index._implicit or index._swapped)
         self.swapped = index._swapped

@@ -49,6 +49,13 @@ def _is_plain(element: Any) -> bool:
     )
 
 
+def _indexed(element: Any, index: Callable[[bytes, bool, bool], Any]) -> Any:
+    """The index of a sequence that was not read into items; None for anything else."""
+    if element[1] != "SQ" or type(element[3]) is not bytes:
+        return None
+    return index(element[3], element[5], not element[6])
+
+
 class Encoder:
     """Feeds canonical bytes to ``update``, the method of a hasher."""
 
@@ -80,6 +87,7 @@ class Encoder:
         raw: type[tuple[Any, ...]],
         wanted: Collection[int] | None,
         other: Callable[[int], bool],
+        index: Callable[[bytes, bool, bool], Any],
     ) -> tuple[int, int]:
         """The elements of a data set in memory, those that were read and not decoded.
 
@@ -90,6 +98,8 @@ class Encoder:
             wanted: which are to be signed; None is all.
             other: is called, in its turn, with the tag of an element that is not that simple;
                 it says whether it wrote one.
+            index: makes an index of a sequence's bytes, given whether they are implicit VR and big
+                endian; None leaves the element to ``other``.
 
         Returns:
             How many were written, and how many were not though their tag could be signed.
@@ -103,6 +113,11 @@ class Encoder:
                 continue
             if isinstance(element, raw) and _is_plain(element):
                 self.element(tag, element[1], element[3] or b"", not element[6])
+                signed += 1
+            elif isinstance(element, raw) and (sequence := _indexed(element, index)) is not None:
+                self.open(tag, "SQ")
+                sequence.stream_items(self)
+                self.close()
                 signed += 1
             elif other(tag):
                 signed += 1

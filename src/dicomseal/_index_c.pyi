@@ -1,6 +1,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, Self, final
 
+from ._encoder_c import Encoder
 from ._record import Ambiguity, Coverage, Limits, Record
 
 ODD_NAMES: Final[tuple[str, ...]]
@@ -50,6 +51,4 @@ class Index:
         without: Collection[int] = (),
         legacy: bool = False,
     ) -> Coverage: ...
-    def stream_items(
-        self, update: Callable[[memoryview], object], legacy: bool = False
-    ) -> None: ...
+    def stream_items(self, encoder: Encoder, legacy: bool = False) -> None: ...

@@ -427,9 +427,9 @@ class Index:
             self._emit(encoder, number, node.next, legacy)
         return r.Coverage(signed, unsigned, tuple(unknown))
 
-    def stream_items(self, update: Callable[[Any], object], legacy: bool = False) -> None:
-        """Feed the items or fragments of an index whose root is no data set."""
-        self._emit(Encoder(update), 1, len(self), legacy)
+    def stream_items(self, encoder: Encoder, legacy: bool = False) -> None:
+        """Feed the items or fragments of an index whose root is no data set to an encoder."""
+        self._emit(encoder, 1, len(self), legacy)
 
     def _emit(self, encoder: Encoder, number: int, stop: int, legacy: bool) -> None:
         ends: list[int] = []

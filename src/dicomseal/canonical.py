@@ -59,8 +59,11 @@ def _choose() -> str:
 
 
 BACKEND = _choose()
+quick_file: Any = None
+"""The compiled way into a usual file, see `dicomseal.part10`; None where there is none."""
 if not TYPE_CHECKING:
     if BACKEND == "cython":
+        from . import _file_c as quick_file  # noqa: F401
         from ._encoder_c import Encoder
         from ._index_c import Index, first_unsignable
     else:

@@ -62,7 +62,7 @@ def stream_dataset(
         EncodingError: pydicom cannot write a decoded value, or a raw one is malformed.
     """
     encoder = Encoder(update)
-    walker = Walker(encoder, update)
+    walker = Walker(encoder)
     wanted = None if tags is None else frozenset(tags)
     unknown: list[int] = []
 
@@ -75,7 +75,9 @@ def stream_dataset(
         walker.write(element)
         return True
 
-    signed, unsigned = encoder.raw_elements(dataset.items(), RawDataElement, wanted, other)
+    signed, unsigned = encoder.raw_elements(
+        dataset.items(), RawDataElement, wanted, other, _raw_sequence
+    )
     encoder.flush()
     return r.Coverage(signed, unsigned, tuple(unknown))
 
@@ -88,7 +90,7 @@ def signable_tags(
     dataset: Dataset, ancestors: tuple[Dataset, ...] = ()
 ) -> Iterator[tuple[int, bool]]:
     """The tags of a data set that can be signed by their number, and whether their VR lets them."""
-    walker = Walker(Encoder(_nowhere), _nowhere)
+    walker = Walker(Encoder(_nowhere))
     for tag in sorted(dataset.keys()):
         if is_signable_tag(tag):
             yield int(tag), walker.prepare(dataset, tag, ancestors) is not None
@@ -103,7 +105,7 @@ def encode(dataset: Dataset, implicit: bool = False) -> bytes:
     """The whole data set in little endian, signatures included, as a file holds it."""
     out = bytearray()
     encoder = _FileEncoder(out.extend, implicit)
-    walker = Walker(encoder, None)
+    walker = Walker(encoder, through_index=False)
     for tag in sorted(dataset.keys()):
         walker.write(walker.prepare(dataset, tag, (), everything=True))
     return bytes(out)
@@ -121,10 +123,10 @@ class _Prepared:
 class Walker:
     """Prepares elements (may they be signed?), then writes them to an encoder."""
 
-    def __init__(self, encoder: Any, update: Callable[[Any], object] | None) -> None:
+    def __init__(self, encoder: Any, through_index: bool = True) -> None:
         self._encoder = encoder
         self._implicit = getattr(encoder, "implicit", False)
-        self._update = update  # None: raw sequences are decoded, not passed through an index
+        self._through_index = through_index  # raw sequences; else pydicom reads their items
 
     def prepare(
         self, dataset: Dataset, tag: Any, ancestors: tuple[Dataset, ...], everything: bool = False
@@ -154,14 +156,9 @@ class Walker:
         if vr == "UN" and not everything:
             return None
         if vr == "SQ":
-            if self._update is None:
+            if not self._through_index:
                 return self._decoded(dataset, dataset[tag], around, everything)
-            index = Index(
-                value,
-                implicit=element.is_implicit_VR,
-                big_endian=not element.is_little_endian,
-                root=r.SEQUENCE,
-            )
+            index = _index(value, element.is_implicit_VR, not element.is_little_endian)
             if index.unknown:
                 return None
             if index.guessed:
@@ -247,8 +244,7 @@ class Walker:
             encoder.close()
         elif kind == "raw sequence":
             encoder.open(tag, vr)
-            encoder.flush()
-            element.value.stream_items(self._update)
+            element.value.stream_items(encoder)
             encoder.close()
         else:
             encoder.open(tag, vr)
@@ -283,6 +279,16 @@ def _resolved(kind: str, length: int, scopes: tuple[Dataset, ...]) -> str:
         if (entries if entries is None or isinstance(entries, int) else entries[0]) == 1:
             return "US"
     return "OW"
+
+
+def _index(sequence: bytes, implicit: bool, big_endian: bool) -> Index:
+    return Index(sequence, implicit=implicit, big_endian=big_endian, root=r.SEQUENCE)
+
+
+def _raw_sequence(sequence: bytes, implicit: bool, big_endian: bool) -> Index | None:
+    """Its index; None if it takes more than that to know its VRs, or whether it can be signed."""
+    index = _index(sequence, implicit, big_endian)
+    return None if index.unknown or index.guessed else index
 
 
 def _fragments(value: bytes) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -78,7 +77,9 @@ def read(index: Index, item: int) -> MacParameters:
     )
 
 
-def read_ids(index: Index, scope: int) -> Iterator[tuple[int | None, int]]:
+def read_ids(index: Index, scope: int) -> list[tuple[int | None, int]]:
     """The MAC ID Number and the record of every MAC Parameters item of a scope."""
-    for item in items.items_of(index, scope, terms.MAC_PARAMETERS_SEQUENCE):
-        yield items.number_of(index, item, terms.MAC_ID_NUMBER), item
+    return [
+        (items.number_of(index, item, terms.MAC_ID_NUMBER), item)
+        for item in items.items_of(index, scope, terms.MAC_PARAMETERS_SEQUENCE)
+    ]

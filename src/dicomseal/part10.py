@@ -19,6 +19,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from . import _record, canonical, terms
+from .canonical import quick_file
 from .errors import MalformedError, SourceError
 
 if TYPE_CHECKING:
@@ -43,18 +44,19 @@ class Window:
     """A file of any size, read where it is wanted; a `dicomseal._record.Source`.
 
     Args:
-        descriptor: an open file descriptor; the window owns it from now on.
+        descriptor: an open file descriptor; the window owns it from now on. The compiled index
+            reads from it itself.
         path: for messages.
     """
 
     def __init__(self, descriptor: int, path: str) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._path = path
         self._state = self._look()
         self._length = os.fstat(descriptor).st_size
 
     def _look(self) -> tuple[int, ...]:
-        s = os.fstat(self._descriptor)
+        s = os.fstat(self.descriptor)
         return s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino
 
     def __len__(self) -> int:
@@ -75,7 +77,7 @@ class Window:
         try:
             done = 0
             while done < len(target):
-                n = _readinto(self._descriptor, target[done:] if done else target, offset + done)
+                n = _readinto(self.descriptor, target[done:] if done else target, offset + done)
                 if not n:
                     raise SourceError(f"{self._path}: became shorter while it was read", "changed")
                 done += n
@@ -91,9 +93,9 @@ class Window:
 
     def close(self) -> None:
         """Give the descriptor back."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def __del__(self) -> None:
         self.close()
@@ -124,6 +126,10 @@ class Reader:
             SourceError: it cannot be read.
             MalformedError: it is not DICOM.
         """
+        if quick_file and type(path) is str:
+            size = quick_file.snapshot(path, self._buffer, SNAPSHOT)
+            if size >= 0:
+                return Part10(memoryview(self._buffer)[:size], size, limits)
         try:
             name = os.fsdecode(path)
         except TypeError:
@@ -172,7 +178,6 @@ class Part10:
         implicit, big_endian: what it means for the encoding.
         deflated: the compressed bytes of a deflated data set; ``source`` is what came out.
         trailer: what follows them: nothing, a NUL, or a checksum and length as gzip writes them.
-        head: the bytes before the data set, as they are in the file.
     """
 
     def __init__(self, source: Any, size: int, limits: _record.Limits | None = None) -> None:
@@ -181,31 +186,41 @@ class Part10:
         self.limits = limits or _record.Limits()
         self.deflated: bytes | None = None
         self.trailer = b""
-        if size == 0:
+        in_memory = not isinstance(source, Window)
+        found = quick_file.meta(source) if quick_file and in_memory else None
+        self.start: int
+        self.start, uid = found or self._begin()
+        self.stated = bool(uid)
+        if not uid:
+            head = self._read(self.start, min(8, size - self.start))
+            uid = _recognise(head, self.start > 0)
+        self.transfer_syntax = uid
+        self.implicit = uid == terms.IMPLICIT_VR_LITTLE_ENDIAN
+        self.big_endian = uid == terms.EXPLICIT_VR_BIG_ENDIAN
+        self._head: bytes | None = None
+        if uid in terms.DEFLATED:
+            self._inflate()
+
+    def _begin(self) -> tuple[int, str]:
+        """Where the data set begins, and the Transfer Syntax UID if it is stated."""
+        if self.size == 0:
             raise MalformedError("the file is empty", "empty", 0)
-        head = self._read(0, min(size, 1 << 16))
+        head = self._read(0, min(self.size, 1 << 16))
         if head[_PREFIX : _PREFIX + 4] == b"DICM":
             position = _PREFIX + 4
         elif head[:2] == b"\x02\x00" and bytes(head[4:6]).isalpha():
             position = 0  # meta information without a preamble
         else:
-            position = -1
-        uid = ""
-        if position >= 0:
-            self.start, uid = _meta(head, position)
-            if self.start > size:
-                raise MalformedError("the File Meta Information is cut short", "truncated", size)
-        else:
-            self.start = 0
-        self.stated = bool(uid)
-        if not uid:
-            uid = _recognise(self._read(self.start, min(8, size - self.start)), position >= 0)
-        self.transfer_syntax = uid
-        self.implicit = uid == terms.IMPLICIT_VR_LITTLE_ENDIAN
-        self.big_endian = uid == terms.EXPLICIT_VR_BIG_ENDIAN
-        self.head = bytes(head[: self.start])
-        if uid in terms.DEFLATED:
-            self._inflate()
+            return 0, ""
+        start, uid = _meta(head, position)
+        if start > self.size:
+            raise MalformedError("the File Meta Information is cut short", "truncated", self.size)
+        return start, uid
+
+    @property
+    def head(self) -> bytes:
+        """The bytes before the data set, as they are in the file."""
+        return bytes(self._read(0, self.start)) if self._head is None else self._head
 
     @classmethod
     def from_bytes(cls, data: Buffer, limits: _record.Limits | None = None) -> Part10:
@@ -227,7 +242,7 @@ class Part10:
         self.transfer_syntax = transfer_syntax
         self.implicit = transfer_syntax == terms.IMPLICIT_VR_LITTLE_ENDIAN
         self.big_endian = transfer_syntax == terms.EXPLICIT_VR_BIG_ENDIAN
-        self.head = b""
+        self._head = b""
         return self
 
     def _read(self, offset: int, length: int) -> Any:
@@ -251,6 +266,7 @@ class Part10:
         self.trailer = inflater.unused_data
         if self.trailer.strip(b"\0") and self.trailer != gzip_trailer(data):
             raise MalformedError("bytes that are no padding follow the deflated data set")
+        self._head = self.head
         self.check()
         self.source = data
         self.start = 0
@@ -271,7 +287,10 @@ class Part10:
 
     def doubts(self, index: canonical.Index) -> list[str]:
         """Why two readers may see two contents, so that no signature can vouch for one."""
-        found = [ambiguity.sentence() for ambiguity in index.ambiguities[:_MOST_DOUBTS]]
+        ambiguities = index.ambiguities
+        if not ambiguities and not self.implicit:
+            return []
+        found = [ambiguity.sentence() for ambiguity in ambiguities[:_MOST_DOUBTS]]
         contradiction = self._contradiction()
         return [*found, contradiction] if contradiction else found
 

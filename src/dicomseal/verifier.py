@@ -193,8 +193,10 @@ def _signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
 
 def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
     stored = digital_signature.read(scope.index, item)
-    offset = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
-    when = digital_signature.parse_datetime(stored.datetime, offset)
+    when = digital_signature.parse_datetime(stored.datetime)
+    if when is not None and when.tzinfo is None:
+        offset = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
+        when = digital_signature.parse_datetime(stored.datetime, offset)
     check = Check(scope, item, stored, options.accept_legacy)
     integrity: str | None = report.INTACT
     reason = None

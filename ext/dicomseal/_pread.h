@@ -1,0 +1,38 @@
+/* Reading at an offset, where the platform has it; -1 sends the caller the slow way round. */
+#ifdef _WIN32
+#include <stddef.h>
+static inline long long seal_pread(int descriptor, void *to, size_t length, unsigned long long at)
+{
+    (void) descriptor; (void) to; (void) length; (void) at;
+    return -1;
+}
+static inline int seal_open(const char *path, unsigned long long *size)
+{
+    (void) path; (void) size;
+    return -1;
+}
+static inline void seal_close(int descriptor) { (void) descriptor; }
+#else
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static inline long long seal_pread(int descriptor, void *to, size_t length, unsigned long long at)
+{
+    return pread(descriptor, to, length, (off_t) at);
+}
+/* A regular file only, and never waiting for one: O_NONBLOCK is for FIFOs. */
+static inline int seal_open(const char *path, unsigned long long *size)
+{
+    struct stat status;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return -1;
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+        close(descriptor);
+        return -1;
+    }
+    *size = (unsigned long long) status.st_size;
+    return descriptor;
+}
+static inline void seal_close(int descriptor) { close(descriptor); }
+#endif

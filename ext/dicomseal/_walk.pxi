@@ -1,0 +1,242 @@
+# The walk over any encoding, record by record; part of _index_c.pyx.
+
+
+@cython.internal
+@cython.no_gc
+cdef class _Walk(_Implicit):
+    """Makes the records; `Index` is what they are asked through."""
+
+    cdef uint64_t _trailing
+    cdef uint64_t _not_zero      # before this offset, zeros end in something else
+
+    @cython.final
+    cdef int _fail(self, int kind, uint64_t position, uint32_t holder, bint at_end=False,
+                   uint32_t tag=0, uint16_t vr=0) noexcept nogil:
+        self._trouble.kind = kind
+        self._trouble.position = position
+        self._trouble.holder = holder
+        self._trouble.at_end = at_end
+        self._trouble.tag = tag
+        self._trouble.vr = vr
+        return 1
+
+    @cython.final
+    cdef int _walk(self) except -1 nogil:
+        cdef uint64_t position = self._recs[0].start
+        cdef uint64_t stop_of_all = self._recs[0].end
+        cdef Frame* top
+        cdef Rec* rec
+        cdef bint native = not self._implicit and not self._swapped
+        while self._open_frames:
+            if native:
+                position = stride(self, position)
+                if not self._open_frames:
+                    break
+            top = &self._frames[self._open_frames - 1]
+            rec = &self._recs[top.number]
+            if position == top.stop:
+                if rec.bits & UNDEFINED:
+                    return self._fail(NO_DELIMITER, position, top.number, position == stop_of_all)
+                self._close(position)
+            elif rec.bits & KIND == ITEM:
+                if self._element(&position):
+                    break
+            elif self._item(&position):
+                break
+        return 0
+
+    @cython.final
+    cdef inline void _close(self, uint64_t position) noexcept nogil:
+        cdef Rec* rec
+        self._open_frames -= 1
+        rec = &self._recs[self._frames[self._open_frames].number]
+        rec.end = position
+        rec.next = self._count
+
+    @cython.final
+    cdef inline int _enter(self, uint64_t* position, uint32_t length, uint8_t implicit,
+                    uint8_t swapped) except -1 nogil:
+        """Open the record made last; its content comes next."""
+        cdef Frame* top = &self._frames[self._open_frames - 1]
+        cdef Rec* rec = &self._recs[self._count - 1]
+        cdef uint64_t stop = top.stop
+        cdef uint32_t tag = TAG_ITEM if rec.bits & KIND == ITEM else rec.tag
+        if length == UNDEFINED_LENGTH:
+            rec.bits |= UNDEFINED
+        else:
+            stop = content(rec) + length
+            if stop > top.stop:
+                return self._fail(OVERRUN, rec.start, top.number,
+                                  top.stop == self._recs[0].end, tag)
+        if (self._open_frames - 1) // 2 >= self._depth:
+            return self._fail(TOO_DEEP, rec.start, top.number)
+        position[0] = content(rec)
+        self._push(self._count - 1, stop, implicit, swapped)
+        return 0
+
+    @cython.final
+    cdef inline Rec* _add(self, uint64_t start, uint64_t end, uint32_t tag, uint16_t vr, uint16_t bits,
+                   uint32_t parent) except? NULL nogil:
+        cdef Rec* rec
+        if self._count >= self._most:
+            self._fail(TOO_MANY, start, parent)
+            return NULL
+        if self._count == self._room:
+            self._grow()
+        rec = &self._recs[self._count]
+        self._count += 1
+        rec.start = start
+        rec.end = end
+        rec.tag = tag
+        rec.next = self._count
+        rec.parent = parent
+        rec.vr = vr
+        rec.bits = bits
+        return rec
+
+    @cython.final
+    cdef inline int _item(self, uint64_t* position) except -1 nogil:
+        cdef Frame* top = &self._frames[self._open_frames - 1]
+        cdef uint32_t holder = top.number
+        cdef bint is_sequence = self._recs[holder].bits & KIND == SEQUENCE
+        cdef uint64_t start = position[0]
+        cdef uint64_t end
+        cdef uint32_t tag, length
+        cdef const uint8_t* p
+        if top.stop - start < 8:
+            return self._fail(CUT_HEADER, start, holder, top.stop == self._recs[0].end)
+        p = self._need(start, 8)
+        tag = load16(p, top.swapped) << 16 | load16(p + 2, top.swapped)
+        length = load32(p + 4, top.swapped)
+        if tag == TAG_SEQUENCE_DELIMITATION and self._recs[holder].bits & UNDEFINED:
+            position[0] = start + 8
+            self._close(start + 8)
+            return 0
+        if tag != TAG_ITEM:
+            return self._fail(NO_ITEM, start, holder, False, tag)
+        top.last += 1
+        if is_sequence:
+            if self._add(start, 0, <uint32_t> top.last, 0, ITEM, holder) == NULL:
+                return 1
+            return self._enter(position, length, top.implicit, top.swapped)
+        end = start + 8 + length
+        if length == UNDEFINED_LENGTH or end > top.stop:
+            return self._fail(OVERRUN, start, holder, top.stop == self._recs[0].end, tag)
+        if self._add(start, end, <uint32_t> top.last, 0,
+                     FRAGMENT | (REWRITE if length & 1 else 0), holder) == NULL:
+            return 1
+        position[0] = end
+        return 0
+
+    @cython.final
+    cdef inline int _element(self, uint64_t* position) except -1 nogil:
+        cdef Frame* top = &self._frames[self._open_frames - 1]
+        cdef uint32_t holder = top.number
+        cdef uint64_t start = position[0]
+        cdef uint64_t end
+        cdef uint32_t tag, length
+        cdef uint16_t vr
+        cdef uint16_t bits = ELEMENT
+        cdef uint8_t known
+        cdef uint8_t implicit = top.implicit
+        cdef uint8_t swapped = top.swapped
+        cdef const uint8_t* p
+        if self._open_frames == 1 and self._only_zeros(start, top.stop):
+            self._trailing = top.stop - start
+            top.stop = start
+            return 0
+        if top.stop - start < 8:
+            return self._fail(CUT_HEADER, start, holder, top.stop == self._recs[0].end)
+        p = self._need(start, 8)
+        tag = load16(p, swapped) << 16 | load16(p + 2, swapped)
+        if tag >= TAG_ITEM and tag >> 16 == 0xFFFE:
+            if tag == TAG_ITEM_DELIMITATION and self._recs[holder].bits & UNDEFINED:
+                position[0] = start + 8
+                self._close(start + 8)
+                return 0
+            return self._fail(STRAY, start, holder, False, tag)
+        if tag >> 16 == 0xFFFE:
+            return self._fail(STRAY, start, holder, False, tag)
+        if <int64_t> tag <= top.last:
+            self._note(ODD_ORDER if tag < top.last else ODD_DUPLICATE, tag)
+        else:
+            top.last = tag
+
+        if implicit:
+            length = load32(p + 4, swapped)
+            vr = self._implicit_vr(tag, holder)
+            if vr == VR_UN and length == UNDEFINED_LENGTH:
+                vr = VR_SQ
+            if vr & 0x2020 == 0x2020:  # lower case: ambiguous
+                bits |= GUESSED
+        else:
+            vr = <uint16_t> p[5] << 8 | p[4]
+            known = traits(vr)
+            if known & (VR_KNOWN | VR_LONG) == VR_KNOWN:
+                length = load16(p + 6, swapped)
+            else:
+                if not known & VR_KNOWN and not (65 <= p[4] <= 90 and 65 <= p[5] <= 90):
+                    return self._fail(BAD_VR, start, holder, False, tag, vr)
+                if top.stop - start < 12:
+                    return self._fail(CUT_HEADER, start, holder, top.stop == self._recs[0].end)
+                bits |= LONG_HEADER
+                if p[6] | p[7]:
+                    bits |= REWRITE
+                length = load32(self._need(start, 12) + 8, swapped)
+                if not known & VR_KNOWN:
+                    self._note(ODD_VR, tag)
+                    vr = VR_UN  # a VR newer than this program: its length has 32 bits
+        known = VR_KNOWN if vr == VR_XS else traits(vr)  # xs becomes US or SS
+        if vr == VR_UN or (length > 0xFFFE and known & (VR_KNOWN | VR_LONG) == VR_KNOWN):
+            bits |= UNKNOWN_VR  # explicit VR cannot hold the latter (PS3.5 Section 6.2.2)
+
+        if vr == VR_SQ or (vr == VR_UN and length == UNDEFINED_LENGTH):
+            bits |= SEQUENCE
+        elif length == UNDEFINED_LENGTH:
+            if bits & GUESSED:
+                vr = VR_US if vr == VR_XS else VR_OW
+            if vr != VR_OB and vr != VR_OW:
+                return self._fail(NO_LENGTH, start, holder, False, tag, vr)
+            vr = VR_OB  # PS3.5 Annex A.4: encapsulated is OB
+            bits = (bits & ~GUESSED) | ENCAPSULATED
+        if bits & UNKNOWN_VR:
+            self._spread()
+        if bits & KIND != ELEMENT:
+            if tag == TAG_SIGNATURES:
+                self._note_scope(holder)
+            if self._add(start, 0, tag, vr, bits, holder) == NULL:
+                return 1
+            # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
+            if vr == VR_UN and not implicit:
+                if self._tags == NULL:
+                    with gil:
+                        self._load_dictionary()
+                return self._enter(position, length, True, False)
+            return self._enter(position, length, implicit, swapped)
+        end = start + (12 if bits & LONG_HEADER else 8) + length
+        if end > top.stop:
+            return self._fail(CUT_VALUE, start, holder, top.stop == self._recs[0].end, tag)
+        if length & 1:
+            bits |= REWRITE
+        if self._add(start, end, tag, vr, bits, holder) == NULL:
+            return 1
+        if implicit:
+            self._hint(self._count - 1, swapped)
+        position[0] = end
+        return 0
+
+    @cython.final
+    cdef bint _only_zeros(self, uint64_t position, uint64_t stop) except? True nogil:
+        cdef const uint8_t* p
+        cdef uint64_t n, i
+        if position < self._not_zero or self._need(position, 1)[0]:
+            return False  # the former: looked this far before
+        while position < stop:
+            n = min(stop - position, <uint64_t> WINDOW)
+            p = self._need(position, n)
+            for i in range(n):
+                if p[i]:
+                    self._not_zero = position + i + 1
+                    return False
+            position += n
+        return True
