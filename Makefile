@@ -6,7 +6,8 @@ SOURCES := pyproject.toml setup.py requirements/dev.txt $(wildcard ext/dicomseal
 BUILT := $(VENV)/.built
 # every file is checked against its hash, and nobody else's build script runs: what a source
 # distribution would build with is not pinned
-PINNED := install --quiet --require-hashes --only-binary :all: --requirement
+WHEELS := --only-binary :all:
+PINNED := install --quiet --require-hashes $(WHEELS) --requirement
 SUPPLY := build/supply
 SUPPLIED := $(SUPPLY)/.built
 
