@@ -2,21 +2,32 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
-SOURCES := pyproject.toml setup.py $(wildcard ext/dicomseal/*)
+SOURCES := pyproject.toml setup.py requirements/dev.txt $(wildcard ext/dicomseal/*)
 BUILT := $(VENV)/.built
+# every file is checked against its hash, and nobody else's build script runs: what a source
+# distribution would build with is not pinned
+WHEELS := --only-binary :all:
+PINNED := install --quiet --require-hashes $(WHEELS) --requirement
+SUPPLY := build/supply
+SUPPLIED := $(SUPPLY)/.built
 
-.PHONY: help demo test lint types bench clean
+.PHONY: help demo test lint types bench pins pins-check audit sbom clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 $(BUILT): $(SOURCES)
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --upgrade pip
-	$(RUN)/python -m pip install --quiet --group dev
-	$(RUN)/python -m pip install --quiet --no-build-isolation --editable .
+	$(RUN)/python -m pip $(PINNED) requirements/dev.txt
+	$(RUN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(RUN)/python -m pip check
 	touch $(BUILT)
+
+$(SUPPLIED): requirements/supply.txt
+	test -x $(SUPPLY)/bin/python || $(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/python -m pip $(PINNED) requirements/supply.txt
+	touch $(SUPPLIED)
 
 demo: $(BUILT) ## build, make a PKI, sign real files, tamper with one, verify all, show the report
 	$(RUN)/dicomseal demo
@@ -33,12 +44,33 @@ types: $(BUILT) ## strict types, and the stubs of the compiled modules against t
 	$(RUN)/python -m mypy.stubtest dicomseal._encoder_c dicomseal._index_c dicomseal._file_c
 
 bench: $(BUILT) ## benchmarks against the floor, DCMTK, dcmsign, the pure twin and pydicom; writes bench/RESULTS.md
-	$(RUN)/python -m pip install --quiet --group bench
+	$(RUN)/python -m pip $(PINNED) requirements/bench.txt
 	mkdir -p bench/.cache
 	$(RUN)/python -m bench.workloads ct sr_small jpeg
 	$(RUN)/python -m pytest bench/test_micro.py -W "ignore:Not saving anything" \
 		--benchmark-json bench/.cache/micro.json
 	$(RUN)/python -m bench
+
+pins: $(SUPPLIED) ## requirements/*.txt anew from pyproject.toml; with UPGRADE=--upgrade the newest of all
+	$(SUPPLY)/bin/python tools/pins.py $(UPGRADE)
+
+pins-check: $(SUPPLIED) ## whether requirements/*.txt are what pyproject.toml asks for
+	$(SUPPLY)/bin/python tools/pins.py --check
+
+audit: $(SUPPLIED) ## known vulnerabilities in what is pinned; AUDIT="--vulnerability-service osv" asks another
+	@set -e; for set in run dev bench supply; do \
+		echo "requirements/$$set.txt"; \
+		$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+			$(AUDIT) --requirement requirements/$$set.txt || { \
+			echo "make audit: NOT clean. Either an advisory is named above, or not every package" \
+				"could be asked about (no service, no answer): then nothing is known." >&2; \
+			exit 1; }; \
+	done
+
+sbom: $(SUPPLIED) ## build/sbom.cdx.json (CycloneDX): what the package needs at run time
+	rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom
+	$(SUPPLY)/bin/python -m pip --python build/sbom/bin/python $(PINNED) requirements/run.txt
+	$(SUPPLY)/bin/python tools/sbom.py build/sbom
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) build dist src/*.egg-info src/dicomseal/*.so src/dicomseal/_pure_build

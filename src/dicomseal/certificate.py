@@ -219,7 +219,10 @@ def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
     except InvalidSignature:
         return None
     prefix = DIGEST_INFO[algorithm]
-    return info[len(prefix) :] if info.startswith(prefix) else None
+    # its last byte is the digest's length; what follows a digest makes no signature of this key:
+    # for a small exponent anyone can find such a value
+    whole = len(info) == len(prefix) + prefix[-1]
+    return info[len(prefix) :] if whole and info.startswith(prefix) else None
 
 
 def sign_mac(key: Any, digest: bytes, algorithm: str) -> bytes:
