@@ -53,17 +53,22 @@ def test_the_sample_is_what_the_demo_prints(demo):
         assert part in printed
 
 
-def test_commands(demo):
-    """Every `$ dicomseal` line of the README runs, and ends with 0."""
+@pytest.fixture(scope="module")
+def after_commands(demo) -> list[tuple[str, subprocess.CompletedProcess[str]]]:
+    """Every `$ dicomseal` line of the README, run one after the other."""
     lines = re.findall(r"^\$ (dicomseal .*?)(?: +#.*)?$", README, re.MULTILINE)
-    assert len(lines) >= 6
-    for line in lines:
-        command, _, _target = line.partition(" > ")
-        done = run(*shlex.split(command)[1:], cwd=demo[0])
+    commands = [line.partition(" > ")[0] for line in lines]
+    return [(line, run(*shlex.split(line)[1:], cwd=demo[0])) for line in commands]
+
+
+def test_commands(after_commands):
+    assert len(after_commands) >= 6
+    for line, done in after_commands:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
-def test_python(demo, monkeypatch):
+def test_python(demo, after_commands, monkeypatch):
+    """It goes on with the files that the commands made."""
     monkeypatch.chdir(demo[0])
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(blocks) == 2
