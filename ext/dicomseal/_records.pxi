@@ -93,6 +93,24 @@ def first_unsignable(tags):
     return None
 
 
+def first_repeated(tags):
+    """The first of some tags that was there before, or None."""
+    cdef int64_t last = -1
+    cdef uint32_t tag
+    for tag in tags:
+        if tag <= last:
+            break
+        last = tag
+    else:
+        return None  # ascending, as nearly every list is
+    seen = set()
+    for found in tags:
+        if found in seen:
+            return found
+        seen.add(found)
+    return None
+
+
 cdef inline uint32_t load16(const uint8_t* p, bint swapped) noexcept nogil:
     if swapped:
         return <uint32_t> p[0] << 8 | p[1]

@@ -8,6 +8,7 @@ ODD_NAMES: Final[tuple[str, ...]]
 TROUBLES: Final[tuple[str, ...]]
 
 def first_unsignable(tags: Sequence[int]) -> int | None: ...
+def first_repeated(tags: Sequence[int]) -> int | None: ...
 
 @final
 class Index:

@@ -25,6 +25,16 @@ def first_unsignable(tags: Sequence[int]) -> int | None:
     return next((tag for tag in tags if not is_signable_tag(tag)), None)
 
 
+def first_repeated(tags: Sequence[int]) -> int | None:
+    """The first of some tags that was there before, or None."""
+    seen: set[int] = set()
+    for tag in tags:
+        if tag in seen:
+            return tag
+        seen.add(tag)
+    return None
+
+
 class _Node:
     """A record under construction; `Index.record` shows it as a `Record`."""
 

@@ -51,14 +51,27 @@ class Limits(NamedTuple):
         depth: sequences inside one another.
         value: bytes of a value that is read as such: a UID, a certificate, a signature. Data
             Elements Signed may have 16 times as many.
-        records: elements, items and fragments.
+        records: elements, items and fragments; the index takes 32 bytes for each.
         inflated: bytes of a deflated data set.
+        certificate: bytes of a Certificate of Signer, or of a Certified Timestamp.
+        signature: bytes of a Signature value.
+        signatures: how many an object may have.
+        passes: how many times over its own size an object's signatures may make it be read, all
+            together; for a small object it is at least `LEAST_WORK` bytes. Signatures over the same
+            elements share a pass.
     """
 
     depth: int = 2048
     value: int = 1 << 20
     records: int = 10_000_000
     inflated: int = 1 << 30
+    certificate: int = 1 << 16
+    signature: int = 1 << 14
+    signatures: int = 1 << 16
+    passes: int = 64
+
+
+LEAST_WORK = 1 << 30
 
 
 class Ambiguity(NamedTuple):
@@ -162,8 +175,40 @@ def malformed(
 
 
 def too_long(tag: int, start: int, length: int, limit: int) -> MalformedError:
-    """The exception for a value that is longer than `Limits.value` lets it be."""
+    """The exception for a value that is longer than its limit lets it be."""
     return MalformedError(
         f"{format_tag(tag)} has {length} bytes; at most {limit} are read (offset {start})",
         "limit", start,
     )  # fmt: skip
+
+
+class Work:
+    """What the signatures of one object may cost, and have cost so far.
+
+    Args:
+        size: bytes of the object.
+        limits: see `Limits.passes` and `Limits.signatures`.
+    """
+
+    def __init__(self, size: int, limits: Limits) -> None:
+        self._limits = limits
+        self._left = max(limits.passes * size, LEAST_WORK if limits.passes > 0 else 0)
+        self._signatures = limits.signatures
+
+    def signature(self) -> None:
+        """Count one signature; a `MalformedError` with code ``limit`` if it is one too many."""
+        self._signatures -= 1
+        if self._signatures < 0:
+            raise MalformedError(
+                f"the object has more than {self._limits.signatures} signatures", "limit"
+            )
+
+    def read(self, length: int) -> None:
+        """Count so many bytes to be read for a signature, before they are; errors likewise."""
+        self._left -= length
+        if self._left < 0:
+            raise MalformedError(
+                f"to verify its signatures, the object would have to be read more than "
+                f"{self._limits.passes} times over",
+                "limit",
+            )

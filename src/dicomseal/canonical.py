@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ._encoder_py import Encoder
-    from ._index_py import Index, first_unsignable
+    from ._index_py import Index, first_repeated, first_unsignable
 
 __all__ = [
     "BACKEND",
@@ -34,6 +34,7 @@ __all__ = [
     "Hasher",
     "Index",
     "digest",
+    "first_repeated",
     "first_unsignable",
     "new_hasher",
     "update",
@@ -65,10 +66,10 @@ if not TYPE_CHECKING:
     if BACKEND == "cython":
         from . import _file_c as quick_file  # noqa: F401
         from ._encoder_c import Encoder
-        from ._index_c import Index, first_unsignable
+        from ._index_c import Index, first_repeated, first_unsignable
     else:
         from ._encoder_py import Encoder
-        from ._index_py import Index, first_unsignable
+        from ._index_py import Index, first_repeated, first_unsignable
 
 
 class Hasher(Protocol):

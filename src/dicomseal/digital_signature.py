@@ -11,6 +11,8 @@ import msgspec
 
 from . import sequence_items as items
 from . import terms
+from ._record import Limits, too_long
+from .errors import MalformedError
 
 if TYPE_CHECKING:
     from .canonical import Index
@@ -82,11 +84,21 @@ _FIELDS = (
 )
 
 
-def read(index: Index, item: int) -> DigitalSignature:
-    """The signature in an item of the sequence; what is missing is empty."""
-    mac_id, uid, when, kind, certificate, signature, timestamp_type, timestamp = index.values(
-        item, _FIELDS
-    )
+_LIMITS = Limits()
+
+
+def read(index: Index, item: int, limits: Limits = _LIMITS) -> DigitalSignature:
+    """The signature in an item of the sequence; what is missing is empty.
+
+    Raises:
+        MalformedError: its certificate, timestamp or signature is longer than the limits let it be.
+    """
+    found = index.values(item, _FIELDS)
+    mac_id, uid, when, kind, _, _, timestamp_type, _ = found
+    certificate, signature, timestamp = (found[i] or b"" for i in (4, 5, 7))
+    long = limits.certificate
+    if len(certificate) > long or len(timestamp) > long or len(signature) > limits.signature:
+        raise _too_long(index, item, limits)
     purpose = None
     for code in items.items_of(index, item, terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE):
         value, scheme, meaning = index.values(code, _CODE_FIELDS)
@@ -97,12 +109,24 @@ def read(index: Index, item: int) -> DigitalSignature:
         items.as_text(uid),
         items.as_text(when),
         items.as_text(kind),
-        items.without_padding(certificate or b""),
-        signature or b"",
+        items.without_padding(certificate),
+        signature,
         purpose,
         items.as_text(timestamp_type),
-        items.without_padding(timestamp or b""),
+        items.without_padding(timestamp),
     )
+
+
+def _too_long(index: Index, item: int, limits: Limits) -> MalformedError:
+    for tag, most in (
+        (terms.CERTIFICATE_OF_SIGNER, limits.certificate),
+        (terms.SIGNATURE, limits.signature),
+        (terms.CERTIFIED_TIMESTAMP, limits.certificate),
+    ):
+        record = index.record(index.find(item, tag)) if index.find(item, tag) >= 0 else None
+        if record is not None and record.end - record.value > most:
+            return too_long(tag, record.start, record.end - record.value, most)
+    raise AssertionError("none of them is too long")
 
 
 def parse_datetime(value: str, offset: str = "") -> datetime | None:

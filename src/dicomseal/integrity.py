@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from . import _record, certificate, mac_parameters, report, terms
 from . import sequence_items as items
@@ -21,7 +23,7 @@ from .part10 import Part10
 from .report import Reason
 from .tags import format_location, format_tag
 
-_MOST_HASHED = 8
+_MOST_KEPT = 8  # of what the signatures of a scope share
 
 
 class Broken(Exception):  # noqa: N818
@@ -41,6 +43,26 @@ def _unverifiable(code: str, message: str) -> Broken:
     return Broken(report.UNVERIFIABLE, code, message)
 
 
+class Listed(NamedTuple):
+    """A MAC Parameters item, and what is wrong with its list.
+
+    Attributes:
+        mac: what it says.
+        unsignable: a tag in it that can never be signed, or None.
+        repeated: a tag that it names twice, or None.
+    """
+
+    mac: MacParameters
+    unsignable: int | None
+    repeated: int | None
+
+    @classmethod
+    def read(cls, index: Index, item: int) -> Listed:
+        """What an item says."""
+        mac = mac_parameters.read(index, item)
+        return cls(mac, mac.unsignable(), mac.repeated())
+
+
 class Scope:
     """One data set or item that holds signatures.
 
@@ -49,43 +71,90 @@ class Scope:
         history: whether it lies inside Original Attributes Sequence (0400,0561).
         several: whether it holds more than one signature.
         macs: MAC ID Number to the record of the MAC Parameters item.
+        repeated: the MAC ID Numbers that more than one item has.
     """
 
-    def __init__(self, part10: Part10, index: Index, scope: int) -> None:
-        self.part10, self.index, self.scope = part10, index, scope
+    def __init__(self, part10: Part10, index: Index, scope: int, work: _record.Work) -> None:
+        self.part10, self.index, self.scope, self.work = part10, index, scope, work
         steps = items.locate(index, scope)
         self.location = format_location(steps) if steps else ""
         self.history = items.is_history(steps)
         self.several = False
-        self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
+        self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage, MacParameters]] = {}
+        self._listed: dict[int, Listed] = {}
+        self._lists: dict[tuple[int, ...], tuple[int, ...]] = {}
         self.macs: dict[int, int] = {}
+        self.repeated: set[int] = set()
         for mac_id, item in mac_parameters.read_ids(index, scope):
-            if mac_id is not None:
-                self.macs.setdefault(mac_id, item)
+            if mac_id is not None and self.macs.setdefault(mac_id, item) != item:
+                self.repeated.add(mac_id)
+
+    def listed(self, item: int) -> Listed:
+        """A MAC Parameters item, read once for the signatures that share it.
+
+        Equal lists become the same tuple, so that later ones need not be compared tag by tag.
+        """
+        if not self.several:
+            return Listed.read(self.index, item)
+        found = self._listed.get(item)
+        if found is None:
+            found = Listed.read(self.index, item)
+            tags = found.mac.data_elements_signed
+            self.work.read(4 * len(tags))
+            same = self._lists.get(tags)
+            if same is None:
+                _keep(self._lists, tags, tags)
+            else:
+                mac = msgspec.structs.replace(found.mac, data_elements_signed=same)
+                found = found._replace(mac=mac)
+            _keep(self._listed, item, found)
+        return found
 
     def hashed(self, mac: MacParameters, legacy: bool) -> tuple[hashlib._Hash, _record.Coverage]:
         """A hasher that has taken in the elements a signature lists, and which those were.
 
         Of several signatures over the same elements only the first costs a pass over them.
         """
-        key = (mac.algorithm, mac.data_elements_signed, legacy)
+        if not self.several:
+            return self._hash(mac, legacy)
+        key = (mac.algorithm, id(mac.data_elements_signed), legacy)
         if key not in self._hashed:
-            hasher = new_hasher(mac.algorithm)
-            coverage = self.index.stream(
-                hasher.update, self.scope, mac.data_elements_signed, legacy=legacy
-            )
-            if not self.several:
-                return hasher, coverage
-            if len(self._hashed) >= _MOST_HASHED:
-                self._hashed.clear()
-            self._hashed[key] = hasher, coverage
-        hasher, coverage = self._hashed[key]
+            _keep(self._hashed, key, (*self._hash(mac, legacy), mac))  # the last keeps the id alive
+        hasher, coverage, _ = self._hashed[key]
         return hasher.copy(), coverage
+
+    def _hash(self, mac: MacParameters, legacy: bool) -> tuple[hashlib._Hash, _record.Coverage]:
+        hasher = new_hasher(mac.algorithm)
+        self.work.read(self._size())
+        coverage = self.index.stream(
+            hasher.update, self.scope, mac.data_elements_signed, legacy=legacy
+        )
+        return hasher, coverage
+
+    def _size(self) -> int:
+        """Its bytes, without those that no signature is over; 0 where that cannot matter."""
+        if not self.several and self.scope == 0:
+            return 0
+        whole = self.index.record(self.scope)
+        size = whole.end - whole.value
+        for tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
+            number = self.index.find(self.scope, tag)
+            if number >= 0:
+                record = self.index.record(number)
+                size -= record.end - record.start
+        return size
 
     def resolve(self, **choice: str) -> None:
         """Other VRs for what implicit VR leaves open, see `Index.resolve`."""
         self._hashed.clear()
         self.index.resolve(**choice)
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Remember one more, and forget the oldest: what a hostile object makes us keep is bounded."""
+    if len(kept) >= _MOST_KEPT:
+        del kept[next(iter(kept))]
+    kept[key] = value
 
 
 class Check:
@@ -109,7 +178,8 @@ class Check:
                 self._trouble = str(error)
         number = scope.macs.get(stored.mac_id) if stored.mac_id is not None else None
         if number is not None:
-            self.mac = mac_parameters.read(scope.index, number)
+            self._listed = scope.listed(number)
+            self.mac = self._listed.mac
 
     def weak(self) -> tuple[str, ...]:
         """What in this signature is no longer strong."""
@@ -161,6 +231,12 @@ class Check:
                 "FORMAT_FAILURE",
                 f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {stored.mac_id}",
             )
+        if stored.mac_id in self.scope.repeated:
+            raise _altered(
+                "FORMAT_FAILURE",
+                f"several MAC Parameters items (4FFE,0001) have the MAC ID {stored.mac_id}: two "
+                "readers may take two of them",
+            )
         if not mac.algorithm or not mac.transfer_syntax:
             missing = "MAC Algorithm (0400,0015)"
             if mac.algorithm:
@@ -168,7 +244,11 @@ class Check:
             raise _altered("FORMAT_FAILURE", f"its MAC Parameters have no {missing}")
         if not mac.data_elements_signed:
             raise _altered("FORMAT_FAILURE", "Data Elements Signed (0400,0020) lists nothing")
-        unsignable = mac.unsignable()
+        _, unsignable, repeated = self._listed
+        if repeated is not None:
+            self.messages.append(
+                f"Data Elements Signed lists {format_tag(repeated)} twice; it is hashed once"
+            )
         if unsignable is not None:
             raise _altered(
                 "FORMAT_FAILURE",

@@ -9,7 +9,7 @@ import msgspec
 
 from . import sequence_items as items
 from . import terms
-from .canonical import first_unsignable
+from .canonical import first_repeated, first_unsignable
 from .errors import SigningError
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class MacParameters(msgspec.Struct, frozen=True):
     def unsignable(self) -> int | None:
         """The first listed tag that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
         return first_unsignable(self.data_elements_signed)
+
+    def repeated(self) -> int | None:
+        """The first tag that is listed twice, or None."""
+        return first_repeated(self.data_elements_signed)
 
 
 _FIELDS = (

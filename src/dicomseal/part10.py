@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SNAPSHOT = 8 << 20
 _PREFIX = 128
+_MOST_META = 1 << 16
 _MOST_DOUBTS = 3  # are told; one is enough
 _O_FLAGS = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):  # the last: a FIFO must not block
@@ -205,16 +206,23 @@ class Part10:
         """Where the data set begins, and the Transfer Syntax UID if it is stated."""
         if self.size == 0:
             raise MalformedError("the file is empty", "empty", 0)
-        head = self._read(0, min(self.size, 1 << 16))
+        head = self._read(0, min(self.size, _MOST_META))
         if head[_PREFIX : _PREFIX + 4] == b"DICM":
             position = _PREFIX + 4
         elif head[:2] == b"\x02\x00" and bytes(head[4:6]).isalpha():
             position = 0  # meta information without a preamble
         else:
             return 0, ""
-        start, uid = _meta(head, position)
-        if start > self.size:
-            raise MalformedError("the File Meta Information is cut short", "truncated", self.size)
+        try:
+            start, uid = _meta(head, position)
+        except MalformedError as error:
+            if error.code != "truncated" or len(head) == self.size:
+                raise
+            start, uid = len(head), ""
+        if start + 8 > len(head) < self.size:
+            raise MalformedError(
+                f"the File Meta Information has more than {_MOST_META - 8} bytes", "limit", start
+            )
         return start, uid
 
     @property
@@ -229,12 +237,14 @@ class Part10:
         return cls(view, len(view), limits)
 
     @classmethod
-    def from_data_set(cls, data: Buffer, transfer_syntax: str) -> Part10:
+    def from_data_set(
+        cls, data: Buffer, transfer_syntax: str, limits: _record.Limits | None = None
+    ) -> Part10:
         """A data set alone, whose transfer syntax is known (and is not a deflated one)."""
         self = cls.__new__(cls)
         self.source = data
         self.size = memoryview(data).nbytes
-        self.limits = _record.Limits()
+        self.limits = limits or _record.Limits()
         self.deflated = None
         self.trailer = b""
         self.start = 0

@@ -124,15 +124,20 @@ def _open(source: Any, path: str, options: Options) -> Part10:
         from .dataset import encode, is_implicit, transfer_syntax_of
 
         if is_implicit(source):
-            return Part10.from_data_set(encode(source, True), terms.IMPLICIT_VR_LITTLE_ENDIAN)
-        return Part10.from_data_set(encode(source), transfer_syntax_of(source))
+            data, syntax = encode(source, True), terms.IMPLICIT_VR_LITTLE_ENDIAN
+        else:
+            data, syntax = encode(source), transfer_syntax_of(source)
+        return Part10.from_data_set(data, syntax, options.limits)
     return Part10.from_bytes(read_all(source), options.limits)
 
 
 def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     index = part10.index()
+    work = _record.Work(part10.size, options.limits)
     signatures = [
-        made for scope in index.scopes for made in _signatures(Scope(part10, index, scope), options)
+        made
+        for scope in index.scopes
+        for made in _signatures(Scope(part10, index, scope, work), options)
     ]
     part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
@@ -142,6 +147,8 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     messages: tuple[str, ...] = ()
     if live and "" not in live:
         messages = ("only items are signed: no signature protects the main data set",)
+    if index.trailing:
+        messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
     if verdict == report.UNSIGNED and not signatures and _hidden(index):
         verdict = report.INDETERMINATE
         messages = ("the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",)
@@ -192,7 +199,8 @@ def _signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
 
 
 def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
-    stored = digital_signature.read(scope.index, item)
+    scope.work.signature()
+    stored = digital_signature.read(scope.index, item, options.limits)
     when = digital_signature.parse_datetime(stored.datetime)
     if when is not None and when.tzinfo is None:
         offset = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)

@@ -1,0 +1,210 @@
+"""What a hostile object may cost: each limit has a verdict, and no work is quadratic."""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+
+import pki
+import pytest
+from _apart import MACS, SIGNATURES, Signed, sequence
+
+from dicomseal import Limits, sign_file, terms, verify
+from dicomseal._record import LEAST_WORK, Work
+from dicomseal.errors import MalformedError
+from dicomseal.part10 import Part10
+from dicomseal.sequence_items import encode
+
+
+@pytest.fixture
+def ct(test_files, tmp_path) -> Signed:
+    return Signed(tmp_path, Path(test_files, "CT_small.dcm"))
+
+
+def answer(data, **limits):
+    return verify(data, integrity_only=True, limits=Limits(**limits))
+
+
+def told(made) -> str:
+    assert (made.verdict, made.error.code) == ("error", "limit")
+    return made.error.message
+
+
+def with_id(content: bytes, number: int) -> bytes:
+    """An item's content with another MAC ID Number, its first element."""
+    assert content[:8] == b"\x00\x04\x05\x00US\x02\x00"
+    return content[:8] + struct.pack("<H", number) + content[10:]
+
+
+def signed_by_many(ct: Signed, count: int) -> bytes:
+    return ct.rebuilt(tfffafffa=sequence(SIGNATURES, *[ct.content(SIGNATURES)] * count))
+
+
+def test_signatures(ct):
+    data = signed_by_many(ct, 5)
+    assert answer(data, signatures=5).verdict == "passed"
+    assert told(answer(data, signatures=4)) == "the object has more than 4 signatures"
+
+
+def test_signatures_in_items_count_too(test_files, tmp_path):
+    path = tmp_path / "plan.dcm"
+    sign_file(str(Path(test_files, "rtplan.dcm")), path, *pki.member("rsa").pair)
+    sign_file(path, path, *pki.member("rsa").pair, items="BeamSequence[0]")
+    assert answer(str(path), signatures=2).verdict == "passed"
+    assert "more than 1 " in told(answer(str(path), signatures=1))
+
+
+@pytest.mark.parametrize(
+    ("tag", "limit"),
+    [(terms.CERTIFICATE_OF_SIGNER, "certificate"), (terms.SIGNATURE, "signature")],
+)
+def test_certificates_and_signatures(ct, tag, limit, backend):
+    size = len(ct.index.values(next(ct.index.children(ct.index.find(0, SIGNATURES))), (tag,))[0])
+    assert answer(ct.data, **{limit: size}).verdict == "passed"
+    message = told(answer(ct.data, **{limit: size - 1}))
+    assert f"has {size} bytes; at most {size - 1} are read" in message
+
+
+def test_certified_timestamp(ct):
+    item = ct.content(SIGNATURES) + encode([(terms.CERTIFIED_TIMESTAMP, "OB", bytes(70_000))])
+    assert "(0400,0310) has 70000 bytes" in told(
+        answer(ct.rebuilt(tfffafffa=sequence(SIGNATURES, item)))
+    )
+
+
+def test_data_sets_in_memory_have_limits_too(test_files):
+    from pydicom import dcmread
+
+    made = verify(dcmread(Path(test_files, "CT_small.dcm")), limits=Limits(records=10))
+    assert told(made) == "the data set holds more than 10 elements and items (offset 226)"
+
+
+def test_meta_information_is_limited(ct, tmp_path):
+    private = b"\x02\x00\x02\x01OB\0\0" + struct.pack("<L", 70_000) + bytes(70_000)
+    meta = ct.head + private
+    (tmp_path / "a.dcm").write_bytes(meta + ct.data[len(ct.head) :])
+    for source in (meta + ct.data[len(ct.head) :], str(tmp_path / "a.dcm")):
+        assert "File Meta Information has more than 65528 bytes" in told(answer(source))
+
+
+def test_work_is_counted():
+    work = Work(10, Limits(passes=3))
+    work.read(LEAST_WORK)
+    with pytest.raises(MalformedError, match="more than 3 times over"):
+        work.read(1)
+    work = Work(LEAST_WORK, Limits(passes=3))
+    work.read(3 * LEAST_WORK)
+    with pytest.raises(MalformedError):
+        work.read(1)
+
+
+def test_signatures_over_different_elements_may_not_cost_without_end(ct, monkeypatch, backend):
+    """Each list needs a pass of its own over the pixels; equal ones share it."""
+    monkeypatch.setattr("dicomseal._record.LEAST_WORK", 0)
+    mac, signature = ct.content(MACS), ct.content(SIGNATURES)
+    head = ct.without(mac, terms.DATA_ELEMENTS_SIGNED)
+
+    def listing(tag: int) -> bytes:
+        words = (tag >> 16, tag & 0xFFFF, 0x7FE0, 0x0010)
+        return head + encode([(terms.DATA_ELEMENTS_SIGNED, "AT", struct.pack("<4H", *words))])
+
+    numbers = range(100)
+    signatures = sequence(SIGNATURES, *(with_id(signature, n) for n in numbers))
+    different = [with_id(listing(0x00100010 + n), n) for n in numbers]
+    equal = [with_id(listing(0x00100010), n) for n in numbers]
+    data = ct.rebuilt(tfffafffa=signatures, t4ffe0001=sequence(MACS, *different))
+    made = answer(data, passes=10)
+    assert "would have to be read more than 10 times over" in told(made)
+    assert answer(data, passes=100).verdict == "failed"
+    data = ct.rebuilt(tfffafffa=signatures, t4ffe0001=sequence(MACS, *equal))
+    assert answer(data, passes=2).verdict == "failed"
+
+
+def test_signatures_inside_one_another_may_not_either(monkeypatch):
+    """Every level is hashed again by each level around it."""
+    monkeypatch.setattr("dicomseal._record.LEAST_WORK", 0)
+    mac = encode(
+        [
+            (0x04000005, "US", b"\0\0"),
+            (0x04000010, "UI", b"1.2.840.10008.1.2.1\0"),
+            (0x04000015, "CS", b"SHA256"),
+            (0x04000020, "AT", struct.pack("<4H", 0x0040, 0xA730, 0x0040, 0xA160)),
+        ]
+    )
+    certificate = pki.member("rsa").der
+    signature = encode(
+        [
+            (0x04000005, "US", b"\0\0"),
+            (0x04000110, "CS", b"X509_1993_SIG "),
+            (0x04000115, "OB", certificate + b"\0" * (len(certificate) % 2)),
+            (0x04000120, "OB", b"\x01" * 256),
+        ]
+    )
+    value = encode([(0x0040A160, "UT", b"x" * 1000)])
+    level = value
+    for _ in range(100):
+        inner = sequence(0x0040A730, level)
+        level = value + inner + sequence(MACS, mac) + sequence(SIGNATURES, signature)
+    data = Part10.from_data_set(level, terms.EXPLICIT_VR_LITTLE_ENDIAN)
+    assert len(data.index().scopes) == 100
+    meta = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0"
+    file = bytes(128) + b"DICM" + meta + level
+    assert "more than 10 times over" in told(answer(file, passes=10))
+    assert answer(file, passes=60).verdict == "failed"
+
+
+def seconds(data: bytes, verdict: str, **limits) -> float:
+    taken = []
+    for _ in range(3):
+        begin = time.process_time()
+        made = answer(data, **limits)
+        taken.append(time.process_time() - begin)
+        assert made.verdict == verdict, made.sentence()
+    return min(taken)
+
+
+def test_many_signatures_cost_so_many_times_one(ct):
+    few, many = (seconds(signed_by_many(ct, n), "passed") for n in (500, 4000))
+    assert many < 8 * few * 2
+
+
+def test_many_mac_parameters_cost_so_many_times_one(ct):
+    mac = ct.content(MACS)
+    few, many = (
+        seconds(
+            ct.rebuilt(t4ffe0001=sequence(MACS, *[with_id(mac, 0)], *[with_id(mac, 9)] * n)),
+            "passed",
+        )
+        for n in (2000, 16000)
+    )
+    assert many < 8 * few * 2
+
+
+def test_many_listed_tags_cost_so_many_times_one(test_files, tmp_path):
+    """In implicit VR the list may be as long as it likes; many signatures share it."""
+    signed = Signed(tmp_path, Path(test_files, "rtplan.dcm"))
+    assert signed.part10.implicit
+    mac, signature = signed.content(MACS), signed.content(SIGNATURES)
+    at = mac.index(b"\x00\x04\x20\x00")
+
+    def file(count: int, signatures: int) -> bytes:
+        tags = range(0x00100000, 0x00100000 + 16 * count, 16)
+        value = b"".join(
+            struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in tags if tag & 0xFFFF
+        )
+        listed = mac[:at] + b"\x00\x04\x20\x00" + struct.pack("<L", len(value)) + value
+        return signed.rebuilt(
+            t4ffe0001=implicit_sequence(MACS, listed),
+            tfffafffa=implicit_sequence(SIGNATURES, *[signature] * signatures),
+        )
+
+    few, many = (seconds(file(n, 1), "failed") for n in (20_000, 160_000))
+    assert many < 8 * few * 2
+    alone, shared = (seconds(file(160_000, n), "failed") for n in (1, 50))
+    assert shared < 5 * alone
+
+
+def implicit_sequence(tag: int, *contents: bytes) -> bytes:
+    items = b"".join(struct.pack("<HHL", 0xFFFE, 0xE000, len(c)) + c for c in contents)
+    return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, len(items)) + items
