@@ -1,4 +1,4 @@
-"""How cost grows with the number of elements, with depth, and with bytes: it must be linear.
+"""How cost grows with elements, depth, bytes, signatures, ...: it must be linear.
 
 Cost is processor time here: the points of a family are measured one after the other, so what else
 runs on the machine meanwhile would bend a curve of wall-clock time. Both are in the JSON.
@@ -13,7 +13,7 @@ from typing import Any
 from . import workloads
 from .measure import Field, say
 
-FAMILIES = ("elements", "depth", "bytes")
+FAMILIES = ("elements", "depth", "bytes", "signatures", "macs", "tags")
 NAMES = ("floor", "ours", "dcmtk")
 TOO_LONG = 10.0  # seconds; who took longer on one size is not asked for the next
 

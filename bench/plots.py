@@ -16,7 +16,15 @@ BARS = {
     "pure": ("pure twin", "#74add1"),
     "pydicom": ("pydicom.dcmread", "#7fbf7b"),
 }
-AXES = {"elements": "elements", "depth": "depth of nesting", "bytes": "bytes of pixels"}
+AXES = {
+    "elements": "elements",
+    "depth": "depth of nesting",
+    "bytes": "bytes of pixels",
+    "signatures": "signatures over the same elements",
+    "macs": "MAC Parameters items",
+    "tags": "tags in Data Elements Signed",
+}
+_ACROSS = 3
 
 
 def bars(results: dict[str, Any], path: Path) -> bool:
@@ -60,10 +68,14 @@ def growth(results: dict[str, Any], path: Path) -> bool:
     if not found:
         return False
     pyplot = _pyplot()
-    figure, row = pyplot.subplots(
-        1, len(found), figsize=(4.2 * len(found), 3.8), layout="constrained", squeeze=False
+    down = -(-len(found) // _ACROSS)
+    figure, rows = pyplot.subplots(
+        down, _ACROSS, figsize=(4.2 * _ACROSS, 3.8 * down), layout="constrained", squeeze=False
     )
-    for axes, (family, data) in zip(row[0], found.items(), strict=True):
+    places = [axes for row in rows for axes in row]
+    for axes in places[len(found) :]:
+        axes.set_visible(False)
+    for axes, (family, data) in zip(places, found.items(), strict=False):
         for c, (label, colour) in BARS.items():
             known = [(p["size"], p["cpu"][c]) for p in data["points"] if c in p["cpu"]]
             if known:
@@ -80,7 +92,8 @@ def growth(results: dict[str, Any], path: Path) -> bool:
         axes.set_xlabel(AXES[family])
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
-    row[0][0].set_ylabel("processor seconds for one verification, median")
+    for row in rows:
+        row[0].set_ylabel("processor seconds, median")
     _save(pyplot, figure, path)
     return True
 

@@ -102,7 +102,7 @@ def write_signed(
         hasher.update(chunk)
     signature = (
         protected
-        + w.element(0x04000115, "OB", _certificate_der())
+        + w.element(0x04000115, "OB", certificate_der())
         + w.element(0x04000120, "OB", sign_digest(hasher.digest()))
     )
     pieces = [meta, *before, w.sequence(0x4FFE0001, [mac_parameters]), *after]
@@ -120,7 +120,8 @@ def sign_digest(digest: bytes) -> bytes:
     return private_key().sign(digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
 
 
-def _certificate_der() -> bytes:
+def certificate_der() -> bytes:
+    """The certificate as it stands in an object."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 

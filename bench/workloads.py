@@ -7,7 +7,8 @@
     jpeg        1,000 fragments of about 10 KB, encapsulated
     archive     2,000 files: slices of two sizes (a third implicit VR), reports, encapsulated images
 
-and three families for how cost grows (elements, depth, bytes), and a 4 GiB file with a hole.
+and families for how cost grows (elements, depth, bytes; signatures, MAC Parameters items and listed
+tags, see `crowds`), and a 4 GiB file with a hole.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import cache, encode, signing
+from . import cache, crowds, encode, signing
 from .ct_header import header, image
 from .encode import Writer
 
@@ -253,12 +254,26 @@ def hollow_file(name: str, size: int) -> Path:
     return target
 
 
+CROWDS = {"signatures": crowds.SIGNATURES, "macs": crowds.MACS, "tags": crowds.TAGS}
+
+
 def family(name: str) -> list[tuple[int, Callable[[], Path]]]:
-    """(size, maker) of each member of a growth family: elements, depth or bytes."""
+    """(size, maker) of each member of a growth family; see `growth.FAMILIES`."""
+    if name in CROWDS:
+        return [(n, lambda n=n: _crowd(name, n)) for n in CROWDS[name]]
     if name == "bytes":
         return [(n, lambda n=n: hollow_file(f"bytes-{n}", n)) for n in BYTES]
     build, sizes = {"elements": (elements, ELEMENTS), "depth": (depth, DEPTHS)}[name]
     return [(n, lambda n=n: signed(f"{name}-{n}", lambda path: build(path, n))) for n in sizes]
+
+
+def _crowd(name: str, count: int) -> Path:
+    target = cached(f"{name}-{count}")
+    if not target.exists():
+        partial = target.with_suffix(".part")
+        crowds.crowd(partial, **{name: count})
+        os.replace(partial, target)
+    return target
 
 
 def cached(name: str) -> Path:
