@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from .errors import MalformedError
+from .errors import MalformedError, UsageError
 from .tags import format_tag
 
 # kinds of record
@@ -70,6 +70,25 @@ class Limits(NamedTuple):
     signatures: int = 1 << 16
     passes: int = 64
 
+    @classmethod
+    def checked(cls, limits: Limits | None) -> Limits:
+        """The limits to go by, where a caller gave these, or none.
+
+        Raises:
+            UsageError: they are no limits, or one is not a number from 0 on.
+        """
+        if limits is None:
+            return _DEFAULT
+        if not isinstance(limits, cls):
+            raise UsageError(f"limits takes dicomseal.Limits(...), not {limits!r}")
+        for name, value in zip(limits._fields, limits, strict=True):
+            if type(value) is not int or not 0 <= value <= _MOST:
+                raise UsageError(f"the limit {name} is {value!r}; it takes a number from 0 on")
+        return limits
+
+
+_MOST = 1 << 60
+_DEFAULT = Limits()
 
 LEAST_WORK = 1 << 30
 

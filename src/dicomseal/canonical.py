@@ -100,6 +100,8 @@ def update(
     """
     from .tags import format_tag, is_signable_tag, parse_tags
 
+    if not callable(getattr(hasher, "update", None)):
+        raise UsageError(f"a {type(hasher).__name__} is no hasher: it has no method update")
     wanted = None if tags is None else parse_tags(tags)
     for tag in wanted or ():
         if not is_signable_tag(tag):
@@ -145,7 +147,7 @@ def new_hasher(algorithm: str) -> hashlib._Hash:
     Raises:
         UsageError: no such term, or this Python's OpenSSL does not offer it.
     """
-    name = terms.MAC_ALGORITHMS.get(algorithm)
+    name = terms.MAC_ALGORITHMS.get(algorithm) if isinstance(algorithm, str) else None
     if name is None:
         known = ", ".join(terms.MAC_ALGORITHMS)
         raise UsageError(f"{algorithm!r} is no MAC algorithm; the standard has {known}")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 SNAPSHOT = 8 << 20
+_DEFAULT = _record.Limits()
 _PREFIX = 128
 _MOST_META = 1 << 16
 _MOST_DOUBTS = 3  # are told; one is enough
@@ -184,7 +185,7 @@ class Part10:
     def __init__(self, source: Any, size: int, limits: _record.Limits | None = None) -> None:
         self.source = source
         self.size = size
-        self.limits = limits or _record.Limits()
+        self.limits = _DEFAULT if limits is None else limits
         self.deflated: bytes | None = None
         self.trailer = b""
         in_memory = not isinstance(source, Window)
@@ -244,7 +245,7 @@ class Part10:
         self = cls.__new__(cls)
         self.source = data
         self.size = memoryview(data).nbytes
-        self.limits = limits or _record.Limits()
+        self.limits = _DEFAULT if limits is None else limits
         self.deflated = None
         self.trailer = b""
         self.start = 0

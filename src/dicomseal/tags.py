@@ -68,10 +68,14 @@ def parse_tag(text: str | int) -> int:
 
 
 def parse_tags(tags: Iterable[str | int]) -> list[int]:
-    """Several tags, ascending, each once."""
-    if isinstance(tags, str):
+    """Several tags, ascending, each once; errors as `parse_tag`."""
+    if isinstance(tags, (str, int)):
         tags = [tags]
-    return sorted({parse_tag(tag) for tag in tags})
+    try:
+        listed = list(tags)
+    except TypeError:
+        raise UsageError(f"a {type(tags).__name__} is no list of tags") from None
+    return sorted({parse_tag(tag) for tag in listed})
 
 
 def parse_location(text: str) -> list[tuple[int, int]]:
@@ -82,6 +86,8 @@ def parse_location(text: str) -> list[tuple[int, int]]:
     Raises:
         UsageError: a step is not ``TAG[NUMBER]``.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r} is no location of an item, e.g. BeamSequence[0]")
     steps = []
     for step in re.split(r"(?<=\])\.", text) if text else []:
         match = _STEP.fullmatch(step)

@@ -90,7 +90,7 @@ def verify(
         integrity_only=integrity_only,
         require=require,
         accept_legacy=accept_legacy,
-        limits=limits or _record.Limits(),
+        limits=_record.Limits.checked(limits),
     )
     return verify_with(source, options)
 
