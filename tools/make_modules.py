@@ -42,13 +42,16 @@ MODULES = (
     "surface-mesh", "structured-display", "structured-display-annotation",
     "structured-display-image-box", "implant-template", "implant-assembly-template",
     "implant-template-group", "point-cloud", "enhanced-mammography-image", "tractography-results",
-    "volumetric-graphic-annotation", "microscopy-bulk-simple-annotations", "general-acquisition",
+    "volumetric-graphic-annotation", "microscopy-bulk-simple-annotations",
 )  # fmt: skip
 # The Curve Module was retired in 2004 and is in no table of today: PS3.3-2004 Table C.10-2. Of the
 # repeating group 50xx these are not its own: the Audio Module, the activation layer of presentation
 # states, and what stood inside Referenced Overlay Sequence.
 NOT_CURVE = ("Audio", "CurveActivationLayer", "CurveReferencedOverlayGroup", "TotalTime",
              "NumberOfChannels", "NumberOfSamples", "SampleRate")  # fmt: skip
+# What General Image and Segmentation Image had until 2020. Readers of that edition look for them.
+FORMERLY = ("AcquisitionDate", "AcquisitionDateTime", "AcquisitionNumber", "AcquisitionTime",
+            "ImagesInAcquisition", "IrradiationEventUID", "ImageOrientationSlide")  # fmt: skip
 
 
 def table() -> tuple[dict[str, list[dict[str, object]]], str]:
@@ -76,7 +79,7 @@ def text() -> str:
     by_keyword |= {
         entry[4]: mask.upper().replace("X", "x") for mask, entry in RepeatersDictionary.items()
     }
-    tags = {"curve": curve()}
+    tags = {"curve": curve(), "formerly": [by_keyword[keyword] for keyword in FORMERLY]}
     for name in MODULES:
         tags[name] = [
             by_keyword[str(attribute["keyword"])]

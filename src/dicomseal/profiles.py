@@ -82,7 +82,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         modules: modules whose attributes must be signed if they are present.
         attributes: tags that must be signed if they are present.
         private: whether, in raw data, private elements must be signed.
-        beyond: modules and tags that are signed with the others though nothing demands it.
+        beyond: modules whose attributes are signed with the others though nothing demands it.
         report: whether the object must be a Structured Report or Key Object Selection.
         verified: whether its Verification Flag must be VERIFIED.
         purpose: the one purpose it must have, a code of CID 7007; ``"*"`` for any; None: no matter.
@@ -127,16 +127,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         for tag in sorted(self.required):
             if not facts.scope.has(tag):
                 yield f"{describe(tag)} is not there"
-            elif not facts.complete and tag not in facts.signed:
-                yield f"{describe(tag)} is not signed"
-        if not facts.complete:
-            present = facts.scope.present()
-            for tag in sorted(self.demanded(present) - self.required - set(facts.signed)):
-                yield f"{describe(tag)} is present and not signed"
+        if not facts.complete and (self.required or self.attributes or self.modules):
+            for tag in sorted(self.demanded(facts.scope.present()).difference(facts.signed)):
+                yield f"{describe(tag)} is there and not signed"
 
     def demanded(self, present: Collection[int]) -> set[int]:
         """Of the tags that are present those which must be signed."""
-        found = (self.required | self.attributes | module_tags(self.modules)).intersection(present)
+        found = _united(self.required, self.attributes, self.modules).intersection(present)
         if self.private and terms.CREATOR_VERSION_UID in present:
             # the Raw Data Module is there: the raw data are in private elements (PS3.3 C.19.1)
             found |= {tag for tag in present if tag >> 16 & 1}
@@ -208,6 +205,13 @@ def module_tags(modules: frozenset[str]) -> frozenset[int]:
     return frozenset().union(*(table[module] for module in modules))
 
 
+@lru_cache(maxsize=64)
+def _united(
+    required: frozenset[int], attributes: frozenset[int], modules: frozenset[str]
+) -> frozenset[int]:
+    return required | attributes | module_tags(modules)
+
+
 @lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[int]]:
     path = os.path.join(os.path.dirname(__file__), "data", "modules.txt")
@@ -271,9 +275,9 @@ _CONTENT = (
     "volumetric-graphic-annotation",
     "microscopy-bulk-simple-annotations",
 )  # fmt: skip
-# until 2020 the General Image Module held the attributes of the General Acquisition Module; they
-# are signed still, and a reader of either edition finds what it looks for
-_BEYOND = frozenset(("general-acquisition",))
+# attributes that some of these modules had until 2020: signed still, so that a reader of an older
+# edition, such as dcmsign, finds what it looks for; not demanded
+_BEYOND = frozenset(("formerly",))
 
 BASE = Profile(name="base", section="PS3.15 C.1")
 CREATOR = Profile(
@@ -318,7 +322,6 @@ SR_VERIFICATION = Profile(
     name="sr-verification",
     section="PS3.15 C.4",
     main=True,
-    # Verification DateTime stands inside the items of Verifying Observer Sequence
     required=SR.required
     | {
         terms.SOP_INSTANCE_UID,
@@ -326,7 +329,8 @@ SR_VERIFICATION = Profile(
         terms.VERIFYING_OBSERVER_SEQUENCE,
     },
     modules=SR.modules,
-    attributes=SR.attributes,
+    # as a rule it stands inside the items of Verifying Observer Sequence, and is signed with it
+    attributes=SR.attributes | {terms.VERIFICATION_DATETIME},
     report=True,
     verified=True,
     purpose=purposes.VERIFICATION,
@@ -361,4 +365,13 @@ def satisfied(facts: Facts) -> tuple[str, ...]:
         return ()
     if not facts.main:
         return (BASE.name,)
+    if facts.purpose is None and facts.complete:  # as most are: only the UIDs are left to ask for
+        has = facts.scope.has
+        for tag in _UIDS:
+            if not has(tag):
+                return (BASE.name,)
+        return _MOST
     return tuple(name for name, profile in PROFILES.items() if not any(profile.unmet(facts)))
+
+
+_MOST = (BASE.name, CREATOR.name, AUTHORIZATION.name)

@@ -77,13 +77,17 @@ def items_of(index: Index, scope: int, tag: int) -> Iterator[int]:
 class Elements:
     """The elements of a data set or item of an index, as `profiles` looks at them."""
 
+    __slots__ = ("_index", "_present", "_scope")
+
     def __init__(self, index: Index, scope: int) -> None:
         self._index, self._scope = index, scope
+        self._present: set[int] | None = None
 
     def present(self) -> set[int]:
         """The tags of its elements."""
-        index = self._index
-        return {index.record(number).tag for number in index.children(self._scope)}
+        if self._present is None:
+            self._present = self._index.present(self._scope)
+        return self._present
 
     def has(self, tag: int) -> bool:
         """Whether there is such an element."""

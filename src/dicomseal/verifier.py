@@ -18,6 +18,7 @@ from . import _record, digital_signature, report, terms
 from . import sequence_items as items
 from .canonical import is_dataset, read_all
 from .certificate import kind_of
+from .digital_signature import DigitalSignature
 from .errors import DicomSealError, UsageError
 from .integrity import Broken, Check, Scope
 from .mac_parameters import MacParameters
@@ -290,11 +291,9 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
     profiles: tuple[str, ...] = ()
     if integrity in (report.INTACT, report.UNVERIFIABLE) and mac and signer:
         profiles = _profiles(scope, check, mac)
-    purpose_code = None
     if stored.purpose:
         from . import purposes
 
-        purpose_code = purposes.code_of(stored.purpose)
         contradiction = purposes.contradiction(stored.purpose)
         if contradiction:
             check.messages.append(contradiction)
@@ -311,7 +310,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         mac_algorithm=mac.algorithm if mac else "",
         mac_transfer_syntax=mac.transfer_syntax if mac else "",
         purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,
-        purpose_code=purpose_code,
+        purpose_code=_purpose_code(stored),
         integrity=integrity,
         integrity_reason=reason,
         trust=trust,
@@ -326,12 +325,11 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
 
 
 def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]:
-    from .profiles import Facts, satisfied
-    from .purposes import code_of
+    from . import profiles
 
     stored, signer = check.stored, check.certificate
-    return satisfied(
-        Facts(
+    return profiles.satisfied(
+        profiles.Facts(
             items.Elements(scope.index, scope.scope),
             scope.location == "",
             mac.data_elements_signed,
@@ -340,9 +338,17 @@ def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]
             mac.algorithm,
             stored.certificate_type,
             stored.timestamp_type,
-            code_of(stored.purpose),
+            _purpose_code(stored),
         )
     )
+
+
+def _purpose_code(stored: DigitalSignature) -> str | None:
+    if stored.purpose is None:
+        return None
+    from . import purposes
+
+    return purposes.code_of(stored.purpose)
 
 
 def _relabelled(scope: Scope, signed: str) -> bool:
