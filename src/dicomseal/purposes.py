@@ -43,8 +43,8 @@ Code: TypeAlias = "tuple[str, str, str]"
 
 
 def _plain(text: str) -> str:
-    """Letters and digits alone, so that 'authors signature' finds "Author's Signature"."""
-    letters = "".join(c for c in text.casefold() if c.isalnum())
+    """Letters and digits alone, so that 'author signature' finds "Author's Signature"."""
+    letters = "".join(c for c in text.casefold().replace("'s", "") if c.isalnum())
     return letters.removesuffix("signature") or letters
 
 
@@ -54,7 +54,7 @@ _BY_NAME = {_plain(meaning): value for value, meaning in MEANINGS.items()}
 def parse(purpose: str | int) -> Code:
     """The code for ``5``, ``"5"``, ``"Verification Signature"`` or ``"verification"``.
 
-    Upper and lower case, spaces and punctuation do not count, nor does the word Signature.
+    Upper and lower case, spaces and punctuation do not count, nor do the word Signature and 's.
 
     Raises:
         UsageError: CID 7007 has no such code or name.
