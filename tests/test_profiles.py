@@ -233,6 +233,12 @@ def test_items(tmp_path, put):
     sign_file(path, path, *RSA, profile="base", items="BeamSequence[0]")
     (signature,) = verify(path).signatures
     assert (signature.location, signature.profiles) == ("BeamSequence[0]", ("base",))
+    # not even if the item looks like a data set
+    whole = sorted((TAG(name), *OBJECT[name]) for name in CREATOR_UIDS)
+    path = put(OBJECT | {"BeamSequence": ("SQ", [whole])})
+    sign_file(path, path, *RSA, items="BeamSequence[0]")
+    report = verify(path, integrity_only=True, require="creator")
+    assert (report.signatures[0].profiles, report.verdict) == (("base",), "failed")
 
 
 def test_data_sets_as_files(put):
