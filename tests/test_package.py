@@ -18,7 +18,7 @@ LAYERS = (
     {"_record", "_encoder_py", "_encoder_c", "_index_py", "_index_c", "canonical", "dataset",
      "part10"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic"},
-    {"report", "trust", "keys"},
+    {"report", "trust", "keys", "profiles", "purposes", "requirements", "signing_policy"},
     {"integrity", "verifier", "signer", "remover"},
     {"annotate", "parallel"},
     {"cli", "__init__", "__main__"},

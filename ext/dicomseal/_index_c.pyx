@@ -185,6 +185,16 @@ cdef class Index(_Walk):
             number = self._recs[number].next
         return iter(found)
 
+    def present(self, uint32_t scope):
+        """The tags of the elements directly inside a scope."""
+        cdef set found = set()
+        cdef uint32_t stop = self._at(scope).next
+        cdef uint32_t number = scope + 1
+        while number < stop:
+            found.add(self._recs[number].tag)
+            number = self._recs[number].next
+        return found
+
     def find(self, uint32_t scope, uint32_t tag):
         """The first element with this tag directly inside a scope, or -1."""
         cdef uint32_t stop = self._at(scope).next

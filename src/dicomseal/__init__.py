@@ -14,27 +14,33 @@ from typing import TYPE_CHECKING
 from .errors import DicomSealError, VerificationError
 
 if TYPE_CHECKING:
-    from . import canonical
+    from . import canonical, profiles, purposes, requirements
     from ._record import Limits
     from .remover import remove, remove_file
     from .report import ObjectReport, SignatureReport
     from .signer import sign, sign_file
+    from .signing_policy import ALLOW_WEAK, SigningPolicy
     from .trust import TrustStore
     from .verifier import verify
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ALLOW_WEAK",
     "DicomSealError",
     "Limits",
     "ObjectReport",
     "SignatureReport",
+    "SigningPolicy",
     "TrustStore",
     "VerificationError",
     "__version__",
     "canonical",
+    "profiles",
+    "purposes",
     "remove",
     "remove_file",
+    "requirements",
     "sign",
     "sign_file",
     "verify",
@@ -42,13 +48,18 @@ __all__ = [
 
 # where each public name lives; imported at its first use, so that the command starts quickly
 _HOMES = {
+    "ALLOW_WEAK": "signing_policy",
     "Limits": "_record",
     "ObjectReport": "report",
     "SignatureReport": "report",
+    "SigningPolicy": "signing_policy",
     "TrustStore": "trust",
     "canonical": "canonical",
+    "profiles": "profiles",
+    "purposes": "purposes",
     "remove": "remover",
     "remove_file": "remover",
+    "requirements": "requirements",
     "sign": "signer",
     "sign_file": "signer",
     "verify": "verifier",

@@ -330,6 +330,10 @@ class Index:
             yield child
             child = self._nodes[child].next
 
+    def present(self, scope: int) -> set[int]:
+        """The tags of the elements directly inside a scope."""
+        return {self._nodes[child].tag for child in self.children(scope)}
+
     def find(self, scope: int, tag: int) -> int:
         """The first element with this tag directly inside a scope, or -1."""
         return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)

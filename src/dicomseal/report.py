@@ -39,6 +39,7 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
         mac_algorithm: MAC Algorithm, a defined term; empty if it is not known.
         mac_transfer_syntax: MAC Calculation Transfer Syntax UID; empty if it is not known.
         purpose: the Code Meaning of its purpose, or None.
+        purpose_code: its Code Value if it is one of CID 7007, ``"1"`` to ``"18"``, or None.
         integrity: ``intact``, ``altered`` or ``unverifiable``; None for a signature that is
             history, inside Original Attributes Sequence (0400,0561), and is not verified.
         integrity_reason: why it is not intact, or None.
@@ -46,7 +47,8 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
         trust_reason: why it is not trusted, or None.
         signer: the Certificate of Signer, or None if it cannot be read.
         timestamp: what is known of its Certified Timestamp, or None.
-        profiles: the digital signature profiles of PS3.15 Annex C that it satisfies.
+        profiles: the digital signature profiles of PS3.15 Annex C that it satisfies; none of an
+            altered signature.
         weak: algorithms and keys in it that are no longer strong.
         messages: what else a person should know.
         signed_elements: how many elements of its data set or item it covers.
@@ -60,6 +62,7 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
     mac_algorithm: str = ""
     mac_transfer_syntax: str = ""
     purpose: str | None = None
+    purpose_code: str | None = None
     integrity: str | None
     integrity_reason: Reason | None = None
     trust: str = NOT_CHECKED

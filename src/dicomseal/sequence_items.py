@@ -74,6 +74,30 @@ def items_of(index: Index, scope: int, tag: int) -> Iterator[int]:
     return index.children(sequence) if sequence >= 0 else iter(())
 
 
+class Elements:
+    """The elements of a data set or item of an index, as `profiles` looks at them."""
+
+    __slots__ = ("_index", "_present", "_scope")
+
+    def __init__(self, index: Index, scope: int) -> None:
+        self._index, self._scope = index, scope
+        self._present: set[int] | None = None
+
+    def present(self) -> set[int]:
+        """The tags of its elements."""
+        if self._present is None:
+            self._present = self._index.present(self._scope)
+        return self._present
+
+    def has(self, tag: int) -> bool:
+        """Whether there is such an element."""
+        return self._index.find(self._scope, tag) >= 0
+
+    def text(self, tag: int) -> str:
+        """The value of a text element; empty if it is absent."""
+        return text_of(self._index, self._scope, tag)
+
+
 def locate(index: Index, scope: int) -> list[tuple[int, int]]:
     """The steps from the main data set to an item, as `format_location` takes them."""
     steps = []

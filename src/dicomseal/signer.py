@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from . import _record as r
-from . import digital_signature, mac_parameters, terms
+from . import digital_signature, mac_parameters, profiles, purposes, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher, require_dataset
+from .certificate import kind_of
 from .digital_signature import DigitalSignature
 from .errors import SigningError, UsageError
 from .keys import Password, SigningKey
 from .mac_parameters import MacParameters
 from .part10 import Part10, Reader
+from .profiles import Elements, Facts, Profile
+from .signing_policy import STRONG, SigningPolicy, check_profile, purpose_for
 from .splice import Splice
 from .tags import describe, format_tag, is_signable_tag, parse_location, parse_tags
 
@@ -42,12 +45,28 @@ class _Request(NamedTuple):
     tags: list[int] | None
     uid: str | None
     when: datetime
+    profile: Profile | None
+    purpose: purposes.Code | None
 
 
 def _request(
-    key: Any, certificate: Any, mac: str, tags: Any, uid: Any, when: Any, password: Password
+    key: Any,
+    certificate: Any,
+    mac: str,
+    tags: Any,
+    uid: Any,
+    when: Any,
+    password: Password,
+    profile: Any,
+    purpose: Any,
+    policy: Any,
 ) -> _Request:
     new_hasher(mac)
+    profile = profiles.find(profile)
+    code = purpose_for(profile, purpose)
+    policy = STRONG if policy is None else policy
+    if not isinstance(policy, SigningPolicy):
+        raise UsageError(f"policy takes a SigningPolicy, not {policy!r}")
     when = datetime.now(UTC).astimezone() if when is None else when
     if not isinstance(when, datetime) or when.tzinfo is None:
         raise UsageError("the time of the signature needs an offset from UTC")
@@ -59,7 +78,9 @@ def _request(
             raise UsageError(f"{format_tag(tag)} can never be signed (PS3.3 C.12.1.1.3.1.1)")
     if wanted == []:
         raise UsageError("the list of tags to sign is empty")
-    return _Request(SigningKey(key, certificate, password), mac, wanted, uid, when)
+    signing_key = SigningKey(key, certificate, password)
+    policy.check(mac, signing_key.certificate.public_key)
+    return _Request(signing_key, mac, wanted, uid, when, profile, code)
 
 
 def sign_file(
@@ -74,6 +95,9 @@ def sign_file(
     uid: str | None = None,
     when: datetime | None = None,
     password: Password = None,
+    profile: str | Profile | None = None,
+    purpose: str | int | None = None,
+    policy: SigningPolicy | None = None,
 ) -> list[str]:
     """Sign a file; every byte that is not part of the signature is kept.
 
@@ -91,6 +115,12 @@ def sign_file(
         uid: Digital Signature UID; None makes a new one. Only for a single signature.
         when: Digital Signature DateTime, aware; None is now.
         password: of an encrypted key file: text, bytes, or a function that is called if needed.
+        profile: digital signature profile of PS3.15 Annex C that the signature must satisfy:
+            ``"base"``, ``"creator"``, ``"authorization"``, ``"sr"``, ``"sr-verification"``, or a
+            `profiles.Profile`. With ``tags``, what the profile demands is signed as well.
+        purpose: a code of PS3.16 CID 7007, 1 to 18, or its name; None is none, or the one that the
+            profile demands.
+        policy: which MAC Algorithms and keys are good enough; None is `signing_policy.STRONG`.
 
     Returns:
         The Digital Signature UIDs, one for the main data set or each item.
@@ -98,9 +128,10 @@ def sign_file(
     Raises:
         DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
             `KeyFileError` and `CertificateError` for key and certificate, `UsageError` for an
-            argument, `SigningError` for what cannot be signed as asked.
+            argument, `SigningError` for what cannot be signed as asked, or with so weak a MAC
+            Algorithm or key (code ``weak``).
     """
-    request = _request(key, certificate, mac, tags, uid, when, password)
+    request = _request(key, certificate, mac, tags, uid, when, password, profile, purpose, policy)
     try:
         locations = [items] if isinstance(items, str) else list(items)
     except TypeError:
@@ -155,7 +186,9 @@ def _find_scope(index: Index, location: str) -> int:
 
 
 def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: _Request) -> str:
-    tags = list(_choose(_offers(index, scope), request.tags))
+    tags = _selected(
+        request, list(_offers(index, scope)), items.Elements(index, scope), main=scope == 0
+    )
     mac_ids = set()
     for mac_id, _ in mac_parameters.read_ids(index, scope):
         mac_ids.add(mac_id)
@@ -215,6 +248,29 @@ def _choose(offered: Iterable[tuple[int, bool]], wanted: list[int] | None) -> It
         raise SigningError("there is no element that can be signed")
 
 
+def _selected(
+    request: _Request, offered: list[tuple[int, bool]], elements: Elements, main: bool
+) -> list[int]:
+    """What to sign: what was asked for, and what the profile demands."""
+    if request.profile is None:
+        return list(_choose(offered, request.tags))
+    wanted = request.tags
+    if wanted is not None:
+        wanted = sorted(request.profile.chosen({tag for tag, _ in offered}).union(wanted))
+    tags = list(_choose(offered, wanted))
+    facts = Facts(
+        elements,
+        main,
+        frozenset(tags),
+        len(tags) == len(offered),
+        kind_of(request.key.certificate.public_key),
+        request.algorithm,
+        purpose=purposes.code_of(request.purpose),
+    )
+    check_profile(request.profile, facts)
+    return tags
+
+
 def _make(
     request: _Request,
     tags: list[int],
@@ -233,6 +289,7 @@ def _make(
         digital_signature.format_datetime(request.when),
         terms.CERTIFICATE_TYPE_X509,
         request.key.certificate.der,
+        purpose=request.purpose,
     )
     hasher = new_hasher(request.algorithm)
     stream(hasher.update)
@@ -253,6 +310,9 @@ def sign(
     uid: str | None = None,
     when: datetime | None = None,
     password: Password = None,
+    profile: str | Profile | None = None,
+    purpose: str | int | None = None,
+    policy: SigningPolicy | None = None,
 ) -> str:
     """Sign a `pydicom.Dataset` in place.
 
@@ -263,7 +323,8 @@ def sign(
         dataset: it gets a MAC Parameters and a Digital Signatures Sequence, or one more item in
             them.
         item: the location of an item to sign instead of the main data set.
-        key, certificate, mac, tags, uid, when, password: as for `sign_file`.
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy: as for
+            `sign_file`.
 
     Returns:
         The Digital Signature UID.
@@ -271,12 +332,17 @@ def sign(
     Raises:
         DicomSealError: as for `sign_file`; `EncodingError` if pydicom cannot write a value.
     """
-    from .dataset import signable_tags, stream_dataset, transfer_syntax_of
+    from .dataset import DatasetElements, signable_tags, stream_dataset, transfer_syntax_of
 
     require_dataset(dataset, "sign")
-    request = _request(key, certificate, mac, tags, uid, when, password)
+    request = _request(key, certificate, mac, tags, uid, when, password, profile, purpose, policy)
     scope, ancestors = _walk_to(dataset, item)
-    chosen = list(_choose(signable_tags(scope, ancestors), request.tags))
+    chosen = _selected(
+        request,
+        list(signable_tags(scope, ancestors)),
+        DatasetElements(scope),
+        main=scope is dataset,
+    )
     mac_ids = {
         found.get("MACIDNumber")
         for name in ("MACParametersSequence", "DigitalSignaturesSequence")

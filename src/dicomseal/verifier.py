@@ -17,8 +17,11 @@ import msgspec
 from . import _record, digital_signature, report, terms
 from . import sequence_items as items
 from .canonical import is_dataset, read_all
+from .certificate import kind_of
+from .digital_signature import DigitalSignature
 from .errors import DicomSealError, UsageError
 from .integrity import Broken, Check, Scope
+from .mac_parameters import MacParameters
 from .part10 import Part10, Reader
 from .report import ErrorReport, ObjectReport, Reason, SignatureReport
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from .canonical import Index
+    from .requirements import Rule
     from .trust import TrustStore
 
 _readers = threading.local()
@@ -38,12 +42,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     trust: TrustStore | None = None
     at: datetime | None = None
     integrity_only: bool = False
-    require: frozenset[str] = frozenset()
+    require: frozenset[str | Rule] = frozenset()
     accept_legacy: bool = False
     limits: _record.Limits = _record.Limits()
 
 
-REQUIREMENTS = ("signature",)
+REQUIREMENTS = ("signature", "creator", "authorization", "sr")
 
 
 def verify(
@@ -52,7 +56,7 @@ def verify(
     trust: TrustStore | None = None,
     at: datetime | None = None,
     integrity_only: bool = False,
-    require: Iterable[str] = (),
+    require: str | Rule | Iterable[str | Rule] = (),
     accept_legacy: bool = False,
     limits: _record.Limits | None = None,
 ) -> ObjectReport:
@@ -64,7 +68,9 @@ def verify(
             ``not_checked``, and the verdict at best ``indeterminate``.
         at: the moment at which certificates are judged, aware; None is now.
         integrity_only: skip trust; intact signatures are then enough to pass.
-        require: what must be there: ``"signature"`` makes an unsigned object fail.
+        require: what must be there, or the object fails: ``"signature"``; ``"creator"``,
+            ``"authorization"`` or ``"sr"``, a signature of that profile of PS3.15 Annex C; or a
+            rule of `dicomseal.requirements`. Of several each must be met.
         accept_legacy: accept signatures over encapsulated Pixel Data that dcmsign made before
             3.5.4, which hashed the lengths of fragments too. A message always says so.
         limits: what a hostile object may cost.
@@ -76,10 +82,6 @@ def verify(
         UsageError: ``require`` names something unknown, ``at`` has no UTC offset, or ``trust`` is
             no `TrustStore`.
     """
-    require = frozenset([require] if isinstance(require, str) else require)
-    unknown = require - frozenset(REQUIREMENTS)
-    if unknown:
-        raise UsageError(f"cannot require {', '.join(sorted(unknown))}: only a signature")
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
     if trust is not None and not hasattr(trust, "judge"):
@@ -88,11 +90,26 @@ def verify(
         trust=trust,
         at=at,
         integrity_only=integrity_only,
-        require=require,
+        require=_required(require),
         accept_legacy=accept_legacy,
         limits=_record.Limits.checked(limits),
     )
     return verify_with(source, options)
+
+
+def _required(require: Any) -> frozenset[str | Rule]:
+    if not require:
+        return frozenset()
+    from .requirements import parse
+
+    single = isinstance(require, str) or hasattr(require, "unmet")
+    try:
+        rules = frozenset([require] if single else require)
+    except TypeError:
+        raise UsageError(f"require takes rules or their names, not {require!r}") from None
+    for rule in rules:
+        parse(rule)
+    return rules
 
 
 def verify_with(
@@ -139,6 +156,8 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         for scope in index.scopes
         for made in _signatures(Scope(part10, index, scope, work), options)
     ]
+    if any(made.profiles for made in signatures):
+        signatures = _of_the_whole(index, signatures)
     part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
     reasons = [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
@@ -173,10 +192,10 @@ def _hidden(index: Index) -> bool:
 
 def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: Options) -> str:
     live = [s for s in signatures if s.integrity is not None]
-    if "signature" in options.require and not any(s.location == "" for s in live):
-        what = "it is unsigned" if not live else "only items of it are signed"
-        reasons.insert(0, Reason("SIGNED_DATA_NOT_FOUND", f"a signature is required, and {what}"))
-    if reasons:
+    failed = bool(reasons)
+    if options.require:
+        failed |= _falls_short(live, reasons, options.require)
+    if failed:
         return report.FAILED
     if not live:
         return report.UNSIGNED
@@ -188,6 +207,49 @@ def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: 
     if options.integrity_only or {s.trust for s in live} == {report.TRUSTED}:
         return report.PASSED
     return report.INDETERMINATE
+
+
+def _falls_short(
+    live: list[SignatureReport], reasons: list[Reason], require: frozenset[str | Rule]
+) -> bool:
+    """Whether a requirement is not met; one that is open gives a reason all the same."""
+    from . import requirements
+
+    short = False
+    found = []
+    for rule in sorted(require, key=str):
+        why, undecided = requirements.unmet(requirements.parse(rule), live)
+        if why:
+            found.append(Reason("SIGNED_DATA_NOT_FOUND", why))
+            short |= not undecided
+    reasons[:0] = found
+    return short
+
+
+def _of_the_whole(index: Index, signatures: list[SignatureReport]) -> list[SignatureReport]:
+    """PS3.15 C.4: a VERIFIED report follows the profile only if a verifier signed it."""
+    from . import profiles
+
+    names = {name for made in signatures for name in made.profiles}
+    sr, verification = profiles.SR.name, profiles.SR_VERIFICATION.name
+    if sr not in names or verification in names:
+        return signatures
+    if not profiles.is_verified(items.Elements(index, 0)):
+        return signatures
+    said = (
+        "the Verification Flag (0040,A493) is VERIFIED, and no verification signature (purpose 5) "
+        "is there: so the object does not follow PS3.15 C.4"
+    )
+    return [
+        msgspec.structs.replace(
+            made,
+            profiles=tuple(name for name in made.profiles if name != sr),
+            messages=(*made.messages, said),
+        )
+        if sr in made.profiles
+        else made
+        for made in signatures
+    ]
 
 
 def _signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
@@ -226,6 +288,15 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
     if stored.timestamp:
         check.messages.append("its Certified Timestamp (0400,0310) was not checked")
     mac, signer = check.mac, check.certificate
+    profiles: tuple[str, ...] = ()
+    if integrity in (report.INTACT, report.UNVERIFIABLE) and mac and signer:
+        profiles = _profiles(scope, check, mac)
+    if stored.purpose:
+        from . import purposes
+
+        contradiction = purposes.contradiction(stored.purpose)
+        if contradiction:
+            check.messages.append(contradiction)
     if integrity == report.INTACT and mac and _relabelled(scope, mac.transfer_syntax):
         check.messages.append(
             f"the Pixel Data were signed in transfer syntax {mac.transfer_syntax}; the object now "
@@ -239,16 +310,45 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         mac_algorithm=mac.algorithm if mac else "",
         mac_transfer_syntax=mac.transfer_syntax if mac else "",
         purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,
+        purpose_code=_purpose_code(stored),
         integrity=integrity,
         integrity_reason=reason,
         trust=trust,
         trust_reason=trust_reason,
         signer=signer.signer if signer else None,
+        profiles=profiles,
         weak=check.weak(),
         messages=tuple(check.messages),
         signed_elements=check.coverage.signed,
         unsigned_elements=check.coverage.unsigned,
     )
+
+
+def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]:
+    from . import profiles
+
+    stored, signer = check.stored, check.certificate
+    return profiles.satisfied(
+        profiles.Facts(
+            items.Elements(scope.index, scope.scope),
+            scope.location == "",
+            mac.data_elements_signed,
+            bool(check.coverage.signed) and not check.coverage.unsigned,
+            kind_of(signer.public_key) if signer else "",
+            mac.algorithm,
+            stored.certificate_type,
+            stored.timestamp_type,
+            _purpose_code(stored),
+        )
+    )
+
+
+def _purpose_code(stored: DigitalSignature) -> str | None:
+    if stored.purpose is None:
+        return None
+    from . import purposes
+
+    return purposes.code_of(stored.purpose)
 
 
 def _relabelled(scope: Scope, signed: str) -> bool:

@@ -26,7 +26,16 @@ from _dcmtk import (
 )
 from _tamper import leaves, tampered
 
-from dicomseal import DicomSealError, ObjectReport, remove, sign, sign_file, terms, verify
+from dicomseal import (
+    ALLOW_WEAK,
+    DicomSealError,
+    ObjectReport,
+    remove,
+    sign,
+    sign_file,
+    terms,
+    verify,
+)
 
 pytestmark = pytest.mark.peer
 
@@ -45,7 +54,7 @@ ITEMS = [
 
 
 def sign_now(source: Path, target: Path, pair: Any, **options: Any) -> str:
-    (uid,) = sign_file(source, target, *pair, when=datetime.now(UTC), **options)
+    (uid,) = sign_file(source, target, *pair, when=datetime.now(UTC), policy=ALLOW_WEAK, **options)
     return uid
 
 

@@ -8,7 +8,10 @@ import sys
 import click
 
 from ..errors import KeyFileError, UsageError
+from ..profiles import PROFILES, find
+from ..purposes import MEANINGS
 from ..signer import sign_file
+from ..signing_policy import ALLOW_WEAK, STRONG
 from ..terms import MAC_ALGORITHMS
 
 _EPILOG = """\b
@@ -18,7 +21,15 @@ The password of an encrypted key comes from --password-env, --password-file, or 
 Examples:
   dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem
   dicomseal sign plan.dcm plan.dcm --key signer.p12 --item "BeamSequence[0]"
+  dicomseal sign sr.dcm sr.dcm --key key.pem --cert cert.pem --profile sr --purpose author
 """
+
+
+def _list_purposes(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        for code, meaning in MEANINGS.items():
+            click.echo(f"{code:>2}  {meaning}")
+        ctx.exit()
 
 
 @click.command("sign", epilog=_EPILOG)
@@ -41,11 +52,37 @@ Examples:
     help="MAC Algorithm.",
 )
 @click.option(
+    "--allow-weak",
+    is_flag=True,
+    help="Sign with RIPEMD160, MD5, SHA1 or a short key all the same.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["none", *PROFILES]),
+    default="none",
+    show_default=True,
+    help="Digital signature profile of PS3.15 Annex C that the signature must satisfy.",
+)
+@click.option(
+    "--purpose",
+    metavar="CODE|NAME",
+    help="Purpose of the signature: 1 to 18, or its name (PS3.16 CID 7007).",
+)
+@click.option(
+    "--list-purposes",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_purposes,
+    help="Show the purposes and exit.",
+)
+@click.option(
     "--tag",
     "tags",
     metavar="TAG",
     multiple=True,
-    help="Sign this element only: gggg,eeee or a keyword. Repeatable. Default: all.",
+    help="Sign this element only, and what the profile demands: gggg,eeee or a keyword. "
+    "Repeatable. Default: all.",
 )
 @click.option(
     "--item",
@@ -64,6 +101,9 @@ def command(
     key: str,
     cert: str | None,
     mac: str,
+    allow_weak: bool,
+    profile: str,
+    purpose: str | None,
     tags: tuple[str, ...],
     items: tuple[str, ...],
     password_env: str | None,
@@ -82,7 +122,13 @@ def command(
         tags=tags or None,
         items=items,
         password=lambda: _password(key, password_env, password_file),
+        profile=profile,
+        purpose=purpose,
+        policy=ALLOW_WEAK if allow_weak else STRONG,
     )
+    demands = find(profile)
+    if tags and demands and demands.caution:
+        click.echo(f"dicomseal: note: {demands.caution}", err=True)
     for uid in uids:
         click.echo(uid)
 

@@ -36,6 +36,9 @@ def _signature(made: SignatureReport) -> list[str]:
     lines.append(
         f"      signed     {made.datetime or '(no time)'}, MAC {made.mac_algorithm or '?'}"
     )
+    if made.purpose:
+        code = f" (code {made.purpose_code})" if made.purpose_code else ""
+        lines.append(f"      purpose    {made.purpose}{code}")
     if made.integrity is not None:
         covered = f"{made.signed_elements} elements signed, {made.unsigned_elements} not"
         lines.append(f"      integrity  {made.integrity} ({covered})")
@@ -46,6 +49,8 @@ def _signature(made: SignatureReport) -> list[str]:
     lines.append(f"      trust      {made.trust.replace('_', ' ')}")
     if made.trust_reason:
         lines.append(f"                 {made.trust_reason.code}: {made.trust_reason.message}")
+    if made.profiles:
+        lines.append(f"      profiles   {', '.join(made.profiles)}")
     if made.weak:
         lines.append(f"      weak       {', '.join(made.weak)}")
     lines += [f"      note       {message}" for message in made.messages]

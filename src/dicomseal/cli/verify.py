@@ -13,7 +13,7 @@ import click
 from .. import report
 from ..errors import TrustError, UsageError
 from ..report import ErrorReport, ObjectReport
-from ..verifier import Options, verify_with
+from ..verifier import REQUIREMENTS, Options, verify_with
 
 if TYPE_CHECKING:
     from ..trust import TrustStore
@@ -54,9 +54,9 @@ Examples:
 )
 @click.option(
     "--require",
-    type=click.Choice(["signature"]),
+    type=click.Choice(REQUIREMENTS),
     multiple=True,
-    help="Fail an object that does not have it.",
+    help="Fail an object that has no signature, or none of that profile. Repeatable.",
 )
 @click.option(
     "--accept-legacy-format",

@@ -1,0 +1,377 @@
+"""The digital signature profiles of PS3.15 Annex C: what each one demands, as data.
+
+A `Profile` is asked twice: before a signature is made, so that it keeps its promise, and of every
+signature that is verified, so that the report can name the promises kept. Both times the same
+function answers, `Profile.unmet`.
+
+The lists of attributes are those of edition 2024e; which attributes a module has is in
+``data/modules.txt``. A list names tags: an element that is present and has a listed tag must be
+signed, whichever module put it there.
+
+Profiles are combined with ``&``, and made stricter with `Profile.extended`:
+
+>>> from dicomseal import profiles
+>>> ours = (profiles.CREATOR & profiles.AUTHORIZATION).extended("ours", required=["PatientID"])
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
+from typing import Protocol
+
+import msgspec
+
+from . import purposes, terms
+from .errors import UsageError
+from .tags import describe, parse_tags
+
+_GROUPS = range(0x00, 0x20, 2)  # repeating groups: 5000 to 501E, 6000 to 601E (PS3.5 Section 7.6)
+
+
+class Elements(Protocol):
+    """A data set or item, as far as a profile looks at it."""
+
+    def present(self) -> Collection[int]:
+        """The tags of its elements."""
+
+    def has(self, tag: int) -> bool:
+        """Whether there is such an element; quicker than `present`."""
+
+    def text(self, tag: int) -> str:
+        """The value of a text element; empty if it is absent."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """A signature, as far as a profile looks at it.
+
+    Attributes:
+        scope: what it signs.
+        main: whether that is the main data set.
+        signed: Data Elements Signed (0400,0020).
+        complete: whether every element of the scope that has a tag which can be signed is signed.
+        key: kind of the key: ``RSA``, ``ECDSA`` or ``DSA``.
+        mac: MAC Algorithm (0400,0015).
+        certificate_type: Certificate Type (0400,0110).
+        timestamp_type: Certified Timestamp Type (0400,0305); empty if there is no timestamp.
+        purpose: code of its purpose in CID 7007, or None.
+    """
+
+    scope: Elements
+    main: bool
+    signed: Collection[int]
+    complete: bool
+    key: str
+    mac: str
+    certificate_type: str = terms.CERTIFICATE_TYPE_X509
+    timestamp_type: str = ""
+    purpose: str | None = None
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a digital signature profile demands.
+
+    Attributes:
+        name: how it is called in reports and on the command line.
+        section: where the standard defines it.
+        macs: the MAC Algorithms it allows.
+        keys: the kinds of key it allows.
+        main: whether it is one for the main data set only.
+        required: tags that must be there and be signed.
+        modules: modules whose attributes must be signed if they are present.
+        attributes: tags that must be signed if they are present.
+        private: whether, in raw data, private elements must be signed.
+        beyond: modules whose attributes are signed with the others though nothing demands it.
+        report: whether the object must be a Structured Report or Key Object Selection.
+        verified: whether its Verification Flag must be VERIFIED.
+        purpose: the one purpose it must have, a code of CID 7007; ``"*"`` for any; None: no matter.
+        caution: what a signer should know; empty if there is nothing.
+    """
+
+    name: str
+    section: str = ""
+    macs: frozenset[str] = frozenset(terms.MAC_ALGORITHMS)
+    keys: frozenset[str] = frozenset(("RSA",))
+    main: bool = False
+    required: frozenset[int] = frozenset()
+    modules: frozenset[str] = frozenset()
+    attributes: frozenset[int] = frozenset()
+    private: bool = False
+    beyond: frozenset[str] = frozenset()
+    report: bool = False
+    verified: bool = False
+    purpose: str | None = None
+    caution: str = ""
+
+    def unmet(self, facts: Facts) -> Iterator[str]:
+        """What a signature does not do that the profile demands: sentences, none if it is met."""
+        if facts.key not in self.keys:
+            yield f"the key is {facts.key or 'of an unknown kind'}, not {_either(self.keys)}"
+        if facts.mac not in self.macs:
+            yield f"the MAC Algorithm is {facts.mac or 'absent'}, not {_either(self.macs)}"
+        if facts.certificate_type != terms.CERTIFICATE_TYPE_X509:
+            yield f"the Certificate Type is not {terms.CERTIFICATE_TYPE_X509}"
+        if facts.timestamp_type not in ("", terms.CERTIFIED_TIMESTAMP_TYPE_CMS):
+            yield f"the Certified Timestamp Type is not {terms.CERTIFIED_TIMESTAMP_TYPE_CMS}"
+        if self.main and not facts.main:
+            yield "it is a profile for the main data set, not for an item"
+        if self.purpose == "*" and facts.purpose is None:
+            yield "it has no purpose of CID 7007"
+        elif self.purpose not in (None, "*", facts.purpose):
+            yield f"its purpose is not {self.purpose}, {purposes.MEANINGS[self.purpose or '']}"
+        if self.report and not is_report(facts.scope):
+            yield "the object is no Structured Report and no Key Object Selection"
+        if self.verified and not is_verified(facts.scope):
+            yield "its Verification Flag (0040,A493) is not VERIFIED"
+        for tag in sorted(self.required):
+            if not facts.scope.has(tag):
+                yield f"{describe(tag)} is not there"
+        if not facts.complete and (self.required or self.attributes or self.modules):
+            for tag in sorted(self.demanded(facts.scope.present()).difference(facts.signed)):
+                yield f"{describe(tag)} is there and not signed"
+
+    def demanded(self, present: Collection[int]) -> set[int]:
+        """Of the tags that are present those which must be signed."""
+        found = _united(self.required, self.attributes, self.modules).intersection(present)
+        if self.private and terms.CREATOR_VERSION_UID in present:
+            # the Raw Data Module is there: the raw data are in private elements (PS3.3 C.19.1)
+            found |= {tag for tag in present if tag >> 16 & 1}
+        return set(found)
+
+    def chosen(self, present: Collection[int]) -> set[int]:
+        """Those, and what is signed with them though nothing demands it."""
+        return self.demanded(present) | module_tags(self.beyond).intersection(present)
+
+    def extended(
+        self,
+        name: str,
+        *,
+        required: Iterable[str | int] = (),
+        if_present: Iterable[str | int] = (),
+        macs: Iterable[str] | None = None,
+        keys: Iterable[str] | None = None,
+    ) -> Profile:
+        """The same and more: further attributes, fewer MAC Algorithms or kinds of key."""
+        return msgspec.structs.replace(
+            self,
+            name=name,
+            required=self.required.union(parse_tags(required)),
+            attributes=self.attributes.union(parse_tags(if_present)),
+            macs=self.macs if macs is None else self.macs.intersection(macs),
+            keys=self.keys if keys is None else self.keys.intersection(keys),
+        )
+
+    def __and__(self, other: Profile) -> Profile:
+        """Both at once, in one signature."""
+        named = {self.purpose, other.purpose} - {None, "*"}
+        if len(named) > 1:
+            raise UsageError(f"{self.name} and {other.name} demand different purposes")
+        return Profile(
+            name=f"{self.name}&{other.name}",
+            section=f"{self.section}, {other.section}",
+            macs=self.macs & other.macs,
+            keys=self.keys & other.keys,
+            main=self.main or other.main,
+            required=self.required | other.required,
+            modules=self.modules | other.modules,
+            attributes=self.attributes | other.attributes,
+            private=self.private or other.private,
+            beyond=self.beyond | other.beyond,
+            report=self.report or other.report,
+            verified=self.verified or other.verified,
+            purpose=named.pop() if named else self.purpose or other.purpose,
+            caution=" ".join(filter(None, (self.caution, other.caution))),
+        )
+
+
+def _either(names: Collection[str]) -> str:
+    return " or ".join(sorted(names)) or "one of the profile, which allows none"
+
+
+@lru_cache(maxsize=64)
+def module_tags(modules: frozenset[str]) -> frozenset[int]:
+    """The tags at the top level of these modules.
+
+    Raises:
+        UsageError: a module that is not in the table.
+    """
+    if not modules:
+        return frozenset()
+    table = _table()
+    unknown = modules - table.keys()
+    if unknown:
+        raise UsageError(f"no module of PS3.15 Annex C: {', '.join(sorted(unknown))}")
+    return frozenset().union(*(table[module] for module in modules))
+
+
+@lru_cache(maxsize=64)
+def _united(
+    required: frozenset[int], attributes: frozenset[int], modules: frozenset[str]
+) -> frozenset[int]:
+    return required | attributes | module_tags(modules)
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, frozenset[int]]:
+    path = os.path.join(os.path.dirname(__file__), "data", "modules.txt")
+    with open(path, encoding="utf-8") as lines:
+        rows = [line.split() for line in lines if not line.startswith("#")]
+    return {name: frozenset(_expand(patterns)) for name, *patterns in rows}
+
+
+def _expand(patterns: Iterable[str]) -> Iterator[int]:
+    for pattern in patterns:
+        for group in _GROUPS if "xx" in pattern else (0,):
+            yield int(pattern.replace("xx", f"{group:02X}"), 16)
+
+
+def is_report(scope: Elements) -> bool:
+    """Whether it has the root content item of a report: a container (PS3.3 C.17.3).
+
+    An encapsulated document may have one too, and is none.
+    """
+    return (
+        scope.text(terms.VALUE_TYPE) == "CONTAINER"
+        and scope.has(terms.CONCEPT_NAME_CODE_SEQUENCE)
+        and scope.has(terms.CONTENT_SEQUENCE)
+        and not scope.has(terms.ENCAPSULATED_DOCUMENT)
+    )
+
+
+def is_verified(scope: Elements) -> bool:
+    """Whether the Verification Flag (0040,A493) says VERIFIED."""
+    return scope.text(terms.VERIFICATION_FLAG) == "VERIFIED"
+
+
+_STUDY_AND_SERIES = frozenset((terms.STUDY_INSTANCE_UID, terms.SERIES_INSTANCE_UID))
+_UIDS = _STUDY_AND_SERIES | {terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID}
+# items 5 to 30 of C.2, in its order
+_CONTENT = (
+    "overlay-plane", "curve", "graphic-annotation",
+    "general-image", "image-pixel",
+    "sr-document-general", "sr-document-content",
+    "waveform", "waveform-annotation",
+    "multi-frame-functional-groups",
+    "enhanced-mr-image",
+    "mr-spectroscopy",
+    "raw-data",
+    "enhanced-ct-image",
+    "enhanced-xa-xrf-image",
+    "segmentation-image",
+    "encapsulated-document",
+    "x-ray-3d-image",
+    "enhanced-pet-image",
+    "enhanced-us-image",
+    "surface-segmentation",
+    "surface-mesh",
+    "structured-display", "structured-display-annotation", "structured-display-image-box",
+    "implant-template",
+    "implant-assembly-template",
+    "implant-template-group",
+    "point-cloud",
+    "enhanced-mammography-image",
+    "tractography-results",
+    "volumetric-graphic-annotation",
+    "microscopy-bulk-simple-annotations",
+)  # fmt: skip
+# attributes that some of these modules had until 2020: signed still, so that a reader of an older
+# edition, such as dcmsign, finds what it looks for; not demanded
+_BEYOND = frozenset(("formerly",))
+
+BASE = Profile(name="base", section="PS3.15 C.1")
+CREATOR = Profile(
+    name="creator",
+    section="PS3.15 C.2",
+    main=True,
+    required=_UIDS,
+    modules=frozenset(("general-equipment", *_CONTENT)),
+    attributes=frozenset((terms.INSTANCE_CREATION_DATE, terms.INSTANCE_CREATION_TIME)),
+    private=True,
+    beyond=_BEYOND,
+)
+AUTHORIZATION = Profile(
+    name="authorization",
+    section="PS3.15 C.3",
+    main=True,
+    required=_UIDS,
+    modules=frozenset(_CONTENT) - {"tractography-results"},
+    private=True,
+    beyond=_BEYOND,
+    caution="C.3 also wants signed whatever the person who approves has verified, e.g. seen on the "
+    "screen: name those elements with --tag, or sign everything",
+)
+SR = Profile(
+    name="sr",
+    section="PS3.15 C.4",
+    main=True,
+    required=_STUDY_AND_SERIES | {terms.SOP_CLASS_UID},
+    modules=frozenset(("general-equipment", "sr-document-content")),
+    attributes=frozenset(
+        (
+            terms.CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE,
+            terms.PERTINENT_OTHER_EVIDENCE_SEQUENCE,
+            terms.PREDECESSOR_DOCUMENTS_SEQUENCE,
+            terms.OBSERVATION_DATETIME,
+        )
+    ),
+    report=True,
+    purpose="*",
+)
+SR_VERIFICATION = Profile(
+    name="sr-verification",
+    section="PS3.15 C.4",
+    main=True,
+    required=SR.required
+    | {
+        terms.SOP_INSTANCE_UID,
+        terms.VERIFICATION_FLAG,
+        terms.VERIFYING_OBSERVER_SEQUENCE,
+    },
+    modules=SR.modules,
+    # as a rule it stands inside the items of Verifying Observer Sequence, and is signed with it
+    attributes=SR.attributes | {terms.VERIFICATION_DATETIME},
+    report=True,
+    verified=True,
+    purpose=purposes.VERIFICATION,
+)
+PROFILES = {
+    profile.name: profile for profile in (BASE, CREATOR, AUTHORIZATION, SR, SR_VERIFICATION)
+}
+"""The profiles of Annex C by name."""
+
+
+def find(profile: str | Profile | None) -> Profile | None:
+    """The profile of a name, or the profile itself; None for ``"none"`` and None.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if profile is None or isinstance(profile, Profile):
+        return profile
+    if profile == "none":
+        return None
+    found = PROFILES.get(profile) if isinstance(profile, str) else None
+    if found is None:
+        raise UsageError(
+            f"{profile!r} is no digital signature profile; there are none, {', '.join(PROFILES)}"
+        )
+    return found
+
+
+def satisfied(facts: Facts) -> tuple[str, ...]:
+    """The names of the profiles of Annex C that a signature satisfies."""
+    if any(BASE.unmet(facts)):
+        return ()
+    if not facts.main:
+        return (BASE.name,)
+    if facts.purpose is None and facts.complete:  # as most are: only the UIDs are left to ask for
+        has = facts.scope.has
+        for tag in _UIDS:
+            if not has(tag):
+                return (BASE.name,)
+        return _MOST
+    return tuple(name for name, profile in PROFILES.items() if not any(profile.unmet(facts)))
+
+
+_MOST = (BASE.name, CREATOR.name, AUTHORIZATION.name)

@@ -1,0 +1,227 @@
+"""What a verification may ask for beyond "intact and trusted": small rules, to be combined.
+
+A rule looks at the report on one signature. A requirement is met if one signature of the main data
+set meets its rule: of `AllOf` the same one meets all. Several requirements may be met by several.
+
+>>> from dicomseal.requirements import AllOf, HasProfile, SignedBy
+>>> made_here = AllOf([HasProfile("creator"), SignedBy(issuer="CN=Our CA")])
+
+A rule that says nothing is met by nothing: `AllOf`, `AnyOf` and `SignedBy` without arguments fail.
+The one rule that looks at nothing is called so: `AnySignature`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from . import profiles, purposes, report
+from .errors import UsageError
+from .report import SignatureReport
+
+__all__ = [
+    "NAMED",
+    "AllOf",
+    "AnyOf",
+    "AnySignature",
+    "HasProfile",
+    "HasPurpose",
+    "NotWeak",
+    "Rule",
+    "SignedBy",
+    "parse",
+]
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """Anything with this method will do."""
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """Why a signature does not meet the rule, to go on after "none that"; empty if it does."""
+
+
+class AnySignature(msgspec.Struct, frozen=True):
+    """There is a signature; neither what it covers nor who made it is looked at."""
+
+    def unmet(self, signature: SignatureReport) -> str:  # noqa: ARG002
+        """Always met."""
+        return ""
+
+
+class HasProfile(msgspec.Struct, frozen=True):
+    """It satisfies a digital signature profile of PS3.15 Annex C.
+
+    Attributes:
+        name: ``base``, ``creator``, ``authorization``, ``sr`` or ``sr-verification``.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or self.name not in profiles.PROFILES:
+            raise UsageError(
+                f"{self.name!r} is no profile of PS3.15 Annex C: {', '.join(profiles.PROFILES)}"
+            )
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """Met if the report names the profile."""
+        return "" if self.name in signature.profiles else f"satisfies the profile {self.name}"
+
+
+class HasPurpose(msgspec.Struct, frozen=True):
+    """It has this purpose.
+
+    Attributes:
+        purpose: a code of CID 7007 or its name, as `purposes.parse` takes it.
+    """
+
+    purpose: str | int
+
+    def __post_init__(self) -> None:
+        purposes.parse(self.purpose)
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """Met if the code is the same."""
+        code, _, meaning = purposes.parse(self.purpose)
+        return "" if signature.purpose_code == code else f"has the purpose {code}, {meaning}"
+
+
+class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Its certificate is this one, or has these names; all that are given must fit.
+
+    A name is only as good as the authority that wrote it: with ``subject`` or ``issuer`` the
+    certificate must be trusted. A fingerprint needs no authority.
+
+    Attributes:
+        subject, issuer: distinguished names, RFC 4514, as reports show them.
+        sha256: fingerprint of the certificate's DER, hexadecimal.
+    """
+
+    subject: str | None = None
+    issuer: str | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not isinstance(getattr(self, name), str | None):
+                raise UsageError(f"SignedBy takes text for {name}")
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """Met if everything given fits."""
+        asked = {name: value for name in self.__struct_fields__ if (value := getattr(self, name))}
+        if not asked:
+            return "is by a signer that SignedBy names: it names none"
+        names = ", ".join(f"{name} {value}" for name, value in asked.items())
+        if any(
+            getattr(signature.signer, name, "").lower() != value.lower()
+            if name == "sha256"
+            else getattr(signature.signer, name, None) != value
+            for name, value in asked.items()
+        ):
+            return f"has a certificate with {names}"
+        if asked.keys() != {"sha256"} and signature.trust != report.TRUSTED:
+            return f"has a trusted certificate with {names}"
+        return ""
+
+
+class NotWeak(msgspec.Struct, frozen=True):
+    """Neither its MAC Algorithm nor its key is one that reports call weak."""
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """Met if nothing is weak."""
+        return f"is free of weak algorithms ({', '.join(signature.weak)})" if signature.weak else ""
+
+
+class AllOf(msgspec.Struct, frozen=True):
+    """One signature meets all of these rules. Without any, none does.
+
+    Attributes:
+        rules: the rules.
+    """
+
+    rules: Iterable[Rule] = ()
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "rules", _rules(self.rules))
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """The first rule that it does not meet."""
+        whys = [rule.unmet(signature) for rule in self.rules]
+        return next(filter(None, whys), "") if whys else "meets AllOf, which names no rule"
+
+
+class AnyOf(msgspec.Struct, frozen=True):
+    """One signature meets one of these rules. Without any, none does.
+
+    Attributes:
+        rules: the rules.
+    """
+
+    rules: Iterable[Rule] = ()
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "rules", _rules(self.rules))
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """Every rule, if it meets none."""
+        whys = [rule.unmet(signature) for rule in self.rules]
+        if not whys:
+            return "meets AnyOf, which names no rule"
+        return " or ".join(whys) if all(whys) else ""
+
+
+def _rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    try:
+        return tuple(parse(rule) for rule in rules)
+    except TypeError:
+        raise UsageError(f"AllOf and AnyOf take a list of rules, not {rules!r}") from None
+
+
+NAMED: dict[str, Rule] = {
+    "signature": AnySignature(),
+    "creator": HasProfile("creator"),
+    "authorization": HasProfile("authorization"),
+    "sr": HasProfile("sr"),
+}
+"""The rules that have names on the command line."""
+
+
+def parse(rule: str | Rule) -> Rule:
+    """The rule of a name, or the rule itself.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(rule, str) and rule in NAMED:
+        return NAMED[rule]
+    if isinstance(rule, Rule) and not isinstance(rule, type):
+        return rule
+    raise UsageError(f"cannot require {rule!r}: only {', '.join(NAMED)}, or a rule")
+
+
+def unmet(rule: Rule, signatures: Sequence[SignatureReport]) -> tuple[str, bool]:
+    """Why no signature meets a rule, and whether that is open.
+
+    Args:
+        rule: the rule.
+        signatures: those of an object, history left out.
+
+    Returns:
+        A sentence, empty if one signature meets the rule. It is open if an unverifiable signature
+        meets it, or may do so.
+    """
+    main = [signature for signature in signatures if signature.location == ""]
+    whys = []
+    for signature in main:
+        why = rule.unmet(signature)
+        if not why and (signature.integrity == report.INTACT or isinstance(rule, AnySignature)):
+            return "", False
+        whys.append(why or "is intact and meets the requirement")
+    if not main:
+        what = "only items of it are signed" if signatures else "it is unsigned"
+        return f"a signature is required, and {what}", False
+    undecided = any(signature.integrity == report.UNVERIFIABLE for signature in main)
+    return f"a signature is required that {whys[0]}: there is none", undecided
