@@ -87,7 +87,7 @@ def test_algorithms(algorithm, tmp_path):
         dicomseal.sign_file(FILE, tmp_path / "x", *pki.member("rsa").pair, mac=algorithm)
 
 
-@pytest.mark.parametrize("items", ITEMS, ids=repr)
+@pytest.mark.parametrize("items", ITEMS, ids=lambda items: repr(items)[:12])
 def test_items(items, tmp_path):
     with pytest.raises(UsageError):
         dicomseal.sign_file(FILE, tmp_path / "x", *pki.member("rsa").pair, items=items)
