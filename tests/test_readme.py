@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import shlex
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def demo(tmp_path_factory) -> tuple[Path, str]:
     done = run("demo", "--keep", "demo", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     for name, source in (("ct.dcm", "CT_small.dcm"), ("key.pem",) * 2, ("cert.pem",) * 2):
-        (folder / name).write_bytes((folder / "demo" / source).read_bytes())
+        shutil.copy(folder / "demo" / source, folder / name)
     (folder / "ca.pem").write_bytes((folder / "demo" / "ca.pem").read_bytes())
     assert run("remove", "ct.dcm", "ct.dcm", "--all", cwd=folder).returncode == 0
     archive = folder / "archive"
