@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +41,8 @@ def demo(tmp_path_factory) -> tuple[Path, str]:
         shutil.copy(folder / "demo" / source, folder / name)
     (folder / "ca.pem").write_bytes((folder / "demo" / "ca.pem").read_bytes())
     assert run("remove", "ct.dcm", "ct.dcm", "--all", cwd=folder).returncode == 0
+    key = ("--key", "key.pem", "--cert", "cert.pem")  # test_commands may run in another worker
+    assert run("sign", "ct.dcm", "signed.dcm", *key, cwd=folder).returncode == 0
     archive = folder / "archive"
     archive.mkdir()
     (archive / "mr.dcm").write_bytes((folder / "demo" / "MR_small_bigendian.dcm").read_bytes())

@@ -110,8 +110,8 @@ def _password(key: str, variable: str | None, file: str | None) -> bytes:
 
 def _first_line(file: str) -> bytes:
     try:
-        line = read_secret(file).partition(b"\n")[0].rstrip(b"\r")
-        line.decode()
+        data = read_secret(file)
+        data.decode()
         trouble = ""
     except UnicodeDecodeError:
         trouble = "no text in UTF-8"
@@ -119,4 +119,4 @@ def _first_line(file: str) -> bytes:
         trouble = getattr(error, "strerror", None) or str(error)
     if trouble:
         raise UsageError(f"--password-file: {trouble}")
-    return line
+    return data.partition(b"\n")[0].rstrip(b"\r")
