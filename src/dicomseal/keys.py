@@ -180,6 +180,8 @@ def load_key(
 def read_secret(path: str | os.PathLike[str]) -> bytes:
     """What is in a file with a key or a password; warns if others may read or write that file.
 
+    The warning comes once for a file and a process.
+
     Raises:
         OSError, ValueError: as `open`.
 
@@ -190,7 +192,9 @@ def read_secret(path: str | os.PathLike[str]) -> bytes:
     with open(path, "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         data = file.read()
-    if os.name == "posix" and stat.S_ISREG(mode) and mode & _OTHERS:
+    exposed = os.name == "posix" and stat.S_ISREG(mode) and mode & _OTHERS
+    if exposed and (os.fsdecode(path), mode) not in _warned:
+        _warned.add((os.fsdecode(path), mode))
         who = "every user" if mode & 0o006 else "its group"
         warnings.warn(
             f"{_shown(path)}: {who} can {'read' if mode & 0o044 else 'write'} this file, and it "
@@ -202,7 +206,9 @@ def read_secret(path: str | os.PathLike[str]) -> bytes:
 
 
 _OTHERS = 0o066  # read or write, group or everyone
-_LONGEST_SHOWN = 1000
+_LONGEST_SHOWN = 255
+# Python's own "once" does not last: whoever uses warnings.catch_warnings() starts it anew
+_warned: set[tuple[str, int]] = set()
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
