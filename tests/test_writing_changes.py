@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import time
+from types import SimpleNamespace
 
 import pki
 import pytest
@@ -198,3 +199,14 @@ def test_a_file_written_just_now(tmp_path, monkeypatch, call):
     assert slept[1:] == [0.012]
     monkeypatch.setattr(part10.time, "sleep", lambda _: append(path))
     refused(lambda: call(path, path, *more), "changed while it was read")
+
+
+@pytest.mark.parametrize("name", ["st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev"])
+def test_what_tells_a_file_from_another(name):
+    """Each alone: two files of one size can have the same times on a coarse clock."""
+    names = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
+    status = SimpleNamespace(**dict.fromkeys(names, 1))
+    before = part10._state(status)
+    assert part10._state(status) == before
+    setattr(status, name, 2)
+    assert part10._state(status) != before
