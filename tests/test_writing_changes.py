@@ -133,12 +133,41 @@ def test_a_file_that_changes_while_it_is_copied_into_memory(victim, how, call, m
         return done
 
     monkeypatch.setattr(part10, "_readinto", read)
+    monkeypatch.setattr(part10, "quick_file", None)
     if call is verify:
         made = verify(victim)
         assert (made.verdict, made.error.code) == ("error", "changed")
     else:
         more = PAIR if call is sign_file else ()
         refused(lambda: call(victim, victim, *more), "changed while it was read")
+
+
+@pytest.mark.skipif(not part10.quick_file, reason="the compiled backend is not in use")
+def test_a_file_that_changes_under_the_compiled_reader(tmp_path):
+    """It says -1, and `part10` looks itself."""
+    path = tmp_path / "object.dcm"
+    size = path.write_bytes(bytes(part10.SNAPSHOT))
+    buffer = bytearray(size)
+
+    def snapshots():
+        return {part10.quick_file.snapshot(str(path), buffer, size) for _ in range(50)}
+
+    assert snapshots() == {size}
+    stop = threading.Event()
+
+    def write():
+        with open(path, "r+b", buffering=0) as file:
+            while not stop.is_set():
+                os.pwrite(file.fileno(), b"\0", 0)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert -1 in snapshots()
+    finally:
+        stop.set()
+        writer.join()
+    assert snapshots() == {size}
 
 
 def test_somebody_who_never_stops_writing(victim):
