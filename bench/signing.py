@@ -42,6 +42,7 @@ def key_and_certificate() -> tuple[Path, Path]:
     )
     pem = serialization.Encoding.PEM
     plain = serialization.NoEncryption()
+    key_path.touch(0o600)
     key_path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
     certificate_path.write_bytes(certificate.public_bytes(pem))
     return key_path, certificate_path

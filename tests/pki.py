@@ -79,8 +79,7 @@ class Member(NamedTuple):
         paths = []
         for kind, data in (("key", private), ("cert", self.certificate.public_bytes(pem))):
             paths.append(os.path.join(folder, f"{self.name.replace(' ', '-')}.{kind}.pem"))
-            with open(paths[-1], "wb") as file:
-                file.write(data)
+            secret(paths[-1], data)
         return paths[0], paths[1]
 
 
@@ -149,6 +148,14 @@ def small(form: str = "explicit", elements: Iterable[Any] = SMALL) -> bytes:
     """A small object as a file, sequences with explicit lengths."""
     syntax, implicit, big_endian = SYNTAX_AND_FORM[form]
     return part10(encode(elements, implicit, big_endian), syntax)
+
+
+def secret(path: Any, data: bytes) -> Any:
+    """Write a file that only its owner can read, as a key should be."""
+    with open(path, "wb") as file:
+        os.chmod(path, 0o600)
+        file.write(data)
+    return path
 
 
 def undefined(elements: Iterable[Any]) -> bytes:

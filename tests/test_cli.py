@@ -53,8 +53,8 @@ def shelf(tmp_path_factory):
         form.Encoding.PEM, form.PrivateFormat.PKCS8,
         form.BestAvailableEncryption(PASSWORD.encode()),
     )  # fmt: skip
-    (folder / "locked.pem").write_bytes(locked)
-    (folder / "password").write_text(f"{PASSWORD}\r\nmore\n", encoding="utf-8")
+    pki.secret(folder / "locked.pem", locked)
+    pki.secret(folder / "password", f"{PASSWORD}\r\nmore\n".encode())
     return folder
 
 

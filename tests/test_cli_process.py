@@ -32,7 +32,7 @@ def shelf(tmp_path_factory):
         form.Encoding.PEM, form.PrivateFormat.PKCS8,
         form.BestAvailableEncryption(PASSWORD.encode()),
     )  # fmt: skip
-    (folder / "locked.pem").write_bytes(locked)
+    pki.secret(folder / "locked.pem", locked)
     return folder
 
 

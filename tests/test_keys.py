@@ -45,7 +45,7 @@ def write(tmp_path):
     def inner(name, who="rsa"):
         data, encrypted = FORMS[name](pki.key(who))
         path = tmp_path / "a key"
-        path.write_bytes(data)
+        pki.secret(path, data)
         return path, encrypted
 
     return inner
@@ -131,7 +131,7 @@ def contents():
 @pytest.mark.parametrize("name", contents())
 def test_no_key_in_it(tmp_path, name, given):
     path = tmp_path / "file"
-    path.write_bytes(contents()[name])
+    pki.secret(path, contents()[name])
     with pytest.raises(KeyFileError, match=r"file: no private key in it \(PEM, DER") as caught:
         load_key(path, given)
     assert SECRET not in str(caught.value)
@@ -162,7 +162,7 @@ def test_every_form_of_certificate(tmp_path, how):
         path.write_bytes(who.certificate.public_bytes(PEM if "pem" in how else DER))
         given = str(path)
     elif how == "pkcs12":
-        path.write_bytes(bundle(who.key, OPEN))
+        pki.secret(path, bundle(who.key, OPEN))
         key, given = path, None
     assert SigningKey(key, given).certificate.der == who.der
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,9 +38,11 @@ def demo(tmp_path_factory) -> tuple[Path, str]:
     done = run("demo", "--keep", "demo", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     for name, source in (("ct.dcm", "CT_small.dcm"), ("key.pem",) * 2, ("cert.pem",) * 2):
-        (folder / name).write_bytes((folder / "demo" / source).read_bytes())
+        shutil.copy(folder / "demo" / source, folder / name)
     (folder / "ca.pem").write_bytes((folder / "demo" / "ca.pem").read_bytes())
     assert run("remove", "ct.dcm", "ct.dcm", "--all", cwd=folder).returncode == 0
+    key = ("--key", "key.pem", "--cert", "cert.pem")  # test_commands may run in another worker
+    assert run("sign", "ct.dcm", "signed.dcm", *key, cwd=folder).returncode == 0
     archive = folder / "archive"
     archive.mkdir()
     (archive / "mr.dcm").write_bytes((folder / "demo" / "MR_small_bigendian.dcm").read_bytes())

@@ -16,6 +16,7 @@ import os
 cdef extern from "_pread.h" nogil:
     long long seal_pread(int descriptor, void* to, size_t length, unsigned long long at)
     int seal_open(const char* path, unsigned long long* size)
+    long long seal_changed_ns(int descriptor)
     void seal_close(int descriptor)
 
 cdef enum:
@@ -28,14 +29,15 @@ cdef object _fsencode = os.fsencode
 def snapshot(path, bytearray buffer, Py_ssize_t most):
     """Read a regular file of at most ``most`` bytes into a buffer that holds them; return its size.
 
-    -1: something is not as usual, and what the buffer holds now means nothing.
+    -1: something is not as usual, and what the buffer holds now means nothing. So too if the file
+    was changed meanwhile.
     """
     cdef bytes name = path.encode() if type(path) is str and path.isascii() else _fsencode(path)
     cdef const char* raw = PyBytes_AS_STRING(name)
     cdef uint8_t* to = <uint8_t*> buffer
     cdef unsigned long long size = 0
     cdef unsigned long long done = 0
-    cdef long long n
+    cdef long long n, changed
     cdef int descriptor
     if b"\0" in name:
         return -1
@@ -44,11 +46,14 @@ def snapshot(path, bytearray buffer, Py_ssize_t most):
         descriptor = seal_open(raw, &size)
         if descriptor >= 0:
             if size <= <unsigned long long> most:
+                changed = seal_changed_ns(descriptor)
                 while done < size:
                     n = seal_pread(descriptor, to + done, size - done, done)
                     if n <= 0:
                         break
                     done += n
+                if changed != seal_changed_ns(descriptor):
+                    done = 0
             seal_close(descriptor)
     return <long long> size if size and done == size else -1
 

@@ -11,6 +11,7 @@ static inline int seal_open(const char *path, unsigned long long *size)
     (void) path; (void) size;
     return -1;
 }
+static inline long long seal_changed_ns(int descriptor) { (void) descriptor; return -1; }
 static inline void seal_close(int descriptor) { (void) descriptor; }
 #else
 #include <fcntl.h>
@@ -33,6 +34,18 @@ static inline int seal_open(const char *path, unsigned long long *size)
     }
     *size = (unsigned long long) status.st_size;
     return descriptor;
+}
+/* When it was last changed, in ns: every write moves it. -1 if that cannot be known. */
+static inline long long seal_changed_ns(int descriptor)
+{
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
+        return -1;
+#ifdef __APPLE__
+    return (long long) status.st_ctimespec.tv_sec * 1000000000 + status.st_ctimespec.tv_nsec;
+#else
+    return (long long) status.st_ctim.tv_sec * 1000000000 + status.st_ctim.tv_nsec;
+#endif
 }
 static inline void seal_close(int descriptor) { close(descriptor); }
 #endif

@@ -1,8 +1,15 @@
-"""Private keys and the certificates that go with them: files, objects, and whether they match."""
+"""Private keys and the certificates that go with them: files, objects, and whether they match.
+
+Nothing of a key or a password leaves this module but through the key object itself: no message
+repeats what was read or given, and no exception of ours carries another one (as its context) that
+does. So errors are raised outside the ``except`` blocks that notice them.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
+import warnings
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -14,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from . import certificate
 from .certificate import Certificate
-from .errors import CertificateError, KeyFileError, TrustError
+from .errors import CertificateError, KeyFileError, KeyFileWarning, TrustError
 from .trust import load_certificates
 
 Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  # noqa: S105
@@ -80,7 +87,7 @@ class SigningKey:
                 value = certificate.sign_mac(self._key, digest, algorithm)
             else:
                 value = bytes(self._key.sign(digest, algorithm))
-        except Exception as error:  # whatever an HSM's own code raises
+        except Exception as error:  # whatever an HSM's own code raises, in its own words
             raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from error
         if not certificate.verify_mac(self.certificate.public_key, digest, algorithm, value):
             raise KeyFileError(
@@ -108,10 +115,7 @@ def _certificate(source: Any) -> Certificate:
     if source is None:
         raise CertificateError("there is no certificate: none was given, and no PKCS#12 holds one")
     if isinstance(source, (str, os.PathLike)):
-        try:
-            source = load_certificates(source)[0]
-        except TrustError as error:
-            raise CertificateError(str(error)) from None
+        source = _certificate_file(source)
     if isinstance(source, x509.Certificate):
         source = source.public_bytes(serialization.Encoding.DER)
     if isinstance(source, Certificate):
@@ -127,6 +131,15 @@ def _certificate(source: Any) -> Certificate:
     return made
 
 
+def _certificate_file(path: str | os.PathLike[str]) -> x509.Certificate:
+    if _shown(path) != os.fsdecode(path):  # a text with certificate and key, perhaps
+        raise CertificateError(f"{_shown(path)}: this is no path of a certificate")
+    try:
+        return load_certificates(path)[0]
+    except TrustError as error:
+        raise CertificateError(str(error)) from None
+
+
 def load_key(
     path: str | os.PathLike[str], password: Password = None
 ) -> tuple[Any, x509.Certificate | None]:
@@ -137,36 +150,90 @@ def load_key(
 
     Raises:
         KeyFileError: it cannot be read, or the password is wrong or missing.
+
+    Warns:
+        KeyFileWarning: others than the file's owner may read or write it.
     """
-    name = os.fsdecode(path)
+    name = _shown(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_secret(path)
+        trouble = ""
     except (OSError, ValueError) as error:  # the latter for a NUL in the path
-        raise KeyFileError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        return _load(data, None)
-    except _NeedsPassword:
+        trouble = getattr(error, "strerror", None) or str(error)
+    if trouble:
+        raise KeyFileError(f"{name}: {trouble}")
+    found = _load(data, None)
+    if found is _LOCKED:
         given = password() if callable(password) else password
         if given is None:
-            raise KeyFileError(
-                f"{name}: the key is encrypted; give its password", "password"
-            ) from None
-    except ValueError:
+            raise KeyFileError(f"{name}: the key is encrypted; give its password", "password")
+        found = _load(data, _in_bytes(given))
+        if found is _LOCKED or found is None:
+            raise KeyFileError(f"{name}: the password is wrong", "password")
+    if found is None:
         raise KeyFileError(
             f"{name}: no private key in it (PEM, DER, PKCS#8 and PKCS#12 are understood)"
-        ) from None
+        )
+    return found
+
+
+def read_secret(path: str | os.PathLike[str]) -> bytes:
+    """What is in a file with a key or a password; warns if others may read or write that file.
+
+    The warning comes once for a file and a process.
+
+    Raises:
+        OSError, ValueError: as `open`.
+
+    Warns:
+        KeyFileWarning: see there. Only for regular files of POSIX systems; the permissions of a
+            pipe say nothing.
+    """
+    with open(path, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        data = file.read()
+    exposed = os.name == "posix" and stat.S_ISREG(mode) and mode & _OTHERS
+    if exposed and (os.fsdecode(path), mode) not in _warned:
+        _warned.add((os.fsdecode(path), mode))
+        who = "every user" if mode & 0o006 else "its group"
+        warnings.warn(
+            f"{_shown(path)}: {who} can {'read' if mode & 0o044 else 'write'} this file, and it "
+            f"holds a secret (mode {stat.S_IMODE(mode):04o}; chmod 600 shuts them out)",
+            KeyFileWarning,
+            stacklevel=2,
+        )
+    return data
+
+
+_OTHERS = 0o066  # read or write, group or everyone
+_LONGEST_SHOWN = 255
+# Python's own "once" does not last: whoever uses warnings.catch_warnings() starts it anew
+_warned: set[tuple[str, int]] = set()
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    """A path for messages; not what is no path at all, but the text of a key given by mistake."""
+    name = os.fsdecode(path)
+    if name.isprintable() and len(name) <= _LONGEST_SHOWN:
+        return name
+    return f"(a text of {len(name)} characters that is not shown)"
+
+
+def _in_bytes(password: bytes | str) -> bytes | None:
+    """None for what cannot be a password, so cannot be the right one."""
+    if isinstance(password, bytes):
+        return password
     try:
-        return _load(data, given.encode() if isinstance(given, str) else given)
-    except (ValueError, _NeedsPassword):
-        raise KeyFileError(f"{name}: the password is wrong", "password") from None
+        return password.encode()
+    except (AttributeError, UnicodeEncodeError):
+        return None
 
 
-class _NeedsPassword(Exception):  # noqa: N818
-    """The key is encrypted."""
+_LOCKED: tuple[Any, None] = (object(), None)  # what `_load` returns if the key is encrypted
 
 
-def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | None]:
+def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | None] | None:
+    """Key and certificate; `_LOCKED`; None if there is no key or the password is wrong."""
     loaders: list[Callable[[bytes, bytes | None], Any]]
     if b"-----BEGIN" in data:
         loaders = [serialization.load_pem_private_key]
@@ -178,8 +245,8 @@ def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | 
             loaded = loader(data, password)
         except TypeError:
             needs_password = True
-        except UnsupportedAlgorithm as error:
-            raise ValueError(str(error)) from None
+        except UnsupportedAlgorithm:
+            return None
         except ValueError as error:
             # PKCS#12 says the same for a wrong password as for none
             needs_password |= "password" in str(error).lower() and password is None
@@ -188,6 +255,4 @@ def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | 
                 return loaded, None
             if loaded[0] is not None:
                 return loaded[0], loaded[1]
-    if needs_password:
-        raise _NeedsPassword
-    raise ValueError("no private key")
+    return _LOCKED if needs_password else None

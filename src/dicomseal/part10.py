@@ -3,10 +3,13 @@
 How a file is read, and why:
 
 * Up to `SNAPSHOT` bytes it is read whole into a buffer that the next file reuses. Index and hash
-  then see the same bytes, whatever happens to the file meanwhile.
+  then see the same bytes, whatever happens to the file afterwards. One that changes while it is
+  copied into the buffer is an error, not half the old and half the new.
 * What is larger is read through a `Window`, a piece at a time, so memory stays flat. The file is
   looked at again when the work is done (`Window.check`): one that was changed, truncated or
   replaced in between is an error, never a verdict.
+* Who writes a changed copy looks once more (`Part10.check_origin`), at the path this time: what is
+  replaced must be what was read.
 * Nothing is mapped: a mapped file that shrinks or fails to read ends the process with SIGBUS.
 """
 
@@ -15,8 +18,9 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _record, canonical, terms
 from .canonical import quick_file
@@ -30,6 +34,7 @@ SNAPSHOT = 8 << 20
 _DEFAULT = _record.Limits()
 _PREFIX = 128
 _MOST_META = 1 << 16
+_TICK = 12_000_000  # ns: a file's times are as coarse as the kernel's timer, 1 to 10 ms
 _MOST_DOUBTS = 3  # are told; one is enough
 _O_FLAGS = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):  # the last: a FIFO must not block
@@ -40,6 +45,32 @@ def _os_error(path: str, error: OSError) -> SourceError:
     codes = {FileNotFoundError: "not_found", PermissionError: "permission"}
     message = f"{path}: {error.strerror or error}"
     return SourceError(message, codes.get(type(error), "unreadable"))
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    """What is different after a file was written to, truncated or replaced."""
+    s = status
+    return s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev
+
+
+def _changed(path: str) -> SourceError:
+    return SourceError(f"{path}: changed while it was read; try again", "changed")
+
+
+def _settle(descriptor: int, status: os.stat_result, path: str) -> None:
+    """Wait until the next change of the file must get other times than the last one."""
+    age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
+    if age < _TICK:
+        time.sleep(min(_TICK, _TICK - age) / 1e9)
+        if _state(os.fstat(descriptor)) != _state(status):
+            raise _changed(path)
+
+
+class Origin(NamedTuple):
+    """The file that was read: its path, and its status when it was opened."""
+
+    path: str
+    status: os.stat_result
 
 
 class Window:
@@ -58,8 +89,7 @@ class Window:
         self._length = os.fstat(descriptor).st_size
 
     def _look(self) -> tuple[int, ...]:
-        s = os.fstat(self.descriptor)
-        return s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino
+        return _state(os.fstat(self.descriptor))
 
     def __len__(self) -> int:
         return self._length
@@ -89,9 +119,7 @@ class Window:
     def check(self) -> None:
         """Raise a `SourceError` with code ``changed`` if the file is not what it was."""
         if self._look() != self._state:
-            raise SourceError(
-                f"{self._path}: changed while it was read; verify it again", "changed"
-            )
+            raise _changed(self._path)
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -121,14 +149,27 @@ class Reader:
     def __init__(self) -> None:
         self._buffer = bytearray(1 << 20)
 
-    def open(self, path: str | os.PathLike[str], limits: _record.Limits | None = None) -> Part10:
+    def open(
+        self,
+        path: str | os.PathLike[str],
+        limits: _record.Limits | None = None,
+        *,
+        settled: bool = False,
+    ) -> Part10:
         """Read the file at ``path``.
 
+        Args:
+            path: the file.
+            limits: what it may cost.
+            settled: a file that was written to in the last milliseconds is read a moment later, so
+                that every change from then on shows in its times, for `Part10.check_origin`. For
+                who will replace it.
+
         Raises:
-            SourceError: it cannot be read.
+            SourceError: it cannot be read, or changed while it was read.
             MalformedError: it is not DICOM.
         """
-        if quick_file and type(path) is str:
+        if quick_file and type(path) is str and not settled:
             size = quick_file.snapshot(path, self._buffer, SNAPSHOT)
             if size >= 0:
                 return Part10(memoryview(self._buffer)[:size], size, limits)
@@ -144,16 +185,30 @@ class Reader:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise SourceError(f"{name}: not a regular file", "unreadable")
-            if status.st_size > SNAPSHOT:
-                window, descriptor = Window(descriptor, name), -1
-                return Part10(window, len(window), limits)
-            size = self._snapshot(descriptor, status.st_size)
+            if settled:
+                _settle(descriptor, status, name)
+            size = status.st_size
+            if size > SNAPSHOT:
+                source: Any = Window(descriptor, name)
+                descriptor = -1
+            else:
+                done = self._snapshot(descriptor, size)
+                now = os.fstat(descriptor)
+                if (
+                    done < size
+                    or now.st_ctime_ns != status.st_ctime_ns
+                    or now.st_mtime_ns != status.st_mtime_ns
+                ):
+                    raise _changed(name)
+                source = memoryview(self._buffer)[:size]
         except OSError as error:
             raise _os_error(name, error) from None
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
-        return Part10(memoryview(self._buffer)[:size], size, limits)
+        part10 = Part10(source, size, limits)
+        part10.origin = Origin(name, status)
+        return part10
 
     def _snapshot(self, descriptor: int, size: int) -> int:
         if size > len(self._buffer):
@@ -163,7 +218,7 @@ class Reader:
         while done < size:
             n = _readinto(descriptor, target[done:size], done)
             if not n:
-                break  # it has become shorter: what is missing shows as truncation
+                break  # it has become shorter
             done += n
         return done
 
@@ -180,7 +235,10 @@ class Part10:
         implicit, big_endian: what it means for the encoding.
         deflated: the compressed bytes of a deflated data set; ``source`` is what came out.
         trailer: what follows them: nothing, a NUL, or a checksum and length as gzip writes them.
+        origin: the file it was read from, or None; known where `Reader.open` was told ``settled``.
     """
+
+    origin: Origin | None = None
 
     def __init__(self, source: Any, size: int, limits: _record.Limits | None = None) -> None:
         self.source = source
@@ -321,6 +379,24 @@ class Part10:
         """Raise a `SourceError` if a file that is read in pieces has changed meanwhile."""
         if isinstance(self.source, Window):
             self.source.check()
+
+    def check_origin(self) -> None:
+        """Raise a `SourceError` unless the path still names the file that was read, unchanged.
+
+        Small files too, of which a copy is in memory: so what is about to be replaced is what was
+        read, and nobody's change in between is lost.
+        """
+        if self.origin is None:
+            return
+        path, status = self.origin
+        try:
+            now = os.stat(path)
+        except OSError as error:
+            raise SourceError(
+                f"{path}: changed while it was read: {error.strerror or error}", "changed"
+            ) from None
+        if _state(now) != _state(status):
+            raise _changed(path)
 
 
 def gzip_trailer(data: bytes) -> bytes:

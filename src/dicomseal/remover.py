@@ -40,7 +40,7 @@ def remove_file(
         SigningError: there is no such signature; nothing was written.
         SourceError, MalformedError: for the file.
     """
-    part10 = Reader().open(source)
+    part10 = Reader().open(source, settled=True)
     index = part10.index()
     splice = Splice(part10, index)
     removed = remaining = 0

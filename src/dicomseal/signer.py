@@ -138,7 +138,7 @@ def sign_file(
         raise UsageError(f"items takes locations such as BeamSequence[0], not {items!r}") from None
     if uid is not None and len(locations) > 1:
         raise UsageError("one Digital Signature UID cannot serve for several signatures")
-    part10 = Reader().open(source)
+    part10 = Reader().open(source, settled=True)
     index = _index(part10)
     splice = Splice(part10, index)
     made = []

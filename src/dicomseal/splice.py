@@ -102,10 +102,14 @@ class Splice:
     def save(self, target: str | os.PathLike[str]) -> None:
         """Write the whole edited object to a file, which is replaced in one step.
 
+        Whoever opened the object with ``Reader().open(path, settled=True)`` is told if the file was
+        changed between that and the replacement.
+
         Raises:
-            SourceError: it cannot be written, or what is read has changed; nothing was written.
+            SourceError: it cannot be written, or what is read has changed; nothing was written
+                (unless the code is ``not_synced``, see `dicomseal.atomic`).
         """
-        with replacing(target) as file:
+        with replacing(target, self._part10.check_origin) as file:
             self.write(file)
 
     def write(self, target: IO[bytes]) -> None:

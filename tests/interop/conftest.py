@@ -73,6 +73,7 @@ class Pki:
 
     def _write(self, name: str, key: Key, certificate: x509.Certificate) -> KeyPair:
         pair = KeyPair(self._folder / f"{name}.key", self._folder / f"{name}.pem")
+        pair.key.touch(0o600)
         pair.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         pair.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
         return pair

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..signer import sign_file
 from ..trust import TrustStore
 from ..verifier import Options, verify_with
+from .guard import secrets_at_hand
 from .text import render, summary
 
 _FILES = (
@@ -46,7 +47,8 @@ def command(keep: str | None) -> None:
         except OSError as error:
             raise UsageError(f"--keep: {folder}: {error.strerror}") from None
     try:
-        as_expected = _run(folder)
+        with secrets_at_hand():
+            as_expected = _run(folder)
     finally:
         if keep is None:
             shutil.rmtree(folder)

@@ -8,14 +8,17 @@ import sys
 import click
 
 from ..errors import KeyFileError, UsageError
+from ..keys import read_secret
 from ..profiles import PROFILES, find
 from ..purposes import MEANINGS
 from ..signer import sign_file
 from ..signing_policy import ALLOW_WEAK, STRONG
 from ..terms import MAC_ALGORITHMS
+from .guard import secrets_at_hand
 
 _EPILOG = """\b
-The password of an encrypted key comes from --password-env, --password-file, or a prompt.
+The password of an encrypted key comes from --password-env, --password-file, or a prompt. There is
+no option for the password itself: everyone on the machine can read the arguments of a process.
 
 \b
 Examples:
@@ -113,19 +116,20 @@ def command(
 
     Every byte that is not part of the signature is kept.
     """  # fmt: skip
-    uids = sign_file(
-        source,
-        target,
-        key,
-        cert,
-        mac=mac,
-        tags=tags or None,
-        items=items,
-        password=lambda: _password(key, password_env, password_file),
-        profile=profile,
-        purpose=purpose,
-        policy=ALLOW_WEAK if allow_weak else STRONG,
-    )
+    with secrets_at_hand():
+        uids = sign_file(
+            source,
+            target,
+            key,
+            cert,
+            mac=mac,
+            tags=tags or None,
+            items=items,
+            password=lambda: _password(key, password_env, password_file),
+            profile=profile,
+            purpose=purpose,
+            policy=ALLOW_WEAK if allow_weak else STRONG,
+        )
     demands = find(profile)
     if tags and demands and demands.caution:
         click.echo(f"dicomseal: note: {demands.caution}", err=True)
@@ -133,23 +137,32 @@ def command(
         click.echo(uid)
 
 
-def _password(key: str, variable: str | None, file: str | None) -> str:
+def _password(key: str, variable: str | None, file: str | None) -> bytes:
+    """The password. No message repeats an argument: it may be the password, by mistake."""
     if variable is not None:
         value = os.environ.get(variable)
         if value is None:
-            raise UsageError(f"--password-env: there is no environment variable {variable}")
-        return value
+            raise UsageError("--password-env: there is no environment variable of that name")
+        return os.fsencode(value)
     if file is not None:
-        try:
-            with open(file, encoding="utf-8") as lines:
-                return lines.readline().rstrip("\r\n")
-        except OSError as error:
-            raise UsageError(f"--password-file: {file}: {error.strerror}") from None
-        except ValueError:
-            raise UsageError(f"--password-file: {file}: no text in UTF-8") from None
+        return _first_line(file)
     if not sys.stdin.isatty():
         raise KeyFileError(
             f"{key}: the key is encrypted; give --password-env or --password-file", "password"
         )
     answer: str = click.prompt(f"password of {key}", hide_input=True, err=True)
-    return answer
+    return answer.encode(errors="surrogateescape")
+
+
+def _first_line(file: str) -> bytes:
+    try:
+        data = read_secret(file)
+        data.decode()
+        trouble = ""
+    except UnicodeDecodeError:
+        trouble = "no text in UTF-8"
+    except (OSError, ValueError) as error:
+        trouble = getattr(error, "strerror", None) or str(error)
+    if trouble:
+        raise UsageError(f"--password-file: {trouble}")
+    return data.partition(b"\n")[0].rstrip(b"\r")
