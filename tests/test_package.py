@@ -18,8 +18,8 @@ LAYERS = (
     {"_record", "_encoder_py", "_encoder_c", "_index_py", "_index_c", "canonical", "dataset",
      "part10"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic"},
-    {"report", "trust", "keys"},
-    {"integrity", "verifier", "signer", "remover"},
+    {"report", "policy", "counted_time", "anchors", "chain", "judgement", "trust", "keys"},
+    {"integrity", "signature_trust", "verifier", "signer", "remover"},
     {"annotate", "parallel"},
     {"cli", "__init__", "__main__"},
 )  # fmt: skip
