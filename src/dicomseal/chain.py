@@ -26,7 +26,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
 from pyhanko_certvalidator.validate import async_validate_path
 
-from .policy import Policy
+from .policy import STRONG, Policy
 from .report import Reason
 
 MOST_STEPS = 5_000  # certificates looked at while paths are built
@@ -68,7 +68,13 @@ class Pool:
             [asn1.Certificate.load(der) for der in intermediates] + self.roots
         )
 
-    def context(self, moment: datetime, policy: Policy, **options: Any) -> ValidationContext:
+    def context(
+        self,
+        moment: datetime,
+        policy: Policy,
+        tolerance: timedelta = timedelta(0),
+        **options: Any,
+    ) -> ValidationContext:
         """A context of the library in which revocation is not looked at by itself."""
         return ValidationContext(
             trust_manager=self.manager,
@@ -76,7 +82,7 @@ class Pool:
             moment=moment,
             revinfo_policy=CertRevTrustPolicy(NO_REVOCATION),
             algorithm_usage_policy=Algorithms(policy),
-            time_tolerance=timedelta(0),
+            time_tolerance=tolerance,
             **options,
         )
 
@@ -169,9 +175,11 @@ def validate(pool: Pool, path: ValidationPath, moment: datetime, policy: Policy)
     try:
         run(async_validate_path(pool.context(moment, policy), path, parameters))
     except errors.ExpiredError as error:
-        raise Unacceptable("OUT_OF_BOUNDS_NO_POE", _out_of_bounds(path, error, moment)) from None
+        end = f"expired {error.expired_dt.isoformat()}, before the time that counts"
+        raise Unacceptable("OUT_OF_BOUNDS_NO_POE", f"{_whose(path, error)} {end}") from None
     except errors.NotYetValidError as error:
-        raise Unacceptable("OUT_OF_BOUNDS_NO_POE", _out_of_bounds(path, error, moment)) from None
+        begin = f"is valid from {error.valid_from.isoformat()}, after the time that counts"
+        raise Unacceptable("OUT_OF_BOUNDS_NO_POE", f"{_whose(path, error)} {begin}") from None
     except errors.DisallowedAlgorithmError as error:
         raise Unacceptable(
             "CRYPTO_CONSTRAINTS_FAILURE",
@@ -196,19 +204,15 @@ def validate(pool: Pool, path: ValidationPath, moment: datetime, policy: Policy)
 class Unacceptable(Exception):  # noqa: N818
     """Carries the reason why a path or a certificate is refused; never leaves the trust layer."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, revocation: str = "") -> None:
         super().__init__(message)
         self.reason = Reason(code, message)
+        self.revocation = revocation
 
 
-def _out_of_bounds(path: ValidationPath, error: Any, moment: datetime) -> str:
-    name = subject_of(path.last)
+def _whose(path: ValidationPath, error: Any) -> str:
     whose = "its certificate" if error.is_ee_cert else "an authority in its chain"
-    if isinstance(error, errors.ExpiredError):
-        said = f"expired {error.expired_dt.isoformat()}"
-    else:
-        said = f"is not valid before {error.valid_from.isoformat()}"
-    return f"{name}: {whose} {said}, and is judged at {moment.isoformat(timespec='seconds')}"
+    return f"{subject_of(path.last)}: {whose}"
 
 
 def check_dates(cert: Any, moment: datetime, what: str) -> None:
@@ -223,7 +227,7 @@ def check_dates(cert: Any, moment: datetime, what: str) -> None:
         raise Unacceptable(
             "OUT_OF_BOUNDS_NO_POE",
             f"{what} {subject_of(cert)} is valid from {first.isoformat()} to {last.isoformat()}, "
-            f"and is judged at {moment.isoformat(timespec='seconds')}",
+            "and not at the time that counts",
         )
 
 
@@ -315,7 +319,7 @@ def weaknesses(path: ValidationPath, policy: Policy) -> list[str]:
     key = _root(path).public_key
     for cert in path.iter_certs(include_root=False):
         for what, grade in grades(cert["signature_algorithm"], key, policy):
-            if grade != "strong":
+            if grade != STRONG:
                 found.append(f"{what.removeprefix('the ')} signs {subject_of(cert)}")
         key = cert.public_key
     return found

@@ -10,7 +10,9 @@ from pyhanko_certvalidator import errors
 
 from . import chain
 from .chain import Pool, Unacceptable
-from .report import TRUSTED, UNTRUSTED, Reason
+from .policy import OFF, REQUIRE
+from .report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason
+from .revocation import GOOD, NOTHING, REVOKED, UNKNOWN, Inquiry
 from .trust import SIGNING, TIME_STAMPING, Judgement
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Judge:
 
     Attributes:
         moments: all moments at which something changes that was looked at on the way.
+        trouble: whether something could not be fetched, and may be later.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Judge:
         self.direct = purpose == SIGNING and store.is_direct(certificate)
         self.leaf = asn1.Certificate.load(certificate.der)
         self.moments: set[datetime] = set()
+        self.trouble = False
 
     def bounds(self) -> tuple[datetime, datetime]:
         """The moments between which the decision holds, both outside; equal: at it alone."""
@@ -77,6 +81,7 @@ class Judge:
 
     def _search(self, pool: Pool) -> Judgement:
         refused: list[Reason] = []
+        revocation = NOT_CHECKED
         try:
             for path in pool.paths(self.leaf, self.moment, self.policy):
                 for cert in path.iter_certs(include_root=True):
@@ -85,6 +90,7 @@ class Judge:
                     return self._validate(pool, path)
                 except Unacceptable as error:
                     refused.append(error.reason)
+                    revocation = error.revocation or revocation
         except (chain.TooMany, RecursionError):
             refused.append(
                 Reason(
@@ -95,11 +101,47 @@ class Judge:
             )
         except errors.PathBuildingError:
             refused.append(self._no_chain())
-        return Judgement(trust=UNTRUSTED, reason=_best(refused) or self._no_chain())
+        reason = _best(refused) or self._no_chain()
+        return Judgement(trust=UNTRUSTED, reason=reason, revocation=revocation)
 
     def _validate(self, pool: Pool, path: Any) -> Judgement:
         chain.validate(pool, path, self.moment, self.policy)
-        return Judgement(trust=TRUSTED, weak=tuple(chain.weaknesses(path, self.policy)))
+        weak = chain.weaknesses(path, self.policy)
+        messages: list[str] = []
+        revocation = NOT_CHECKED
+        if self.policy.revocation != OFF:
+            revocation = self._check_revocation(pool, path, weak, messages)
+        return Judgement(
+            trust=TRUSTED,
+            revocation=revocation,
+            weak=tuple(dict.fromkeys(weak)),
+            messages=tuple(dict.fromkeys(messages)),
+        )
+
+    def _check_revocation(self, pool: Pool, path: Any, weak: list[str], messages: list[str]) -> str:
+        """Every certificate below the anchor, from above: who was revoked cannot vouch."""
+        inquiry = Inquiry(pool, self.moment, self.policy, self.moments)
+        silent: list[str] = []
+        certificates = list(path.iter_certs(include_root=False))
+        for cert in certificates:
+            finding = self.store.revocations.check(cert, path, inquiry)
+            self.trouble = self.trouble or bool(inquiry.trouble)
+            if finding.status == REVOKED:
+                code = "REVOKED_NO_POE" if cert is certificates[-1] else "REVOKED_CA_NO_POE"
+                raise Unacceptable(code, finding.message, REVOKED)
+            if finding.status == UNKNOWN or (
+                finding.status == NOTHING and self.policy.revocation == REQUIRE
+            ):
+                why = "".join(f"; {one}" for one in inquiry.trouble)
+                raise Unacceptable("TRY_LATER", finding.message + why, UNKNOWN)
+            if finding.status == NOTHING:
+                silent.append(finding.message)
+            weak += finding.weak
+        if inquiry.trouble:
+            messages += [f"not fetched: {one}" for one in inquiry.trouble]
+        if len(silent) < len(certificates):
+            messages += silent
+        return NOT_CHECKED if silent or not certificates else GOOD
 
     def _no_chain(self) -> Reason:
         to = "a trusted one"

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import os
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from . import policy as policies
-from .anchors import load_certificates, load_signers, spki
+from .anchors import load_certificates, load_crls, load_ocsps, load_signers, spki
 from .certificate import Certificate, parse
 from .errors import CertificateError, TrustError
 from .policy import Policy
@@ -31,6 +34,8 @@ from .report import NOT_CHECKED, UNTRUSTED, Reason
 
 if TYPE_CHECKING:
     from .chain import Pool
+    from .fetch import Fetcher
+    from .revocation import Revocations
 
 __all__ = ["SIGNING", "TIME_STAMPING", "Judgement", "TrustStore", "load_certificates"]
 
@@ -68,8 +73,11 @@ class _Window(msgspec.Struct, frozen=True):
     first: datetime
     last: datetime
     judgement: Judgement
+    expires: float = math.inf  # on the monotonic clock
 
     def holds(self, moment: datetime) -> bool:
+        if self.expires < time.monotonic():
+            return False
         return self.first < moment < self.last or self.first == moment == self.last
 
 
@@ -83,7 +91,10 @@ class TrustStore:
             anchors are not trusted for timestamps.
         signers: certificates (`cryptography.x509.Certificate`) or public keys of signers that are
             trusted directly, without a chain.
+        crls, ocsps: DER of certificate revocation lists and of OCSP responses.
         policy: what a certificate and its chain must be like.
+        fetcher: where CRLs and OCSP responses that are missing come from; None: the network is
+            not used.
 
     Raises:
         TrustError: there is neither an anchor nor a signer: trusting nothing is never what was
@@ -97,13 +108,17 @@ class TrustStore:
         *,
         tsa: Iterable[x509.Certificate] = (),
         signers: Iterable[Any] = (),
+        crls: Iterable[bytes] = (),
+        ocsps: Iterable[bytes] = (),
         policy: Policy = policies.DEFAULT,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self.anchors = tuple(anchors)
         self.intermediates = tuple(intermediates)
         self.tsa = tuple(tsa)
         self.signers = tuple(signers)
-        self.policy = policy
+        self.crls, self.ocsps = tuple(crls), tuple(ocsps)
+        self.policy, self.fetcher = policy, fetcher
         if not self.anchors and not self.signers:
             raise TrustError("the trust store has no anchor: name a file with a CA certificate")
         for one in (*self.anchors, *self.intermediates, *self.tsa):
@@ -111,7 +126,9 @@ class TrustStore:
                 raise TrustError(
                     f"a {type(one).__name__} is no certificate; for files there is from_files"
                 )
+        _check_revocation_data(self.crls, self.ocsps)
         self._direct = _identities(self.signers)
+        self._revocations: Revocations | None = None
         self._pools: dict[str, Pool] = {}
         self._decisions: dict[Any, list[_Window]] = {}
         self._lock = threading.Lock()
@@ -121,7 +138,8 @@ class TrustStore:
         """For worker processes: the certificates travel, the decisions do not."""
         ders = ([_der(c) for c in some] for some in (self.anchors, self.intermediates, self.tsa))
         signers = [(isinstance(one, x509.Certificate), _identity(one)) for one in self.signers]
-        return _from_der, (*ders, signers, self.policy)
+        rest = self.crls, self.ocsps, self.policy, self.fetcher
+        return _from_der, (*ders, signers, *rest)
 
     @classmethod
     def from_files(
@@ -130,16 +148,22 @@ class TrustStore:
         intermediates: Sequence[str | os.PathLike[str]] = (),
         tsa: Sequence[str | os.PathLike[str]] = (),
         signers: Sequence[str | os.PathLike[str]] = (),
+        crls: Sequence[str | os.PathLike[str]] = (),
+        ocsps: Sequence[str | os.PathLike[str]] = (),
         policy: Policy | str = policies.DEFAULT,
         password: str | bytes | None = None,
+        fetcher: Fetcher | None = None,
     ) -> TrustStore:
         """From files: PEM (one or several), DER, PKCS#7, PKCS#12; or folders of such files.
 
         Args:
             anchors, intermediates, tsa: certificates.
             signers: certificates or public keys.
+            crls: certificate revocation lists, PEM or DER.
+            ocsps: OCSP responses, DER.
             policy: one, the name of a preset (``default``, ``strict``), or a JSON file.
             password: of PKCS#12 files.
+            fetcher: as in `TrustStore`.
 
         Raises:
             TrustError: a file cannot be read or parsed, or holds none; a folder holds none.
@@ -150,7 +174,10 @@ class TrustStore:
             [c for path in intermediates for c in load_certificates(path, password)],
             tsa=[c for path in tsa for c in load_certificates(path, password)],
             signers=[one for path in signers for one in load_signers(path, password)],
+            crls=[der for path in crls for der in load_crls(path)],
+            ocsps=[der for path in ocsps for der in load_ocsps(path)],
             policy=policies.load(policy) if isinstance(policy, str) else policy,
+            fetcher=fetcher,
         )
 
     def but(self, **changes: object) -> TrustStore:
@@ -230,7 +257,12 @@ class TrustStore:
                 f"{certificate.signer.subject}: {sentence(error)}",
             )
             judgement = Judgement(trust=UNTRUSTED, reason=reason)
-        return _Window(*judge.bounds(), judgement)
+        expires = math.inf
+        if judge.trouble:
+            from .fetch import RETRY
+
+            expires = time.monotonic() + RETRY
+        return _Window(*judge.bounds(), judgement, expires)
 
     def _pool(self, purpose: str, others: Sequence[bytes]) -> Pool:
         from .chain import Pool
@@ -244,6 +276,16 @@ class TrustStore:
             pool = Pool(map(_der, anchors), map(_der, self.intermediates))
             self._pools[purpose] = pool
         return pool
+
+    @property
+    def revocations(self) -> Revocations:
+        """CRLs and OCSP responses, made ready at the first use."""
+        made = self._revocations
+        if made is None:
+            from .revocation import Revocations
+
+            made = self._revocations = Revocations(self.crls, self.ocsps, self.fetcher)
+        return made
 
     def is_direct(self, certificate: Certificate) -> bool:
         """Whether this signer is trusted by itself, by certificate or by public key."""
@@ -265,6 +307,20 @@ def _parses(der: bytes) -> bool:
     return True
 
 
+def _check_revocation_data(crls: Iterable[bytes], ocsps: Iterable[bytes]) -> None:
+    for kind, load, some in (
+        ("CRL", x509.load_der_x509_crl, crls),
+        ("OCSP response", ocsp.load_der_ocsp_response, ocsps),
+    ):
+        for der in some:
+            try:
+                made: Any = load(der)
+                if kind != "CRL" and made.response_status.value:
+                    raise ValueError(f"the responder answered {made.response_status.name.lower()}")
+            except (ValueError, TypeError) as error:
+                raise TrustError(f"a {kind} cannot be used: {error}") from None
+
+
 def _identity(signer: Any) -> bytes:
     return _der(signer) if isinstance(signer, x509.Certificate) else spki(signer)
 
@@ -281,7 +337,10 @@ def _from_der(
     intermediates: list[bytes],
     tsa: list[bytes],
     signers: list[tuple[bool, bytes]],
+    crls: tuple[bytes, ...],
+    ocsps: tuple[bytes, ...],
     policy: Policy,
+    fetcher: Fetcher | None,
 ) -> TrustStore:
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -291,5 +350,8 @@ def _from_der(
         [load(der) for der in intermediates],
         tsa=[load(der) for der in tsa],
         signers=[load(der) if whole else load_der_public_key(der) for whole, der in signers],
+        crls=crls,
+        ocsps=ocsps,
         policy=policy,
+        fetcher=fetcher,
     )

@@ -54,6 +54,7 @@ def _signature(made: SignatureReport) -> list[str]:
         lines.append(f"                 {made.trust_reason.code}: {made.trust_reason.message}")
     if made.judged_by:
         lines.append(f"      judged at  {made.judged_at}, the {_TIMES[made.judged_by]}")
+        lines.append(f"      revocation {made.revocation.replace('_', ' ')}")
     if made.weak:
         lines.append(f"      weak       {', '.join(made.weak)}")
     lines += [f"      note       {message}" for message in made.messages]

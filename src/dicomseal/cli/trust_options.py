@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import TrustError, UsageError
-from ..policy import PRESETS, WEAK_CHOICES
+from ..policy import PRESETS, REVOCATION_CHOICES, WEAK_CHOICES
 
 if TYPE_CHECKING:
     from ..trust import TrustStore
@@ -42,6 +42,35 @@ _OPTIONS = (
         metavar="FILE|DIR",
         multiple=True,
         help="Trust anchors of timestamp authorities, and of nothing else. Repeatable.",
+    ),
+    click.option(
+        "--crl",
+        metavar="FILE|DIR",
+        multiple=True,
+        help="Certificate revocation lists, PEM or DER. Repeatable.",
+    ),
+    click.option(
+        "--ocsp",
+        metavar="FILE|DIR",
+        multiple=True,
+        help="OCSP responses, DER. Repeatable.",
+    ),
+    click.option(
+        "--revocation",
+        type=click.Choice(REVOCATION_CHOICES),
+        help="off; if-available: what is at hand must speak for a certificate; require: something "
+        "must be at hand for each. Default: as the policy says (if-available).",
+    ),
+    click.option(
+        "--fetch",
+        is_flag=True,
+        help="Fetch CRLs and OCSP responses over HTTP where certificates say so. Without it the "
+        "network is never used.",
+    ),
+    click.option(
+        "--fetch-cache",
+        metavar="DIR",
+        help="Keep what was fetched in this folder until its next update.",
     ),
     click.option(
         "--trust-password-env",
@@ -103,11 +132,17 @@ def _store(options: dict[str, Any], weak: str | None) -> TrustStore | None:
     helpers = {
         "--intermediate": options.pop("intermediate"),
         "--tsa-trust": options.pop("tsa_trust"),
+        "--crl": options.pop("crl"),
+        "--ocsp": options.pop("ocsp"),
     }
+    revocation, fetch = options.pop("revocation"), options.pop("fetch")
+    folder = options.pop("fetch_cache")
+    if folder and not fetch:
+        raise UsageError("--fetch-cache goes with --fetch")
     policy, variable = options.pop("policy"), options.pop("trust_password_env")
     from .. import policy as policies
 
-    chosen = policies.load(policy).but(weak=weak)
+    chosen = policies.load(policy).but(weak=weak, revocation=revocation)
     if not anchors and not signers:
         for name, given in helpers.items():
             if given:
@@ -116,13 +151,21 @@ def _store(options: dict[str, Any], weak: str | None) -> TrustStore | None:
     from ..trust import TrustStore
 
     try:
+        fetcher = None
+        if fetch:
+            from ..fetch import Fetcher
+
+            fetcher = Fetcher(folder=folder)
         return TrustStore.from_files(
             *anchors,
             intermediates=helpers["--intermediate"],
             tsa=helpers["--tsa-trust"],
             signers=signers,
+            crls=helpers["--crl"],
+            ocsps=helpers["--ocsp"],
             policy=chosen,
             password=_password(variable),
+            fetcher=fetcher,
         )
     except TrustError as error:
         raise UsageError(f"trust: {error}") from None
