@@ -348,6 +348,17 @@ def subject_of(cert: Any) -> str:
         return str(cert.subject.human_friendly)
 
 
+def issuer_of(cert: Any) -> str:
+    """The issuer, written as `subject_of` does."""
+    from .certificate import parse
+    from .errors import CertificateError
+
+    try:
+        return parse(cert.dump()).signer.issuer
+    except CertificateError:
+        return str(cert.issuer.human_friendly)
+
+
 def sentence(error: BaseException) -> str:
     """The first sentence of an error."""
     text = " ".join(str(error).split())

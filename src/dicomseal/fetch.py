@@ -113,6 +113,8 @@ class Fetcher:
             why = f"{url}: {getattr(error, 'reason', None) or error or type(error).__name__}"
             self._failed[name] = time.monotonic(), why
             trouble.append(why)
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             return
         found.append(data)
         if until is not None and until > datetime.now(UTC):
@@ -189,6 +191,7 @@ class _OnlyHttp(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
         if newurl.split(":", 1)[0].lower() not in ("http", "https"):
+            fp.close()
             raise urllib.error.URLError(f"redirected to {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -219,9 +222,12 @@ def _request(cert: Any, issuer: Any) -> bytes:
 
 def _until(data: bytes, is_ocsp: bool) -> datetime | None:
     """The nextUpdate of an answer; ValueError if it is none."""
-    if is_ocsp:
-        response = ocsp.load_der_ocsp_response(data)
+    try:
+        response = ocsp.load_der_ocsp_response(data) if is_ocsp else x509.load_der_x509_crl(data)
+    except ValueError as error:
+        raise ValueError(f"no {'OCSP response' if is_ocsp else 'CRL'}: {error}") from None
+    if isinstance(response, ocsp.OCSPResponse):
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             raise ValueError(f"the responder answered {response.response_status.name.lower()}")
         return response.next_update_utc
-    return x509.load_der_x509_crl(data).next_update_utc
+    return response.next_update_utc

@@ -25,7 +25,7 @@ from pyhanko_certvalidator.revinfo.manager import RevinfoManager
 from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
-from .chain import Pool, run, sentence, subject_of
+from .chain import Pool, issuer_of, run, sentence, subject_of
 from .policy import REQUIRE, STRONG, Policy
 from .revocation_sources import Crl, Ocsp
 
@@ -135,7 +135,7 @@ class Revocations:
         return Finding(
             status=NOTHING,
             message=f"no CRL or OCSP response at hand is about the certificate of "
-            f"{subject_of(cert)}, issued by {cert.issuer.human_friendly}",
+            f"{subject_of(cert)}, issued by {issuer_of(cert)}",
         )
 
     def _sources(self, cert: Any) -> Iterator[Any]:
