@@ -215,11 +215,24 @@ class Revocations:
         if source.kind == "CRL":
             some = [one.container(cert) for one in (source, *deltas)]
             context = inquiry.context(path, moment, crls=some)
+            self._recall_signer(source, some[0], path, context)
             run(verify_crl(cert, path, context, use_deltas=bool(deltas)))
+            signer = context.revinfo_manager.check_crl_issuer(source.asn1)
+            if signer is not None and signer.sha256 in _authorities(path):
+                source.signer = signer.sha256
         else:
             context = inquiry.context(path, moment, ocsps=[source.asn1])
             run(verify_ocsp_response(cert, path, context))
         return context
+
+    def _recall_signer(self, source: Crl, container: Any, path: Any, context: Any) -> None:
+        """That an authority signed a CRL need not be verified again for its next certificate.
+
+        Only for an authority of the very path, which is validated anew.
+        """
+        signer = _authorities(path).get(source.signer)
+        if signer is not None:
+            context.revinfo_manager.record_crl_issuer(container.crl_data, signer)
 
     def _together(
         self, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
@@ -299,7 +312,13 @@ class Inquiry:
         made = self.pool.context(
             min(moment, _LAST) + _SECOND, self.policy, _SECOND, revinfo_manager=manager
         )
-        for cert in path.iter_certs(include_root=True):
-            if cert.sha256 != path.last.sha256:
-                made.record_validation(cert, path)  # type: ignore[no-untyped-call]
+        for cert in _authorities(path).values():
+            made.record_validation(cert, path)  # type: ignore[no-untyped-call]
         return made
+
+
+def _authorities(path: Any) -> dict[bytes, Any]:
+    """The certificates of a path without its last one, by SHA-256."""
+    some = {cert.sha256: cert for cert in path.iter_certs(include_root=True)}
+    some.pop(path.last.sha256, None)
+    return some

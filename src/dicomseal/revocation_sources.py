@@ -40,6 +40,8 @@ class Crl:
         scope = self.asn1.issuing_distribution_point_value
         self._indirect = bool(scope is not None and scope["indirect_crl"].native)
         self.is_partial = scope is not None and scope["only_some_reasons"].native is not None
+        self.signer = b""  # SHA-256 of the authority's certificate that is known to have signed it
+        self._short: CRLContainer | None = None
         self._quick = x509.load_der_x509_crl(der)
         self.keeps_since = self._expired_certs_on_crl()
         self.hash = _hash_of(self.asn1["signature_algorithm"])
@@ -51,7 +53,9 @@ class Crl:
         """
         if self._indirect or self.entry(cert) is not None:
             return CRLContainer(self.asn1)
-        return CRLContainer(_WithoutEntries.load(self.der))
+        if self._short is None:
+            self._short = CRLContainer(_WithoutEntries.load(self.der))
+        return self._short
 
     def entry(self, cert: Any) -> x509.RevokedCertificate | None:
         """The entry with a certificate's serial number."""
