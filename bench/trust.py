@@ -140,7 +140,7 @@ def _spawn(side: str, folder: Path, verifications: int) -> dict[str, float]:
 
 
 def _side(side: str, folder: Path, verifications: int) -> dict[str, float]:
-    """One side, in this process: all seconds, CPU seconds, until the first ten are done, the rest."""
+    """One side, in this process: all seconds, of the CPU, until ten files are done, the rest."""
     begin, used = time.perf_counter(), time.process_time()
     from dicomseal.verifier import Options, verify_with
 
