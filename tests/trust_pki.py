@@ -221,6 +221,12 @@ TABLE = {
     "tsa not critical": Row("tsa root", extended="time"),
     "tsa and more": Row("tsa root", extended="critical time email"),
     "tsa without": Row("tsa root"),
+    # of docs/trust.md
+    "Hospital CA": _authority("Hospital CA", key="RSA 2048"),
+    "CT 1": Row("Hospital CA", key="RSA 2048"),
+    "CT 2": Row("Hospital CA", key="RSA 2048"),
+    "Retired CT": Row("Hospital CA", key="RSA 2048", days=(-800, -70)),
+    "Ultrasound 7": Row("Ultrasound 7", key="RSA 2048", ca=None, usages=""),
     # who signs CRLs and OCSP responses
     "crl signer": Row("ca", usages="crl_sign"),
     "ca crl key": Row("ca", usages="crl_sign", subject="ca"),
