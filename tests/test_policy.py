@@ -13,7 +13,7 @@ from dicomseal.policy import DEFAULT, PRESETS, STRICT, load
 
 
 def test_grades():
-    for name, grade in (("sha256", "strong"), ("sha3_512", "strong"), ("sha1", "weak"),
+    for name, grade in (("sha256", "strong"), ("sha3_512", "strong"), ("sha1", "broken"),
                         ("md5", "broken"), ("md2", "broken"), ("rot13", "broken")):  # fmt: skip
         assert DEFAULT.grade_hash(name) == grade
     for kind, size, grade in (
@@ -22,6 +22,7 @@ def test_grades():
         ("ECDSA", 112, "broken"), ("DSA", 2048, "strong"), ("Ed25519", 0, ""), ("GOST", 256, ""),
     ):  # fmt: skip
         assert DEFAULT.grade_key(kind, size) == grade, (kind, size)
+    assert DEFAULT.but(weak_hashes=frozenset({"sha1"})).grade_hash("sha1") == "weak"
     assert DEFAULT.grade_key("Ed25519", 0, ca=True) == "strong"
     assert STRICT.grade_key("DSA", 3072) == ""
 

@@ -31,6 +31,7 @@ CRYPTO = "CRYPTO_CONSTRAINTS_FAILURE"
 GENERAL = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 ACCEPT, REJECT = DEFAULT.but(weak="accept"), DEFAULT.but(weak="reject")
 P1, P2 = (DEFAULT.but(certificate_policies=frozenset({one})) for one in (pki.P1, pki.P2))
+OLD = DEFAULT.but(weak_hashes=frozenset({"sha1"}))
 LAX_STRICT = STRICT.but(revocation="off")
 
 
@@ -114,11 +115,13 @@ TABLE = {
     "unknown critical extension of a CA": Case(
         "below unknown critical ca", RULES, "unsupported critical extension"),
     # algorithms and keys
-    "SHA-1": Case("sha1", weak=("hash SHA1 signs CN=sha1",)),
-    "SHA-1 rejected": Case("sha1", CRYPTO, "the hash SHA1, which signs the certificate of CN=sha1,",
-                           policy=REJECT),
-    "SHA-1 of a CA": Case("below sha1 ca", weak=("hash SHA1 signs CN=sha1 ca",)),
-    "SHA-1 of a CA rejected": Case("below sha1 ca", CRYPTO, "CN=sha1 ca,", policy=REJECT),
+    "SHA-1": Case("sha1", CRYPTO, "the hash SHA1, which signs the certificate of CN=sha1, is too"),
+    "SHA-1 accepted": Case("sha1", policy=ACCEPT, weak=("hash SHA1 signs CN=sha1",)),
+    "SHA-1 merely weak": Case("sha1", policy=OLD, weak=("hash SHA1 signs CN=sha1",)),
+    "SHA-1 merely weak, rejected": Case("sha1", CRYPTO, "CN=sha1,", policy=OLD.but(weak="reject")),
+    "SHA-1 of a CA": Case("below sha1 ca", CRYPTO, "certificate of CN=sha1 ca, is too weak"),
+    "SHA-1 of a CA accepted": Case("below sha1 ca", policy=ACCEPT,
+                                   weak=("hash SHA1 signs CN=sha1 ca",)),
     "MD5": Case("md5", CRYPTO, "the hash MD5, which signs the certificate of CN=md5, is too weak"),
     "MD5 accepted": Case("md5", policy=ACCEPT, weak=("hash MD5 signs CN=md5",)),
     "RSA 1024": Case("small"),  # its own key: in the report of the signature
@@ -306,9 +309,9 @@ def test_another_policy_for_the_same_store():
     strict = made.but(weak="reject")
     assert made.but(weak="reject") is strict
     assert made.but(weak=None) is made
-    assert made.judge(pki.cert("sha1")).trust == "trusted"
-    assert strict.judge(pki.cert("sha1")).trust == "untrusted"
-    assert made.judge(pki.cert("sha1")).trust == "trusted"
+    assert made.judge(pki.cert("small")).trust == "trusted"
+    assert strict.judge(pki.cert("small")).trust == "untrusted"
+    assert made.judge(pki.cert("small")).trust == "trusted"
 
 
 # --- what costs too much, and what makes no sense ------------------------------------------------

@@ -2,7 +2,8 @@
 
 An algorithm or key is *strong*, *weak* (accepted with a warning unless ``weak`` says otherwise) or
 *broken* (accepted only by ``weak="accept"``). The sizes are those of NIST SP 800-131A Rev. 2 and
-ETSI TS 119 312; a certificate signed over MD5 can be forged, so it is broken rather than weak.
+ETSI TS 119 312. Certificates over MD5 have been forged by collisions, and SHA-1 is no better, so in
+a chain both are broken rather than weak; a policy file can say ``"weak_hashes": ["sha1"]``.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     weak: str = WARN
     revocation: str = IF_AVAILABLE
     hashes: frozenset[str] = _HASHES
-    weak_hashes: frozenset[str] = frozenset({"sha1"})
+    weak_hashes: frozenset[str] = frozenset()
     signer_keys: dict[str, tuple[int, int]] = msgspec.field(default_factory=_SIGNER_KEYS.copy)
     ca_keys: dict[str, tuple[int, int]] = msgspec.field(default_factory=_CA_KEYS.copy)
     key_usages: frozenset[str] = frozenset({"digital_signature", "non_repudiation"})
