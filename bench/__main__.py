@@ -24,6 +24,7 @@ from . import (
     memory,
     parallel,
     report,
+    trust,
     workloads,
 )
 
@@ -35,6 +36,7 @@ PARTS = {
     "growth": lambda o: growth.run(growth.FAMILIES, min(o.rounds, 5), o.budget / 4),
     "parallel": lambda o: parallel.run(o.rounds, o.budget),
     "datasets": lambda o: datasets.run(o.rounds, o.budget),
+    "trust": lambda o: trust.run(min(o.rounds, 5)),
     "cold": lambda o: cold.run(o.rounds),
     "memory": lambda _: {"cases": memory.run()},
     "instructions": lambda _: {"cases": callgrind.run()},

@@ -32,6 +32,7 @@ def write(results: dict[str, Any]) -> None:
         "growth": _growth,
         "parallel": _parallel,
         "datasets": _datasets,
+        "trust": _trust,
         "cold": _cold,
         "memory": _memory,
         "instructions": _instructions,
@@ -209,6 +210,29 @@ def _datasets(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
         *[f"- {name}: {datasets.CASES[name].label}" for name in found["cases"]],
         *[f"- `{twin}` did not run: {why}" for twin, why in found["missing"].items()],
         "",
+    ]
+
+
+def _trust(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
+    del drawn
+    rows = [
+        [
+            f"{one['verifications']:,} of {name}, {size(one['bytes'])}",
+            *(f"{one['sides'][side][part]:.2f}" for part in ("seconds", "cpu")
+              for side in ("integrity", "trust")),
+            f"{one['sides']['trust']['first'] - one['sides']['integrity']['first']:.2f}",
+            f"{one['ratios']['seconds']:.3f}", f"{one['ratios']['cpu']:.3f}",
+        ]
+        for name, one in found["files"].items()
+    ]  # fmt: skip
+    head = ["", "integrity, s", "with trust, s", "integrity, CPU s", "with trust, CPU s",
+            "before the 11th file, s", "ratio", "ratio of CPU"]  # fmt: skip
+    return [
+        f"{found['signers']} signers, revocation required, a CRL of {found['entries']:,} entries.",
+        "Each side in a process of its own, in turns, one thread; imports, reading the CRL and all",
+        "decisions are counted, and stand in the column before the ratios. Median of the rounds.",
+        "",
+        *table(head, rows),
     ]
 
 

@@ -126,11 +126,12 @@ def test_text(run, work):
 def test_json(run, work):
     one = json.loads(run("verify", *TRUST, "--format", "json", "passed.dcm")[1])
     assert (one["path"], one["verdict"]) == ("passed.dcm", "passed")
-    assert one == json.loads(verify("passed.dcm").to_json()) | {
-        "verdict": "passed",
-        "signatures": [json.loads(verify("passed.dcm").to_json())["signatures"][0]
-                       | {"trust": "trusted"}],
-    }  # fmt: skip
+    plain = json.loads(verify("passed.dcm").to_json())
+    said, without = one["signatures"][0], plain["signatures"][0]
+    assert one | {"verdict": "", "signatures": []} == plain | {"verdict": "", "signatures": []}
+    judged = {"trust": "trusted", "judged_at": said["judged_at"], "judged_by": "validation"}
+    assert said == without | judged
+    assert (without["judged_at"], without["judged_by"]) == (None, None)
     two = json.loads(run("verify", "--format", "json", "passed.dcm", "error.dcm")[1])
     assert [o["verdict"] for o in two] == ["indeterminate", "error"]
     assert two[1]["error"]["code"] == "truncated"

@@ -18,8 +18,10 @@ LAYERS = (
     {"_record", "_encoder_py", "_encoder_c", "_index_py", "_index_c", "canonical", "dataset",
      "part10"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic"},
-    {"report", "trust", "keys", "profiles", "purposes", "requirements", "signing_policy"},
-    {"integrity", "verifier", "signer", "remover"},
+    {"report", "policy", "counted_time", "anchors", "chain", "fetch", "revocation",
+     "revocation_sources", "judgement", "trust", "keys", "profiles", "purposes", "requirements",
+     "signing_policy"},
+    {"integrity", "signature_trust", "verifier", "signer", "remover"},
     {"annotate", "parallel"},
     {"cli", "__init__", "__main__"},
 )  # fmt: skip

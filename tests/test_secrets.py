@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization as form
 from dicomseal import sign, sign_file, signer, verify
 from dicomseal.errors import DicomSealError, KeyFileWarning
 from dicomseal.keys import SigningKey, load_key
+from dicomseal.signing_policy import STRONG
 
 PASSWORD = "Sentinel-Passw0rd"
 ODD = PASSWORD + "\udcff"  # cannot be written as UTF-8
@@ -162,7 +163,9 @@ def test_a_path_is_named_and_a_text_is_not(shelf):
 def test_no_repr_log_or_report_tells(shelf, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     key = SigningKey(shelf / "locked.pem", shelf / "cert.pem", PASSWORD)
-    request = signer._request(str(shelf / "locked.pem"), CERT, "SHA256", None, None, None, PASSWORD)
+    request = signer._request(
+        str(shelf / "locked.pem"), CERT, "SHA256", None, None, None, PASSWORD, None, None, STRONG
+    )
     sign_file(shelf / "in.dcm", shelf / "out.dcm", shelf / "both.pem", shelf / "both.pem")
     data = (shelf / "out.dcm").read_bytes()
     report = verify(shelf / "out.dcm", integrity_only=True)
@@ -345,7 +348,7 @@ def test_a_crash_leaves_no_core(shelf):
     ]
     before = set(os.listdir(shelf))
     limits, dumped = crash(shelf, program)
-    assert limits in (["1", "1"], ["0", "0"])
+    assert limits[0] in ("1", "0")
     assert not dumped
     assert set(os.listdir(shelf)) == before
     # and without the limit, the same crash does leave one, where this machine lets any process
@@ -362,7 +365,7 @@ def test_the_limit_from_any_start(start):
         "print(r.getrlimit(r.RLIMIT_CORE))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == ("(0, 0)\n" if start[1] == 0 else "(1, 1)\n"), done.stderr
+    assert done.stdout == f"({min(1, start[1])}, {start[1]})\n", done.stderr
 
 
 def test_a_key_from_a_pipe_draws_no_warning(shelf):

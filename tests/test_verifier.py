@@ -315,14 +315,15 @@ def test_every_source_says_the_same(make, tmp_path):
     data = make("ec", data=make(items=PLACES))
     path = tmp_path / "signed.dcm"
     path.write_bytes(data)
-    reference = verify(data, trust=anchors("root"))
+    options = {"trust": anchors("root"), "at": datetime.now(UTC)}
+    reference = verify(data, **options)
     assert reference.verdict == "passed"
     with path.open("rb") as file:
         sources = [
             str(path), path, bytearray(data), memoryview(data), io.BytesIO(data), file,
             dcmread(path), dcmread(path).__deepcopy__({}),
         ]  # fmt: skip
-        reports = [verify(source, trust=anchors("root")) for source in sources]
+        reports = [verify(source, **options) for source in sources]
     for report in reports:
         assert (report.verdict, report.signatures) == ("passed", reference.signatures)
         assert report.sop_instance_uid == "2.25.1234"

@@ -242,7 +242,8 @@ def test_times(example, stored, said, message):
     data = example.replace(str(time).encode(), stored.ljust(len(str(time))).encode())
     (signature,) = verify(data).signatures
     assert signature.datetime == said
-    assert [message in one for one in signature.messages] == [True] * bool(message)
+    others = [one for one in signature.messages if not one.startswith("dated ")]  # see counted_time
+    assert [message in one for one in others] == [True] * bool(message)
 
 
 # --- two readers, two contents -------------------------------------------------------------------

@@ -73,11 +73,14 @@ class Certificate:
         x509: the same as `cryptography.x509.Certificate`.
         public_key: its key.
         signer: what reports say of it.
+        not_before, not_after: its validity, aware, both bounds inclusive.
         weak: why its key is weak, or an empty string.
         notes: what the parser complained about and accepted.
     """
 
-    __slots__ = ("der", "notes", "public_key", "signer", "weak", "x509")
+    __slots__ = (
+        "der", "not_after", "not_before", "notes", "public_key", "signer", "weak", "x509",
+    )  # fmt: skip
 
     def __init__(self, der: bytes) -> None:
         if not der:
@@ -94,8 +97,8 @@ class Certificate:
                 subject = self.x509.subject.rfc4514_string()
                 issuer = self.x509.issuer.rfc4514_string()
                 serial = f"{self.x509.serial_number:X}"
-                not_before = self.x509.not_valid_before_utc.isoformat()
-                not_after = self.x509.not_valid_after_utc.isoformat()
+                self.not_before = self.x509.not_valid_before_utc
+                self.not_after = self.x509.not_valid_after_utc
         except _UNPARSABLE as error:
             raise CertificateError(f"the certificate cannot be parsed: {error}") from None
         self.der = der
@@ -110,8 +113,8 @@ class Certificate:
             serial,
             hashlib.sha256(der).hexdigest(),
             describe_key(self.public_key),
-            not_before,
-            not_after,
+            self.not_before.isoformat(),
+            self.not_after.isoformat(),
         )
         size = getattr(self.public_key, "key_size", 0)
         least = (

@@ -45,6 +45,14 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
         integrity_reason: why it is not intact, or None.
         trust: ``trusted``, ``untrusted`` or ``not_checked``.
         trust_reason: why it is not trusted, or None.
+        judged_at: the time that counts, at which the certificate was judged, ISO 8601; None if it
+            was not judged.
+        judged_by: where that time came from: ``timestamp`` (a valid Certified Timestamp),
+            ``validation`` (the time of validation), ``claimed`` (Digital Signature DateTime,
+            where that is accepted); or None.
+        revocation: ``good``: something says that no certificate in the chain was revoked;
+            ``revoked``; ``unknown``: it could not be told; ``not_checked``: nothing was at hand,
+            or it was not asked for.
         signer: the Certificate of Signer, or None if it cannot be read.
         timestamp: what is known of its Certified Timestamp, or None.
         profiles: the digital signature profiles of PS3.15 Annex C that it satisfies; none of an
@@ -67,6 +75,9 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
     integrity_reason: Reason | None = None
     trust: str = NOT_CHECKED
     trust_reason: Reason | None = None
+    judged_at: str | None = None
+    judged_by: str | None = None
+    revocation: str = NOT_CHECKED
     signer: Signer | None = None
     timestamp: dict[str, str] | None = None
     profiles: tuple[str, ...] = ()

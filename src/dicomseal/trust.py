@@ -1,201 +1,357 @@
 """Phase two of a verification: does the certificate chain to an anchor the caller trusts?
 
-Path building and validation are pyhanko-certvalidator's (RFC 5280); it is imported when a
-certificate is judged, not before. No anchor is ever taken from the object itself, and nothing is
-fetched from the network.
+Path building and validation are pyhanko-certvalidator's (RFC 5280), in `chain`; it is imported when
+a certificate is judged, not before. No anchor is ever taken from the object itself, and nothing is
+fetched from the network unless the store was given a fetcher.
+
+A decision holds for a window of time, between the two moments at which anything that it depends on
+changes, so it is made once per certificate and window, not once per file.
 """
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import math
 import os
+import threading
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
-from .errors import TrustError
-from .report import TRUSTED, UNTRUSTED, Reason
+from . import policy as policies
+from .anchors import load_certificates, load_crls, load_ocsps, load_signers, spki
+from .certificate import Certificate, parse
+from .errors import CertificateError, TrustError
+from .policy import Policy
+from .report import NOT_CHECKED, UNTRUSTED, Reason
 
 if TYPE_CHECKING:
-    from .certificate import Certificate
+    from .chain import Pool
+    from .fetch import Fetcher
+    from .revocation import Revocations
 
-_CACHE = 4096
+__all__ = ["SIGNING", "TIME_STAMPING", "Judgement", "TrustStore", "load_certificates"]
+
+# what a certificate is for
+SIGNING, TIME_STAMPING = "signing", "time stamping"
+
+_MOST_DECISIONS = 4096
+_MOST_WINDOWS = 64  # of one certificate
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What the trust store says of a certificate at a moment.
+
+    Attributes:
+        trust: ``trusted`` or ``untrusted``.
+        reason: why not, or None.
+        revocation: ``good``, ``revoked``, ``unknown`` or ``not_checked``.
+        weak: what in its chain is no longer strong.
+        messages: what else a person should know.
+    """
+
+    trust: str
+    reason: Reason | None = None
+    revocation: str = NOT_CHECKED
+    weak: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
+class _Window(msgspec.Struct, frozen=True):
+    """A decision, and the moments between which it holds; both ends are outside of it.
+
+    Where ``first == last`` it holds at that moment alone.
+    """
+
+    first: datetime
+    last: datetime
+    judgement: Judgement
+    expires: float = math.inf  # on the monotonic clock
+
+    def holds(self, moment: datetime) -> bool:
+        if self.expires < time.monotonic():
+            return False
+        return self.first < moment < self.last or self.first == moment == self.last
 
 
 class TrustStore:
-    """Trust anchors, and intermediate certificates that help to reach them.
-
-    Decisions are cached, per certificate and moment.
+    """Trust anchors, and what helps to reach and to judge them.
 
     Args:
-        anchors: certificates that are trusted.
+        anchors: certificates of authorities that are trusted.
         intermediates: certificates that are not, but may stand in between.
+        tsa: certificates of authorities that are trusted for timestamps, and for nothing else;
+            anchors are not trusted for timestamps.
+        signers: certificates (`cryptography.x509.Certificate`) or public keys of signers that are
+            trusted directly, without a chain.
+        crls, ocsps: DER of certificate revocation lists and of OCSP responses.
+        policy: what a certificate and its chain must be like.
+        fetcher: where CRLs and OCSP responses that are missing come from; None: the network is
+            not used.
 
     Raises:
-        TrustError: there is no anchor: trusting nothing is never what was meant;
-            or something is no `cryptography.x509.Certificate`.
+        TrustError: there is neither an anchor nor a signer: trusting nothing is never what was
+            meant; or something is no certificate.
     """
 
     def __init__(
         self,
         anchors: Iterable[x509.Certificate],
         intermediates: Iterable[x509.Certificate] = (),
+        *,
+        tsa: Iterable[x509.Certificate] = (),
+        signers: Iterable[Any] = (),
+        crls: Iterable[bytes] = (),
+        ocsps: Iterable[bytes] = (),
+        policy: Policy = policies.DEFAULT,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self.anchors = tuple(anchors)
         self.intermediates = tuple(intermediates)
-        if not self.anchors:
+        self.tsa = tuple(tsa)
+        self.signers = tuple(signers)
+        self.crls, self.ocsps = tuple(crls), tuple(ocsps)
+        self.policy, self.fetcher = policy, fetcher
+        if not self.anchors and not self.signers:
             raise TrustError("the trust store has no anchor: name a file with a CA certificate")
-        for one in (*self.anchors, *self.intermediates):
+        for one in (*self.anchors, *self.intermediates, *self.tsa):
             if not isinstance(one, x509.Certificate):
                 raise TrustError(
                     f"a {type(one).__name__} is no certificate; for files there is from_files"
                 )
-        self._decisions: dict[tuple[bytes, datetime | None], tuple[str, Reason | None]] = {}
+        _check_revocation_data(self.crls, self.ocsps)
+        self._direct = _identities(self.signers)
+        self._revocations: Revocations | None = None
+        self._pools: dict[str, Pool] = {}
+        self._decisions: dict[Any, list[_Window]] = {}
+        self._lock = threading.Lock()
+        self._variants: list[TrustStore] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For worker processes: the certificates travel, the decisions do not."""
-        return _from_der, (
-            [c.public_bytes(Encoding.DER) for c in self.anchors],
-            [c.public_bytes(Encoding.DER) for c in self.intermediates],
-        )
+        ders = ([_der(c) for c in some] for some in (self.anchors, self.intermediates, self.tsa))
+        signers = [(isinstance(one, x509.Certificate), _identity(one)) for one in self.signers]
+        rest = self.crls, self.ocsps, self.policy, self.fetcher
+        return _from_der, (*ders, signers, *rest)
 
     @classmethod
     def from_files(
         cls,
         *anchors: str | os.PathLike[str],
         intermediates: Sequence[str | os.PathLike[str]] = (),
+        tsa: Sequence[str | os.PathLike[str]] = (),
+        signers: Sequence[str | os.PathLike[str]] = (),
+        crls: Sequence[str | os.PathLike[str]] = (),
+        ocsps: Sequence[str | os.PathLike[str]] = (),
+        policy: Policy | str = policies.DEFAULT,
+        password: str | bytes | None = None,
+        fetcher: Fetcher | None = None,
     ) -> TrustStore:
-        """From files of certificates, each PEM (one or several) or DER; or folders of such files.
-
-        Raises:
-            TrustError: a file cannot be read, or holds no certificate; a folder holds none.
-        """
-        return cls(
-            [c for path in anchors for c in load_certificates(path)],
-            [c for path in intermediates for c in load_certificates(path)],
-        )
-
-    def judge(
-        self, certificate: Certificate, moment: datetime | None = None
-    ) -> tuple[str, Reason | None]:
-        """Whether a certificate is trusted at a moment.
+        """From files: PEM (one or several), DER, PKCS#7, PKCS#12; or folders of such files.
 
         Args:
-            certificate: the Certificate of Signer.
-            moment: aware; None is now.
+            anchors, intermediates, tsa: certificates.
+            signers: certificates or public keys.
+            crls: certificate revocation lists, PEM or DER.
+            ocsps: OCSP responses, DER.
+            policy: one, the name of a preset (``default``, ``strict``), or a JSON file.
+            password: of PKCS#12 files.
+            fetcher: as in `TrustStore`.
 
-        Returns:
-            ``trusted`` or ``untrusted``, and why not.
+        Raises:
+            TrustError: a file cannot be read or parsed, or holds none; a folder holds none.
+            UsageError: there is no such policy.
         """
-        # for "now" an answer holds for a minute: long enough for a directory, short enough to tell
-        key_moment = moment or datetime.now(UTC).replace(second=0, microsecond=0)
-        key = (certificate.der, key_moment)
-        decision = self._decisions.get(key)
-        if decision is None:
-            decision = self._judge(certificate, moment or datetime.now(UTC))
-            if len(self._decisions) >= _CACHE:
-                self._decisions.clear()
-            self._decisions[key] = decision
-        return decision
+        return cls(
+            [c for path in anchors for c in load_certificates(path, password)],
+            [c for path in intermediates for c in load_certificates(path, password)],
+            tsa=[c for path in tsa for c in load_certificates(path, password)],
+            signers=[one for path in signers for one in load_signers(path, password)],
+            crls=[der for path in crls for der in load_crls(path)],
+            ocsps=[der for path in ocsps for der in load_ocsps(path)],
+            policy=policies.load(policy) if isinstance(policy, str) else policy,
+            fetcher=fetcher,
+        )
 
-    def _judge(self, certificate: Certificate, moment: datetime) -> tuple[str, Reason | None]:
-        """In a thread of its own: the caller may be inside an event loop, as in a notebook."""
-        from concurrent.futures import ThreadPoolExecutor
+    def but(self, **changes: object) -> TrustStore:
+        """The same store with another policy: see `Policy.but`; made once for each.
 
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(self._validate, certificate, moment).result()
+        Raises:
+            UsageError: a value that a field of the policy cannot have.
+        """
+        policy = self.policy.but(**changes)
+        if policy == self.policy:
+            return self
+        for known in self._variants:
+            if known.policy == policy:
+                return known
+        made = copy.copy(self)
+        made.policy, made._decisions, made._lock = policy, {}, threading.Lock()
+        self._variants.append(made)
+        return made
 
-    def _validate(self, certificate: Certificate, moment: datetime) -> tuple[str, Reason | None]:
-        import asyncio
+    def judge(
+        self,
+        certificate: Certificate | x509.Certificate | bytes,
+        moment: datetime | None = None,
+        *,
+        purpose: str = SIGNING,
+        others: Sequence[bytes] = (),
+    ) -> Judgement:
+        """Whether a certificate is trusted at a moment, for a purpose.
 
-        from asn1crypto import x509 as asn1_x509
-        from pyhanko_certvalidator import CertificateValidator, ValidationContext, errors
+        Args:
+            certificate: of a signer, or of a timestamp authority; bytes are DER.
+            moment: the time that counts, aware; None is now.
+            purpose: `SIGNING`, or `TIME_STAMPING`: then it must chain to one of ``tsa``, and its
+                Extended Key Usage be critical and timeStamping alone (RFC 3161 Section 2.3).
+            others: DER certificates that may stand in between, e.g. those in a timestamp token;
+                none of them becomes an anchor. What cannot be parsed is left out.
 
-        def convert(some: x509.Certificate) -> Any:
-            return asn1_x509.Certificate.load(some.public_bytes(Encoding.DER))
+        Raises:
+            CertificateError: ``certificate`` cannot be parsed.
+        """
+        if not isinstance(certificate, Certificate):
+            certificate = parse(
+                certificate if isinstance(certificate, bytes) else _der(certificate)
+            )
+        moment = moment or datetime.now(UTC)
+        key: Any = certificate.der
+        if others or purpose != SIGNING:
+            key = certificate.der, purpose, tuple(others)
+        for window in self._decisions.get(key, ()):
+            if window.holds(moment):
+                return window.judgement
+        with self._lock:
+            window = self._decide(certificate, moment, purpose, others)
+            self._remember(key, window)
+        return window.judgement
 
-        when = moment.isoformat(timespec="seconds")
-        name = certificate.signer.subject
+    def _remember(self, key: Any, window: _Window) -> None:
+        if len(self._decisions) >= _MOST_DECISIONS:
+            self._decisions = {}
+        known = self._decisions.get(key, [])
+        self._decisions[key] = [window, *known[: _MOST_WINDOWS - 1]]
+
+    def _decide(
+        self, certificate: Certificate, moment: datetime, purpose: str, others: Sequence[bytes]
+    ) -> _Window:
+        from .chain import sentence
+        from .judgement import Judge
+
+        judge = Judge(self, certificate, moment, purpose)
         try:
-            context = ValidationContext(
-                trust_roots=[convert(c) for c in self.anchors],
-                other_certs=[convert(c) for c in self.intermediates],
-                moment=moment,
-                allow_fetching=False,
-            )
-            validator = CertificateValidator(
-                asn1_x509.Certificate.load(certificate.der), validation_context=context
-            )
-            asyncio.run(validator.async_validate_path())
-        except errors.PathBuildingError:
-            return UNTRUSTED, Reason(
-                "NO_CERTIFICATE_CHAIN_FOUND",
-                f"no chain from the certificate of {name}, issued by {certificate.signer.issuer}, "
-                "to a trusted one",
-            )
-        except (errors.ExpiredError, errors.NotYetValidError):
-            return UNTRUSTED, Reason(
-                "OUT_OF_BOUNDS_NO_POE",
-                f"a certificate in the chain of {name} is not valid at {when} "
-                f"(its own: {certificate.signer.not_before} to {certificate.signer.not_after})",
-            )
-        except errors.RevokedError as error:
-            return UNTRUSTED, Reason("REVOKED_NO_POE", f"{name}: {_first_sentence(error)}")
-        except (errors.PathError, errors.ValidationError) as error:
-            code = "CHAIN_CONSTRAINTS_FAILURE"
-            if "algorithm" in str(error):
-                code = "CRYPTO_CONSTRAINTS_FAILURE"
-            return UNTRUSTED, Reason(code, f"the chain of {name}: {_first_sentence(error)}")
+            judgement = judge.run(self._pool(purpose, others))
         except Exception as error:  # noqa: BLE001
             # whatever a hostile certificate brings out of a library: it is not trusted, and the
             # reason is told
-            return UNTRUSTED, Reason(
-                "CERTIFICATE_CHAIN_GENERAL_FAILURE", f"{name}: {_first_sentence(error)}"
+            reason = Reason(
+                "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+                f"{certificate.signer.subject}: {sentence(error)}",
             )
-        return TRUSTED, None
+            judgement = Judgement(trust=UNTRUSTED, reason=reason)
+        expires = math.inf
+        if judge.trouble:
+            from .fetch import RETRY
+
+            expires = time.monotonic() + RETRY
+        return _Window(*judge.bounds(), judgement, expires)
+
+    def _pool(self, purpose: str, others: Sequence[bytes]) -> Pool:
+        from .chain import Pool
+
+        anchors = self.tsa if purpose == TIME_STAMPING else self.anchors
+        if others:
+            parsable = [der for der in others if _parses(der)]
+            return Pool(map(_der, anchors), [*map(_der, self.intermediates), *parsable])
+        pool = self._pools.get(purpose)
+        if pool is None:
+            pool = Pool(map(_der, anchors), map(_der, self.intermediates))
+            self._pools[purpose] = pool
+        return pool
+
+    @property
+    def revocations(self) -> Revocations:
+        """CRLs and OCSP responses, made ready at the first use."""
+        made = self._revocations
+        if made is None:
+            from .revocation import Revocations
+
+            made = self._revocations = Revocations(self.crls, self.ocsps, self.fetcher)
+        return made
+
+    def is_direct(self, certificate: Certificate) -> bool:
+        """Whether this signer is trusted by itself, by certificate or by public key."""
+        return bool(self._direct) and (
+            hashlib.sha256(certificate.der).digest() in self._direct
+            or hashlib.sha256(spki(certificate.public_key)).digest() in self._direct
+        )
 
 
-def _from_der(anchors: list[bytes], intermediates: list[bytes]) -> TrustStore:
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _parses(der: bytes) -> bool:
+    try:
+        parse(der)
+    except CertificateError:
+        return False
+    return True
+
+
+def _check_revocation_data(crls: Iterable[bytes], ocsps: Iterable[bytes]) -> None:
+    for kind, load, some in (
+        ("CRL", x509.load_der_x509_crl, crls),
+        ("OCSP response", ocsp.load_der_ocsp_response, ocsps),
+    ):
+        for der in some:
+            try:
+                made: Any = load(der)
+                if kind != "CRL" and made.response_status.value:
+                    raise ValueError(f"the responder answered {made.response_status.name.lower()}")
+            except (ValueError, TypeError) as error:
+                raise TrustError(f"a {kind} cannot be used: {error}") from None
+
+
+def _identity(signer: Any) -> bytes:
+    return _der(signer) if isinstance(signer, x509.Certificate) else spki(signer)
+
+
+def _identities(signers: Iterable[Any]) -> frozenset[bytes]:
+    try:
+        return frozenset(hashlib.sha256(_identity(one)).digest() for one in signers)
+    except (AttributeError, TypeError):
+        raise TrustError("signers are certificates or public keys of cryptography") from None
+
+
+def _from_der(
+    anchors: list[bytes],
+    intermediates: list[bytes],
+    tsa: list[bytes],
+    signers: list[tuple[bool, bytes]],
+    crls: tuple[bytes, ...],
+    ocsps: tuple[bytes, ...],
+    policy: Policy,
+    fetcher: Fetcher | None,
+) -> TrustStore:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     load = x509.load_der_x509_certificate
-    return TrustStore([load(der) for der in anchors], [load(der) for der in intermediates])
-
-
-def _first_sentence(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text.split(". ", 1)[0].rstrip(".") or type(error).__name__
-
-
-def load_certificates(path: str | os.PathLike[str]) -> list[x509.Certificate]:
-    """The certificates in a file (PEM, one or several, or DER), or in the files of a folder.
-
-    Raises:
-        TrustError: it cannot be read, or there is no certificate in it.
-    """
-    name = os.fsdecode(path)
-    try:
-        if os.path.isdir(path):
-            found = []
-            with os.scandir(path) as entries:
-                for entry in sorted(entries, key=lambda e: e.name):
-                    if entry.is_file():
-                        with open(entry.path, "rb") as file:
-                            found += _parse(file.read())
-        else:
-            with open(path, "rb") as file:
-                found = _parse(file.read())
-    except (OSError, ValueError) as error:  # the latter for a NUL in the path
-        raise TrustError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
-    if not found:
-        raise TrustError(f"{name}: no certificate in it (PEM and DER are understood)")
-    return found
-
-
-def _parse(data: bytes) -> list[x509.Certificate]:
-    try:
-        if b"-----BEGIN CERTIFICATE-----" in data:
-            return x509.load_pem_x509_certificates(data)
-        return [x509.load_der_x509_certificate(data)]
-    except (ValueError, TypeError):
-        return []
+    return TrustStore(
+        [load(der) for der in anchors],
+        [load(der) for der in intermediates],
+        tsa=[load(der) for der in tsa],
+        signers=[load(der) if whole else load_der_public_key(der) for whole, der in signers],
+        crls=crls,
+        ocsps=ocsps,
+        policy=policy,
+        fetcher=fetcher,
+    )

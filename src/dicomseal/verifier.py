@@ -23,7 +23,9 @@ from .errors import DicomSealError, UsageError
 from .integrity import Broken, Check, Scope
 from .mac_parameters import MacParameters
 from .part10 import Part10, Reader
+from .policy import WEAK_CHOICES
 from .report import ErrorReport, ObjectReport, Reason, SignatureReport
+from .signature_trust import judge
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -41,6 +43,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     trust: TrustStore | None = None
     at: datetime | None = None
+    accept_claimed_time: bool = False
+    weak: str | None = None
     integrity_only: bool = False
     require: frozenset[str | Rule] = frozenset()
     accept_legacy: bool = False
@@ -55,6 +59,8 @@ def verify(
     *,
     trust: TrustStore | None = None,
     at: datetime | None = None,
+    accept_claimed_time: bool = False,
+    weak: str | None = None,
     integrity_only: bool = False,
     require: str | Rule | Iterable[str | Rule] = (),
     accept_legacy: bool = False,
@@ -66,7 +72,12 @@ def verify(
         source: a path, a file's content as bytes, a binary file, or a `pydicom.Dataset`.
         trust: the anchors that a signer's certificate must chain to. Without them trust is
             ``not_checked``, and the verdict at best ``indeterminate``.
-        at: the moment at which certificates are judged, aware; None is now.
+        at: the time of validation, aware; None is now. Certificates are judged at it, unless a
+            certified timestamp proves an earlier time.
+        accept_claimed_time: judge them at the signature's own Digital Signature DateTime, which is
+            a claim of the signer, where no time is proven.
+        weak: ``accept``, ``warn`` or ``reject`` algorithms and keys that are no longer strong;
+            None is as the policy of ``trust`` says.
         integrity_only: skip trust; intact signatures are then enough to pass.
         require: what must be there, or the object fails: ``"signature"``; ``"creator"``,
             ``"authorization"`` or ``"sr"``, a signature of that profile of PS3.15 Annex C; or a
@@ -79,16 +90,22 @@ def verify(
         A report. Anything wrong with the object itself is in it, as a verdict.
 
     Raises:
-        UsageError: ``require`` names something unknown, ``at`` has no UTC offset, or ``trust`` is
-            no `TrustStore`.
+        UsageError: ``require`` or ``weak`` names something unknown, ``at`` has no UTC offset, or
+            ``trust`` is no `TrustStore`.
     """
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
     if trust is not None and not hasattr(trust, "judge"):
         raise UsageError("trust takes a TrustStore, e.g. TrustStore.from_files('ca.pem')")
+    if weak is not None:
+        if weak not in WEAK_CHOICES:
+            raise UsageError(f"weak is one of {', '.join(WEAK_CHOICES)}, not {weak!r}")
+        trust = trust and trust.but(weak=weak)
     options = Options(
         trust=trust,
         at=at,
+        accept_claimed_time=accept_claimed_time,
+        weak=weak,
         integrity_only=integrity_only,
         require=_required(require),
         accept_legacy=accept_legacy,
@@ -204,6 +221,8 @@ def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: 
         return report.FAILED
     if report.UNVERIFIABLE in integrity:
         return report.INDETERMINATE
+    if any(s.trust_reason for s in live if s.trust == report.NOT_CHECKED):
+        return report.INDETERMINATE  # weak, and that is rejected
     if options.integrity_only or {s.trust for s in live} == {report.TRUSTED}:
         return report.PASSED
     return report.INDETERMINATE
@@ -265,8 +284,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
     stored = digital_signature.read(scope.index, item, options.limits)
     when = digital_signature.parse_datetime(stored.datetime)
     if when is not None and when.tzinfo is None:
-        offset = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
-        when = digital_signature.parse_datetime(stored.datetime, offset)
+        when = digital_signature.parse_datetime(stored.datetime, _offset(scope))
     check = Check(scope, item, stored, options.accept_legacy)
     integrity: str | None = report.INTACT
     reason = None
@@ -280,11 +298,12 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
             check.run()
         except Broken as broken:
             integrity, reason = broken.integrity, broken.reason
-    trust, trust_reason = _trust(check, integrity, options)
+    judged = judge(check, integrity, when, options)
     if when is None:
         check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
     elif when.tzinfo is None:
         check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
+    check.messages += judged.messages
     if stored.timestamp:
         check.messages.append("its Certified Timestamp (0400,0310) was not checked")
     mac, signer = check.mac, check.certificate
@@ -313,11 +332,14 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         purpose_code=_purpose_code(stored),
         integrity=integrity,
         integrity_reason=reason,
-        trust=trust,
-        trust_reason=trust_reason,
+        trust=judged.trust,
+        trust_reason=judged.reason,
+        judged_at=judged.at,
+        judged_by=judged.by,
+        revocation=judged.revocation,
         signer=signer.signer if signer else None,
         profiles=profiles,
-        weak=check.weak(),
+        weak=judged.weak,
         messages=tuple(check.messages),
         signed_elements=check.coverage.signed,
         unsigned_elements=check.coverage.unsigned,
@@ -351,16 +373,12 @@ def _purpose_code(stored: DigitalSignature) -> str | None:
     return purposes.code_of(stored.purpose)
 
 
+def _offset(scope: Scope) -> str:
+    """Timezone Offset From UTC (0008,0201) for a data set or item: its own, or the object's."""
+    own = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
+    return own or items.text_of(scope.index, 0, terms.TIMEZONE_OFFSET_FROM_UTC)
+
+
 def _relabelled(scope: Scope, signed: str) -> bool:
     now = scope.part10.transfer_syntax
     return now != signed and bool(terms.is_encapsulated(now) or terms.is_encapsulated(signed))
-
-
-def _trust(check: Check, integrity: str | None, options: Options) -> tuple[str, Reason | None]:
-    if options.trust is None or options.integrity_only or integrity is None:
-        return report.NOT_CHECKED, None
-    if check.certificate is None:
-        return report.UNTRUSTED, Reason(
-            "NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge"
-        )
-    return options.trust.judge(check.certificate, options.at)

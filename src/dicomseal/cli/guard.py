@@ -42,5 +42,4 @@ def no_core_dump() -> None:
         return
     limit = resource.RLIMIT_CORE
     hard = resource.getrlimit(limit)[1]
-    lowest = 0 if hard == 0 else 1  # a hard limit can be lowered, never raised
-    resource.setrlimit(limit, (lowest, lowest))
+    resource.setrlimit(limit, (min(1, hard) if hard >= 0 else 1, hard))  # -1 is no limit at all

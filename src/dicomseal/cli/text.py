@@ -7,6 +7,12 @@ from ..report import ObjectReport, SignatureReport
 
 _ORDER = (report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR)
 
+_TIMES = {
+    "timestamp": "time of its timestamp",
+    "validation": "time of validation",
+    "claimed": "time that the signature claims",
+}
+
 
 def render(made: ObjectReport) -> str:
     """One object: the verdict and its path, then what is known of each signature."""
@@ -49,6 +55,9 @@ def _signature(made: SignatureReport) -> list[str]:
     lines.append(f"      trust      {made.trust.replace('_', ' ')}")
     if made.trust_reason:
         lines.append(f"                 {made.trust_reason.code}: {made.trust_reason.message}")
+    if made.judged_by:
+        lines.append(f"      judged at  {made.judged_at}, the {_TIMES[made.judged_by]}")
+        lines.append(f"      revocation {made.revocation.replace('_', ' ')}")
     if made.profiles:
         lines.append(f"      profiles   {', '.join(made.profiles)}")
     if made.weak:

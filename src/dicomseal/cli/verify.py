@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from .. import report
-from ..errors import TrustError, UsageError
 from ..report import ErrorReport, ObjectReport
 from ..verifier import REQUIREMENTS, Options, verify_with
-
-if TYPE_CHECKING:
-    from ..trust import TrustStore
+from .trust_options import trust_options, verification
 
 _EPILOG = """\b
 Exit codes: 0 every object passed, 1 something failed, 2 usage,
@@ -32,23 +28,7 @@ Examples:
 
 @click.command("verify", epilog=_EPILOG)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option(
-    "--trust",
-    metavar="FILE|DIR",
-    multiple=True,
-    help="Trust anchors, PEM or DER. Repeatable. Without them nothing is trusted.",
-)
-@click.option(
-    "--intermediate",
-    metavar="FILE",
-    multiple=True,
-    help="Certificates that may stand between signer and anchor. Repeatable.",
-)
-@click.option(
-    "--at",
-    metavar="TIME",
-    help="Judge certificates at this time, ISO 8601 with an offset from UTC. Default: now.",
-)
+@trust_options
 @click.option(
     "--integrity-only", is_flag=True, help="Skip trust; intact signatures are enough to pass."
 )
@@ -80,14 +60,12 @@ Examples:
 )
 def command(
     paths: tuple[str, ...],
-    trust: tuple[str, ...],
-    intermediate: tuple[str, ...],
-    at: str | None,
     integrity_only: bool,
     require: tuple[str, ...],
     accept_legacy_format: bool,
     jobs: int,
     output: str,
+    **trust: Any,
 ) -> None:
     """Verify every digital signature of the objects at PATH; folders are walked.
 
@@ -95,8 +73,7 @@ def command(
     certificate chain to an anchor that you trust?
     """  # fmt: skip
     options = Options(
-        trust=_store(trust, intermediate),
-        at=_moment(at),
+        **verification(trust),
         integrity_only=integrity_only,
         require=frozenset(require),
         accept_legacy=accept_legacy_format,
@@ -119,31 +96,6 @@ def exit_code(counts: dict[str, int]) -> int:
     if counts.get(report.INDETERMINATE):
         return 3
     return 0
-
-
-def _store(trust: tuple[str, ...], intermediate: tuple[str, ...]) -> TrustStore | None:
-    if not trust:
-        if intermediate:
-            raise UsageError("--intermediate helps to reach a --trust anchor; there is none")
-        return None
-    from ..trust import TrustStore
-
-    try:
-        return TrustStore.from_files(*trust, intermediates=intermediate)
-    except TrustError as error:
-        raise UsageError(f"--trust or --intermediate: {error}") from None
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--at: {text!r} is no ISO 8601 time, e.g. 2026-11-22T12:00:00Z") from None
-    if moment.tzinfo is None:
-        raise UsageError(f"--at: {text!r} has no offset from UTC; append Z or e.g. +01:00")
-    return moment
 
 
 def walk(path: str) -> Iterator[str]:

@@ -1,0 +1,165 @@
+"""One decision on one certificate: try its paths, tell the best reason, say how long it holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from asn1crypto import x509 as asn1
+from pyhanko_certvalidator import errors
+
+from . import chain
+from .chain import Pool, Unacceptable
+from .policy import OFF, REQUIRE
+from .report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason
+from .revocation import GOOD, NOTHING, REVOKED, UNKNOWN, Inquiry
+from .trust import SIGNING, TIME_STAMPING, Judgement
+
+if TYPE_CHECKING:
+    from .certificate import Certificate
+    from .trust import TrustStore
+
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+# of several paths that fail, the reason that comes first here is told
+_RANK = (
+    "REVOKED_NO_POE",
+    "REVOKED_CA_NO_POE",
+    "TRY_LATER",
+    "OUT_OF_BOUNDS_NO_POE",
+    "CRYPTO_CONSTRAINTS_FAILURE",
+    "CHAIN_CONSTRAINTS_FAILURE",
+    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+)
+
+
+class Judge:
+    """The steps of one decision.
+
+    Attributes:
+        moments: all moments at which something changes that was looked at on the way.
+        trouble: whether something could not be fetched, and may be later.
+    """
+
+    def __init__(
+        self, store: TrustStore, certificate: Certificate, moment: datetime, purpose: str
+    ) -> None:
+        self.store, self.policy = store, store.policy
+        self.moment, self.purpose = moment, purpose
+        self.signer = certificate.signer
+        self.direct = purpose == SIGNING and store.is_direct(certificate)
+        self.leaf = asn1.Certificate.load(certificate.der)
+        self.moments: set[datetime] = set()
+        self.trouble = False
+
+    def bounds(self) -> tuple[datetime, datetime]:
+        """The moments between which the decision holds, both outside; equal: at it alone."""
+        if self.moment in self.moments:
+            return self.moment, self.moment
+        first, last = _EVER
+        for one in self.moments:
+            if first < one < self.moment:
+                first = one
+            elif self.moment < one < last:
+                last = one
+        return first, last
+
+    def run(self, pool: Pool) -> Judgement:
+        """The decision."""
+        self._note(self.leaf)
+        try:
+            if self.purpose == TIME_STAMPING:
+                chain.check_time_stamping(self.leaf)
+            else:
+                chain.check_usages(self.leaf, self.policy)
+            if self.direct:
+                chain.check_dates(self.leaf, self.moment, "the certificate of")
+                chain.check_leaf(self.leaf, self.policy)
+                return Judgement(trust=TRUSTED, messages=("the signer is trusted directly",))
+        except Unacceptable as error:
+            return Judgement(trust=UNTRUSTED, reason=error.reason)
+        return self._search(pool)
+
+    def _search(self, pool: Pool) -> Judgement:
+        refused: list[Reason] = []
+        revocation = NOT_CHECKED
+        try:
+            for path in pool.paths(self.leaf, self.moment, self.policy):
+                for cert in path.iter_certs(include_root=True):
+                    self._note(cert)
+                try:
+                    return self._validate(pool, path)
+                except Unacceptable as error:
+                    refused.append(error.reason)
+                    revocation = error.revocation or revocation
+        except (chain.TooMany, RecursionError):
+            refused.append(
+                Reason(
+                    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+                    f"the chain of {self.signer.subject}: there are too many certificates that "
+                    "might stand in it",
+                )
+            )
+        except errors.PathBuildingError:
+            refused.append(self._no_chain())
+        reason = _best(refused) or self._no_chain()
+        return Judgement(trust=UNTRUSTED, reason=reason, revocation=revocation)
+
+    def _validate(self, pool: Pool, path: Any) -> Judgement:
+        chain.validate(pool, path, self.moment, self.policy)
+        weak = chain.weaknesses(path, self.policy)
+        messages: list[str] = []
+        revocation = NOT_CHECKED
+        if self.policy.revocation != OFF:
+            revocation = self._check_revocation(pool, path, weak, messages)
+        return Judgement(
+            trust=TRUSTED,
+            revocation=revocation,
+            weak=tuple(dict.fromkeys(weak)),
+            messages=tuple(dict.fromkeys(messages)),
+        )
+
+    def _check_revocation(self, pool: Pool, path: Any, weak: list[str], messages: list[str]) -> str:
+        """Every certificate below the anchor, from above: who was revoked cannot vouch."""
+        inquiry = Inquiry(pool, self.moment, self.policy, self.moments)
+        silent: list[str] = []
+        certificates = list(path.iter_certs(include_root=False))
+        for cert in certificates:
+            finding = self.store.revocations.check(cert, path, inquiry)
+            self.trouble = self.trouble or bool(inquiry.trouble)
+            if finding.status == REVOKED:
+                code = "REVOKED_NO_POE" if cert is certificates[-1] else "REVOKED_CA_NO_POE"
+                raise Unacceptable(code, finding.message, REVOKED)
+            if finding.status == UNKNOWN or (
+                finding.status == NOTHING and self.policy.revocation == REQUIRE
+            ):
+                why = "".join(f"; {one}" for one in inquiry.trouble)
+                raise Unacceptable("TRY_LATER", finding.message + why, UNKNOWN)
+            if finding.status == NOTHING:
+                silent.append(finding.message)
+            weak += finding.weak
+        if inquiry.trouble:
+            messages += [f"not fetched: {one}" for one in inquiry.trouble]
+        if len(silent) < len(certificates):
+            messages += silent
+        return NOT_CHECKED if silent or not certificates else GOOD
+
+    def _no_chain(self) -> Reason:
+        to = "a trusted one"
+        if self.purpose == TIME_STAMPING:
+            to = "an authority trusted for timestamps"
+        return Reason(
+            "NO_CERTIFICATE_CHAIN_FOUND",
+            f"no chain from the certificate of {self.signer.subject}, issued by "
+            f"{self.signer.issuer}, to {to}",
+        )
+
+    def _note(self, cert: Any) -> None:
+        validity = cert["tbs_certificate"]["validity"]
+        self.moments |= {validity["not_before"].native, validity["not_after"].native}
+
+
+def _best(reasons: list[Reason]) -> Reason | None:
+    def rank(reason: Reason) -> int:
+        return _RANK.index(reason.code) if reason.code in _RANK else len(_RANK)
+
+    return min(reasons, key=rank, default=None)

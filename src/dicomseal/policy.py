@@ -1,0 +1,147 @@
+"""What is good enough: kinds and sizes of keys, hash algorithms, usages, revocation. Data only.
+
+An algorithm or key is *strong*, *weak* (accepted with a warning unless ``weak`` says otherwise) or
+*broken* (accepted only by ``weak="accept"``). The sizes are those of NIST SP 800-131A Rev. 2 and
+ETSI TS 119 312. Certificates over MD5 have been forged by collisions, and SHA-1 is no better, so in
+a chain both are broken rather than weak; a policy file can say ``"weak_hashes": ["sha1"]``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from .errors import UsageError
+
+STRONG, WEAK, BROKEN = "strong", "weak", "broken"
+ACCEPT, WARN, REJECT = "accept", "warn", "reject"
+OFF, IF_AVAILABLE, REQUIRE = "off", "if-available", "require"
+
+WEAK_CHOICES = (ACCEPT, WARN, REJECT)
+REVOCATION_CHOICES = (OFF, IF_AVAILABLE, REQUIRE)
+
+_HASHES = frozenset(
+    ("sha224", "sha256", "sha384", "sha512", "sha512_224", "sha512_256")
+    + ("sha3_224", "sha3_256", "sha3_384", "sha3_512", "shake256")
+)
+# kind: least size in bits that is strong, least that is merely weak
+_SIGNER_KEYS = {"RSA": (2048, 1024), "ECDSA": (224, 160), "DSA": (2048, 1024)}
+_CA_KEYS = {**_SIGNER_KEYS, "Ed25519": (0, 0), "Ed448": (0, 0)}
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a certificate and its chain must be like.
+
+    Attributes:
+        name: what reports call it.
+        weak: ``accept`` (even what is broken), ``warn`` or ``reject`` what is weak.
+        revocation: ``off``; ``if-available``: what is at hand must speak for the certificate;
+            ``require``: something must be at hand for each certificate below the anchor.
+        hashes: hash algorithms in certificates, CRLs and OCSP responses that are strong.
+        weak_hashes: those that are weak; all others are broken.
+        signer_keys, ca_keys: kind of key to the least size that is strong and the least that is
+            weak, in bits; smaller ones are broken, kinds not named are not accepted at all.
+        key_usages: a signer's Key Usage must have one of these; empty: it is not looked at.
+        key_usage_required: whether a signer's certificate must have the extension.
+        extended_key_usages: if a signer's certificate has Extended Key Usage, one of these must
+            be in it; empty: it is not looked at. Names as in `asn1crypto`, or dotted numbers.
+        anchor_dates: whether an anchor, too, must be valid at the time that counts.
+        certificate_policies: dotted numbers; one of them must be valid for the whole chain
+            (RFC 5280 Section 6.1.1 c and e); empty: any, or none.
+    """
+
+    name: str = "default"
+    weak: str = WARN
+    revocation: str = IF_AVAILABLE
+    hashes: frozenset[str] = _HASHES
+    weak_hashes: frozenset[str] = frozenset()
+    signer_keys: dict[str, tuple[int, int]] = msgspec.field(default_factory=_SIGNER_KEYS.copy)
+    ca_keys: dict[str, tuple[int, int]] = msgspec.field(default_factory=_CA_KEYS.copy)
+    key_usages: frozenset[str] = frozenset({"digital_signature", "non_repudiation"})
+    key_usage_required: bool = False
+    extended_key_usages: frozenset[str] = frozenset()
+    anchor_dates: bool = False
+    certificate_policies: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.weak not in WEAK_CHOICES:
+            raise ValueError(f"weak is one of {', '.join(WEAK_CHOICES)}, not {self.weak!r}")
+        if self.revocation not in REVOCATION_CHOICES:
+            raise ValueError(
+                f"revocation is one of {', '.join(REVOCATION_CHOICES)}, not {self.revocation!r}"
+            )
+
+    def grade_hash(self, name: str) -> str:
+        """``strong``, ``weak`` or ``broken``, for a hash algorithm as `asn1crypto` calls it."""
+        if name in self.hashes:
+            return STRONG
+        return WEAK if name in self.weak_hashes else BROKEN
+
+    def grade_key(self, kind: str, size: int, ca: bool = False) -> str:
+        """The same for a key; empty for a kind that is not accepted.
+
+        Args:
+            kind: e.g. ``RSA``, as in `Policy.signer_keys`.
+            size: in bits.
+            ca: whether it is a CA's.
+        """
+        least = (self.ca_keys if ca else self.signer_keys).get(kind)
+        if least is None:
+            return ""
+        return STRONG if size >= least[0] else WEAK if size >= least[1] else BROKEN
+
+    def accepts(self, grade: str) -> bool:
+        """Whether something of this grade may stand in a chain."""
+        worst = {ACCEPT: (STRONG, WEAK, BROKEN), WARN: (STRONG, WEAK), REJECT: (STRONG,)}
+        return grade in worst[self.weak]
+
+    def but(self, **changes: object) -> Policy:
+        """The same policy with some fields changed; None leaves a field as it is.
+
+        Raises:
+            UsageError: a value that the field cannot have.
+        """
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields |= {name: value for name, value in changes.items() if value is not None}
+        try:
+            return Policy(**fields)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"policy: {error}") from None
+
+
+DEFAULT = Policy()
+STRICT = Policy(
+    name="strict",
+    weak=REJECT,
+    revocation=REQUIRE,
+    signer_keys={"RSA": (2048, 2048), "ECDSA": (256, 256)},
+    ca_keys={"RSA": (2048, 2048), "ECDSA": (256, 256), "Ed25519": (0, 0), "Ed448": (0, 0)},
+    key_usage_required=True,
+    # RFC 9336 document signing; e-mail and client authentication are what hospital CAs issue
+    extended_key_usages=frozenset(
+        ("any_extended_key_usage", "1.3.6.1.5.5.7.3.36", "email_protection", "client_auth")
+    ),
+    anchor_dates=True,
+)
+PRESETS = {policy.name: policy for policy in (DEFAULT, STRICT)}
+
+
+def load(name: str | os.PathLike[str]) -> Policy:
+    """A preset by its name, or a policy from a JSON file: its fields, the rest as in ``default``.
+
+    Raises:
+        UsageError: no such preset and no such file, or the file is no policy.
+    """
+    text = os.fspath(name)
+    if text in PRESETS:
+        return PRESETS[text]
+    try:
+        with open(text, "rb") as file:
+            return msgspec.json.decode(file.read(), type=Policy)
+    except FileNotFoundError:
+        known = " or ".join(PRESETS)
+        raise UsageError(f"{text}: neither a file nor a policy's name ({known})") from None
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{text}: no policy: {why}") from None

@@ -1,0 +1,126 @@
+"""One CRL, or one answer of an OCSP response: when it was issued, whom it can speak of."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from asn1crypto import core, crl
+from cryptography import x509
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
+
+_EXPIRED_CERTS_ON_CRL = "2.5.29.60"
+_HALF_AN_HOUR = timedelta(minutes=30)
+
+
+class _Tbs(crl.TbsCertList):  # type: ignore[misc]
+    """Shows an empty list, whose signed bytes are those of the full one."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return [] if key == "revoked_certificates" else super().__getitem__(key)
+
+
+class _WithoutEntries(crl.CertificateList):  # type: ignore[misc]
+    _fields = [("tbs_cert_list", _Tbs), *crl.CertificateList._fields[1:]]  # noqa: RUF012
+
+
+class Crl:
+    """A certificate revocation list, complete or delta."""
+
+    kind = "CRL"
+
+    def __init__(self, der: bytes) -> None:
+        self.der = der
+        self.asn1 = crl.CertificateList.load(der)
+        tbs = self.asn1["tbs_cert_list"]
+        self.issued: datetime = tbs["this_update"].native
+        self.until: datetime | None = tbs["next_update"].native
+        self.issuer = self.asn1.issuer
+        self.is_delta = self.asn1.delta_crl_indicator_value is not None
+        scope = self.asn1.issuing_distribution_point_value
+        self._indirect = bool(scope is not None and scope["indirect_crl"].native)
+        self.is_partial = scope is not None and scope["only_some_reasons"].native is not None
+        self.signer = b""  # SHA-256 of the authority's certificate that is known to have signed it
+        self._short: CRLContainer | None = None
+        self._quick = x509.load_der_x509_crl(der)
+        self.keeps_since = self._expired_certs_on_crl()
+        self.hash = _hash_of(self.asn1["signature_algorithm"])
+
+    def container(self, cert: Any) -> CRLContainer:
+        """For the library, which takes a second to search 100,000 entries for a certificate.
+
+        Where a quick search finds none it gets the same CRL without entries.
+        """
+        if self._indirect or self.entry(cert) is not None:
+            return CRLContainer(self.asn1)
+        if self._short is None:
+            self._short = CRLContainer(_WithoutEntries.load(self.der))
+        return self._short
+
+    def entry(self, cert: Any) -> x509.RevokedCertificate | None:
+        """The entry with a certificate's serial number."""
+        if cert["tbs_certificate"]["serial_number"].dump() not in self.der:
+            return None  # a search for bytes takes a fraction of reading the entries
+        return self._quick.get_revoked_certificate_by_serial_number(cert.serial_number)
+
+    def invalid_since(self, cert: Any) -> datetime | None:
+        """The invalidity date of its entry (RFC 5280 Section 5.3.2), e.g. of a compromise."""
+        entry = None if self._indirect else self.entry(cert)
+        if entry is None:
+            return None
+        try:
+            found = entry.extensions.get_extension_for_class(x509.InvalidityDate)
+        except x509.ExtensionNotFound:
+            return None
+        return found.value.invalidity_date_utc
+
+    def speaks_of(self, cert: Any) -> bool:
+        """Whether it would list the certificate if it were revoked, though it may have expired."""
+        expired: datetime = cert.not_valid_after
+        if expired >= self.issued:
+            return True
+        return self.keeps_since is not None and self.keeps_since <= expired
+
+    def _expired_certs_on_crl(self) -> datetime | None:
+        for extension in self.asn1["tbs_cert_list"]["crl_extensions"]:
+            if extension["extn_id"].dotted == _EXPIRED_CERTS_ON_CRL:
+                when: datetime = core.GeneralizedTime.load(extension["extn_value"].contents).native
+                return when
+        return None
+
+
+class Ocsp:
+    """One answer of an OCSP response."""
+
+    kind = "OCSP response"
+    is_delta = False
+
+    def __init__(self, container: OCSPContainer) -> None:
+        self.asn1 = container
+        single: Any = container.extract_single_response()
+        basic: Any = container.extract_basic_ocsp_response()
+        self.issued: datetime = single["this_update"].native
+        # without nextUpdate newer information is always to be had (RFC 6960 Section 2.4); the
+        # library gives it half an hour
+        self.until: datetime | None = single["next_update"].native or self.issued + _HALF_AN_HOUR
+        self.serial = single["cert_id"]["serial_number"].native
+        self.certificates = list(basic["certs"]) if basic["certs"] else []
+        self.hash = _hash_of(basic["signature_algorithm"])
+        self.issuer = basic["tbs_response_data"]["responder_id"]
+
+    def speaks_of(self, cert: Any) -> bool:
+        """Always: it names the certificate."""
+        del cert
+        return True
+
+    def invalid_since(self, cert: Any) -> datetime | None:
+        """An OCSP response knows no invalidity date."""
+        del cert
+        return None
+
+
+def _hash_of(algorithm: Any) -> str:
+    try:
+        return str(algorithm.hash_algo)
+    except ValueError:
+        return str(algorithm["algorithm"].native)

@@ -1,0 +1,91 @@
+"""Phase two for one signature: which time counts, is the certificate trusted, is it strong enough.
+
+Integrity is not its business: a certificate may be trusted though the content was altered.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from . import report
+from .counted_time import oddities, time_that_counts
+from .policy import REJECT
+from .report import Reason
+
+if TYPE_CHECKING:
+    from .integrity import Check
+    from .verifier import Options
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes into the report: the fields of `SignatureReport`."""
+
+    trust: str = report.NOT_CHECKED
+    reason: Reason | None = None
+    at: str | None = None
+    by: str | None = None
+    revocation: str = report.NOT_CHECKED
+    weak: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
+def judge(
+    check: Check,
+    integrity: str | None,
+    claimed: datetime | None,
+    options: Options,
+    proven: datetime | None = None,
+) -> Judged:
+    """The second answer on a signature.
+
+    Args:
+        check: its integrity check, done.
+        integrity: the first answer; None for history, which is not judged.
+        claimed: Digital Signature DateTime, or None.
+        options: of the verification.
+        proven: the time of a valid certified timestamp, aware; None if there is none.
+    """
+    weak = check.weak()
+    if integrity is None:
+        return Judged(weak=weak)
+    validation = options.at or datetime.now(UTC)
+    messages: list[str] = []
+    if check.certificate is not None:
+        cert = check.certificate
+        messages += oddities(claimed, validation, cert.not_before, cert.not_after)
+    if options.trust is None or options.integrity_only:
+        reason = _too_weak(weak) if options.weak == REJECT else None
+        return Judged(reason=reason, weak=weak, messages=tuple(messages))
+    counted = time_that_counts(proven, validation, claimed, options.accept_claimed_time)
+    messages += counted.messages
+    at, by = counted.at.isoformat(), counted.by
+    if check.certificate is None:
+        reason = Reason("NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge")
+        return Judged(
+            trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
+        )
+    made = options.trust.judge(check.certificate, counted.at)
+    weak += made.weak
+    trust, reason = made.trust, made.reason
+    if trust == report.TRUSTED and options.trust.policy.weak == REJECT and weak:
+        trust, reason = report.UNTRUSTED, _too_weak(weak)
+    return Judged(
+        trust=trust,
+        reason=reason,
+        at=at,
+        by=by,
+        revocation=made.revocation,
+        weak=weak,
+        messages=(*messages, *made.messages),
+    )
+
+
+def _too_weak(weak: tuple[str, ...]) -> Reason | None:
+    if not weak:
+        return None
+    return Reason(
+        "CRYPTO_CONSTRAINTS_FAILURE", f"the policy rejects what is weak: {', '.join(weak)}"
+    )

@@ -1,0 +1,384 @@
+"""Every kind of certificate and chain: expected trust, reason and sentence, in one table.
+
+NIST's PKITS is the model for the chains; its numbers stand beside them in `trust_pki`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+import trust_pki as pki
+from cryptography.hazmat.primitives import serialization
+
+from dicomseal import TrustStore, chain
+from dicomseal.errors import CertificateError, TrustError
+from dicomseal.policy import DEFAULT, STRICT
+from dicomseal.trust import TIME_STAMPING
+
+CAS = tuple(
+    name for name, row in pki.TABLE.items()
+    if row.issuer != name and (row.ca or name in {other.issuer for other in pki.TABLE.values()})
+)  # fmt: skip
+NO_CHAIN = "NO_CERTIFICATE_CHAIN_FOUND"
+BOUNDS = "OUT_OF_BOUNDS_NO_POE"
+RULES = "CHAIN_CONSTRAINTS_FAILURE"
+CRYPTO = "CRYPTO_CONSTRAINTS_FAILURE"
+GENERAL = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+ACCEPT, REJECT = DEFAULT.but(weak="accept"), DEFAULT.but(weak="reject")
+P1, P2 = (DEFAULT.but(certificate_policies=frozenset({one})) for one in (pki.P1, pki.P2))
+OLD = DEFAULT.but(weak_hashes=frozenset({"sha1"}))
+LAX_STRICT = STRICT.but(revocation="off")
+
+
+class Case(NamedTuple):
+    of: str
+    reason: str | None = None  # trusted
+    sentence: str = ""
+    anchors: tuple[str, ...] = ("root",)
+    between: tuple[str, ...] = CAS
+    policy: Any = DEFAULT
+    days: float = 0
+    weak: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
+
+
+SMALL_CA = "a key RSA 1024 signs CN=below small ca"
+TABLE = {
+    "directly below the anchor": Case("direct"),
+    "below an intermediate": Case("leaf"),
+    "the intermediate is missing": Case(
+        "leaf", NO_CHAIN, "no chain from the certificate of CN=leaf, issued by CN=ca, to a trusted",
+        between=()),
+    "another root": Case("leaf", NO_CHAIN, "CN=leaf", anchors=("other root",)),
+    "an intermediate is no anchor": Case("leaf", NO_CHAIN, "", anchors=("other root",)),
+    "an intermediate as anchor": Case("leaf", anchors=("ca",), between=()),
+    "the anchor itself": Case("root", RULES, "CN=root is for crl sign, key cert sign, not for"),
+    # signatures
+    "forged": Case("forged", GENERAL, "was not signed by the issuer it names"),
+    "below a forged CA": Case("below forged ca", GENERAL, "was not signed by the issuer it names"),
+    # validity
+    "expired": Case("expired", BOUNDS, "CN=expired: its certificate expired"),
+    "expired, at its time": Case("expired", days=-15),
+    "not yet valid": Case("future", BOUNDS, "CN=future: its certificate is valid from"),
+    "below an expired CA": Case("below expired ca", BOUNDS, "an authority in its chain expired"),
+    "below an expired CA, in its time": Case("below expired ca", days=-50),
+    "below a future CA": Case("below future ca", BOUNDS, "an authority in its chain is valid from"),
+    "below an expired root": Case("below expired root", anchors=("expired root",)),
+    "below an expired root, strict": Case(
+        "below expired root", BOUNDS, "the trusted certificate CN=expired root is valid from",
+        anchors=("expired root",), policy=DEFAULT.but(anchor_dates=True)),
+    # basic constraints
+    "issued by a certificate that is no CA": Case("below no ca", RULES, "is not a CA"),
+    "issued by one that does not say": Case("below no constraints", RULES, "is not a CA"),
+    "path length 0, leaf": Case("below length 0"),
+    "path length 0, CA below": Case("two below length 0", RULES, "maximum path length"),
+    "path length 1, CA below": Case("two below length 1"),
+    # usages
+    "CA that may not sign certificates": Case(
+        "below ca without cert sign", RULES, "is not allowed to sign certificates"),
+    "no key usage": Case("no usage"),
+    "no key usage, strict": Case("no usage", RULES, "no Key Usage; the policy requires it",
+                                 policy=LAX_STRICT),
+    "non-repudiation": Case("non-repudiation", policy=LAX_STRICT),
+    "encipherment only": Case("encipherment", RULES, "is for key encipherment, not for signatures"),
+    "a CA's own key": Case("signing ca"),
+    "server": Case("server"),
+    "server, strict": Case("server", RULES, "is for server auth, which the policy does not accept",
+                           policy=LAX_STRICT),
+    "e-mail, strict": Case("e-mail", policy=LAX_STRICT),
+    "document, strict": Case("document", policy=LAX_STRICT),
+    # certificate policies
+    "policy asked for": Case("policy one", policy=P1),
+    "another policy asked for": Case("policy one", RULES, "no valid set of policies", policy=P2),
+    "policy of the leaf alone": Case("policy two", RULES, "no valid set of policies", policy=P2),
+    "no policy, none asked for": Case("no policy"),
+    "no policy, one asked for": Case("no policy", RULES, "no valid set of policies", policy=P1),
+    "the CA requires a policy": Case("explicit one"),
+    "the CA requires a policy, there is none": Case(
+        "explicit none", RULES, "no valid set of policies"),
+    # name constraints
+    "permitted directory name": Case("named inside"),
+    "directory name not permitted": Case("named outside", RULES, "not all names"),
+    "excluded directory name": Case("excluded", RULES, "are excluded"),
+    "directory name not excluded": Case("not excluded"),
+    "permitted DNS name": Case("dns inside"),
+    "DNS name not permitted": Case("dns outside", RULES, "not all names"),
+    # extensions
+    "unknown critical extension": Case(
+        "unknown critical", RULES, "unsupported critical extension: 2.16.840.1.101.2.1.12.2"),
+    "unknown extension": Case("unknown"),
+    "unknown critical extension of a CA": Case(
+        "below unknown critical ca", RULES, "unsupported critical extension"),
+    # algorithms and keys
+    "SHA-1": Case("sha1", CRYPTO, "the hash SHA1, which signs the certificate of CN=sha1, is too"),
+    "SHA-1 accepted": Case("sha1", policy=ACCEPT, weak=("hash SHA1 signs CN=sha1",)),
+    "SHA-1 merely weak": Case("sha1", policy=OLD, weak=("hash SHA1 signs CN=sha1",)),
+    "SHA-1 merely weak, rejected": Case("sha1", CRYPTO, "CN=sha1,", policy=OLD.but(weak="reject")),
+    "SHA-1 of a CA": Case("below sha1 ca", CRYPTO, "certificate of CN=sha1 ca, is too weak"),
+    "SHA-1 of a CA accepted": Case("below sha1 ca", policy=ACCEPT,
+                                   weak=("hash SHA1 signs CN=sha1 ca",)),
+    "MD5": Case("md5", CRYPTO, "the hash MD5, which signs the certificate of CN=md5, is too weak"),
+    "MD5 accepted": Case("md5", policy=ACCEPT, weak=("hash MD5 signs CN=md5",)),
+    "RSA 1024": Case("small"),  # its own key: in the report of the signature
+    "RSA 1024 rejected": Case("small", CRYPTO, "CN=small has a key RSA 1024: it is too weak",
+                              policy=REJECT),
+    "EC 192": Case("small ec"),
+    "EC 192 rejected": Case("small ec", CRYPTO, "CN=small ec has a key ECDSA 192",
+                            policy=REJECT),
+    "RSA 2048": Case("rsa", policy=REJECT),
+    "RSA 1024 of a CA": Case("below small ca", weak=(SMALL_CA,)),
+    "RSA 1024 of a CA rejected": Case("below small ca", CRYPTO, "a key RSA 1024, which signs",
+                                      policy=REJECT),
+    "Ed25519 of a CA": Case("below ed ca", policy=REJECT),
+    "Ed25519 of a signer": Case("edwards", CRYPTO, "is of a kind the policy does not accept"),
+    # several ways up
+    "crossed, one root": Case("below crossed", between=("crossed", "crossed otherwise")),
+    "crossed, the other root": Case("below crossed", anchors=("other root",),
+                                    between=("crossed", "crossed otherwise")),
+    "a loop": Case("below loop", NO_CHAIN, "no chain from"),
+    # trusted by themselves
+    "self-signed": Case("modality", NO_CHAIN, "no chain from"),
+    "trusted signer": Case("modality", anchors=(), signers=("modality",)),
+    "trusted signer, expired": Case(
+        "old modality", BOUNDS, "the certificate of CN=old modality is valid from",
+        anchors=(), signers=("old modality",)),
+    "trusted signer, in its time": Case("old modality", anchors=(), signers=("old modality",),
+                                        days=-50),
+    "trusted signer over MD5": Case("md5 modality", anchors=(), signers=("md5 modality",)),
+    "another is trusted": Case("modality", NO_CHAIN, "", anchors=(), signers=("old modality",)),
+    "trusted signer that should not sign": Case("encipherment", RULES, "not for signatures",
+                                                anchors=(), signers=("encipherment",)),
+    "self-signed as anchor": Case("modality", anchors=("modality",)),
+    "expired self-signed as anchor": Case("old modality", BOUNDS, "CN=old modality is valid from",
+                                          anchors=("old modality",)),
+}  # fmt: skip
+
+
+def store(*anchors, between=CAS, signers=(), **options):
+    return TrustStore(
+        pki.certs(*anchors), pki.certs(*between), signers=pki.certs(*signers), **options
+    )
+
+
+@pytest.mark.parametrize("case", TABLE.values(), ids=TABLE)
+def test_table(case):
+    made = store(*case.anchors, between=case.between, signers=case.signers, policy=case.policy)
+    answer = made.judge(pki.cert(case.of), pki.at(case.days))
+    if case.reason is None:
+        assert (answer.trust, answer.reason) == ("trusted", None)
+        assert answer.weak == case.weak
+    else:
+        assert answer.trust == "untrusted"
+        assert answer.reason.code == case.reason
+        assert case.sentence in answer.reason.message
+        assert answer.reason.message.count("CN=") >= 1  # it names a certificate
+        assert answer.weak == ()
+
+
+def test_a_signer_by_its_public_key():
+    for key, trust in ((pki.key("modality"), "trusted"), (pki.key("leaf"), "untrusted")):
+        made = TrustStore([], signers=[key.public_key()])
+        assert made.judge(pki.cert("modality")).trust == trust
+
+
+def test_the_same_key_in_another_certificate_is_not_a_trusted_certificate():
+    made = TrustStore([], signers=[pki.cert("crossed")])
+    assert made.judge(pki.cert("crossed otherwise")).trust == "untrusted"
+
+
+TSA = {
+    "tsa": None, "tsa not critical": RULES, "tsa and more": RULES, "tsa without": RULES,
+    "leaf": RULES,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("of", "reason"), TSA.items(), ids=TSA)
+def test_timestamp_authorities(of, reason):
+    made = store("root", tsa=pki.certs("tsa root"))
+    answer = made.judge(pki.cert(of), purpose=TIME_STAMPING)
+    assert (answer.reason and answer.reason.code) == reason
+
+
+def test_anchors_for_signers_and_for_timestamps_are_apart():
+    made = store("tsa root")
+    answer = made.judge(pki.cert("tsa"), purpose=TIME_STAMPING)
+    assert answer.reason.code == NO_CHAIN
+    assert "to an authority trusted for timestamps" in answer.reason.message
+    made = store("root", tsa=pki.certs("tsa root"))
+    assert made.judge(pki.cert("tsa without")).reason.code == NO_CHAIN
+
+
+def test_other_certificates_help_and_are_no_anchors():
+    made = store("root", between=())
+    assert made.judge(pki.cert("leaf"), others=[pki.der("ca")]).trust == "trusted"
+    assert made.judge(pki.cert("leaf")).trust == "untrusted"
+    assert made.judge(pki.cert("leaf"), others=[b"0\x00", pki.der("ca")]).trust == "trusted"
+    made = store("other root", between=())
+    others = [pki.der("ca"), pki.der("root")]
+    assert made.judge(pki.cert("leaf"), others=others).reason.code == NO_CHAIN
+
+
+# --- decisions hold for a window of time ---------------------------------------------------------
+
+
+@pytest.fixture
+def decisions(monkeypatch):
+    """How many were made."""
+    made = []
+    decide = TrustStore._decide
+    monkeypatch.setattr(
+        TrustStore, "_decide", lambda self, *more: made.append(1) or decide(self, *more)
+    )
+    return made
+
+
+def test_a_decision_is_made_once_for_its_window(decisions):
+    made = store("root")
+    for hours in range(100):
+        assert made.judge(pki.cert("leaf"), pki.at(hours / 24)).trust == "trusted"
+    assert len(decisions) == 1
+    for _ in range(3):
+        assert made.judge(pki.cert("leaf")).trust == "trusted"  # now
+    assert len(decisions) == 1
+    assert made.judge(pki.cert("direct")).trust == "trusted"
+    assert len(decisions) == 2
+
+
+def test_and_not_beyond(decisions):
+    """At every moment it is what a new store says."""
+    made = store("root")
+    second = timedelta(seconds=1)
+    cert = pki.cert("leaf")
+    moments = [pki.at(days) for days in range(-150, 150, 10)]
+    for bound in (cert.not_valid_before_utc, cert.not_valid_after_utc):
+        moments += [bound - second, bound, bound + second]
+    moments += [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    for moment in moments + moments[::-1]:
+        answer = made.judge(cert, moment)
+        assert answer == store("root").judge(cert, moment)
+        inside = cert.not_valid_before_utc <= moment <= cert.not_valid_after_utc
+        assert (answer.trust == "trusted") == inside, moment
+        if not inside:
+            assert answer.reason.code == BOUNDS
+    assert len(decisions) < 3 * len(moments)  # the new stores among them
+
+
+def test_a_bound_of_an_authority_ends_a_window():
+    made = store("root")
+    cert = pki.cert("below expired ca")
+    assert made.judge(cert, pki.at(-11)).trust == "trusted"
+    assert made.judge(cert, pki.at(-9)).trust == "untrusted"
+    assert made.judge(cert, pki.at(-11)).trust == "trusted"
+
+
+def test_now_moves_on(monkeypatch):
+    class Clock(datetime):
+        moment = pki.at(0)
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls.moment
+
+    monkeypatch.setattr("dicomseal.trust.datetime", Clock)
+    made = store("root")
+    assert made.judge(pki.cert("leaf")).trust == "trusted"
+    Clock.moment = pki.at(99.9)
+    assert made.judge(pki.cert("leaf")).trust == "trusted"
+    Clock.moment = pki.at(100.1)
+    assert made.judge(pki.cert("leaf")).trust == "untrusted"
+
+
+def test_a_store_travels_to_workers():
+    made = store("root", signers=("modality",), tsa=pki.certs("tsa root"), policy=STRICT,
+                 crls=[pki.crl("ca")], ocsps=[pki.ocsp("leaf")])  # fmt: skip
+    again = pickle.loads(pickle.dumps(made))
+    for name in ("anchors", "intermediates", "tsa", "signers", "crls", "ocsps", "policy"):
+        assert getattr(again, name) == getattr(made, name), name
+    public = pki.key("modality").public_key()
+    again = pickle.loads(pickle.dumps(TrustStore([], signers=[public])))
+    assert again.judge(pki.cert("modality")).trust == "trusted"
+
+
+def test_another_policy_for_the_same_store():
+    made = store("root")
+    strict = made.but(weak="reject")
+    assert made.but(weak="reject") is strict
+    assert made.but(weak=None) is made
+    assert made.judge(pki.cert("small")).trust == "trusted"
+    assert strict.judge(pki.cert("small")).trust == "untrusted"
+    assert made.judge(pki.cert("small")).trust == "trusted"
+
+
+# --- what costs too much, and what makes no sense ------------------------------------------------
+
+
+def test_ten_thousand_intermediates():
+    """That all could be each other's issuer: bounded time, and the right one is still found."""
+    many = _namesakes(10_000)
+    begin = time.process_time()
+    answer = TrustStore(pki.certs("other root"), many).judge(_below_namesakes())
+    assert answer.reason.code == GENERAL
+    assert "too many certificates that might stand in it" in answer.reason.message
+    assert time.process_time() - begin < 30
+    made = TrustStore(pki.certs("root"), [*many, pki.cert("ca")])
+    assert made.judge(pki.cert("leaf")).trust == "trusted"
+
+
+def _namesakes(count):
+    """Certificates of one name that all seem to be issued by that name."""
+    one = pki.cert("loop one").public_bytes(serialization.Encoding.DER)
+    serial = pki.cert("loop one").serial_number.to_bytes(20, "big").lstrip(b"\0")
+    # the same names for issuer and subject; the signatures are never looked at
+    one = one.replace(b"loop two", b"loop one")
+    assert one.count(serial) == 1
+    made = []
+    for number in range(count):
+        other = (0x11 << 8 * (len(serial) - 1)) + number
+        der = one.replace(serial, other.to_bytes(len(serial), "big"))
+        made.append(pki.x509.load_der_x509_certificate(der))
+    return made
+
+
+def _below_namesakes():
+    return pki.cert("below loop")
+
+
+def test_a_chain_of_a_thousand(monkeypatch):
+    monkeypatch.setattr(chain, "MOST_STEPS", 10**9)
+    names = [f"c{number:04}" for number in range(1500)]
+    one = pki.cert("loop one").public_bytes(serialization.Encoding.DER)
+    many = [
+        pki.x509.load_der_x509_certificate(
+            one.replace(b"loop one", upper.encode().ljust(8)).replace(
+                b"loop two", lower.encode().ljust(8)))
+        for upper, lower in itertools.pairwise(names)
+    ]  # fmt: skip
+    leaf = pki.der("below loop").replace(b"loop one", names[0].encode().ljust(8))
+    answer = TrustStore(pki.certs("root"), many).judge(leaf)
+    assert answer.reason.code in (GENERAL, NO_CHAIN)
+
+
+def test_wrong_arguments():
+    with pytest.raises(TrustError, match="no anchor"):
+        TrustStore([], tsa=pki.certs("tsa root"))
+    for wrong in ({"tsa": [b"x"]}, {"intermediates": ["ca.pem"]}, {"signers": ["a"]},
+                  {"crls": [b"x"]}, {"ocsps": [b"x"]}, {"crls": [pki.der("ca")]}):  # fmt: skip
+        with pytest.raises(TrustError):
+            TrustStore(pki.certs("root"), **wrong)
+    with pytest.raises(CertificateError):
+        store("root").judge(b"0\x00")
+
+
+def test_whatever_the_library_raises_is_a_reason(monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("no way")
+
+    monkeypatch.setattr(chain, "validate", fail)
+    answer = store("root").judge(pki.cert("leaf"))
+    assert (answer.trust, answer.reason.code) == ("untrusted", GENERAL)
+    assert "no way" in answer.reason.message
