@@ -62,7 +62,19 @@ def test_dictionary_data_are_up_to_date():
 
 
 def test_a_cold_verification_imports_nothing_it_does_not_need(test_files):
-    heavy = ["pydicom", "rich", "pyhanko_certvalidator", "asyncio", "concurrent", "dataclasses"]
+    heavy = [
+        "pydicom",
+        "rich",
+        "pyhanko_certvalidator",
+        "asyncio",
+        "concurrent",
+        "dataclasses",
+        "asn1crypto",
+        "urllib",
+        "http",
+        "pyhanko",
+        "pkcs11",
+    ]
     program = (
         "import sys; from dicomseal import verify;"
         f"verify({str(Path(test_files, 'MR_small_implicit.dcm'))!r});"

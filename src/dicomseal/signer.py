@@ -30,6 +30,8 @@ from .tags import describe, format_tag, is_signable_tag, parse_location, parse_t
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from .timestamp_protocol import TimestampAuthority
+
 MOST_MAC_IDS = 1 << 16
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
@@ -42,10 +44,18 @@ class _Request(NamedTuple):
     tags: list[int] | None
     uid: str | None
     when: datetime
+    tsa: TimestampAuthority | None
 
 
 def _request(
-    key: Any, certificate: Any, mac: str, tags: Any, uid: Any, when: Any, password: Password
+    key: Any,
+    certificate: Any,
+    mac: str,
+    tags: Any,
+    uid: Any,
+    when: Any,
+    password: Password,
+    tsa: Any,
 ) -> _Request:
     new_hasher(mac)
     when = datetime.now(UTC).astimezone() if when is None else when
@@ -59,7 +69,12 @@ def _request(
             raise UsageError(f"{format_tag(tag)} can never be signed (PS3.3 C.12.1.1.3.1.1)")
     if wanted == []:
         raise UsageError("the list of tags to sign is empty")
-    return _Request(SigningKey(key, certificate, password), mac, wanted, uid, when)
+    authority = None
+    if tsa is not None:
+        from .timestamp_protocol import authority_of
+
+        authority = authority_of(tsa)
+    return _Request(SigningKey(key, certificate, password), mac, wanted, uid, when, authority)
 
 
 def sign_file(
@@ -74,6 +89,7 @@ def sign_file(
     uid: str | None = None,
     when: datetime | None = None,
     password: Password = None,
+    tsa: str | TimestampAuthority | None = None,
 ) -> list[str]:
     """Sign a file; every byte that is not part of the signature is kept.
 
@@ -91,6 +107,8 @@ def sign_file(
         uid: Digital Signature UID; None makes a new one. Only for a single signature.
         when: Digital Signature DateTime, aware; None is now.
         password: of an encrypted key file: text, bytes, or a function that is called if needed.
+        tsa: a timestamp authority, by its address or as `TimestampAuthority`: every signature
+            gets a Certified Timestamp from it.
 
     Returns:
         The Digital Signature UIDs, one for the main data set or each item.
@@ -98,9 +116,10 @@ def sign_file(
     Raises:
         DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
             `KeyFileError` and `CertificateError` for key and certificate, `UsageError` for an
-            argument, `SigningError` for what cannot be signed as asked.
+            argument, `SigningError` for what cannot be signed as asked, `TimestampError` if the
+            authority gives no timestamp.
     """
-    request = _request(key, certificate, mac, tags, uid, when, password)
+    request = _request(key, certificate, mac, tags, uid, when, password, tsa)
     try:
         locations = [items] if isinstance(items, str) else list(items)
     except TypeError:
@@ -239,7 +258,12 @@ def _make(
     own = Index(items.encode(signature.item()))
     own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
     value = request.key.sign(hasher.digest(), request.algorithm)
-    return mac, msgspec.structs.replace(signature, signature=value)
+    signature = msgspec.structs.replace(signature, signature=value)
+    if request.tsa is not None:
+        signature = msgspec.structs.replace(
+            signature, timestamp_type=terms.CMS_TSP, timestamp=request.tsa.stamp(value)
+        )
+    return mac, signature
 
 
 def sign(
@@ -253,6 +277,7 @@ def sign(
     uid: str | None = None,
     when: datetime | None = None,
     password: Password = None,
+    tsa: str | TimestampAuthority | None = None,
 ) -> str:
     """Sign a `pydicom.Dataset` in place.
 
@@ -263,7 +288,7 @@ def sign(
         dataset: it gets a MAC Parameters and a Digital Signatures Sequence, or one more item in
             them.
         item: the location of an item to sign instead of the main data set.
-        key, certificate, mac, tags, uid, when, password: as for `sign_file`.
+        key, certificate, mac, tags, uid, when, password, tsa: as for `sign_file`.
 
     Returns:
         The Digital Signature UID.
@@ -274,7 +299,7 @@ def sign(
     from .dataset import signable_tags, stream_dataset, transfer_syntax_of
 
     require_dataset(dataset, "sign")
-    request = _request(key, certificate, mac, tags, uid, when, password)
+    request = _request(key, certificate, mac, tags, uid, when, password, tsa)
     scope, ancestors = _walk_to(dataset, item)
     chosen = list(_choose(signable_tags(scope, ancestors), request.tags))
     mac_ids = {

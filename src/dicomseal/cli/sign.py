@@ -9,7 +9,7 @@ import click
 
 from ..errors import KeyFileError, UsageError
 from ..signer import sign_file
-from ..terms import MAC_ALGORITHMS
+from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 
 _EPILOG = """\b
 The password of an encrypted key comes from --password-env, --password-file, or a prompt.
@@ -58,6 +58,23 @@ Examples:
     "--password-env", metavar="NAME", help="Environment variable with the key's password."
 )
 @click.option("--password-file", metavar="FILE", help="File with the key's password.")
+@click.option("--tsa", metavar="URL", help="Timestamp authority: add a Certified Timestamp of it.")
+@click.option(
+    "--tsa-mac",
+    type=click.Choice(TIMESTAMP_ALGORITHMS),
+    default="SHA256",
+    show_default=True,
+    help="Hash of the timestamp's imprint.",
+)
+@click.option("--tsa-policy", metavar="OID", help="Policy that the authority shall follow.")
+@click.option(
+    "--tsa-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give the authority up after so long.",
+)
 def command(
     source: str,
     target: str,
@@ -68,11 +85,20 @@ def command(
     items: tuple[str, ...],
     password_env: str | None,
     password_file: str | None,
+    tsa: str | None,
+    tsa_mac: str,
+    tsa_policy: str | None,
+    tsa_timeout: float,
 ) -> None:
     """Sign the object IN and write it to OUT, which may be the same file.
 
     Every byte that is not part of the signature is kept.
     """  # fmt: skip
+    authority = None
+    if tsa is not None:
+        from ..timestamp_protocol import TimestampAuthority
+
+        authority = TimestampAuthority(tsa, tsa_mac, tsa_policy, tsa_timeout)
     uids = sign_file(
         source,
         target,
@@ -82,6 +108,7 @@ def command(
         tags=tags or None,
         items=items,
         password=lambda: _password(key, password_env, password_file),
+        tsa=authority,
     )
     for uid in uids:
         click.echo(uid)
