@@ -21,6 +21,7 @@ from .report import Reason, TimestampReport
 
 # the imprint's hash, as asn1crypto names it -> as hashlib does
 _STRONG = {
+    "sha224": "sha224",
     "sha256": "sha256",
     "sha384": "sha384",
     "sha512": "sha512",
@@ -30,7 +31,7 @@ _STRONG = {
     "sha3_512": "sha3_512",
 }
 # computed to tell a wrong imprint from a weak one; a timestamp with one of these never counts
-_WEAK = {"md5": "md5", "sha1": "sha1", "ripemd160": "ripemd160", "sha224": "sha224"}
+_WEAK = {"md5": "md5", "sha1": "sha1", "ripemd160": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _TIME_STAMPING = "time_stamping"

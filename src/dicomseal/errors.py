@@ -13,6 +13,7 @@ __all__ = [
     "DicomSealError",
     "EncodingError",
     "KeyFileError",
+    "KeyFileWarning",
     "MalformedError",
     "SigningError",
     "SourceError",
@@ -87,6 +88,14 @@ class KeyFileError(DicomSealError):
     """A private key that cannot be read, or does not belong to the certificate."""
 
     code = "key"
+
+
+class KeyFileWarning(UserWarning):
+    """A file with a private key or a password that others than its owner may read or write.
+
+    The one warning of dicomseal: what was asked for is done all the same. The command says it on
+    standard error.
+    """
 
 
 class TrustError(DicomSealError):

@@ -39,9 +39,9 @@ class SigningKey:
     """A private key, its certificate, and the check that they belong together.
 
     Args:
-        key: a `cryptography` private key, a path to one, or a `DigestSigner`.
+        key: a `cryptography` private key, a path to one, a ``pkcs11:`` URI, or a `DigestSigner`.
         certificate: a `cryptography` certificate, its DER, or a path; None where ``key`` is a
-            PKCS#12 file that holds it.
+            PKCS#12 file or a PKCS#11 token that holds it.
         password: of an encrypted key file: text, bytes, or a function that is called if needed.
 
     Raises:
@@ -50,7 +50,12 @@ class SigningKey:
     """
 
     def __init__(self, key: Any, certificate: Any = None, password: Password = None) -> None:
-        if isinstance(key, (str, os.PathLike)):
+        if isinstance(key, str) and key.startswith("pkcs11:"):
+            from .pkcs11_key import Pkcs11Key
+
+            key = Pkcs11Key(key, password)
+            certificate = key.certificate() if certificate is None else certificate
+        elif isinstance(key, (str, os.PathLike)):
             key, included = load_key(key, password)
             certificate = included if certificate is None else certificate
         self._key = key
@@ -80,6 +85,8 @@ class SigningKey:
                 value = certificate.sign_mac(self._key, digest, algorithm)
             else:
                 value = bytes(self._key.sign(digest, algorithm))
+        except KeyFileError:
+            raise
         except Exception as error:  # whatever an HSM's own code raises
             raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from error
         if not certificate.verify_mac(self.certificate.public_key, digest, algorithm, value):
@@ -106,7 +113,9 @@ def _public_bytes(key: Any) -> bytes:
 
 def _certificate(source: Any) -> Certificate:
     if source is None:
-        raise CertificateError("there is no certificate: none was given, and no PKCS#12 holds one")
+        raise CertificateError(
+            "there is no certificate: none was given, and none is beside the key"
+        )
     if isinstance(source, (str, os.PathLike)):
         try:
             source = load_certificates(source)[0]

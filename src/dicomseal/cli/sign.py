@@ -12,12 +12,14 @@ from ..signer import sign_file
 from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 
 _EPILOG = """\b
-The password of an encrypted key comes from --password-env, --password-file, or a prompt.
+The password of an encrypted key, or the PIN of a token, comes from --password-env, --password-file, or a prompt.
 
 \b
 Examples:
   dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem
   dicomseal sign plan.dcm plan.dcm --key signer.p12 --item "BeamSequence[0]"
+  dicomseal sign in.dcm out.dcm --key "pkcs11:token=archive;object=signer"
+  dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem --tsa http://tsa.example/
 """
 
 
@@ -27,11 +29,13 @@ Examples:
 @click.option(
     "--key",
     required=True,
-    metavar="FILE",
-    help="Private key: PEM, DER, PKCS#8 (encrypted or not) or PKCS#12.",
+    metavar="FILE|URI",
+    help="Private key: PEM, DER, PKCS#8 (encrypted or not), PKCS#12, or a pkcs11: URI.",
 )
 @click.option(
-    "--cert", metavar="FILE", help="The signer's certificate, PEM or DER; PKCS#12 brings its own."
+    "--cert",
+    metavar="FILE",
+    help="The signer's certificate, PEM or DER; PKCS#12 and tokens bring their own.",
 )
 @click.option(
     "--mac",
@@ -130,7 +134,8 @@ def _password(key: str, variable: str | None, file: str | None) -> str:
             raise UsageError(f"--password-file: {file}: no text in UTF-8") from None
     if not sys.stdin.isatty():
         raise KeyFileError(
-            f"{key}: the key is encrypted; give --password-env or --password-file", "password"
+            f"{key}: a password or PIN is needed; give --password-env or --password-file",
+            "password",
         )
     answer: str = click.prompt(f"password of {key}", hide_input=True, err=True)
     return answer
