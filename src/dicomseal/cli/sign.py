@@ -12,7 +12,8 @@ from ..signer import sign_file
 from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 
 _EPILOG = """\b
-The password of an encrypted key, or the PIN of a token, comes from --password-env, --password-file, or a prompt.
+The password of an encrypted key, or the PIN of a token, comes from --password-env,
+--password-file, or a prompt.
 
 \b
 Examples:
