@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec.structs import replace
 
 from . import certificate, report, terms
 from .certificate import Certificate
 from .errors import CertificateError, TimestampError
 from .report import Reason, TimestampReport
+from .trust import TIME_STAMPING
+
+if TYPE_CHECKING:
+    from .trust import TrustStore
 
 # the imprint's hash, as asn1crypto names it -> as hashlib does
 _STRONG = {
@@ -34,9 +42,6 @@ _STRONG = {
 _WEAK = {"md5": "md5", "sha1": "sha1", "ripemd160": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
-_TIME_STAMPING = "time_stamping"
-
-Judge: TypeAlias = Callable[[Certificate, "list[bytes]", datetime], "tuple[str, Reason | None]"]
 
 
 class Token(NamedTuple):
@@ -201,7 +206,7 @@ def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
     from asn1crypto import x509
 
     sid = token.signed_data["signer_infos"][0]["sid"]
-    for number, der in enumerate((*token.certificates, *candidates)):
+    for number, der in enumerate(chain(token.certificates, candidates)):
         try:
             one = x509.Certificate.load(der)
             if sid.name == "issuer_and_serial_number":
@@ -302,60 +307,23 @@ def _run(work: Awaitable[Any]) -> Any:
         return thread.submit(lambda: asyncio.run(main())).result()
 
 
-def purpose_trouble(authority: Certificate) -> Reason | None:
-    """Why a certificate is none of a timestamp authority (RFC 3161 2.3), or None."""
-    from asn1crypto import x509
-
-    parsed = x509.Certificate.load(authority.der)
-    usage = parsed.extended_key_usage_value
-    name = authority.signer.subject
-    if usage is None or usage.native != [_TIME_STAMPING]:
-        said = "no extended key usage" if usage is None else ", ".join(map(str, usage.native))
-        return Reason(
-            "CHAIN_CONSTRAINTS_FAILURE",
-            f"the certificate of {name} is not for timestamps alone (it has {said})",
-        )
-    if "extended_key_usage" not in parsed.critical_extensions:
-        return Reason(
-            "CHAIN_CONSTRAINTS_FAILURE",
-            f"the extended key usage in the certificate of {name} is not critical",
-        )
-    return None
-
-
 def check(
-    der: bytes,
-    kind: str,
-    signature: bytes,
-    judge: Judge | None,
-    moment: datetime,
-    candidates: Iterable[bytes] = (),
+    der: bytes, kind: str, signature: bytes, store: TrustStore | None, moment: datetime
 ) -> TimestampReport:
     """All that is to be said of a Certified Timestamp.
 
     Args:
-        der, kind, signature, candidates: as for `verify_token`.
-        judge: says whether the authority's certificate is trusted, given the certificates that
-            came with it (never anchors) and the time of the token; None if nobody is trusted.
+        der, kind, signature: as for `verify_token`.
+        store: who is trusted for timestamps; the authority is judged at the time of the token, and
+            the certificates that came with it may stand in between, never become anchors.
         moment: the time of validation, aware; a token from after it is not believed.
 
     Returns:
         The report; the timestamp's time counts only if it is intact and trusted.
     """
-    found = verify_token(der, signature, candidates, kind)
+    found = verify_token(der, signature, _known(store), kind)
     token, authority = found.token, found.authority
-    trust, reason = report.NOT_CHECKED, found.reason
-    if found.integrity == report.INTACT and judge is not None and token and authority:
-        reason = found.weak or purpose_trouble(authority)
-        if reason is None and token.time > moment:
-            reason = Reason(
-                "TIMESTAMP_ORDER_FAILURE",
-                f"it is from {token.time.isoformat()}, after the time of validation",
-            )
-        trust = report.UNTRUSTED
-        if reason is None:
-            trust, reason = judge(authority, token.certificates, token.time)
-    return TimestampReport(
+    made = TimestampReport(
         time=token.time.isoformat() if token else None,
         authority=authority.signer.subject if authority else None,
         policy=token.policy if token else None,
@@ -363,6 +331,33 @@ def check(
         imprint=token.algorithm.upper().replace("_", "-") if token else None,
         accuracy=token.accuracy if token else None,
         integrity=found.integrity,
-        trust=trust,
-        reason=reason,
+        reason=found.reason,
     )
+    if found.integrity != report.INTACT or token is None or authority is None:
+        return made
+    if store is None or not store.tsa:
+        return made
+    reason = found.weak
+    if reason is None and token.time > moment:
+        reason = Reason(
+            "TIMESTAMP_ORDER_FAILURE",
+            f"it is from {token.time.isoformat()}, after the time of validation",
+        )
+    if reason is not None:
+        return replace(made, trust=report.UNTRUSTED, reason=reason)
+    judged = store.judge(
+        authority, token.time, purpose=TIME_STAMPING, others=tuple(token.certificates)
+    )
+    return replace(
+        made,
+        trust=judged.trust,
+        reason=judged.reason,
+        revocation=judged.revocation,
+        weak=judged.weak,
+    )
+
+
+def _known(store: TrustStore | None) -> Iterator[bytes]:
+    """Certificates among which an authority's may be that a token leaves out."""
+    for one in (*store.tsa, *store.intermediates) if store else ():
+        yield one.public_bytes(Encoding.DER)

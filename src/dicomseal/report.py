@@ -42,7 +42,9 @@ class TimestampReport(msgspec.Struct, frozen=True, kw_only=True):
         integrity: ``intact`` if it is of this very signature and was signed by the authority;
             ``altered``, ``unverifiable``; None if it was not checked.
         trust: whether the authority is ``trusted``; judged at the time of the timestamp.
+        revocation: of the authority's chain, as in `SignatureReport`.
         reason: why it is not intact, or not trusted; or None.
+        weak: what in the authority's chain is no longer strong.
     """
 
     time: str | None = None
@@ -53,7 +55,9 @@ class TimestampReport(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: float | None = None
     integrity: str | None = None
     trust: str = NOT_CHECKED
+    revocation: str = NOT_CHECKED
     reason: Reason | None = None
+    weak: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:

@@ -12,11 +12,15 @@ import secrets
 import time
 import urllib.error
 import urllib.request
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .certified_timestamp import Token, purpose_trouble, read, verify_token
+from .certified_timestamp import Token, read, verify_token
 from .errors import TimestampError, UsageError
 from .terms import TIMESTAMP_ALGORITHMS
+
+if TYPE_CHECKING:
+    from .certificate import Certificate
+    from .report import Reason
 
 MOST_BYTES = 1 << 20  # of a response, as of any value that is read from an object
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
@@ -188,7 +192,7 @@ def accept(response: bytes, signature: bytes, request: Request | None = None) ->
     found = verify_token(der, signature)
     reason = found.reason or found.weak
     if reason is None and found.authority is not None:
-        reason = purpose_trouble(found.authority)
+        reason = _purpose(found.authority)
     if found.integrity is None:
         raise TimestampError(
             "a timestamp is only taken once it is verified, and pyHanko is not installed: "
@@ -200,6 +204,19 @@ def accept(response: bytes, signature: bytes, request: Request | None = None) ->
     if reason is not None and not (bare and request is not None and not request.certificate):
         raise TimestampError(f"the timestamp was not taken: {reason.message}")
     return der
+
+
+def _purpose(authority: Certificate) -> Reason | None:
+    """Why a certificate is none of a timestamp authority, or None."""
+    from asn1crypto import x509
+
+    from .chain import Unacceptable, check_time_stamping
+
+    try:
+        check_time_stamping(x509.Certificate.load(authority.der))
+    except Unacceptable as error:
+        return error.reason
+    return None
 
 
 class TimestampAuthority:

@@ -22,6 +22,7 @@ from .integrity import Broken, Check, Scope
 from .part10 import Part10, Reader
 from .policy import WEAK_CHOICES
 from .report import ErrorReport, ObjectReport, Reason, SignatureReport
+from .signature_timestamp import examine, missing, proven
 from .signature_trust import judge
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     limits: _record.Limits = _record.Limits()
 
 
-REQUIREMENTS = ("signature",)
+REQUIREMENTS = ("signature", "timestamp")
 
 
 def verify(
@@ -75,7 +76,9 @@ def verify(
         weak: ``accept``, ``warn`` or ``reject`` algorithms and keys that are no longer strong;
             None is as the policy of ``trust`` says.
         integrity_only: skip trust; intact signatures are then enough to pass.
-        require: what must be there: ``"signature"`` makes an unsigned object fail.
+        require: what must be there: ``"signature"`` makes an unsigned object fail; with
+            ``"timestamp"`` a signature of the main data set must have a Certified Timestamp that
+            counts.
         accept_legacy: accept signatures over encapsulated Pixel Data that dcmsign made before
             3.5.4, which hashed the lengths of fragments too. A message always says so.
         limits: what a hostile object may cost.
@@ -90,7 +93,9 @@ def verify(
     require = frozenset([require] if isinstance(require, str) else require)
     unknown = require - frozenset(REQUIREMENTS)
     if unknown:
-        raise UsageError(f"cannot require {', '.join(sorted(unknown))}: only a signature")
+        raise UsageError(
+            f"cannot require {', '.join(sorted(unknown))}: only {' or '.join(REQUIREMENTS)}"
+        )
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
     if trust is not None and not hasattr(trust, "judge"):
@@ -186,6 +191,10 @@ def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: 
     if "signature" in options.require and not any(s.location == "" for s in live):
         what = "it is unsigned" if not live else "only items of it are signed"
         reasons.insert(0, Reason("SIGNED_DATA_NOT_FOUND", f"a signature is required, and {what}"))
+    if "timestamp" in options.require:
+        lacking = missing(live)
+        if lacking is not None:
+            reasons.append(lacking)
     if reasons:
         return report.FAILED
     if not live:
@@ -197,6 +206,8 @@ def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: 
         return report.INDETERMINATE
     if any(s.trust_reason for s in live if s.trust == report.NOT_CHECKED):
         return report.INDETERMINATE  # weak, and that is rejected
+    if "timestamp" in options.require and not proven(live):
+        return report.INDETERMINATE
     if options.integrity_only or {s.trust for s in live} == {report.TRUSTED}:
         return report.PASSED
     return report.INDETERMINATE
@@ -228,14 +239,14 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
             check.run()
         except Broken as broken:
             integrity, reason = broken.integrity, broken.reason
-    judged = judge(check, integrity, when, options)
+    stamp = examine(check, integrity, when, options)
+    judged = judge(check, integrity, when, options, stamp.proven)
     if when is None:
         check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
     elif when.tzinfo is None:
         check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
     check.messages += judged.messages
-    if stored.timestamp:
-        check.messages.append("its Certified Timestamp (0400,0310) was not checked")
+    check.messages += stamp.messages
     mac, signer = check.mac, check.certificate
     if integrity == report.INTACT and mac and _relabelled(scope, mac.transfer_syntax):
         check.messages.append(
@@ -258,6 +269,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         judged_by=judged.by,
         revocation=judged.revocation,
         signer=signer.signer if signer else None,
+        timestamp=stamp.report,
         weak=judged.weak,
         messages=tuple(check.messages),
         signed_elements=check.coverage.signed,

@@ -11,7 +11,7 @@ import click
 
 from .. import report
 from ..report import ErrorReport, ObjectReport
-from ..verifier import Options, verify_with
+from ..verifier import REQUIREMENTS, Options, verify_with
 from .trust_options import trust_options, verification
 
 _EPILOG = """\b
@@ -34,7 +34,7 @@ Examples:
 )
 @click.option(
     "--require",
-    type=click.Choice(["signature"]),
+    type=click.Choice(REQUIREMENTS),
     multiple=True,
     help="Fail an object that does not have it.",
 )
