@@ -42,6 +42,7 @@ _STRONG = {
 _WEAK = {"md5": "md5", "sha1": "sha1", "ripemd160": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
+_LONGEST = 200  # characters of what a library says; some numbers in it have thousands of digits
 
 
 class Token(NamedTuple):
@@ -132,7 +133,13 @@ def read(der: bytes) -> Token:
             signed_data,
         )  # fmt: skip
     except _UNPARSABLE as error:
-        raise TimestampError(f"it cannot be parsed: {str(error).splitlines()[0]}") from None
+        raise TimestampError(f"it cannot be parsed: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """What a library said, short enough for a report."""
+    text = str(error).partition("\n")[0]
+    return text[:_LONGEST] or type(error).__name__
 
 
 def _seconds(spread: dict[str, int | None]) -> float:
@@ -175,6 +182,9 @@ def verify_token(
         )
     except _Refused as refused:
         return Verified(refused.integrity, refused.reason, None, token, authority)
+    except _UNPARSABLE as error:  # asn1crypto parses a part when it is first looked at
+        reason = Reason("FORMAT_FAILURE", f"the token is broken: {first_line(error)}")
+        return Verified(report.ALTERED, reason, None, token, authority)
 
 
 def _check_imprint(token: Token, signature: bytes) -> Reason | None:
@@ -255,7 +265,7 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     except Exception as error:  # noqa: BLE001
         # whatever a hostile token brings out of a library: it does not count, and is told
         raise _Refused(
-            report.ALTERED, "FORMAT_FAILURE", f"the token cannot be verified: {error}"
+            report.ALTERED, "FORMAT_FAILURE", f"the token cannot be verified: {first_line(error)}"
         ) from None
     if status["signing_cert"].dump() != authority.der:
         # two certificates with one name and number: the one judged must be the one that verified

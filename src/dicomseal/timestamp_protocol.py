@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .certified_timestamp import Token, read, verify_token
+from .certified_timestamp import Token, first_line, read, verify_token
 from .errors import TimestampError, UsageError
 from .terms import TIMESTAMP_ALGORITHMS
 
@@ -91,9 +91,7 @@ class Request(NamedTuple):
                 made["cert_req"].native,
             )
         except _UNPARSABLE as error:
-            raise TimestampError(
-                f"it is no timestamp request: {str(error).splitlines()[0]}"
-            ) from None
+            raise TimestampError(f"it is no timestamp request: {first_line(error)}") from None
 
     def encode(self) -> bytes:
         """The request in DER, as ``openssl ts`` and dcmsign read it."""
@@ -170,7 +168,7 @@ def token_of(response: bytes) -> bytes:
             raise TimestampError("the response holds no timestamp")
         der = made["time_stamp_token"].dump()
     except _UNPARSABLE as error:
-        raise TimestampError(f"it is no timestamp response: {str(error).splitlines()[0]}") from None
+        raise TimestampError(f"it is no timestamp response: {first_line(error)}") from None
     return der
 
 
