@@ -39,7 +39,7 @@ _STRONG = {
     "sha3_512": "sha3_512",
 }
 # computed to tell a wrong imprint from a weak one; a timestamp with one of these never counts
-_WEAK = {"md5": "md5", "sha1": "sha1", "ripemd160": "ripemd160"}
+_WEAK = {"md5": "md5", "sha1": "sha1", "1.3.36.3.2.1": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _LONGEST = 200  # characters of what a library says; some numbers in it have thousands of digits
@@ -188,14 +188,14 @@ def verify_token(
 
 
 def _check_imprint(token: Token, signature: bytes) -> Reason | None:
-    name = _STRONG.get(token.algorithm) or _WEAK.get(token.algorithm)
+    name = _hash_name(token)
     try:
-        digest = hashlib.new(name or "", signature).digest()
+        digest = hashlib.new(name, signature).digest()
     except ValueError:
         raise _Refused(
             report.UNVERIFIABLE,
             "CRYPTO_CONSTRAINTS_FAILURE",
-            f"its imprint is hashed with {token.algorithm}, which is not known",
+            f"its imprint is hashed with {name}, which is not known",
         ) from None
     if digest != token.imprint:
         raise _Refused(
@@ -206,9 +206,13 @@ def _check_imprint(token: Token, signature: bytes) -> Reason | None:
     if token.algorithm in _WEAK:
         return Reason(
             "CRYPTO_CONSTRAINTS_FAILURE",
-            f"its imprint is hashed with {token.algorithm}, which no longer proves anything",
+            f"its imprint is hashed with {name.upper()}, which no longer proves anything",
         )
     return None
+
+
+def _hash_name(token: Token) -> str:
+    return _STRONG.get(token.algorithm) or _WEAK.get(token.algorithm) or token.algorithm
 
 
 def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
@@ -338,7 +342,7 @@ def check(
         authority=authority.signer.subject if authority else None,
         policy=token.policy if token else None,
         serial=f"{token.serial:X}" if token else None,
-        imprint=token.algorithm.upper().replace("_", "-") if token else None,
+        imprint=_hash_name(token).upper() if token else None,
         accuracy=token.accuracy if token else None,
         integrity=found.integrity,
         reason=found.reason,

@@ -7,6 +7,7 @@ those of ``openssl ts`` and of dcmsign. Every other byte of the object is kept.
 from __future__ import annotations
 
 import os
+import struct
 
 from . import certificate as certificates
 from . import digital_signature, terms
@@ -136,8 +137,15 @@ def _without_timestamp(index: Index, name: str, uid: str | None) -> tuple[int, D
 
 
 def encode_uid(uid: str) -> bytes:
-    """A UID file, by which dcmsign knows the signature that a response belongs to."""
-    return items.encode([items.text(terms.DIGITAL_SIGNATURE_UID, "UI", uid)], implicit=True)
+    """A UID file, by which dcmsign knows the signature that a response belongs to.
+
+    It is a DICOM file (PS3.10) with nothing in it but Digital Signature UID (0400,0100).
+    """
+    syntax = items.text(terms.TRANSFER_SYNTAX_UID, "UI", terms.EXPLICIT_VR_LITTLE_ENDIAN)
+    meta = items.encode([syntax])
+    length = items.encode([(0x00020000, "UL", struct.pack("<L", len(meta)))])
+    data = items.encode([items.text(terms.DIGITAL_SIGNATURE_UID, "UI", uid)])
+    return b"\0" * 128 + b"DICM" + length + meta + data
 
 
 def read_uid(path: str | os.PathLike[str]) -> str:
