@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -125,6 +126,30 @@ def _pairs(text: str, sign: str, known: set[str], where: str) -> Iterator[tuple[
             raise UsageError(f"{name} in the PKCS#11 URI is no UTF-8") from None
 
 
+class _Login:
+    """A session with a token, which all keys of this process on that token share.
+
+    It ends with the last of them, for a token has few sessions. To end one of several would be no
+    good: closing it logs out, and that ends the use of every private key in the process.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        end = weakref.finalize(self, _close, session, os.getpid())
+        end.atexit = False  # the library's own end ends them all
+
+
+_logins: weakref.WeakValueDictionary[tuple[str, int, int], _Login] = weakref.WeakValueDictionary()
+
+
+def _close(session: Any, process: int) -> None:
+    if process == os.getpid():
+        from pkcs11 import PKCS11Error
+
+        with contextlib.suppress(PKCS11Error):  # the token was pulled out, perhaps
+            session.close()
+
+
 # which process initialized each library: a child must not use what its parent opened
 _initialized: dict[str, int] = {}
 
@@ -143,13 +168,17 @@ class Pkcs11Key:
     def __init__(
         self, uri: str, pin: bytes | str | Callable[[], bytes | str | None] | None = None
     ) -> None:
-        self.uri = Pkcs11Uri(uri)
+        self.uri, self._text = Pkcs11Uri(uri), uri
         self._given = pin
         self._pin: str | None = None
         self._process = 0
-        self._session: Any = None
+        self._login: _Login | None = None
         self._key: Any = None
         self._refused = ""
+
+    def __reduce__(self) -> Any:
+        """For other processes: the name and the PIN travel, the session does not."""
+        return Pkcs11Key, (self._text, self._given if self._pin is None else self._pin)
 
     def sign(self, digest: bytes, algorithm: str) -> bytes:
         """The signature value over a MAC, see `DigestSigner.sign`.
@@ -184,16 +213,13 @@ class Pkcs11Key:
 
             key = self._open()
             wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: key.id}
-            for found in self._session.get_objects(wanted):
+            for found in key.session.get_objects(wanted):
                 return bytes(found[Attribute.VALUE])
             return None
 
     def close(self) -> None:
-        """End the session; the next use opens another."""
-        if self._session is not None and self._process == os.getpid():
-            with self._errors():
-                self._session.close()
-        self._session = self._key = None
+        """Let the session go; the next use opens another. It ends with the token's last key."""
+        self._login = self._key = None
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -213,7 +239,10 @@ class Pkcs11Key:
         except exceptions.PinLocked:
             raise KeyFileError(f"{self.uri}: the PIN is locked", "password") from None
         except exceptions.PKCS11Error as error:
-            self._session = self._key = None
+            for place, login in list(_logins.items()):
+                if login is self._login:  # it may be what is broken: nobody shall take it up again
+                    del _logins[place]
+            self.close()
             said = str(error) or type(error).__name__
             raise KeyFileError(f"{self.uri}: the token says: {said}") from None
 
@@ -222,11 +251,14 @@ class Pkcs11Key:
             return self._key
         if self._refused:
             raise KeyFileError(self._refused, "password")
-        self._session = self._key = None
+        self.close()
         token = self._token()
-        self._session = self._login(token)
-        self._process = os.getpid()
-        self._key = self._find(self._session)
+        place = self.uri.module, token.slot.slot_id, os.getpid()
+        login = _logins.get(place)
+        if login is None:
+            login = _logins[place] = _Login(self._open_session(token))
+        self._login, self._process = login, os.getpid()
+        self._key = self._find(login.session)
         return self._key
 
     def _token(self) -> Any:
@@ -259,7 +291,7 @@ class Pkcs11Key:
             and path.get("slot-id") in (None, str(token.slot.slot_id))
         )
 
-    def _login(self, token: Any) -> Any:
+    def _open_session(self, token: Any) -> Any:
         import pkcs11
 
         pin: Any = None
@@ -269,7 +301,7 @@ class Pkcs11Key:
             pin = self._ask()
         try:
             return token.open(user_pin=pin)
-        except pkcs11.UserAlreadyLoggedIn:  # by another key of this process; it holds for all
+        except pkcs11.UserAlreadyLoggedIn:  # by other code in this process; it holds for all
             return token.open()
 
     def _ask(self) -> str:
