@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -124,6 +126,14 @@ def _pairs(text: str, sign: str, known: set[str], where: str) -> Iterator[tuple[
             yield name, raw if name in ("id", "serial") else raw.decode()
         except ValueError:
             raise UsageError(f"{name} in the PKCS#11 URI is no UTF-8") from None
+
+
+# SoftHSM 2.6 fails now and then where two processes begin at once (its files are read half-written)
+_PAUSES = (0.02, 0.1, 0.3)
+
+
+class _NoTokenError(KeyFileError):
+    """No token of this description; perhaps not yet."""
 
 
 class _Login:
@@ -251,7 +261,21 @@ class Pkcs11Key:
             return self._key
         if self._refused:
             raise KeyFileError(self._refused, "password")
-        self.close()
+        from pkcs11 import exceptions
+
+        for pause in _PAUSES:
+            self.close()
+            try:
+                return self._open_once()
+            except (exceptions.GeneralError, _NoTokenError):
+                name = self.uri.module
+                if any((place[0], place[2]) == (name, os.getpid()) for place in _logins):
+                    raise  # to begin anew would end the sessions that are in use
+                time.sleep(pause * (1 + random.random()))  # noqa: S311 - so that they part
+                _initialized[name] = 0
+        return self._open_once()
+
+    def _open_once(self) -> Any:
         token = self._token()
         place = self.uri.module, token.slot.slot_id, os.getpid()
         login = _logins.get(place)
@@ -279,7 +303,8 @@ class Pkcs11Key:
         found = [token for token in found if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
         if len(found) != 1:
             what = "no token" if not found else f"{len(found)} tokens"
-            raise KeyFileError(f"{self.uri}: {what} of this description in {name}", "not_found")
+            kind = KeyFileError if found else _NoTokenError
+            raise kind(f"{self.uri}: {what} of this description in {name}", "not_found")
         return found[0]
 
     def _is_wanted(self, token: Any) -> bool:
