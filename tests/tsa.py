@@ -102,18 +102,20 @@ def der(name: str) -> bytes:
 
 def crl(reason: x509.ReasonFlags | None, days_ago: float) -> bytes:
     """The root's list, with the authority "revoked" on it."""
+    since = pki.NOW - timedelta(days=days_ago)
+    issued = max(since + timedelta(hours=1), pki.NOW - timedelta(days=1))
     entry = (
         x509.RevokedCertificateBuilder()
         .serial_number(certificate("revoked").serial_number)
-        .revocation_date(pki.NOW - timedelta(days=days_ago))
+        .revocation_date(since)
     )
     if reason is not None:
         entry = entry.add_extension(x509.CRLReason(reason), critical=False)
     made = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(_name("tsa root"))
-        .last_update(pki.NOW - timedelta(days=1))
-        .next_update(pki.NOW + timedelta(days=7))
+        .last_update(issued)
+        .next_update(issued + timedelta(days=7))
         .add_revoked_certificate(entry.build())
     )
     return made.sign(key("tsa root"), hashes.SHA256()).public_bytes(Encoding.DER)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from . import canonical
     from ._record import Limits
     from .remover import remove, remove_file
-    from .report import ObjectReport, SignatureReport
+    from .report import ObjectReport, SignatureReport, TimestampReport
     from .signer import sign, sign_file
+    from .timestamp_protocol import TimestampAuthority
     from .trust import TrustStore
     from .verifier import verify
 
@@ -29,6 +30,8 @@ __all__ = [
     "Limits",
     "ObjectReport",
     "SignatureReport",
+    "TimestampAuthority",
+    "TimestampReport",
     "TrustStore",
     "VerificationError",
     "__version__",
@@ -45,6 +48,8 @@ _HOMES = {
     "Limits": "_record",
     "ObjectReport": "report",
     "SignatureReport": "report",
+    "TimestampAuthority": "timestamp_protocol",
+    "TimestampReport": "report",
     "TrustStore": "trust",
     "canonical": "canonical",
     "remove": "remover",

@@ -207,7 +207,7 @@ class Pkcs11Key:
                 return bytes(key.sign(info, mechanism=Mechanism.RSA_PKCS))
             if key.key_type == KeyType.EC:
                 # r and s come as bare numbers; the object holds them in DER (RFC 3279)
-                return encode_ecdsa_signature(key.sign(digest, mechanism=Mechanism.ECDSA))
+                return bytes(encode_ecdsa_signature(key.sign(digest, mechanism=Mechanism.ECDSA)))
             raise KeyFileError(
                 f"{self.uri}: a key of the type {key.key_type.name} cannot sign here"
             )
