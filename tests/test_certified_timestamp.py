@@ -17,7 +17,8 @@ from tsa import Raw, Tsa
 
 from dicomseal import TrustStore, certified_timestamp, sign_file, verify
 from dicomseal.certified_timestamp import verify_token
-from dicomseal.errors import UsageError
+from dicomseal.errors import TimestampError, UsageError
+from dicomseal.timestamp_protocol import accept
 
 ANCHOR = (pki.member("root").certificate,)
 
@@ -295,6 +296,12 @@ def test_no_certificate_of_an_authority(stamped, name):
     path = stamped(lambda value: careless_token(name, value))
     report = verify(path, trust=store())
     broken(report, "intact", "untrusted", "CHAIN_CONSTRAINTS_FAILURE", "timestamp")
+
+
+@pytest.mark.parametrize("name", ["no usage", "not critical", "two usages"])
+def test_none_is_taken_from_such_an_authority(name):
+    with pytest.raises(TimestampError, match=r"not taken: the certificate of CN=Test .* TSA"):
+        accept(careless_token(name, b"value"), b"value")
 
 
 def careless_token(name, value, change=lambda token: token):

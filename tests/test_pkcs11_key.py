@@ -198,6 +198,7 @@ assert "pkcs11" not in sys.modules  # nothing is opened, not even imported, befo
 
 def work(who):
     value = made.sign(bytes(32), "SHA256")  # verified with the certificate before it comes back
+    assert made._key._process == os.getpid()  # a session of its own; SoftHSM would let it pass
     os.write(1, f"{{who}} {{len(value) > 60}}\\n".encode())
 
 def child(who):
@@ -283,16 +284,20 @@ def test_no_pin(hsm):
     assert caught.value.code == "password"
 
 
-def test_a_wrong_pin_is_tried_once(hsm):
+def test_a_wrong_pin_is_tried_once(hsm, monkeypatch):
     """A token locks itself after a few wrong ones."""
     gc.collect()
-    asked = []
+    asked, tried = [], []
+    real = Pkcs11Key._open_session
+    monkeypatch.setattr(
+        Pkcs11Key, "_open_session", lambda key, token: tried.append(1) or real(key, token)
+    )
     key = Pkcs11Key(URI, lambda: asked.append(1) or "999999")
     for _ in range(3):
         with pytest.raises(KeyFileError, match="the PIN is wrong") as caught:
             key.sign(bytes(32), "SHA256")
         assert (caught.value.code, "999999" in str(caught.value)) == ("password", False)
-    assert asked == [1]
+    assert (asked, tried) == ([1], [1])
     signing = SigningKey(Pkcs11Key(URI, "999999"), hsm.file("rsa"))
     with pytest.raises(KeyFileError) as caught:
         signing.sign(bytes(32), "SHA256")
