@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from types import ModuleType
 from typing import Any
 
 import pydicom
 import pytest
 
+from dicomseal import cli
 from dicomseal._record import Coverage
 
 TWINS = {"cython": "c", "python": "py"}
@@ -62,6 +64,8 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         module = importlib.import_module(user)
         monkeypatch.setattr(module, "Index", chosen.Index)
         monkeypatch.setattr(module, "Encoder", chosen.Encoder)
+    if chosen.name == "python":
+        monkeypatch.setattr("dicomseal.part10.quick_file", None)
     return chosen
 
 
@@ -69,3 +73,19 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_files() -> str:
     """The folder of the files that come with pydicom."""
     return os.path.join(os.path.dirname(pydicom.__file__), "data", "test_files")
+
+
+@pytest.fixture
+def run(capfdbinary, monkeypatch):
+    """Run the command in this process: exit code, standard output, standard error."""
+
+    def inner(*args):
+        monkeypatch.setattr(sys, "argv", ["dicomseal", *map(os.fspath, args)])
+        capfdbinary.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = (text.decode("latin-1") for text in capfdbinary.readouterr())
+        assert "Traceback" not in out + err
+        return caught.value.code or 0, out, err
+
+    return inner

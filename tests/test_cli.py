@@ -14,27 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from pydicom import dcmread
 
-from dicomseal import __version__, cli, sign_file, verify
+from dicomseal import __version__, sign_file, verify
 from dicomseal.certificate import verify_mac
 
 COMMANDS = ["verify", "sign", "remove", "dump", "demo"]
 PASSWORD = "correct horse"
-
-
-@pytest.fixture
-def run(capfdbinary, monkeypatch):
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def inner(*args):
-        monkeypatch.setattr(sys, "argv", ["dicomseal", *map(os.fspath, args)])
-        capfdbinary.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        out, err = (text.decode("latin-1") for text in capfdbinary.readouterr())
-        assert "Traceback" not in out + err
-        return caught.value.code or 0, out, err
-
-    return inner
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ ETSI = {
     "NO_CERTIFICATE_CHAIN_FOUND_NO_POE", "REVOKED_NO_POE", "REVOKED_CA_NO_POE",
     "OUT_OF_BOUNDS_NOT_REVOKED", "OUT_OF_BOUNDS_NO_POE", "REVOCATION_OUT_OF_BOUNDS_NO_POE",
     "CRYPTO_CONSTRAINTS_FAILURE_NO_POE", "NO_POE", "TRY_LATER", "SIGNED_DATA_NOT_FOUND",
+    "GENERIC",
 }  # fmt: skip
 MAKERS = {"Reason": 0, "Unacceptable": 0, "_altered": 0, "_unverifiable": 0, "Broken": 1}
 

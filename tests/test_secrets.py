@@ -164,7 +164,17 @@ def test_no_repr_log_or_report_tells(shelf, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     key = SigningKey(shelf / "locked.pem", shelf / "cert.pem", PASSWORD)
     request = signer._request(
-        str(shelf / "locked.pem"), CERT, "SHA256", None, None, None, PASSWORD, None, None, STRONG
+        str(shelf / "locked.pem"),
+        CERT,
+        "SHA256",
+        None,
+        None,
+        None,
+        PASSWORD,
+        None,
+        None,
+        STRONG,
+        None,
     )
     sign_file(shelf / "in.dcm", shelf / "out.dcm", shelf / "both.pem", shelf / "both.pem")
     data = (shelf / "out.dcm").read_bytes()

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from . import canonical, profiles, purposes, requirements
     from ._record import Limits
     from .remover import remove, remove_file
-    from .report import ObjectReport, SignatureReport
+    from .report import ObjectReport, SignatureReport, TimestampReport
     from .signer import sign, sign_file
     from .signing_policy import ALLOW_WEAK, SigningPolicy
+    from .timestamp_protocol import TimestampAuthority
     from .trust import TrustStore
     from .verifier import verify
 
@@ -32,6 +33,8 @@ __all__ = [
     "ObjectReport",
     "SignatureReport",
     "SigningPolicy",
+    "TimestampAuthority",
+    "TimestampReport",
     "TrustStore",
     "VerificationError",
     "__version__",
@@ -53,6 +56,8 @@ _HOMES = {
     "ObjectReport": "report",
     "SignatureReport": "report",
     "SigningPolicy": "signing_policy",
+    "TimestampAuthority": "timestamp_protocol",
+    "TimestampReport": "report",
     "TrustStore": "trust",
     "canonical": "canonical",
     "profiles": "profiles",

@@ -17,6 +17,7 @@ __all__ = [
     "MalformedError",
     "SigningError",
     "SourceError",
+    "TimestampError",
     "TrustError",
     "UsageError",
     "VerificationError",
@@ -107,6 +108,12 @@ class SigningError(DicomSealError):
     """The object cannot be signed as asked; nothing was written."""
 
     code = "signing"
+
+
+class TimestampError(DicomSealError):
+    """A certified timestamp that could not be had, or is not one of this signature."""
+
+    code = "timestamp"
 
 
 class VerificationError(DicomSealError):

@@ -120,7 +120,8 @@ class Judge:
 
     def _check_revocation(self, pool: Pool, path: Any, weak: list[str], messages: list[str]) -> str:
         """Every certificate below the anchor, from above: who was revoked cannot vouch."""
-        inquiry = Inquiry(pool, self.moment, self.policy, self.moments)
+        time_stamping = self.purpose == TIME_STAMPING
+        inquiry = Inquiry(pool, self.moment, self.policy, self.moments, time_stamping)
         silent: list[str] = []
         certificates = list(path.iter_certs(include_root=False))
         for cert in certificates:

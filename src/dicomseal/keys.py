@@ -46,9 +46,9 @@ class SigningKey:
     """A private key, its certificate, and the check that they belong together.
 
     Args:
-        key: a `cryptography` private key, a path to one, or a `DigestSigner`.
+        key: a `cryptography` private key, a path to one, a ``pkcs11:`` URI, or a `DigestSigner`.
         certificate: a `cryptography` certificate, its DER, or a path; None where ``key`` is a
-            PKCS#12 file that holds it.
+            PKCS#12 file or a PKCS#11 token that holds it.
         password: of an encrypted key file: text, bytes, or a function that is called if needed.
 
     Raises:
@@ -57,7 +57,12 @@ class SigningKey:
     """
 
     def __init__(self, key: Any, certificate: Any = None, password: Password = None) -> None:
-        if isinstance(key, (str, os.PathLike)):
+        if isinstance(key, str) and key.startswith("pkcs11:"):
+            from .pkcs11_key import Pkcs11Key
+
+            key = Pkcs11Key(key, password)
+            certificate = key.certificate() if certificate is None else certificate
+        elif isinstance(key, (str, os.PathLike)):
             key, included = load_key(key, password)
             certificate = included if certificate is None else certificate
         self._key = key
@@ -87,6 +92,8 @@ class SigningKey:
                 value = certificate.sign_mac(self._key, digest, algorithm)
             else:
                 value = bytes(self._key.sign(digest, algorithm))
+        except KeyFileError:
+            raise
         except Exception as error:  # whatever an HSM's own code raises, in its own words
             raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from error
         if not certificate.verify_mac(self.certificate.public_key, digest, algorithm, value):
@@ -113,7 +120,9 @@ def _public_bytes(key: Any) -> bytes:
 
 def _certificate(source: Any) -> Certificate:
     if source is None:
-        raise CertificateError("there is no certificate: none was given, and no PKCS#12 holds one")
+        raise CertificateError(
+            "there is no certificate: none was given, and none is beside the key"
+        )
     if isinstance(source, (str, os.PathLike)):
         source = _certificate_file(source)
     if isinstance(source, x509.Certificate):

@@ -112,8 +112,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             yield f"the MAC Algorithm is {facts.mac or 'absent'}, not {_either(self.macs)}"
         if facts.certificate_type != terms.CERTIFICATE_TYPE_X509:
             yield f"the Certificate Type is not {terms.CERTIFICATE_TYPE_X509}"
-        if facts.timestamp_type not in ("", terms.CERTIFIED_TIMESTAMP_TYPE_CMS):
-            yield f"the Certified Timestamp Type is not {terms.CERTIFIED_TIMESTAMP_TYPE_CMS}"
+        if facts.timestamp_type not in ("", terms.CMS_TSP):
+            yield f"the Certified Timestamp Type is not {terms.CMS_TSP}"
         if self.main and not facts.main:
             yield "it is a profile for the main data set, not for an item"
         if self.purpose == "*" and facts.purpose is None:

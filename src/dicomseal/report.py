@@ -28,6 +28,43 @@ class Reason(msgspec.Struct, frozen=True):
     message: str
 
 
+class TimestampReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the Certified Timestamp of a signature (RFC 3161).
+
+    Attributes:
+        time: when it was made, ISO 8601 in UTC; None if it cannot be read.
+        authority: distinguished name of the timestamp authority's certificate, RFC 4514; None if
+            it is not known.
+        policy: OID of the policy that the authority followed.
+        serial: serial number of the timestamp, hexadecimal.
+        imprint: the hash by which it names the signature, e.g. ``SHA256``.
+        accuracy: by how many seconds the time may be wrong; None if it does not say.
+        integrity: ``intact`` if it is of this very signature and was signed by the authority;
+            ``altered``, ``unverifiable``; None if it was not checked.
+        trust: whether the authority is ``trusted``; judged at the time of the timestamp.
+        revocation: of the authority's chain, as in `SignatureReport`.
+        reason: why it is not intact, or not trusted; or None.
+        weak: what in the authority's chain is no longer strong.
+    """
+
+    time: str | None = None
+    authority: str | None = None
+    policy: str | None = None
+    serial: str | None = None
+    imprint: str | None = None
+    accuracy: float | None = None
+    integrity: str | None = None
+    trust: str = NOT_CHECKED
+    revocation: str = NOT_CHECKED
+    reason: Reason | None = None
+    weak: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether its time is proven: it is intact, and its authority trusted."""
+        return self.integrity == INTACT and self.trust == TRUSTED
+
+
 class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one signature.
 
@@ -79,7 +116,7 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
     judged_by: str | None = None
     revocation: str = NOT_CHECKED
     signer: Signer | None = None
-    timestamp: dict[str, str] | None = None
+    timestamp: TimestampReport | None = None
     profiles: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
@@ -105,6 +142,9 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
         messages: what else a person should know.
         bytes: size of the file.
         sop_class_uid, sop_instance_uid, transfer_syntax: of the object; empty if not known.
+        covered_elements, uncovered_elements: how many elements of its main data set that could be
+            signed by their tag a passing signature covers, and how many none does.
+        uncovered: the latter, e.g. ``PatientName (0010,0010)``, if that was asked for.
         signatures: every signature in it, in the order of the bytes.
     """
 
@@ -117,6 +157,9 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
     transfer_syntax: str = ""
+    covered_elements: int = 0
+    uncovered_elements: int = 0
+    uncovered: tuple[str, ...] = ()
     signatures: tuple[SignatureReport, ...] = ()
 
     def require(self) -> ObjectReport:

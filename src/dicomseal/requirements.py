@@ -28,6 +28,7 @@ __all__ = [
     "AnySignature",
     "HasProfile",
     "HasPurpose",
+    "HasTimestamp",
     "NotWeak",
     "Rule",
     "SignedBy",
@@ -135,6 +136,15 @@ class NotWeak(msgspec.Struct, frozen=True):
         return f"is free of weak algorithms ({', '.join(signature.weak)})" if signature.weak else ""
 
 
+class HasTimestamp(msgspec.Struct, frozen=True):
+    """It has a Certified Timestamp that counts: intact, and by an authority that is trusted."""
+
+    def unmet(self, signature: SignatureReport) -> str:
+        """Met if it counts."""
+        counts = signature.timestamp is not None and signature.timestamp.counts
+        return "" if counts else "has a certified timestamp that counts"
+
+
 class AllOf(msgspec.Struct, frozen=True):
     """One signature meets all of these rules. Without any, none does.
 
@@ -185,6 +195,7 @@ NAMED: dict[str, Rule] = {
     "creator": HasProfile("creator"),
     "authorization": HasProfile("authorization"),
     "sr": HasProfile("sr"),
+    "timestamp": HasTimestamp(),
 }
 """The rules that have names on the command line."""
 

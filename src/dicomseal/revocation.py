@@ -175,8 +175,11 @@ class Revocations:
             invalid = source.invalid_since(cert)
             inquiry.moments |= {since} | ({invalid} if invalid else set())
             reason = error.reason.human_friendly
-            if min(since, invalid or since) <= inquiry.moment:
+            for_good = inquiry.is_tsa(cert, path) and not source.leaves_timestamps_good(cert)
+            if for_good or min(since, invalid or since) <= inquiry.moment:
                 text = f"{name} was revoked at {since.isoformat()} ({reason}), says {about}"
+                if for_good:
+                    text += "; that ends all its timestamps, older ones too (RFC 3161 Section 4)"
                 if invalid is not None and invalid < since:
                     text += f"; not to be relied on since {invalid.isoformat()}"
                 hold = error.reason.native == "certificate_hold"
@@ -290,10 +293,16 @@ class Inquiry:
     """
 
     def __init__(
-        self, pool: Pool, moment: datetime, policy: Policy, moments: set[datetime]
-    ) -> None:
+        self, pool: Pool, moment: datetime, policy: Policy, moments: set[datetime],
+        time_stamping: bool = False,
+    ) -> None:  # fmt: skip
         self.pool, self.moment, self.policy, self.moments = pool, moment, policy, moments
         self.trouble: tuple[str, ...] = ()
+        self.time_stamping = time_stamping
+
+    def is_tsa(self, cert: Any, path: Any) -> bool:
+        """Whether a certificate is that of the timestamp authority that is judged."""
+        return self.time_stamping and cert.sha256 == path.last.sha256
 
     def context(
         self, path: Any, moment: datetime, crls: Iterable[Any] = (), ocsps: Iterable[Any] = ()

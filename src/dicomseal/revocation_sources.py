@@ -24,6 +24,17 @@ class _WithoutEntries(crl.CertificateList):  # type: ignore[misc]
     _fields = [("tbs_cert_list", _Tbs), *crl.CertificateList._fields[1:]]  # noqa: RUF012
 
 
+# RFC 3161 Section 4: after a revocation for one of these, what a TSA stamped before stays good
+_ORDERLY = frozenset(
+    (
+        x509.ReasonFlags.unspecified,
+        x509.ReasonFlags.affiliation_changed,
+        x509.ReasonFlags.superseded,
+        x509.ReasonFlags.cessation_of_operation,
+    )
+)
+
+
 class Crl:
     """A certificate revocation list, complete or delta."""
 
@@ -74,6 +85,20 @@ class Crl:
             return None
         return found.value.invalidity_date_utc
 
+    def leaves_timestamps_good(self, cert: Any) -> bool:
+        """Whether its entry of a timestamp authority says a reason that spares older timestamps.
+
+        With no reason, or such as a compromise, all of them are lost (RFC 3161 Section 4).
+        """
+        entry = None if self._indirect else self.entry(cert)
+        if entry is None:
+            return False
+        try:
+            found = entry.extensions.get_extension_for_class(x509.CRLReason)
+        except x509.ExtensionNotFound:
+            return False
+        return found.value.reason in _ORDERLY
+
     def speaks_of(self, cert: Any) -> bool:
         """Whether it would list the certificate if it were revoked, though it may have expired."""
         expired: datetime = cert.not_valid_after
@@ -112,6 +137,14 @@ class Ocsp:
         """Always: it names the certificate."""
         del cert
         return True
+
+    def leaves_timestamps_good(self, cert: Any) -> bool:
+        """As `Crl.leaves_timestamps_good`."""
+        del cert
+        single: Any = self.asn1.extract_single_response()
+        status = single["cert_status"]
+        reason = status.chosen["revocation_reason"].native if status.name == "revoked" else None
+        return reason in {"unspecified", *(each.name for each in _ORDERLY)}
 
     def invalid_since(self, cert: Any) -> datetime | None:
         """An OCSP response knows no invalidity date."""

@@ -33,6 +33,8 @@ from .tags import describe, format_tag, is_signable_tag, parse_location, parse_t
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from .timestamp_protocol import TimestampAuthority
+
 MOST_MAC_IDS = 1 << 16
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
@@ -47,6 +49,7 @@ class _Request(NamedTuple):
     when: datetime
     profile: Profile | None
     purpose: purposes.Code | None
+    tsa: TimestampAuthority | None
 
 
 def _request(
@@ -60,6 +63,7 @@ def _request(
     profile: Any,
     purpose: Any,
     policy: Any,
+    tsa: Any,
 ) -> _Request:
     new_hasher(mac)
     profile = profiles.find(profile)
@@ -80,7 +84,12 @@ def _request(
         raise UsageError("the list of tags to sign is empty")
     signing_key = SigningKey(key, certificate, password)
     policy.check(mac, signing_key.certificate.public_key)
-    return _Request(signing_key, mac, wanted, uid, when, profile, code)
+    authority = None
+    if tsa is not None:
+        from .timestamp_protocol import authority_of
+
+        authority = authority_of(tsa)
+    return _Request(signing_key, mac, wanted, uid, when, profile, code, authority)
 
 
 def sign_file(
@@ -98,6 +107,7 @@ def sign_file(
     profile: str | Profile | None = None,
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
+    tsa: str | TimestampAuthority | None = None,
 ) -> list[str]:
     """Sign a file; every byte that is not part of the signature is kept.
 
@@ -121,6 +131,8 @@ def sign_file(
         purpose: a code of PS3.16 CID 7007, 1 to 18, or its name; None is none, or the one that the
             profile demands.
         policy: which MAC Algorithms and keys are good enough; None is `signing_policy.STRONG`.
+        tsa: a timestamp authority, by its address or as `TimestampAuthority`: every signature
+            gets a Certified Timestamp from it.
 
     Returns:
         The Digital Signature UIDs, one for the main data set or each item.
@@ -129,9 +141,11 @@ def sign_file(
         DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
             `KeyFileError` and `CertificateError` for key and certificate, `UsageError` for an
             argument, `SigningError` for what cannot be signed as asked, or with so weak a MAC
-            Algorithm or key (code ``weak``).
+            Algorithm or key (code ``weak``), `TimestampError` if the authority gives no timestamp.
     """
-    request = _request(key, certificate, mac, tags, uid, when, password, profile, purpose, policy)
+    request = _request(
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, tsa
+    )
     try:
         locations = [items] if isinstance(items, str) else list(items)
     except TypeError:
@@ -296,7 +310,12 @@ def _make(
     own = Index(items.encode(signature.item()))
     own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
     value = request.key.sign(hasher.digest(), request.algorithm)
-    return mac, msgspec.structs.replace(signature, signature=value)
+    signature = msgspec.structs.replace(signature, signature=value)
+    if request.tsa is not None:
+        signature = msgspec.structs.replace(
+            signature, timestamp_type=terms.CMS_TSP, timestamp=request.tsa.stamp(value)
+        )
+    return mac, signature
 
 
 def sign(
@@ -313,6 +332,7 @@ def sign(
     profile: str | Profile | None = None,
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
+    tsa: str | TimestampAuthority | None = None,
 ) -> str:
     """Sign a `pydicom.Dataset` in place.
 
@@ -323,7 +343,7 @@ def sign(
         dataset: it gets a MAC Parameters and a Digital Signatures Sequence, or one more item in
             them.
         item: the location of an item to sign instead of the main data set.
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy: as for
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, tsa: as for
             `sign_file`.
 
     Returns:
@@ -335,7 +355,9 @@ def sign(
     from .dataset import DatasetElements, signable_tags, stream_dataset, transfer_syntax_of
 
     require_dataset(dataset, "sign")
-    request = _request(key, certificate, mac, tags, uid, when, password, profile, purpose, policy)
+    request = _request(
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, tsa
+    )
     scope, ancestors = _walk_to(dataset, item)
     chosen = _selected(
         request,

@@ -72,7 +72,10 @@ MAC_ALGORITHMS = {
 }
 WEAK_MAC_ALGORITHMS = frozenset(("RIPEMD160", "MD5", "SHA1"))
 CERTIFICATE_TYPE_X509 = "X509_1993_SIG"
-CERTIFIED_TIMESTAMP_TYPE_CMS = "CMS_TSP"
+# PS3.3 Table C.12-6, Certified Timestamp Type (0400,0305): RFC 3161
+CMS_TSP = "CMS_TSP"
+# what a timestamp may be asked for with; its imprint has to last longer than the signature
+TIMESTAMP_ALGORITHMS = ("SHA256", "SHA384", "SHA512")
 
 # Transfer syntaxes, PS3.5 Annex A
 IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from . import _record, digital_signature, report, terms
+from . import _record, coverage, report, signature_verifier, terms
 from . import sequence_items as items
 from .canonical import is_dataset, read_all
-from .certificate import kind_of
-from .digital_signature import DigitalSignature
+from .coverage import Demands
 from .errors import DicomSealError, UsageError
-from .integrity import Broken, Check, Scope
-from .mac_parameters import MacParameters
+from .integrity import Scope
 from .part10 import Part10, Reader
 from .policy import WEAK_CHOICES
-from .report import ErrorReport, ObjectReport, Reason, SignatureReport
-from .signature_trust import judge
+from .report import ErrorReport, ObjectReport, Reason
+from .tags import describe
+from .verdict import decide, of_the_whole
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -48,10 +47,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     integrity_only: bool = False
     require: frozenset[str | Rule] = frozenset()
     accept_legacy: bool = False
+    demands: Demands = Demands()
     limits: _record.Limits = _record.Limits()
-
-
-REQUIREMENTS = ("signature", "creator", "authorization", "sr")
 
 
 def verify(
@@ -63,6 +60,9 @@ def verify(
     weak: str | None = None,
     integrity_only: bool = False,
     require: str | Rule | Iterable[str | Rule] = (),
+    require_signed: Iterable[str | int] = (),
+    require_all_signed: bool = False,
+    list_uncovered: bool = False,
     accept_legacy: bool = False,
     limits: _record.Limits | None = None,
 ) -> ObjectReport:
@@ -80,8 +80,14 @@ def verify(
             None is as the policy of ``trust`` says.
         integrity_only: skip trust; intact signatures are then enough to pass.
         require: what must be there, or the object fails: ``"signature"``; ``"creator"``,
-            ``"authorization"`` or ``"sr"``, a signature of that profile of PS3.15 Annex C; or a
-            rule of `dicomseal.requirements`. Of several each must be met.
+            ``"authorization"`` or ``"sr"``, a signature of that profile of PS3.15 Annex C;
+            ``"timestamp"``, a Certified Timestamp that counts; or a rule of
+            `dicomseal.requirements`. Of several each must be met.
+        require_signed: elements, as `canonical.update` takes tags, that a passing signature of the
+            main data set must cover, or the object fails. One in an item never does.
+        require_all_signed: all elements of the main data set that can be signed by their tag must
+            be covered, or the object fails.
+        list_uncovered: list in the report what no passing signature covers.
         accept_legacy: accept signatures over encapsulated Pixel Data that dcmsign made before
             3.5.4, which hashed the lengths of fragments too. A message always says so.
         limits: what a hostile object may cost.
@@ -90,8 +96,8 @@ def verify(
         A report. Anything wrong with the object itself is in it, as a verdict.
 
     Raises:
-        UsageError: ``require`` or ``weak`` names something unknown, ``at`` has no UTC offset, or
-            ``trust`` is no `TrustStore`.
+        UsageError: ``require``, ``require_signed`` or ``weak`` names something unknown, ``at`` has
+            no UTC offset, or ``trust`` is no `TrustStore`.
     """
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
@@ -109,6 +115,7 @@ def verify(
         integrity_only=integrity_only,
         require=_required(require),
         accept_legacy=accept_legacy,
+        demands=coverage.demands(require_signed, require_all_signed, list_uncovered),
         limits=_record.Limits.checked(limits),
     )
     return verify_with(source, options)
@@ -171,14 +178,17 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     signatures = [
         made
         for scope in index.scopes
-        for made in _signatures(Scope(part10, index, scope, work), options)
+        for made in signature_verifier.signatures(Scope(part10, index, scope, work), options)
     ]
     if any(made.profiles for made in signatures):
-        signatures = _of_the_whole(index, signatures)
+        signatures = of_the_whole(index, signatures)
     part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
     reasons = [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
-    verdict = _verdict(signatures, reasons, options)
+    passing = "" if options.integrity_only else report.TRUSTED
+    covered = coverage.measure(index, signatures, passing, options.demands)
+    reasons += covered.broken
+    verdict = decide(signatures, reasons, options)
     live = [s.location for s in signatures if s.integrity is not None]
     messages: tuple[str, ...] = ()
     if live and "" not in live:
@@ -197,6 +207,9 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         sop_class_uid=items.as_text(sop_class),
         sop_instance_uid=items.as_text(sop_instance),
         transfer_syntax=part10.transfer_syntax,
+        covered_elements=covered.covered,
+        uncovered_elements=covered.uncovered,
+        uncovered=tuple(describe(tag) for tag in covered.tags),
         signatures=tuple(signatures),
     )
 
@@ -205,180 +218,3 @@ def _hidden(index: Index) -> bool:
     """Whether the main data set has a Digital Signatures Sequence that is no sequence any more."""
     number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
     return number >= 0 and index.record(number).kind == _record.ELEMENT
-
-
-def _verdict(signatures: list[SignatureReport], reasons: list[Reason], options: Options) -> str:
-    live = [s for s in signatures if s.integrity is not None]
-    failed = bool(reasons)
-    if options.require:
-        failed |= _falls_short(live, reasons, options.require)
-    if failed:
-        return report.FAILED
-    if not live:
-        return report.UNSIGNED
-    integrity = {s.integrity for s in live}
-    if report.ALTERED in integrity:
-        return report.FAILED
-    if report.UNVERIFIABLE in integrity:
-        return report.INDETERMINATE
-    if any(s.trust_reason for s in live if s.trust == report.NOT_CHECKED):
-        return report.INDETERMINATE  # weak, and that is rejected
-    if options.integrity_only or {s.trust for s in live} == {report.TRUSTED}:
-        return report.PASSED
-    return report.INDETERMINATE
-
-
-def _falls_short(
-    live: list[SignatureReport], reasons: list[Reason], require: frozenset[str | Rule]
-) -> bool:
-    """Whether a requirement is not met; one that is open gives a reason all the same."""
-    from . import requirements
-
-    short = False
-    found = []
-    for rule in sorted(require, key=str):
-        why, undecided = requirements.unmet(requirements.parse(rule), live)
-        if why:
-            found.append(Reason("SIGNED_DATA_NOT_FOUND", why))
-            short |= not undecided
-    reasons[:0] = found
-    return short
-
-
-def _of_the_whole(index: Index, signatures: list[SignatureReport]) -> list[SignatureReport]:
-    """PS3.15 C.4: a VERIFIED report follows the profile only if a verifier signed it."""
-    from . import profiles
-
-    names = {name for made in signatures for name in made.profiles}
-    sr, verification = profiles.SR.name, profiles.SR_VERIFICATION.name
-    if sr not in names or verification in names:
-        return signatures
-    if not profiles.is_verified(items.Elements(index, 0)):
-        return signatures
-    said = (
-        "the Verification Flag (0040,A493) is VERIFIED, and no verification signature (purpose 5) "
-        "is there: so the object does not follow PS3.15 C.4"
-    )
-    return [
-        msgspec.structs.replace(
-            made,
-            profiles=tuple(name for name in made.profiles if name != sr),
-            messages=(*made.messages, said),
-        )
-        if sr in made.profiles
-        else made
-        for made in signatures
-    ]
-
-
-def _signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
-    """The reports on the signatures of a data set or item, in their order."""
-    found = list(items.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
-    scope.several = len(found) > 1
-    for item in found:
-        yield _signature(scope, item, options)
-
-
-def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
-    scope.work.signature()
-    stored = digital_signature.read(scope.index, item, options.limits)
-    when = digital_signature.parse_datetime(stored.datetime)
-    if when is not None and when.tzinfo is None:
-        when = digital_signature.parse_datetime(stored.datetime, _offset(scope))
-    check = Check(scope, item, stored, options.accept_legacy)
-    integrity: str | None = report.INTACT
-    reason = None
-    if scope.history:
-        integrity = None
-        check.messages.append(
-            "part of Original Attributes Sequence (0400,0561): history, not verified"
-        )
-    else:
-        try:
-            check.run()
-        except Broken as broken:
-            integrity, reason = broken.integrity, broken.reason
-    judged = judge(check, integrity, when, options)
-    if when is None:
-        check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
-    elif when.tzinfo is None:
-        check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
-    check.messages += judged.messages
-    if stored.timestamp:
-        check.messages.append("its Certified Timestamp (0400,0310) was not checked")
-    mac, signer = check.mac, check.certificate
-    profiles: tuple[str, ...] = ()
-    if integrity in (report.INTACT, report.UNVERIFIABLE) and mac and signer:
-        profiles = _profiles(scope, check, mac)
-    if stored.purpose:
-        from . import purposes
-
-        contradiction = purposes.contradiction(stored.purpose)
-        if contradiction:
-            check.messages.append(contradiction)
-    if integrity == report.INTACT and mac and _relabelled(scope, mac.transfer_syntax):
-        check.messages.append(
-            f"the Pixel Data were signed in transfer syntax {mac.transfer_syntax}; the object now "
-            f"says {scope.part10.transfer_syntax}"
-        )
-    return SignatureReport(
-        location=scope.location,
-        uid=stored.uid,
-        mac_id=stored.mac_id,
-        datetime=when.isoformat() if when else stored.datetime,
-        mac_algorithm=mac.algorithm if mac else "",
-        mac_transfer_syntax=mac.transfer_syntax if mac else "",
-        purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,
-        purpose_code=_purpose_code(stored),
-        integrity=integrity,
-        integrity_reason=reason,
-        trust=judged.trust,
-        trust_reason=judged.reason,
-        judged_at=judged.at,
-        judged_by=judged.by,
-        revocation=judged.revocation,
-        signer=signer.signer if signer else None,
-        profiles=profiles,
-        weak=judged.weak,
-        messages=tuple(check.messages),
-        signed_elements=check.coverage.signed,
-        unsigned_elements=check.coverage.unsigned,
-    )
-
-
-def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]:
-    from . import profiles
-
-    stored, signer = check.stored, check.certificate
-    return profiles.satisfied(
-        profiles.Facts(
-            items.Elements(scope.index, scope.scope),
-            scope.location == "",
-            mac.data_elements_signed,
-            bool(check.coverage.signed) and not check.coverage.unsigned,
-            kind_of(signer.public_key) if signer else "",
-            mac.algorithm,
-            stored.certificate_type,
-            stored.timestamp_type,
-            _purpose_code(stored),
-        )
-    )
-
-
-def _purpose_code(stored: DigitalSignature) -> str | None:
-    if stored.purpose is None:
-        return None
-    from . import purposes
-
-    return purposes.code_of(stored.purpose)
-
-
-def _offset(scope: Scope) -> str:
-    """Timezone Offset From UTC (0008,0201) for a data set or item: its own, or the object's."""
-    own = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
-    return own or items.text_of(scope.index, 0, terms.TIMEZONE_OFFSET_FROM_UTC)
-
-
-def _relabelled(scope: Scope, signed: str) -> bool:
-    now = scope.part10.transfer_syntax
-    return now != signed and bool(terms.is_encapsulated(now) or terms.is_encapsulated(signed))

@@ -15,6 +15,7 @@ _COMMANDS = {
     "verify": "verify every signature of objects and folders",
     "sign": "sign an object, or items in it",
     "remove": "take signatures out again",
+    "timestamp": "certified timestamps by file: request and insert",
     "dump": "the canonical byte stream of a signature",
     "demo": "build, sign, tamper, verify: the whole story in one run",
 }

@@ -13,18 +13,21 @@ from ..profiles import PROFILES, find
 from ..purposes import MEANINGS
 from ..signer import sign_file
 from ..signing_policy import ALLOW_WEAK, STRONG
-from ..terms import MAC_ALGORITHMS
+from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 from .guard import secrets_at_hand
 
 _EPILOG = """\b
-The password of an encrypted key comes from --password-env, --password-file, or a prompt. There is
-no option for the password itself: everyone on the machine can read the arguments of a process.
+The password of an encrypted key, or the PIN of a token, comes from --password-env,
+--password-file, or a prompt. There is no option for the password itself: everyone on the machine
+can read the arguments of a process.
 
 \b
 Examples:
   dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem
   dicomseal sign plan.dcm plan.dcm --key signer.p12 --item "BeamSequence[0]"
   dicomseal sign sr.dcm sr.dcm --key key.pem --cert cert.pem --profile sr --purpose author
+  dicomseal sign in.dcm out.dcm --key "pkcs11:token=archive;object=signer"
+  dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem --tsa http://tsa.example/
 """
 
 
@@ -41,11 +44,13 @@ def _list_purposes(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 @click.option(
     "--key",
     required=True,
-    metavar="FILE",
-    help="Private key: PEM, DER, PKCS#8 (encrypted or not) or PKCS#12.",
+    metavar="FILE|URI",
+    help="Private key: PEM, DER, PKCS#8 (encrypted or not), PKCS#12, or a pkcs11: URI.",
 )
 @click.option(
-    "--cert", metavar="FILE", help="The signer's certificate, PEM or DER; PKCS#12 brings its own."
+    "--cert",
+    metavar="FILE",
+    help="The signer's certificate, PEM or DER; PKCS#12 and tokens bring their own.",
 )
 @click.option(
     "--mac",
@@ -98,6 +103,23 @@ def _list_purposes(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     "--password-env", metavar="NAME", help="Environment variable with the key's password."
 )
 @click.option("--password-file", metavar="FILE", help="File with the key's password.")
+@click.option("--tsa", metavar="URL", help="Timestamp authority: add a Certified Timestamp of it.")
+@click.option(
+    "--tsa-mac",
+    type=click.Choice(TIMESTAMP_ALGORITHMS),
+    default="SHA256",
+    show_default=True,
+    help="Hash of the timestamp's imprint.",
+)
+@click.option("--tsa-policy", metavar="OID", help="Policy that the authority shall follow.")
+@click.option(
+    "--tsa-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give the authority up after so long.",
+)
 def command(
     source: str,
     target: str,
@@ -111,11 +133,20 @@ def command(
     items: tuple[str, ...],
     password_env: str | None,
     password_file: str | None,
+    tsa: str | None,
+    tsa_mac: str,
+    tsa_policy: str | None,
+    tsa_timeout: float,
 ) -> None:
     """Sign the object IN and write it to OUT, which may be the same file.
 
     Every byte that is not part of the signature is kept.
     """  # fmt: skip
+    authority = None
+    if tsa is not None:
+        from ..timestamp_protocol import TimestampAuthority
+
+        authority = TimestampAuthority(tsa, tsa_mac, tsa_policy, tsa_timeout)
     with secrets_at_hand():
         uids = sign_file(
             source,
@@ -129,6 +160,7 @@ def command(
             profile=profile,
             purpose=purpose,
             policy=ALLOW_WEAK if allow_weak else STRONG,
+            tsa=authority,
         )
     demands = find(profile)
     if tags and demands and demands.caution:
@@ -148,7 +180,8 @@ def _password(key: str, variable: str | None, file: str | None) -> bytes:
         return _first_line(file)
     if not sys.stdin.isatty():
         raise KeyFileError(
-            f"{key}: the key is encrypted; give --password-env or --password-file", "password"
+            f"{key}: a password or PIN is needed; give --password-env or --password-file",
+            "password",
         )
     answer: str = click.prompt(f"password of {key}", hide_input=True, err=True)
     return answer.encode(errors="surrogateescape")

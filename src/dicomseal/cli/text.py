@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import report
-from ..report import ObjectReport, SignatureReport
+from ..report import ObjectReport, SignatureReport, TimestampReport
 
 _ORDER = (report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR)
 
@@ -21,6 +21,7 @@ def render(made: ObjectReport) -> str:
         lines.append(f"    {made.error.code}: {made.error.message}")
     lines += [f"    {reason.code}: {reason.message}" for reason in made.reasons]
     lines += [f"    note: {message}" for message in made.messages]
+    lines += [f"    not covered: {tag}" for tag in made.uncovered]
     for signature in made.signatures:
         lines += _signature(signature)
     return "\n".join(_harmless(line) for line in lines)
@@ -58,11 +59,22 @@ def _signature(made: SignatureReport) -> list[str]:
     if made.judged_by:
         lines.append(f"      judged at  {made.judged_at}, the {_TIMES[made.judged_by]}")
         lines.append(f"      revocation {made.revocation.replace('_', ' ')}")
+    if made.timestamp:
+        lines += _timestamp(made.timestamp)
     if made.profiles:
         lines.append(f"      profiles   {', '.join(made.profiles)}")
     if made.weak:
         lines.append(f"      weak       {', '.join(made.weak)}")
     lines += [f"      note       {message}" for message in made.messages]
+    return lines
+
+
+def _timestamp(made: TimestampReport) -> list[str]:
+    by = f" by {made.authority}" if made.authority else ""
+    said = f"{made.integrity or 'not checked'}, {made.trust.replace('_', ' ')}"
+    lines = [f"      timestamp  {made.time or '(no time)'}{by}: {said}"]
+    if made.reason:
+        lines.append(f"                 {made.reason.code}: {made.reason.message}")
     return lines
 
 

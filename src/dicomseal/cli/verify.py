@@ -9,9 +9,12 @@ from typing import Any
 
 import click
 
-from .. import report
+from .. import coverage, report
+from .._record import Limits
+from ..errors import UsageError
 from ..report import ErrorReport, ObjectReport
-from ..verifier import REQUIREMENTS, Options, verify_with
+from ..verdict import REQUIREMENTS
+from ..verifier import Options, verify_with
 from .trust_options import trust_options, verification
 
 _EPILOG = """\b
@@ -23,6 +26,7 @@ An unsigned object counts as 0, with --require signature as 1.
 Examples:
   dicomseal verify --trust ca.pem ct.dcm
   dicomseal verify --trust ca.pem --require signature --format jsonl archive/ > report.jsonl
+  dicomseal verify --trust ca.pem --require-signed PatientID --require-signed PixelData ct.dcm
 """
 
 
@@ -37,6 +41,25 @@ Examples:
     type=click.Choice(REQUIREMENTS),
     multiple=True,
     help="Fail an object that has no signature, or none of that profile. Repeatable.",
+)
+@click.option(
+    "--require-signed",
+    metavar="TAG",
+    multiple=True,
+    help="Fail unless a passing signature of the main data set covers this element. Repeatable.",
+)
+@click.option(
+    "--require-all-signed",
+    is_flag=True,
+    help="Fail unless passing signatures cover all of the main data set that can be signed.",
+)
+@click.option("--list-uncovered", is_flag=True, help="List what no passing signature covers.")
+@click.option(
+    "--limit",
+    "limits",
+    metavar="NAME=NUMBER",
+    multiple=True,
+    help=f"What a hostile object may cost: {', '.join(Limits._fields)}. Repeatable.",
 )
 @click.option(
     "--accept-legacy-format",
@@ -62,6 +85,10 @@ def command(
     paths: tuple[str, ...],
     integrity_only: bool,
     require: tuple[str, ...],
+    require_signed: tuple[str, ...],
+    require_all_signed: bool,
+    list_uncovered: bool,
+    limits: tuple[str, ...],
     accept_legacy_format: bool,
     jobs: int,
     output: str,
@@ -76,6 +103,8 @@ def command(
         **verification(trust),
         integrity_only=integrity_only,
         require=frozenset(require),
+        demands=coverage.demands(require_signed, require_all_signed, list_uncovered),
+        limits=_limits(limits),
         accept_legacy=accept_legacy_format,
     )
     counts: dict[str, int] = {}
@@ -85,6 +114,19 @@ def command(
         writer.write(made)
     writer.close(counts)
     raise click.exceptions.Exit(exit_code(counts))
+
+
+def _limits(given: tuple[str, ...]) -> Limits:
+    chosen = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if name not in Limits._fields or not number.isdecimal():
+            raise UsageError(
+                f"--limit: {text!r} is not NAME=NUMBER, e.g. signatures=10, with one of the names "
+                f"{', '.join(Limits._fields)}"
+            )
+        chosen[name] = int(number)
+    return Limits.checked(Limits(**chosen))
 
 
 def exit_code(counts: dict[str, int]) -> int:

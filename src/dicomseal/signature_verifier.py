@@ -1,0 +1,133 @@
+"""The report on one signature: integrity, timestamp, trust, and what else is to be said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from . import digital_signature, report, terms
+from . import sequence_items as items
+from .certificate import kind_of
+from .digital_signature import DigitalSignature
+from .integrity import Broken, Check, Scope
+from .mac_parameters import MacParameters
+from .report import SignatureReport
+from .signature_timestamp import examine
+from .signature_trust import judge
+
+if TYPE_CHECKING:
+    from .verifier import Options
+
+
+def signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
+    """The reports on the signatures of a data set or item, in their order."""
+    found = list(items.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
+    scope.several = len(found) > 1
+    for item in found:
+        yield _signature(scope, item, options)
+
+
+def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
+    scope.work.signature()
+    stored = digital_signature.read(scope.index, item, options.limits)
+    when = digital_signature.parse_datetime(stored.datetime)
+    if when is not None and when.tzinfo is None:
+        when = digital_signature.parse_datetime(stored.datetime, _offset(scope))
+    check = Check(scope, item, stored, options.accept_legacy)
+    integrity: str | None = report.INTACT
+    reason = None
+    if scope.history:
+        integrity = None
+        check.messages.append(
+            "part of Original Attributes Sequence (0400,0561): history, not verified"
+        )
+    else:
+        try:
+            check.run()
+        except Broken as broken:
+            integrity, reason = broken.integrity, broken.reason
+    stamp = examine(check, integrity, when, options)
+    judged = judge(check, integrity, when, options, stamp.proven)
+    if when is None:
+        check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
+    elif when.tzinfo is None:
+        check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
+    check.messages += judged.messages
+    check.messages += stamp.messages
+    mac, signer = check.mac, check.certificate
+    profiles: tuple[str, ...] = ()
+    if integrity in (report.INTACT, report.UNVERIFIABLE) and mac and signer:
+        profiles = _profiles(scope, check, mac)
+    if stored.purpose:
+        from . import purposes
+
+        contradiction = purposes.contradiction(stored.purpose)
+        if contradiction:
+            check.messages.append(contradiction)
+    if integrity == report.INTACT and mac and _relabelled(scope, mac.transfer_syntax):
+        check.messages.append(
+            f"the Pixel Data were signed in transfer syntax {mac.transfer_syntax}; the object now "
+            f"says {scope.part10.transfer_syntax}"
+        )
+    return SignatureReport(
+        location=scope.location,
+        uid=stored.uid,
+        mac_id=stored.mac_id,
+        datetime=when.isoformat() if when else stored.datetime,
+        mac_algorithm=mac.algorithm if mac else "",
+        mac_transfer_syntax=mac.transfer_syntax if mac else "",
+        purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,
+        purpose_code=_purpose_code(stored),
+        integrity=integrity,
+        integrity_reason=reason,
+        trust=judged.trust,
+        trust_reason=judged.reason,
+        judged_at=judged.at,
+        judged_by=judged.by,
+        revocation=judged.revocation,
+        signer=signer.signer if signer else None,
+        profiles=profiles,
+        timestamp=stamp.report,
+        weak=judged.weak,
+        messages=tuple(check.messages),
+        signed_elements=check.coverage.signed,
+        unsigned_elements=check.coverage.unsigned,
+    )
+
+
+def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]:
+    from . import profiles
+
+    stored, signer = check.stored, check.certificate
+    return profiles.satisfied(
+        profiles.Facts(
+            items.Elements(scope.index, scope.scope),
+            scope.location == "",
+            mac.data_elements_signed,
+            bool(check.coverage.signed) and not check.coverage.unsigned,
+            kind_of(signer.public_key) if signer else "",
+            mac.algorithm,
+            stored.certificate_type,
+            stored.timestamp_type,
+            _purpose_code(stored),
+        )
+    )
+
+
+def _purpose_code(stored: DigitalSignature) -> str | None:
+    if stored.purpose is None:
+        return None
+    from . import purposes
+
+    return purposes.code_of(stored.purpose)
+
+
+def _offset(scope: Scope) -> str:
+    """Timezone Offset From UTC (0008,0201) for a data set or item: its own, or the object's."""
+    own = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
+    return own or items.text_of(scope.index, 0, terms.TIMEZONE_OFFSET_FROM_UTC)
+
+
+def _relabelled(scope: Scope, signed: str) -> bool:
+    now = scope.part10.transfer_syntax
+    return now != signed and bool(terms.is_encapsulated(now) or terms.is_encapsulated(signed))

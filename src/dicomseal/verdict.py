@@ -1,0 +1,98 @@
+"""From the reports on the signatures to the verdict on the object: what failed, what is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from . import report
+from . import sequence_items as items
+from .report import Reason, SignatureReport
+from .signature_timestamp import missing, proven
+
+if TYPE_CHECKING:
+    from .canonical import Index
+    from .requirements import Rule
+    from .verifier import Options
+
+REQUIREMENTS = ("signature", "creator", "authorization", "sr", "timestamp")
+"""What `verify` takes by name; `dicomseal.requirements` has the rules."""
+
+
+def decide(signatures: list[SignatureReport], reasons: list[Reason], options: Options) -> str:
+    """The verdict.
+
+    Args:
+        signatures: the reports on all signatures of the object.
+        reasons: why the object cannot pass, whatever they say; more are added here.
+        options: what the verification asks for.
+    """
+    live = [s for s in signatures if s.integrity is not None]
+    failed = bool(reasons)
+    if options.require:
+        failed |= _falls_short(live, reasons, options.require - {"timestamp"})
+    if "timestamp" in options.require:
+        lacking = missing(live)
+        if lacking is not None:
+            reasons.append(lacking)
+            failed = True
+    if failed:
+        return report.FAILED
+    if not live:
+        return report.UNSIGNED
+    integrity = {s.integrity for s in live}
+    if report.ALTERED in integrity:
+        return report.FAILED
+    if report.UNVERIFIABLE in integrity:
+        return report.INDETERMINATE
+    if any(s.trust_reason for s in live if s.trust == report.NOT_CHECKED):
+        return report.INDETERMINATE  # weak, and that is rejected
+    if "timestamp" in options.require and not proven(live):
+        return report.INDETERMINATE
+    if options.integrity_only or {s.trust for s in live} == {report.TRUSTED}:
+        return report.PASSED
+    return report.INDETERMINATE
+
+
+def _falls_short(
+    live: list[SignatureReport], reasons: list[Reason], require: frozenset[str | Rule]
+) -> bool:
+    """Whether a requirement is not met; one that is open gives a reason all the same."""
+    from . import requirements
+
+    short = False
+    found = []
+    for rule in sorted(require, key=str):
+        why, undecided = requirements.unmet(requirements.parse(rule), live)
+        if why:
+            found.append(Reason("SIGNED_DATA_NOT_FOUND", why))
+            short |= not undecided
+    reasons[:0] = found
+    return short
+
+
+def of_the_whole(index: Index, signatures: list[SignatureReport]) -> list[SignatureReport]:
+    """PS3.15 C.4: a VERIFIED report follows the profile only if a verifier signed it."""
+    from . import profiles
+
+    names = {name for made in signatures for name in made.profiles}
+    sr, verification = profiles.SR.name, profiles.SR_VERIFICATION.name
+    if sr not in names or verification in names:
+        return signatures
+    if not profiles.is_verified(items.Elements(index, 0)):
+        return signatures
+    said = (
+        "the Verification Flag (0040,A493) is VERIFIED, and no verification signature (purpose 5) "
+        "is there: so the object does not follow PS3.15 C.4"
+    )
+    return [
+        msgspec.structs.replace(
+            made,
+            profiles=tuple(name for name in made.profiles if name != sr),
+            messages=(*made.messages, said),
+        )
+        if sr in made.profiles
+        else made
+        for made in signatures
+    ]

@@ -1,0 +1,434 @@
+"""Keys on PKCS#11 tokens, against SoftHSM: RSA and EC, PINs, processes, and what can go wrong."""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pki
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from dicomseal import certificate, cli, sign_file, verify
+from dicomseal.errors import CertificateError, KeyFileError, KeyFileWarning, UsageError
+from dicomseal.keys import SigningKey
+from dicomseal.pkcs11_key import MODULE_VARIABLE, Pkcs11Key, Pkcs11Uri
+from dicomseal.terms import MAC_ALGORITHMS
+
+PIN = "24680"
+LIBRARIES = (
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib64/softhsm/libsofthsm2.so",
+    "/usr/local/lib/softhsm/libsofthsm2.so",
+    "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+)
+# label: (id, key)
+KEYS = {
+    "rsa": ("01", lambda: rsa.generate_private_key(65537, 2048)),
+    "rsa3072": ("02", lambda: rsa.generate_private_key(65537, 3072)),
+    "p256": ("03", lambda: ec.generate_private_key(ec.SECP256R1())),
+    "p384": ("04", lambda: ec.generate_private_key(ec.SECP384R1())),
+    "p521": ("05", lambda: ec.generate_private_key(ec.SECP521R1())),
+}
+
+
+class Hsm:
+    """A SoftHSM token with the keys of the table, and a certificate of each in a file."""
+
+    def __init__(self, folder: Path, library: str) -> None:
+        self.folder, self.library = folder, library
+        (folder / "tokens").mkdir()
+        config = folder / "softhsm2.conf"
+        config.write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+        os.environ["SOFTHSM2_CONF"] = str(config)  # read when the library is initialized
+        os.environ[MODULE_VARIABLE] = library
+        for label in ("archive", "other"):
+            self.util("--init-token", "--free", "--label", label, "--so-pin", "1357", "--pin", PIN)
+        for label, (number, make) in KEYS.items():
+            self.put(label, number, make())
+        self.put("twice", "10", KEYS["p256"][1]())
+        self.put("twice", "11", KEYS["p256"][1]())
+        self._certificate_on_token("rsa")
+
+    def util(self, *arguments: str) -> None:
+        done = subprocess.run(["softhsm2-util", *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    def put(self, label: str, number: str, key) -> None:
+        path = self.folder / f"{label}.key.pem"
+        pkcs8 = form.PrivateFormat.PKCS8
+        path.write_bytes(key.private_bytes(form.Encoding.PEM, pkcs8, form.NoEncryption()))
+        self.util("--import", str(path), "--token", "archive", "--label", label, "--id", number,
+                  "--pin", PIN)  # fmt: skip
+        path.unlink()
+        root = pki.member("root")
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, label)]))
+            .issuer_name(root.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(root.certificate.not_valid_before_utc)
+            .not_valid_after(root.certificate.not_valid_after_utc)
+            .sign(root.key, hashes.SHA256())
+        )
+        self.file(label).write_bytes(made.public_bytes(form.Encoding.DER))
+
+    def file(self, label: str) -> Path:
+        return self.folder / f"{label}.der"
+
+    def _certificate_on_token(self, label: str) -> None:
+        """By python-pkcs11, in another process: this one is to begin with nothing opened."""
+        program = f"""
+import pkcs11
+from pkcs11.util.x509 import decode_x509_certificate
+token = pkcs11.lib({self.library!r}).get_token(token_label="archive")
+with token.open(rw=True, user_pin={PIN!r}) as session:
+    made = decode_x509_certificate(open({str(self.file(label))!r}, "rb").read())
+    made[pkcs11.Attribute.ID] = bytes.fromhex({KEYS[label][0]!r})
+    made[pkcs11.Attribute.TOKEN] = True
+    session.create_object(made)
+"""
+        subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.fixture(scope="session")
+def hsm(tmp_path_factory):
+    library = next((path for path in LIBRARIES if os.path.exists(path)), None)
+    if library is None or shutil.which("softhsm2-util") is None:
+        reason = "SoftHSM (Debian's softhsm2) is not installed"
+        if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+            pytest.fail(f"{reason}, and CI is set: the tests of PKCS#11 must run", False)
+        pytest.skip(reason)
+    before = {name: os.environ.get(name) for name in ("SOFTHSM2_CONF", MODULE_VARIABLE)}
+    yield Hsm(tmp_path_factory.mktemp("hsm"), library)
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+# --- signing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", KEYS)
+@pytest.mark.parametrize("algorithm", MAC_ALGORITHMS)
+def test_every_key_and_algorithm(hsm, label, algorithm):
+    key = Pkcs11Key(f"pkcs11:token=archive;object={label}", PIN)
+    digest = os.urandom({"MD5": 16, "RIPEMD160": 20, "SHA1": 20}.get(algorithm, 0)
+                        or int(algorithm[3:]) // 8)  # fmt: skip
+    value = key.sign(digest, algorithm)
+    public = certificate.parse(hsm.file(label).read_bytes()).public_key
+    assert certificate.verify_mac(public, digest, algorithm, value)
+    assert not certificate.verify_mac(public, bytes(len(digest)), algorithm, value)
+    if label.startswith("p"):
+        assert value[0] == 0x30  # DER of r and s, not the bare numbers
+
+
+@pytest.mark.parametrize("label", KEYS)
+def test_sign_a_file(hsm, tmp_path, label):
+    path = tmp_path / "object.dcm"
+    path.write_bytes(pki.small())
+    uri = f"pkcs11:token=archive;id=%{KEYS[label][0]}"
+    sign_file(path, path, uri, hsm.file(label), password=PIN)
+    (signature,) = verify(path).signatures
+    assert signature.integrity == "intact"
+    assert signature.signer.subject == f"CN={label}"
+
+
+def test_the_certificate_comes_from_the_token(hsm, tmp_path):
+    path = tmp_path / "object.dcm"
+    path.write_bytes(pki.small())
+    sign_file(path, path, "pkcs11:token=archive;object=rsa", password=PIN)
+    assert verify(path).signatures[0].signer.subject == "CN=rsa"
+    with pytest.raises(CertificateError, match="none is beside the key"):
+        SigningKey("pkcs11:token=archive;object=p256", password=PIN)
+
+
+def test_the_certificate_of_another_key(hsm):
+    key = SigningKey("pkcs11:token=archive;object=p256", hsm.file("p384"), PIN)
+    with pytest.raises(KeyFileError, match="do not belong together"):
+        key.sign(bytes(32), "SHA256")
+
+
+def test_a_key_that_is_gone_leaves_no_session(hsm, monkeypatch):
+    """Every call of `sign_file` with a URI makes a key of its own, and tokens have few sessions."""
+    from dicomseal import pkcs11_key
+
+    ended = []
+    real = pkcs11_key._close
+    monkeypatch.setattr(pkcs11_key, "_close", lambda *args: ended.append(args) or real(*args))
+    for _ in range(5):
+        assert Pkcs11Key("pkcs11:token=archive;object=rsa", PIN).sign(bytes(32), "SHA256")
+        gc.collect()
+    assert len(ended) == 5
+    with pytest.raises(KeyFileError, match="needs a PIN"):  # the login has ended with the last one
+        Pkcs11Key("pkcs11:token=archive;object=rsa").sign(bytes(32), "SHA256")
+
+
+def test_two_keys_of_one_token_in_one_process(hsm):
+    """The login is the process's, not the session's: the end of one must not log the other out."""
+    one = Pkcs11Key("pkcs11:token=archive;object=rsa", PIN)
+    two = Pkcs11Key("pkcs11:token=archive;object=p256", PIN)
+    assert one.sign(bytes(32), "SHA256")
+    assert two.sign(bytes(32), "SHA256")
+    del one
+    gc.collect()
+    assert two.sign(bytes(32), "SHA256")
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+FORK = """
+import os, sys, traceback
+from dicomseal.keys import SigningKey
+
+made = SigningKey("pkcs11:token=archive;object={label}", {file!r}, {pin!r})
+assert "pkcs11" not in sys.modules  # nothing is opened, not even imported, before it is used
+
+def work(who):
+    value = made.sign(bytes(32), "SHA256")  # verified with the certificate before it comes back
+    assert made._key._process == os.getpid()  # a session of its own; SoftHSM would let it pass
+    os.write(1, f"{{who}} {{len(value) > 60}}\\n".encode())
+
+def child(who):
+    pid = os.fork()
+    if not pid:
+        try:
+            work(who)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return pid
+
+def wait(*children):
+    assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
+
+wait(child("before"), child("before"))
+work("parent")
+wait(child("after"), child("after"))
+work("parent")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("label", ["rsa", "p256"])
+def test_a_key_goes_through_a_fork(hsm, label):
+    program = FORK.format(label=label, file=str(hsm.file(label)), pin=PIN)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    words = ["before"] * 2 + ["parent"] + ["after"] * 2 + ["parent"]
+    assert done.stdout.split() == [part for word in words for part in (word, "True")]
+
+
+def test_a_key_goes_to_another_process(hsm):
+    key = Pkcs11Key("pkcs11:token=archive;object=p256", PIN)
+    key.sign(bytes(32), "SHA256")
+    made = pickle.loads(pickle.dumps(key))
+    assert made._login is None
+    assert made.sign(bytes(32), "SHA256")
+
+
+# --- PINs -----------------------------------------------------------------------------------------
+
+URI = "pkcs11:token=archive;object=rsa"
+
+
+def test_a_pin_from_a_file(hsm, tmp_path):
+    path = tmp_path / "the pin"
+    pki_secret(path, f"{PIN}\r\nmore\n")
+    gc.collect()
+    for source in (f"{tmp_path}/the%20pin", f"file:{tmp_path}/the%20pin",
+                   f"file://{tmp_path}/the%20pin"):  # fmt: skip
+        key = Pkcs11Key(f"{URI}?pin-source={source}", lambda: pytest.fail("it was asked for"))
+        assert key.sign(bytes(32), "SHA256")
+        del key
+        gc.collect()
+    with pytest.raises(KeyFileError, match="pin-source: /nowhere: No such file"):
+        logged_out(f"{URI}?pin-source=/nowhere")
+    with pytest.raises(UsageError, match="commands are not run"):
+        logged_out(f"{URI}?pin-source=%7Ccat%20pin")
+
+
+def pki_secret(path, text):
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def logged_out(uri, pin=None):
+    """Sign in this process after all sessions have ended, so that a PIN is needed again."""
+    gc.collect()
+    return Pkcs11Key(uri, pin).sign(bytes(32), "SHA256")
+
+
+def test_a_pin_in_the_clear_is_warned_of(hsm):
+    with pytest.warns(KeyFileWarning, match="the PIN stands in the URI") as caught:
+        assert logged_out(f"{URI}?pin-value={PIN}")
+    assert PIN not in str(caught[0].message)
+
+
+def test_no_pin(hsm):
+    with pytest.raises(KeyFileError, match="needs a PIN") as caught:
+        logged_out(URI)
+    assert caught.value.code == "password"
+
+
+def test_a_wrong_pin_is_tried_once(hsm, monkeypatch):
+    """A token locks itself after a few wrong ones."""
+    gc.collect()
+    asked, tried = [], []
+    real = Pkcs11Key._open_session
+    monkeypatch.setattr(
+        Pkcs11Key, "_open_session", lambda key, token: tried.append(1) or real(key, token)
+    )
+    key = Pkcs11Key(URI, lambda: asked.append(1) or "999999")
+    for _ in range(3):
+        with pytest.raises(KeyFileError, match="the PIN is wrong") as caught:
+            key.sign(bytes(32), "SHA256")
+        assert (caught.value.code, "999999" in str(caught.value)) == ("password", False)
+    assert (asked, tried) == ([1], [1])
+    signing = SigningKey(Pkcs11Key(URI, "999999"), hsm.file("rsa"))
+    with pytest.raises(KeyFileError) as caught:
+        signing.sign(bytes(32), "SHA256")
+    assert caught.value.code == "password"
+
+
+@pytest.mark.parametrize("how", ["env", "file", "uri"])
+def test_on_the_command_line(hsm, tmp_path, how):
+    (tmp_path / "in.dcm").write_bytes(pki.small())
+    pki_secret(tmp_path / "pin", f"{PIN}\n")
+    options = {
+        "env": ["--key", URI, "--password-env", "HSM_PIN"],
+        "file": ["--key", URI, "--password-file", "pin"],
+        "uri": ["--key", f"{URI}?pin-value={PIN}"],
+    }[how]
+    done = subprocess.run(
+        [sys.executable, "-m", "dicomseal", "sign", "in.dcm", "out.dcm", *options],
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"HSM_PIN": PIN},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ("the PIN stands in the URI" in done.stderr) == (how == "uri")
+    assert PIN not in done.stdout + done.stderr
+    assert verify(tmp_path / "out.dcm").signatures[0].integrity == "intact"
+
+
+def test_a_wrong_pin_on_the_command_line(hsm, tmp_path, monkeypatch, capfd):
+    gc.collect()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.dcm").write_bytes(pki.small())
+    monkeypatch.setenv("HSM_PIN", "99999")
+    monkeypatch.setattr(sys, "argv", ["dicomseal", "sign", "in.dcm", "out.dcm", "--key", URI,
+                                      "--password-env", "HSM_PIN"])  # fmt: skip
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    assert f"{URI}: the PIN is wrong" in capfd.readouterr().err
+    assert not (tmp_path / "out.dcm").exists()
+
+
+# --- what is not there ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("pkcs11:token=nobody;object=rsa", "no token of this description"),
+        ("pkcs11:object=rsa", "2 tokens of this description"),
+        ("pkcs11:token=archive;object=nobody", "no private key of this name"),
+        ("pkcs11:token=archive;object=twice", "2 private keys of this name"),
+        ("pkcs11:token=archive;id=%99", "no private key of this name"),
+        ("pkcs11:token=archive;object=rsa;id=%03", "no private key of this name"),
+        ("pkcs11:token=archive;manufacturer=Nobody;object=rsa", "no token"),
+        ("pkcs11:token=archive;model=Nothing;object=rsa", "no token"),
+        ("pkcs11:token=archive;serial=123;object=rsa", "no token"),
+        ("pkcs11:token=archive;slot-id=1;object=rsa", "no token"),
+        ("pkcs11:token=archive;slot-description=Nothing;object=rsa", "no token"),
+        ("pkcs11:token=archive;object=rsa?module-path=/nowhere.so", "/nowhere.so: no PKCS#11"),
+        ("pkcs11:token=archive;object=rsa?module-name=nobody", "libnobody.so: no PKCS#11"),
+    ],
+)
+def test_what_is_not_there(hsm, uri, words):
+    with pytest.raises(KeyFileError, match=words):
+        Pkcs11Key(uri, PIN).sign(bytes(32), "SHA256")
+
+
+def test_every_attribute_finds_its_token(hsm):
+    import pkcs11
+
+    token = pkcs11.lib(hsm.library).get_token(token_label="archive")
+    uri = (
+        f"pkcs11:token=archive;serial={token.serial.decode()};model=SoftHSM%20v2;"
+        f"manufacturer=SoftHSM%20project;slot-id={token.slot.slot_id};type=private;object=rsa;"
+        f"id=%01?module-path={hsm.library}&x-other=1"
+    )
+    assert Pkcs11Key(uri, PIN).sign(bytes(32), "SHA256")
+
+
+def test_no_library_named(hsm, monkeypatch):
+    monkeypatch.delenv(MODULE_VARIABLE)
+    with pytest.raises(UsageError, match=f"module-path.*{MODULE_VARIABLE}"):
+        Pkcs11Key(URI, PIN).sign(bytes(32), "SHA256")
+
+
+def test_without_python_pkcs11(monkeypatch):
+    real = builtins.__import__
+
+    def importing(name, *args, **kwargs):
+        if name.split(".")[0] == "pkcs11":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    for name in [n for n in sys.modules if n.split(".")[0] == "pkcs11"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", importing)
+    with pytest.raises(KeyFileError, match=r"pip install dicomseal\[pkcs11\]") as caught:
+        Pkcs11Key(URI, PIN).sign(bytes(32), "SHA256")
+    assert caught.value.code == "not_installed"
+
+
+# --- URIs -----------------------------------------------------------------------------------------
+
+
+def test_a_uri_is_taken_apart():
+    made = Pkcs11Uri(
+        "pkcs11:token=The%20Archive%3B;id=%00%ff;object=%C3%A4?pin-value=1%262&module-name=softhsm2"
+    )
+    assert made.path == {"token": "The Archive;", "id": b"\0\xff", "object": "ä"}
+    assert made.query == {"pin-value": "1&2", "module-name": "softhsm2"}
+    assert made.module == "libsofthsm2.so"
+    assert str(made) == "pkcs11:token=The%20Archive%3B;id=%00%FF;object=%C3%A4"
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("pkcs11:", "names no key"),
+        ("pkcs11:token=a", "names no key"),
+        ("pkcs11:object=a;object=b", "object stands twice"),
+        ("pkcs11:object=a;type=public", "private key"),
+        ("pkcs11:object=a;colour=red", "colour is not known"),
+        ("pkcs11:object=a;slot-id=x", "slot-id is a number"),
+        ("pkcs11:object=%ff", "object in the PKCS#11 URI is no UTF-8"),
+        ("pkcs11:object=a;;id=1", "not understood"),
+        ("pkcs11:object", "not understood"),
+        ("pkcs11:object=a?pin-source=x&pin-value=1", "not both"),
+        ("pkcs11:object=a?pin-value=secret&pin-value=secret", "pin-value stands twice"),
+        ("pkcs11:object=a?pin-value=secret=", "not understood in the PKCS#11 URI: 'pin-value'"),
+        ("object=a", "begins with pkcs11:"),
+    ],
+)
+def test_bad_uris(uri, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        Pkcs11Uri(uri)
+    assert "secret" not in str(caught.value)
