@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import _write_stds as std
+import pki
 import pytest
 from _write_stds import item, sequence
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
-from dicomseal import remove_file, verify
+from dicomseal import certificate, remove_file, verify
 
 SIGNATURES = (
     b"\xfa\xff\xfa\xff"  # (FFFA,FFFA)
@@ -99,3 +102,29 @@ def test_remove_leaves_history_alone(backend, nested, tmp_path):
     history = nested(original, nested(SIGNATURES, UID_ONE))
     data = history + nested(SIGNATURES, UID_TWO)
     assert removed(tmp_path, data) == ((1, 0), history)
+
+
+def test_signature_of_odd_length():
+    """A NUL behind a DER value of even length is no padding: dcmsign rejects it, and we passed."""
+    signer = pki.member("ec")
+    digest = bytes(32)
+    made = {}
+    while len(made) < 2:  # how long the DER of r and s is depends on them
+        value = signer.key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        made[len(value) % 2] = value
+    public = signer.key.public_key()
+    assert certificate.verify_mac(public, digest, "SHA256", made[1] + b"\0")
+    assert certificate.verify_mac(public, digest, "SHA256", made[0])
+    assert not certificate.verify_mac(public, digest, "SHA256", made[0] + b"\0")
+    assert not certificate.verify_mac(public, digest, "SHA256", made[1] + b"\0\0")
+
+
+def test_rsa_signature_of_odd_length():
+    """The same behind the value of an RSA key, whose length is that of the key."""
+    signer = pki.member("rsa")
+    digest = bytes(32)
+    prehashed = utils.Prehashed(hashes.SHA256())
+    value = signer.key.sign(digest, padding.PKCS1v15(), prehashed)
+    public = signer.key.public_key()
+    assert certificate.verify_mac(public, digest, "SHA256", value)
+    assert not certificate.verify_mac(public, digest, "SHA256", value + b"\0")
