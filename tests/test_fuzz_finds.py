@@ -8,6 +8,8 @@ import pytest
 from _write_stds import item, sequence
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
 
 from dicomseal import certificate, remove_file, verify
 
@@ -128,3 +130,14 @@ def test_rsa_signature_of_odd_length():
     public = signer.key.public_key()
     assert certificate.verify_mac(public, digest, "SHA256", value)
     assert not certificate.verify_mac(public, digest, "SHA256", value + b"\0")
+
+
+def test_empty_value_in_big_endian(backend):
+    """Undefined behaviour in C: an offset from NULL, and a copy from it; `make sanitize` sees it."""
+    tag = BaseTag(0x00280010)
+    element = RawDataElement(tag, "US", 0, None, 0, False, False)
+    out = bytearray()
+    encoder = backend.Encoder(out.extend)
+    assert encoder.raw_elements([(tag, element)], RawDataElement, None, None) == (1, 0)
+    encoder.flush()
+    assert bytes(out) == std.H("2800 1000  5553  0000")
