@@ -133,7 +133,7 @@ def test_rsa_signature_of_odd_length():
 
 
 def test_empty_value_in_big_endian(backend):
-    """Undefined behaviour in C: an offset from NULL, and a copy from it; `make sanitize` sees it."""
+    """It was undefined behaviour in C, a copy from NULL, which only `make sanitize` sees."""
     tag = BaseTag(0x00280010)
     element = RawDataElement(tag, "US", 0, None, 0, False, False)
     out = bytearray()
