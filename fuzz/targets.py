@@ -230,4 +230,10 @@ def _raw_elements(made: Any, tag: int, vr: str | None, value: bytes, what: int) 
         return bool(key & 1)
 
     wanted = frozenset(map(int, list(elements)[:2])) if what & 64 else None
-    return made.raw_elements(elements.items(), RawDataElement, wanted, other), others
+    twin = _index_c.Index if isinstance(made, CompiledEncoder) else _index_py.Index
+
+    def sequence(content: bytes, implicit: bool, big_endian: bool) -> Any:
+        found = twin(content, implicit=implicit, big_endian=big_endian, root=_record.SEQUENCE)
+        return None if found.unknown or found.guessed else found
+
+    return made.raw_elements(elements.items(), RawDataElement, wanted, other, sequence), others

@@ -138,6 +138,6 @@ def test_empty_value_in_big_endian(backend):
     element = RawDataElement(tag, "US", 0, None, 0, False, False)
     out = bytearray()
     encoder = backend.Encoder(out.extend)
-    assert encoder.raw_elements([(tag, element)], RawDataElement, None, None) == (1, 0)
+    assert encoder.raw_elements([(tag, element)], RawDataElement, None, None, None) == (1, 0)
     encoder.flush()
     assert bytes(out) == std.H("2800 1000  5553  0000")
