@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ SANITIZER_OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1:abort_on_error=1",
     "PYTHONMALLOC": "malloc",  # so that the ends of Python's own buffers are guarded too
 }
+GRACE = 60  # seconds more than asked for, to start and to end
 
 
 def environment(core: str, folder: Path) -> dict[str, str]:
@@ -59,10 +61,14 @@ def main() -> int:
     command += ["--first"] if options.first else []
     command += ["--minimise"] if options.minimise else []
     began = time.monotonic()
-    done = subprocess.run(command, env=environment(options.core, folder.resolve()), check=False)
-    if options.input:
-        return done.returncode
-    return summary(name, done.returncode, time.monotonic() - began)
+    env = environment(options.core, folder.resolve())
+    try:  # a loop in C never comes back to where its time is looked at
+        code = subprocess.run(
+            command, env=env, check=False, timeout=options.seconds + GRACE
+        ).returncode
+    except subprocess.TimeoutExpired:
+        code = -signal.SIGKILL
+    return code if options.input else summary(name, code, time.monotonic() - began)
 
 
 def summary(name: str, code: int, seconds: float) -> int:

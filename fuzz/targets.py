@@ -120,7 +120,10 @@ def outcome(twin: Any, request: Request, source: Any) -> Any:
     seen.append(_streamed(index))
     if request.options["root"] != _record.ITEM:
         out = bytearray()
-        seen.append((_attempt(index.stream_items, out.extend, request.legacy), bytes(out)))
+        encoder = (_encoder_py.Encoder if twin is _index_py.Index else CompiledEncoder)(out.extend)
+        said = _attempt(index.stream_items, encoder, request.legacy)
+        encoder.flush()
+        seen.append((said, bytes(out)))
     return seen
 
 
