@@ -11,7 +11,11 @@ PINNED := install --quiet --require-hashes $(WHEELS) --requirement
 SUPPLY := build/supply
 SUPPLIED := $(SUPPLY)/.built
 
-.PHONY: help demo test lint types bench pins pins-check audit sbom clean
+# what the fuzzing targets run for, in seconds
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= twins index encoder verify roundtrip remove
+
+.PHONY: help demo test lint types bench pins pins-check audit sbom fuzz sanitize clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -58,7 +62,7 @@ pins-check: $(SUPPLIED) ## whether requirements/*.txt are what pyproject.toml as
 	$(SUPPLY)/bin/python tools/pins.py --check
 
 audit: $(SUPPLIED) ## known vulnerabilities in what is pinned; AUDIT="--vulnerability-service osv" asks another
-	@set -e; for set in run dev bench supply; do \
+	@set -e; for set in run dev bench fuzz supply; do \
 		echo "requirements/$$set.txt"; \
 		$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 			$(AUDIT) --requirement requirements/$$set.txt || { \
@@ -72,5 +76,13 @@ sbom: $(SUPPLIED) ## build/sbom.cdx.json (CycloneDX): what the package needs at 
 	$(SUPPLY)/bin/python -m pip --python build/sbom/bin/python $(PINNED) requirements/run.txt
 	$(SUPPLY)/bin/python tools/sbom.py build/sbom
 
+fuzz: $(BUILT) ## each fuzzing target for FUZZ_SECONDS, with coverage (needs clang and pip's atheris)
+	$(RUN)/python -m pip $(PINNED) requirements/fuzz.txt
+	for target in $(FUZZ_TARGETS); do \
+		$(RUN)/python -m fuzz $$target --core coverage --seconds $(FUZZ_SECONDS) || exit 1; done
+
+sanitize: $(BUILT) ## tests and a fuzz of FUZZ_SECONDS with AddressSanitizer and UBSan (needs gcc)
+	$(RUN)/python -m fuzz.sanitize --seconds $(FUZZ_SECONDS)
+
 clean: ## remove everything that was built
-	rm -rf $(VENV) build dist src/*.egg-info src/dicomseal/*.so src/dicomseal/_pure_build
+	rm -rf $(VENV) build dist fuzz/.cache src/*.egg-info src/dicomseal/*.so src/dicomseal/_pure_build

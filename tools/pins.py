@@ -25,6 +25,7 @@ SETS = {
     "dev": ["pyproject.toml", "--all-extras", "--group", "dev"],
     "run": ["pyproject.toml", *LIKE_DEV],
     "bench": ["--group", "bench", *LIKE_DEV],
+    "fuzz": ["--group", "fuzz", *LIKE_DEV],
     "supply": ["--group", "supply", *LIKE_DEV],
 }
 

@@ -240,9 +240,11 @@ cdef class Encoder:
                        bint big_endian) except -1:
         cdef uint8_t known = traits(vr)
         self.put_header(tag, vr, <uint32_t> (size + (size & 1)))
+        if size == 0:
+            return 0  # an empty value may be NULL, which C does not let us add to or copy from
         if big_endian and known >> 3 > 1:
             self.put_swapped(value, size, known >> 3)
-        elif size:
+        else:
             self.put(value, size)
         if size & 1:
             self.put(b" " if known & VR_SPACE else b"\0", 1)

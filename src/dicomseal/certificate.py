@@ -176,9 +176,8 @@ def unpadded_signature(key: Any, signature: bytes) -> bytes:
     """A Signature value without the NUL that made its length even."""
     if kind_of(key) == "RSA":
         size = (key.key_size + 7) // 8
-        if len(signature) == size + 1 and signature[-1] == 0:
-            return signature[:size]
-        return signature
+        padded = size % 2 == 1 and len(signature) == size + 1 and signature[-1] == 0
+        return signature[:size] if padded else signature
     return without_padding(signature)
 
 

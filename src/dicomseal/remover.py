@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import mac_parameters, terms
 from . import sequence_items as items
+from . import terms
 from .canonical import Index, require_dataset
 from .errors import SigningError
 from .part10 import Reader
@@ -42,47 +42,60 @@ def remove_file(
     """
     part10 = Reader().open(source, settled=True)
     index = part10.index()
-    splice = Splice(part10, index)
-    removed = remaining = 0
+    found: list[int] = []
+    cuts: list[int] = []
     for scope in index.scopes:
-        if items.is_history(items.locate(index, scope)):
-            continue
-        found = list(items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
-        gone = [
-            n for n in found
-            if uid is None or items.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
-        ]  # fmt: skip
-        if gone or uid is None:
-            _cut(index, splice, scope, found, gone)
-        removed += len(gone)
-        remaining += len(found) - len(gone)
+        if not items.is_history(items.locate(index, scope)):
+            found += _cuts(index, scope, uid, cuts)
+    splice = Splice(part10, index)
+    end = 0
+    removed = 0
+    for number in sorted(set(cuts)):
+        if number >= end:  # else it lies in what is cut already
+            splice.cut(number)
+            end = index.record(number).next
+            removed += sum(number <= n < end for n in found)
     if not removed:
         what = f"no signature has the UID {uid}" if uid else "there is no signature"
         raise SigningError(f"{os.fsdecode(source)}: {what}", "not_found")
     splice.save(target)
-    return Removed(removed, remaining)
+    return Removed(removed, len(found) - removed)
 
 
-def _cut(index: Index, splice: Splice, scope: int, found: list[int], gone: list[int]) -> None:
-    """Cut signatures, and the MAC Parameters items that only they used."""
+def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int]) -> list[int]:
+    """The signatures of a scope; what is to be cut because of them is appended to ``cuts``.
+
+    A damaged object may have a sequence twice: both are looked at.
+    """
 
     def mac_id(item: int) -> int | None:
         return items.number_of(index, item, terms.MAC_ID_NUMBER)
 
-    used = {mac_id(n) for n in found if n not in set(gone)}
+    def sequences(tag: int) -> list[int]:
+        return [n for n in index.children(scope) if index.record(n).tag == tag]
+
+    signatures = sequences(terms.DIGITAL_SIGNATURES_SEQUENCE)
+    found = [n for sequence in signatures for n in index.children(sequence)]
+    gone = {
+        n for n in found
+        if uid is None or items.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
+    }  # fmt: skip
+    if uid is not None and not gone:
+        return found
+    used = {mac_id(n) for n in found if n not in gone}
     freed = {mac_id(n) for n in gone} - used
-    macs = list(mac_parameters.read_ids(index, scope))
-    spare = [n for i, n in macs if i in freed or not used]
-    for tag, all_items, out in (
-        (terms.DIGITAL_SIGNATURES_SEQUENCE, found, gone),
-        (terms.MAC_PARAMETERS_SEQUENCE, [n for _, n in macs], spare),
-    ):
-        sequence = index.find(scope, tag)
-        if sequence >= 0 and len(out) == len(all_items):
-            splice.cut(sequence)
-        else:
-            for number in out:
-                splice.cut(number)
+    for sequence in signatures:
+        _cut(index, sequence, gone, cuts)
+    for sequence in sequences(terms.MAC_PARAMETERS_SEQUENCE):
+        spare = {n for n in index.children(sequence) if not used or mac_id(n) in freed}
+        _cut(index, sequence, spare, cuts)
+    return found
+
+
+def _cut(index: Index, sequence: int, out: set[int], cuts: list[int]) -> None:
+    """Some items of a sequence; the sequence itself if none would be left."""
+    numbers = list(index.children(sequence))
+    cuts += [sequence] if out.issuperset(numbers) else [n for n in numbers if n in out]
 
 
 def remove(dataset: Dataset, uid: str | None = None) -> Removed:

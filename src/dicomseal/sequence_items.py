@@ -153,6 +153,10 @@ def der_length(data: bytes) -> int:
 
 
 def without_padding(data: bytes) -> bytes:
-    """A DER value without the one NUL that made its length even."""
+    """A DER value without the one NUL that made its length even (PS3.5 Section 6.2, OB).
+
+    A NUL behind an even number of bytes made nothing even, so it stays, and the value is wrong.
+    """
     length = der_length(data)
-    return data[:length] if length == len(data) - 1 and data[-1] == 0 else data
+    padded = length % 2 == 1 and length == len(data) - 1 and data[-1] == 0
+    return data[:length] if padded else data

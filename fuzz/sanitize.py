@@ -1,0 +1,56 @@
+"""The tests and a short fuzz with sanitizers: ``python -m fuzz.sanitize --seconds N``.
+
+The tests run on the core as it is, the targets on one with small buffers (see `build`). The first
+error of AddressSanitizer or UndefinedBehaviorSanitizer ends the process, and so the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+from . import CACHE, ROOT
+from .__main__ import environment
+from .build import build
+
+TESTS = (
+    "canonical", "encodings", "index", "index_limits", "dataset", "verifier_broken", "attacks",
+    "fuzz_finds", "properties",
+)  # fmt: skip
+TARGETS = ("twins", "index", "encoder", "verify", "remove")
+# so that a run with another core in use is not mistaken for one with sanitizers
+PROOF = """
+import sys, dicomseal._index_c as c, dicomseal._encoder_c as e
+assert c.__file__.startswith(sys.argv[1]) and e.__file__.startswith(sys.argv[1]), c.__file__
+assert "libasan" in open("/proc/self/maps").read()
+"""
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz.sanitize", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="for all targets together")
+    options = parser.parse_args()
+    full = build("sanitize-full", CACHE / "core" / "sanitize-full")
+    env = environment("sanitize-full", full)
+    tests = [f"tests/test_{name}.py" for name in TESTS]
+    for command in (
+        [sys.executable, "-c", PROOF, str(full)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", *tests],
+    ):
+        if subprocess.run(command, env=env, cwd=ROOT, check=False).returncode:
+            return 1
+    small = build("sanitize", CACHE / "core" / "sanitize")
+    failed = 0
+    for target in TARGETS:
+        failed |= subprocess.run(
+            [sys.executable, "-m", "fuzz", target, "--core", "sanitize", "--folder", str(small),
+             "--seconds", str(options.seconds / len(TARGETS))],
+            cwd=ROOT, check=False,
+        ).returncode  # fmt: skip
+    return failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
