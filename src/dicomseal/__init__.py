@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._record import Limits
     from .remover import remove, remove_file
     from .report import ObjectReport, SignatureReport
-    from .signer import sign, sign_file
+    from .signer import sign, sign_file, sign_items
     from .signing_policy import ALLOW_WEAK, SigningPolicy
     from .trust import TrustStore
     from .verifier import verify
@@ -43,6 +43,7 @@ __all__ = [
     "requirements",
     "sign",
     "sign_file",
+    "sign_items",
     "verify",
 ]
 
@@ -62,6 +63,7 @@ _HOMES = {
     "requirements": "requirements",
     "sign": "signer",
     "sign_file": "signer",
+    "sign_items": "signer",
     "verify": "verifier",
 }
 
