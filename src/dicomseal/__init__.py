@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._record import Limits
     from .remover import remove, remove_file
     from .report import ObjectReport, SignatureReport, TimestampReport
-    from .signer import sign, sign_file
+    from .signer import sign, sign_file, sign_items
     from .signing_policy import ALLOW_WEAK, SigningPolicy
     from .timestamp_protocol import TimestampAuthority
     from .trust import TrustStore
@@ -46,6 +46,7 @@ __all__ = [
     "requirements",
     "sign",
     "sign_file",
+    "sign_items",
     "verify",
 ]
 
@@ -67,6 +68,7 @@ _HOMES = {
     "requirements": "requirements",
     "sign": "signer",
     "sign_file": "signer",
+    "sign_items": "signer",
     "verify": "verifier",
 }
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _index_py, _record, mac_parameters, terms
 from . import sequence_items as items
 from ._encoder_py import Encoder
 from .errors import SigningError
-from .part10 import Reader
+from .part10 import Reader, open_source
 from .tags import format_tag, keyword
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _SHOWN = 24  # bytes of a value that are shown
 
@@ -36,12 +39,14 @@ def _find(index: Any, uid: str | None) -> tuple[int, tuple[int, ...] | None, int
 
 
 def raw(
-    source: str | os.PathLike[str], write: Callable[[Any], object], uid: str | None = None
+    source: str | os.PathLike[str] | Buffer,
+    write: Callable[[Any], object],
+    uid: str | None = None,
 ) -> _record.Coverage:
     """Pass the canonical bytes of a signature to ``write``, piece by piece.
 
     Args:
-        source: the file.
+        source: the file: a path, or its content as bytes.
         write: gets bytes-like pieces that are valid during the call only.
         uid: Digital Signature UID; None is the first signature, or the whole object if there is
             none.
@@ -50,7 +55,7 @@ def raw(
         SourceError, MalformedError: for the file.
         SigningError: there is no such signature.
     """
-    part10 = Reader().open(source)
+    part10 = open_source(source)
     index = part10.index()
     scope, tags, item = _find(index, uid)
     coverage = index.stream(write, scope, tags)

@@ -13,6 +13,8 @@ from .canonical import first_repeated, first_unsignable
 from .errors import SigningError
 
 if TYPE_CHECKING:
+    from pydicom import Dataset
+
     from .canonical import Index
 
 MOST_TAGS = 0xFFFF // 4
@@ -78,6 +80,21 @@ def read(index: Index, item: int) -> MacParameters:
         items.as_text(transfer_syntax),
         items.as_text(algorithm),
         index.tags(listed) if listed >= 0 else (),
+    )
+
+
+def from_dataset(item: Dataset) -> MacParameters:
+    """The same from an item of a `pydicom.Dataset`."""
+    listed = item.get("DataElementsSigned")
+    if listed is None:
+        tags: tuple[int, ...] = ()
+    else:
+        tags = tuple(int(t) for t in ([listed] if isinstance(listed, int) else listed))
+    return MacParameters(
+        item.get("MACIDNumber"),
+        str(item.get("MACCalculationTransferSyntaxUID") or ""),
+        str(item.get("MACAlgorithm") or ""),
+        tags,
     )
 
 

@@ -223,6 +223,13 @@ class Reader:
         return done
 
 
+def open_source(source: Any, settled: bool = False) -> Part10:
+    """A path, a file's content as bytes, or a binary file; as `Reader.open`, with its errors."""
+    if isinstance(source, (str, os.PathLike)):
+        return Reader().open(source, settled=settled)
+    return Part10.from_bytes(canonical.read_all(source))
+
+
 class Part10:
     """An encoded data set, found in a file or in bytes.
 

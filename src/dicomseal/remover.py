@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from . import sequence_items as items
 from . import terms
 from .canonical import Index, require_dataset
 from .errors import SigningError
-from .part10 import Reader
+from .part10 import open_source
 from .splice import Splice
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from typing_extensions import Buffer
 
 
 class Removed(NamedTuple):
@@ -24,8 +25,8 @@ class Removed(NamedTuple):
 
 
 def remove_file(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Buffer | BinaryIO,
+    target: str | os.PathLike[str] | BinaryIO,
     uid: str | None = None,
 ) -> Removed:
     """Take signatures out of a file; every other byte is kept.
@@ -40,7 +41,7 @@ def remove_file(
         SigningError: there is no such signature; nothing was written.
         SourceError, MalformedError: for the file.
     """
-    part10 = Reader().open(source, settled=True)
+    part10 = open_source(source, settled=True)
     index = part10.index()
     found: list[int] = []
     cuts: list[int] = []
@@ -57,7 +58,8 @@ def remove_file(
             removed += sum(number <= n < end for n in found)
     if not removed:
         what = f"no signature has the UID {uid}" if uid else "there is no signature"
-        raise SigningError(f"{os.fsdecode(source)}: {what}", "not_found")
+        name = f"{os.fsdecode(source)}: " if isinstance(source, (str, os.PathLike)) else ""
+        raise SigningError(f"{name}{what}", "not_found")
     splice.save(target)
     return Removed(removed, len(found) - removed)
 

@@ -9,29 +9,32 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 
 from . import _record as r
-from . import digital_signature, mac_parameters, profiles, purposes, terms
+from . import digital_signature, mac_parameters, profiles, purposes, reencode, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher, require_dataset
 from .certificate import kind_of
+from .conversion import convert
 from .digital_signature import DigitalSignature
 from .errors import SigningError, UsageError
 from .keys import Password, SigningKey
 from .mac_parameters import MacParameters
-from .part10 import Part10, Reader
+from .part10 import Part10, open_source
+from .places import find_item, walk_to
 from .profiles import Elements, Facts, Profile
 from .signing_policy import STRONG, SigningPolicy, check_profile, purpose_for
 from .splice import Splice
-from .tags import describe, format_tag, is_signable_tag, parse_location, parse_tags
+from .tags import describe, format_tag, is_signable_tag, parse_tags
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from typing_extensions import Buffer
 
     from .timestamp_protocol import TimestampAuthority
 
@@ -47,6 +50,7 @@ class _Request(NamedTuple):
     tags: list[int] | None
     uid: str | None
     when: datetime
+    share_mac: bool
     profile: Profile | None
     purpose: purposes.Code | None
     tsa: TimestampAuthority | None
@@ -60,10 +64,11 @@ def _request(
     uid: Any,
     when: Any,
     password: Password,
-    profile: Any,
-    purpose: Any,
-    policy: Any,
-    tsa: Any,
+    profile: Any = None,
+    purpose: Any = None,
+    policy: Any = None,
+    share_mac: bool = False,
+    tsa: Any = None,
 ) -> _Request:
     new_hasher(mac)
     profile = profiles.find(profile)
@@ -89,12 +94,12 @@ def _request(
         from .timestamp_protocol import authority_of
 
         authority = authority_of(tsa)
-    return _Request(signing_key, mac, wanted, uid, when, profile, code, authority)
+    return _Request(signing_key, mac, wanted, uid, when, share_mac, profile, code, authority)
 
 
 def sign_file(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Buffer | BinaryIO,
+    target: str | os.PathLike[str] | BinaryIO,
     key: Any,
     certificate: Any = None,
     *,
@@ -104,6 +109,8 @@ def sign_file(
     uid: str | None = None,
     when: datetime | None = None,
     password: Password = None,
+    share_mac: bool = False,
+    transfer_syntax: str | None = None,
     profile: str | Profile | None = None,
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
@@ -112,19 +119,25 @@ def sign_file(
     """Sign a file; every byte that is not part of the signature is kept.
 
     Args:
-        source: the file to sign.
+        source: the file to sign: a path, its content as bytes, or a binary file.
         target: where the signed file goes; it may be the source. It is written beside the target
-            and renamed, so that a crash leaves the old file or the new one.
+            and renamed, so that a crash leaves the old file or the new one. Or a binary file.
         key: a `cryptography` private key, a path (PEM, DER, PKCS#8, PKCS#12), or an object with
             ``sign(digest, algorithm) -> bytes``.
         certificate: a `cryptography` certificate, its DER, or a path; may be left out for PKCS#12.
         mac: MAC Algorithm, a defined term of (0400,0015).
         tags: which elements to sign, as ``gggg,eeee``, keywords or ints; None is all that can be.
         items: locations such as ``BeamSequence[0]``: sign those items instead of the main data
-            set.
+            set; ``""`` is the main data set itself. Items count from 0, or with negative numbers
+            from the end.
         uid: Digital Signature UID; None makes a new one. Only for a single signature.
         when: Digital Signature DateTime, aware; None is now.
         password: of an encrypted key file: text, bytes, or a function that is called if needed.
+        share_mac: use a MAC Parameters item that is there, if one has the same algorithm, transfer
+            syntax and elements; else, and by default, a new one is made.
+        transfer_syntax: write the file in it: ``implicit``, ``explicit``, ``big-endian``,
+            ``deflated``, or one of their UIDs. None keeps the file's. Refused if a signature that
+            is there would break, or anything would be lost.
         profile: digital signature profile of PS3.15 Annex C that the signature must satisfy:
             ``"base"``, ``"creator"``, ``"authorization"``, ``"sr"``, ``"sr-verification"``, or a
             `profiles.Profile`. With ``tags``, what the profile demands is signed as well.
@@ -144,27 +157,52 @@ def sign_file(
             Algorithm or key (code ``weak``), `TimestampError` if the authority gives no timestamp.
     """
     request = _request(
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, tsa
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa
     )
+    locations = _locations(items, uid)
+    syntax = None if transfer_syntax is None else _syntax(transfer_syntax)
+    part10 = open_source(source, settled=True)
+    if syntax is not None and syntax != part10.transfer_syntax:
+        origin = part10.origin
+        part10 = Part10.from_bytes(convert(part10, _index(part10), syntax))
+        part10.origin = origin  # what is replaced must still be what was read
+    splice, made = _sign_part10(part10, locations, request)
+    splice.save(target)
+    return made
+
+
+def _locations(items: str | Sequence[str], uid: str | None) -> list[str]:
     try:
         locations = [items] if isinstance(items, str) else list(items)
     except TypeError:
         raise UsageError(f"items takes locations such as BeamSequence[0], not {items!r}") from None
     if uid is not None and len(locations) > 1:
         raise UsageError("one Digital Signature UID cannot serve for several signatures")
-    part10 = Reader().open(source, settled=True)
+    return locations or [""]
+
+
+def _syntax(name: str) -> str:
+    try:
+        return reencode.resolve(name)
+    except SigningError as error:
+        raise UsageError(str(error)) from None
+
+
+def _sign_part10(
+    part10: Part10, locations: list[str], request: _Request
+) -> tuple[Splice, list[str]]:
+    """The edits that sign the main data set or items, and the Digital Signature UIDs."""
     index = _index(part10)
     splice = Splice(part10, index)
     made = []
     seen = set()
-    for location in locations or [""]:
-        scope = _find_scope(index, location)
+    for location in locations:
+        scope = find_item(index, location)
         if scope in seen:
             raise UsageError(f"{location} is an item that is to be signed already")
         seen.add(scope)
         made.append(_sign_scope(part10, index, splice, scope, request))
-    splice.save(target)
-    return made
+    return splice, made
 
 
 def _index(part10: Part10) -> Index:
@@ -178,45 +216,27 @@ def _index(part10: Part10) -> Index:
     return index
 
 
-def _find_scope(index: Index, location: str) -> int:
-    scope = 0
-    walked = "the main data set"
-    for tag, number in parse_location(location):
-        sequence = index.find(scope, tag)
-        if sequence < 0 or index.record(sequence).kind != r.SEQUENCE:
-            raise SigningError(f"{walked} has no sequence {describe(tag)}", "location")
-        if index.record(sequence).flags & r.UNKNOWN_VR and index.record(sequence).vr == "UN":
-            raise SigningError(f"{describe(tag)} in {walked} has the VR UN: it cannot be signed")
-        found = list(index.children(sequence))
-        if not -len(found) <= number < len(found):
-            raise SigningError(
-                f"{describe(tag)} in {walked} has {len(found)} items, so none with number {number} "
-                "(they count from 0)",
-                "location",
-            )
-        scope = found[number]
-        walked = f"item {number} of {describe(tag)}"
-    return scope
-
-
 def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: _Request) -> str:
     tags = _selected(
         request, list(_offers(index, scope)), items.Elements(index, scope), main=scope == 0
     )
-    mac_ids = set()
-    for mac_id, _ in mac_parameters.read_ids(index, scope):
-        mac_ids.add(mac_id)
+    present: dict[int | None, MacParameters | None] = {}
+    for mac_id, item in mac_parameters.read_ids(index, scope):
+        # of two with one ID nobody can say which a signature goes with: neither is shared
+        share = request.share_mac and mac_id not in present
+        present[mac_id] = mac_parameters.read(index, item) if share else None
     for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
-        mac_ids.add(items.number_of(index, item, terms.MAC_ID_NUMBER))
+        present.setdefault(items.number_of(index, item, terms.MAC_ID_NUMBER), None)
     mac, signature = _make(
         request,
         tags,
         terms.mac_transfer_syntax(part10.transfer_syntax),
-        mac_ids,
+        present,
         lambda update: index.stream(update, scope, tags),
     )
+    shared = mac.mac_id in present
     for tag, made in (
-        (terms.MAC_PARAMETERS_SEQUENCE, mac.item()),
+        *(() if shared else ((terms.MAC_PARAMETERS_SEQUENCE, mac.item()),)),
         (terms.DIGITAL_SIGNATURES_SEQUENCE, signature.item()),
     ):
         sequence = index.find(scope, tag)
@@ -289,14 +309,28 @@ def _make(
     request: _Request,
     tags: list[int],
     transfer_syntax: str,
-    mac_ids: set[int | None],
+    present: Mapping[int | None, MacParameters | None],
     stream: Callable[[Callable[[Any], object]], object],
 ) -> tuple[MacParameters, DigitalSignature]:
-    """Hash the scope and the signature's own item, and sign the MAC."""
-    mac_id = next((n for n in range(MOST_MAC_IDS) if n not in mac_ids), None)
+    """Hash the scope and the signature's own item, and sign the MAC.
+
+    Args:
+        present: the MAC ID Numbers that are taken, with the parameters that may be shared.
+    """
+    wanted = MacParameters(None, transfer_syntax, request.algorithm, tuple(tags))
+    mac_id = next(
+        (
+            n
+            for n, there in present.items()
+            if n is not None and there and msgspec.structs.replace(there, mac_id=None) == wanted
+        ),
+        None,
+    )
+    if mac_id is None:
+        mac_id = next((n for n in range(MOST_MAC_IDS) if n not in present), None)
     if mac_id is None:
         raise SigningError("all 65536 MAC ID Numbers are taken here")
-    mac = MacParameters(mac_id, transfer_syntax, request.algorithm, tuple(tags))
+    mac = msgspec.structs.replace(wanted, mac_id=mac_id)
     signature = DigitalSignature(
         mac_id,
         request.uid or f"2.25.{uuid.uuid4().int}",
@@ -329,6 +363,7 @@ def sign(
     uid: str | None = None,
     when: datetime | None = None,
     password: Password = None,
+    share_mac: bool = False,
     profile: str | Profile | None = None,
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
@@ -343,8 +378,8 @@ def sign(
         dataset: it gets a MAC Parameters and a Digital Signatures Sequence, or one more item in
             them.
         item: the location of an item to sign instead of the main data set.
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, tsa: as for
-            `sign_file`.
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa:
+            as for `sign_file`.
 
     Returns:
         The Digital Signature UID.
@@ -352,52 +387,91 @@ def sign(
     Raises:
         DicomSealError: as for `sign_file`; `EncodingError` if pydicom cannot write a value.
     """
-    from .dataset import DatasetElements, signable_tags, stream_dataset, transfer_syntax_of
-
     require_dataset(dataset, "sign")
     request = _request(
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, tsa
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa
     )
-    scope, ancestors = _walk_to(dataset, item)
+    uid, commit = _prepare(dataset, item, request)
+    commit()
+    return uid
+
+
+def sign_items(
+    dataset: Dataset,
+    key: Any,
+    certificate: Any = None,
+    *,
+    items: Sequence[str],
+    mac: str = "SHA256",
+    tags: Iterable[str | int] | None = None,
+    when: datetime | None = None,
+    password: Password = None,
+    profile: str | Profile | None = None,
+    purpose: str | int | None = None,
+    policy: SigningPolicy | None = None,
+    share_mac: bool = False,
+    tsa: str | TimestampAuthority | None = None,
+) -> list[str]:
+    """Sign several items of a `pydicom.Dataset` in place, all of them or none.
+
+    Args:
+        items: locations such as ``BeamSequence[0]``; ``""`` is the main data set.
+        dataset, key, certificate, mac, tags, when, password, profile, purpose, policy, share_mac,
+            tsa: as for `sign`.
+
+    Returns:
+        The Digital Signature UIDs, in the order of ``items``.
+
+    Raises:
+        DicomSealError: as for `sign`; the data set is as it was.
+    """
+    require_dataset(dataset, "sign")
+    request = _request(
+        key, certificate, mac, tags, None, when, password, profile, purpose, policy, share_mac, tsa
+    )
+    prepared = []
+    seen = set()
+    for location in _locations(items, None):
+        scope = id(walk_to(dataset, location)[0])
+        if scope in seen:
+            raise UsageError(f"{location} is an item that is to be signed already")
+        seen.add(scope)
+        prepared.append(_prepare(dataset, location, request))
+    for _, commit in prepared:
+        commit()
+    return [uid for uid, _ in prepared]
+
+
+def _prepare(dataset: Dataset, location: str, request: _Request) -> tuple[str, Callable[[], None]]:
+    """The Digital Signature UID, and what puts the signature into the data set."""
+    from .dataset import DatasetElements, signable_tags, stream_dataset, transfer_syntax_of
+
+    scope, ancestors = walk_to(dataset, location)
     chosen = _selected(
         request,
         list(signable_tags(scope, ancestors)),
         DatasetElements(scope),
         main=scope is dataset,
     )
-    mac_ids = {
-        found.get("MACIDNumber")
-        for name in ("MACParametersSequence", "DigitalSignaturesSequence")
-        for found in scope.get(name) or ()
-    }
+    present: dict[int | None, MacParameters | None] = {}
+    for there in scope.get("MACParametersSequence") or ():
+        read = mac_parameters.from_dataset(there)
+        present[read.mac_id] = read if request.share_mac and read.mac_id not in present else None
+    for there in scope.get("DigitalSignaturesSequence") or ():
+        present.setdefault(there.get("MACIDNumber"), None)
     made, signature = _make(
         request,
         chosen,
         transfer_syntax_of(dataset),
-        mac_ids,
+        present,
         lambda update: stream_dataset(update, scope, chosen, ancestors=ancestors),
     )
-    for name, elements in (
-        ("MACParametersSequence", made.item()),
-        ("DigitalSignaturesSequence", signature.item()),
-    ):
-        setattr(scope, name, [*(scope.get(name) or ()), items.to_dataset(elements)])
-    return signature.uid
 
+    def commit() -> None:
+        for name, elements in (
+            *(() if made.mac_id in present else (("MACParametersSequence", made.item()),)),
+            ("DigitalSignaturesSequence", signature.item()),
+        ):
+            setattr(scope, name, [*(scope.get(name) or ()), items.to_dataset(elements)])
 
-def _walk_to(dataset: Dataset, location: str) -> tuple[Dataset, tuple[Dataset, ...]]:
-    scope = dataset
-    ancestors: list[Dataset] = []
-    for tag, number in parse_location(location):
-        element = scope.get(tag)
-        if element is None or element.VR != "SQ":
-            raise SigningError(f"there is no sequence {describe(tag)} ({location})", "location")
-        if not -len(element.value) <= number < len(element.value):
-            raise SigningError(
-                f"{describe(tag)} has {len(element.value)} items, so none with number {number} "
-                "(they count from 0)",
-                "location",
-            )
-        ancestors.insert(0, scope)
-        scope = element.value[number]
-    return scope, tuple(ancestors)
+    return signature.uid, commit

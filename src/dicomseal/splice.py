@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from typing import IO
+from typing import IO, Any
 
 from . import _record as r
 from . import terms
@@ -99,9 +99,11 @@ class Splice:
                 length = max(0, length + delta) & 0xFFFFFFFF
                 self._edits.append((record.value, 0, 4, struct.pack(self._order + "L", length)))
 
-    def save(self, target: str | os.PathLike[str]) -> None:
+    def save(self, target: str | os.PathLike[str] | IO[bytes]) -> None:
         """Write the whole edited object to a file, which is replaced in one step.
 
+        Args:
+            target: a path, or a binary file that is open for writing.
         Whoever opened the object with ``Reader().open(path, settled=True)`` is told if the file was
         changed between that and the replacement.
 
@@ -109,7 +111,11 @@ class Splice:
             SourceError: it cannot be written, or what is read has changed; nothing was written
                 (unless the code is ``not_synced``, see `dicomseal.atomic`).
         """
-        with replacing(target, self._part10.check_origin) as file:
+        if not isinstance(target, (str, os.PathLike)) and hasattr(target, "write"):
+            self.write(target)
+            return
+        path: Any = target  # whatever else it is, `replacing` says what it should be
+        with replacing(path, self._part10.check_origin) as file:
             self.write(file)
 
     def write(self, target: IO[bytes]) -> None:

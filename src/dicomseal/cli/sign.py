@@ -11,6 +11,7 @@ from ..errors import KeyFileError, UsageError
 from ..keys import read_secret
 from ..profiles import PROFILES, find
 from ..purposes import MEANINGS
+from ..reencode import SYNTAXES
 from ..signer import sign_file
 from ..signing_policy import ALLOW_WEAK, STRONG
 from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
@@ -97,7 +98,19 @@ def _list_purposes(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     "items",
     metavar="LOCATION",
     multiple=True,
-    help="Sign this item instead of the main data set, e.g. BeamSequence[0]. Repeatable.",
+    help="Sign this item instead of the main data set, e.g. BeamSequence[0]; -1 is the last one. "
+    "Repeatable.",
+)
+@click.option(
+    "--share-mac",
+    is_flag=True,
+    help="Use a MAC Parameters item that is there, if it says the same.",
+)
+@click.option(
+    "--transfer-syntax",
+    type=click.Choice(list(SYNTAXES)),
+    help="Write OUT in this transfer syntax. Default: that of IN. Refused if it would break a "
+    "signature that is there.",
 )
 @click.option(
     "--password-env", metavar="NAME", help="Environment variable with the key's password."
@@ -131,6 +144,8 @@ def command(
     purpose: str | None,
     tags: tuple[str, ...],
     items: tuple[str, ...],
+    share_mac: bool,
+    transfer_syntax: str | None,
     password_env: str | None,
     password_file: str | None,
     tsa: str | None,
@@ -140,7 +155,7 @@ def command(
 ) -> None:
     """Sign the object IN and write it to OUT, which may be the same file.
 
-    Every byte that is not part of the signature is kept.
+    Every byte that is not part of the signature is kept, unless --transfer-syntax asks for others.
     """  # fmt: skip
     authority = None
     if tsa is not None:
@@ -156,6 +171,8 @@ def command(
             mac=mac,
             tags=tags or None,
             items=items,
+            share_mac=share_mac,
+            transfer_syntax=transfer_syntax,
             password=lambda: _password(key, password_env, password_file),
             profile=profile,
             purpose=purpose,

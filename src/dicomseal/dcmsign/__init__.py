@@ -1,0 +1,78 @@
+"""``dicomseal-dcmsign``: the options, the exit codes and the output of DCMTK's dcmsign.
+
+What it does differently, and why, is listed in ``docs/dcmsign.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import DicomSealError
+from .exits import Ended, Exit
+from .options import HEADER, help_text
+from .parser import parse
+
+__all__ = ["main", "run"]
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)  # as SIGPIPE would end it
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run(argv: list[str]) -> int:
+    """Do what a command line says, and return the exit code.
+
+    Args:
+        argv: the arguments, without the program's name.
+    """
+    from .log import Log
+
+    log = Log()
+    try:
+        line = parse(argv)
+        if not line.arguments or line.has("--help"):
+            print(help_text())
+            return Exit.OK
+        for name in ("--version", "--list-purposes"):
+            if line.has(name):
+                _exclusive(name)
+                return Exit.OK
+        from .job import job_of
+
+        job = job_of(line)
+        log = Log(job.level)
+        if line.has("--arguments"):
+            words = " ".join(f"'{word}'" for word in line.arguments)
+            print(f"calling 'dicomseal-dcmsign' with {len(argv)} arguments: {words}",
+                  file=sys.stderr)  # fmt: skip
+        from .work import do
+
+        return do(job, log)
+    except Ended as ended:
+        if ended.level == "usage":
+            print(f"{HEADER}\nerror: {ended}", file=sys.stderr)
+        elif str(ended):
+            log.write(ended.level, str(ended))
+        return ended.code
+    except DicomSealError as error:
+        log.write("fatal", str(error))
+        return Exit.CANNOT_READ_INPUT
+
+
+def _exclusive(name: str) -> None:
+    from .. import __version__
+
+    print(f"{HEADER}\nversion {__version__}")
+    if name == "--list-purposes":
+        from ..purposes import MEANINGS
+
+        print("\nDigital Signature Purpose Codes:")
+        for code, meaning in MEANINGS.items():
+            print(f"  {code:>2}: {meaning}")

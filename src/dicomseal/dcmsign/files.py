@@ -1,0 +1,212 @@
+"""Input and output of dcmsign: files, data sets alone, standard input and output, tag files."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from .. import terms
+from ..atomic import replacing
+from ..conversion import convert
+from ..dictionary import keywords
+from ..errors import DicomSealError, MalformedError, SourceError, UsageError
+from ..part10 import Part10
+from ..reencode import EXPLICIT, UNDEFINED, file_of, needs_other_lengths, reencode
+from .exits import Ended, Exit
+from .job import Job
+
+STANDARD = "-"
+_TAG = re.compile(r"\s*([0-9a-fA-F]{1,8}),\s*([0-9a-fA-F]{1,8})")
+_TOKEN = re.compile(r"\(([^)]*)\)|([A-Za-z0-9]*)")
+
+
+def read(name: str) -> bytes:
+    """A file's content, or that of standard input.
+
+    Raises:
+        Ended: it cannot be read.
+    """
+    try:
+        if name == STANDARD:
+            return sys.stdin.buffer.read()
+        with open(name, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Ended(Exit.CANNOT_READ_INPUT, f"{why}: reading file: {name}") from None
+
+
+def load(job: Job) -> bytes:
+    """The input as the bytes of a DICOM file, whatever form it came in.
+
+    Raises:
+        Ended: it cannot be read, or is none.
+    """
+    if not job.source:
+        raise Ended(Exit.NO_INPUT, "invalid filename: <empty string>")
+    data = read(job.source)
+    try:
+        return _as_file(job, data)
+    except DicomSealError as error:
+        raise Ended(Exit.CANNOT_READ_INPUT, f"{error}: reading file: {job.source}") from None
+
+
+def _as_file(job: Job, data: bytes) -> bytes:
+    is_file = data[128:132] == b"DICM"
+    if job.mode == "--read-file-only" and not is_file:
+        raise MalformedError("File meta information header missing", "not_dicom")
+    if job.mode == "--read-dataset":
+        if is_file:
+            raise MalformedError("it begins with file meta information", "not_dicom")
+        part10 = (
+            Part10.from_data_set(data, job.read_syntax)
+            if job.read_syntax
+            else Part10.from_bytes(data)
+        )
+    else:
+        part10 = Part10.from_bytes(data)
+        if job.detect and is_file and part10.deflated is None:
+            inside = Part10.from_bytes(bytes(data[part10.start :]))
+            if terms.is_encapsulated(part10.transfer_syntax) is False:
+                part10 = inside  # Pixel Data that are encapsulated cannot be told from the start
+    index = part10.index()
+    if not part10.head or not part10.stated:
+        data = file_of(part10, index)
+    if job.convert_un:
+        part10 = Part10.from_bytes(data)
+        data, _ = reencode(part10, part10.index(), convert_un=True)
+    return data
+
+
+def converted(job: Job, data: bytes) -> bytes:
+    """The object in the encoding that the output is to have.
+
+    Raises:
+        Ended: that is not possible, or would break a signature.
+    """
+    lengths = UNDEFINED if job.undefined else EXPLICIT
+    try:
+        part10 = Part10.from_bytes(data)
+        index = part10.index()
+        syntax = job.write_syntax or part10.transfer_syntax
+        if syntax == part10.transfer_syntax and not needs_other_lengths(index, lengths):
+            return data
+        return convert(part10, index, syntax, lengths=lengths, accept_loss=True)
+    except DicomSealError as error:
+        raise Ended(Exit.CANNOT_WRITE_OUTPUT, f"No conversion possible: {error}") from None
+
+
+def write(name: str, data: bytes) -> None:
+    """The output, to a file or to standard output.
+
+    Raises:
+        Ended: it cannot be written.
+    """
+    try:
+        if name == STANDARD:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        with replacing(name) as file:
+            file.write(data)
+    except (OSError, SourceError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Ended(Exit.CANNOT_WRITE_OUTPUT, f"{why}: writing file: {name}") from None
+
+
+def tags(job: Job) -> list[int] | None:
+    """What is to be signed: the tags of the file, then those of the command line; None for all.
+
+    Raises:
+        Ended: a tag file that cannot be read or parsed, or a tag that is none.
+    """
+    found: list[int] = []
+    if job.tag_file is not None:
+        try:
+            with open(job.tag_file, encoding="latin-1") as file:
+                text = file.read()
+        except (OSError, ValueError):
+            raise Ended(
+                Exit.CANNOT_READ_TAG_FILE,
+                f"Error while reading tag file '{job.tag_file}': file not found",
+            ) from None
+        found += _tags_in(text, job.tag_file)
+    for name in job.tags:
+        tag = _tag(name)
+        if tag is None:
+            raise Ended(Exit.COMMAND_LINE, f"unknown attribute tag '{name}'")
+        found.append(tag)
+    return found if job.tag_file is not None or job.tags else None
+
+
+def _tags_in(text: str, name: str) -> list[int]:
+    """Keywords, and tags in parentheses, with white space between them."""
+    found = []
+    position = 0
+    while text[position:].strip():
+        position += len(text[position:]) - len(text[position:].lstrip())
+        match = _TOKEN.match(text, position)
+        bracketed, keyword = match.groups() if match else (None, None)
+        tag = _numbers(bracketed) if bracketed is not None else _keyword(keyword or "")
+        if match is None or tag is None:
+            raise Ended(
+                Exit.SYNTAX_IN_TAG_FILE,
+                f"Error while reading tag file '{name}': parse error at "
+                f"'{text[position : position + 20].strip()}'",
+            )
+        found.append(tag)
+        position = match.end()
+    return found
+
+
+def _tag(name: str) -> int | None:
+    tag = _numbers(name)
+    return _keyword(name) if tag is None else tag
+
+
+def _numbers(text: str) -> int | None:
+    match = _TAG.match(text)
+    if not match:
+        return None
+    return (int(match[1], 16) & 0xFFFF) << 16 | int(match[2], 16) & 0xFFFF
+
+
+def _keyword(name: str) -> int | None:
+    return keywords().by_keyword.get(name)
+
+
+def location(text: str) -> str:
+    """An item location in our own form; dcmsign's is narrower.
+
+    Raises:
+        UsageError: it is none that dcmsign takes: a tag must stand in parentheses, and items are
+            counted from the start.
+    """
+    steps = text.split(".")
+    for step in steps:
+        if not re.fullmatch(r"\s*(\([^)]*\)|[A-Za-z0-9]+)\s*\[[0-9]+\]", step):
+            raise UsageError(f"'{step}' in item location '{text}' is not of the form Name[0]")
+    return ".".join("".join(step.split()) for step in steps)
+
+
+def create_dump(name: str) -> None:
+    """Make sure that the dump can be written before anything is done.
+
+    Raises:
+        Ended: it cannot.
+    """
+    write_support(name, b"", f"unable to create dump file '{name}'")
+
+
+def write_support(name: str, data: bytes, trouble: str) -> None:
+    """A file beside the output.
+
+    Raises:
+        Ended: it cannot be written.
+    """
+    try:
+        with open(os.fsencode(name), "wb") as file:
+            file.write(data)
+    except (OSError, ValueError):
+        raise Ended(Exit.CANNOT_WRITE_SUPPORT_FILE, trouble) from None

@@ -1,0 +1,124 @@
+"""The command line as dcmsign reads it: options begin with + or -, ``@file`` holds more of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .exits import Ended, Exit
+from .options import BY_NAME, Option
+
+_MOST_PARAMETERS = 2
+# in a command file, quotation marks keep white space
+_WORD = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
+
+
+class Given(NamedTuple):
+    """One option on the command line: which, where, and its values."""
+
+    option: Option
+    position: int
+    values: tuple[str, ...]
+
+
+class CommandLine(NamedTuple):
+    """A parsed command line.
+
+    Attributes:
+        arguments: all of them, command files expanded and short names replaced.
+        given: the options, in their order.
+        parameters: what is no option: input and output.
+    """
+
+    arguments: list[str]
+    given: list[Given]
+    parameters: list[str]
+
+    def has(self, long: str) -> bool:
+        """Whether an option is there."""
+        return any(one.option.long == long for one in self.given)
+
+    def all(self, long: str) -> Iterator[tuple[str, ...]]:
+        """The values of every use of an option."""
+        return (one.values for one in self.given if one.option.long == long)
+
+    def last(self, long: str) -> tuple[str, ...] | None:
+        """The values of the last use of an option; None if it is not there."""
+        return next((one.values for one in reversed(self.given) if one.option.long == long), None)
+
+    def block(self, *names: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Of options that exclude one another those that count; the last of them decides.
+
+        dcmsign looks for them in the order of its table, each only behind the one it found before.
+        So one that a later one overrules may still count if it stands earlier in the table.
+        """
+        behind = -1
+        for name in names:
+            for one in reversed(self.given):
+                if one.position <= behind:
+                    break
+                if one.option.long == name:
+                    behind = one.position
+                    yield name, one.values
+                    break
+
+    def chosen(self, *names: str) -> str:
+        """The one that decides; empty if none is there."""
+        found = [name for name, _ in self.block(*names)]
+        return found[-1] if found else ""
+
+
+def usage_error(message: str) -> Ended:
+    """What every error in the command line becomes."""
+    return Ended(Exit.COMMAND_LINE, message, "usage")
+
+
+def parse(argv: list[str]) -> CommandLine:
+    """Read a command line, without the program's name.
+
+    Raises:
+        Ended: an unknown option, a value that is missing, too many or too few parameters, or a
+            command file that cannot be read. Nothing is checked beside an exclusive option.
+    """
+    expanded = [word for argument in argv for word in _expand(argument)]
+    line = CommandLine([], [], [])
+    position = 0
+    while position < len(expanded):
+        word = expanded[position]
+        if not _is_option(word):
+            line.parameters.append(word)
+            line.arguments.append(word)
+            position += 1
+            continue
+        option = BY_NAME.get(word)
+        if option is None:
+            raise usage_error(f"Unknown option {word}")
+        values = tuple(expanded[position + 1 : position + 1 + option.values])
+        if len(values) < option.values:
+            raise usage_error(f"Missing value for option {option.long}")
+        line.given.append(Given(option, position, values))
+        line.arguments.extend((option.long, *values))
+        position += 1 + option.values
+    if expanded and not any(one.option.exclusive for one in line.given):
+        if not line.parameters:
+            raise usage_error("Missing parameter dcmfile-in")
+        if len(line.parameters) > _MOST_PARAMETERS:
+            raise usage_error("Too many parameters")
+    return line
+
+
+def _is_option(word: str) -> bool:
+    """A sign followed by a digit is a number, a sign alone a file name."""
+    return len(word) >= 2 and word[0] in "+-" and word[1] not in "0123456789"
+
+
+def _expand(argument: str) -> list[str]:
+    if len(argument) < 2 or argument[0] != "@":
+        return [argument]
+    try:
+        with open(argument[1:], encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read()
+    except (OSError, ValueError):
+        raise usage_error(f"Cannot open command file '{argument[1:]}'") from None
+    return ["".join(match.groups("")) for match in _WORD.finditer(text)]

@@ -1,0 +1,163 @@
+"""``--sign``, ``--sign-item``, ``--remove`` and ``--remove-all``: each gives the output."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import sys
+import warnings
+from typing import NamedTuple
+
+from .. import annotate, verifier
+from ..errors import DicomSealError
+from ..keys import load_key
+from ..remover import remove_file
+from ..signer import sign_file
+from ..signing_policy import ALLOW_WEAK
+from ..terms import is_encapsulated
+from ..trust import load_certificates
+from . import files, stamping
+from .exits import Ended, Exit
+from .job import SIGN_ITEM, Job
+from .log import Log
+from .verifying import is_encoded
+
+_CAUTION = (
+    "The Authorization RSA Digital Signature Profile wants every attribute signed whose value the\n"
+    "technician or physician has verified, e.g. seen on the screen: name them with --tag."
+)
+
+
+class Keys(NamedTuple):
+    """A private key, and the certificate that is said to go with it."""
+
+    key: object
+    certificate: object
+
+
+def load_keys(job: Job, log: Log) -> Keys | None:
+    """The private key and its certificate, if any are named; whatever is then done with them.
+
+    Raises:
+        Ended: one cannot be read. That they do not belong together is found when they sign.
+    """
+    if not job.certificate:
+        return None
+    try:
+        if not is_encoded(job.certificate, job.der):
+            raise Ended(
+                Exit.CANNOT_READ_INPUT,
+                f"file cannot be read: while loading certificate file '{job.certificate}'",
+            )
+        certificate = load_certificates(job.certificate)[0]
+    except DicomSealError as error:
+        raise Ended(Exit.CANNOT_READ_INPUT, str(error)) from None
+    return Keys(_key(job, log), certificate)
+
+
+def _key(job: Job, log: Log) -> object:
+    try:
+        if not is_encoded(job.key, job.der):
+            raise Ended(
+                Exit.CANNOT_READ_INPUT,
+                f"file cannot be read: while loading private key file '{job.key}'",
+            )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            key, _ = load_key(job.key, _ask if job.password is None else job.password)
+        for warning in caught:
+            log.info(str(warning.message))
+    except DicomSealError as error:
+        raise Ended(Exit.CANNOT_READ_INPUT, str(error)) from None
+    return key
+
+
+def _ask() -> str | None:
+    """From the terminal, or from standard input where there is none."""
+    prompt = "Enter PEM pass phrase:"
+    try:
+        with open("/dev/tty", encoding="utf-8"):
+            return getpass.getpass(prompt)
+    except OSError:
+        print(prompt, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().rstrip("\r\n") or None
+    except EOFError:
+        return None
+
+
+def sign(job: Job, data: bytes, tags: list[int] | None, keys: Keys, log: Log) -> bytes:
+    """The object signed, in the encoding of the output: what is signed is what is written.
+
+    Raises:
+        Ended: it cannot be signed, or not be written so.
+    """
+    where = f"item '{job.location}'" if job.operation == SIGN_ITEM else "main dataset"
+    log.info(f"create signature in {where}.")
+    if job.profile == "authorization":
+        log.warn(_CAUTION)
+    data = files.converted(job, data)
+    if job.legacy and _has_encapsulated(data):
+        raise Ended(
+            Exit.CREATION_FAILED,
+            "the format of dcmsign before 3.5.4 is not the standard's; nothing is signed in it",
+            "error",
+        )
+    output = io.BytesIO()
+    try:
+        items = [files.location(job.location)] if job.operation == SIGN_ITEM else []
+        (uid,) = sign_file(
+            data,
+            output,
+            *keys,
+            mac=job.mac,
+            tags=tags,
+            items=items,
+            profile=job.profile,
+            purpose=job.purpose,
+            policy=ALLOW_WEAK,
+        )
+        made = files.converted(job, output.getvalue())  # lengths of the new sequences
+        if job.stamp_query:
+            stamping.write_query(job, made, uid)
+    except DicomSealError as error:
+        raise Ended(
+            Exit.CREATION_FAILED, f"{error} while creating signature in {where}", "error"
+        ) from None
+    if job.dump is not None:
+        stream = bytearray()
+        annotate.raw(made, stream.extend, uid)
+        files.write_support(job.dump, bytes(stream), f"unable to write dump file '{job.dump}'")
+    return made
+
+
+def _has_encapsulated(data: bytes) -> bool:
+    made = verifier.verify(data, integrity_only=True)
+    return bool(is_encapsulated(made.transfer_syntax))
+
+
+def remove(job: Job, data: bytes, log: Log) -> bytes:
+    """The object without the signature that is named, or without any.
+
+    Raises:
+        Ended: there is no such signature, or it cannot be written.
+    """
+    everything = job.operation == "--remove-all"
+    log.info("removing all signatures." if everything else "removing signature.")
+    found = verifier.verify(data, integrity_only=True).signatures
+    live = [one for one in found if one.integrity is not None]
+    chosen = [one for one in live if everything or one.uid == job.remove]
+    if not everything and not chosen:
+        raise Ended(Exit.UID_NOT_FOUND, f"signature with UID '{job.remove}' not found.", "error")
+    for number, one in enumerate(chosen, 1):
+        log.warn(f"Signature {f'#{number} ' if everything else ''}UID={one.uid or '(unknown)'}")
+        log.warn(f"  Location                    : {one.location or 'Main Dataset'}")
+    if chosen:
+        output = io.BytesIO()
+        try:
+            remove_file(data, output, None if everything else job.remove)
+        except DicomSealError as error:
+            raise Ended(
+                Exit.REMOVAL_FAILED, f"{error}: while removing signature", "error"
+            ) from None
+        data = output.getvalue()
+    return files.converted(job, data)

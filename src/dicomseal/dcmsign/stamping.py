@@ -1,0 +1,125 @@
+"""Certified timestamps by file: ``--timestamp-file`` and ``--insert-timestamp`` (RFC 3161)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+
+from .. import digital_signature, terms, timestamp_protocol, timestamper
+from .. import sequence_items as items
+from ..canonical import Index
+from ..digital_signature import DigitalSignature
+from ..errors import DicomSealError, SigningError
+from ..part10 import Part10
+from ..splice import Splice
+from . import files
+from .exits import Ended, Exit
+from .job import Job
+from .log import Log
+
+
+def write_query(job: Job, data: bytes, uid: str) -> None:
+    """Write the query for a signature that was made, and the file with its UID.
+
+    Raises:
+        DicomSealError: the policy is no OID.
+        Ended: a file cannot be written.
+    """
+    _, _, stored = _find(data, uid)
+    signature = timestamper.unpadded(stored)
+    query = timestamp_protocol.Request.make(
+        signature, "SHA256", job.stamp_policy, False, job.stamp_certificate
+    )
+    # weak hashes are for authorities that know no better; a timestamp with one proves nothing here
+    name = terms.MAC_ALGORITHMS[job.stamp_mac]
+    imprint = hashlib.new(name, signature, usedforsecurity=False).digest()
+    nonce = secrets.randbits(63) | 1 << 63 if job.stamp_nonce else None
+    query = query._replace(algorithm=_OIDS.get(name, name), imprint=imprint, nonce=nonce)
+    for path, content in (
+        (job.stamp_query, query.encode()),
+        (job.stamp_uid, timestamper.encode_uid(uid)),
+    ):
+        try:
+            files.write_support(path, content, f"unable to write timestamp file '{path}'")
+        except Ended as ended:  # dcmsign has no code of its own for these
+            raise Ended(Exit.CREATION_FAILED, str(ended), "error") from None
+
+
+_OIDS = {"ripemd160": "1.3.36.3.2.1"}  # asn1crypto has no name for it
+
+
+def insert(job: Job, data: bytes, log: Log) -> bytes:
+    """The object with a timestamp in the signature that the UID file names.
+
+    Raises:
+        Ended: a file cannot be read, there is no such signature, or the response is none for it.
+    """
+    log.info("inserting certified timestamp.")
+    query_file, response_file, uid_file = job.insert
+    try:
+        query = timestamp_protocol.Request.parse(_read(query_file))
+    except (DicomSealError, Ended):
+        raise Ended(
+            Exit.CANNOT_READ_TSQ_FILE, f"Unable to load timestamp query file '{query_file}'",
+            "error",
+        ) from None  # fmt: skip
+    try:
+        response = _read(response_file)
+        timestamp_protocol.token_of(response)
+    except (DicomSealError, Ended):
+        raise Ended(
+            Exit.CANNOT_READ_TSR_FILE, f"Unable to load timestamp response file '{response_file}'",
+            "error",
+        ) from None  # fmt: skip
+    try:
+        uid = timestamper.read_uid(uid_file)
+    except DicomSealError as error:
+        raise Ended(Exit.CANNOT_READ_UID_FILE, str(error), "error") from None
+    data = files.converted(job, data)
+    try:
+        part10, item, stored = _find(data, uid)
+    except SigningError:
+        raise Ended(Exit.UID_NOT_FOUND, f"signature with UID '{uid}' not found.", "error") from None
+    try:
+        token = timestamp_protocol.accept(response, timestamper.unpadded(stored), query)
+    except DicomSealError as error:
+        raise Ended(Exit.TS_CONSISTENCY, str(error), "error") from None
+    return files.converted(job, _put(part10, item, token))
+
+
+def _read(path: str) -> bytes:
+    if not path:
+        raise Ended(Exit.CANNOT_READ_INPUT)
+    return files.read(path)
+
+
+def _find(data: bytes, uid: str) -> tuple[Part10, int, DigitalSignature]:
+    part10 = Part10.from_bytes(data)
+    index = part10.index()
+    for scope in index.scopes:
+        if items.is_history(items.locate(index, scope)):
+            continue
+        for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+            stored = digital_signature.read(index, item)
+            if stored.uid == uid:
+                return part10, item, stored
+    raise SigningError(f"no signature has the UID {uid}", "not_found")
+
+
+def _put(part10: Part10, item: int, token: bytes) -> bytes:
+    index: Index = part10.index()
+    splice = Splice(part10, index)
+    for tag in (terms.CERTIFIED_TIMESTAMP_TYPE, terms.CERTIFIED_TIMESTAMP):
+        number = index.find(item, tag)
+        if number >= 0:  # a new one takes the place of the old one
+            splice.cut(number)
+    made: items.Item = [
+        items.text(terms.CERTIFIED_TIMESTAMP_TYPE, "CS", "CMS_TSP"),
+        items.binary(terms.CERTIFIED_TIMESTAMP, token),
+    ]
+    encoded = items.encode(made, part10.implicit, part10.big_endian)
+    splice.insert_element(item, terms.CERTIFIED_TIMESTAMP_TYPE, encoded)
+    output = io.BytesIO()
+    splice.write(output)
+    return output.getvalue()

@@ -1,0 +1,34 @@
+"""One run, in dcmsign's order: what fails first decides the exit code."""
+
+from __future__ import annotations
+
+from . import files, signing, stamping, verifying
+from .exits import Exit
+from .job import INSERT, SIGN, SIGN_ITEM, VERIFY, Job
+from .log import Log
+
+
+def do(job: Job, log: Log) -> Exit:
+    """Do the job and return the exit code.
+
+    Raises:
+        Ended: it could not be done.
+    """
+    tags = files.tags(job)
+    if job.dump is not None:
+        files.create_dump(job.dump)
+    log.info(f"open input file {job.source}")
+    data = files.load(job)
+    keys = signing.load_keys(job, log)
+    if job.operation == VERIFY:
+        return verifying.verify(job, data, log)
+    if job.operation in (SIGN, SIGN_ITEM) and keys is not None:
+        made = signing.sign(job, data, tags, keys, log)
+    elif job.operation == INSERT:
+        made = stamping.insert(job, data, log)
+    else:
+        made = signing.remove(job, data, log)
+    if job.target is not None:
+        log.info(f"create output file {job.target}")
+        files.write(job.target, made)
+    return Exit.OK

@@ -1,0 +1,208 @@
+"""dicomseal-dcmsign without dcmsign at hand: the parser, standard input and output, exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pki
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from dicomseal import dcmsign, sign_file, verify
+from dicomseal.dcmsign import files, options
+from dicomseal.dcmsign.exits import Ended, Exit
+from dicomseal.dcmsign.job import job_of
+from dicomseal.dcmsign.parser import parse
+from dicomseal.errors import UsageError
+
+RSA = pki.member("rsa")
+PROGRAM = [sys.executable, "-c", "from dicomseal.dcmsign import main; main()"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    key, certificate = RSA.write(tmp_path)
+    os.rename(key, "key.pem")
+    os.rename(certificate, "cert.pem")
+    pki.member("root").write(tmp_path)
+    (tmp_path / "in.dcm").write_bytes(pki.small())
+    sign_file("in.dcm", "signed.dcm", "key.pem", "cert.pem")
+    return tmp_path
+
+
+def program(*arguments, **given):
+    return subprocess.run([*PROGRAM, *arguments], capture_output=True, **given)
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def test_names_are_unique():
+    names = [n for o in options.ALL for n in (o.long, o.short) if n]
+    assert len(names) == len(set(names)) == len(options.BY_NAME)
+
+
+def test_help_names_every_option(capsys):
+    assert dcmsign.run(["--help"]) == 0
+    shown = capsys.readouterr().out.split()
+    assert [n for n in options.BY_NAME if n not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "names", "found"),
+    [
+        ("+mr +m2 x", ("--mac-ripemd160", "--mac-sha256"), ["--mac-ripemd160", "--mac-sha256"]),
+        ("+m2 +mr x", ("--mac-ripemd160", "--mac-sha256"), ["--mac-ripemd160"]),
+        ("+m2 +mr +m2 x", ("--mac-ripemd160", "--mac-sha256"), ["--mac-ripemd160", "--mac-sha256"]),
+        ("x", ("--mac-ripemd160", "--mac-sha256"), []),
+    ],
+)
+def test_options_that_exclude_one_another(argv, names, found):
+    assert [name for name, _ in parse(argv.split()).block(*names)] == found
+
+
+def test_what_is_a_parameter():
+    assert parse(["-", "-5", "+1.dcm"][:2]).parameters == ["-", "-5"]
+    assert parse(["@"]).parameters == ["@"]
+    # a value may look like an option
+    assert parse(["+pw", "-q", "x"]).given[0].values == ("-q",)
+
+
+def test_a_command_file_is_not_read_for_others(folder):
+    (folder / "a").write_text("+cf 'a b' \"c d\"\n@b")
+    assert parse(["@a"]).arguments == ["--add-cert-file", "a b", "c d", "@b"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "value"),
+    [
+        ("x", "operation", "--verify"),
+        ("x", "mac", "RIPEMD160"),
+        ("+s k c x y", "mac", "RIPEMD160"),
+        ("+s k c x y +m5", "mac", "SHA512"),
+        ("x", "undefined", False),
+        ("-e x", "undefined", True),
+        ("-e +e x", "undefined", False),
+        ("+s k c x y", "password", None),
+        ("+s k c -pw x y", "password", ""),
+        ("+s k c -pw +pw p x y", "password", "p"),
+        ("+s k c +sp 7 x y", "purpose", 7),
+        ("+s k c +pr x y", "profile", "sr"),
+        ("+s k c +ts q u x y", "stamp_mac", "SHA256"),
+        ("+s k c +ts q u -tn x y", "stamp_nonce", False),
+        ("+s k c +ts q u +tp 1.2 -tp x y", "stamp_policy", None),
+        ("-q x", "level", "fatal"),
+        ("-ll DEBUG x", "level", "debug"),
+        ("+rg +rv x", "require", ""),
+        ("+rv +rs x", "require", "sr"),
+    ],
+)
+def test_what_is_to_be_done(argv, field, value):
+    assert getattr(job_of(parse(argv.split())), field) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["BeamSequence[-1]", "300a,00b0[0]", "BeamSequence", "", "A[0].", "A[0]B[1]", "A[x]"]
+)
+def test_locations_are_dcmsigns(text):
+    with pytest.raises(UsageError):
+        files.location(text)
+
+
+def test_locations():
+    assert files.location("(300a,00B0) [0].A[12]") == "(300a,00B0)[0].A[12]"
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+
+def test_standard_input_and_output(folder):
+    done = program("+s", "key.pem", "cert.pem", "+m2", "-", "-", input=pki.small())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert verify(done.stdout, integrity_only=True).verdict == "passed"
+    again = program("+cf", "root.cert.pem", "+rg", "-", input=done.stdout)
+    assert again.returncode == 0, again.stderr
+    assert b"Signature Verification : OK" in again.stderr
+    assert again.stdout == b""
+    back = program("+ra", "-", "-", input=done.stdout)
+    assert (back.returncode, back.stdout) == (0, pki.small())
+
+
+def test_nothing_on_standard_input(folder):
+    assert program("-", input=b"").returncode == Exit.CANNOT_READ_INPUT
+
+
+def test_the_reader_of_the_output_goes_away(folder):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*PROGRAM, "+ra", "signed.dcm", "-"], stdout=write, stderr=-1)
+    os.close(write)
+    assert done.returncode in (Exit.CANNOT_WRITE_OUTPUT, 141)
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("given", "code"), [(b"secret\n", 0), (b"wrong\n", 20), (b"", 20)])
+def test_a_password_on_standard_input(folder, given, code):
+    """Where there is no terminal, as OpenSSL does; in a session of its own there is none."""
+    secret = serialization.BestAvailableEncryption(b"secret")
+    form = serialization.PrivateFormat.PKCS8
+    pem = RSA.key.private_bytes(serialization.Encoding.PEM, form, secret)
+    (folder / "encrypted.pem").write_bytes(pem)
+    done = program(
+        "+s", "encrypted.pem", "cert.pem", "in.dcm", "out.dcm", input=given, start_new_session=True
+    )
+    assert done.returncode == code, done.stderr
+    assert (folder / "out.dcm").exists() == (code == 0)
+    assert b"secret" not in done.stdout + done.stderr
+
+
+def test_names_of_strangers_move_no_cursor(folder, capsys):
+    assert dcmsign.run(["no\x1b[2Jsuch"]) == Exit.CANNOT_READ_INPUT
+    assert "\x1b" not in capsys.readouterr().err
+
+
+# --- what is never passed ------------------------------------------------------------------------
+
+
+def test_a_hidden_sequence_is_not_unsigned(folder, capsys):
+    data = pki.small(elements=[*pki.SMALL, (0xFFFAFFFA, "UN", b"\0" * 8)])
+    (folder / "hidden.dcm").write_bytes(data)
+    assert dcmsign.run(["hidden.dcm"]) == Exit.VERIFICATION_FAILED
+    assert "UN" in capsys.readouterr().err
+
+
+def test_history_is_left_alone(folder, capsys):
+    former = [(0x04000561, "SQ", [[(0x04000550, "SQ", [pki.SMALL[2:4]])]])]
+    elements = [*pki.SMALL[:4], *former, *pki.SMALL[4:]]
+    (folder / "h.dcm").write_bytes(pki.small(elements=elements))
+    place = "OriginalAttributesSequence[0].ModifiedAttributesSequence[0]"
+    sign_file("h.dcm", "h.dcm", "key.pem", "cert.pem", items=place)
+    before = (folder / "h.dcm").read_bytes()
+    assert dcmsign.run(["+rg", "h.dcm"]) == Exit.NO_SIGNATURES
+    assert dcmsign.run(["+ra", "h.dcm", "out.dcm"]) == 0
+    assert (folder / "out.dcm").read_bytes() == before
+
+
+def test_an_output_that_fails_leaves_the_old_file(folder):
+    before = (folder / "signed.dcm").read_bytes()
+    assert dcmsign.run(["+r", "1.2", "signed.dcm", "signed.dcm"]) == Exit.UID_NOT_FOUND
+    assert dcmsign.run(["+s", "key.pem", "cert.pem", "-t", "Rows", "signed.dcm", "signed.dcm"]) == (
+        Exit.CREATION_FAILED
+    )
+    assert (folder / "signed.dcm").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["--version", "-h"])
+def test_nothing_is_done_beside_an_exclusive_option(folder, name):
+    before = sorted(p.name for p in folder.iterdir())
+    assert dcmsign.run(["+s", "key.pem", "cert.pem", "in.dcm", "out.dcm", name]) == 0
+    assert sorted(p.name for p in folder.iterdir()) == before
+
+
+def test_ended_carries_its_code():
+    with pytest.raises(Ended) as caught:
+        parse(["+zz"])
+    assert caught.value.code == Exit.COMMAND_LINE == 1
