@@ -255,6 +255,10 @@ def test_a_pin_from_a_file(hsm, tmp_path):
         assert key.sign(bytes(32), "SHA256")
         del key
         gc.collect()
+    path.chmod(0o644)
+    with pytest.warns(KeyFileWarning, match="every user can read this file"):
+        Pkcs11Key(f"{URI}?pin-source={tmp_path}/the%20pin").sign(bytes(32), "SHA256")
+    gc.collect()
     with pytest.raises(KeyFileError, match="pin-source: /nowhere: No such file"):
         logged_out(f"{URI}?pin-source=/nowhere")
     with pytest.raises(UsageError, match="commands are not run"):

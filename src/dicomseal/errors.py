@@ -91,7 +91,9 @@ class KeyFileError(DicomSealError):
 
 
 class KeyFileWarning(UserWarning):
-    """A file with a private key or a password that others than its owner may read or write.
+    """A file with a private key, a password or a PIN that others than its owner may read or write.
+
+    Or a PIN that stands in a PKCS#11 URI.
 
     The one warning of dicomseal: what was asked for is done all the same. The command says it on
     standard error.

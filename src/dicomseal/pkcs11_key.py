@@ -98,9 +98,10 @@ class Pkcs11Uri:
         if str(source).startswith("|"):
             raise UsageError("pin-source names a file; commands are not run")
         name = str(source).removeprefix("file://").removeprefix("file:")
+        from .keys import read_secret
+
         try:
-            with open(name, encoding="utf-8") as file:
-                return file.readline().rstrip("\r\n")
+            return read_secret(name).partition(b"\n")[0].rstrip(b"\r").decode()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "no text in UTF-8"
             raise KeyFileError(f"pin-source: {name}: {why}", "password") from None
