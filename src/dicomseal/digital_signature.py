@@ -93,9 +93,8 @@ def read(index: Index, item: int, limits: Limits = _LIMITS) -> DigitalSignature:
     Raises:
         MalformedError: its certificate, timestamp or signature is longer than the limits let it be.
     """
-    found = index.values(item, _FIELDS)
-    mac_id, uid, when, kind, _, _, timestamp_type, _ = found
-    certificate, signature, timestamp = (found[i] or b"" for i in (4, 5, 7))
+    mac_id, uid, when, kind, der, value, timestamp_type, token = index.values(item, _FIELDS)
+    certificate, signature, timestamp = der or b"", value or b"", token or b""
     long = limits.certificate
     if len(certificate) > long or len(timestamp) > long or len(signature) > limits.signature:
         raise _too_long(index, item, limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from . import digital_signature, report, terms
+from . import digital_signature, profiles, purposes, report, terms
 from . import sequence_items as items
 from .certificate import kind_of
 from .digital_signature import DigitalSignature
@@ -55,12 +55,10 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
     check.messages += judged.messages
     check.messages += stamp.messages
     mac, signer = check.mac, check.certificate
-    profiles: tuple[str, ...] = ()
+    satisfied: tuple[str, ...] = ()
     if integrity in (report.INTACT, report.UNVERIFIABLE) and mac and signer:
-        profiles = _profiles(scope, check, mac)
+        satisfied = _profiles(scope, check, mac)
     if stored.purpose:
-        from . import purposes
-
         contradiction = purposes.contradiction(stored.purpose)
         if contradiction:
             check.messages.append(contradiction)
@@ -86,7 +84,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         judged_by=judged.by,
         revocation=judged.revocation,
         signer=signer.signer if signer else None,
-        profiles=profiles,
+        profiles=satisfied,
         timestamp=stamp.report,
         weak=judged.weak,
         messages=tuple(check.messages),
@@ -96,8 +94,6 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
 
 
 def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]:
-    from . import profiles
-
     stored, signer = check.stored, check.certificate
     return profiles.satisfied(
         profiles.Facts(
@@ -117,8 +113,6 @@ def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]
 def _purpose_code(stored: DigitalSignature) -> str | None:
     if stored.purpose is None:
         return None
-    from . import purposes
-
     return purposes.code_of(stored.purpose)
 
 

@@ -180,8 +180,7 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         for scope in index.scopes
         for made in signature_verifier.signatures(Scope(part10, index, scope, work), options)
     ]
-    if any(made.profiles for made in signatures):
-        signatures = of_the_whole(index, signatures)
+    signatures = of_the_whole(index, signatures)
     part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
     reasons = [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
