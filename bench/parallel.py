@@ -19,7 +19,7 @@ from . import Unavailable, cache, contenders, workloads
 from .contenders import Contender
 from .measure import Field, say
 
-FOLDERS = {"ct": 400, "sr_small": 4000}
+FOLDERS = {"ct": 2000, "sr_small": 4000}
 WORKERS = 2
 MODES = {
     c.name: c

@@ -7,9 +7,8 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
     It makes the same records as `_element` and `_item`, and stops where those must look: at
     what is malformed, ambiguous, unknown or rare. Returns where that is.
     """
-    cdef const uint8_t* base = self._bytes
-    cdef uint64_t begin = 0             # the bytes at hand: from here
-    cdef uint64_t ready = self._length  # to here
+    cdef size_t base = <size_t> self._bytes  # where the byte at offset 0 is, or would be
+    cdef uint64_t ready = self._length       # where the bytes at hand end
     cdef const uint8_t* p
     cdef Rec* recs = self._recs
     cdef Rec* rec
@@ -21,12 +20,11 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
     cdef uint32_t opened = self._open_frames
     cdef uint16_t vr, bits
     cdef uint8_t known
-    if base == NULL:
+    if self._bytes == NULL:
         if position < self._window_at:
             return position
-        base = self._window
-        begin = self._window_at
-        ready = begin + self._window_used
+        base = <size_t> self._window - <size_t> self._window_at
+        ready = self._window_at + self._window_used
     while opened:
         top = &self._frames[opened - 1]
         number = top.number
@@ -41,7 +39,7 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
             continue
         if stop - position < 8 or position + 12 > ready or count >= room:
             break
-        p = base + (position - begin)
+        p = <const uint8_t*> (base + <size_t> position)
         if bits & KIND == SEQUENCE:
             tag = load16(p, False) << 16 | load16(p + 2, False)
             length = load32(p + 4, False)
