@@ -7,6 +7,7 @@ tags), two numbers for limits and tags, one for the part of the bytes that is us
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pydicom.dataelem import RawDataElement
@@ -32,6 +33,16 @@ class Source:
 
     def __init__(self, data: Any) -> None:
         self._data = bytes(data)
+        self.descriptor = -1
+        if len(self._data) % 2 and hasattr(os, "memfd_create"):
+            # every second one is a file, which the compiled index reads itself; what it does not
+            # get there, because it asks for too much, it asks for below
+            self.descriptor = os.memfd_create("fuzz")
+            os.write(self.descriptor, self._data)
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
 
     def __len__(self) -> int:
         return len(self._data)

@@ -4,7 +4,7 @@ A `Profile` is asked twice: before a signature is made, so that it keeps its pro
 signature that is verified, so that the report can name the promises kept. Both times the same
 function answers, `Profile.unmet`.
 
-The lists of attributes are those of edition 2024e; which attributes a module has is in
+Which edition the lists follow is in docs/profiles.md; which attributes a module has is in
 ``data/modules.txt``. A list names tags: an element that is present and has a listed tag must be
 signed, whichever module put it there.
 
