@@ -24,6 +24,7 @@ SOURCES = {
     "object": object(),
     "text file": io.StringIO("x"),
     "surrogate": "\udcff",
+    "lone surrogate": "\ud800.dcm",
     "NUL": "a\0b",
     "empty path": "",
     "empty": b"",

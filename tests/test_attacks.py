@@ -181,3 +181,112 @@ def test_what_could_not_pass_is_not_signed(test_files, tmp_path):
     with pytest.raises(SigningError, match="looks like the VR LO"):
         sign_file(path, tmp_path / "out.dcm", *pki.member("rsa").pair)
     assert not (tmp_path / "out.dcm").exists()
+
+
+@pytest.mark.parametrize("first", [0x00080000, 0x00100000, 0x04000000])
+def test_signed_elements_moved_behind_a_group_length(test_files, tmp_path, backend, first):
+    """A group length is in no MAC: it must not hide what follows it in the signature's item."""
+    tags = ["SOPInstanceUID", "PatientName", "PatientID"]
+    signed = Signed(tmp_path, Path(test_files, "CT_small.dcm"), tags=tags)
+    index = signed.index
+    moved = signed.raw(index.find(0, 0x00100010)) + signed.raw(index.find(0, 0x00100020))
+    mac = signed.content(MACS)
+    listed = struct.pack("<6H", 0x0008, 0x0018, 0x0010, 0x0010, 0x0010, 0x0020)
+    assert listed in mac
+    other = struct.pack("<6H", 0x0008, 0x0018, 0x0010, 0x4000, 0x0010, 0x4001)
+    length = encode([(first, "UL", struct.pack("<L", 0))])
+    forged = signed.rebuilt(
+        t00100010=encode([(0x00100010, "PN", b"Forged^Name ")]),
+        t00100020=encode([(0x00100020, "LO", b"FORGEDID")]),
+        t4ffe0001=sequence(MACS, mac.replace(listed, other)),
+        tfffafffa=sequence(SIGNATURES, length + moved + signed.content(SIGNATURES)),
+    )
+    made = verify(forged, integrity_only=True)
+    assert made.verdict == "failed"
+    assert only(made).integrity == "altered"
+    harmless = signed.rebuilt(
+        tfffafffa=sequence(
+            SIGNATURES,
+            encode([(0x04000000, "UL", struct.pack("<L", 0))]) + signed.content(SIGNATURES),
+        )
+    )
+    assert verify(harmless, integrity_only=True).verdict == "passed"
+
+
+def test_a_list_that_changes_after_the_last_look(tmp_path, ct, monkeypatch):
+    """A large file is read piece by piece; the last look at its times comes after the last read."""
+    from dicomseal import coverage
+
+    path = tmp_path / "large.dcm"
+    pixels = encode([(0x7FE00010, "OW", bytes(9 << 20))])
+    source = tmp_path / "plain.dcm"
+    source.write_bytes(ct.rebuilt(t7fe00010=pixels, tfffafffa=b"", t4ffe0001=b""))
+    sign_file(source, path, *pki.member("rsa").pair, tags=["Modality", "PixelData"])
+    assert verify(path, integrity_only=True).verdict == "passed"
+    measure = coverage.measure
+
+    def meddle(*arguments):
+        data = path.read_bytes()
+        place = data.index(struct.pack("<4H", 0x0008, 0x0060, 0x7FE0, 0x0010))
+        with open(path, "r+b") as file:
+            file.seek(place)
+            file.write(struct.pack("<2H", 0x0010, 0x0010))
+        return measure(*arguments)
+
+    monkeypatch.setattr(coverage, "measure", meddle)
+    made = verify(path, integrity_only=True, require_signed="PatientName")
+    assert (made.verdict, made.error.code) == ("error", "changed")
+
+
+def test_signatures_turned_into_un_beside_a_signed_item(test_files, tmp_path):
+    """The main data set's signatures are hidden; that an item's one is intact changes nothing."""
+    path = tmp_path / "plan.dcm"
+    sign_file(str(Path(test_files, "rtplan.dcm")), path, *pki.member("rsa").pair,
+              items="BeamSequence[0]", transfer_syntax="explicit")  # fmt: skip
+    assert verify(path, integrity_only=True).verdict == "passed"
+    hidden = path.read_bytes() + encode([(SIGNATURES, "UN", b"\0\0\0\0")])
+    made = verify(hidden, integrity_only=True)
+    assert made.verdict == "indeterminate"
+    assert "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN" in made.messages[-1]
+
+
+@pytest.mark.parametrize("empty_first", [True, False])
+def test_two_transfer_syntaxes_of_which_one_is_empty(ct, empty_first, backend):
+    uid = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0"
+    empty = b"\x02\x00\x10\x00UI\x00\x00"
+    pair = empty + uid if empty_first else uid + empty
+    data = bytes(128) + b"DICM" + pair + ct.data[len(ct.head) :]
+    made = verify(data, integrity_only=True)
+    assert made.verdict == "error"
+    assert "two transfer syntaxes" in made.error.message
+
+
+def test_elements_swallowed_by_the_last_fragment(test_files, tmp_path):
+    """What the standard's stream cannot tell apart: only the count of signed elements does."""
+    source = Path(test_files, "MR_small_RLE.dcm").read_bytes()
+    part10 = Part10.from_bytes(source)
+    index = part10.index()
+    end = index.record(index.find(0, terms.PIXEL_DATA)).end
+    private = sequence(0x7FE11001, encode([(0x00080070, "LO", b"signed private")]))
+    (tmp_path / "in.dcm").write_bytes(
+        source[:end] + encode([(0x7FE10010, "LO", b"Vendor")]) + private
+    )
+    signed = Signed(tmp_path, tmp_path / "in.dcm")
+    before = verify(signed.data, integrity_only=True, require_all_signed=True)
+    index = signed.index
+    pixels = index.record(index.find(0, terms.PIXEL_DATA))
+    fragment = index.record(list(index.children(index.find(0, terms.PIXEL_DATA)))[-1])
+    stream = bytearray()
+    index.stream(stream.extend, 0, [0x7FE10010, 0x7FE11001])
+    end_of_sequence = b"\xfe\xff\xdd\xe0"
+    assert stream.endswith(end_of_sequence)
+    value = signed.data[fragment.value : fragment.end] + end_of_sequence + bytes(stream[:-4])
+    forged = signed.rebuilt(
+        t7fe00010=signed.data[pixels.start : fragment.start]
+        + struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value + end_of_sequence + bytes(4),
+        t7fe10010=b"",
+        t7fe11001=b"",
+    )  # fmt: skip
+    after = verify(forged, integrity_only=True, require_all_signed=True)
+    assert (before.verdict, after.verdict) == ("passed", "passed")
+    assert only(after).signed_elements == only(before).signed_elements - 2

@@ -151,7 +151,7 @@ def test_signatures_inside_one_another_may_not_either(monkeypatch):
     meta = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0"
     file = bytes(128) + b"DICM" + meta + level
     assert "more than 10 times over" in told(answer(file, passes=10))
-    assert answer(file, passes=60).verdict == "failed"
+    assert answer(file, passes=120).verdict == "failed"
 
 
 def seconds(data: bytes, verdict: str, **limits) -> float:
@@ -208,3 +208,56 @@ def test_many_listed_tags_cost_so_many_times_one(test_files, tmp_path):
 def implicit_sequence(tag: int, *contents: bytes) -> bytes:
     items = b"".join(struct.pack("<HHL", 0xFFFE, 0xE000, len(c)) + c for c in contents)
     return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, len(items)) + items
+
+
+def test_empty_lists_of_signatures_at_great_depth_cost_nothing(tmp_path):
+    """Where a scope lies is only asked if it holds a signature."""
+    deep, empty = b"", sequence(SIGNATURES)
+    for level in range(1000):
+        content = b"".join([sequence(0x00400440, *[empty] * 2000)] if level == 0 else [])
+        deep = sequence(0x0040A730, content + deep)
+    file = bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0" + deep
+    assert seconds(file, "unsigned") < 2
+
+
+def test_signatures_at_great_depth_are_limited(ct, monkeypatch):
+    monkeypatch.setattr("dicomseal._record.LEAST_WORK", 0)
+    mac, signature = ct.content(MACS), ct.content(SIGNATURES)
+    signed = sequence(MACS, mac) + sequence(SIGNATURES, signature)
+    deep = sequence(0x00400440, *[signed] * 50)
+    for _ in range(500):
+        deep = sequence(0x0040A730, deep)
+    file = ct.head + deep
+    assert "times over" in told(answer(file, passes=64))
+
+
+def test_many_altered_signatures_over_a_long_list_are_limited(test_files, tmp_path, monkeypatch):
+    """Why a signature fails may take a look at all that it lists; that is counted."""
+    signed = Signed(tmp_path, Path(test_files, "rtplan.dcm"))
+    mac, signature = signed.content(MACS), signed.content(SIGNATURES)
+    at = mac.index(b"\x00\x04\x20\x00")
+    tags = [tag for tag in range(0x00120000, 0x00120000 + 110_000) if tag & 0xFFFF]
+    value = b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in tags)
+    listed = mac[:at] + b"\x00\x04\x20\x00" + struct.pack("<L", len(value)) + value
+    name = b"\x10\x00\x10\x00"
+    listed = listed[:at] + b"\x00\x04\x20\x00" + struct.pack("<L", len(value) + 4) + name + value
+    data = signed.rebuilt(
+        t4ffe0001=implicit_sequence(MACS, listed),
+        tfffafffa=implicit_sequence(SIGNATURES, *[signature] * 2000),
+    )
+    begin = time.process_time()
+    assert answer(data).verdict in ("failed", "error")
+    assert time.process_time() - begin < 15
+
+
+def test_removing_many_signatures_costs_so_many_times_one(ct, tmp_path):
+    from dicomseal import remove_file
+
+    taken = []
+    for count in (1000, 8000):
+        path = tmp_path / f"{count}.dcm"
+        path.write_bytes(signed_by_many(ct, count))
+        begin = time.process_time()
+        assert remove_file(path, tmp_path / "out.dcm").removed == count
+        taken.append(time.process_time() - begin)
+    assert taken[1] < 8 * taken[0] * 2.5

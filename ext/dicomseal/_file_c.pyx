@@ -15,7 +15,7 @@ import os
 
 cdef extern from "_pread.h" nogil:
     long long seal_pread(int descriptor, void* to, size_t length, unsigned long long at)
-    int seal_open(const char* path, unsigned long long* size)
+    int seal_open(const char* path, unsigned long long* size, long long* changed)
     long long seal_changed_ns(int descriptor)
     void seal_close(int descriptor)
 
@@ -37,16 +37,16 @@ def snapshot(path, bytearray buffer, Py_ssize_t most):
     cdef uint8_t* to = <uint8_t*> buffer
     cdef unsigned long long size = 0
     cdef unsigned long long done = 0
-    cdef long long n, changed
+    cdef long long n
+    cdef long long changed = 0
     cdef int descriptor
     if b"\0" in name:
         return -1
     most = min(most, len(buffer))
     with nogil:
-        descriptor = seal_open(raw, &size)
+        descriptor = seal_open(raw, &size, &changed)
         if descriptor >= 0:
             if size <= <unsigned long long> most:
-                changed = seal_changed_ns(descriptor)
                 while done < size:
                     n = seal_pread(descriptor, to + done, size - done, done)
                     if n <= 0:

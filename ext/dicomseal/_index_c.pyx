@@ -167,6 +167,11 @@ cdef class Index(_Walk):
         """Which kinds of ambiguous VR were met, see `resolve`."""
         return frozenset(kind for _, kind in self._guesses)
 
+    @property
+    def guesses(self):
+        """How many elements had an ambiguous VR."""
+        return len(self._guesses)
+
     def record(self, uint32_t number):
         """One record; numbers run from 0, the root, in the order of the bytes."""
         cdef Rec* rec = self._at(number)

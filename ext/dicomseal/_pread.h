@@ -6,9 +6,9 @@ static inline long long seal_pread(int descriptor, void *to, size_t length, unsi
     (void) descriptor; (void) to; (void) length; (void) at;
     return -1;
 }
-static inline int seal_open(const char *path, unsigned long long *size)
+static inline int seal_open(const char *path, unsigned long long *size, long long *changed)
 {
-    (void) path; (void) size;
+    (void) path; (void) size; (void) changed;
     return -1;
 }
 static inline long long seal_changed_ns(int descriptor) { (void) descriptor; return -1; }
@@ -21,8 +21,23 @@ static inline long long seal_pread(int descriptor, void *to, size_t length, unsi
 {
     return pread(descriptor, to, length, (off_t) at);
 }
+/* When it was last changed, in ns: every write moves it. */
+static inline long long seal_changed_of(const struct stat *status)
+{
+#ifdef __APPLE__
+    return (long long) status->st_ctimespec.tv_sec * 1000000000 + status->st_ctimespec.tv_nsec;
+#else
+    return (long long) status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec;
+#endif
+}
+/* The same of an open file; -1 if that cannot be known. */
+static inline long long seal_changed_ns(int descriptor)
+{
+    struct stat status;
+    return fstat(descriptor, &status) == 0 ? seal_changed_of(&status) : -1;
+}
 /* A regular file only, and never waiting for one: O_NONBLOCK is for FIFOs. */
-static inline int seal_open(const char *path, unsigned long long *size)
+static inline int seal_open(const char *path, unsigned long long *size, long long *changed)
 {
     struct stat status;
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -33,19 +48,8 @@ static inline int seal_open(const char *path, unsigned long long *size)
         return -1;
     }
     *size = (unsigned long long) status.st_size;
+    *changed = seal_changed_of(&status);
     return descriptor;
-}
-/* When it was last changed, in ns: every write moves it. -1 if that cannot be known. */
-static inline long long seal_changed_ns(int descriptor)
-{
-    struct stat status;
-    if (fstat(descriptor, &status) != 0)
-        return -1;
-#ifdef __APPLE__
-    return (long long) status.st_ctimespec.tv_sec * 1000000000 + status.st_ctimespec.tv_nsec;
-#else
-    return (long long) status.st_ctim.tv_sec * 1000000000 + status.st_ctim.tv_nsec;
-#endif
 }
 static inline void seal_close(int descriptor) { close(descriptor); }
 #endif

@@ -20,7 +20,7 @@ cdef enum:
     ODD_ORDER = 1
     ODD_VR = 2
     MAX_AMBIGUITIES = 100
-    MOST_SPARE = 1 << 19  # records: 16 MiB
+    MOST_SPARE = 1 << 21  # records: 64 MiB, of which only what was written takes memory
     WINDOW = 65536
     SHORT_RUN = 64
     GLANCE = 512  # read after a jump: mostly the next header is all that is wanted

@@ -38,15 +38,21 @@ cdef class _Stream:
         if length == 0:
             return 0
         self.run_start = self.run_end = 0
-        if self.index._bytes == NULL:
-            return self.source(start, length)
-        if (length <= SHORT_RUN and start + SHORT_RUN <= self.index._length
-                and self.encoder.used <= BLOCK - SHORT_RUN):
+        if length <= SHORT_RUN and self.encoder.used <= BLOCK - SHORT_RUN:
             # a copy of fixed size is a few moves; what it copies too much is overwritten next
-            memcpy(self.encoder.block + self.encoder.used, self.index._bytes + start, SHORT_RUN)
-            self.encoder.used += length
-            return 0
-        return self.encoder.put(self.index._bytes + start, length)
+            if self.index._bytes != NULL:
+                if start + SHORT_RUN <= self.index._length:
+                    memcpy(self.encoder.block + self.encoder.used,
+                           self.index._bytes + start, SHORT_RUN)
+                    self.encoder.used += length
+                    return 0
+            elif (self.index._window_at <= start
+                    and start + SHORT_RUN <= self.index._window_at + self.index._window_used):
+                memcpy(self.encoder.block + self.encoder.used,
+                       self.index._window + (start - self.index._window_at), SHORT_RUN)
+                self.encoder.used += length
+                return 0
+        return self.source(start, length)
 
     cdef int source(self, uint64_t start, uint64_t length) except -1 nogil:
         """Bytes of the source, as they are."""

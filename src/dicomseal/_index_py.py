@@ -68,6 +68,7 @@ class Index:
         ambiguities: tags that come twice or out of order, the first 100.
         trailing: how many zero bytes follow the data set.
         guessed: which kinds of ambiguous VR were met, see `resolve`.
+        guesses: how many elements had one.
         big_endian: how it is encoded.
 
     Raises:
@@ -110,6 +111,7 @@ class Index:
         self._nodes.append(node)
         self._walk(node)
         self.guessed = frozenset(kind for _, kind in self._guesses)
+        self.guesses = len(self._guesses)
         self.resolve()
 
     # --- the walk -------------------------------------------------------------------------------

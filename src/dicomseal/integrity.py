@@ -23,6 +23,10 @@ from .part10 import Part10
 from .report import Reason
 from .tags import format_location, format_tag
 
+# what goes up with the product of two counts is counted as so many bytes read (see `Work`)
+_WORK_OF_A_STEP = 1024  # of a location
+_WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
+_WORK_OF_A_GUESS = 64  # of an index whose open VRs are set
 _MOST_KEPT = 8  # of what the signatures of a scope share
 
 
@@ -72,14 +76,17 @@ class Scope:
         several: whether it holds more than one signature.
         macs: MAC ID Number to the record of the MAC Parameters item.
         repeated: the MAC ID Numbers that more than one item has.
+        elements: what `profiles` asks of it.
     """
 
     def __init__(self, part10: Part10, index: Index, scope: int, work: _record.Work) -> None:
         self.part10, self.index, self.scope, self.work = part10, index, scope, work
         steps = items.locate(index, scope)
+        work.read(_WORK_OF_A_STEP * len(steps))
         self.location = format_location(steps) if steps else ""
         self.history = items.is_history(steps)
         self.several = False
+        self.elements = items.Elements(index, scope)
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage, MacParameters]] = {}
         self._listed: dict[int, Listed] = {}
         self._lists: dict[tuple[int, ...], tuple[int, ...]] = {}
@@ -146,6 +153,7 @@ class Scope:
 
     def resolve(self, **choice: str) -> None:
         """Other VRs for what implicit VR leaves open, see `Index.resolve`."""
+        self.work.read(_WORK_OF_A_GUESS * self.index.guesses)
         self._hashed.clear()
         self.index.resolve(**choice)
 
@@ -211,12 +219,11 @@ class Check:
         another put in its place.
         """
         index = self.scope.index
-        if index.find(self.item, terms.MAC_ID_NUMBER) == self.item + 1:
-            return  # as it mostly is: it begins with its own first attribute
-        first = next(index.children(self.item), None)
-        if first is not None:
-            tag = index.record(first).tag
-            if tag < terms.MAC_ID_NUMBER and tag & 0xFFFF:
+        if index.find(self.item, terms.MAC_ID_NUMBER) == self.item + 1 and not index.ambiguities:
+            return  # as it mostly is: it begins with its own first attribute, and goes on ascending
+        for number in index.children(self.item):
+            tag = index.record(number).tag
+            if tag < terms.MAC_ID_NUMBER and tag != terms.MAC_ID_NUMBER & 0xFFFF0000:
                 raise _altered(
                     "FORMAT_FAILURE",
                     f"{format_tag(tag)} stands in the signature's own item, where it has no place",
@@ -342,6 +349,7 @@ class Check:
         )
 
     def _explain(self, mac: MacParameters, signer: certificate.Certificate) -> None:
+        self.scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
         here, there = self.scope.part10.transfer_syntax, mac.transfer_syntax
         one, other = terms.is_encapsulated(here), terms.is_encapsulated(there)
         if (one or other) and (one != other or here != there) and self._covers_pixel_data(mac):

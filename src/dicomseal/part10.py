@@ -169,14 +169,18 @@ class Reader:
             SourceError: it cannot be read, or changed while it was read.
             MalformedError: it is not DICOM.
         """
-        if quick_file and type(path) is str and not settled:
-            size = quick_file.snapshot(path, self._buffer, SNAPSHOT)
-            if size >= 0:
-                return Part10(memoryview(self._buffer)[:size], size, limits)
         try:
             name = os.fsdecode(path)
+            if not name.isascii():
+                os.fsencode(name)
         except TypeError:
             raise SourceError(f"a {type(path).__name__} is no path") from None
+        except UnicodeError:
+            raise SourceError(f"{path!r} is no path here", "not_found") from None
+        if quick_file and not settled:
+            size = quick_file.snapshot(name, self._buffer, SNAPSHOT)
+            if size >= 0:
+                return Part10(memoryview(self._buffer)[:size], size, limits)
         if "\0" in name:
             raise SourceError(f"{name!r}: a path has no NUL", "not_found")
         descriptor = -1
@@ -419,6 +423,7 @@ _header = struct.Struct("<HH2sH").unpack_from
 def _meta(head: Any, position: int) -> tuple[int, str]:
     """Where the group 0002 ends, and the Transfer Syntax UID in it (PS3.10 Section 7.1)."""
     uid = ""
+    stated = False
     size = len(head)
     while position + 8 <= size:
         group, element, vr, length = _header(head, position)
@@ -440,10 +445,11 @@ def _meta(head: Any, position: int) -> tuple[int, str]:
         if value + length > size:
             raise MalformedError("the File Meta Information is cut short", "truncated", position)
         if element == terms.TRANSFER_SYNTAX_UID & 0xFFFF:
-            if uid:
+            if stated:
                 raise MalformedError(
                     "the File Meta Information states two transfer syntaxes", "malformed", position
                 )
+            stated = True
             uid = bytes(head[value : value + length]).rstrip(b"\0 ").decode("latin-1")
             if not set(uid) <= _UID_CHARACTERS:
                 raise MalformedError(

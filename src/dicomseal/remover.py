@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import os
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -45,17 +46,19 @@ def remove_file(
     index = part10.index()
     found: list[int] = []
     cuts: list[int] = []
+    history = items.History(index)
     for scope in index.scopes:
-        if not items.is_history(items.locate(index, scope)):
+        if scope not in history:
             found += _cuts(index, scope, uid, cuts)
     splice = Splice(part10, index)
     end = 0
     removed = 0
+    found.sort()
     for number in sorted(set(cuts)):
         if number >= end:  # else it lies in what is cut already
             splice.cut(number)
             end = index.record(number).next
-            removed += sum(number <= n < end for n in found)
+            removed += bisect.bisect_left(found, end) - bisect.bisect_left(found, number)
     if not removed:
         what = f"no signature has the UID {uid}" if uid else "there is no signature"
         name = f"{os.fsdecode(source)}: " if isinstance(source, (str, os.PathLike)) else ""

@@ -91,6 +91,8 @@ class Elements:
 
     def has(self, tag: int) -> bool:
         """Whether there is such an element."""
+        if self._present is not None:
+            return tag in self._present
         return self._index.find(self._scope, tag) >= 0
 
     def text(self, tag: int) -> str:
@@ -107,6 +109,27 @@ def locate(index: Index, scope: int) -> list[tuple[int, int]]:
         steps.append((sequence.tag, item.tag))
         scope = sequence.parent
     return steps[::-1]
+
+
+class History:
+    """Which items lie inside Original Attributes Sequence; asked of very many, each step once."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._known = {0: False}
+
+    def __contains__(self, scope: int) -> bool:
+        path = []
+        while scope not in self._known:
+            path.append(scope)
+            sequence = self._index.record(self._index.record(scope).parent)
+            if sequence.tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
+                self._known[scope] = True
+                break
+            scope = sequence.parent
+        for item in path:
+            self._known[item] = self._known[scope]
+        return self._known[scope]
 
 
 def is_history(steps: Iterable[tuple[int, int]]) -> bool:

@@ -16,13 +16,25 @@ from .signature_timestamp import examine
 from .signature_trust import judge
 
 if TYPE_CHECKING:
+    from ._record import Work
+    from .canonical import Index
+    from .part10 import Part10
     from .verifier import Options
 
+_WORK_OF_AN_ELEMENT = 32  # that is compared with what profiles demand
 
-def signatures(scope: Scope, options: Options) -> Iterator[SignatureReport]:
+
+def signatures(
+    part10: Part10, index: Index, number: int, work: Work, options: Options
+) -> Iterator[SignatureReport]:
     """The reports on the signatures of a data set or item, in their order."""
-    found = list(items.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE))
-    scope.several = len(found) > 1
+    found = list(items.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
+    if not found:
+        return
+    scope = Scope(part10, index, number, work)
+    if len(found) > 1:
+        scope.several = True
+        scope.elements.present()  # once, and not a search for each signature
     for item in found:
         yield _signature(scope, item, options)
 
@@ -94,10 +106,14 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
 
 
 def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]:
+    if scope.several and check.coverage.unsigned:
+        scope.work.read(
+            _WORK_OF_AN_ELEMENT * (len(scope.elements.present()) + len(mac.data_elements_signed))
+        )
     stored, signer = check.stored, check.certificate
     return profiles.satisfied(
         profiles.Facts(
-            items.Elements(scope.index, scope.scope),
+            scope.elements,
             scope.location == "",
             mac.data_elements_signed,
             bool(check.coverage.signed) and not check.coverage.unsigned,

@@ -111,10 +111,11 @@ def _open(source: str | os.PathLike[str]) -> tuple[Part10, Index]:
 
 def _without_timestamp(index: Index, name: str, uid: str | None) -> tuple[int, DigitalSignature]:
     """The record and the content of the signature that is to get a timestamp."""
+    history = items.History(index)
     found = [
         (item, digital_signature.read(index, item))
         for scope in index.scopes
-        if not items.is_history(items.locate(index, scope))
+        if scope not in history
         for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE)
     ]
     if not found:

@@ -19,7 +19,6 @@ from . import sequence_items as items
 from .canonical import is_dataset, read_all
 from .coverage import Demands
 from .errors import DicomSealError, UsageError
-from .integrity import Scope
 from .part10 import Part10, Reader
 from .policy import WEAK_CHOICES
 from .report import ErrorReport, ObjectReport, Reason
@@ -178,10 +177,9 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     signatures = [
         made
         for scope in index.scopes
-        for made in signature_verifier.signatures(Scope(part10, index, scope, work), options)
+        for made in signature_verifier.signatures(part10, index, scope, work, options)
     ]
     signatures = of_the_whole(index, signatures)
-    part10.check()
     sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
     reasons = [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
     passing = "" if options.integrity_only else report.TRUSTED
@@ -194,9 +192,12 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         messages = ("only items are signed: no signature protects the main data set",)
     if index.trailing:
         messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
-    if verdict == report.UNSIGNED and not signatures and _hidden(index):
+    if verdict in (report.UNSIGNED, report.PASSED) and _hidden(index):
         verdict = report.INDETERMINATE
-        messages = ("the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",)
+        messages += (
+            "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",
+        )
+    part10.check()  # only when all has been read that the answer rests on
     return ObjectReport(
         path=path,
         verdict=verdict,
