@@ -342,3 +342,19 @@ def test_every_file_of_pydicom(backend, test_files):
             assert bytes(again) == streamed, name
     assert different == REPLACED_UN
     assert seen > 140
+
+
+@pytest.mark.parametrize("vr", ["ZZ", "C\xa0", "P\xff"])
+def test_a_raw_vr_that_is_none(backend, vr):
+    """It cannot be signed, whichever twin is asked."""
+    from pydicom import Dataset
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    made = Dataset()
+    made[0x00100010] = RawDataElement(Tag(0x00100010), vr, 2, b"AB", 0, False, True)
+    made[0x00100020] = RawDataElement(Tag(0x00100020), "LO", 2, b"CD", 0, False, True)
+    out = bytearray()
+    coverage = stream_dataset(out.extend, made)
+    assert (coverage.signed, coverage.unsigned) == (1, 1)
+    assert bytes(out) == b"\x10\x00\x20\x00LO\x02\x00CD"

@@ -153,8 +153,8 @@ class Walker:
                 vr = _resolved(vr, len(value), (dataset, *around))
             if len(value) > 0xFFFE and vr in terms.SHORT_VRS:
                 vr = "UN"  # explicit VR cannot hold it (PS3.5 Section 6.2.2)
-        elif not everything and vr not in terms.SHORT_VRS and vr not in terms.LONG_VRS:
-            return None  # a VR newer than this program, or none at all
+        elif not everything and len(vr) == 2 and vr not in terms.SHORT_VRS | terms.LONG_VRS:
+            return None  # a VR newer than this program (pydicom puts "OB or OW" for Pixel Data)
         if vr == "UN" and not everything:
             return None
         if vr == "SQ":
