@@ -24,7 +24,7 @@ LAYERS = (
      "signing_policy", "certified_timestamp", "timestamp_protocol", "pkcs11_key"},
     {"integrity", "conversion", "signature_trust", "signature_timestamp", "signature_verifier",
      "coverage", "verdict", "verifier", "signer", "remover", "timestamper"},
-    {"annotate", "parallel"},
+    {"annotate", "parallel", "archive"},
     {"cli", "__init__", "__main__"},
 )  # fmt: skip
 HOUSE = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -48,6 +48,17 @@ def test_layers(path):
     level = HOUSE[path.stem]
     if path.stem != "__init__":  # it names the public parts, wherever they are
         assert all(HOUSE[name] <= level for name in imports(path)), imports(path)
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.glob("archive/*.py")), ids=lambda path: path.stem)
+def test_layers_of_the_archive(path):
+    """It uses what lies below it, and never the command line."""
+    tree = ast.parse(path.read_text("utf-8"))
+    used = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 2:
+            used |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
+    assert all(HOUSE.get(name, 0) <= HOUSE["archive"] for name in used - {"__version__"}), used
 
 
 def test_verifier_and_signer_do_not_know_each_other():

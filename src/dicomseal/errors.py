@@ -14,6 +14,7 @@ __all__ = [
     "EncodingError",
     "KeyFileError",
     "KeyFileWarning",
+    "LedgerError",
     "MalformedError",
     "SigningError",
     "SourceError",
@@ -116,6 +117,12 @@ class TimestampError(DicomSealError):
     """A certified timestamp that could not be had, or is not one of this signature."""
 
     code = "timestamp"
+
+
+class LedgerError(DicomSealError):
+    """A ledger of an archive that cannot be read or written, is in use, or does not fit."""
+
+    code = "ledger"
 
 
 class VerificationError(DicomSealError):

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import collections
 import itertools
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -32,6 +35,23 @@ def _start(options: Options) -> None:
     global _options
     _options = options
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """A worker waits for work from a pipe that its siblings hold open too: it would wait for ever.
+
+    What tells it of the parent's death is held by those that were started later, which end first.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def started_with() -> Options:
+    """In a worker: the options of its pool."""
+    return _options
 
 
 _Packed: TypeAlias = bytes | list[ObjectReport]
@@ -90,6 +110,9 @@ def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterat
 
 def _pool(jobs: int, options: Options) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,))
+
+
+pool = _pool  # for others who submit tasks of their own; see `started_with`
 
 
 def _alone(path: str, options: Options) -> ObjectReport:

@@ -9,13 +9,14 @@ from importlib import import_module
 import click
 
 from .. import __version__
-from ..errors import DicomSealError, UsageError
+from ..errors import DicomSealError, LedgerError, UsageError
 
 _COMMANDS = {
     "verify": "verify every signature of objects and folders",
     "sign": "sign an object, or items in it",
     "remove": "take signatures out again",
     "timestamp": "certified timestamps by file: request and insert",
+    "archive": "verify an archive into a ledger; audit, report, compare",
     "dump": "the canonical byte stream of a signature",
     "demo": "build, sign, tamper, verify: the whole story in one run",
 }
@@ -83,4 +84,4 @@ def main() -> None:
         sys.exit(EXIT_UNREADABLE)
     except DicomSealError as error:
         click.echo(f"dicomseal: {error}", err=True)
-        sys.exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
+        sys.exit(EXIT_USAGE if isinstance(error, (UsageError, LedgerError)) else EXIT_FAILED)

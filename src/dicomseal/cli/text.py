@@ -24,10 +24,10 @@ def render(made: ObjectReport) -> str:
     lines += [f"    not covered: {tag}" for tag in made.uncovered]
     for signature in made.signatures:
         lines += _signature(signature)
-    return "\n".join(_harmless(line) for line in lines)
+    return "\n".join(harmless(line) for line in lines)
 
 
-def _harmless(line: str) -> str:
+def harmless(line: str) -> str:
     """Names and objects come from strangers: no line ends, no commands to the terminal."""
     if line.isprintable():
         return line

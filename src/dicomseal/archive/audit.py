@@ -1,0 +1,134 @@
+"""Is a ledger as it was written? The chain is computed again, and the signatures are verified."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from .. import certificate
+from ..errors import CertificateError
+from . import chain
+from .ledger import Ledger, Run
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is wrong, and where: a run and, where it is known, a batch in it."""
+
+    run: int
+    message: str
+    batch: int | None = None
+
+
+class Audit(msgspec.Struct, kw_only=True):
+    """What an audit found.
+
+    Attributes:
+        runs, batches, objects: how many were looked at.
+        unfinished: runs without an end, which can hold no signature.
+        signed: for each run with a valid signature the subject of its certificate.
+        unsigned: runs with an end, but without a signature.
+        head: of the chain, hexadecimal; a note of it elsewhere shows a cut tail later.
+        findings: what is wrong.
+    """
+
+    runs: int = 0
+    batches: int = 0
+    objects: int = 0
+    unfinished: list[int] = msgspec.field(default_factory=list)
+    signed: dict[int, str] = msgspec.field(default_factory=dict)
+    unsigned: list[int] = msgspec.field(default_factory=list)
+    head: str = ""
+    findings: list[Finding] = msgspec.field(default_factory=list)
+
+    @property
+    def intact(self) -> bool:
+        return not self.findings
+
+
+def audit(ledger: Ledger, signers: list[certificate.Certificate] | None = None) -> Audit:
+    """Compute the chain again over every row of a ledger.
+
+    Args:
+        signers: who may have signed runs; then every finished run must be signed by one of them.
+            None: a signature must be valid, whoever made it.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    made = Audit()
+    head, last = chain.GENESIS, 0
+    for expected, run in enumerate(ledger.runs(), 1):
+        made.runs += 1
+        if run.number != expected:
+            made.findings.append(Finding(run.number, f"run {expected} is missing before it"))
+        head = _check(run.head, chain.of_run(head, run.number, run.started, run.asked), made, run)
+        number = 0
+        for number, batch in enumerate(ledger.batches(run.number), 1):
+            made.batches += 1
+            rows = list(ledger.rows(batch.first, batch.last))
+            made.objects += len(rows)
+            if batch.number != number or batch.first != last + 1:
+                made.findings.append(
+                    Finding(run.number, "a batch is missing before it", batch.number)
+                )
+            last = batch.last
+            if batch.size != sum(row.size for row in rows):
+                made.findings.append(Finding(run.number, "its bytes do not add up", batch.number))
+            now = chain.of_batch(head, batch.number, batch.time, rows)
+            head = _check(batch.head, now, made, run, batch.number)
+        if run.end_head is None or run.totals is None or run.finished is None:
+            made.unfinished.append(run.number)
+            continue
+        head = _check(run.end_head, chain.of_end(head, run.finished, run.totals), made, run)
+        _check_signature(run, head, signers, made)
+    _check_strays(ledger, last, made)
+    made.head = head.hex()
+    return made
+
+
+def _check(stored: bytes, now: bytes, made: Audit, run: Run, batch: int | None = None) -> bytes:
+    """Compare, and go on with what is stored: each edit is told once."""
+    if stored != now:
+        where = "a row of it was changed" if batch else "its beginning or end was changed"
+        made.findings.append(Finding(run.number, where, batch))
+    return stored
+
+
+def _check_strays(ledger: Ledger, last: int, made: Audit) -> None:
+    """Rows that no batch speaks of."""
+    from .ledger import explained
+
+    with explained(ledger.path):
+        queries = {
+            "objects": "SELECT count(*) FROM object WHERE id > ?",
+            "signatures": "SELECT count(*) FROM signature WHERE object > ?",
+        }
+        for what, query in queries.items():
+            (count,) = ledger.db.execute(query, (last,)).fetchone()
+            if count:
+                made.findings.append(Finding(made.runs, f"{count} {what} belong to no batch"))
+
+
+def _check_signature(
+    run: Run, head: bytes, signers: list[certificate.Certificate] | None, made: Audit
+) -> None:
+    if run.signature is None or run.certificate is None:
+        made.unsigned.append(run.number)
+        if signers is not None:
+            made.findings.append(Finding(run.number, "it is not signed"))
+        return
+    digest = hashlib.sha256(chain.to_be_signed(run.number, head)).digest()
+    try:
+        whose = certificate.parse(run.certificate)
+    except CertificateError as error:
+        made.findings.append(Finding(run.number, f"its signer: {error}"))
+        return
+    if not certificate.verify_mac(whose.public_key, digest, "SHA256", run.signature):
+        made.findings.append(Finding(run.number, "its signature is not over what is there"))
+    elif signers is not None and whose.der not in {one.der for one in signers}:
+        made.findings.append(
+            Finding(run.number, f"it is signed by {whose.signer.subject}, who was not named")
+        )
+    else:
+        made.signed[run.number] = whose.signer.subject

@@ -1,0 +1,345 @@
+"""The ledger: one SQLite file, append-only, one writer, finished batches in one transaction each.
+
+``run`` says what a run was asked to do, ``batch`` which rows came in one transaction and the head
+of the chain after them, ``object`` and ``signature`` what was found, ``signer`` the certificates,
+each once, ``run_end`` the totals of a run that came to its end. No row is ever changed. Rows are
+numbered in the order of their coming, so appending stays as fast at the end as at the beginning.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from ..certificate import Signer
+from ..errors import LedgerError
+from . import chain
+from .rows import Row, SignatureRow
+
+APPLICATION, VERSION = 0x6473_6C67, 1  # "dslg"
+_SCHEMA = """
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY, started REAL NOT NULL, asked TEXT NOT NULL, head BLOB NOT NULL);
+CREATE TABLE batch (
+  run INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, first INTEGER NOT NULL,
+  last INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL,
+  PRIMARY KEY (run, number)) WITHOUT ROWID;
+CREATE TABLE object (
+  id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, verdict TEXT NOT NULL,
+  reason TEXT NOT NULL, sentence TEXT NOT NULL, reasons TEXT NOT NULL, time REAL NOT NULL);
+CREATE TABLE signature (
+  object INTEGER NOT NULL, position INTEGER NOT NULL, location TEXT NOT NULL, uid TEXT NOT NULL,
+  datetime TEXT NOT NULL, integrity TEXT NOT NULL, trust TEXT NOT NULL,
+  mac_algorithm TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
+  judged_at TEXT NOT NULL, timestamp TEXT NOT NULL, weak TEXT NOT NULL, signer INTEGER,
+  PRIMARY KEY (object, position)) WITHOUT ROWID;
+CREATE TABLE signer (
+  id INTEGER PRIMARY KEY, subject TEXT NOT NULL, issuer TEXT NOT NULL, serial TEXT NOT NULL,
+  sha256 TEXT NOT NULL, key TEXT NOT NULL, not_before TEXT NOT NULL, not_after TEXT NOT NULL);
+CREATE TABLE run_end (
+  run INTEGER PRIMARY KEY, finished REAL NOT NULL, totals TEXT NOT NULL, head BLOB NOT NULL,
+  signature BLOB, certificate BLOB);
+"""
+_OBJECT = (
+    "path, size, mtime, sop_class_uid, sop_instance_uid, verdict, reason, sentence, reasons, time"
+)
+_SIGNATURE = "location, uid, datetime, integrity, trust, mac_algorithm, reason, sentence, judged_at, timestamp, weak"  # noqa: E501
+_SIGNER = "subject, issuer, serial, sha256, key, not_before, not_after"
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run as the ledger has it.
+
+    Attributes:
+        number: counted from 1.
+        started: in seconds since 1970.
+        asked: what it was asked to do, JSON.
+        head: of the chain, after its beginning.
+        finished: when it came to its end, or None.
+        totals: at its end, JSON; or None.
+        end_head: of the chain, after its end; or None.
+        signature, certificate: over the end, and of whom (DER); or None.
+    """
+
+    number: int
+    started: float
+    asked: str
+    head: bytes
+    finished: float | None = None
+    totals: str | None = None
+    end_head: bytes | None = None
+    signature: bytes | None = None
+    certificate: bytes | None = None
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A finished batch: its number, when, its rows by their numbers, their bytes, the head."""
+
+    run: int
+    number: int
+    time: float
+    first: int
+    last: int
+    size: int
+    head: bytes
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Around all that SQLite does: its errors become sentences.
+
+    Raises:
+        LedgerError: SQLite raised.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerError(f"{path}: the ledger cannot be used: {error}") from None
+
+
+class Ledger:
+    """An open ledger.
+
+    Args:
+        path: of the file.
+        create: make it if it is not there; else only read it.
+
+    Raises:
+        LedgerError: it is not there, is no ledger, or is one of another version.
+    """
+
+    def __init__(self, path: str, create: bool = False) -> None:
+        self.path = path
+        if not create and not os.path.isfile(path):
+            raise LedgerError(f"{path}: there is no ledger", "not_found")
+        with explained(path):
+            mode = "rwc" if create else "rw"
+            name = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+            self.db = sqlite3.connect(
+                f"file:{name}?mode={mode}", uri=True, isolation_level=None, timeout=30
+            )
+            try:
+                self._begin(create)
+            except BaseException:
+                self.db.close()
+                raise
+        self._signers: dict[Signer, int] = {}
+
+    def _begin(self, create: bool) -> None:
+        (application,) = self.db.execute("PRAGMA application_id").fetchone()
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if create and not tables:
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.executescript(
+                f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION};"
+                f"PRAGMA user_version={VERSION}; {_SCHEMA} COMMIT;"
+            )
+        elif application != APPLICATION:
+            raise LedgerError(f"{self.path}: this is no ledger of dicomseal", "no_ledger")
+        elif version != VERSION:
+            raise LedgerError(
+                f"{self.path}: the ledger has version {version}; this dicomseal reads version "
+                f"{VERSION}",
+                "version",
+            )
+        if create:
+            # FULL: a batch that was said to be finished is there after a power failure as well
+            self.db.execute("PRAGMA synchronous=FULL")
+        else:
+            self.db.execute("PRAGMA query_only=ON")
+        self.db.execute("PRAGMA temp_store=FILE")
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def runs(self) -> list[Run]:
+        """All runs, in their order."""
+        with explained(self.path):
+            found = self.db.execute(
+                "SELECT id, started, asked, run.head, finished, totals, run_end.head, signature,"
+                " certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
+            )
+            return [Run(*values) for values in found]
+
+    def find(self, number: int | None = None) -> Run:
+        """A run by its number; None is the last one.
+
+        Raises:
+            LedgerError: there is no such run.
+        """
+        runs = self.runs()
+        for run in reversed(runs):
+            if number is None or run.number == number:
+                return run
+        what = "no run" if number is None else f"no run {number}"
+        raise LedgerError(f"{self.path}: there is {what} in the ledger", "no_run")
+
+    def head(self) -> bytes:
+        """The head of the chain."""
+        runs = self.runs()
+        if not runs:
+            return chain.GENESIS
+        if runs[-1].end_head is not None:
+            return runs[-1].end_head
+        last = collections.deque(self.batches(runs[-1].number), maxlen=1)
+        return last[0].head if last else runs[-1].head
+
+    def batches(self, run: int) -> Iterator[Batch]:
+        """The finished batches of a run, in their order."""
+        with explained(self.path):
+            for values in self.db.execute(
+                "SELECT run, number, time, first, last, bytes, head FROM batch WHERE run = ?"
+                " ORDER BY number",
+                (run,),
+            ):
+                yield Batch(*values)
+
+    def span(self, run: int) -> tuple[int, int]:
+        """The first and last number of a run's objects; the first is greater if there is none."""
+        with explained(self.path):
+            first, last = self.db.execute(
+                "SELECT min(first), max(last) FROM batch WHERE run = ?", (run,)
+            ).fetchone()
+        return (1, 0) if first is None else (first, last)
+
+    def rows(self, first: int, last: int, order: Literal["id", "path"] = "id") -> Iterator[Row]:
+        """The objects with these numbers, with their signatures.
+
+        Args:
+            order: ``id`` or ``path``; the latter sorts outside memory.
+        """
+        with explained(self.path):
+            found = self.db.cursor().execute(
+                f"SELECT id, {_OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY {order}",  # noqa: S608
+                (first, last),
+            )
+            for number, *values in found:
+                yield Row(*(*values, self._signatures_of(number)))
+
+    def _signatures_of(self, number: int) -> tuple[SignatureRow, ...]:
+        found = self.db.execute(
+            f"SELECT {_SIGNATURE}, signer.id, {_SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
+            " ON signer.id = signature.signer WHERE object = ? ORDER BY position",
+            (number,),
+        )
+        return tuple(
+            SignatureRow(*(*values[:11], Signer(*values[12:]) if values[11] is not None else None))
+            for values in found
+        )
+
+    # --- appending -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with explained(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:  # SQLite has rolled back itself where the disk is full
+                    self.db.execute("ROLLBACK")
+                self._signers.clear()
+                raise
+
+    def begin(self, asked: str) -> Run:
+        """Append the beginning of a run."""
+        number = len(self.runs()) + 1
+        started = time.time()
+        head = chain.of_run(self.head(), number, started, asked)
+        with self._transaction() as db:
+            db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (number, started, asked, head))
+        return Run(number, started, asked, head)
+
+    def append(self, run: int, number: int, head: bytes, rows: Iterable[Row], size: int) -> bytes:
+        """Append a finished batch.
+
+        Args:
+            run, number: which run, and the batch's number in it.
+            head: of the chain before it.
+            rows: what was found.
+            size: how many bytes were verified.
+
+        Returns:
+            The head after it. When this returns, the batch is on disk.
+        """
+        made = list(rows)
+        now = time.time()
+        head = chain.of_batch(head, number, now, made)
+        with self._transaction() as db:
+            (last,) = db.execute("SELECT coalesce(max(id), 0) FROM object").fetchone()
+            first = last + 1
+            objects, signatures = [], []
+            for last, row in enumerate(made, first):
+                objects.append((last, *_values(row)[:-1]))
+                for position, one in enumerate(row.signatures):
+                    signer = None if one.signer is None else self._signer(db, one.signer)
+                    signatures.append((last, position, *_values(one)[:-1], signer))
+            db.executemany(_insert("object", 11), objects)
+            db.executemany(_insert("signature", 14), signatures)
+            db.execute(_insert("batch", 7), (run, number, now, first, last, size, head))
+        return head
+
+    def _signer(self, db: sqlite3.Connection, signer: Signer) -> int:
+        number = self._signers.get(signer)
+        if number is None:
+            values = _values(signer)
+            if not self._signers:  # a few hundred in an archive; read them once
+                found = db.execute(f"SELECT id, {_SIGNER} FROM signer").fetchall()  # noqa: S608
+                self._signers = {Signer(*row[1:]): row[0] for row in found}
+                number = self._signers.get(signer)
+            if number is None:
+                number = max(self._signers.values(), default=0) + 1
+                db.execute(_insert("signer", 8), (number, *values))
+                self._signers[signer] = number
+        return number
+
+    def end(
+        self, run: int, head: bytes, totals: str, finished: float,
+        signature: bytes | None = None, certificate: bytes | None = None,
+    ) -> None:  # fmt: skip
+        """Append the end of a run; ``head`` is the one after it."""
+        with self._transaction() as db:
+            db.execute(_insert("run_end", 6), (run, finished, totals, head, signature, certificate))
+
+    def remember(self, run: int) -> None:
+        """Make `done` answer for a run: its paths, sorted, in a temporary file."""
+        first, last = self.span(run)
+        with explained(self.path):
+            self.db.execute("CREATE TEMP TABLE done (path PRIMARY KEY) WITHOUT ROWID")
+            self.db.execute(
+                "INSERT OR IGNORE INTO done SELECT path FROM object WHERE id BETWEEN ? AND ?"
+                " ORDER BY path",
+                (first, last),
+            )
+
+    def done(self, path: str | bytes) -> bool:
+        """Whether the run that `remember` was told has a row of this path."""
+        with explained(self.path):
+            found = self.db.execute("SELECT 1 FROM done WHERE path = ?", (path,)).fetchone()
+        return found is not None
+
+
+def _values(row: Any) -> tuple[Any, ...]:
+    return msgspec.structs.astuple(row)
+
+
+def _insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608

@@ -1,0 +1,300 @@
+"""One run over an archive: walk, verify, append; to its end, or until it is stopped or killed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+
+import msgspec
+
+from .. import __version__
+from ..errors import LedgerError, UsageError
+from ..verifier import Options
+from . import chain, sample, walk, work
+from .ledger import Ledger, Run
+from .locked import locked
+from .loop import Loop
+from .rows import Row, path_of
+from .walk import Found
+
+WINDOW = 4  # batches for each worker that are under way
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which files a run is over.
+
+    Attributes:
+        roots: as `dicomseal.archive.walk.find` takes them; folders absolute.
+        include: patterns of names; empty takes all.
+        before: only files last modified before this time, in seconds since 1970; or None.
+        share: of the files that is drawn, 0 to 1; None takes all.
+        seed: of the draw.
+        stratify: draw from every folder apart.
+        follow: go into folders that are symbolic links.
+    """
+
+    roots: tuple[str, ...]
+    include: tuple[str, ...] = ()
+    before: float | None = None
+    share: float | None = None
+    seed: str = ""
+    stratify: bool = False
+    follow: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was asked to do, as the ledger keeps it.
+
+    Attributes:
+        selection: which files.
+        trust: the options about trust, as they were given.
+        version: of dicomseal.
+    """
+
+    selection: Selection
+    trust: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
+    version: str = __version__
+
+
+class Totals(msgspec.Struct, kw_only=True):
+    """What a run came to.
+
+    Attributes:
+        files, bytes: verified.
+        verdicts: how many files of each.
+        population: of how many files they were drawn, before `Selection.share`.
+        head: of the hash chain before the end, hexadecimal.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    verdicts: dict[str, int] = msgspec.field(default_factory=dict)
+    population: int = 0
+    head: str = ""
+
+
+class Progress(msgspec.Struct):
+    """What is known while a run is under way; `verify` calls back with it after every batch."""
+
+    run: int
+    files: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    verdicts: Counter[str] = msgspec.field(default_factory=Counter)
+    found: int = 0
+    walked: bool = False
+    started: float = 0.0
+
+    @property
+    def failures(self) -> int:
+        return self.verdicts["failed"] + self.verdicts["error"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How `verify` ended: ``complete``, or stopped before it was; the totals of the whole run."""
+
+    run: int
+    complete: bool
+    totals: Totals
+
+
+def verify(
+    path: str,
+    asked: Asked,
+    options: Options,
+    *,
+    jobs: int = 1,
+    executor: Callable[[], Executor] | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    max_rate: float | None = None,
+    sign: Callable[[bytes], tuple[bytes, bytes]] | None = None,
+    watch: Callable[[Progress, Callable[[], None]], object] | None = None,
+    batch_files: int = walk.BATCH_FILES,
+    batch_bytes: int = walk.BATCH_BYTES,
+) -> Outcome:
+    """Verify an archive into a ledger.
+
+    Args:
+        path: of the ledger; made if it is not there.
+        asked: over what; ``resume`` takes up the selection that the ledger has.
+        options: of the verification.
+        jobs: processes on this machine; ignored with an executor.
+        executor: makes another `concurrent.futures.Executor`, whose workers can import dicomseal.
+        workers: how many workers that one has, for the size of the window.
+        resume: go on with the last run, which has not come to its end.
+        max_rate: bytes in a second at most.
+        sign: called with the end of the run; returns the signature over it and the certificate.
+        watch: called at the beginning and after every batch with the progress, and with what stops
+            the run in good order.
+
+    Raises:
+        LedgerError: the ledger cannot be used, or there is nothing to resume. What was appended
+            until then stays, and the run can be resumed.
+        UsageError: the selection makes no sense, or is not the one of the run to resume.
+        ExecutorLostError: the executor does not work any more; the run can be resumed.
+    """
+    walk.check_roots(asked.selection.roots)
+    with locked(path), Ledger(path, create=True) as ledger:
+        run = _resumed(ledger, asked) if resume else ledger.begin(_json(asked))
+        asked = msgspec.json.decode(run.asked, type=Asked)
+        task = work.in_pool if executor is None else work.Elsewhere(options)
+        made = executor or (lambda: work.embedded(jobs, options))
+        count = jobs if executor is None else workers or jobs
+        loop = Loop(made, task, work.crashed, count * WINDOW)
+        session = _Session(ledger, run, loop.stop, watch)
+        session.tell()
+        files = session.files(asked.selection, resume)
+        if max_rate:
+            files = _throttled(files, max_rate)
+        for batch, packed in loop.run(walk.batches(files, batch_files, batch_bytes)):
+            session.append(batch, work.rows_of(packed))
+        return session.end(sign)
+
+
+def _resumed(ledger: Ledger, asked: Asked) -> Run:
+    run = ledger.find()
+    if run.finished is not None:
+        raise LedgerError(
+            f"{ledger.path}: there is nothing to resume: run {run.number} came to its end",
+            "nothing_to_resume",
+        )
+    before = msgspec.json.decode(run.asked, type=Asked)
+    for name in before.selection.__struct_fields__:
+        was, now = getattr(before.selection, name), getattr(asked.selection, name)
+        if name == "before":  # a moment that --older-than counted back from the start
+            was, now = was is None, now is None
+        if was != now:
+            raise UsageError(
+                f"run {run.number} was over another selection: {name} was {was!r}, not {now!r}"
+            )
+    if before.trust != asked.trust:
+        names = sorted(
+            name
+            for name in before.trust.keys() | asked.trust.keys()
+            if before.trust.get(name) != asked.trust.get(name)
+        )
+        raise UsageError(f"run {run.number} had other options about trust: {', '.join(names)}")
+    return run
+
+
+def _json(made: Asked | Totals) -> str:
+    try:
+        return msgspec.json.encode(made).decode()
+    except UnicodeEncodeError:
+        raise UsageError("the name of a root is no UTF-8: name its parent folder") from None
+
+
+class _Session:
+    """One process's part of a run."""
+
+    def __init__(
+        self, ledger: Ledger, run: Run, stop: Callable[[], None],
+        watch: Callable[[Progress, Callable[[], None]], object] | None,
+    ) -> None:  # fmt: skip
+        self._ledger, self._run, self._watch = ledger, run, watch
+        self._stop_loop = stop
+        self._stopped = False
+        self._head = ledger.head()
+        self._number = 0
+        self._population = 0
+        self._progress = Progress(run.number, started=time.monotonic())
+        self._totals = Totals()
+
+    def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
+        """What is still to be verified."""
+        found: Iterable[Found] = walk.find(selection.roots, selection.follow)
+        if selection.include:
+            found = walk.included(found, selection.include)
+        if selection.before is not None:
+            limit = int(selection.before * 1e9)
+            found = (file for file in found if file.mtime < limit)
+        found = self._counted(found)
+        if selection.share is not None:
+            found = sample.drawn(found, selection.share, selection.seed, selection.stratify)
+        if resume:
+            for batch in self._ledger.batches(self._run.number):
+                self._number = batch.number
+            self._ledger.remember(self._run.number)
+            self._count_again()
+            found = self._without_done(found)
+        own = {os.path.abspath(self._ledger.path) + end for end in ("", "-wal", "-shm", ".lock")}
+        for file in found:
+            if self._stopped:
+                return
+            if file.path not in own:
+                self._progress.found += 1
+                yield file
+        self._progress.walked = True
+
+    def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
+        for file in found:
+            self._population += 1
+            yield file
+
+    def _without_done(self, found: Iterable[Found]) -> Iterator[Found]:
+        for file in found:
+            if self._ledger.done(path_of(file.path)):
+                self._progress.skipped += 1
+            else:
+                yield file
+
+    def _count_again(self) -> None:
+        for row in self._ledger.rows(*self._ledger.span(self._run.number)):
+            self._count(row)
+
+    def _count(self, row: Row) -> None:
+        totals = self._totals
+        totals.files += 1
+        totals.bytes += row.size
+        totals.verdicts[row.verdict] = totals.verdicts.get(row.verdict, 0) + 1
+
+    def append(self, batch: list[Found], rows: list[Row]) -> None:
+        """A finished batch to the ledger."""
+        self._number += 1
+        size = sum(row.size for row in rows)
+        self._head = self._ledger.append(self._run.number, self._number, self._head, rows, size)
+        progress = self._progress
+        progress.files += len(batch)
+        progress.bytes += size
+        for row in rows:
+            self._count(row)
+            progress.verdicts[row.verdict] += 1
+        self.tell()
+
+    def tell(self) -> None:
+        if self._watch:
+            self._watch(self._progress, self.stop)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._stop_loop()
+
+    def end(self, sign: Callable[[bytes], tuple[bytes, bytes]] | None) -> Outcome:
+        """The end of the run, if all was verified."""
+        totals = self._totals
+        totals.population = self._population
+        totals.head = self._head.hex()
+        if not self._progress.walked:
+            return Outcome(self._run.number, False, totals)
+        finished, text = time.time(), _json(totals)
+        head = chain.of_end(self._head, finished, text)
+        signature = certificate = None
+        if sign:
+            signature, certificate = sign(chain.to_be_signed(self._run.number, head))
+        self._ledger.end(self._run.number, head, text, finished, signature, certificate)
+        return Outcome(self._run.number, True, totals)
+
+
+def _throttled(files: Iterable[Found], rate: float) -> Iterator[Found]:
+    """The same files, no faster than so many bytes in a second."""
+    start, size = time.monotonic(), 0
+    for file in files:
+        early = start + size / rate - time.monotonic()
+        if early > 0:
+            time.sleep(early)
+        yield file
+        size += file.size

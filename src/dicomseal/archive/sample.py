@@ -1,0 +1,79 @@
+"""Drawing a part of the archive, the same part whenever it is asked for with the same seed.
+
+A file is drawn by a hash of the seed and its path, so the draw needs no memory, and does not depend
+on the order in which files are found, nor on what else is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import os
+from collections.abc import Iterable, Iterator
+
+from .walk import Found
+
+CONFIDENCE = 0.95
+
+
+def drawn(files: Iterable[Found], share: float, seed: str, stratify: bool) -> Iterator[Found]:
+    """A share (0 to 1) of the files.
+
+    Args:
+        stratify: draw from every folder apart, at least one file of each.
+    """
+    if not stratify:
+        limit = int(share * 2**64)
+        for file in files:
+            if _rank(seed, file) < limit:
+                yield file
+        return
+    for _, found in itertools.groupby(files, key=lambda file: os.path.dirname(file.path)):
+        folder = list(found)
+        count = math.ceil(len(folder) * share)
+        chosen = set(sorted(range(len(folder)), key=lambda n: _rank(seed, folder[n]))[:count])
+        yield from (file for number, file in enumerate(folder) if number in chosen)
+
+
+def _rank(seed: str, file: Found) -> int:
+    data = seed.encode() + b"\0" + os.fsencode(file.path)
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+def upper_bound(drawn: int, found: int, confidence: float = CONFIDENCE) -> float:
+    """The share that could be altered at most, if ``found`` of ``drawn`` were (Clopper-Pearson).
+
+    One-sided: were the share greater, so few would be found with a probability below
+    ``1 - confidence``. It takes no advantage of the archive being finite, so it errs on the safe
+    side.
+    """
+    if found >= drawn:
+        return 1.0
+    low, high = found / drawn, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _at_most(found, drawn, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _at_most(found: int, drawn: int, share: float) -> float:
+    """The binomial probability of ``found`` or fewer."""
+    if share <= 0:
+        return 1.0
+    if share >= 1:
+        return 0.0
+    first = math.lgamma(drawn + 1)
+    return sum(
+        math.exp(
+            first
+            - math.lgamma(k + 1)
+            - math.lgamma(drawn - k + 1)
+            + k * math.log(share)
+            + (drawn - k) * math.log1p(-share)
+        )
+        for k in range(found + 1)
+    )

@@ -1,0 +1,180 @@
+"""Finding files, and making batches of them that are bounded by files and by bytes."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ..errors import UsageError
+
+BATCH_FILES, BATCH_BYTES = 64, 64 << 20
+
+
+class Found(NamedTuple):
+    """A file to verify.
+
+    Attributes:
+        path: absolute, links in it not resolved.
+        size: in bytes.
+        mtime: last modification, in nanoseconds since 1970.
+        trouble: why it cannot be, as code and sentence; or None.
+    """
+
+    path: str
+    size: int = 0
+    mtime: int = 0
+    trouble: tuple[str, str] | None = None
+
+
+def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
+    """The files of all roots, in a stable order: files of a folder by name, then its subfolders.
+
+    Args:
+        roots: folders, files, ``@list`` for a file with a path on each line, ``-`` for such lines
+            on standard input.
+        follow: go into folders that are symbolic links; one is never entered from within itself.
+
+    Raises:
+        UsageError: a list cannot be read.
+    """
+    for root in roots:
+        if root == "-":
+            yield from _listed(sys.stdin.buffer)
+        elif root.startswith("@"):
+            try:
+                with open(root[1:], "rb") as lines:
+                    yield from _listed(lines)
+            except OSError as error:
+                raise UsageError(f"{root[1:]}: {error.strerror or error}") from None
+        else:
+            yield from _below(os.path.abspath(root), follow)
+
+
+def check_roots(roots: Iterable[str]) -> None:
+    """Refuse what would verify a file twice, or nothing at all.
+
+    Raises:
+        UsageError: a root is not there, or lies within another.
+    """
+    folders: list[str] = []
+    for root in roots:
+        if root == "-" or root.startswith("@"):
+            continue
+        if not os.path.lexists(root):
+            raise UsageError(f"{root}: there is no such file or folder")
+        folders.append(os.path.join(os.path.abspath(root), ""))
+    folders.sort()
+    for first, second in itertools.pairwise(folders):
+        if second.startswith(first):
+            raise UsageError(f"{second[:-1]} lies within {first[:-1]}: name one of them")
+
+
+def _listed(lines: Iterable[bytes]) -> Iterator[Found]:
+    for line in lines:
+        name = os.fsdecode(line.rstrip(b"\r\n"))
+        if name:
+            yield _file(os.path.abspath(name))
+
+
+def _file(path: str) -> Found:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return Found(path, trouble=_trouble(error))
+    except ValueError as error:  # a NUL
+        return Found(path, trouble=("not_found", str(error)))
+    return Found(path, status.st_size, status.st_mtime_ns)
+
+
+def _trouble(error: OSError) -> tuple[str, str]:
+    codes = {FileNotFoundError: "not_found", PermissionError: "permission"}
+    return codes.get(type(error), "unreadable"), error.strerror or str(error)
+
+
+def _below(root: str, follow: bool) -> Iterator[Found]:
+    if not os.path.isdir(root):
+        yield _file(root)
+        return
+    # of each folder: its path, and what (device, inode) lies above it, for links
+    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+    empty = True
+    while pending:
+        folder, above = pending.pop()
+        try:
+            if follow:
+                status = os.stat(folder)
+                here = (status.st_dev, status.st_ino)
+                if here in above:
+                    continue  # a link to a folder that it lies in
+                above |= {here}
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            if folder != root:
+                continue  # it was removed since its parent was listed
+            yield Found(folder, trouble=("not_found", "the folder has vanished"))
+            return
+        except OSError as error:
+            empty = False
+            yield Found(folder, trouble=_trouble(error))
+            continue
+        folders = []
+        for entry in entries:
+            if _is_folder(entry, follow):
+                folders.append((entry.path, above))
+                continue
+            if entry.is_symlink() and _is_folder(entry, True):
+                continue
+            empty = False
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                if not entry.is_symlink():
+                    continue  # vanished
+                yield Found(entry.path, trouble=("not_found", "a link to nothing"))
+                continue
+            except OSError as error:
+                yield Found(entry.path, trouble=_trouble(error))
+                continue
+            yield Found(entry.path, status.st_size, status.st_mtime_ns)
+        pending += reversed(folders)
+    if empty:
+        yield Found(root, trouble=("empty_folder", "the folder holds no file"))
+
+
+def _is_folder(entry: os.DirEntry[str], follow: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:
+        return False
+
+
+def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:
+    """Those whose name (or, for a pattern with a slash, path) matches one of the patterns."""
+    names = [re.compile(fnmatch.translate(one)) for one in patterns if "/" not in one]
+    paths = [re.compile(fnmatch.translate(one)) for one in patterns if "/" in one]
+    for file in files:
+        name = os.path.basename(file.path)
+        if any(one.match(name) for one in names) or any(one.match(file.path) for one in paths):
+            yield file
+
+
+def batches(
+    files: Iterable[Found], most_files: int = BATCH_FILES, most_bytes: int = BATCH_BYTES
+) -> Iterator[list[Found]]:
+    """The files in batches, in their order; a file larger than ``most_bytes`` is one alone."""
+    batch: list[Found] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) >= most_files or size + file.size > most_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.size
+    if batch:
+        yield batch

@@ -1,0 +1,64 @@
+"""``dicomseal archive audit``."""
+
+from __future__ import annotations
+
+import click
+
+from ...archive.audit import Audit, audit
+from ...archive.ledger import Ledger
+from ...certificate import Certificate
+from ..text import harmless
+
+_EPILOG = """\b
+Exit codes: 0 the ledger is as it was written, 1 it is not, 2 usage or no ledger.
+
+\b
+Examples:
+  dicomseal archive audit ledger.db
+  dicomseal archive audit ledger.db --signer archive-cert.pem
+"""
+
+
+@click.command("audit", epilog=_EPILOG)
+@click.argument("ledger", metavar="LEDGER")
+@click.option(
+    "--signer",
+    "signers",
+    metavar="CERT",
+    multiple=True,
+    help="Every finished run must be signed by one of these certificates. Repeatable.",
+)
+def command(ledger: str, signers: tuple[str, ...]) -> None:
+    """Compute the hash chain of LEDGER again, and verify the signatures of its runs.
+
+    Without --signer, who knows how the chain is made can change the ledger and compute it anew.
+    """
+    named = [_certificate(path) for path in signers] or None
+    with Ledger(ledger) as opened:
+        made = audit(opened, named)
+    click.echo("\n".join(harmless(line) for line in _lines(ledger, made)))
+    raise click.exceptions.Exit(0 if made.intact else 1)
+
+
+def _certificate(path: str) -> Certificate:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from ... import certificate
+    from ...trust import load_certificates
+
+    return certificate.parse(load_certificates(path)[0].public_bytes(Encoding.DER))
+
+
+def _lines(ledger: str, made: Audit) -> list[str]:
+    lines = [f"{ledger}: {'intact' if made.intact else 'CHANGED'}"]
+    lines.append(f"  {made.runs:,} runs, {made.batches:,} batches, {made.objects:,} objects")
+    for run, subject in made.signed.items():
+        lines.append(f"  run {run} is signed by {subject}")
+    for what, numbers in (("not signed", made.unsigned), ("not finished", made.unfinished)):
+        if numbers:
+            lines.append(f"  {what}: run {', '.join(map(str, numbers))}")
+    for one in made.findings:
+        where = f"run {one.run}" + (f", batch {one.batch}" if one.batch else "")
+        lines.append(f"  {where}: {one.message}")
+    lines.append(f"  head {made.head}")
+    return lines

@@ -1,0 +1,108 @@
+"""Kills real runs over an archive, resumes them, and tells how each ended.
+
+Run as a program with a job in JSON as its argument; `test_archive_killed.py` judges the ledger and
+what is printed: one line of JSON for each try, ``[what, how it ended, run, objects of it]``.
+
+It imports everything once and forks. The ways to die:
+
+* ``times``: SIGKILL from outside, after a random part of the time that a whole run takes.
+* ``steps``: SIGKILL at the n-th event of Python's profiler (call or return of any function, of C or
+  of Python, so between any two calls of SQLite) after the first batch came back, n growing by 5.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+
+from dicomseal.archive import run as runs
+from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.run import Asked, Selection
+from dicomseal.verifier import Options
+
+
+def verify(job):
+    asked = Asked(selection=Selection(roots=(job["root"],)))
+    outcome = runs.verify(
+        job["ledger"], asked, Options(), jobs=2, resume=True, batch_files=job["batch"]
+    )
+    return 0 if outcome.complete else 1
+
+
+def fork(job, prepare=lambda: None):
+    child = os.fork()
+    if child:
+        return child
+    status = 9
+    try:
+        prepare()
+        status = verify(job)
+    except Exception:  # noqa: BLE001
+        traceback.print_exc()
+    finally:
+        sys.setprofile(None)
+        os._exit(status)
+
+
+def tell(job, what, child):
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with Ledger(job["ledger"]) as ledger:
+        run = ledger.find().number
+        first, last = ledger.span(run)
+    print(json.dumps([what, ended, run, last - first + 1]), flush=True)
+    return ended
+
+
+def dying_at(step):
+    left = step
+
+    def watch(_frame, _event, _what):
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    append = runs._Session.append
+
+    def watched(self, batch, rows):
+        sys.setprofile(watch)
+        append(self, batch, rows)
+
+    return lambda: setattr(runs._Session, "append", watched)
+
+
+def begin(job):
+    with Ledger(job["ledger"], create=True) as ledger:
+        asked = Asked(selection=Selection(roots=(job["root"],)))
+        ledger.begin(runs._json(asked))
+
+
+def main():
+    job = json.loads(sys.argv[1])
+    chance = random.Random(job["seed"])
+    kills = number = 0
+    while kills < job["kills"]:
+        begin(job)
+        while True:
+            number += 1
+            if job["how"] == "steps":
+                ended = tell(job, number, fork(job, dying_at(5 * number)))
+            else:
+                delay = chance.uniform(0, job["seconds"])
+                child = fork(job)
+                time.sleep(delay)
+                os.kill(child, signal.SIGKILL)
+                ended = tell(job, delay, child)
+            kills += ended == -signal.SIGKILL
+            with Ledger(job["ledger"]) as ledger:
+                if ended not in (0, -signal.SIGKILL) or ledger.find().finished is not None:
+                    break  # a run may be killed just after its end
+
+
+if __name__ == "__main__":
+    main()
