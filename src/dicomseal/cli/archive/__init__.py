@@ -8,6 +8,9 @@ import click
 
 _COMMANDS = {
     "verify": "verify folders and lists of files into a ledger; stop and resume",
+    "report": "what a run found, as text, JSON or HTML",
+    "diff": "what changed between two runs; its exit code is for cron",
+    "export": "a run as CSV or JSON lines",
     "audit": "whether a ledger is as it was written",
 }
 

@@ -1,0 +1,227 @@
+"""What a run found, added up by SQLite, so that memory stays flat: the data of every report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED
+from .ledger import Ledger, Run, explained
+from .rows import VERDICTS, shown
+from .run import Asked, Totals
+from .sample import CONFIDENCE, upper_bound
+
+MOST_FAILURES = 10_000
+_POINTS = 60
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An object that failed or could not be read."""
+
+    path: str
+    verdict: str
+    reason: str
+    sentence: str
+    sop_instance_uid: str
+
+
+class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate of signers, and what it signed.
+
+    Attributes:
+        signatures, intact, trusted: how many.
+        without_timestamp: how many of the trusted ones have no Certified Timestamp. Unless
+            something else proves when they were made, they are no longer trusted after
+            ``not_after``.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    key: str
+    not_before: str
+    not_after: str
+    signatures: int
+    intact: int
+    trusted: int
+    without_timestamp: int
+
+
+class Point(msgspec.Struct, frozen=True):
+    """Throughput: what was finished until a moment, in seconds since 1970, since the last point."""
+
+    time: float
+    files: int
+    bytes: int
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """A run in figures.
+
+    Attributes:
+        run: its number.
+        started, finished: in seconds since 1970; the latter None for one that did not end.
+        complete: whether it came to its end.
+        files, bytes: verified.
+        verdicts: files by verdict, all verdicts.
+        reasons: files by the code of a reason; one file may have several.
+        sop_classes: of each SOP Class (its name, or UID) the files by verdict.
+        algorithms: signatures by MAC Algorithm.
+        weak: signatures by what in them is no longer strong.
+        signers: certificates, those that expire first first.
+        unsigned_share: unsigned objects of all objects that could be read, 0 to 1; or None.
+        throughput: at most 60 points.
+        failures: the first of them; ``failures_left_out`` says how many more there are.
+        sample: what a drawn part proves, in a sentence; or None.
+        signed: whether the end of the run carries a signature (`archive audit` verifies it).
+    """
+
+    run: int
+    started: float
+    finished: float | None
+    complete: bool
+    asked: Asked
+    files: int = 0
+    bytes: int = 0
+    verdicts: dict[str, int] = msgspec.field(default_factory=dict)
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    sop_classes: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    algorithms: dict[str, int] = msgspec.field(default_factory=dict)
+    weak: dict[str, int] = msgspec.field(default_factory=dict)
+    signers: list[SignerSum] = msgspec.field(default_factory=list)
+    unsigned_share: float | None = None
+    throughput: list[Point] = msgspec.field(default_factory=list)
+    failures: list[Failure] = msgspec.field(default_factory=list)
+    failures_left_out: int = 0
+    sample: str | None = None
+    signed: bool = False
+
+
+def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILURES) -> Summary:
+    """Add up a run.
+
+    Args:
+        number: of the run; None is the last one.
+        most: how many failures are listed.
+
+    Raises:
+        LedgerError: there is no such run, or the ledger cannot be read.
+    """
+    run = ledger.find(number)
+    made = Summary(
+        run=run.number,
+        started=run.started,
+        finished=run.finished,
+        complete=run.finished is not None,
+        asked=msgspec.json.decode(run.asked, type=Asked),
+        signed=run.signature is not None,
+    )
+    span = ledger.span(run.number)
+    with explained(ledger.path):
+        _objects(ledger, span, made)
+        _signatures(ledger, span, made)
+        _failures(ledger, span, made, most)
+    _throughput(ledger, run, made)
+    _sample(run, made)
+    return made
+
+
+def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
+    query = "SELECT {}, count(*) FROM object WHERE id BETWEEN ? AND ? GROUP BY {} ORDER BY 2 DESC"
+    made.verdicts = dict.fromkeys(VERDICTS, 0)
+    for verdict, count, size in ledger.db.execute(
+        "SELECT verdict, count(*), sum(size) FROM object WHERE id BETWEEN ? AND ? GROUP BY verdict",
+        span,
+    ):
+        made.verdicts[verdict] = count
+        made.files += count
+        made.bytes += size
+    for codes, count in ledger.db.execute(query.format("reasons", "reasons"), span):
+        for code in codes.split():
+            made.reasons[code] = made.reasons.get(code, 0) + count
+    classes: dict[str, dict[str, int]] = {}
+    for uid, verdict, count in ledger.db.execute(
+        "SELECT sop_class_uid, verdict, count(*) FROM object WHERE id BETWEEN ? AND ?"
+        " GROUP BY 1, 2",
+        span,
+    ):
+        classes.setdefault(_class_name(uid), {})[verdict] = count
+    made.sop_classes = dict(
+        sorted(classes.items(), key=lambda item: (-sum(item[1].values()), item[0]))
+    )
+    readable = made.files - made.verdicts[ERROR] - made.verdicts["not_dicom"]
+    made.unsigned_share = made.verdicts[UNSIGNED] / readable if readable else None
+
+
+def _class_name(uid: str) -> str:
+    if not uid:
+        return "(not known)"
+    from pydicom.uid import UID
+
+    return UID(uid).name
+
+
+def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
+    query = "SELECT {0}, count(*) FROM signature WHERE object BETWEEN ? AND ? GROUP BY {0}"
+    for algorithm, count in ledger.db.execute(query.format("mac_algorithm"), span):
+        made.algorithms[algorithm or "(not known)"] = count
+    for weak, count in ledger.db.execute(query.format("weak"), span):
+        for one in filter(None, weak.split("; ")):
+            made.weak[one] = made.weak.get(one, 0) + count
+    for values in ledger.db.execute(
+        "SELECT subject, issuer, serial, sha256, key, not_before, not_after, count(*),"
+        " sum(integrity = ?), sum(trust = ?), sum(trust = ? AND timestamp = '')"
+        " FROM signature JOIN signer ON signer.id = signature.signer"
+        " WHERE object BETWEEN ? AND ? GROUP BY signer.id ORDER BY not_after, subject",
+        (INTACT, TRUSTED, TRUSTED, *span),
+    ):
+        made.signers.append(
+            SignerSum(**dict(zip(SignerSum.__struct_fields__, values, strict=True)))
+        )
+
+
+def _failures(ledger: Ledger, span: tuple[int, int], made: Summary, most: int) -> None:
+    for path, *values in ledger.db.execute(
+        "SELECT path, verdict, reason, sentence, sop_instance_uid FROM object"
+        " WHERE id BETWEEN ? AND ? AND verdict IN (?, ?) ORDER BY id LIMIT ?",
+        (*span, FAILED, ERROR, most),
+    ):
+        made.failures.append(Failure(shown(path), *values))
+    made.failures_left_out = made.verdicts[FAILED] + made.verdicts[ERROR] - len(made.failures)
+
+
+def _throughput(ledger: Ledger, run: Run, made: Summary) -> None:
+    last = made.started
+    for batch in ledger.batches(run.number):
+        last = batch.time
+    width = max((last - made.started) / _POINTS, 1e-9)
+    buckets: dict[int, list[Any]] = {}
+    for batch in ledger.batches(run.number):
+        number = min(int((batch.time - made.started) / width), _POINTS - 1)
+        bucket = buckets.setdefault(number, [0, 0])
+        bucket[0] += batch.last - batch.first + 1
+        bucket[1] += batch.size
+    for number in range(_POINTS if buckets else 0):
+        files, size = buckets.get(number, (0, 0))
+        made.throughput.append(Point(made.started + (number + 1) * width, files, size))
+
+
+def _sample(run: Run, made: Summary) -> None:
+    if made.asked.selection.share is None:
+        return
+    if run.totals is None:
+        made.sample = "the run did not come to its end, so what it drew proves nothing"
+        return
+    population = msgspec.json.decode(run.totals, type=Totals).population
+    drawn = made.files
+    failed = made.verdicts[FAILED]
+    found = f"{failed:,} failed" if failed else "none failed"
+    said = f"of {population:,} files {drawn:,} were drawn, and {found}"
+    if made.asked.selection.stratify:
+        said += "; small folders were drawn from more often, so no share of all is concluded"
+    elif drawn:
+        bound = upper_bound(drawn, failed)
+        said += f": with {CONFIDENCE:.0%} confidence at most {bound:.2%} of all would fail"
+    made.sample = said

@@ -1,0 +1,37 @@
+"""``dicomseal archive export``."""
+
+from __future__ import annotations
+
+import io
+
+import click
+
+from ...archive.export import lines, write_csv, write_jsonl
+from ...archive.ledger import Ledger
+from ...atomic import replacing
+from ...errors import UsageError
+
+_EPILOG = """\b
+Example:
+  dicomseal archive export ledger.db --csv run.csv
+"""
+
+
+@click.command("export", epilog=_EPILOG)
+@click.argument("ledger", metavar="LEDGER")
+@click.option("--run", "number", type=int, metavar="RUN", help="Which run. Default: the last one.")
+@click.option("--csv", "as_csv", metavar="FILE", help="Write a table here.")
+@click.option("--jsonl", "as_jsonl", metavar="FILE", help="Write JSON here, one object a line.")
+def command(ledger: str, number: int | None, as_csv: str | None, as_jsonl: str | None) -> None:
+    """Write a run in LEDGER for other programs: one line a signature, or an unsigned object."""
+    if as_csv is None and as_jsonl is None:
+        raise UsageError("say what to write: --csv FILE or --jsonl FILE")
+    with Ledger(ledger) as opened:
+        for path, write in ((as_csv, write_csv), (as_jsonl, write_jsonl)):
+            if path is None:
+                continue
+            with replacing(path) as file:
+                text = io.TextIOWrapper(file, "utf-8", newline="")
+                write(lines(opened, number), text)
+                text.flush()
+                text.detach()

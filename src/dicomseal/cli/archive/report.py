@@ -1,0 +1,96 @@
+"""``dicomseal archive report``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from ...archive.html import moment, render
+from ...archive.ledger import Ledger
+from ...archive.summary import MOST_FAILURES, Summary, summarize
+from ...atomic import replacing
+from ..text import harmless
+
+_EPILOG = """\b
+Examples:
+  dicomseal archive report ledger.db
+  dicomseal archive report ledger.db --format json > report.json
+  dicomseal archive report ledger.db --format html --output report.html
+"""
+
+
+@click.command("report", epilog=_EPILOG)
+@click.argument("ledger", metavar="LEDGER")
+@click.option("--run", "number", type=int, metavar="RUN", help="Which run. Default: the last one.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="html: one file that needs no other and no network.",
+)
+@click.option("--output", metavar="FILE", help="Write here. Default: standard output.")
+@click.option(
+    "--most",
+    type=click.IntRange(min=0),
+    default=MOST_FAILURES,
+    show_default=True,
+    help="List so many failures.",
+)
+def command(ledger: str, number: int | None, kind: str, output: str | None, most: int) -> None:
+    """Show what a run in LEDGER found."""
+    with Ledger(ledger) as opened:
+        made = summarize(opened, number, most)
+    if kind == "json":
+        import msgspec
+
+        text = msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"
+    elif kind == "html":
+        text = render(made, time.time())
+    else:
+        text = "\n".join(harmless(line) for line in _lines(made)) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    with replacing(output) as file:
+        file.write(text.encode())
+
+
+def _lines(made: Summary) -> list[str]:
+    state = "complete" if made.complete else "NOT COMPLETE"
+    lines = [
+        f"run {made.run}, {state}, {moment(made.started)} to {moment(made.finished)}",
+        f"{made.files:,} files, {made.bytes:,} bytes",
+    ]
+    if made.sample:
+        lines.append(f"sample: {made.sample}")
+    if made.unsigned_share is not None:
+        lines.append(f"unsigned: {made.unsigned_share:.1%} of the objects")
+    for title, counts in (
+        ("verdicts", made.verdicts),
+        ("reasons", made.reasons),
+        ("SOP Classes", {name: sum(some.values()) for name, some in made.sop_classes.items()}),
+        ("MAC algorithms", made.algorithms),
+        ("no longer strong", made.weak),
+    ):
+        if any(counts.values()):
+            lines.append(f"{title}:")
+            lines += [f"  {count:>12,}  {name}" for name, count in counts.items() if count]
+    if made.signers:
+        lines.append("certificates, by expiry:")
+    for one in made.signers:
+        lines.append(f"  {one.not_after}  {one.subject} ({one.key})")
+        lines.append(
+            f"    {one.signatures:,} signatures, {one.intact:,} intact, {one.trusted:,} trusted, "
+            f"{one.without_timestamp:,} of these without a timestamp"
+        )
+    if made.failures:
+        lines.append("failures:")
+    for failure in made.failures:
+        lines.append(f"  {failure.verdict:<7} {failure.path}")
+        lines.append(f"          {failure.reason}: {failure.sentence}")
+    if made.failures_left_out:
+        lines.append(f"  and {made.failures_left_out:,} more")
+    return lines
