@@ -228,17 +228,20 @@ def test_diff_of_other_files(run, ledger):
 
 
 def test_export(run, ledger):
+    parquet = pytest.importorskip("pyarrow.parquet")
     assert run("archive", "export", "ledger.db")[0] == 2
     name = b"\xff.dcm"
     os.rename(os.path.join(os.fsencode(ledger), b"archive/a/passed.dcm"),
               os.path.join(os.fsencode(ledger), b"archive", name))  # fmt: skip
     run(*VERIFY)
-    code, out, err = run("archive", "export", "ledger.db", "--csv", "x.csv", "--jsonl", "x.jsonl")
+    code, out, err = run("archive", "export", "ledger.db", "--csv", "x.csv", "--jsonl", "x.jsonl",
+                         "--parquet", "x.parquet")  # fmt: skip
     assert (code, out, err) == (0, "", "")
     with open("x.csv", newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     lines = [json.loads(line) for line in (ledger / "x.jsonl").read_text("utf-8").splitlines()]
     assert [{k: "" if v is None else str(v) for k, v in line.items()} for line in lines] == table
+    assert parquet.read_table("x.parquet").to_pylist() == lines
     found = {os.path.basename(line["path"]): line for line in lines}
     assert len(lines) == 9
     assert found["\\xff.dcm"]["verdict"] == "passed"

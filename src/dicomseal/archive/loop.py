@@ -140,7 +140,7 @@ class Loop(Generic[T, R]):
     def _close(self, wait: bool) -> None:
         if self._executor is not None:
             with contextlib.suppress(BrokenExecutor):
-                self._executor.shutdown(wait=wait, cancel_futures=True)
+                self._executor.shutdown(wait=wait)  # what waits was cancelled, or is broken
             self._executor = None
 
 

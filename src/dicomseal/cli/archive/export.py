@@ -6,7 +6,7 @@ import io
 
 import click
 
-from ...archive.export import lines, write_csv, write_jsonl
+from ...archive.export import lines, write_csv, write_jsonl, write_parquet
 from ...archive.ledger import Ledger
 from ...atomic import replacing
 from ...errors import UsageError
@@ -22,10 +22,14 @@ Example:
 @click.option("--run", "number", type=int, metavar="RUN", help="Which run. Default: the last one.")
 @click.option("--csv", "as_csv", metavar="FILE", help="Write a table here.")
 @click.option("--jsonl", "as_jsonl", metavar="FILE", help="Write JSON here, one object a line.")
-def command(ledger: str, number: int | None, as_csv: str | None, as_jsonl: str | None) -> None:
+@click.option("--parquet", "as_parquet", metavar="FILE", help="Write Parquet here.")
+def command(
+    ledger: str, number: int | None, as_csv: str | None, as_jsonl: str | None,
+    as_parquet: str | None,
+) -> None:  # fmt: skip
     """Write a run in LEDGER for other programs: one line a signature, or an unsigned object."""
-    if as_csv is None and as_jsonl is None:
-        raise UsageError("say what to write: --csv FILE or --jsonl FILE")
+    if as_csv is None and as_jsonl is None and as_parquet is None:
+        raise UsageError("say what to write: --csv, --jsonl or --parquet FILE")
     with Ledger(ledger) as opened:
         for path, write in ((as_csv, write_csv), (as_jsonl, write_jsonl)):
             if path is None:
@@ -35,3 +39,6 @@ def command(ledger: str, number: int | None, as_csv: str | None, as_jsonl: str |
                 write(lines(opened, number), text)
                 text.flush()
                 text.detach()
+        if as_parquet is not None:
+            with replacing(as_parquet) as file:
+                write_parquet(lines(opened, number), file)

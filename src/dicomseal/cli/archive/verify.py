@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from types import FrameType
 from typing import Any
 
 import click
 
 from ...archive import run as runs
+from ...archive.loop import ExecutorLostError
 from ...archive.rows import VERDICTS
 from ...archive.run import Asked, Outcome, Progress, Selection
 from ...errors import UsageError
@@ -23,7 +26,7 @@ from ...verifier import Options
 from ..trust_options import trust_options, verification
 from ..verify import exit_code
 
-EXIT_INTERRUPTED = 130
+EXIT_UNREADABLE, EXIT_INTERRUPTED = 4, 130
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 _EPILOG = """\b
@@ -49,6 +52,11 @@ Examples:
     default=1,
     show_default=True,
     help="Verify in so many processes.",
+)
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Verify by the workers of this dask.distributed scheduler. They see the same paths.",
 )
 @click.option(
     "--include",
@@ -85,6 +93,7 @@ def command(
     ledger: str,
     resume: bool,
     jobs: int,
+    scheduler: str | None,
     include: tuple[str, ...],
     older_than: str | None,
     sample: str | None,
@@ -121,23 +130,44 @@ def command(
     )
     signer = _signer(*sign_run) if sign_run else None
     started = time.monotonic()
-    with _Watch(metrics) as watch:
-        outcome = runs.verify(
-            ledger,
-            Asked(selection=selection, trust=given),
-            options,
-            jobs=jobs,
-            resume=resume,
-            max_rate=max_rate and max_rate * 1e6,
-            sign=signer,
-            watch=watch,
-        )
+    with _Watch(metrics) as watch, _workers(scheduler) as (executor, workers):
+        try:
+            outcome = runs.verify(
+                ledger,
+                Asked(selection=selection, trust=given),
+                options,
+                jobs=jobs,
+                executor=executor,
+                workers=workers,
+                resume=resume,
+                max_rate=max_rate and max_rate * 1e6,
+                sign=signer,
+                watch=watch,
+            )
+        except ExecutorLostError as error:
+            click.echo(f"dicomseal: {error}; --resume goes on where it was", err=True)
+            raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
     click.echo(_summary(ledger, outcome, watch.progress, time.monotonic() - started))
     if not outcome.complete:
         click.echo("stopped: --resume goes on where it was", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
     raise click.exceptions.Exit(exit_code(outcome.totals.verdicts))
+
+
+@contextlib.contextmanager
+def _workers(address: str | None) -> Iterator[tuple[Callable[[], Executor] | None, int | None]]:
+    if address is None:
+        yield None, None
+        return
+    from ...archive.cluster import cluster
+
+    try:
+        with cluster(address) as found:
+            yield found
+    except ExecutorLostError as error:
+        click.echo(f"dicomseal: {error}", err=True)
+        raise click.exceptions.Exit(EXIT_UNREADABLE) from None
 
 
 def _absolute(root: str) -> str:
