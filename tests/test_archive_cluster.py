@@ -69,8 +69,8 @@ def test_a_killed_worker_loses_nothing(cluster, tmp_path):
     for number in range(1, FILES):
         (root / f"{number}.dcm").write_bytes((root / "0.dcm").read_bytes())
     rate = str(FILES * (root / "0.dcm").stat().st_size / 4e6)
-    command = [sys.executable, "-m", "dicomseal", "archive", "verify", root, "--ledger", "ledger.db",
-               "--trust", "root.cert.pem", "--scheduler", address]  # fmt: skip
+    command = [sys.executable, "-m", "dicomseal", "archive", "verify", root, "--ledger",
+               "ledger.db", "--trust", "root.cert.pem", "--scheduler", address]  # fmt: skip
     time.sleep(3)  # both workers are there
     running = subprocess.Popen([*command, "--max-rate", rate], stdout=-1, stderr=-1, text=True)
     while batches() < 2:
