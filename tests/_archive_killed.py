@@ -86,6 +86,10 @@ def main():
     job = json.loads(sys.argv[1])
     chance = random.Random(job["seed"])
     kills = number = 0
+    begin(job)
+    start = time.monotonic()
+    tell(job, "whole", fork(job))
+    whole = time.monotonic() - start
     while kills < job["kills"]:
         begin(job)
         while True:
@@ -93,7 +97,7 @@ def main():
             if job["how"] == "steps":
                 ended = tell(job, number, fork(job, dying_at(5 * number)))
             else:
-                delay = chance.uniform(0, job["seconds"])
+                delay = chance.uniform(0, whole)
                 child = fork(job)
                 time.sleep(delay)
                 os.kill(child, signal.SIGKILL)
