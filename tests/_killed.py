@@ -32,6 +32,7 @@ from dicomseal.keys import SigningKey
 from dicomseal.remover import remove_file
 from dicomseal.signer import sign_file
 from dicomseal.splice import Splice
+from dicomseal.timestamper import insert_file
 
 UID, WHEN = "2.25.99", datetime.fromisoformat("2026-01-02T03:04:05+00:00")
 
@@ -44,6 +45,10 @@ class Job:
         self.folder = os.path.dirname(job["target"])
         with open(job["before"], "rb") as file:
             self.before = file.read()
+        self.response = b""
+        if job["response"]:
+            with open(job["response"], "rb") as file:
+                self.response = file.read()
         self.loaded = SigningKey(job["key"], job["certificate"]) if job["key"] else None
 
     def reset(self) -> None:
@@ -58,6 +63,8 @@ class Job:
         if self.loaded:
             pair = self.loaded._key, self.loaded.certificate.der
             sign_file(self.job["source"], self.job["target"], *pair, uid=UID, when=WHEN)
+        elif self.response:
+            insert_file(self.job["source"], self.job["target"], self.response)
         else:
             remove_file(self.job["source"], self.job["target"])
 

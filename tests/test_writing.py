@@ -1,4 +1,4 @@
-"""Signing and removing, killed at every moment, leave the old file or the new one, whole.
+"""Signing, stamping and removing, killed at every moment, leave the old file or the new one, whole.
 
 Disks, owners and links are in `test_writing_places.py`, changes in `test_writing_changes.py`.
 """
@@ -16,9 +16,11 @@ from pathlib import Path
 import pki
 import pytest
 from _killed import UID, WHEN
+from tsa import Tsa
 
 from dicomseal import remove_file, sign_file, verify
 from dicomseal.part10 import SNAPSHOT
+from dicomseal.timestamper import insert_file, query_file
 
 KILLER = Path(__file__).with_name("_killed.py")
 # What an administrator may delete (docs/writing.md): nothing else is ever left behind.
@@ -32,6 +34,8 @@ CASES = {
     "sign over another file": ("sign", "other", True),
     "remove in place": ("remove", "same", True),
     "remove to a new file": ("remove", "other", False),
+    "timestamp in place": ("timestamp", "same", True),
+    "timestamp to a new file": ("timestamp", "other", False),
 }
 
 
@@ -54,6 +58,9 @@ class Case:
         sign_file(plain, signed, *pki.member("rsa").pair, uid=UID, when=WHEN)
         source = plain if self.operation == "sign" else signed
         self.new = (signed if self.operation == "sign" else plain).read_bytes()
+        self.response = None
+        if self.operation == "timestamp":
+            self.new = self._stamped(signed)
         (folder / "work").mkdir()
         self.target = folder / "work" / "target.dcm"
         if where == "same":
@@ -63,12 +70,20 @@ class Case:
             self.before.write_bytes(b"another file" * 99)
         self.old = self.before.read_bytes() if self.exists else None
 
+    def _stamped(self, signed: Path) -> bytes:
+        response = Tsa(self.folder / "tsa").reply(query_file(signed)[1])
+        self.response = self.folder / "response"
+        self.response.write_bytes(response)
+        insert_file(signed, self.folder / "stamped", response)
+        return (self.folder / "stamped").read_bytes()
+
     def kill(self, how: str, **more: object) -> list[list]:
         """Run `_killed.py`; every outcome is the old or the new file, and what is left is named."""
         job = {
             "source": str(self.source), "target": str(self.target), "before": str(self.before),
             "exists": self.exists, "key": self.key if self.operation == "sign" else None,
-            "certificate": self.certificate, "how": how, **more,
+            "certificate": self.certificate, "how": how,
+            "response": self.response and str(self.response), **more,
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, KILLER, json.dumps(job)],
@@ -116,7 +131,9 @@ def test_killed_while_it_writes(tmp_path, name):
     assert outcomes[-1][1:] == [0, digest(case.new), []]
 
 
-@pytest.mark.parametrize("name", ["sign in place", "sign over another file", "remove in place"])
+@pytest.mark.parametrize(
+    "name", ["sign in place", "sign over another file", "remove in place", "timestamp in place"]
+)
 def test_killed_at_any_time(tmp_path, name):
     """A large object, read through a window while it is written."""
     case = Case(tmp_path, name, SNAPSHOT + 1_000_000)

@@ -76,7 +76,7 @@ def insert_file(
             written.
         SigningError, SourceError, MalformedError: as for `query_file`.
     """
-    part10, index = _open(source)
+    part10, index = _open(source, settled=True)
     doubts = part10.doubts(index)
     if doubts:
         raise SigningError(f"{doubts[0]}; repair the object first", "ambiguous")
@@ -104,8 +104,8 @@ def unpadded(stored: DigitalSignature) -> bytes:
     return certificates.unpadded_signature(key, stored.signature)
 
 
-def _open(source: str | os.PathLike[str]) -> tuple[Part10, Index]:
-    part10 = Reader().open(source)
+def _open(source: str | os.PathLike[str], settled: bool = False) -> tuple[Part10, Index]:
+    part10 = Reader().open(source, settled=settled)
     return part10, part10.index()
 
 
