@@ -131,9 +131,7 @@ def test_killed_while_it_writes(tmp_path, name):
     assert outcomes[-1][1:] == [0, digest(case.new), []]
 
 
-@pytest.mark.parametrize(
-    "name", ["sign in place", "sign over another file", "remove in place", "timestamp in place"]
-)
+@pytest.mark.parametrize("name", ["sign in place", "sign over another file", "remove in place"])
 def test_killed_at_any_time(tmp_path, name):
     """A large object, read through a window while it is written."""
     case = Case(tmp_path, name, SNAPSHOT + 1_000_000)
