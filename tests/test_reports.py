@@ -13,7 +13,7 @@ import dicomseal
 from dicomseal.report import ObjectReport, SignatureReport
 
 SOURCE = Path(dicomseal.__file__).parent
-TEXT = (SOURCE.parent.parent / "docs" / "reports.md").read_text("utf-8")
+TEXT = (Path(__file__).parents[1] / "docs" / "reports.md").read_text("utf-8")
 # ETSI EN 319 102-1 V1.3.1, tables 5 and 6
 ETSI = {
     "FORMAT_FAILURE", "HASH_FAILURE", "SIG_CRYPTO_FAILURE", "REVOKED", "EXPIRED", "NOT_YET_VALID",
