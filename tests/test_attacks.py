@@ -13,7 +13,8 @@ import pki
 import pytest
 from _apart import MACS, SIGNATURES, Signed, sequence
 
-from dicomseal import remove_file, sign_file, terms, verify
+from dicomseal import fragments, remove_file, sign_file, terms, verify
+from dicomseal.canonical import Index
 from dicomseal.errors import SigningError
 from dicomseal.part10 import Part10
 from dicomseal.sequence_items import encode, encode_item
@@ -261,8 +262,11 @@ def test_two_transfer_syntaxes_of_which_one_is_empty(ct, empty_first, backend):
     assert "two transfer syntaxes" in made.error.message
 
 
-def test_elements_swallowed_by_the_last_fragment(test_files, tmp_path):
-    """What the standard's stream cannot tell apart: only the count of signed elements does."""
+@pytest.mark.parametrize("piece", [None, 10, 11])
+def test_elements_swallowed_by_the_last_fragment(test_files, tmp_path, backend, monkeypatch, piece):
+    """The stream is the same; that they are listed, and where they are, gives it away."""
+    if piece:
+        monkeypatch.setattr(fragments, "_PIECE", piece)
     source = Path(test_files, "MR_small_RLE.dcm").read_bytes()
     part10 = Part10.from_bytes(source)
     index = part10.index()
@@ -288,5 +292,37 @@ def test_elements_swallowed_by_the_last_fragment(test_files, tmp_path):
         t7fe11001=b"",
     )  # fmt: skip
     after = verify(forged, integrity_only=True, require_all_signed=True)
-    assert (before.verdict, after.verdict) == ("passed", "passed")
+    assert (before.verdict, after.verdict) == ("passed", "failed")
     assert only(after).signed_elements == only(before).signed_elements - 2
+    assert only(after).integrity_reason.code == "FORMAT_FAILURE"
+    assert only(after).integrity_reason.message == (
+        "(7FE1,0010) was signed as an element, and is now hidden in a fragment of the encapsulated "
+        "Pixel Data"
+    )
+
+
+def test_what_a_fragment_holds_is_no_reason_where_nothing_is_missing(test_files, tmp_path, backend):
+    """Compressed bytes may look like anything."""
+    source = Path(test_files, "MR_small_RLE.dcm").read_bytes()
+    index = Part10.from_bytes(source).index()
+    fragment = index.record(list(index.children(index.find(0, terms.PIXEL_DATA)))[-1])
+    look = b"\xfe\xff\xdd\xe0\x10\x00\x10\x00PN"
+    (tmp_path / "in.dcm").write_bytes(
+        source[: fragment.end - len(look)] + look + source[fragment.end :]
+    )
+    signed = Signed(tmp_path, tmp_path / "in.dcm")
+    assert verify(signed.data, integrity_only=True).verdict == "passed"
+    # the list is in no MAC: it may name what never was there
+    mac = signed.content(MACS)
+    listed = index_of(mac, terms.DATA_ELEMENTS_SIGNED)
+    more = mac[: listed.value] + struct.pack("<2H", 0x7FE1, 0x0010) + mac[listed.value :]
+    more = more.replace(mac[listed.start : listed.value], mac[listed.start : listed.value - 2]
+                        + struct.pack("<H", listed.end - listed.value + 4))  # fmt: skip
+    named = signed.rebuilt(t4ffe0001=sequence(MACS, more))
+    assert b"\xe1\x7f\x10\x00" in named
+    assert verify(named, integrity_only=True).verdict == "passed"
+
+
+def index_of(item: bytes, tag: int):
+    index = Index(item)
+    return index.record(index.find(0, tag))

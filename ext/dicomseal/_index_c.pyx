@@ -200,6 +200,16 @@ cdef class Index(_Walk):
             number = self._recs[number].next
         return found
 
+    def fragments(self, uint32_t scope):
+        """The records of all fragments inside a scope, nested ones too."""
+        cdef uint32_t stop = self._at(scope).next
+        cdef uint32_t number
+        cdef list found = []
+        for number in range(scope + 1, stop):
+            if self._recs[number].bits & KIND == FRAGMENT:
+                found.append(number)
+        return found
+
     def find(self, uint32_t scope, uint32_t tag):
         """The first element with this tag directly inside a scope, or -1."""
         cdef uint32_t stop = self._at(scope).next

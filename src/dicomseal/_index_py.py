@@ -336,6 +336,11 @@ class Index:
         """The tags of the elements directly inside a scope."""
         return {self._nodes[child].tag for child in self.children(scope)}
 
+    def fragments(self, scope: int) -> list[int]:
+        """The numbers of all fragments inside a scope, nested ones too."""
+        inside = range(scope + 1, self._nodes[scope].next)
+        return [number for number in inside if self._nodes[number].kind == r.FRAGMENT]
+
     def find(self, scope: int, tag: int) -> int:
         """The first element with this tag directly inside a scope, or -1."""
         return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)

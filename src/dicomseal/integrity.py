@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -18,6 +18,7 @@ from .canonical import Index, new_hasher
 from .dictionary import AMBIGUOUS
 from .digital_signature import DigitalSignature
 from .errors import CertificateError, UsageError
+from .fragments import hidden_tags
 from .mac_parameters import MacParameters
 from .part10 import Part10
 from .report import Reason
@@ -90,6 +91,7 @@ class Scope:
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage, MacParameters]] = {}
         self._listed: dict[int, Listed] = {}
         self._lists: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._hidden: frozenset[int] | None = None
         self.macs: dict[int, int] = {}
         self.repeated: set[int] = set()
         for mac_id, item in mac_parameters.read_ids(index, scope):
@@ -151,6 +153,12 @@ class Scope:
                 size -= record.end - record.start
         return size
 
+    def hidden(self) -> frozenset[int]:
+        """See `hidden_tags`; looked for once."""
+        if self._hidden is None:
+            self._hidden = hidden_tags(self.part10, self.index, self.scope, self.work)
+        return self._hidden
+
     def resolve(self, **choice: str) -> None:
         """Other VRs for what implicit VR leaves open, see `Index.resolve`."""
         self.work.read(_WORK_OF_A_GUESS * self.index.guesses)
@@ -206,11 +214,12 @@ class Check:
         if not self.stored.signature.strip(b"\0"):
             raise _altered("FORMAT_FAILURE", "the Signature (0400,0120) is absent or empty")
         digest = self._mac(mac)
-        if certificate.verify_mac(signer.public_key, digest, mac.algorithm, self.stored.signature):
-            return
-        if self._verifies_otherwise(mac, signer):
-            return
-        self._explain(mac, signer)
+        if not certificate.verify_mac(
+            signer.public_key, digest, mac.algorithm, self.stored.signature
+        ) and not self._verifies_otherwise(mac, signer):
+            self._explain(mac, signer)
+        if self.coverage.signed < len(mac.data_elements_signed):
+            self._check_fragments(mac)
 
     def _check_own_item(self) -> None:
         """The stream runs on from the data set into this item without a mark between them.
@@ -292,6 +301,22 @@ class Check:
             )
         return self.certificate
 
+    def _check_fragments(self, mac: MacParameters) -> None:
+        """Listed elements that are absent may stand in a fragment: the stream would be the same."""
+        scope = self.scope
+        hidden = scope.hidden()
+        if not hidden:
+            return
+        scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
+        moved = hidden.intersection(mac.data_elements_signed) - scope.elements.present()
+        if moved:
+            named = ", ".join(format_tag(tag) for tag in sorted(moved)[:5])
+            raise _altered(
+                "FORMAT_FAILURE",
+                f"{named} was signed as an element, and is now hidden in a fragment of the "
+                "encapsulated Pixel Data",
+            )
+
     def _mac(self, mac: MacParameters, legacy: bool = False) -> bytes:
         try:
             hasher, self.coverage = self.scope.hashed(mac, legacy)
@@ -348,7 +373,7 @@ class Check:
             signer.public_key, digest, mac.algorithm, self.stored.signature
         )
 
-    def _explain(self, mac: MacParameters, signer: certificate.Certificate) -> None:
+    def _explain(self, mac: MacParameters, signer: certificate.Certificate) -> NoReturn:
         self.scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
         here, there = self.scope.part10.transfer_syntax, mac.transfer_syntax
         one, other = terms.is_encapsulated(here), terms.is_encapsulated(there)

@@ -263,7 +263,7 @@ class Part10:
         self.start, uid = found or self._begin()
         self.stated = bool(uid)
         if not uid:
-            head = self._read(self.start, min(8, size - self.start))
+            head = self.read(self.start, min(8, size - self.start))
             uid = _recognise(head, self.start > 0)
         self.transfer_syntax = uid
         self.implicit = uid == terms.IMPLICIT_VR_LITTLE_ENDIAN
@@ -276,7 +276,7 @@ class Part10:
         """Where the data set begins, and the Transfer Syntax UID if it is stated."""
         if self.size == 0:
             raise MalformedError("the file is empty", "empty", 0)
-        head = self._read(0, min(self.size, _MOST_META))
+        head = self.read(0, min(self.size, _MOST_META))
         if head[_PREFIX : _PREFIX + 4] == b"DICM":
             position = _PREFIX + 4
         elif head[:2] == b"\x02\x00" and bytes(head[4:6]).isalpha():
@@ -298,7 +298,7 @@ class Part10:
     @property
     def head(self) -> bytes:
         """The bytes before the data set, as they are in the file."""
-        return bytes(self._read(0, self.start)) if self._head is None else self._head
+        return bytes(self.read(0, self.start)) if self._head is None else self._head
 
     @classmethod
     def from_bytes(cls, data: Buffer, limits: _record.Limits | None = None) -> Part10:
@@ -325,7 +325,8 @@ class Part10:
         self._head = b""
         return self
 
-    def _read(self, offset: int, length: int) -> Any:
+    def read(self, offset: int, length: int) -> Any:
+        """Bytes of the source, as a copy or a view; errors as `Window.read`."""
         if isinstance(self.source, Window):
             return self.source.read(offset, length)
         return self.source[offset : offset + length]
@@ -333,7 +334,7 @@ class Part10:
     def _inflate(self) -> None:
         """PS3.5 Annex A.5: a raw deflate stream (RFC 1951), perhaps with one NUL behind it."""
         limit = self.limits.inflated
-        self.deflated = bytes(self._read(self.start, self.size - self.start))
+        self.deflated = bytes(self.read(self.start, self.size - self.start))
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             data = inflater.decompress(self.deflated, limit + 1)
@@ -378,7 +379,7 @@ class Part10:
         """Why another reader may take it for explicit VR, though implicit VR is stated; or ""."""
         if not (self.implicit and self.stated):
             return ""
-        vr = bytes(self._read(self.start + 4, 2))
+        vr = bytes(self.read(self.start + 4, 2))
         if len(vr) == 2 and vr.isalpha() and vr.isupper():
             return (
                 f"implicit VR is stated, and the data set begins with what looks like the VR "
