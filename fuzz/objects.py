@@ -24,6 +24,7 @@ from dicomseal import (
     _index_py,
     canonical,
     part10,
+    reader,
     remove_file,
     sign_file,
     terms,
@@ -43,7 +44,7 @@ IMPLICIT_UID = terms.IMPLICIT_VR_LITTLE_ENDIAN
 NOW = datetime.datetime.now(datetime.UTC)
 _SEQUENCES = re.compile(rb"\xfe\x4f\x01\0|\x4f\xfe\0\x01|\xfa\xff\xfa\xff|\xff\xfa\xff\xfa")
 _state: dict[str, Any] = {}
-part10.SNAPSHOT = 64  # paths are read through windows, bytes are not
+reader.SNAPSHOT = 64  # paths are read through windows, bytes are not
 
 
 def _once(name: str, make: Any) -> Any:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from dicomseal import part10
+from dicomseal import window
 from dicomseal.keys import SigningKey
 from dicomseal.remover import remove_file
 from dicomseal.signer import sign_file
@@ -153,7 +153,7 @@ def _delays(count: int, whole: float) -> Iterator[float]:
 
 
 if __name__ == "__main__":
-    part10._TICK = 0  # what is killed was written just now: no wait for the clock
+    window._TICK = 0  # what is killed was written just now: no wait for the clock
     job = Job(json.loads(sys.argv[1]))
     job.reset()
     job.run()  # whatever is imported late is imported now

@@ -65,7 +65,8 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(module, "Index", chosen.Index)
         monkeypatch.setattr(module, "Encoder", chosen.Encoder)
     if chosen.name == "python":
-        monkeypatch.setattr("dicomseal.part10.quick_file", None)
+        for user in ("dicomseal.part10", "dicomseal.reader"):
+            monkeypatch.setattr(f"{user}.quick_file", None)
     return chosen
 
 

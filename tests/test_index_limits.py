@@ -9,9 +9,10 @@ import pytest
 from _write_stds import item, sequence
 from test_index import SMALL, SMALL_BIG_ENDIAN, SMALL_IMPLICIT, outcome
 
-from dicomseal import part10
+from dicomseal import reader
 from dicomseal._record import Limits
 from dicomseal.errors import MalformedError, SourceError
+from dicomseal.window import Window
 
 ENCODED = {
     "explicit": (SMALL, {}),
@@ -73,7 +74,7 @@ def test_limits_of_a_file(backend, tmp_path):
     path = tmp_path / "file.dcm"
     path.write_bytes(SMALL)
     with pytest.raises(MalformedError, match="more than 3"):
-        part10.Reader().open(path, Limits(records=3)).index()
+        reader.Reader().open(path, Limits(records=3)).index()
 
 
 # --- truncation ---------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ def large(tmp_path):
 
 
 def window(path):
-    return part10.Window(os.open(path, os.O_RDONLY), str(path))
+    return Window(os.open(path, os.O_RDONLY), str(path))
 
 
 def test_window_gives_the_same_as_memory(twins, large):
@@ -167,9 +168,9 @@ def test_window_value(backend, large):
 
 
 def test_large_file_is_read_through_a_window(backend, large, monkeypatch):
-    monkeypatch.setattr(part10, "SNAPSHOT", 1000)
-    opened = part10.Reader().open(large)
-    assert isinstance(opened.source, part10.Window)
+    monkeypatch.setattr(reader, "SNAPSHOT", 1000)
+    opened = reader.Reader().open(large)
+    assert isinstance(opened.source, Window)
     out = bytearray()
     opened.index().stream(out.extend)
     opened.check()

@@ -16,7 +16,7 @@ SOURCE = Path(dicomseal.__file__).parent
 LAYERS = (
     {"errors", "terms", "dictionary", "tags"},
     {"_record", "_encoder_py", "_encoder_c", "_index_py", "_index_c", "canonical", "dataset",
-     "part10"},
+     "window", "part10", "reader"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic",
      "reencode", "places", "fragments"},
     {"report", "policy", "counted_time", "anchors", "chain", "fetch", "revocation",

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from dicomseal import part10
 from dicomseal.errors import MalformedError, SourceError
-from dicomseal.part10 import SNAPSHOT, Part10, Reader
+from dicomseal.part10 import Part10
+from dicomseal.reader import SNAPSHOT, Reader
+from dicomseal.window import Window
 
 quick = pytest.importorskip("dicomseal._file_c", reason="there is no compiled backend")
 
@@ -125,7 +127,8 @@ def test_reader_uses_the_general_way_for_the_rest(tmp_path, monkeypatch):
     )
     answers = []
     for module in (quick, None):
-        monkeypatch.setattr(part10, "quick_file", module)
+        for user in ("part10", "reader"):
+            monkeypatch.setattr(f"dicomseal.{user}.quick_file", module)
         reader = Reader()
         seen = []
         for path in (str(small), small, str(large), large, tmp_path / "none", str(tmp_path)):
@@ -144,5 +147,5 @@ def test_more_than_a_snapshot_is_a_window(tmp_path):
     os.truncate(path, SNAPSHOT + 1)
     reader = Reader()
     reader._buffer = bytearray(SNAPSHOT + 100)
-    assert isinstance(reader.open(str(path)).source, part10.Window)
+    assert isinstance(reader.open(str(path)).source, Window)
     assert isinstance(reader.open(str(path)), Part10)

@@ -383,7 +383,7 @@ def test_the_short_way_says_the_same_as_the_long_one(test_files):
     """`satisfied` asks little of a signature over everything; each profile in full agrees."""
     compared = set()
     for name in ("CT_small.dcm", "test-SR.dcm", "rtplan.dcm", "nested_priv_SQ.dcm"):
-        from dicomseal.part10 import Reader
+        from dicomseal.reader import Reader
         from dicomseal.sequence_items import Elements
 
         part10 = Reader().open(str(Path(test_files, name)))

@@ -18,7 +18,8 @@ from pydicom import dcmread
 
 from dicomseal.canonical import update
 from dicomseal.errors import DicomSealError, MalformedError
-from dicomseal.part10 import Part10, Window
+from dicomseal.part10 import Part10
+from dicomseal.window import Window
 
 # --- the properties -----------------------------------------------------------------------------
 

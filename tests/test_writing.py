@@ -19,7 +19,7 @@ from _killed import UID, WHEN
 from tsa import Tsa
 
 from dicomseal import remove_file, sign_file, verify
-from dicomseal.part10 import SNAPSHOT
+from dicomseal.reader import SNAPSHOT
 from dicomseal.timestamper import insert_file, query_file
 
 KILLER = Path(__file__).with_name("_killed.py")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pki
 import pytest
 
-from dicomseal import atomic, part10, remove_file, sign_file, verify
+from dicomseal import atomic, reader, remove_file, sign_file, verify, window
 from dicomseal.errors import SourceError
 from dicomseal.keys import SigningKey
 
@@ -28,7 +28,7 @@ def refused(call, match, code="changed"):
     assert caught.value.code == code
 
 
-SIZES = {"small": 5_000, "large": part10.SNAPSHOT + 100_000}
+SIZES = {"small": 5_000, "large": reader.SNAPSHOT + 100_000}
 
 
 def append(path):
@@ -124,7 +124,7 @@ def test_a_file_that_changes_before_it_is_replaced(tmp_path, victim, how, monkey
 @pytest.mark.parametrize("how", ["append", "overwrite", "truncate"])
 @pytest.mark.parametrize("call", [sign_file, remove_file, verify], ids=lambda f: f.__name__)
 def test_a_file_that_changes_while_it_is_copied_into_memory(victim, how, call, monkeypatch):
-    real = part10._readinto
+    real = reader.read_into
 
     def read(descriptor, target, offset):
         done = real(descriptor, target[:2_500], offset)  # a part of what was asked for
@@ -132,8 +132,8 @@ def test_a_file_that_changes_while_it_is_copied_into_memory(victim, how, call, m
             CHANGES[how](victim)
         return done
 
-    monkeypatch.setattr(part10, "_readinto", read)
-    monkeypatch.setattr(part10, "quick_file", None)
+    monkeypatch.setattr(reader, "read_into", read)
+    monkeypatch.setattr(reader, "quick_file", None)
     if call is verify:
         made = verify(victim)
         assert (made.verdict, made.error.code) == ("error", "changed")
@@ -142,15 +142,15 @@ def test_a_file_that_changes_while_it_is_copied_into_memory(victim, how, call, m
         refused(lambda: call(victim, victim, *more), "changed while it was read")
 
 
-@pytest.mark.skipif(not part10.quick_file, reason="the compiled backend is not in use")
+@pytest.mark.skipif(not reader.quick_file, reason="the compiled backend is not in use")
 def test_a_file_that_changes_under_the_compiled_reader(tmp_path):
-    """It says -1, and `part10` looks itself."""
+    """It says -1, and `reader` looks itself."""
     path = tmp_path / "object.dcm"
-    size = path.write_bytes(bytes(part10.SNAPSHOT))
+    size = path.write_bytes(bytes(reader.SNAPSHOT))
     buffer = bytearray(size)
 
     def snapshots():
-        return {part10.quick_file.snapshot(str(path), buffer, size) for _ in range(50)}
+        return {reader.quick_file.snapshot(str(path), buffer, size) for _ in range(50)}
 
     assert snapshots() == {size}
     stop = threading.Event()
@@ -218,7 +218,7 @@ def test_a_file_written_just_now(tmp_path, monkeypatch, call):
     more = PAIR if call is sign_file else ()
     time.sleep(0.02)
     slept = []
-    monkeypatch.setattr(part10.time, "sleep", slept.append)
+    monkeypatch.setattr(window.time, "sleep", slept.append)
     call(path, tmp_path / "out", *more)
     assert slept == []
     os.chmod(path, 0o600)
@@ -229,7 +229,7 @@ def test_a_file_written_just_now(tmp_path, monkeypatch, call):
     os.utime(path, (future, future))
     call(path, tmp_path / "out", *more)
     assert slept[1:] == [0.012]
-    monkeypatch.setattr(part10.time, "sleep", lambda _: append(path))
+    monkeypatch.setattr(window.time, "sleep", lambda _: append(path))
     refused(lambda: call(path, path, *more), "changed while it was read")
 
 
@@ -238,7 +238,7 @@ def test_what_tells_a_file_from_another(name):
     """Each alone: two files of one size can have the same times on a coarse clock."""
     names = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
     status = SimpleNamespace(**dict.fromkeys(names, 1))
-    before = part10._state(status)
-    assert part10._state(status) == before
+    before = window.state_of(status)
+    assert window.state_of(status) == before
     setattr(status, name, 2)
-    assert part10._state(status) != before
+    assert window.state_of(status) != before

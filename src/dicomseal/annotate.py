@@ -13,7 +13,7 @@ from . import _index_py, _record, mac_parameters, terms
 from . import sequence_items as items
 from ._encoder_py import Encoder
 from .errors import SigningError
-from .part10 import Reader, open_source
+from .reader import Reader, open_source
 from .tags import format_tag, keyword
 
 if TYPE_CHECKING:

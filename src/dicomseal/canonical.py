@@ -111,7 +111,8 @@ def update(
 
         coverage = stream_dataset(hasher.update, source, wanted)
     else:
-        from .part10 import Part10, Reader
+        from .part10 import Part10
+        from .reader import Reader
 
         if isinstance(source, (str, os.PathLike)):
             part10 = Reader().open(source)

@@ -1,237 +1,23 @@
-"""From a file to the bytes of its data set: preamble, File Meta Information, inflation (PS3.10).
-
-How a file is read, and why:
-
-* Up to `SNAPSHOT` bytes it is read whole into a buffer that the next file reuses. Index and hash
-  then see the same bytes, whatever happens to the file afterwards. One that changes while it is
-  copied into the buffer is an error, not half the old and half the new.
-* What is larger is read through a `Window`, a piece at a time, so memory stays flat. The file is
-  looked at again when the work is done (`Window.check`): one that was changed, truncated or
-  replaced in between is an error, never a verdict.
-* Who writes a changed copy looks once more (`Part10.check_origin`), at the path this time: what is
-  replaced must be what was read.
-* Nothing is mapped: a mapped file that shrinks or fails to read ends the process with SIGBUS.
-"""
+"""From a file to its data set: preamble, File Meta Information, inflation (PS3.10)."""
 
 from __future__ import annotations
 
-import os
-import stat
 import struct
-import time
 import zlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from . import _record, canonical, terms
 from .canonical import quick_file
-from .errors import MalformedError, SourceError
+from .errors import MalformedError
+from .window import Origin, Window
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-
-SNAPSHOT = 8 << 20
 _DEFAULT = _record.Limits()
 _PREFIX = 128
 _MOST_META = 1 << 16
-_TICK = 12_000_000  # ns: a file's times are as coarse as the kernel's timer, 1 to 10 ms
 _MOST_DOUBTS = 3  # are told; one is enough
-_O_FLAGS = os.O_RDONLY
-for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):  # the last: a FIFO must not block
-    _O_FLAGS |= getattr(os, _flag, 0)
-
-
-def _os_error(path: str, error: OSError) -> SourceError:
-    codes = {FileNotFoundError: "not_found", PermissionError: "permission"}
-    message = f"{path}: {error.strerror or error}"
-    return SourceError(message, codes.get(type(error), "unreadable"))
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    """What is different after a file was written to, truncated or replaced."""
-    s = status
-    return s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev
-
-
-def _changed(path: str) -> SourceError:
-    return SourceError(f"{path}: changed while it was read; try again", "changed")
-
-
-def _settle(descriptor: int, status: os.stat_result, path: str) -> None:
-    """Wait until the next change of the file must get other times than the last one."""
-    age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
-    if age < _TICK:
-        time.sleep(min(_TICK, _TICK - age) / 1e9)
-        if _state(os.fstat(descriptor)) != _state(status):
-            raise _changed(path)
-
-
-class Origin(NamedTuple):
-    """The file that was read: its path, and its status when it was opened."""
-
-    path: str
-    status: os.stat_result
-
-
-class Window:
-    """A file of any size, read where it is wanted; a `dicomseal._record.Source`.
-
-    Args:
-        descriptor: an open file descriptor; the window owns it from now on. The compiled index
-            reads from it itself.
-        path: for messages.
-    """
-
-    def __init__(self, descriptor: int, path: str) -> None:
-        self.descriptor = descriptor
-        self._path = path
-        self._state = self._look()
-        self._length = os.fstat(descriptor).st_size
-
-    def _look(self) -> tuple[int, ...]:
-        return _state(os.fstat(self.descriptor))
-
-    def __len__(self) -> int:
-        return self._length
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes from ``offset``.
-
-        Raises:
-            SourceError: an I/O error, or the file has become shorter.
-        """
-        target = bytearray(length)
-        self.readinto(offset, memoryview(target))
-        return bytes(target)
-
-    def readinto(self, offset: int, target: memoryview) -> None:
-        """Fill ``target`` from ``offset``; errors as `read`."""
-        try:
-            done = 0
-            while done < len(target):
-                n = _readinto(self.descriptor, target[done:] if done else target, offset + done)
-                if not n:
-                    raise SourceError(f"{self._path}: became shorter while it was read", "changed")
-                done += n
-        except OSError as error:
-            raise _os_error(self._path, error) from None
-
-    def check(self) -> None:
-        """Raise a `SourceError` with code ``changed`` if the file is not what it was."""
-        if self._look() != self._state:
-            raise _changed(self._path)
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-    def __del__(self) -> None:
-        self.close()
-
-
-def _readinto(descriptor: int, target: memoryview, offset: int) -> int:
-    if hasattr(os, "preadv"):
-        return os.preadv(descriptor, [target], offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    piece = os.read(descriptor, len(target))
-    target[: len(piece)] = piece
-    return len(piece)
-
-
-class Reader:
-    """Opens files one after the other, small ones into one buffer that it keeps.
-
-    A `Part10` from a path is valid until the next `open` of the same reader. One reader per thread.
-    """
-
-    def __init__(self) -> None:
-        self._buffer = bytearray(1 << 20)
-
-    def open(
-        self,
-        path: str | os.PathLike[str],
-        limits: _record.Limits | None = None,
-        *,
-        settled: bool = False,
-    ) -> Part10:
-        """Read the file at ``path``.
-
-        Args:
-            path: the file.
-            limits: what it may cost.
-            settled: a file that was written to in the last milliseconds is read a moment later, so
-                that every change from then on shows in its times, for `Part10.check_origin`. For
-                who will replace it.
-
-        Raises:
-            SourceError: it cannot be read, or changed while it was read.
-            MalformedError: it is not DICOM.
-        """
-        try:
-            name = os.fsdecode(path)
-            if not name.isascii():
-                os.fsencode(name)
-        except TypeError:
-            raise SourceError(f"a {type(path).__name__} is no path") from None
-        except UnicodeError:
-            raise SourceError(f"{path!r} is no path here", "not_found") from None
-        if quick_file and not settled:
-            size = quick_file.snapshot(name, self._buffer, SNAPSHOT)
-            if size >= 0:
-                return Part10(memoryview(self._buffer)[:size], size, limits)
-        if "\0" in name:
-            raise SourceError(f"{name!r}: a path has no NUL", "not_found")
-        descriptor = -1
-        try:
-            descriptor = os.open(path, _O_FLAGS)
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise SourceError(f"{name}: not a regular file", "unreadable")
-            if settled:
-                _settle(descriptor, status, name)
-            size = status.st_size
-            if size > SNAPSHOT:
-                source: Any = Window(descriptor, name)
-                descriptor = -1
-            else:
-                done = self._snapshot(descriptor, size)
-                now = os.fstat(descriptor)
-                if (
-                    done < size
-                    or now.st_ctime_ns != status.st_ctime_ns
-                    or now.st_mtime_ns != status.st_mtime_ns
-                ):
-                    raise _changed(name)
-                source = memoryview(self._buffer)[:size]
-        except OSError as error:
-            raise _os_error(name, error) from None
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
-        part10 = Part10(source, size, limits)
-        part10.origin = Origin(name, status)
-        return part10
-
-    def _snapshot(self, descriptor: int, size: int) -> int:
-        if size > len(self._buffer):
-            self._buffer = bytearray(size + (size >> 2))
-        target = memoryview(self._buffer)
-        done = 0
-        while done < size:
-            n = _readinto(descriptor, target[done:size], done)
-            if not n:
-                break  # it has become shorter
-            done += n
-        return done
-
-
-def open_source(source: Any, settled: bool = False) -> Part10:
-    """A path, a file's content as bytes, or a binary file; as `Reader.open`, with its errors."""
-    if isinstance(source, (str, os.PathLike)):
-        return Reader().open(source, settled=settled)
-    return Part10.from_bytes(canonical.read_all(source))
 
 
 class Part10:
@@ -398,17 +184,8 @@ class Part10:
         Small files too, of which a copy is in memory: so what is about to be replaced is what was
         read, and nobody's change in between is lost.
         """
-        if self.origin is None:
-            return
-        path, status = self.origin
-        try:
-            now = os.stat(path)
-        except OSError as error:
-            raise SourceError(
-                f"{path}: changed while it was read: {error.strerror or error}", "changed"
-            ) from None
-        if _state(now) != _state(status):
-            raise _changed(path)
+        if self.origin is not None:
+            self.origin.check()
 
 
 def gzip_trailer(data: bytes) -> bytes:

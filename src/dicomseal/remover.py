@@ -10,7 +10,7 @@ from . import sequence_items as items
 from . import terms
 from .canonical import Index, require_dataset
 from .errors import SigningError
-from .part10 import open_source
+from .reader import open_source
 from .splice import Splice
 
 if TYPE_CHECKING:

@@ -25,9 +25,10 @@ from .digital_signature import DigitalSignature
 from .errors import SigningError, UsageError
 from .keys import Password, SigningKey
 from .mac_parameters import MacParameters
-from .part10 import Part10, open_source
+from .part10 import Part10
 from .places import find_item, walk_to
 from .profiles import Elements, Facts, Profile
+from .reader import open_source
 from .signing_policy import STRONG, SigningPolicy, check_profile, purpose_for
 from .splice import Splice
 from .tags import describe, format_tag, is_signable_tag, parse_tags

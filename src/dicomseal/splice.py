@@ -16,8 +16,9 @@ from . import terms
 from .atomic import replacing
 from .canonical import Index
 from .errors import SigningError
-from .part10 import Part10, Window, gzip_trailer
+from .part10 import Part10, gzip_trailer
 from .tags import format_tag
+from .window import Window
 
 _CHUNK = 1 << 20
 

@@ -15,7 +15,8 @@ from . import sequence_items as items
 from .canonical import Index
 from .digital_signature import DigitalSignature
 from .errors import SigningError
-from .part10 import Part10, Reader
+from .part10 import Part10
+from .reader import Reader
 from .splice import Splice
 from .timestamp_protocol import Request, accept
 

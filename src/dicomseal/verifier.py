@@ -19,8 +19,9 @@ from . import sequence_items as items
 from .canonical import is_dataset, read_all
 from .coverage import Demands
 from .errors import DicomSealError, UsageError
-from .part10 import Part10, Reader
+from .part10 import Part10
 from .policy import WEAK_CHOICES
+from .reader import Reader
 from .report import ErrorReport, ObjectReport, Reason
 from .tags import describe
 from .verdict import decide, of_the_whole

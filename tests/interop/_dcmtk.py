@@ -14,7 +14,7 @@ import pytest
 
 from dicomseal import terms
 from dicomseal.errors import DicomSealError
-from dicomseal.part10 import Reader
+from dicomseal.reader import Reader
 
 ROOT = Path(pydicom.__file__).parent / "data" / "test_files"
 

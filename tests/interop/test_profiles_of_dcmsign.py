@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dicomseal import mac_parameters, profiles, sign_file, verify
 from dicomseal.errors import SigningError
-from dicomseal.part10 import Reader
+from dicomseal.reader import Reader
 
 pytestmark = pytest.mark.peer
 
