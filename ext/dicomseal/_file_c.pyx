@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
-"""The usual way into a file, without a detour through Python: what dicomseal.part10 says in words.
+"""The usual way into a file, without a detour through Python: what reader and part10 say in words.
 
-Whatever is not usual, an error or an oddity, is answered with -1 or None, and part10 looks itself.
+Whatever is not usual, an error or an oddity, is answered with -1 or None, and they look themselves.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer

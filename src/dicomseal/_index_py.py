@@ -12,7 +12,8 @@ from typing import Any
 
 from . import _record as r
 from . import terms
-from ._encoder_py import Encoder, padding, swap
+from ._encoder_py import Encoder
+from ._stream_py import Stream
 from .dictionary import AMBIGUOUS, dictionary
 from .errors import MalformedError, SourceError
 from .tags import is_signable_tag
@@ -35,7 +36,7 @@ def first_repeated(tags: Sequence[int]) -> int | None:
     return None
 
 
-class _Node:
+class Node:
     """A record under construction; `Index.record` shows it as a `Record`."""
 
     __slots__ = ("big_endian", "creators", "end", "flags", "implicit", "kind", "last", "next",
@@ -98,14 +99,14 @@ class Index:
         if not start <= stop <= length:
             raise SourceError(f"bytes {start} to {stop} of a source of {length}")
         self._limits = limits or r.Limits()
-        self._nodes: list[_Node] = []
+        self._nodes: list[Node] = []
         self.scopes: list[int] = []
         self.ambiguities: list[r.Ambiguity] = []
         self.trailing = 0
         self._not_zero = -1
         self._guesses: list[tuple[int, str]] = []
         self._hints: dict[tuple[int, int], int] = {}
-        node = _Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
+        node = Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
         node.implicit, node.big_endian = implicit, big_endian
         self.big_endian = big_endian
         self._nodes.append(node)
@@ -116,7 +117,7 @@ class Index:
 
     # --- the walk -------------------------------------------------------------------------------
 
-    def _walk(self, root: _Node) -> None:
+    def _walk(self, root: Node) -> None:
         stack = [(0, root)]
         position = root.start
         while stack:
@@ -131,12 +132,12 @@ class Index:
             else:
                 position = self._item(stack, number, top, position)
 
-    def _close(self, stack: list[tuple[int, _Node]], position: int) -> None:
+    def _close(self, stack: list[tuple[int, Node]], position: int) -> None:
         _, node = stack.pop()
         node.end = position
         node.next = len(self._nodes)
 
-    def _add(self, node: _Node) -> int:
+    def _add(self, node: Node) -> int:
         if len(self._nodes) >= self._limits.records:
             holder = self._nodes[node.parent]
             raise self._error("records", node.start, holder, detail=self._limits.records)
@@ -144,7 +145,7 @@ class Index:
         node.next = len(self._nodes)
         return len(self._nodes) - 1
 
-    def _open(self, stack: list[tuple[int, _Node]], node: _Node, length: int) -> int:
+    def _open(self, stack: list[tuple[int, Node]], node: Node, length: int) -> int:
         """Enter a sequence, encapsulated value or item; its content comes next."""
         parent = stack[-1][1]
         number = self._add(node)
@@ -162,7 +163,7 @@ class Index:
         stack.append((number, node))
         return node.value
 
-    def _item(self, stack: list[Any], number: int, top: _Node, position: int) -> int:
+    def _item(self, stack: list[Any], number: int, top: Node, position: int) -> int:
         """An item of a sequence, a fragment of an encapsulated value, or the end of either."""
         tag, length = self._tag_and_length(position, top)
         if tag == terms.SEQUENCE_DELIMITATION and top.flags & r.UNDEFINED:
@@ -172,17 +173,17 @@ class Index:
             raise self._error("no item", position, top, tag=tag)
         top.last += 1
         if top.kind == r.SEQUENCE:
-            node = _Node(top.last, "", r.ITEM, 0, position, position + 8, 0, number)
+            node = Node(top.last, "", r.ITEM, 0, position, position + 8, 0, number)
             node.implicit, node.big_endian = top.implicit, top.big_endian
             return self._open(stack, node, length)
         end = position + 8 + length
         if length == terms.UNDEFINED_LENGTH or end > top.stop:
             raise self._error("overrun", position, top, top.stop, tag)
         flags = r.REWRITE if length % 2 else 0
-        self._add(_Node(top.last, "", r.FRAGMENT, flags, position, position + 8, end, number))
+        self._add(Node(top.last, "", r.FRAGMENT, flags, position, position + 8, end, number))
         return end
 
-    def _element(self, stack: list[Any], number: int, top: _Node, position: int) -> int:
+    def _element(self, stack: list[Any], number: int, top: Node, position: int) -> int:
         """One element of a data set or item."""
         if len(stack) == 1 and self._only_zeros(position, top.stop):
             self.trailing = top.stop - position
@@ -234,7 +235,7 @@ class Index:
             if vr not in ("OB", "OW"):
                 raise self._error("length", position, top, tag=tag, detail=vr)
             vr, guess, flags = "OB", "", flags & ~r.GUESSED  # PS3.5 Annex A.4
-        node = _Node(tag, vr, kind, flags, position, value, 0, number)
+        node = Node(tag, vr, kind, flags, position, value, 0, number)
         if guess:
             self._guesses.append((len(self._nodes), guess))
         if flags & r.UNKNOWN_VR:
@@ -260,7 +261,7 @@ class Index:
         if len(self.ambiguities) < r.MAX_AMBIGUITIES:
             self.ambiguities.append(r.Ambiguity(what, tag, len(self._nodes)))
 
-    def _spread(self, stack: list[tuple[int, _Node]]) -> None:
+    def _spread(self, stack: list[tuple[int, Node]]) -> None:
         """An unknown VR makes every sequence around it one that cannot be signed."""
         for _, node in reversed(stack):
             if node.kind == r.SEQUENCE:
@@ -268,12 +269,12 @@ class Index:
                     break
                 node.flags |= r.UNKNOWN_VR
 
-    def _implicit_vr(self, tag: int, top: _Node) -> str:
+    def _implicit_vr(self, tag: int, top: Node) -> str:
         if not tag >> 16 & 1:
             return dictionary().public(tag)
         return dictionary().private(tag, top.creators.get(tag >> 8))
 
-    def _hint(self, number: int, top: _Node, node: _Node, length: int) -> None:
+    def _hint(self, number: int, top: Node, node: Node, length: int) -> None:
         """Remember what later elements need to know their VR."""
         if node.tag >> 16 & 1 and 0x10 <= node.tag & 0xFFFF <= 0xFF:
             creator = self._read(node.value, min(length, 64))
@@ -282,7 +283,7 @@ class Index:
             order = ">H" if top.big_endian else "<H"
             (self._hints[number, node.tag],) = struct.unpack(order, self._read(node.value, 2))
 
-    def _tag_and_length(self, position: int, top: _Node) -> tuple[int, int]:
+    def _tag_and_length(self, position: int, top: Node) -> tuple[int, int]:
         if position + 8 > top.stop:
             raise self._error("header", position, top, top.stop)
         group, element, length = struct.unpack(
@@ -302,7 +303,7 @@ class Index:
         return True
 
     def _error(
-        self, trouble: str, position: int, holder: _Node, end: int = -1, tag: int = 0,
+        self, trouble: str, position: int, holder: Node, end: int = -1, tag: int = 0,
         detail: object = "",
     ) -> MalformedError:  # fmt: skip
         record = self.record(self._nodes.index(holder))
@@ -432,64 +433,11 @@ class Index:
         legacy: bool = False,
     ) -> r.Coverage:
         """The same into an encoder of the caller's, so that the steps can be watched."""
-        wanted = None if tags is None else frozenset(tags)
-        signed = unsigned = 0
-        unknown = []
-        for number in self.children(scope):
-            node = self._nodes[number]
-            if not is_signable_tag(node.tag) or node.tag in without:
-                continue
-            if node.flags & r.UNKNOWN_VR or (wanted is not None and node.tag not in wanted):
-                unsigned += 1
-                if wanted is not None and node.tag in wanted:
-                    unknown.append(node.tag)
-                continue
-            signed += 1
-            self._emit(encoder, number, node.next, legacy)
-        return r.Coverage(signed, unsigned, tuple(unknown))
+        return Stream(self._nodes, self._pieces, encoder, legacy).scope(scope, tags, without)
 
     def stream_items(self, encoder: Encoder, legacy: bool = False) -> None:
         """Feed the items or fragments of an index whose root is no data set to an encoder."""
-        self._emit(encoder, 1, len(self), legacy)
-
-    def _emit(self, encoder: Encoder, number: int, stop: int, legacy: bool) -> None:
-        ends: list[int] = []
-        while number < stop or ends:
-            if ends and number == ends[-1]:
-                encoder.close()
-                ends.pop()
-                continue
-            node = self._nodes[number]
-            if node.kind in (r.ITEM, r.FRAGMENT):
-                encoder.item()
-                if node.kind == r.FRAGMENT:
-                    self._fragment(encoder, node, legacy)
-            elif not is_signable_tag(node.tag):
-                number = node.next
-                continue
-            elif node.kind == r.ELEMENT:
-                self._value(encoder, node)
-            else:
-                encoder.open(node.tag, node.vr)
-                ends.append(node.next)
-            number += 1
-
-    def _fragment(self, encoder: Encoder, node: _Node, legacy: bool) -> None:
-        length = node.end - node.value
-        if legacy:
-            encoder.data(struct.pack("<L", length + length % 2))
-        for piece in self._pieces(node.value, length):
-            encoder.data(piece)
-        if length % 2:
-            encoder.data(b"\0")
-
-    def _value(self, encoder: Encoder, node: _Node) -> None:
-        length = node.end - node.value
-        encoder.header(node.tag, node.vr, length + length % 2)
-        for piece in self._pieces(node.value, length):
-            encoder.data(swap(piece, node.vr) if self._nodes[node.parent].big_endian else piece)
-        if length % 2:
-            encoder.data(padding(node.vr))
+        Stream(self._nodes, self._pieces, encoder, legacy).emit(1, len(self))
 
     def _pieces(self, offset: int, length: int) -> Iterator[bytes]:
         for begin in range(offset, offset + length, _CHUNK):
