@@ -312,6 +312,52 @@ def test_a_broken_signature_is_no_obstacle(tmp_path):
     assert Part10.from_bytes(convert(part10, index, terms.EXPLICIT_VR_BIG_ENDIAN)).big_endian
 
 
+STRANGE = {
+    "algorithm": (b"SHA256", b"SHA3_6"),
+    "certificate type": (b"X509_1993_SIG", b"X509_2099_SIG"),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_what_cannot_be_verified_here_may_be_elsewhere(tmp_path, what):
+    """Another reader may know the algorithm: its bytes are kept as those of an intact one."""
+    known, strange = STRANGE[what]
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    intact_one = signed(pki.small(elements=BYTES), tmp_path)
+    source.write_bytes(intact_one.replace(known, strange))
+    assert verify(source).signatures[0].integrity == "unverifiable"
+    with pytest.raises(SigningError, match=r"would break: the VR OB of PixelData"):
+        sign_file(source, target, *RSA, transfer_syntax="implicit")
+    assert not target.exists()
+    sign_file(source, target, *RSA, transfer_syntax="big-endian")
+    intact(target.read_bytes().replace(strange, known))
+    # implicit VR leaves open what explicit VR would settle, and nobody here can try
+    made, _ = reencode(*opened(intact_one), terms.IMPLICIT_VR_LITTLE_ENDIAN)
+    assert intact(made)
+    source.write_bytes(made.replace(known, strange))
+    for syntax in ("explicit", "big-endian", "deflated"):
+        with pytest.raises(SigningError, match="would break"):
+            sign_file(source, tmp_path / "none", *RSA, transfer_syntax=syntax)
+    # what is open and not signed is no obstacle
+    others = signed(pki.small(elements=BYTES), tmp_path, tags=["SOPInstanceUID"])
+    source.write_bytes(others.replace(known, strange))
+    sign_file(source, target, *RSA, transfer_syntax="implicit")
+    intact(target.read_bytes().replace(strange, known))
+
+
+def test_a_vr_that_is_lost_already_is_no_obstacle(tmp_path):
+    """Signed as LO, then in implicit VR: unverifiable. As UN it is that as well, no more."""
+    lost, losses = reencode(
+        *opened(signed(pki.small(elements=PRIVATE), tmp_path)), terms.IMPLICIT_VR_LITTLE_ENDIAN
+    )
+    assert losses
+    assert verify(lost).signatures[0].integrity == "unverifiable"
+    made = convert(*opened(lost), terms.EXPLICIT_VR_LITTLE_ENDIAN)
+    assert verify(made).signatures[0].integrity == "unverifiable"
+    back = convert(*opened(made), terms.IMPLICIT_VR_LITTLE_ENDIAN)
+    assert body(Part10.from_bytes(back)) == body(Part10.from_bytes(lost))
+
+
 @pytest.mark.parametrize("name", ["jpeg", "1.2.840.10008.1.2.4.50", "", "Implicit"])
 def test_names(name, tmp_path):
     with pytest.raises(SigningError, match="re-encoded as implicit, explicit"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import _record, digital_signature, mac_parameters, terms
+from . import _record, digital_signature, mac_parameters, report, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher
-from .errors import SigningError, UsageError
+from .errors import SigningError
 from .integrity import Broken, Check, Scope
 from .part10 import Part10
 from .reencode import KEEP, Loss, reencode
@@ -24,7 +24,7 @@ def convert(
     """The same object in another encoding, as the bytes of a file.
 
     Every signature that was intact still is, over the same bytes: both are looked at, before and
-    after.
+    after. One that cannot be verified here still covers the same bytes.
 
     Args:
         part10, index: the object and its index.
@@ -54,28 +54,42 @@ def _keep_signatures(part10: Part10, index: Index, made: Part10, losses: list[Lo
             continue
         pairs = zip(*(_signatures(scope) for scope in scopes), strict=True)
         for before, now in pairs:
-            if not _is_intact(scopes[0], before):
-                continue
-            # an intact one may still be intact only because another VR was tried: other readers
-            # would not try it
-            if _is_intact(scopes[1], now) and _mac(scopes[0], before) == _mac(scopes[1], now):
+            if _is_kept(scopes, before, now):
                 continue
             uid = items.text_of(index, before, terms.DIGITAL_SIGNATURE_UID)
             why = _cause(index, scopes[0], before, losses)
             raise SigningError(f"the signature {uid} would break: {why}", "transfer_syntax")
 
 
+def _is_kept(scopes: tuple[Scope, Scope], before: int, now: int) -> bool:
+    """Whether a signature is worth what it was.
+
+    Nothing can break one that is altered. One that is unverifiable here may be intact for a reader
+    who knows more, so it needs the same bytes as an intact one.
+    """
+    was, becomes = _integrity(scopes[0], before), _integrity(scopes[1], now)
+    if was == report.ALTERED:
+        return True
+    same = _covered(scopes[0], before) == _covered(scopes[1], now)
+    if was == report.INTACT:
+        # it may still be intact only because another VR was tried: other readers would not try it
+        return same and becomes == report.INTACT
+    # explicit VR would settle what implicit VR leaves open, perhaps not as it was signed
+    settled = scopes[0].index.guessed > scopes[1].index.guessed
+    return becomes == report.INTACT or (same and not settled)
+
+
 def _signatures(scope: Scope) -> Iterator[int]:
     return items.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE)
 
 
-def _is_intact(scope: Scope, item: int) -> bool:
+def _integrity(scope: Scope, item: int) -> str:
     stored = digital_signature.read(scope.index, item)
     try:
         Check(scope, item, stored, accept_legacy=True).run()
-    except Broken:
-        return False
-    return True
+    except Broken as broken:
+        return broken.integrity
+    return report.INTACT
 
 
 def _parameters(scope: Scope, item: int) -> mac_parameters.MacParameters | None:
@@ -84,18 +98,17 @@ def _parameters(scope: Scope, item: int) -> mac_parameters.MacParameters | None:
     return None if number is None else mac_parameters.read(scope.index, number)
 
 
-def _mac(scope: Scope, item: int) -> bytes:
-    """The MAC that a reader gets who tries nothing."""
+def _covered(scope: Scope, item: int) -> tuple[bytes, tuple[int, ...]]:
+    """A hash of what a reader takes the signature to cover who tries nothing; what he cannot read.
+
+    Of the bytes themselves, whatever its MAC Algorithm is: that may be one nobody here knows.
+    """
     mac = _parameters(scope, item)
-    if mac is None:
-        return b""
-    try:
-        hasher = new_hasher(mac.algorithm)
-    except UsageError:
-        return b""
-    scope.index.stream(hasher.update, scope.scope, mac.data_elements_signed)
+    hasher = new_hasher("SHA256")
+    tags = mac.data_elements_signed if mac else ()
+    coverage = scope.index.stream(hasher.update, scope.scope, tags)
     scope.index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
-    return hasher.digest()
+    return hasher.digest(), coverage.unknown
 
 
 def _cause(index: Index, scope: Scope, item: int, losses: list[Loss]) -> str:
