@@ -23,7 +23,7 @@ LAYERS = (
      "revocation_sources", "judgement", "trust", "keys", "profiles", "purposes", "requirements",
      "signing_policy", "certified_timestamp", "timestamp_protocol", "pkcs11_key"},
     {"integrity", "conversion", "signature_trust", "signature_timestamp", "signature_verifier",
-     "coverage", "verdict", "verifier", "signer", "remover", "timestamper"},
+     "coverage", "verdict", "verifier", "signature_maker", "signer", "remover", "timestamper"},
     {"annotate", "parallel", "archive"},
     {"cli", "__init__", "__main__"},
 )  # fmt: skip
@@ -64,6 +64,7 @@ def test_layers_of_the_archive(path):
 def test_verifier_and_signer_do_not_know_each_other():
     assert "signer" not in imports(SOURCE / "verifier.py")
     assert "verifier" not in imports(SOURCE / "signer.py")
+    assert "verifier" not in imports(SOURCE / "signature_maker.py")
 
 
 def test_dictionary_data_are_up_to_date():

@@ -19,7 +19,7 @@ import pydicom
 import pytest
 from cryptography.hazmat.primitives import serialization as form
 
-from dicomseal import sign, sign_file, signer, verify
+from dicomseal import sign, sign_file, signature_maker, verify
 from dicomseal.errors import DicomSealError, KeyFileWarning
 from dicomseal.keys import SigningKey, load_key
 from dicomseal.signing_policy import STRONG
@@ -163,7 +163,7 @@ def test_a_path_is_named_and_a_text_is_not(shelf):
 def test_no_repr_log_or_report_tells(shelf, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     key = SigningKey(shelf / "locked.pem", shelf / "cert.pem", PASSWORD)
-    request = signer._request(
+    request = signature_maker.request_of(
         str(shelf / "locked.pem"),
         CERT,
         "SHA256",

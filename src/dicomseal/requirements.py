@@ -145,49 +145,49 @@ class HasTimestamp(msgspec.Struct, frozen=True):
         return "" if counts else "has a certified timestamp that counts"
 
 
-class AllOf(msgspec.Struct, frozen=True):
+class _Combined(msgspec.Struct, frozen=True):
+    """Several rules about one signature."""
+
+    rules: Iterable[Rule | str] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            rules = tuple(parse(rule) for rule in self.rules)
+        except TypeError:
+            raise UsageError(
+                f"{type(self).__name__} takes a list of rules, not {self.rules!r}"
+            ) from None
+        msgspec.structs.force_setattr(self, "rules", rules)
+
+    def _whys(self, signature: SignatureReport) -> list[str]:
+        """What each rule says. Without a rule that none was named, so that nothing is met."""
+        whys = [parse(rule).unmet(signature) for rule in self.rules]
+        return whys or [f"meets {type(self).__name__}, which names no rule"]
+
+
+class AllOf(_Combined, frozen=True):
     """One signature meets all of these rules. Without any, none does.
 
     Attributes:
-        rules: the rules.
+        rules: the rules, or their names.
     """
-
-    rules: Iterable[Rule] = ()
-
-    def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "rules", _rules(self.rules))
 
     def unmet(self, signature: SignatureReport) -> str:
         """The first rule that it does not meet."""
-        whys = [rule.unmet(signature) for rule in self.rules]
-        return next(filter(None, whys), "") if whys else "meets AllOf, which names no rule"
+        return next(filter(None, self._whys(signature)), "")
 
 
-class AnyOf(msgspec.Struct, frozen=True):
+class AnyOf(_Combined, frozen=True):
     """One signature meets one of these rules. Without any, none does.
 
     Attributes:
-        rules: the rules.
+        rules: the rules, or their names.
     """
-
-    rules: Iterable[Rule] = ()
-
-    def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "rules", _rules(self.rules))
 
     def unmet(self, signature: SignatureReport) -> str:
         """Every rule, if it meets none."""
-        whys = [rule.unmet(signature) for rule in self.rules]
-        if not whys:
-            return "meets AnyOf, which names no rule"
+        whys = self._whys(signature)
         return " or ".join(whys) if all(whys) else ""
-
-
-def _rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    try:
-        return tuple(parse(rule) for rule in rules)
-    except TypeError:
-        raise UsageError(f"AllOf and AnyOf take a list of rules, not {rules!r}") from None
 
 
 NAMED: dict[str, Rule] = {

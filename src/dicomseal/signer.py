@@ -7,95 +7,32 @@ MAC is computed over the same stream, and the data set gets the two sequences.
 from __future__ import annotations
 
 import os
-import re
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-
-import msgspec
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _record as r
-from . import digital_signature, mac_parameters, profiles, purposes, reencode, terms
+from . import mac_parameters, reencode, terms
 from . import sequence_items as items
-from .canonical import Index, new_hasher, require_dataset
-from .certificate import kind_of
+from .canonical import Index, require_dataset
 from .conversion import convert
-from .digital_signature import DigitalSignature
 from .errors import SigningError, UsageError
-from .keys import Password, SigningKey
+from .keys import Password
 from .mac_parameters import MacParameters
 from .part10 import Part10
 from .places import find_item, walk_to
-from .profiles import Elements, Facts, Profile
+from .profiles import Profile
 from .reader import open_source
-from .signing_policy import STRONG, SigningPolicy, check_profile, purpose_for
+from .signature_maker import Request, make_items, parse_locations, request_of, select_tags
+from .signing_policy import SigningPolicy
 from .splice import Splice
-from .tags import describe, format_tag, is_signable_tag, parse_tags
+from .tags import format_tag, is_signable_tag
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from typing_extensions import Buffer
 
     from .timestamp_protocol import TimestampAuthority
-
-MOST_MAC_IDS = 1 << 16
-_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
-
-
-class _Request(NamedTuple):
-    """What every signature of one call has in common."""
-
-    key: SigningKey
-    algorithm: str
-    tags: list[int] | None
-    uid: str | None
-    when: datetime
-    share_mac: bool
-    profile: Profile | None
-    purpose: purposes.Code | None
-    tsa: TimestampAuthority | None
-
-
-def _request(
-    key: Any,
-    certificate: Any,
-    mac: str,
-    tags: Any,
-    uid: Any,
-    when: Any,
-    password: Password,
-    profile: Any = None,
-    purpose: Any = None,
-    policy: Any = None,
-    share_mac: bool = False,
-    tsa: Any = None,
-) -> _Request:
-    new_hasher(mac)
-    profile = profiles.find(profile)
-    code = purpose_for(profile, purpose)
-    policy = STRONG if policy is None else policy
-    if not isinstance(policy, SigningPolicy):
-        raise UsageError(f"policy takes a SigningPolicy, not {policy!r}")
-    when = datetime.now(UTC).astimezone() if when is None else when
-    if not isinstance(when, datetime) or when.tzinfo is None:
-        raise UsageError("the time of the signature needs an offset from UTC")
-    if uid is not None and not (isinstance(uid, str) and len(uid) <= 64 and _UID.fullmatch(uid)):
-        raise UsageError(f"{uid!r} is no UID (PS3.5 Section 9.1)")
-    wanted = None if tags is None else parse_tags(tags)
-    for tag in wanted or ():
-        if not is_signable_tag(tag):
-            raise UsageError(f"{format_tag(tag)} can never be signed (PS3.3 C.12.1.1.3.1.1)")
-    if wanted == []:
-        raise UsageError("the list of tags to sign is empty")
-    signing_key = SigningKey(key, certificate, password)
-    policy.check(mac, signing_key.certificate.public_key)
-    authority = None
-    if tsa is not None:
-        from .timestamp_protocol import authority_of
-
-        authority = authority_of(tsa)
-    return _Request(signing_key, mac, wanted, uid, when, share_mac, profile, code, authority)
 
 
 def sign_file(
@@ -157,10 +94,10 @@ def sign_file(
             argument, `SigningError` for what cannot be signed as asked, or with so weak a MAC
             Algorithm or key (code ``weak``), `TimestampError` if the authority gives no timestamp.
     """
-    request = _request(
+    request = request_of(
         key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa
     )
-    locations = _locations(items, uid)
+    locations = parse_locations(items, uid)
     syntax = None if transfer_syntax is None else _syntax(transfer_syntax)
     part10 = open_source(source, settled=True)
     if syntax is not None and syntax != part10.transfer_syntax:
@@ -172,16 +109,6 @@ def sign_file(
     return made
 
 
-def _locations(items: str | Sequence[str], uid: str | None) -> list[str]:
-    try:
-        locations = [items] if isinstance(items, str) else list(items)
-    except TypeError:
-        raise UsageError(f"items takes locations such as BeamSequence[0], not {items!r}") from None
-    if uid is not None and len(locations) > 1:
-        raise UsageError("one Digital Signature UID cannot serve for several signatures")
-    return locations or [""]
-
-
 def _syntax(name: str) -> str:
     try:
         return reencode.resolve(name)
@@ -190,7 +117,7 @@ def _syntax(name: str) -> str:
 
 
 def _sign_part10(
-    part10: Part10, locations: list[str], request: _Request
+    part10: Part10, locations: list[str], request: Request
 ) -> tuple[Splice, list[str]]:
     """The edits that sign the main data set or items, and the Digital Signature UIDs."""
     index = _index(part10)
@@ -217,8 +144,8 @@ def _index(part10: Part10) -> Index:
     return index
 
 
-def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: _Request) -> str:
-    tags = _selected(
+def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: Request) -> str:
+    tags = select_tags(
         request, list(_offers(index, scope)), items.Elements(index, scope), main=scope == 0
     )
     present: dict[int | None, MacParameters | None] = {}
@@ -228,7 +155,7 @@ def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, reques
         present[mac_id] = mac_parameters.read(index, item) if share else None
     for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
         present.setdefault(items.number_of(index, item, terms.MAC_ID_NUMBER), None)
-    mac, signature = _make(
+    mac, signature = make_items(
         request,
         tags,
         terms.mac_transfer_syntax(part10.transfer_syntax),
@@ -258,99 +185,6 @@ def _offers(index: Index, scope: int) -> Iterator[tuple[int, bool]]:
         record = index.record(child)
         if is_signable_tag(record.tag):
             yield record.tag, not record.flags & r.UNKNOWN_VR
-
-
-def _choose(offered: Iterable[tuple[int, bool]], wanted: list[int] | None) -> Iterator[int]:
-    """Those to sign, in the order of the data set."""
-    missing = set(wanted or ())
-    found = False
-    for tag, signable in offered:
-        if wanted is not None and tag not in missing:
-            continue
-        missing.discard(tag)
-        if signable:
-            found = True
-            yield tag
-        elif wanted is not None:
-            raise SigningError(
-                f"{describe(tag)} cannot be signed: its VR, or one inside it, is UN or not known"
-            )
-    if missing:
-        raise SigningError(
-            f"{', '.join(describe(tag) for tag in sorted(missing))} is to be signed and not there"
-        )
-    if not found:
-        raise SigningError("there is no element that can be signed")
-
-
-def _selected(
-    request: _Request, offered: list[tuple[int, bool]], elements: Elements, main: bool
-) -> list[int]:
-    """What to sign: what was asked for, and what the profile demands."""
-    if request.profile is None:
-        return list(_choose(offered, request.tags))
-    wanted = request.tags
-    if wanted is not None:
-        wanted = sorted(request.profile.chosen({tag for tag, _ in offered}).union(wanted))
-    tags = list(_choose(offered, wanted))
-    facts = Facts(
-        elements,
-        main,
-        frozenset(tags),
-        len(tags) == len(offered),
-        kind_of(request.key.certificate.public_key),
-        request.algorithm,
-        purpose=purposes.code_of(request.purpose),
-    )
-    check_profile(request.profile, facts)
-    return tags
-
-
-def _make(
-    request: _Request,
-    tags: list[int],
-    transfer_syntax: str,
-    present: Mapping[int | None, MacParameters | None],
-    stream: Callable[[Callable[[Any], object]], object],
-) -> tuple[MacParameters, DigitalSignature]:
-    """Hash the scope and the signature's own item, and sign the MAC.
-
-    Args:
-        present: the MAC ID Numbers that are taken, with the parameters that may be shared.
-    """
-    wanted = MacParameters(None, transfer_syntax, request.algorithm, tuple(tags))
-    mac_id = next(
-        (
-            n
-            for n, there in present.items()
-            if n is not None and there and msgspec.structs.replace(there, mac_id=None) == wanted
-        ),
-        None,
-    )
-    if mac_id is None:
-        mac_id = next((n for n in range(MOST_MAC_IDS) if n not in present), None)
-    if mac_id is None:
-        raise SigningError("all 65536 MAC ID Numbers are taken here")
-    mac = msgspec.structs.replace(wanted, mac_id=mac_id)
-    signature = DigitalSignature(
-        mac_id,
-        request.uid or f"2.25.{uuid.uuid4().int}",
-        digital_signature.format_datetime(request.when),
-        terms.CERTIFICATE_TYPE_X509,
-        request.key.certificate.der,
-        purpose=request.purpose,
-    )
-    hasher = new_hasher(request.algorithm)
-    stream(hasher.update)
-    own = Index(items.encode(signature.item()))
-    own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
-    value = request.key.sign(hasher.digest(), request.algorithm)
-    signature = msgspec.structs.replace(signature, signature=value)
-    if request.tsa is not None:
-        signature = msgspec.structs.replace(
-            signature, timestamp_type=terms.CMS_TSP, timestamp=request.tsa.stamp(value)
-        )
-    return mac, signature
 
 
 def sign(
@@ -389,7 +223,7 @@ def sign(
         DicomSealError: as for `sign_file`; `EncodingError` if pydicom cannot write a value.
     """
     require_dataset(dataset, "sign")
-    request = _request(
+    request = request_of(
         key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa
     )
     uid, commit = _prepare(dataset, item, request)
@@ -427,12 +261,12 @@ def sign_items(
         DicomSealError: as for `sign`; the data set is as it was.
     """
     require_dataset(dataset, "sign")
-    request = _request(
+    request = request_of(
         key, certificate, mac, tags, None, when, password, profile, purpose, policy, share_mac, tsa
     )
     prepared = []
     seen = set()
-    for location in _locations(items, None):
+    for location in parse_locations(items, None):
         scope = id(walk_to(dataset, location)[0])
         if scope in seen:
             raise UsageError(f"{location} is an item that is to be signed already")
@@ -443,12 +277,12 @@ def sign_items(
     return [uid for uid, _ in prepared]
 
 
-def _prepare(dataset: Dataset, location: str, request: _Request) -> tuple[str, Callable[[], None]]:
+def _prepare(dataset: Dataset, location: str, request: Request) -> tuple[str, Callable[[], None]]:
     """The Digital Signature UID, and what puts the signature into the data set."""
     from .dataset import DatasetElements, signable_tags, stream_dataset, transfer_syntax_of
 
     scope, ancestors = walk_to(dataset, location)
-    chosen = _selected(
+    chosen = select_tags(
         request,
         list(signable_tags(scope, ancestors)),
         DatasetElements(scope),
@@ -460,7 +294,7 @@ def _prepare(dataset: Dataset, location: str, request: _Request) -> tuple[str, C
         present[read.mac_id] = read if request.share_mac and read.mac_id not in present else None
     for there in scope.get("DigitalSignaturesSequence") or ():
         present.setdefault(there.get("MACIDNumber"), None)
-    made, signature = _make(
+    made, signature = make_items(
         request,
         chosen,
         transfer_syntax_of(dataset),

@@ -1,0 +1,190 @@
+"""What every signature has in common: what was asked for, which tags it lists, and its two items.
+
+Where the items then go, into a file or into a `pydicom.Dataset`, is known to `signer`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from . import digital_signature, profiles, purposes, terms
+from . import sequence_items as items
+from .canonical import Index, new_hasher
+from .certificate import kind_of
+from .digital_signature import DigitalSignature
+from .errors import SigningError, UsageError
+from .keys import Password, SigningKey
+from .mac_parameters import MacParameters
+from .profiles import Elements, Facts, Profile
+from .signing_policy import STRONG, SigningPolicy, check_profile, purpose_for
+from .tags import describe, format_tag, is_signable_tag, parse_tags
+
+if TYPE_CHECKING:
+    from .timestamp_protocol import TimestampAuthority
+
+MOST_MAC_IDS = 1 << 16
+_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+
+
+class Request(NamedTuple):
+    """What every signature of one call has in common."""
+
+    key: SigningKey
+    algorithm: str
+    tags: list[int] | None
+    uid: str | None
+    when: datetime
+    share_mac: bool
+    profile: Profile | None
+    purpose: purposes.Code | None
+    tsa: TimestampAuthority | None
+
+
+def request_of(
+    key: Any,
+    certificate: Any,
+    mac: str,
+    tags: Any,
+    uid: Any,
+    when: Any,
+    password: Password,
+    profile: Any = None,
+    purpose: Any = None,
+    policy: Any = None,
+    share_mac: bool = False,
+    tsa: Any = None,
+) -> Request:
+    new_hasher(mac)
+    profile = profiles.find(profile)
+    code = purpose_for(profile, purpose)
+    policy = STRONG if policy is None else policy
+    if not isinstance(policy, SigningPolicy):
+        raise UsageError(f"policy takes a SigningPolicy, not {policy!r}")
+    when = datetime.now(UTC).astimezone() if when is None else when
+    if not isinstance(when, datetime) or when.tzinfo is None:
+        raise UsageError("the time of the signature needs an offset from UTC")
+    if uid is not None and not (isinstance(uid, str) and len(uid) <= 64 and _UID.fullmatch(uid)):
+        raise UsageError(f"{uid!r} is no UID (PS3.5 Section 9.1)")
+    wanted = None if tags is None else parse_tags(tags)
+    for tag in wanted or ():
+        if not is_signable_tag(tag):
+            raise UsageError(f"{format_tag(tag)} can never be signed (PS3.3 C.12.1.1.3.1.1)")
+    if wanted == []:
+        raise UsageError("the list of tags to sign is empty")
+    signing_key = SigningKey(key, certificate, password)
+    policy.check(mac, signing_key.certificate.public_key)
+    authority = None
+    if tsa is not None:
+        from .timestamp_protocol import authority_of
+
+        authority = authority_of(tsa)
+    return Request(signing_key, mac, wanted, uid, when, share_mac, profile, code, authority)
+
+
+def parse_locations(items: str | Sequence[str], uid: str | None) -> list[str]:
+    try:
+        locations = [items] if isinstance(items, str) else list(items)
+    except TypeError:
+        raise UsageError(f"items takes locations such as BeamSequence[0], not {items!r}") from None
+    if uid is not None and len(locations) > 1:
+        raise UsageError("one Digital Signature UID cannot serve for several signatures")
+    return locations or [""]
+
+
+def select_tags(
+    request: Request, offered: list[tuple[int, bool]], elements: Elements, main: bool
+) -> list[int]:
+    """What to sign: what was asked for, and what the profile demands."""
+    if request.profile is None:
+        return list(_choose(offered, request.tags))
+    wanted = request.tags
+    if wanted is not None:
+        wanted = sorted(request.profile.chosen({tag for tag, _ in offered}).union(wanted))
+    tags = list(_choose(offered, wanted))
+    facts = Facts(
+        elements,
+        main,
+        frozenset(tags),
+        len(tags) == len(offered),
+        kind_of(request.key.certificate.public_key),
+        request.algorithm,
+        purpose=purposes.code_of(request.purpose),
+    )
+    check_profile(request.profile, facts)
+    return tags
+
+
+def _choose(offered: Iterable[tuple[int, bool]], wanted: list[int] | None) -> Iterator[int]:
+    """Those to sign, in the order of the data set."""
+    missing = set(wanted or ())
+    found = False
+    for tag, signable in offered:
+        if wanted is not None and tag not in missing:
+            continue
+        missing.discard(tag)
+        if signable:
+            found = True
+            yield tag
+        elif wanted is not None:
+            raise SigningError(
+                f"{describe(tag)} cannot be signed: its VR, or one inside it, is UN or not known"
+            )
+    if missing:
+        raise SigningError(
+            f"{', '.join(describe(tag) for tag in sorted(missing))} is to be signed and not there"
+        )
+    if not found:
+        raise SigningError("there is no element that can be signed")
+
+
+def make_items(
+    request: Request,
+    tags: list[int],
+    transfer_syntax: str,
+    present: Mapping[int | None, MacParameters | None],
+    stream: Callable[[Callable[[Any], object]], object],
+) -> tuple[MacParameters, DigitalSignature]:
+    """Hash the scope and the signature's own item, and sign the MAC.
+
+    Args:
+        present: the MAC ID Numbers that are taken, with the parameters that may be shared.
+    """
+    wanted = MacParameters(None, transfer_syntax, request.algorithm, tuple(tags))
+    mac_id = next(
+        (
+            n
+            for n, there in present.items()
+            if n is not None and there and msgspec.structs.replace(there, mac_id=None) == wanted
+        ),
+        None,
+    )
+    if mac_id is None:
+        mac_id = next((n for n in range(MOST_MAC_IDS) if n not in present), None)
+    if mac_id is None:
+        raise SigningError("all 65536 MAC ID Numbers are taken here")
+    mac = msgspec.structs.replace(wanted, mac_id=mac_id)
+    signature = DigitalSignature(
+        mac_id,
+        request.uid or f"2.25.{uuid.uuid4().int}",
+        digital_signature.format_datetime(request.when),
+        terms.CERTIFICATE_TYPE_X509,
+        request.key.certificate.der,
+        purpose=request.purpose,
+    )
+    hasher = new_hasher(request.algorithm)
+    stream(hasher.update)
+    own = Index(items.encode(signature.item()))
+    own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
+    value = request.key.sign(hasher.digest(), request.algorithm)
+    signature = msgspec.structs.replace(signature, signature=value)
+    if request.tsa is not None:
+        signature = msgspec.structs.replace(
+            signature, timestamp_type=terms.CMS_TSP, timestamp=request.tsa.stamp(value)
+        )
+    return mac, signature
