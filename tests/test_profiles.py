@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,16 +31,6 @@ OBJECT = {
     "StationName": ("SH", b"CT 1"),
     "PatientName": ("PN", b"Doe^John"),
     "PixelData": ("OW", bytes(16)),
-}
-CONCEPT = [[(TAG("CodeMeaning"), "LO", b"Report")]]
-REPORT = {
-    **{name: OBJECT[name] for name in (*CREATOR_UIDS, "StationName", "PatientName")},
-    "SOPClassUID": ("UI", b"1.2.840.10008.5.1.4.1.1.88.11\0"),
-    "ValueType": ("CS", b"CONTAINER "),
-    "ConceptNameCodeSequence": ("SQ", CONCEPT),
-    "VerifyingObserverSequence": ("SQ", [[(TAG("VerifyingOrganization"), "LO", b"Here")]]),
-    "VerificationFlag": ("CS", b"VERIFIED"),
-    "ContentSequence": ("SQ", [[(TAG("ValueType"), "CS", b"TEXT")]]),
 }
 
 
@@ -95,6 +86,63 @@ def test_every_module_is_in_the_table_and_every_tag_in_the_dictionary():
     for tags in table.values():
         assert tags
         assert all(keyword_for_tag(tag) for tag in tags)
+
+
+# PS3.15 2023b, items 5 and on of C.2, and 4 and on of C.3, word for word but for what all say
+ITEMS = """
+Overlay Plane, Curve, Graphic Annotation
+General Image, Image Pixel
+SR Document General, SR Document Content
+Waveform, Waveform Annotation
+Multi-frame Functional Groups
+Enhanced MR Image
+MR Spectroscopy
+Raw Data
+Enhanced CT Image
+Enhanced XA/XRF Image
+Segmentation Image
+Encapsulated Document
+X-Ray 3D Image
+Enhanced PET Image
+Enhanced US Image
+Surface Segmentation
+Surface Mesh
+Structured Display, Structured Display Annotation, Structured Display Image Box
+Implant Template
+Implant Assembly Template
+Implant Template Group
+Point Cloud
+Enhanced Mammography Image
+Tractography Results
+Volumetric Graphic Annotation
+Microscopy Bulk Simple Annotations
+"""
+NOT_OF_C3 = {"tractography-results", "microscopy-bulk-simple-annotations"}
+
+
+def test_the_lists_are_those_of_the_standard():
+    items = ITEMS.strip().splitlines()
+    assert len(items) + 4 == 30  # before them: UIDs, creation, study and series, equipment
+    modules = {re.sub("[ /]", "-", name.lower()) for line in items for name in line.split(", ")}
+    assert CREATOR.modules == modules | {"general-equipment"}
+    assert AUTHORIZATION.modules == modules - NOT_OF_C3
+    for profile in (CREATOR, AUTHORIZATION):
+        assert profile.required == {TAG(name) for name in CREATOR_UIDS}
+        assert profile.private  # of raw data
+    creation = {TAG("InstanceCreationDate"), TAG("InstanceCreationTime")}
+    assert (CREATOR.attributes, AUTHORIZATION.attributes) == (creation, set())
+
+
+def test_what_c3_does_not_name_is_not_demanded(put):
+    path = put(
+        OBJECT | {"AnnotationGroupSequence": ("SQ", [[(TAG("AnnotationGroupLabel"), "LO", b"A ")]])}
+    )
+    tags, _ = signed(path, profile="authorization", tags=["PixelData"])
+    assert "AnnotationGroupSequence" not in tags
+    _, signature = signed(path, tags=OBJECT.keys())
+    assert signature.profiles == ("base", "authorization")
+    tags, _ = signed(path, profile="creator", tags=["PixelData"])
+    assert "AnnotationGroupSequence" in tags
 
 
 @pytest.mark.parametrize(("module", "keywords"), {
@@ -253,10 +301,6 @@ def test_data_sets_as_files(put):
     with pytest.raises(SigningError, match=r"StudyInstanceUID .* is not there"):
         sign(dataset, *RSA, profile="creator")
     assert "DigitalSignaturesSequence" not in dataset
-    dataset = pydicom.dcmread(put(REPORT))
-    sign(dataset, *RSA, profile="sr-verification")
-    (signature,) = verify(dataset, integrity_only=True).signatures
-    assert signature.profiles[-1] == "sr-verification"
 
 
 def test_altered_signatures_satisfy_nothing(put, tmp_path):
@@ -265,73 +309,6 @@ def test_altered_signatures_satisfy_nothing(put, tmp_path):
     report = verify(data, integrity_only=True, require="creator")
     (signature,) = report.signatures
     assert (signature.integrity, signature.profiles, report.verdict) == ("altered", (), "failed")
-
-
-# --- reports, PS3.15 C.4 --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)
-def test_reports(backend, put, form):
-    demanded = REPORT.keys() - {"PatientName"}
-    tags, signature = signed(put(REPORT, form), profile="sr-verification", tags=["SOPClassUID"])
-    assert tags == demanded
-    assert (signature.purpose, signature.purpose_code) == ("Verification Signature", "5")
-    assert signature.profiles == (
-        "base", "creator", "authorization", "sr", "sr-verification",
-    )  # fmt: skip
-    draft = REPORT | {"VerificationFlag": ("CS", b"UNVERIFIED")}
-    tags, signature = signed(put(draft, form), profile="sr", purpose="author", tags=["SOPClassUID"])
-    assert tags == demanded - {"SOPInstanceUID", "VerificationFlag", "VerifyingObserverSequence"}
-    assert signature.profiles == ("base", "sr")
-
-
-def test_c4_needs_a_purpose(put):
-    with pytest.raises(UsageError, match=r"sr .* demands a purpose"):
-        signed(put(REPORT), profile="sr")
-    with pytest.raises(UsageError, match="has the purpose 5, Verification Signature, and no other"):
-        signed(put(REPORT), profile="sr-verification", purpose=1)
-    _, signature = signed(put(REPORT), profile="sr-verification", purpose=5)
-    assert signature.purpose_code == "5"
-    draft = put(REPORT | {"VerificationFlag": ("CS", b"UNVERIFIED")})
-    _, signature = signed(draft)
-    assert "sr" not in signature.profiles
-    _, signature = signed(draft, purpose=14)
-    assert "sr" in signature.profiles
-
-
-def test_a_verified_report_needs_the_verification_signature(put, tmp_path):
-    path = put(REPORT)
-    sign_file(path, path, *RSA, profile="sr", purpose="author")
-    report = verify(path, integrity_only=True, require="sr")
-    assert report.verdict == "failed"
-    assert report.signatures[0].profiles == ("base", "creator", "authorization")
-    assert "does not follow PS3.15 C.4" in report.signatures[0].messages[0]
-    sign_file(path, path, *RSA, profile="sr-verification")
-    report = verify(path, integrity_only=True, require="sr")
-    assert report.verdict == "passed"
-    assert [s.messages for s in report.signatures] == [(), ()]
-    assert [s.profiles[3:] for s in report.signatures] == [("sr",), ("sr", "sr-verification")]
-
-
-@pytest.mark.parametrize("change", [
-    without(REPORT, "ContentSequence"), without(REPORT, "ConceptNameCodeSequence"),
-    without(REPORT, "ValueType"), REPORT | {"ValueType": ("CS", b"TEXT")},
-    REPORT | {"EncapsulatedDocument": ("OB", b"%PDF")},
-], ids=["no content", "no concept", "no type", "no container", "a document"])  # fmt: skip
-@pytest.mark.parametrize("profile", ["sr", "sr-verification"])
-def test_a_report_must_be_one(put, profile, change):
-    with pytest.raises(SigningError, match="no Structured Report and no Key Object Selection"):
-        signed(put(change), profile=profile, purpose=5)
-    _, signature = signed(put(change), purpose=5)
-    assert not {"sr", "sr-verification"} & set(signature.profiles)
-
-
-@pytest.mark.parametrize("flag", [b"UNVERIFIED", b""])
-def test_to_verify_is_for_verified_ones(put, flag):
-    with pytest.raises(SigningError, match="is not VERIFIED"):
-        signed(put(REPORT | {"VerificationFlag": ("CS", flag)}), profile="sr-verification")
-    with pytest.raises(SigningError, match=r"VerifyingObserverSequence .* is not there"):
-        signed(put(without(REPORT, "VerifyingObserverSequence")), profile="sr-verification")
 
 
 # --- profiles as objects --------------------------------------------------------------------------

@@ -345,23 +345,3 @@ class _FileEncoder(_encoder_py.Encoder):
         if self._in_item.pop():
             self.data(self._ITEM_DELIMITATION)
         self.data(_DELIMITER)
-
-
-class DatasetElements:
-    """The elements of a `pydicom.Dataset`, as `profiles` looks at them."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def present(self) -> set[int]:
-        """The tags of its elements."""
-        return {int(tag) for tag in self._dataset.keys()}  # noqa: SIM118  keys alone decode nothing
-
-    def has(self, tag: int) -> bool:
-        """Whether there is such an element."""
-        return tag in self._dataset
-
-    def text(self, tag: int) -> str:
-        """The value of a text element; empty if it is absent."""
-        element = self._dataset.get(tag)
-        return "" if element is None or element.value is None else str(element.value).strip()

@@ -42,6 +42,12 @@ class Elements(Protocol):
     def text(self, tag: int) -> str:
         """The value of a text element; empty if it is absent."""
 
+    def texts(self, sequence: int, tag: int) -> Collection[str]:
+        """The values of a text element in the items of a sequence, at any depth; each once.
+
+        Empty for an item that has none.
+        """
+
 
 class Facts(msgspec.Struct, frozen=True):
     """A signature, as far as a profile looks at it.
@@ -83,7 +89,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         attributes: tags that must be signed if they are present.
         private: whether, in raw data, private elements must be signed.
         beyond: modules whose attributes are signed with the others though nothing demands it.
-        report: whether the object must be a Structured Report or Key Object Selection.
+        report: whether the object must be a Structured Report or Key Object Selection, and the
+            MACs in its Referenced SOP Instance MAC Sequences (0400,0403) of the six algorithms.
         verified: whether its Verification Flag must be VERIFIED.
         purpose: the one purpose it must have, a code of CID 7007; ``"*"`` for any; None: no matter.
         caution: what a signer should know; empty if there is nothing.
@@ -120,8 +127,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             yield "it has no purpose of CID 7007"
         elif self.purpose not in (None, "*", facts.purpose):
             yield f"its purpose is not {self.purpose}, {purposes.MEANINGS[self.purpose or '']}"
-        if self.report and not is_report(facts.scope):
-            yield "the object is no Structured Report and no Key Object Selection"
+        if self.report:
+            yield from _no_report(facts.scope)
         if self.verified and not is_verified(facts.scope):
             yield "its Verification Flag (0040,A493) is not VERIFIED"
         for tag in sorted(self.required):
@@ -182,6 +189,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             verified=self.verified or other.verified,
             purpose=named.pop() if named else self.purpose or other.purpose,
             caution=" ".join(filter(None, (self.caution, other.caution))),
+        )
+
+
+def _no_report(scope: Elements) -> Iterator[str]:
+    """PS3.15 C.4: what its objects must be, apart from what is signed of them."""
+    if not is_report(scope):
+        yield "the object is no Structured Report and no Key Object Selection"
+        return
+    macs = scope.texts(terms.REFERENCED_SOP_INSTANCE_MAC_SEQUENCE, terms.MAC_ALGORITHM)
+    for mac in sorted(set(macs) - terms.MAC_ALGORITHMS.keys()):
+        yield (
+            f"in a Referenced SOP Instance MAC Sequence (0400,0403) the MAC Algorithm is "
+            f"{mac or 'absent'}, not {_either(terms.MAC_ALGORITHMS)}"
         )
 
 
@@ -295,7 +315,7 @@ AUTHORIZATION = Profile(
     section="PS3.15 C.3",
     main=True,
     required=_UIDS,
-    modules=frozenset(_CONTENT) - {"tractography-results"},
+    modules=frozenset(_CONTENT) - {"tractography-results", "microscopy-bulk-simple-annotations"},
     private=True,
     beyond=_BEYOND,
     caution="C.3 also wants signed whatever the person who approves has verified, e.g. seen on the "

@@ -77,11 +77,12 @@ def items_of(index: Index, scope: int, tag: int) -> Iterator[int]:
 class Elements:
     """The elements of a data set or item of an index, as `profiles` looks at them."""
 
-    __slots__ = ("_index", "_present", "_scope")
+    __slots__ = ("_index", "_present", "_scope", "_texts")
 
     def __init__(self, index: Index, scope: int) -> None:
         self._index, self._scope = index, scope
         self._present: set[int] | None = None
+        self._texts: dict[tuple[int, int], frozenset[str]] = {}
 
     def present(self) -> set[int]:
         """The tags of its elements."""
@@ -98,6 +99,47 @@ class Elements:
     def text(self, tag: int) -> str:
         """The value of a text element; empty if it is absent."""
         return text_of(self._index, self._scope, tag)
+
+    def texts(self, sequence: int, tag: int) -> frozenset[str]:
+        """The values of a text element in the items of a sequence, wherever in it that is."""
+        found = self._texts.get((sequence, tag))
+        if found is None:
+            index = self._index
+            found = self._texts[sequence, tag] = frozenset(
+                text_of(index, item, tag)
+                for number in range(self._scope + 1, index.record(self._scope).next)
+                if index.record(number).tag == sequence
+                for item in index.children(number)
+            )
+        return found
+
+
+class DatasetElements:
+    """The elements of a `pydicom.Dataset`, as `profiles` looks at them."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def present(self) -> set[int]:
+        """The tags of its elements."""
+        return {int(tag) for tag in self._dataset.keys()}  # noqa: SIM118  keys alone decode nothing
+
+    def has(self, tag: int) -> bool:
+        """Whether there is such an element."""
+        return tag in self._dataset
+
+    def text(self, tag: int) -> str:
+        """The value of a text element; empty if it is absent."""
+        element = self._dataset.get(tag)
+        return "" if element is None or element.value is None else str(element.value).strip()
+
+    def texts(self, sequence: int, tag: int) -> frozenset[str]:
+        """The values of a text element in the items of a sequence, wherever in it that is."""
+        from .canonical import Index
+        from .dataset import encode
+
+        # a walk by pydicom would decode every element
+        return Elements(Index(encode(self._dataset)), 0).texts(sequence, tag)
 
 
 def locate(index: Index, scope: int) -> list[tuple[int, int]]:

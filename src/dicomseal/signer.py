@@ -279,13 +279,13 @@ def sign_items(
 
 def _prepare(dataset: Dataset, location: str, request: Request) -> tuple[str, Callable[[], None]]:
     """The Digital Signature UID, and what puts the signature into the data set."""
-    from .dataset import DatasetElements, signable_tags, stream_dataset, transfer_syntax_of
+    from .dataset import signable_tags, stream_dataset, transfer_syntax_of
 
     scope, ancestors = walk_to(dataset, location)
     chosen = select_tags(
         request,
         list(signable_tags(scope, ancestors)),
-        DatasetElements(scope),
+        items.DatasetElements(scope),
         main=scope is dataset,
     )
     present: dict[int | None, MacParameters | None] = {}
