@@ -3,8 +3,9 @@
 The digital signature profiles name modules ("any Attributes of the General Equipment Module that
 are present"); here is what stands at the top level of each. Source: the module table in the package
 highdicom (MIT licence), which was made from PS3.3. It names no edition; it has SOP Classes, such as
-Label Map Segmentation Storage, that the dictionary of edition 2024c, in pydicom 3.0, has not: so it
-is later than 2024c. Only modules.txt is kept: highdicom is needed to make it, not to use it.
+Height Map Segmentation Storage, that came with 2024d, and keeps the attributes that the dictionary
+of edition 2024c, in pydicom 3.0, knows. Only modules.txt is kept: highdicom is needed to make it,
+not to use it.
 
     pip install --no-deps highdicom==0.28.2
     python tools/make_modules.py [--check]
@@ -23,7 +24,8 @@ from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 DATA = Path(__file__).resolve().parent.parent / "src" / "dicomseal" / "data" / "modules.txt"
 
 # the names of the standard -> those of the table; only where one is not the other in lower case.
-# "MR Spectroscopy modules" is a plural in C.3: the spectrum itself is in one of its own.
+# "MR Spectroscopy modules" is a plural in C.3, and was in C.2: the spectrum itself is in one of its
+# own.
 OTHER_NAMES = {
     "mr-spectroscopy": (
         "mr-spectroscopy",
@@ -88,7 +90,7 @@ def text() -> str:
             if not attribute["path"]
         ]
     lines = [
-        f"# top-level attributes of modules, from highdicom {release} (PS3.3, later than 2024c)",
+        f"# top-level attributes of modules, from highdicom {release} (PS3.3 2024d or later)",
         "# module tag ...; xx: the even groups of a repetition",
     ]
     lines += [f"{name} {' '.join(sorted(set(found)))}" for name, found in sorted(tags.items())]
