@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pki
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import UsageError
-from dicomseal.policy import DEFAULT, PRESETS, STRICT, load
+from dicomseal.policy import ANY, DEFAULT, PRESETS, STRICT, load
 from dicomseal.signing_policy import ALLOW_WEAK
 
 
@@ -104,3 +107,65 @@ def test_weak(tmp_path, who, mac, weak, verdict, trust):
 def test_a_wrong_choice():
     with pytest.raises(UsageError, match="weak is one of"):
         verify(pki.small(), weak="perhaps")
+
+
+# --- what is not looked at is called "any" -------------------------------------------------------
+
+
+def _for_signatures():
+    """A certificate for digital signatures and e-mail, and its key."""
+    usages = (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    )  # fmt: skip
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test usage")])
+    key = pki.key("rsa two")
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(pki.member("root").certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(pki.NOW - timedelta(days=1))
+        .not_valid_after(pki.NOW + timedelta(days=1))
+        .add_extension(
+            x509.KeyUsage(**{usage: usage == "digital_signature" for usage in usages}), True
+        )
+        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)
+    )
+    return key, builder.sign(pki.key("root"), hashes.SHA256())
+
+
+NONE = frozenset[str]()
+CHOICES = {
+    "default": ({}, "passed"),
+    "key usage": ({"key_usages": frozenset({"digital_signature"})}, "passed"),
+    "another key usage": ({"key_usages": frozenset({"crl_sign"})}, "indeterminate"),
+    "no key usage": ({"key_usages": NONE}, "indeterminate"),
+    "any key usage": ({"key_usages": ANY}, "passed"),
+    "extended": ({"extended_key_usages": frozenset({"email_protection"})}, "passed"),
+    "another extended": ({"extended_key_usages": frozenset({"client_auth"})}, "indeterminate"),
+    "no extended": ({"extended_key_usages": NONE}, "indeterminate"),
+    "any extended": ({"extended_key_usages": ANY}, "passed"),
+    "a policy it has not": ({"certificate_policies": frozenset({"1.2.3"})}, "indeterminate"),
+    "no policy": ({"certificate_policies": NONE}, "indeterminate"),
+    "any policy": ({"certificate_policies": ANY}, "passed"),
+    "no kind of key": ({"signer_keys": {}}, "indeterminate"),
+    "no hash": ({"hashes": NONE}, "indeterminate"),
+}
+
+
+@pytest.mark.parametrize(("changes", "verdict"), CHOICES.values(), ids=CHOICES)
+def test_an_empty_choice_accepts_nothing(tmp_path, changes, verdict):
+    """A check that is to be skipped has to be named: an empty list skips none."""
+    path = tmp_path / "signed.dcm"
+    path.write_bytes(pki.small())
+    sign_file(path, path, *_for_signatures())
+    store = TrustStore([pki.member("root").certificate], policy=DEFAULT.but(**changes))
+    assert verify(path, trust=store).verdict == verdict
+
+
+def test_any_in_a_file(tmp_path):
+    path = tmp_path / "ours.json"
+    path.write_text('{"name": "ours", "key_usages": ["any"], "extended_key_usages": []}')
+    assert load(path) == DEFAULT.but(name="ours", key_usages=ANY, extended_key_usages=NONE)

@@ -26,7 +26,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
 from pyhanko_certvalidator.validate import async_validate_path
 
-from .policy import STRONG, Policy
+from .policy import ANY, STRONG, Policy
 from .report import Reason
 
 MOST_STEPS = 5_000  # certificates looked at while paths are built
@@ -166,7 +166,7 @@ def validate(pool: Pool, path: ValidationPath, moment: datetime, policy: Policy)
         Unacceptable: with the reason.
     """
     parameters = PKIXValidationParams()
-    if policy.certificate_policies:
+    if ANY.isdisjoint(policy.certificate_policies):
         parameters = PKIXValidationParams(
             user_initial_policy_set=policy.certificate_policies, initial_explicit_policy=True
         )
@@ -259,15 +259,15 @@ def check_usages(leaf: Any, policy: Policy) -> None:
                 "CHAIN_CONSTRAINTS_FAILURE",
                 f"the certificate of {name} has no Key Usage; the policy requires it",
             )
-    elif policy.key_usages and not policy.key_usages & usage.native:
+    elif not policy.key_usages & (ANY | usage.native):
         raise Unacceptable(
             "CHAIN_CONSTRAINTS_FAILURE",
             f"the certificate of {name} is for {_listed(usage.native)}, not for signatures",
         )
     extended = leaf.extended_key_usage_value
-    if extended is not None and policy.extended_key_usages:
+    if extended is not None:
         purposes = set(extended.native)
-        if not policy.extended_key_usages & purposes:
+        if not policy.extended_key_usages & (ANY | purposes):
             raise Unacceptable(
                 "CHAIN_CONSTRAINTS_FAILURE",
                 f"the certificate of {name} is for {_listed(purposes)}, which the policy does "

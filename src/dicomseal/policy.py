@@ -4,6 +4,13 @@ An algorithm or key is *strong*, *weak* (accepted with a warning unless ``weak``
 *broken* (accepted only by ``weak="accept"``). The sizes are those of NIST SP 800-131A Rev. 2 and
 ETSI TS 119 312. Certificates over MD5 have been forged by collisions, and SHA-1 is no better, so in
 a chain both are broken rather than weak; a policy file can say ``"weak_hashes": ["sha1"]``.
+
+>>> from dicomseal import TrustStore, verify
+>>> from dicomseal.policy import ANY, DEFAULT, REJECT
+>>> strict = DEFAULT.but(name="ours", weak=REJECT)
+>>> report = verify("old.dcm", trust=TrustStore.from_files("ca.pem", policy=strict))
+>>> report.verdict, report.signatures[0].trust_reason.code
+('indeterminate', 'CRYPTO_CONSTRAINTS_FAILURE')
 """
 
 from __future__ import annotations
@@ -17,6 +24,18 @@ from .errors import UsageError
 STRONG, WEAK, BROKEN = "strong", "weak", "broken"
 ACCEPT, WARN, REJECT = "accept", "warn", "reject"
 OFF, IF_AVAILABLE, REQUIRE = "off", "if-available", "require"
+
+ANY = frozenset(("any",))
+"""In place of names: this is not looked at. An empty set of names accepts nothing.
+
+>>> from dicomseal import TrustStore
+>>> old = DEFAULT.but(name="old devices", key_usages=ANY)
+>>> verify("signed.dcm", trust=TrustStore.from_files("ca.pem", policy=old)).verdict
+'passed'
+>>> none = DEFAULT.but(name="nobody", signer_keys={})
+>>> verify("signed.dcm", trust=TrustStore.from_files("ca.pem", policy=none)).verdict
+'indeterminate'
+"""
 
 WEAK_CHOICES = (ACCEPT, WARN, REJECT)
 REVOCATION_CHOICES = (OFF, IF_AVAILABLE, REQUIRE)
@@ -42,13 +61,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         weak_hashes: those that are weak; all others are broken.
         signer_keys, ca_keys: kind of key to the least size that is strong and the least that is
             weak, in bits; smaller ones are broken, kinds not named are not accepted at all.
-        key_usages: a signer's Key Usage must have one of these; empty: it is not looked at.
+        key_usages: a signer's Key Usage must have one of these, if the extension is there.
         key_usage_required: whether a signer's certificate must have the extension.
         extended_key_usages: if a signer's certificate has Extended Key Usage, one of these must
-            be in it; empty: it is not looked at. Names as in `asn1crypto`, or dotted numbers.
+            be in it. Names as in `asn1crypto`, or dotted numbers.
         anchor_dates: whether an anchor, too, must be valid at the time that counts.
         certificate_policies: dotted numbers; one of them must be valid for the whole chain
-            (RFC 5280 Section 6.1.1 c and e); empty: any, or none.
+            (RFC 5280 Section 6.1.1 c and e).
+
+    What is not to be looked at says `ANY`: in these three, a set with ``"any"`` in it. The default
+    says so of the last two. An empty set accepts nothing.
+
+    >>> strict = Policy(name="ours", weak=REJECT, signer_keys={"RSA": (3072, 2048)})
+    >>> strict.grade_key("RSA", 2048), strict.accepts(strict.grade_key("RSA", 2048))
+    ('weak', False)
     """
 
     name: str = "default"
@@ -60,9 +86,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ca_keys: dict[str, tuple[int, int]] = msgspec.field(default_factory=_CA_KEYS.copy)
     key_usages: frozenset[str] = frozenset({"digital_signature", "non_repudiation"})
     key_usage_required: bool = False
-    extended_key_usages: frozenset[str] = frozenset()
+    extended_key_usages: frozenset[str] = ANY
     anchor_dates: bool = False
-    certificate_policies: frozenset[str] = frozenset()
+    certificate_policies: frozenset[str] = ANY
 
     def __post_init__(self) -> None:
         if self.weak not in WEAK_CHOICES:
@@ -129,6 +155,9 @@ PRESETS = {policy.name: policy for policy in (DEFAULT, STRICT)}
 
 def load(name: str | os.PathLike[str]) -> Policy:
     """A preset by its name, or a policy from a JSON file: its fields, the rest as in ``default``.
+
+    >>> load("strict").revocation
+    'require'
 
     Raises:
         UsageError: no such preset and no such file, or the file is no policy.

@@ -10,8 +10,12 @@ signed, whichever module put it there.
 
 Profiles are combined with ``&``, and made stricter with `Profile.extended`:
 
+>>> import dicomseal
 >>> from dicomseal import profiles
 >>> ours = (profiles.CREATOR & profiles.AUTHORIZATION).extended("ours", required=["PatientID"])
+>>> (uid,) = dicomseal.sign_file("ct.dcm", "out.dcm", "key.pem", "cert.pem", profile=ours)
+>>> dicomseal.verify("out.dcm").signatures[0].profiles
+('base', 'creator', 'authorization')
 """
 
 from __future__ import annotations
@@ -94,6 +98,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         verified: whether its Verification Flag must be VERIFIED.
         purpose: the one purpose it must have, a code of CID 7007; ``"*"`` for any; None: no matter.
         caution: what a signer should know; empty if there is nothing.
+
+    >>> signed = Profile(name="identity", keys=frozenset(("RSA", "ECDSA"))).extended(
+    ...     "identity", required=["PatientID"], if_present=["PatientSex"]
+    ... )
+    >>> len(dicomseal.sign_file("ct.dcm", "out.dcm", "key.pem", "cert.pem", profile=signed))
+    1
     """
 
     name: str
@@ -159,7 +169,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         macs: Iterable[str] | None = None,
         keys: Iterable[str] | None = None,
     ) -> Profile:
-        """The same and more: further attributes, fewer MAC Algorithms or kinds of key."""
+        """The same and more: further attributes, fewer MAC Algorithms or kinds of key.
+
+        >>> CREATOR.extended("ours", macs=["SHA512"]).macs
+        frozenset({'SHA512'})
+        """
         return msgspec.structs.replace(
             self,
             name=name,
@@ -170,7 +184,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __and__(self, other: Profile) -> Profile:
-        """Both at once, in one signature."""
+        """Both at once, in one signature.
+
+        >>> (SR & CREATOR).name
+        'sr&creator'
+        """
         named = {self.purpose, other.purpose} - {None, "*"}
         if len(named) > 1:
             raise UsageError(f"{self.name} and {other.name} demand different purposes")

@@ -1,6 +1,10 @@
 """What a signature is made for: the codes of CID 7007 "Signature Purpose" (PS3.16).
 
 They stand in the Digital Signature Purpose Code Sequence (0400,0401), which the MAC protects.
+
+>>> from dicomseal import purposes
+>>> purposes.parse("verification")
+('5', 'ASTM-sigpurpose', 'Verification Signature')
 """
 
 from __future__ import annotations

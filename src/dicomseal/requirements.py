@@ -3,8 +3,12 @@
 A rule looks at the report on one signature. A requirement is met if one signature of the main data
 set meets its rule: of `AllOf` the same one meets all. Several requirements may be met by several.
 
+>>> import dicomseal
 >>> from dicomseal.requirements import AllOf, HasProfile, SignedBy
->>> made_here = AllOf([HasProfile("creator"), SignedBy(issuer="CN=Our CA")])
+>>> made_here = AllOf([HasProfile("creator"), SignedBy(issuer="CN=Demo Hospital CA")])
+>>> trust = dicomseal.TrustStore.from_files("ca.pem")
+>>> dicomseal.verify("signed.dcm", trust=trust, require=made_here).verdict
+'passed'
 
 A rule that says nothing is met by nothing: `AllOf`, `AnyOf` and `SignedBy` without arguments fail.
 The one rule that looks at nothing is called so: `AnySignature`.
@@ -38,14 +42,26 @@ __all__ = [
 
 @runtime_checkable
 class Rule(Protocol):
-    """Anything with this method will do."""
+    """Anything with this method will do.
+
+    >>> class Early:
+    ...     def unmet(self, signature):
+    ...         return "" if signature.datetime < "2000" else "was made in the last century"
+    >>> report = dicomseal.verify("signed.dcm", integrity_only=True, require=Early())
+    >>> report.reasons[0].message
+    'a signature is required that was made in the last century: there is none'
+    """
 
     def unmet(self, signature: SignatureReport) -> str:
         """Why a signature does not meet the rule, to go on after "none that"; empty if it does."""
 
 
 class AnySignature(msgspec.Struct, frozen=True):
-    """There is a signature; neither what it covers nor who made it is looked at."""
+    """There is a signature; neither what it covers nor who made it is looked at.
+
+    >>> dicomseal.verify("ct.dcm", require=AnySignature()).verdict
+    'failed'
+    """
 
     def unmet(self, signature: SignatureReport) -> str:  # noqa: ARG002
         """Always met."""
@@ -57,6 +73,10 @@ class HasProfile(msgspec.Struct, frozen=True):
 
     Attributes:
         name: ``base``, ``creator``, ``authorization``, ``sr`` or ``sr-verification``.
+
+    >>> report = dicomseal.verify("signed.dcm", integrity_only=True, require=HasProfile("sr"))
+    >>> report.reasons[0].message
+    'a signature is required that satisfies the profile sr: there is none'
     """
 
     name: str
@@ -77,6 +97,10 @@ class HasPurpose(msgspec.Struct, frozen=True):
 
     Attributes:
         purpose: a code of CID 7007 or its name, as `purposes.parse` takes it.
+
+    >>> review = HasPurpose("review")
+    >>> dicomseal.verify("signed.dcm", integrity_only=True, require=review).verdict
+    'passed'
     """
 
     purpose: str | int
@@ -99,6 +123,12 @@ class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         subject, issuer: distinguished names, RFC 4514, as reports show them.
         sha256: fingerprint of the certificate's DER, hexadecimal.
+
+    >>> scanner = SignedBy(subject="CN=Demo CT Scanner")
+    >>> dicomseal.verify("signed.dcm", trust=trust, require=scanner).verdict
+    'passed'
+    >>> dicomseal.verify("signed.dcm", integrity_only=True, require=scanner).verdict
+    'failed'
     """
 
     subject: str | None = None
@@ -129,7 +159,13 @@ class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotWeak(msgspec.Struct, frozen=True):
-    """Neither its MAC Algorithm nor its key is one that reports call weak."""
+    """Neither its MAC Algorithm nor its key is one that reports call weak.
+
+    >>> dicomseal.verify("old.dcm", integrity_only=True).verdict
+    'passed'
+    >>> dicomseal.verify("old.dcm", integrity_only=True, require=NotWeak()).verdict
+    'failed'
+    """
 
     def unmet(self, signature: SignatureReport) -> str:
         """Met if nothing is weak."""
@@ -137,7 +173,13 @@ class NotWeak(msgspec.Struct, frozen=True):
 
 
 class HasTimestamp(msgspec.Struct, frozen=True):
-    """It has a Certified Timestamp that counts: intact, and by an authority that is trusted."""
+    """It has a Certified Timestamp that counts: intact, and by an authority that is trusted.
+
+    >>> AllOf([HasProfile("authorization"), HasTimestamp()]).unmet(
+    ...     dicomseal.verify("signed.dcm").signatures[0]
+    ... )
+    'has a certified timestamp that counts'
+    """
 
     def unmet(self, signature: SignatureReport) -> str:
         """Met if it counts."""
@@ -170,6 +212,12 @@ class AllOf(_Combined, frozen=True):
 
     Attributes:
         rules: the rules, or their names.
+
+    >>> both = AllOf(["creator", HasPurpose(13), NotWeak()])
+    >>> dicomseal.verify("signed.dcm", integrity_only=True, require=both).verdict
+    'passed'
+    >>> dicomseal.verify("signed.dcm", integrity_only=True, require=AllOf([])).verdict
+    'failed'
     """
 
     def unmet(self, signature: SignatureReport) -> str:
@@ -182,6 +230,12 @@ class AnyOf(_Combined, frozen=True):
 
     Attributes:
         rules: the rules, or their names.
+
+    >>> one = AnyOf([HasPurpose("verification"), HasPurpose("review")])
+    >>> dicomseal.verify("signed.dcm", integrity_only=True, require=one).verdict
+    'passed'
+    >>> dicomseal.verify("signed.dcm", integrity_only=True, require=AnyOf([])).verdict
+    'failed'
     """
 
     def unmet(self, signature: SignatureReport) -> str:
@@ -202,6 +256,9 @@ NAMED: dict[str, Rule] = {
 
 def parse(rule: str | Rule) -> Rule:
     """The rule of a name, or the rule itself.
+
+    >>> parse("creator")
+    HasProfile(name='creator')
 
     Raises:
         UsageError: it is neither.

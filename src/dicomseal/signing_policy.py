@@ -5,7 +5,12 @@ Local rules may forbid RIPEMD-160, MD5 or SHA-1 for new signatures, while old on
 ``weak`` and goes on.
 
 >>> import dicomseal
->>> strict = dicomseal.SigningPolicy(macs=["SHA384", "SHA512"], rsa_bits=3072, ec_bits=None)
+>>> strict = dicomseal.SigningPolicy(macs=["SHA384", "SHA512"], rsa_bits=3072)
+>>> dicomseal.sign_file(
+...     "ct.dcm", "out.dcm", "key.pem", "cert.pem", mac="SHA512", policy=strict
+... )  # doctest: +IGNORE_EXCEPTION_DETAIL
+Traceback (most recent call last):
+dicomseal.errors.SigningError: the key, RSA 2048, is too weak for a new signature: take one of 3072
 
 A policy that allows no MAC Algorithm, or no kind of key, allows no signature. The one that switches
 the check off is called so: `ALLOW_WEAK`.
@@ -33,6 +38,10 @@ class SigningPolicy(msgspec.Struct, frozen=True, kw_only=True):
         macs: MAC Algorithms, defined terms of (0400,0015).
         rsa_bits, dsa_bits, ec_bits: the least size of a key of that kind, in bits; None: no such
             key.
+
+    >>> ours = SigningPolicy(macs=["SHA256", "SHA512"], rsa_bits=2048)
+    >>> len(dicomseal.sign_file("ct.dcm", "out.dcm", "key.pem", "cert.pem", policy=ours))
+    1
     """
 
     macs: Iterable[str] = ()
@@ -93,7 +102,12 @@ STRONG = SigningPolicy(
 """What signing does unless told otherwise: exactly what reports do not call weak."""
 
 ALLOW_WEAK = SigningPolicy(macs=terms.MAC_ALGORITHMS, rsa_bits=0, dsa_bits=0, ec_bits=0)
-"""Anything that can be verified, however weak: for tests, and for readers that know no better."""
+"""Anything that can be verified, however weak: for tests, and for readers that know no better.
+
+>>> from dicomseal import sign_file
+>>> len(sign_file("ct.dcm", "out.dcm", "key.pem", "cert.pem", mac="MD5", policy=ALLOW_WEAK))
+1
+"""
 
 
 def purpose_for(profile: Profile | None, purpose: Any) -> purposes.Code | None:

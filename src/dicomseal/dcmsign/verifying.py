@@ -181,7 +181,7 @@ def _trust(job: Job, log: Log) -> TrustStore | None:
         name="dcmsign",
         weak=policy.ACCEPT,
         revocation=policy.REQUIRE if check_crls else policy.OFF,
-        key_usages=frozenset(),
+        key_usages=policy.ANY,
     )
     return TrustStore(anchors, others, crls=lists, tsa=stamps, policy=rules)
 
