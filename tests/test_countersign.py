@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import struct
@@ -156,6 +157,23 @@ def test_all_ids_taken_and_one_to_share(place):
     assert intact(target.read_bytes(), 1).signatures[0].mac_id == 4711
 
 
+@pytest.mark.parametrize("free", [0, 4711, 65535])
+def test_the_last_id_is_given_and_then_none(place, free):
+    """US has 16 bits: 0 to 65535."""
+    taken = [[(0x04000005, "US", struct.pack("<H", n))] for n in range(1 << 16) if n != free]
+    data = pki.small(elements=[*pki.SMALL[:4], (0x4FFE0001, "SQ", taken)])
+    source, target = place(data)
+    sign_file(source, target, *RSA)
+    assert intact(target.read_bytes(), 1).signatures[0].mac_id == free
+    with pytest.raises(SigningError, match="all 65536 MAC ID Numbers are taken"):
+        sign_file(target, source, *RSA)
+    assert source.read_bytes() == data
+    dataset = pydicom.dcmread(target)
+    with pytest.raises(SigningError, match="all 65536 MAC ID Numbers are taken"):
+        sign(dataset, *RSA)
+    assert len(dataset.DigitalSignaturesSequence) == 1
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_removal_keeps_a_shared_item(place, name):
     source, target = place(ALL[name])
@@ -193,6 +211,25 @@ def test_a_data_set_with_one_element_shares(place):
     for _ in range(2):
         sign(dataset, *RSA, tags=["PatientName"], share_mac=True)
     assert len(dataset.MACParametersSequence) == 1
+
+
+def test_ids_of_a_data_set():
+    """No ID twice; none of a signature without parameters; of two parameters with one ID none."""
+    dataset = pydicom.dcmread(io.BytesIO(pki.small()))
+    sign(dataset, *RSA)
+    parameters = dataset.MACParametersSequence
+    del dataset.MACParametersSequence
+    sign(dataset, *EC)
+    assert [s.MACIDNumber for s in dataset.DigitalSignaturesSequence] == [0, 1]
+    assert [m.MACIDNumber for m in dataset.MACParametersSequence] == [1]
+    dataset.MACParametersSequence = [*parameters, *dataset.MACParametersSequence]
+    assert verify(dataset, integrity_only=True).verdict == "passed"
+    other = copy.deepcopy(parameters[0])
+    other.MACAlgorithm = "SHA512"
+    dataset.MACParametersSequence = [other, *parameters]
+    sign(dataset, *RSA, share_mac=True)
+    made = verify(dataset, integrity_only=True).signatures[-1]
+    assert (made.integrity, made.mac_id) == ("intact", 2)
 
 
 def test_items_of_a_data_set():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pki
 import pydicom
 import pytest
+from msgspec import structs
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from dicomseal import ALLOW_WEAK, profiles, sign, sign_file, verify
@@ -204,6 +205,9 @@ def test_raw_data_are_in_private_elements(put):
     tags, signature = signed(put(OBJECT | private | raw), profile="creator", tags=["PixelData"])
     assert "" in tags
     assert "creator" in signature.profiles
+    for other in ("base", BASE.extended("ours", required=["PixelData"])):
+        tags, _ = signed(put(OBJECT | private | raw), profile=other, tags=["PixelData"])
+        assert tags == {"PixelData"}
     names = [*OBJECT, "CreatorVersionUID"]
     _, signature = signed(put(OBJECT | private | raw), tags=names)
     assert signature.profiles == ("base",)
@@ -332,10 +336,25 @@ def test_both_at_once(put):
     assert "StationName" in tags
     assert (SR & SR_VERIFICATION).purpose == "5"
     assert (SR & CREATOR).purpose == "*"
-    from msgspec.structs import replace
-
     with pytest.raises(UsageError, match="different purposes"):
-        SR_VERIFICATION & replace(SR, purpose="1")
+        SR_VERIFICATION & structs.replace(SR, purpose="1")
+
+
+PLAIN = profiles.Profile(name="plain")
+ALONE = {
+    "main": True, "required": frozenset({0x00100010}), "modules": frozenset({"point-cloud"}),
+    "attributes": frozenset({0x00100020}), "private": True, "beyond": frozenset({"formerly"}),
+    "report": True, "verified": True, "purpose": "5", "caution": "take care",
+    "macs": frozenset({"SHA512"}), "keys": frozenset({"RSA"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ALONE)
+def test_of_two_each_demand_stays(field):
+    alone = structs.replace(PLAIN, **{field: ALONE[field]})
+    for both in (PLAIN & alone, alone & PLAIN, alone & alone):
+        assert getattr(both, field) == ALONE[field]
+    assert ALONE.keys() == set(PLAIN.__struct_fields__) - {"name", "section"}
 
 
 def test_stricter(put):
@@ -392,15 +411,13 @@ def test_facts_of_a_signature():
             return ""
 
     facts = profiles.Facts(Empty(), True, (), True, "RSA", "SHA256")
-    from msgspec.structs import replace
-
     assert list(BASE.unmet(facts)) == []
     assert profiles.satisfied(facts) == ("base",)
     for change in ({"certificate_type": "PGP"}, {"timestamp_type": "X"}, {"mac": "SHA3"},
                    {"key": ""}):  # fmt: skip
-        assert len(list(BASE.unmet(replace(facts, **change)))) == 1
-        assert profiles.satisfied(replace(facts, **change)) == ()
-    assert list(BASE.unmet(replace(facts, timestamp_type="CMS_TSP"))) == []
+        assert len(list(BASE.unmet(structs.replace(facts, **change)))) == 1
+        assert profiles.satisfied(structs.replace(facts, **change)) == ()
+    assert list(BASE.unmet(structs.replace(facts, timestamp_type="CMS_TSP"))) == []
 
 
 def test_unverifiable_leaves_a_requirement_open(put, tmp_path):

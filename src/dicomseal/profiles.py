@@ -206,7 +206,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             report=self.report or other.report,
             verified=self.verified or other.verified,
             purpose=named.pop() if named else self.purpose or other.purpose,
-            caution=" ".join(filter(None, (self.caution, other.caution))),
+            caution=" ".join(dict.fromkeys(filter(None, (self.caution, other.caution)))),
         )
 
 

@@ -160,7 +160,7 @@ def make_items(
         (
             n
             for n, there in present.items()
-            if n is not None and there and msgspec.structs.replace(there, mac_id=None) == wanted
+            if there and msgspec.structs.replace(there, mac_id=None) == wanted
         ),
         None,
     )
