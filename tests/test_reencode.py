@@ -12,8 +12,9 @@ from test_signer import FOLDER, READABLE, RSA, WHEN, read
 
 from dicomseal import sign_file, terms, verify
 from dicomseal._encoder_py import swap
+from dicomseal.certificate import sign_mac
 from dicomseal.conversion import convert
-from dicomseal.errors import SigningError, UsageError
+from dicomseal.errors import SigningError, SourceError, UsageError
 from dicomseal.part10 import Part10
 from dicomseal.reencode import EXPLICIT, KEEP, SYNTAXES, UNDEFINED, reencode, resolve
 from dicomseal.sequence_items import encode
@@ -384,3 +385,31 @@ def test_the_same_syntax_is_spliced(tmp_path):
         transfer_syntax="explicit",
     )  # fmt: skip
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("syntax", [None, *SYNTAXES])
+def test_a_file_that_changes_meanwhile(tmp_path, syntax):
+    """Re-encoded or not: what is replaced is what was read."""
+    path = tmp_path / "in.dcm"
+    path.write_bytes(pki.small())
+
+    class Meddler:
+        def sign(self, digest, algorithm):
+            path.write_bytes(pki.small(elements=MANY[1:]))
+            return sign_mac(RSA[0], digest, algorithm)
+
+    with pytest.raises(SourceError) as caught:
+        sign_file(path, path, Meddler(), RSA[1], transfer_syntax=syntax)
+    assert caught.value.code == "changed"
+    assert path.read_bytes() == pki.small(elements=MANY[1:])
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_compressed_transfer_syntax_without_pixel_data(tmp_path, syntax):
+    """Nothing is to be decoded, and the signature, which names it, stays intact."""
+    (tmp_path / "in").write_bytes(pki.part10(encode(pki.SMALL[:-1]), pki.JPEG))
+    sign_file(tmp_path / "in", tmp_path / "one", *RSA)
+    sign_file(tmp_path / "one", tmp_path / "two", *RSA, transfer_syntax=syntax)
+    report = intact((tmp_path / "two").read_bytes())
+    assert report.transfer_syntax == SYNTAXES[syntax]
+    assert [s.mac_transfer_syntax for s in report.signatures] == [pki.JPEG, pki.EXPLICIT]
