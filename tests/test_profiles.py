@@ -370,6 +370,9 @@ def test_stricter(put):
         signed(put(OBJECT), profile=ours)
     with pytest.raises(SigningError, match=r"PatientName .* is not there"):
         signed(put(without(OBJECT, "PatientName")), profile=ours, mac="SHA512")
+    # never wider
+    assert ours.extended("more", macs=["SHA256"]).macs == set()
+    assert CREATOR.extended("more", keys=["RSA", "DSA"]).keys == {"RSA"}
     nothing = CREATOR.extended("nothing", keys=["DSA"])
     with pytest.raises(SigningError, match="which allows none"):
         signed(put(OBJECT), profile=nothing)

@@ -9,6 +9,7 @@ from test_profiles import CREATOR_UIDS, OBJECT, RSA, TAG, file_of, signed, witho
 
 from dicomseal import sign, sign_file, verify
 from dicomseal.errors import SigningError, UsageError
+from dicomseal.profiles import SR, SR_VERIFICATION
 
 CONCEPT = [[(TAG("CodeMeaning"), "LO", b"Report")]]
 REPORT = {
@@ -45,6 +46,40 @@ def test_reports(backend, put, form):
     tags, signature = signed(put(draft, form), profile="sr", purpose="author", tags=["SOPClassUID"])
     assert tags == demanded - {"SOPInstanceUID", "VerificationFlag", "VerifyingObserverSequence"}
     assert signature.profiles == ("base", "sr")
+
+
+EVIDENCE = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence",
+            "PredecessorDocumentsSequence")  # fmt: skip
+
+
+def test_the_lists_of_c4():
+    """As PS3.15 2023b has them, but that what many reports have not is demanded if present."""
+    uids = {"SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"}
+    more = {"SOPInstanceUID", "VerificationFlag", "VerifyingObserverSequence"}
+    listed = {*EVIDENCE, "ObservationDateTime"}
+    for profile, required, attributes in (
+        (SR, uids, listed), (SR_VERIFICATION, uids | more, listed | {"VerificationDateTime"}),
+    ):  # fmt: skip
+        assert profile.required == {TAG(name) for name in required}
+        assert profile.attributes == {TAG(name) for name in attributes}
+        assert profile.modules == {"general-equipment", "sr-document-content"}
+        assert (profile.report, profile.main, profile.beyond) == (True, True, set())
+    assert (SR.purpose, SR.verified) == ("*", False)
+    assert (SR_VERIFICATION.purpose, SR_VERIFICATION.verified) == ("5", True)
+
+
+@pytest.mark.parametrize("name", [*EVIDENCE, "ObservationDateTime", "VerificationDateTime"])
+def test_evidence_and_times_are_signed_if_present(put, name):
+    value = ("DT", b"20260101") if "Time" in name else ("SQ", [[(TAG("StudyID"), "SH", b"1 ")]])
+    path = put(REPORT | {name: value})
+    tags, _ = signed(path, profile="sr-verification", tags=["SOPClassUID"])
+    assert name in tags
+    _, signature = signed(path, tags=sorted(REPORT), purpose=5)
+    assert "sr-verification" not in signature.profiles
+    draft = put(REPORT | {name: value, "VerificationFlag": ("CS", b"UNVERIFIED")})
+    _, signature = signed(draft, tags=sorted(REPORT), purpose=1)
+    # that of the verification is demanded of the verifier alone
+    assert ("sr" in signature.profiles) == (name == "VerificationDateTime")
 
 
 def test_c4_needs_a_purpose(put):
