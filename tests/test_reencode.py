@@ -413,3 +413,4 @@ def test_a_compressed_transfer_syntax_without_pixel_data(tmp_path, syntax):
     report = intact((tmp_path / "two").read_bytes())
     assert report.transfer_syntax == SYNTAXES[syntax]
     assert [s.mac_transfer_syntax for s in report.signatures] == [pki.JPEG, pki.EXPLICIT]
+    assert [s.messages for s in report.signatures] == [(), ()]  # nothing about Pixel Data

@@ -140,4 +140,6 @@ def _offset(scope: Scope) -> str:
 
 def _relabelled(scope: Scope, signed: str) -> bool:
     now = scope.part10.transfer_syntax
-    return now != signed and bool(terms.is_encapsulated(now) or terms.is_encapsulated(signed))
+    if now == signed or not (terms.is_encapsulated(now) or terms.is_encapsulated(signed)):
+        return False
+    return scope.index.find(0, terms.PIXEL_DATA) >= 0
