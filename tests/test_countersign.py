@@ -189,6 +189,34 @@ def test_removal_keeps_a_shared_item(place, name):
     assert target.read_bytes() == ALL[name]  # both sequences are gone
 
 
+def with_orphan(data):
+    """One more MAC Parameters item, with ID 9, that no signature uses."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    orphan = copy.deepcopy(dataset.MACParametersSequence[0])
+    orphan.MACIDNumber = 9
+    dataset.MACParametersSequence = [orphan, *dataset.MACParametersSequence]
+    out = io.BytesIO()
+    dataset.save_as(out)
+    return out.getvalue()
+
+
+def test_the_last_one_takes_both_sequences_with_it(place):
+    """Even MAC Parameters that nobody used; before the last, only its own."""
+    source, target = place(pki.small())
+    (first,) = sign_file(source, target, *RSA)
+    (second,) = sign_file(target, target, *EC)
+    target.write_bytes(with_orphan(target.read_bytes()))
+    dataset = pydicom.dcmread(target)
+    assert remove_file(target, target, first) == remove(dataset, first) == (1, 1)
+    assert mac_ids(target.read_bytes()) == [9, 1]
+    assert [item.MACIDNumber for item in dataset.MACParametersSequence] == [9, 1]
+    assert remove_file(target, target, second) == remove(dataset, second) == (1, 0)
+    for left in (pydicom.dcmread(target), dataset):
+        assert "DigitalSignaturesSequence" not in left
+        assert "MACParametersSequence" not in left
+    assert parts(target.read_bytes()) == [[], []]
+
+
 # --- in memory -----------------------------------------------------------------------------------
 
 
