@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import trust_pki as pki
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import (
     CRLNumber,
     DeltaCRLIndicator,
@@ -78,6 +82,28 @@ TABLE = {
                                sentence="is about the certificate of CN=leaf"),
     "CRL of another CA, if available": Case((pki.crl("other root"),), policy=DEFAULT,
                                             state="not_checked"),
+    # --- CRLs by others whom the same authority certified: they speak for themselves alone
+    "a sub-CA's CRL": open_(crls=(pki.crl("ca"),), of="direct",
+                            sentence="is about the certificate of CN=direct"),
+    "a sub-CA's CRL, if available": Case((pki.crl("ca"),), of="direct", policy=DEFAULT,
+                                         state="not_checked"),
+    "listed by a sub-CA": Case((pki.crl("ca", Entry("direct")),), of="direct", policy=DEFAULT,
+                               state="not_checked"),
+    "the CRL of a sub-CA that expired": Case(
+        (pki.crl("expired ca"),), of="direct", between=("expired ca",), policy=DEFAULT,
+        state="not_checked"),
+    "any signer's CRL": open_(crls=(FINE_ROOT, pki.crl("no usage")), between=("ca", "no usage"),
+                              sentence="is about the certificate of CN=leaf"),
+    "any signer's indirect CRL": open_(
+        crls=(FINE_ROOT, pki.crl("no usage", extensions=(pki.scope(indirect=True),))),
+        between=("ca", "no usage"), sentence="is about the certificate of CN=leaf"),
+    "the indirect CRL of one who may sign CRLs": open_(
+        crls=(FINE_ROOT, pki.crl("crl signer", extensions=(pki.scope(indirect=True),))),
+        between=("ca", "crl signer"), sentence="is about the certificate of CN=leaf"),
+    "a sub-CA's CRLs, all reasons together": open_(
+        crls=(pki.crl("ca", extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),))),
+        of="direct", sentence="is about the certificate of CN=direct"),
     # --- CRLs: no extension of the certificate points at them
     "not listed": Case(crls()),
     "not listed, if available": Case(crls(), policy=DEFAULT),
@@ -213,6 +239,13 @@ TABLE = {
                                 sentence="is about the certificate of CN=leaf"),
     "OCSP out of date": open_(crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", window=(-9, -2)),),
                               sentence="was to be renewed by"),
+    "OCSP that names it by SHA-256": Case(
+        (FINE_ROOT,), (pki.ocsp("leaf", named_by=hashes.SHA256()),)),
+    "OCSP that names it by SHA-384": open_(
+        crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", named_by=hashes.SHA384()),),
+        sentence="names certificates by SHA384: not understood"),
+    "OCSP that names it by SHA-384, CRL revoked": bad(
+        crls=crls(LEAF), ocsps=(pki.ocsp("leaf", named_by=hashes.SHA384()),), reason=REVOKED),
     "OCSP today, about the past": Case((FINE_ROOT,), (pki.ocsp("leaf"),), days=-50),
     "OCSP with a wrong signature": open_(
         crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", damaged=True),),
@@ -325,3 +358,27 @@ def test_the_short_form_is_no_way_around_the_signature():
     _, answer = judge(Case((FINE_ROOT, forged)))
     assert answer.reason.code == LATER
     assert "CRL signature could not be verified" in answer.reason.message
+
+
+def test_a_folder_full_of_other_authorities_crls():
+    """They cost nothing, and say nothing: each is left out by its issuer's name."""
+    others = [name for name, row in pki.TABLE.items() if row.ca and row.issuer != name]
+    asked = []
+    made, _ = judge(Case(crls() + tuple(pki.crl(name) for name in others if name != "ca")))
+    ask = made.revocations._ask
+    made.revocations._ask = lambda *more: asked.append(1) or ask(*more)
+    assert made.judge(pki.cert("rsa")).revocation == "good"
+    assert len(others) > 20
+    assert len(asked) == 2  # the root's about the CA, the CA's about the signer
+
+
+def test_what_the_library_warns_of_stays_in_the_report():
+    """The logging module prints warnings to stderr where nobody has set it up."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_revocation as t;"
+        "print(t.judge(t.Case((t.FINE_ROOT, t.pki.crl('ca', signer='old ca crl key')),"
+        "between=('ca', 'old ca crl key')))[1].reason.code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)],
+                          capture_output=True, text=True)  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == (LATER, "")

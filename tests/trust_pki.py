@@ -230,6 +230,7 @@ TABLE = {
     # who signs CRLs and OCSP responses
     "crl signer": Row("ca", usages="crl_sign"),
     "ca crl key": Row("ca", usages="crl_sign", subject="ca"),
+    "old ca crl key": Row("ca", usages="crl_sign", subject="ca", days=(-300, -10)),
     "no crl signer": Row("ca", usages=SIGN, subject="ca"),
     "ca without crl sign": _authority(usages="key_cert_sign"),
     "below ca without crl sign": Row("ca without crl sign"),
@@ -345,7 +346,7 @@ def crl(
     window: tuple[float, float] = (-1, 7),
     signer: str = "",
     extensions: tuple[tuple[Any, bool], ...] = (),
-    algorithm: str = "sha256",
+    algorithm: Any = None,
 ) -> bytes:
     """The DER of a CRL; ``window`` is from thisUpdate to nextUpdate, in days from `NOW`."""
     builder = (
@@ -372,8 +373,9 @@ def crl(
         builder = builder.add_revoked_certificate(made.build())
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
-    chosen = {"sha256": hashes.SHA256()}[algorithm]
-    return builder.sign(key(signer or issuer), chosen).public_bytes(DER)
+    own = key(signer or issuer)
+    chosen = None if _is_edwards(own) else algorithm or hashes.SHA256()
+    return builder.sign(own, chosen).public_bytes(DER)
 
 
 def ocsp(
@@ -387,6 +389,7 @@ def ocsp(
     included: tuple[str, ...] = (),
     issuer: str = "ca",
     damaged: bool = False,
+    named_by: Any = None,
 ) -> bytes:
     """The DER of an OCSP response about one certificate; ``damaged`` in its signed part."""
     states = {
@@ -396,7 +399,7 @@ def ocsp(
     }
     revoked = status == "revoked"
     builder = x509_ocsp.OCSPResponseBuilder().add_response(
-        cert(of), cert(issuer), hashes.SHA1(), states[status], at(window[0]), at(window[1]),
+        cert(of), cert(issuer), named_by or hashes.SHA1(), states[status], at(window[0]), at(window[1]),
         at(days) if revoked else None, reason if revoked else None,
     )  # fmt: skip
     builder = builder.responder_id(x509_ocsp.OCSPResponderEncoding.HASH, cert(responder))

@@ -12,6 +12,7 @@ CRL can be asked about the past; what it says is then held against the time that
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
 
 GOOD, REVOKED, UNKNOWN, NOTHING = "good", "revoked", "unknown", "nothing"
 
+# the library's warnings: all that they say is in the reasons
+logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
+
 _SECOND = timedelta(seconds=1)
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+_NAMED_BY = ("sha1", "sha256")  # hashes of issuers in OCSP responses that the library can compare
 _DEEPEST = 3  # signers of CRLs and OCSP responses that have CRLs and OCSP responses themselves
 
 
@@ -140,7 +145,7 @@ class Revocations:
 
     def _sources(self, cert: Any) -> Iterator[Any]:
         yield from (one for one in self._ocsps if one.serial == cert.serial_number)
-        yield from (one for one in self._crls if not one.is_delta)
+        yield from (one for one in self._crls if not one.is_delta and one.is_about(cert))
 
     def _ask(
         self, source: Any, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
@@ -164,6 +169,8 @@ class Revocations:
             return _Statement(UNKNOWN, source.issued, f"{about} {why}")
 
         grade = inquiry.policy.grade_hash(source.hash)
+        if source.kind != "CRL" and source.named_by not in _NAMED_BY:
+            return unknown(f"names certificates by {source.named_by.upper()}: not understood")
         try:
             context = self._authenticate(source, deltas, cert, path, inquiry, moment)
         except (errors.CRLNoMatchesError, errors.OCSPNoMatchesError):
@@ -243,7 +250,7 @@ class Revocations:
         """Whether CRLs that are each for some reasons only say together that it was not revoked."""
         some = [
             one for one in self._crls
-            if one.is_partial and one.speaks_of(cert)
+            if one.is_partial and one.is_about(cert) and one.speaks_of(cert)
             and (one.until is None or inquiry.moment <= one.until)
             and inquiry.policy.accepts(inquiry.policy.grade_hash(one.hash))
         ]  # fmt: skip
