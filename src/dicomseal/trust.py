@@ -76,7 +76,7 @@ class _Window(msgspec.Struct, frozen=True):
     expires: float = math.inf  # on the monotonic clock
 
     def holds(self, moment: datetime) -> bool:
-        if self.expires < time.monotonic():
+        if self.expires != math.inf and self.expires < time.monotonic():
             return False
         return self.first < moment < self.last or self.first == moment == self.last
 
