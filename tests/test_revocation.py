@@ -25,6 +25,8 @@ from dicomseal import TrustStore, revocation_sources
 from dicomseal.policy import DEFAULT
 
 REQUIRE, OFF = DEFAULT.but(revocation="require"), DEFAULT.but(revocation="off")
+ACCEPT, OLD = DEFAULT.but(weak="accept"), DEFAULT.but(weak_hashes=frozenset({"sha1"}))
+SHA1_CRL = pki.over_sha1(pki.crl("ca"), "ca")
 REVOKED, REVOKED_CA, LATER = "REVOKED_NO_POE", "REVOKED_CA_NO_POE", "TRY_LATER"
 FINE_ROOT = pki.crl("root")
 COMPROMISE = frozenset({Why.key_compromise, Why.ca_compromise})
@@ -52,6 +54,7 @@ class Case(NamedTuple):
     of: str = "leaf"
     between: tuple[str, ...] = ("ca",)
     message: str = ""
+    weak: tuple[str, ...] = ()
 
 
 def crls(*entries, issuer="ca", **more):
@@ -60,7 +63,7 @@ def crls(*entries, issuer="ca", **more):
 
 
 def bad(**more):
-    return Case(**{"state": "revoked", **more})
+    return Case(**{"state": "revoked", "sentence": "was revoked at", **more})
 
 
 def open_(**more):
@@ -129,7 +132,8 @@ TABLE = {
     "today's CRL about the past": Case(crls(), days=-50),
     # --- CRLs that are old or new
     "out of date": open_(crls=crls(window=(-9, -2)), sentence="was to be renewed by"),
-    "out of date, if available": open_(crls=crls(window=(-9, -2)), policy=DEFAULT),
+    "out of date, if available": open_(crls=crls(window=(-9, -2)), policy=DEFAULT,
+                                       sentence="was to be renewed by"),
     "out of date, then in date": Case(crls(window=(-9, -2)), days=-3),
     "out of date and listed": bad(crls=crls(LEAF, window=(-4, -2)), reason=REVOKED),
     "an old and a new one": Case((*crls(window=(-9, -2)), pki.crl("ca"))),
@@ -171,8 +175,11 @@ TABLE = {
     "a wrong signature": open_(crls=(FINE_ROOT, pki.crl("ca", signer="other root")),
                                sentence="CRL signature could not be verified"),
     "a wrong signature, if available": open_(
+        sentence="CRL signature could not be verified",
         crls=(FINE_ROOT, pki.crl("ca", signer="other root")), policy=DEFAULT),
-    "listed with a wrong signature": open_(crls=(FINE_ROOT, pki.crl("ca", LEAF, signer="leaf"))),
+    "listed with a wrong signature": open_(
+        sentence="CRL signature could not be verified",
+        crls=(FINE_ROOT, pki.crl("ca", LEAF, signer="leaf"))),
     "a CA that may not sign CRLs": open_(
         crls=crls(issuer="ca without crl sign"), of="below ca without crl sign",
         between=("ca without crl sign",), sentence="not authorized to sign CRLs"),
@@ -185,6 +192,7 @@ TABLE = {
               pki.crl("ca", Entry("ca crl key"), window=(-3, -2))),
         between=("ca", "ca crl key"), sentence="its signer CN=ca was revoked at"),
     "a certificate of that name for other things": open_(
+        sentence="revoked: none of the certificates of that name may sign it and did",
         crls=(FINE_ROOT, pki.crl("ca", signer="no crl signer")), between=("ca", "no crl signer")),
     # --- CRLs about some certificates, for some reasons
     "users only": Case(crls(extensions=(pki.scope(users=True),))),
@@ -201,6 +209,7 @@ TABLE = {
     "all reasons together": Case((*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
                                   pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),)))),
     "all reasons together, one out of date": open_(
+        sentence="do not cover all revocation reasons",
         crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
               pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),), window=(-5, -2)))),
     "unknown critical extension of the CRL": open_(
@@ -239,6 +248,29 @@ TABLE = {
                                 sentence="is about the certificate of CN=leaf"),
     "OCSP out of date": open_(crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", window=(-9, -2)),),
                               sentence="was to be renewed by"),
+    # --- what is signed over a weak hash
+    "a CRL over SHA-1": open_(crls=(FINE_ROOT, SHA1_CRL), policy=DEFAULT,
+                              sentence="is signed over SHA1: too weak for the policy"),
+    "a CRL over SHA-1, accepted": Case((FINE_ROOT, SHA1_CRL), policy=ACCEPT,
+                                       weak=("hash SHA1 signs a CRL",)),
+    "a CRL over SHA-1, merely weak": Case((FINE_ROOT, SHA1_CRL), policy=OLD,
+                                          weak=("hash SHA1 signs a CRL",)),
+    "a CRL over SHA-1, and a stronger one": Case((FINE_ROOT, SHA1_CRL, pki.crl("ca")),
+                                                 policy=ACCEPT),
+    "listed in a CRL over SHA-1": open_(
+        crls=(FINE_ROOT, pki.over_sha1(pki.crl("ca", LEAF), "ca")), policy=DEFAULT,
+        sentence="is signed over SHA1: too weak for the policy"),
+    "listed in a CRL over SHA-1, accepted": bad(
+        crls=(FINE_ROOT, pki.over_sha1(pki.crl("ca", LEAF), "ca")), policy=ACCEPT,
+        reason=REVOKED),
+    # --- distribution points
+    "the distribution point of the certificate": Case(
+        crls(extensions=(pki.scope(at="http://clinic.example/1.crl"),)), of="with a point"),
+    "another distribution point": open_(
+        crls=crls(extensions=(pki.scope(at="http://clinic.example/1.crl"),)),
+        of="with another point", sentence="is about the certificate of CN=with another point"),
+    "a whole CRL, whatever the distribution point": Case(crls(), of="with a point"),
+    # --- more of OCSP
     "OCSP that names it by SHA-256": Case(
         (FINE_ROOT,), (pki.ocsp("leaf", named_by=hashes.SHA256()),)),
     "OCSP that names it by SHA-384": open_(
@@ -267,6 +299,7 @@ TABLE = {
                                            included=("no responder",)),),
         sentence="signed by an unauthorized certificate"),
     "a responder that expired": open_(
+        sentence="signing certificate could not be validated",
         crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", responder="old responder",
                                            included=("old responder",)),)),
     "a responder younger than the time that counts": Case(
@@ -304,8 +337,11 @@ def test_table(case):
         answer
     )
     assert answer.trust == ("trusted" if case.reason is None else "untrusted")
+    assert bool(case.sentence) == bool(case.reason)
     assert case.sentence in (answer.reason.message if answer.reason else "")
+    assert len(answer.messages) == bool(case.message)
     assert case.message in " ".join(answer.messages)
+    assert answer.weak == case.weak
     again = made.judge(pki.cert(case.of), pki.at(case.days))
     assert again == answer
 
@@ -362,7 +398,9 @@ def test_the_short_form_is_no_way_around_the_signature():
 
 def test_a_folder_full_of_other_authorities_crls():
     """They cost nothing, and say nothing: each is left out by its issuer's name."""
-    others = [name for name, row in pki.TABLE.items() if row.ca and row.issuer != name]
+    others = [
+        name for name, row in pki.TABLE.items() if row.ca and row.issuer != name and not row.subject
+    ]
     asked = []
     made, _ = judge(Case(crls() + tuple(pki.crl(name) for name in others if name != "ca")))
     ask = made.revocations._ask

@@ -195,7 +195,7 @@ class Revocations:
             errors.CRLValidationIndeterminateError,
             errors.OCSPValidationIndeterminateError,
         ) as e:
-            why = "; ".join(str(failure[0]) for failure in e.failures) or sentence(e)
+            why = "; ".join(_plain(str(failure[0])) for failure in e.failures) or sentence(e)
             return unknown(f"does not tell whether {name} was revoked: {why}")
         except (errors.CRLValidationError, errors.OCSPValidationError) as error:
             return unknown(f"does not tell whether {name} was revoked: {sentence(error)}")
@@ -331,6 +331,14 @@ class Inquiry:
         for cert in _authorities(path).values():
             made.record_validation(cert, path)  # type: ignore[no-untyped-call]
         return made
+
+
+def _plain(text: str) -> str:
+    """What the library says, without the end of it that may be empty."""
+    text = " ".join(text.split()).rstrip(". ")
+    if text == "Unable to determine CRL trust status":
+        return "none of the certificates of that name may sign it and did"
+    return text
 
 
 def _authorities(path: Any) -> dict[bytes, Any]:
