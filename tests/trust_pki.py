@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -92,18 +93,31 @@ def _of_version_1(made: x509.Certificate, signer: Any) -> x509.Certificate:
     """The same without extensions, which cryptography does not make."""
     plain = asn1.Certificate.load(made.public_bytes(DER))
     fields = plain["tbs_certificate"]
-    kept = (
-        "serial_number",
-        "signature",
-        "issuer",
-        "validity",
-        "subject",
-        "subject_public_key_info",
+    kept = ("serial_number", "signature", "issuer", "validity", "subject",
+            "subject_public_key_info")  # fmt: skip
+    plain["tbs_certificate"] = asn1.TbsCertificate(
+        {name: fields[name] for name in kept} | {"version": "v1"}
     )
-    changed = asn1.TbsCertificate({key: fields[key] for key in kept} | {"version": "v1"})
-    plain["tbs_certificate"] = changed
-    plain["signature_value"] = signer.sign(changed.dump(), ec.ECDSA(hashes.SHA256()))
-    return x509.load_der_x509_certificate(plain.dump(force=True))
+    return x509.load_der_x509_certificate(_signed_anew(plain, signer))
+
+
+def _signed_anew(made: asn1.Certificate, signer: Any) -> bytes:
+    signed = made["tbs_certificate"].dump(force=True)
+    made["signature_value"] = signer.sign(signed, ec.ECDSA(hashes.SHA256()))
+    data: bytes = made.dump(force=True)
+    return data
+
+
+def changed(of: str, change: Callable[[Any], None]) -> bytes:
+    """The DER of a certificate that no decent authority issues, signed by its EC issuer.
+
+    Args:
+        of: a name in the table.
+        change: gets it as an `asn1crypto.x509.Certificate`.
+    """
+    made = asn1.Certificate.load(der(of))
+    change(made)
+    return _signed_anew(made, key(TABLE[of].issuer))
 
 
 def _is_edwards(signer: Any) -> bool:

@@ -67,6 +67,7 @@ class Judge:
         """The decision."""
         self._note(self.leaf)
         try:
+            chain.check_extensions(self.leaf)
             if self.purpose == TIME_STAMPING:
                 chain.check_time_stamping(self.leaf)
             else:
