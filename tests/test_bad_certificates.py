@@ -28,6 +28,11 @@ def with_parameters(made):
         algorithm["parameters"] = core.Null()
 
 
+def strange_algorithm(made):
+    for algorithm in (made["tbs_certificate"]["signature"], made["signature_algorithm"]):
+        algorithm["algorithm"] = "1.2.3.4.5"
+
+
 def version_2(made):
     made["tbs_certificate"]["version"] = 1
 
@@ -111,3 +116,11 @@ def test_an_extension_that_is_there_twice():
     answer = TrustStore(pki.certs("root")).judge(pki.cert("leaf"), others=[ca])
     assert (answer.trust, answer.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
     assert "CN=ca has the extension 2.5.29.19 twice" in answer.reason.message
+
+
+def test_an_algorithm_that_nobody_knows():
+    der = pki.changed("leaf", strange_algorithm)
+    for store in (STORE, STORE.but(weak="accept")):
+        answer = store.judge(der)
+        assert (answer.trust, answer.reason.code) == ("untrusted", "CRYPTO_CONSTRAINTS_FAILURE")
+        assert "the algorithm 1.2.3.4.5, which signs the cert" in answer.reason.message

@@ -111,6 +111,8 @@ TABLE = {
                                  policy=LAX_STRICT),
     "non-repudiation": Case("non-repudiation", policy=LAX_STRICT),
     "encipherment only": Case("encipherment", RULES, "is for key encipherment, not for signatures"),
+    "encipherment only, nothing asked for": Case(
+        "encipherment", policy=DEFAULT.but(key_usages=frozenset())),
     "a CA's own key": Case("signing ca"),
     "server": Case("server"),
     "server, strict": Case("server", RULES, "is for server auth, which the policy does not accept",
@@ -173,6 +175,13 @@ TABLE = {
     "SHA-1 of a CA": Case("below sha1 ca", CRYPTO, "certificate of CN=sha1 ca, is too weak"),
     "SHA-1 of a CA accepted": Case("below sha1 ca", policy=ACCEPT,
                                    weak=("hash SHA1 signs CN=sha1 ca",)),
+    "an anchor's own signature is believed by nobody": Case(
+        "below sha1 root", anchors=("sha1 root",), policy=REJECT),
+    "RSA 1024 of an anchor": Case("below small root", anchors=("small root",), weak=(
+        "a key RSA 1024 signs CN=below small root",)),
+    "RSA 1024 of an anchor, rejected": Case(
+        "below small root", CRYPTO, "a key RSA 1024, which signs the certificate of CN=below small",
+        anchors=("small root",), policy=REJECT),
     "MD5": Case("md5", CRYPTO, "the hash MD5, which signs the certificate of CN=md5, is too weak"),
     "MD5 accepted": Case("md5", policy=ACCEPT, weak=("hash MD5 signs CN=md5",)),
     "RSA 1024": Case("small"),  # its own key: in the report of the signature
@@ -253,7 +262,7 @@ def test_the_same_key_in_another_certificate_is_not_a_trusted_certificate():
 
 TSA = {
     "tsa": None, "tsa not critical": RULES, "tsa and more": RULES, "tsa without": RULES,
-    "leaf": RULES,
+    "leaf": RULES, "tsa for other things": RULES, "tsa without usage": None,
 }  # fmt: skip
 
 
@@ -262,6 +271,8 @@ def test_timestamp_authorities(of, reason):
     made = store("root", tsa=pki.certs("tsa root"))
     answer = made.judge(pki.cert(of), purpose=TIME_STAMPING)
     assert (answer.reason and answer.reason.code) == reason
+    if reason:
+        assert f"the certificate of CN={of} is " in answer.reason.message
 
 
 def test_a_signer_that_is_trusted_directly_is_no_timestamp_authority():

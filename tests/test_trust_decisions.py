@@ -111,6 +111,16 @@ def test_a_directly_trusted_signer_expires():
         assert made.judge(pki.cert("old modality"), pki.at(days)).trust == trust
 
 
+def test_the_bounds_of_what_the_library_does_not_judge_are_inclusive():
+    cert = pki.cert("old modality")
+    first, last = cert.not_valid_before_utc, cert.not_valid_after_utc
+    second = timedelta(seconds=1)
+    for made in (TrustStore([], signers=[cert]), TrustStore([cert])):
+        for moment, trust in ((first - second, "untrusted"), (first, "trusted"),
+                              (last, "trusted"), (last + second, "untrusted")):  # fmt: skip
+            assert made.judge(cert, moment).trust == trust
+
+
 def test_an_anchor_expires_where_that_counts():
     for policy, trust in ((DEFAULT, "trusted"), (DEFAULT.but(anchor_dates=True), "untrusted")):
         made = store("expired root", policy=policy)

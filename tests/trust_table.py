@@ -277,6 +277,10 @@ TABLE = {
     "md5": Row("rsa ca", hash="md5"),  # there is no ECDSA over MD5
     "sha1 ca": _authority(hash="sha1"),
     "below sha1 ca": Row("sha1 ca"),
+    "sha1 root": _authority("sha1 root", hash="sha1"),
+    "below sha1 root": Row("sha1 root"),
+    "small root": _authority("small root", key="RSA 1024"),
+    "below small root": Row("small root"),
     "small": Row("ca", key="RSA 1024"),
     "small ec": Row("ca", key="EC 192"),
     "rsa": Row("ca", key="RSA 2048"),
@@ -304,6 +308,8 @@ TABLE = {
     "tsa not critical": Row("tsa root", extended="time"),
     "tsa and more": Row("tsa root", extended="critical time email"),
     "tsa without": Row("tsa root"),
+    "tsa for other things": Row("tsa root", extended="critical time", usages="key_encipherment"),
+    "tsa without usage": Row("tsa root", extended="critical time", usages=""),
     # of docs/trust.md
     "Hospital CA": _authority("Hospital CA", key="RSA 2048"),
     "CT 1": Row("Hospital CA", key="RSA 2048"),
