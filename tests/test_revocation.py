@@ -26,6 +26,7 @@ from dicomseal.policy import DEFAULT
 
 REQUIRE, OFF = DEFAULT.but(revocation="require"), DEFAULT.but(revocation="off")
 ACCEPT, OLD = DEFAULT.but(weak="accept"), DEFAULT.but(weak_hashes=frozenset({"sha1"}))
+ENDLESS = pki.without_next_update(pki.crl("ca"), "ca")
 SHA1_CRL = pki.over_sha1(pki.crl("ca"), "ca")
 REVOKED, REVOKED_CA, LATER = "REVOKED_NO_POE", "REVOKED_CA_NO_POE", "TRY_LATER"
 FINE_ROOT = pki.crl("root")
@@ -136,6 +137,10 @@ TABLE = {
                                        sentence="was to be renewed by"),
     "out of date, then in date": Case(crls(window=(-9, -2)), days=-3),
     "out of date and listed": bad(crls=crls(LEAF, window=(-4, -2)), reason=REVOKED),
+    "without nextUpdate": open_(crls=(FINE_ROOT, ENDLESS), sentence="was to be renewed by"),
+    "without nextUpdate, when it was issued": Case((FINE_ROOT, ENDLESS), days=-1 + 1 / 96),
+    "without nextUpdate, and listed": bad(
+        crls=(FINE_ROOT, pki.without_next_update(pki.crl("ca", LEAF), "ca")), reason=REVOKED),
     "an old and a new one": Case((*crls(window=(-9, -2)), pki.crl("ca"))),
     "listed in the old one only": bad(crls=(*crls(LEAF, window=(-4, -2)), pki.crl("ca")),
                                       reason=REVOKED),
@@ -346,13 +351,15 @@ def test_table(case):
     assert again == answer
 
 
-@pytest.mark.parametrize("name", ["not listed", "listed", "out of date", "OCSP good", "on hold"])
+@pytest.mark.parametrize(
+    "name", ["not listed", "listed", "out of date", "OCSP good", "on hold", "without nextUpdate"]
+)
 def test_what_is_remembered_is_what_a_new_store_says(name):
     """At every moment, however the moments are mixed."""
     case = TABLE[name]
     made, _ = judge(case)
     second = 1 / 86400
-    bounds = (-100, -9, -5, -2, -1, 0, 7, 100)
+    bounds = (-100, -9, -5, -2, -1, -1 + 1 / 48, 0, 7, 100)
     moments = [bound + step for bound in bounds for step in (-second, 0, second, 0.3)]
     for days in moments + moments[::-1]:
         _, fresh = judge(case._replace(days=days))

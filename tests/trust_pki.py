@@ -263,6 +263,17 @@ def scope(
     ), True
 
 
+def without_next_update(der: bytes, signer: str) -> bytes:
+    """A CRL by an EC key without nextUpdate, which RFC 5280 does not allow."""
+    made = asn1_crl.CertificateList.load(der)
+    fields = made["tbs_cert_list"]
+    del fields["next_update"]
+    signed = fields.dump(force=True)
+    made["signature"] = key(signer).sign(signed, ec.ECDSA(hashes.SHA256()))
+    data: bytes = made.dump(force=True)
+    return data
+
+
 def over_sha1(der: bytes, signer: str) -> bytes:
     """A CRL by an EC key, signed anew over SHA-1, which cryptography does not make."""
     made = asn1_crl.CertificateList.load(der)
@@ -271,4 +282,5 @@ def over_sha1(der: bytes, signer: str) -> bytes:
     made["signature_algorithm"] = algorithm
     signed = made["tbs_cert_list"].dump(force=True)
     made["signature"] = key(signer).sign(signed, ec.ECDSA(hashes.SHA1()))
-    return made.dump(force=True)
+    data: bytes = made.dump(force=True)
+    return data

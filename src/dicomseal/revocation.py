@@ -158,12 +158,10 @@ class Revocations:
         about = f"the {source.kind} of {source.issued.isoformat()}"
         name = subject_of(cert)
         newest = max([source.issued, *(one.issued for one in deltas)])
-        moment = max(inquiry.moment, newest)
-        stale = source.until is not None and inquiry.moment > source.until
-        if source.until is not None:
-            moment = min(moment, source.until)
+        moment = min(max(inquiry.moment, newest), source.until)
+        stale = inquiry.moment > source.until
         inquiry.moments |= {one.issued for one in (source, *deltas)}
-        inquiry.moments |= {one.until for one in (source, *deltas) if one.until is not None}
+        inquiry.moments |= {one.until for one in (source, *deltas)}
 
         def unknown(why: str) -> _Statement:
             return _Statement(UNKNOWN, source.issued, f"{about} {why}")
@@ -205,7 +203,7 @@ class Revocations:
                 return unknown(why)
         if not inquiry.policy.accepts(grade):
             return unknown(f"is signed over {source.hash.upper()}: too weak for the policy")
-        if stale and source.until is not None:
+        if stale:
             return unknown(
                 f"was to be renewed by {source.until.isoformat()}, and does not tell whether "
                 f"{name} was revoked until the time that counts"
@@ -251,7 +249,7 @@ class Revocations:
         some = [
             one for one in self._crls
             if one.is_partial and one.is_about(cert) and one.speaks_of(cert)
-            and (one.until is None or inquiry.moment <= one.until)
+            and inquiry.moment <= one.until
             and inquiry.policy.accepts(inquiry.policy.grade_hash(one.hash))
         ]  # fmt: skip
         if len(some) < 2:

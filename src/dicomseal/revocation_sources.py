@@ -10,6 +10,8 @@ from cryptography import x509
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
+# Without nextUpdate newer information is always to be had (RFC 6960 Section 2.4; RFC 5280 does not
+# allow it at all): the library gives it half an hour.
 _HALF_AN_HOUR = timedelta(minutes=30)
 
 
@@ -45,7 +47,7 @@ class Crl:
         self.asn1 = crl.CertificateList.load(der)
         tbs = self.asn1["tbs_cert_list"]
         self.issued: datetime = tbs["this_update"].native
-        self.until: datetime | None = tbs["next_update"].native
+        self.until: datetime = tbs["next_update"].native or self.issued + _HALF_AN_HOUR
         self.issuer = self.asn1.issuer
         self._name = self.issuer.hashable
         self.is_delta = self.asn1.delta_crl_indicator_value is not None
@@ -137,9 +139,7 @@ class Ocsp:
         single: Any = container.extract_single_response()
         basic: Any = container.extract_basic_ocsp_response()
         self.issued: datetime = single["this_update"].native
-        # without nextUpdate newer information is always to be had (RFC 6960 Section 2.4); the
-        # library gives it half an hour
-        self.until: datetime | None = single["next_update"].native or self.issued + _HALF_AN_HOUR
+        self.until: datetime = single["next_update"].native or self.issued + _HALF_AN_HOUR
         self.serial = single["cert_id"]["serial_number"].native
         self.certificates = list(basic["certs"]) if basic["certs"] else []
         self.hash = _hash_of(basic["signature_algorithm"])
