@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import warnings
+
 import pki as signers
 import pydicom
 import pytest
@@ -96,6 +99,16 @@ def test_serial_numbers_that_are_not_positive(number):
     (note,) = certificate.parse(der).notes
     assert note.startswith("the certificate is odd: Parsed a serial number which wasn't positive")
     assert "cryptography" not in note
+
+
+def test_a_store_with_such_a_number_travels_and_changes_without_a_word(tmp_path):
+    path = tmp_path / "odd.cer"
+    path.write_bytes(pki.changed("ca", serial(-1)))
+    made = TrustStore.from_files(path, intermediates=[path], tsa=[path], signers=[path])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for other in (pickle.loads(pickle.dumps(made)), made.but(weak="reject")):
+            assert other.judge(pki.cert("leaf")).trust == "trusted"
 
 
 def test_valid_for_no_time_at_all():

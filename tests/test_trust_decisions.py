@@ -92,6 +92,15 @@ def test_a_store_travels_to_workers():
     assert again.judge(pki.cert("modality")).trust == "trusted"
 
 
+def test_another_policy_for_the_same_store_reads_no_crl_again(monkeypatch):
+    made = store("root", crls=[pki.crl("ca"), pki.crl("root")])
+    assert made.judge(pki.cert("leaf")).revocation == "good"
+    monkeypatch.setattr("dicomseal.revocation.Crl", None)
+    monkeypatch.setattr("dicomseal.chain.Pool", None)
+    assert made.but(weak="reject").judge(pki.cert("leaf")).revocation == "good"
+    assert made.but(revocation="off").judge(pki.cert("leaf")).revocation == "not_checked"
+
+
 def test_another_policy_for_the_same_store():
     made = store("root")
     strict = made.but(weak="reject")
