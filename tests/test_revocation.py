@@ -23,6 +23,7 @@ from trust_pki import Entry
 
 from dicomseal import TrustStore, revocation_sources
 from dicomseal.policy import DEFAULT
+from dicomseal.trust import TIME_STAMPING
 
 REQUIRE, OFF = DEFAULT.but(revocation="require"), DEFAULT.but(revocation="off")
 ACCEPT, OLD = DEFAULT.but(weak="accept"), DEFAULT.but(weak_hashes=frozenset({"sha1"}))
@@ -174,6 +175,10 @@ TABLE = {
     "a base that could have a delta": Case(crls(extensions=BASE)),
     "listed in the delta": bad(
         crls=(*crls(extensions=BASE), pki.crl("ca", LEAF, extensions=DELTA)), reason=REVOKED),
+    "listed in the delta, later": Case(
+        (*crls(extensions=BASE), pki.crl("ca", LEAF, extensions=DELTA)), days=-6),
+    "a delta, about the past": Case(
+        (*crls(extensions=BASE, window=(-4, 5)), pki.crl("ca", extensions=DELTA)), days=-50),
     "a delta alone": open_(crls=(FINE_ROOT, pki.crl("ca", extensions=DELTA)),
                            sentence="is about the certificate of CN=leaf"),
     # --- who signed it
@@ -213,6 +218,21 @@ TABLE = {
                   extensions=(pki.scope(reasons=COMPROMISE),)), reason=REVOKED),
     "all reasons together": Case((*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
                                   pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),)))),
+    "all reasons together, about the past": Case(
+        (*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+         pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),))), days=-50),
+    "all reasons together, listed in one": bad(
+        crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", Entry("leaf", -5, Why.superseded),
+                      extensions=(pki.scope(reasons=OTHERS),))), reason=REVOKED),
+    "twice the same reasons": open_(
+        sentence="do not cover all revocation reasons",
+        crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", extensions=(pki.scope(reasons=COMPROMISE),)))),
+    "all reasons together, one forged": open_(
+        sentence="does not tell whether CN=leaf was revoked",
+        crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),), signer="other root"))),
     "all reasons together, one out of date": open_(
         sentence="do not cover all revocation reasons",
         crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
@@ -293,6 +313,8 @@ TABLE = {
     "OCSP unusable, CRL good": Case(crls(), (pki.ocsp("leaf", window=(-9, -2)),)),
     "a responder": Case((FINE_ROOT,), (pki.ocsp("leaf", responder="responder",
                                                 included=("responder",)),)),
+    "a responder for some days": Case((FINE_ROOT,), (pki.ocsp(
+        "leaf", responder="short responder", included=("short responder",)),)),
     "a responder, revoked": bad(
         crls=(FINE_ROOT,), reason=REVOKED,
         ocsps=(pki.ocsp("leaf", "revoked", "responder", included=("responder",)),)),
@@ -359,7 +381,7 @@ def test_what_is_remembered_is_what_a_new_store_says(name):
     case = TABLE[name]
     made, _ = judge(case)
     second = 1 / 86400
-    bounds = (-100, -9, -5, -2, -1, -1 + 1 / 48, 0, 7, 100)
+    bounds = (-100, -9, -5, -2, -1, -1 + 1 / 48, 0, 3, 7, 100)
     moments = [bound + step for bound in bounds for step in (-second, 0, second, 0.3)]
     for days in moments + moments[::-1]:
         _, fresh = judge(case._replace(days=days))
@@ -427,3 +449,17 @@ def test_what_the_library_warns_of_stays_in_the_report():
     done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)],
                           capture_output=True, text=True)  # fmt: skip
     assert (done.stdout.strip(), done.stderr) == (LATER, "")
+
+
+def test_the_authority_of_a_timestamp_authority_is_judged_as_any_other():
+    """What ends all timestamps is the revocation of who made them (RFC 3161 Section 4)."""
+    own, above = Entry("tsa below"), Entry("tsa ca")
+    for entries, days, reason in (
+        (((above,), ()), -6, None), (((above,), ()), -4, REVOKED_CA),
+        (((), (own,)), -6, REVOKED), (((), ()), -6, None),
+    ):  # fmt: skip
+        some = [pki.crl("tsa root", *entries[0]), pki.crl("tsa ca", *entries[1])]
+        made = TrustStore(pki.certs("root"), pki.certs("tsa ca"), tsa=pki.certs("tsa root"),
+                          crls=some, policy=REQUIRE)  # fmt: skip
+        answer = made.judge(pki.cert("tsa below"), pki.at(days), purpose=TIME_STAMPING)
+        assert (answer.reason and answer.reason.code) == reason

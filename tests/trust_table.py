@@ -310,6 +310,8 @@ TABLE = {
     "tsa without": Row("tsa root"),
     "tsa for other things": Row("tsa root", extended="critical time", usages="key_encipherment"),
     "tsa without usage": Row("tsa root", extended="critical time", usages=""),
+    "tsa ca": _authority("tsa root"),
+    "tsa below": Row("tsa ca", extended="critical time"),
     # of docs/trust.md
     "Hospital CA": _authority("Hospital CA", key="RSA 2048"),
     "CT 1": Row("Hospital CA", key="RSA 2048"),
@@ -330,4 +332,5 @@ TABLE = {
     "no responder": Row("ca"),
     "old responder": Row("ca", extended="ocsp", extra=(NO_CHECK,), days=(-300, -10)),
     "young responder": Row("ca", extended="ocsp", extra=(NO_CHECK,), days=(-2, 20)),
+    "short responder": Row("ca", extended="ocsp", extra=(NO_CHECK,), days=(-2, 3)),
 }  # fmt: skip

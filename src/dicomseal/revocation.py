@@ -299,7 +299,7 @@ class Inquiry:
 
     def __init__(
         self, pool: Pool, moment: datetime, policy: Policy, moments: set[datetime],
-        time_stamping: bool = False,
+        time_stamping: bool,
     ) -> None:  # fmt: skip
         self.pool, self.moment, self.policy, self.moments = pool, moment, policy, moments
         self.trouble: tuple[str, ...] = ()
