@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pki
 import pytest
 
-from dicomseal import TrustStore, sign_file, verify
+from dicomseal import TrustStore, sign_file, signature_trust, verify
 from dicomseal.counted_time import oddities, time_that_counts
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -148,3 +148,14 @@ def test_not_judged(make):
         (signature,) = verify(data, **options).signatures
         assert (signature.judged_at, signature.judged_by) == (None, None)
         assert signature.revocation == "not_checked"
+
+
+def test_how_the_time_is_written():
+    """As isoformat() does, which takes several times as long."""
+    zones = (UTC, timezone(timedelta(0)), timezone(timedelta(hours=-9, minutes=-30)),
+             timezone(timedelta(minutes=1, seconds=1)))  # fmt: skip
+    for zone in zones:
+        for micro in (0, 1, 10, 123_000, 999_999):
+            for year in (1, 1970, 2026, 9999):
+                moment = datetime(year, 6, 1, 23, 59, 0, micro, tzinfo=zone)
+                assert signature_trust._iso(moment) == moment.isoformat()

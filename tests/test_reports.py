@@ -14,7 +14,7 @@ from dicomseal.report import ObjectReport, SignatureReport
 
 SOURCE = Path(dicomseal.__file__).parent
 TEXT = (Path(__file__).parents[1] / "docs" / "reports.md").read_text("utf-8")
-# ETSI EN 319 102-1 V1.3.1, tables 5 and 6
+# ETSI EN 319 102-1, what tables 5 and 6 list; GENERIC in V1.1.1 only, later CUSTOM stands there
 ETSI = {
     "FORMAT_FAILURE", "HASH_FAILURE", "SIG_CRYPTO_FAILURE", "REVOKED", "EXPIRED", "NOT_YET_VALID",
     "SIG_CONSTRAINTS_FAILURE", "CHAIN_CONSTRAINTS_FAILURE", "CERTIFICATE_CHAIN_GENERAL_FAILURE",

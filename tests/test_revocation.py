@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import trust_pki as pki
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import (
     CRLNumber,
     DeltaCRLIndicator,
@@ -19,8 +23,12 @@ from trust_pki import Entry
 
 from dicomseal import TrustStore, revocation_sources
 from dicomseal.policy import DEFAULT
+from dicomseal.trust import TIME_STAMPING
 
 REQUIRE, OFF = DEFAULT.but(revocation="require"), DEFAULT.but(revocation="off")
+ACCEPT, OLD = DEFAULT.but(weak="accept"), DEFAULT.but(weak_hashes=frozenset({"sha1"}))
+ENDLESS = pki.without_next_update(pki.crl("ca"), "ca")
+SHA1_CRL = pki.over_sha1(pki.crl("ca"), "ca")
 REVOKED, REVOKED_CA, LATER = "REVOKED_NO_POE", "REVOKED_CA_NO_POE", "TRY_LATER"
 FINE_ROOT = pki.crl("root")
 COMPROMISE = frozenset({Why.key_compromise, Why.ca_compromise})
@@ -48,6 +56,7 @@ class Case(NamedTuple):
     of: str = "leaf"
     between: tuple[str, ...] = ("ca",)
     message: str = ""
+    weak: tuple[str, ...] = ()
 
 
 def crls(*entries, issuer="ca", **more):
@@ -56,7 +65,7 @@ def crls(*entries, issuer="ca", **more):
 
 
 def bad(**more):
-    return Case(**{"state": "revoked", **more})
+    return Case(**{"state": "revoked", "sentence": "was revoked at", **more})
 
 
 def open_(**more):
@@ -78,6 +87,28 @@ TABLE = {
                                sentence="is about the certificate of CN=leaf"),
     "CRL of another CA, if available": Case((pki.crl("other root"),), policy=DEFAULT,
                                             state="not_checked"),
+    # --- CRLs by others whom the same authority certified: they speak for themselves alone
+    "a sub-CA's CRL": open_(crls=(pki.crl("ca"),), of="direct",
+                            sentence="is about the certificate of CN=direct"),
+    "a sub-CA's CRL, if available": Case((pki.crl("ca"),), of="direct", policy=DEFAULT,
+                                         state="not_checked"),
+    "listed by a sub-CA": Case((pki.crl("ca", Entry("direct")),), of="direct", policy=DEFAULT,
+                               state="not_checked"),
+    "the CRL of a sub-CA that expired": Case(
+        (pki.crl("expired ca"),), of="direct", between=("expired ca",), policy=DEFAULT,
+        state="not_checked"),
+    "any signer's CRL": open_(crls=(FINE_ROOT, pki.crl("no usage")), between=("ca", "no usage"),
+                              sentence="is about the certificate of CN=leaf"),
+    "any signer's indirect CRL": open_(
+        crls=(FINE_ROOT, pki.crl("no usage", extensions=(pki.scope(indirect=True),))),
+        between=("ca", "no usage"), sentence="is about the certificate of CN=leaf"),
+    "the indirect CRL of one who may sign CRLs": open_(
+        crls=(FINE_ROOT, pki.crl("crl signer", extensions=(pki.scope(indirect=True),))),
+        between=("ca", "crl signer"), sentence="is about the certificate of CN=leaf"),
+    "a sub-CA's CRLs, all reasons together": open_(
+        crls=(pki.crl("ca", extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),))),
+        of="direct", sentence="is about the certificate of CN=direct"),
     # --- CRLs: no extension of the certificate points at them
     "not listed": Case(crls()),
     "not listed, if available": Case(crls(), policy=DEFAULT),
@@ -103,9 +134,14 @@ TABLE = {
     "today's CRL about the past": Case(crls(), days=-50),
     # --- CRLs that are old or new
     "out of date": open_(crls=crls(window=(-9, -2)), sentence="was to be renewed by"),
-    "out of date, if available": open_(crls=crls(window=(-9, -2)), policy=DEFAULT),
+    "out of date, if available": open_(crls=crls(window=(-9, -2)), policy=DEFAULT,
+                                       sentence="was to be renewed by"),
     "out of date, then in date": Case(crls(window=(-9, -2)), days=-3),
     "out of date and listed": bad(crls=crls(LEAF, window=(-4, -2)), reason=REVOKED),
+    "without nextUpdate": open_(crls=(FINE_ROOT, ENDLESS), sentence="was to be renewed by"),
+    "without nextUpdate, when it was issued": Case((FINE_ROOT, ENDLESS), days=-1 + 1 / 96),
+    "without nextUpdate, and listed": bad(
+        crls=(FINE_ROOT, pki.without_next_update(pki.crl("ca", LEAF), "ca")), reason=REVOKED),
     "an old and a new one": Case((*crls(window=(-9, -2)), pki.crl("ca"))),
     "listed in the old one only": bad(crls=(*crls(LEAF, window=(-4, -2)), pki.crl("ca")),
                                       reason=REVOKED),
@@ -139,14 +175,21 @@ TABLE = {
     "a base that could have a delta": Case(crls(extensions=BASE)),
     "listed in the delta": bad(
         crls=(*crls(extensions=BASE), pki.crl("ca", LEAF, extensions=DELTA)), reason=REVOKED),
+    "listed in the delta, later": Case(
+        (*crls(extensions=BASE), pki.crl("ca", LEAF, extensions=DELTA)), days=-6),
+    "a delta, about the past": Case(
+        (*crls(extensions=BASE, window=(-4, 5)), pki.crl("ca", extensions=DELTA)), days=-50),
     "a delta alone": open_(crls=(FINE_ROOT, pki.crl("ca", extensions=DELTA)),
                            sentence="is about the certificate of CN=leaf"),
     # --- who signed it
     "a wrong signature": open_(crls=(FINE_ROOT, pki.crl("ca", signer="other root")),
                                sentence="CRL signature could not be verified"),
     "a wrong signature, if available": open_(
+        sentence="CRL signature could not be verified",
         crls=(FINE_ROOT, pki.crl("ca", signer="other root")), policy=DEFAULT),
-    "listed with a wrong signature": open_(crls=(FINE_ROOT, pki.crl("ca", LEAF, signer="leaf"))),
+    "listed with a wrong signature": open_(
+        sentence="CRL signature could not be verified",
+        crls=(FINE_ROOT, pki.crl("ca", LEAF, signer="leaf"))),
     "a CA that may not sign CRLs": open_(
         crls=crls(issuer="ca without crl sign"), of="below ca without crl sign",
         between=("ca without crl sign",), sentence="not authorized to sign CRLs"),
@@ -159,6 +202,7 @@ TABLE = {
               pki.crl("ca", Entry("ca crl key"), window=(-3, -2))),
         between=("ca", "ca crl key"), sentence="its signer CN=ca was revoked at"),
     "a certificate of that name for other things": open_(
+        sentence="revoked: none of the certificates of that name may sign it and did",
         crls=(FINE_ROOT, pki.crl("ca", signer="no crl signer")), between=("ca", "no crl signer")),
     # --- CRLs about some certificates, for some reasons
     "users only": Case(crls(extensions=(pki.scope(users=True),))),
@@ -174,7 +218,23 @@ TABLE = {
                   extensions=(pki.scope(reasons=COMPROMISE),)), reason=REVOKED),
     "all reasons together": Case((*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
                                   pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),)))),
+    "all reasons together, about the past": Case(
+        (*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+         pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),))), days=-50),
+    "all reasons together, listed in one": bad(
+        crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", Entry("leaf", -5, Why.superseded),
+                      extensions=(pki.scope(reasons=OTHERS),))), reason=REVOKED),
+    "twice the same reasons": open_(
+        sentence="do not cover all revocation reasons",
+        crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", extensions=(pki.scope(reasons=COMPROMISE),)))),
+    "all reasons together, one forged": open_(
+        sentence="does not tell whether CN=leaf was revoked",
+        crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),), signer="other root"))),
     "all reasons together, one out of date": open_(
+        sentence="do not cover all revocation reasons",
         crls=(*crls(extensions=(pki.scope(reasons=COMPROMISE),)),
               pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),), window=(-5, -2)))),
     "unknown critical extension of the CRL": open_(
@@ -213,6 +273,36 @@ TABLE = {
                                 sentence="is about the certificate of CN=leaf"),
     "OCSP out of date": open_(crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", window=(-9, -2)),),
                               sentence="was to be renewed by"),
+    # --- what is signed over a weak hash
+    "a CRL over SHA-1": open_(crls=(FINE_ROOT, SHA1_CRL), policy=DEFAULT,
+                              sentence="is signed over SHA1: too weak for the policy"),
+    "a CRL over SHA-1, accepted": Case((FINE_ROOT, SHA1_CRL), policy=ACCEPT,
+                                       weak=("hash SHA1 signs a CRL",)),
+    "a CRL over SHA-1, merely weak": Case((FINE_ROOT, SHA1_CRL), policy=OLD,
+                                          weak=("hash SHA1 signs a CRL",)),
+    "a CRL over SHA-1, and a stronger one": Case((FINE_ROOT, SHA1_CRL, pki.crl("ca")),
+                                                 policy=ACCEPT),
+    "listed in a CRL over SHA-1": open_(
+        crls=(FINE_ROOT, pki.over_sha1(pki.crl("ca", LEAF), "ca")), policy=DEFAULT,
+        sentence="is signed over SHA1: too weak for the policy"),
+    "listed in a CRL over SHA-1, accepted": bad(
+        crls=(FINE_ROOT, pki.over_sha1(pki.crl("ca", LEAF), "ca")), policy=ACCEPT,
+        reason=REVOKED),
+    # --- distribution points
+    "the distribution point of the certificate": Case(
+        crls(extensions=(pki.scope(at="http://clinic.example/1.crl"),)), of="with a point"),
+    "another distribution point": open_(
+        crls=crls(extensions=(pki.scope(at="http://clinic.example/1.crl"),)),
+        of="with another point", sentence="is about the certificate of CN=with another point"),
+    "a whole CRL, whatever the distribution point": Case(crls(), of="with a point"),
+    # --- more of OCSP
+    "OCSP that names it by SHA-256": Case(
+        (FINE_ROOT,), (pki.ocsp("leaf", named_by=hashes.SHA256()),)),
+    "OCSP that names it by SHA-384": open_(
+        crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", named_by=hashes.SHA384()),),
+        sentence="names certificates by SHA384: not understood"),
+    "OCSP that names it by SHA-384, CRL revoked": bad(
+        crls=crls(LEAF), ocsps=(pki.ocsp("leaf", named_by=hashes.SHA384()),), reason=REVOKED),
     "OCSP today, about the past": Case((FINE_ROOT,), (pki.ocsp("leaf"),), days=-50),
     "OCSP with a wrong signature": open_(
         crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", damaged=True),),
@@ -223,6 +313,8 @@ TABLE = {
     "OCSP unusable, CRL good": Case(crls(), (pki.ocsp("leaf", window=(-9, -2)),)),
     "a responder": Case((FINE_ROOT,), (pki.ocsp("leaf", responder="responder",
                                                 included=("responder",)),)),
+    "a responder for some days": Case((FINE_ROOT,), (pki.ocsp(
+        "leaf", responder="short responder", included=("short responder",)),)),
     "a responder, revoked": bad(
         crls=(FINE_ROOT,), reason=REVOKED,
         ocsps=(pki.ocsp("leaf", "revoked", "responder", included=("responder",)),)),
@@ -234,6 +326,7 @@ TABLE = {
                                            included=("no responder",)),),
         sentence="signed by an unauthorized certificate"),
     "a responder that expired": open_(
+        sentence="signing certificate could not be validated",
         crls=(FINE_ROOT,), ocsps=(pki.ocsp("leaf", responder="old responder",
                                            included=("old responder",)),)),
     "a responder younger than the time that counts": Case(
@@ -271,19 +364,24 @@ def test_table(case):
         answer
     )
     assert answer.trust == ("trusted" if case.reason is None else "untrusted")
+    assert bool(case.sentence) == bool(case.reason)
     assert case.sentence in (answer.reason.message if answer.reason else "")
+    assert len(answer.messages) == bool(case.message)
     assert case.message in " ".join(answer.messages)
+    assert answer.weak == case.weak
     again = made.judge(pki.cert(case.of), pki.at(case.days))
     assert again == answer
 
 
-@pytest.mark.parametrize("name", ["not listed", "listed", "out of date", "OCSP good", "on hold"])
+@pytest.mark.parametrize(
+    "name", ["not listed", "listed", "out of date", "OCSP good", "on hold", "without nextUpdate"]
+)
 def test_what_is_remembered_is_what_a_new_store_says(name):
     """At every moment, however the moments are mixed."""
     case = TABLE[name]
     made, _ = judge(case)
     second = 1 / 86400
-    bounds = (-100, -9, -5, -2, -1, 0, 7, 100)
+    bounds = (-100, -9, -5, -2, -1, -1 + 1 / 48, 0, 3, 7, 100)
     moments = [bound + step for bound in bounds for step in (-second, 0, second, 0.3)]
     for days in moments + moments[::-1]:
         _, fresh = judge(case._replace(days=days))
@@ -325,3 +423,43 @@ def test_the_short_form_is_no_way_around_the_signature():
     _, answer = judge(Case((FINE_ROOT, forged)))
     assert answer.reason.code == LATER
     assert "CRL signature could not be verified" in answer.reason.message
+
+
+def test_a_folder_full_of_other_authorities_crls():
+    """They cost nothing, and say nothing: each is left out by its issuer's name."""
+    others = [
+        name for name, row in pki.TABLE.items() if row.ca and row.issuer != name and not row.subject
+    ]
+    asked = []
+    made, _ = judge(Case(crls() + tuple(pki.crl(name) for name in others if name != "ca")))
+    ask = made.revocations._ask
+    made.revocations._ask = lambda *more: asked.append(1) or ask(*more)
+    assert made.judge(pki.cert("rsa")).revocation == "good"
+    assert len(others) > 20
+    assert len(asked) == 2  # the root's about the CA, the CA's about the signer
+
+
+def test_what_the_library_warns_of_stays_in_the_report():
+    """The logging module prints warnings to stderr where nobody has set it up."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_revocation as t;"
+        "print(t.judge(t.Case((t.FINE_ROOT, t.pki.crl('ca', signer='old ca crl key')),"
+        "between=('ca', 'old ca crl key')))[1].reason.code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)],
+                          capture_output=True, text=True)  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == (LATER, "")
+
+
+def test_the_authority_of_a_timestamp_authority_is_judged_as_any_other():
+    """What ends all timestamps is the revocation of who made them (RFC 3161 Section 4)."""
+    own, above = Entry("tsa below"), Entry("tsa ca")
+    for entries, days, reason in (
+        (((above,), ()), -6, None), (((above,), ()), -4, REVOKED_CA),
+        (((), (own,)), -6, REVOKED), (((), ()), -6, None),
+    ):  # fmt: skip
+        some = [pki.crl("tsa root", *entries[0]), pki.crl("tsa ca", *entries[1])]
+        made = TrustStore(pki.certs("root"), pki.certs("tsa ca"), tsa=pki.certs("tsa root"),
+                          crls=some, policy=REQUIRE)  # fmt: skip
+        answer = made.judge(pki.cert("tsa below"), pki.at(days), purpose=TIME_STAMPING)
+        assert (answer.reason and answer.reason.code) == reason

@@ -184,18 +184,25 @@ class Raw:
 
 
 @contextlib.contextmanager
-def serve(answer: Callable[[bytes], tuple[int, dict[str, str], Iterator[bytes]]]) -> Iterator[str]:
+def serve(
+    answer: Callable[[bytes], tuple[int, dict[str, str], Iterator[bytes]]],
+    password: str | None = None,
+) -> Iterator[str]:
     """An HTTP server on loopback; yields its address.
 
     Args:
         answer: from a request's body to status, headers, and the pieces of the response's body.
+        password: what the header Authorization must be; None: nothing.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             assert self.headers["Content-Type"] == "application/timestamp-query"
-            status, headers, pieces = answer(body)
+            if self.headers["Authorization"] == password:
+                status, headers, pieces = answer(body)
+            else:
+                status, headers, pieces = 401, {"WWW-Authenticate": "Basic"}, iter([b"who?"])
             self.send_response(status)
             for header in headers.items():
                 self.send_header(*header)
@@ -222,12 +229,15 @@ def serve(answer: Callable[[bytes], tuple[int, dict[str, str], Iterator[bytes]]]
 
 
 @contextlib.contextmanager
-def serving(tsa: Tsa, change: Callable[[bytes], bytes] = bytes) -> Iterator[str]:
+def serving(
+    tsa: Tsa, change: Callable[[bytes], bytes] = bytes, password: str | None = None
+) -> Iterator[str]:
     """An authority over HTTP; yields its address.
 
     Args:
         change: what happens to a request before the authority sees it.
+        password: as for `serve`.
     """
     reply = {"Content-Type": "application/timestamp-reply"}
-    with serve(lambda body: (200, reply, iter([tsa.reply(change(body))]))) as url:
+    with serve(lambda body: (200, reply, iter([tsa.reply(change(body))])), password) as url:
         yield url

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
+from .certificate import plain
 from .errors import TrustError
 
 Path = str | os.PathLike[str]
@@ -141,7 +142,7 @@ def _parse(load: Callable[[bytes], _T], data: bytes, what: str) -> _T:
         try:
             return load(data)
         except _BAD as error:
-            raise _Unusable(f"{what} cannot be parsed: {error}") from None
+            raise _Unusable(f"{what} cannot be parsed: {plain(error)}") from None
 
 
 def _certificates(

@@ -7,6 +7,7 @@ writes them. Certificates are parsed once per distinct DER.
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from functools import lru_cache
 from typing import Any
@@ -100,13 +101,14 @@ class Certificate:
                 self.not_before = self.x509.not_valid_before_utc
                 self.not_after = self.x509.not_valid_after_utc
         except _UNPARSABLE as error:
-            raise CertificateError(f"the certificate cannot be parsed: {error}") from None
+            raise CertificateError(f"the certificate cannot be parsed: {plain(error)}") from None
         self.der = der
-        self.notes = tuple(
-            f"the certificate is odd: {complaint.message}"
+        said = [
+            str(complaint.message).partition(". ")[0]  # what follows is for programmers
             for complaint in complaints
             if issubclass(complaint.category, CryptographyDeprecationWarning)
-        )
+        ]
+        self.notes = tuple(f"the certificate is odd: {one}" for one in dict.fromkeys(said))
         self.signer = Signer(
             subject,
             issuer,
@@ -125,6 +127,18 @@ class Certificate:
             else 2048
         )
         self.weak = f"key {self.signer.key}" if size < least else ""
+
+
+def plain(error: Exception) -> str:
+    """What `cryptography` says of bytes that it cannot parse, for people."""
+    text = str(error)
+    kind = re.search(r"ParseError \{ kind: (\w+)", text)
+    if kind is None:
+        return text
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind[1]).lower()
+    places = re.findall(r'"\w+::(\w+)"', text)
+    where = f", at {'/'.join(places)}" if places else ""
+    return f"it is no DER of its kind ({words}{where})"
 
 
 _kinds: dict[type, str] = {}

@@ -42,6 +42,7 @@ _STRONG = {
 _WEAK = {"md5": "md5", "sha1": "sha1", "1.3.36.3.2.1": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
+_OTHERWISE = "GENERIC"
 _LONGEST = 200  # characters of what a library says; some numbers in it have thousands of digits
 
 
@@ -261,7 +262,7 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     except ImportError:
         raise _Refused(
             None,
-            "GENERIC",
+            _OTHERWISE,
             "not checked: pyHanko is not installed; pip install dicomseal[timestamp]",
         ) from None
     except _Refused:
@@ -305,7 +306,8 @@ async def _validate(token: Token) -> Any:
             lambda _: token.imprint,
         )
     except errors.SignatureValidationError as error:
-        code = getattr(error.ades_subindication, "name", "FORMAT_FAILURE")
+        code = getattr(error.ades_subindication, "name", _OTHERWISE)
+        code = "FORMAT_FAILURE" if code == _OTHERWISE else code  # it says "any other reason"
         raise _Refused(report.ALTERED, code, f"the token: {error.failure_message}") from None
 
 

@@ -14,7 +14,7 @@ from asn1crypto import algos
 from asn1crypto import x509 as asn1
 from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator import ValidationContext, errors
-from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor
+from pyhanko_certvalidator.authority import AuthorityWithCert
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import (
     NO_REVOCATION,
@@ -172,6 +172,8 @@ def validate(pool: Pool, path: ValidationPath, moment: datetime, policy: Policy)
         )
     leaf = path.last
     name = subject_of(leaf)
+    for cert in path.iter_certs(include_root=False):
+        check_extensions(cert)
     try:
         run(async_validate_path(pool.context(moment, policy), path, parameters))
     except errors.ExpiredError as error:
@@ -229,6 +231,23 @@ def check_dates(cert: Any, moment: datetime, what: str) -> None:
             f"{what} {subject_of(cert)} is valid from {first.isoformat()} to {last.isoformat()}, "
             "and not at the time that counts",
         )
+
+
+def check_extensions(cert: Any) -> None:
+    """That no extension is there twice (RFC 5280 Section 4.2): readers differ in which one counts.
+
+    Raises:
+        Unacceptable: one is.
+    """
+    seen = set()
+    for one in cert["tbs_certificate"]["extensions"] or ():
+        number = one["extn_id"].dotted
+        if number in seen:
+            raise Unacceptable(
+                "CHAIN_CONSTRAINTS_FAILURE",
+                f"the certificate of {subject_of(cert)} has the extension {number} twice",
+            )
+        seen.add(number)
 
 
 def check_leaf(leaf: Any, policy: Policy) -> None:
@@ -330,11 +349,6 @@ def _root(path: ValidationPath) -> Any:
     if not isinstance(authority, AuthorityWithCert):
         raise TypeError("an anchor is always a certificate here")
     return authority.certificate
-
-
-def alone(cert: Any) -> ValidationPath:
-    """The path of a certificate that is trusted by itself."""
-    return ValidationPath(CertTrustAnchor(cert), [], None)
 
 
 def subject_of(cert: Any) -> str:

@@ -67,6 +67,7 @@ class Judge:
         """The decision."""
         self._note(self.leaf)
         try:
+            chain.check_extensions(self.leaf)
             if self.purpose == TIME_STAMPING:
                 chain.check_time_stamping(self.leaf)
             else:
@@ -100,7 +101,7 @@ class Judge:
                 )
             )
         except errors.PathBuildingError:
-            refused.append(self._no_chain())
+            pass  # no path, or none after those that were refused
         reason = _best(refused) or self._no_chain()
         return Judgement(trust=UNTRUSTED, reason=reason, revocation=revocation)
 
@@ -126,7 +127,7 @@ class Judge:
         certificates = list(path.iter_certs(include_root=False))
         for cert in certificates:
             finding = self.store.revocations.check(cert, path, inquiry)
-            self.trouble = self.trouble or bool(inquiry.trouble)
+            self.trouble = bool(inquiry.trouble)
             if finding.status == REVOKED:
                 code = "REVOKED_NO_POE" if cert is certificates[-1] else "REVOKED_CA_NO_POE"
                 raise Unacceptable(code, finding.message, REVOKED)

@@ -12,6 +12,7 @@ CRL can be asked about the past; what it says is then held against the time that
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
 
 GOOD, REVOKED, UNKNOWN, NOTHING = "good", "revoked", "unknown", "nothing"
 
+# the library's warnings: all that they say is in the reasons
+logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
+
 _SECOND = timedelta(seconds=1)
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+_NAMED_BY = ("sha1", "sha256")  # hashes of issuers in OCSP responses that the library can compare
 _DEEPEST = 3  # signers of CRLs and OCSP responses that have CRLs and OCSP responses themselves
 
 
@@ -140,7 +145,7 @@ class Revocations:
 
     def _sources(self, cert: Any) -> Iterator[Any]:
         yield from (one for one in self._ocsps if one.serial == cert.serial_number)
-        yield from (one for one in self._crls if not one.is_delta)
+        yield from (one for one in self._crls if not one.is_delta and one.is_about(cert))
 
     def _ask(
         self, source: Any, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
@@ -153,17 +158,17 @@ class Revocations:
         about = f"the {source.kind} of {source.issued.isoformat()}"
         name = subject_of(cert)
         newest = max([source.issued, *(one.issued for one in deltas)])
-        moment = max(inquiry.moment, newest)
-        stale = source.until is not None and inquiry.moment > source.until
-        if source.until is not None:
-            moment = min(moment, source.until)
+        moment = min(max(inquiry.moment, newest), source.until)
+        stale = inquiry.moment > source.until
         inquiry.moments |= {one.issued for one in (source, *deltas)}
-        inquiry.moments |= {one.until for one in (source, *deltas) if one.until is not None}
+        inquiry.moments |= {one.until for one in (source, *deltas)}
 
         def unknown(why: str) -> _Statement:
             return _Statement(UNKNOWN, source.issued, f"{about} {why}")
 
         grade = inquiry.policy.grade_hash(source.hash)
+        if source.kind != "CRL" and source.named_by not in _NAMED_BY:
+            return unknown(f"names certificates by {source.named_by.upper()}: not understood")
         try:
             context = self._authenticate(source, deltas, cert, path, inquiry, moment)
         except (errors.CRLNoMatchesError, errors.OCSPNoMatchesError):
@@ -188,7 +193,7 @@ class Revocations:
             errors.CRLValidationIndeterminateError,
             errors.OCSPValidationIndeterminateError,
         ) as e:
-            why = "; ".join(str(failure[0]) for failure in e.failures) or sentence(e)
+            why = "; ".join(_plain(str(failure[0])) for failure in e.failures) or sentence(e)
             return unknown(f"does not tell whether {name} was revoked: {why}")
         except (errors.CRLValidationError, errors.OCSPValidationError) as error:
             return unknown(f"does not tell whether {name} was revoked: {sentence(error)}")
@@ -198,7 +203,7 @@ class Revocations:
                 return unknown(why)
         if not inquiry.policy.accepts(grade):
             return unknown(f"is signed over {source.hash.upper()}: too weak for the policy")
-        if stale and source.until is not None:
+        if stale:
             return unknown(
                 f"was to be renewed by {source.until.isoformat()}, and does not tell whether "
                 f"{name} was revoked until the time that counts"
@@ -243,8 +248,8 @@ class Revocations:
         """Whether CRLs that are each for some reasons only say together that it was not revoked."""
         some = [
             one for one in self._crls
-            if one.is_partial and one.speaks_of(cert)
-            and (one.until is None or inquiry.moment <= one.until)
+            if one.is_partial and one.is_about(cert) and one.speaks_of(cert)
+            and inquiry.moment <= one.until
             and inquiry.policy.accepts(inquiry.policy.grade_hash(one.hash))
         ]  # fmt: skip
         if len(some) < 2:
@@ -294,7 +299,7 @@ class Inquiry:
 
     def __init__(
         self, pool: Pool, moment: datetime, policy: Policy, moments: set[datetime],
-        time_stamping: bool = False,
+        time_stamping: bool,
     ) -> None:  # fmt: skip
         self.pool, self.moment, self.policy, self.moments = pool, moment, policy, moments
         self.trouble: tuple[str, ...] = ()
@@ -324,6 +329,14 @@ class Inquiry:
         for cert in _authorities(path).values():
             made.record_validation(cert, path)  # type: ignore[no-untyped-call]
         return made
+
+
+def _plain(text: str) -> str:
+    """What the library says, without the end of it that may be empty."""
+    text = " ".join(text.split()).rstrip(". ")
+    if text == "Unable to determine CRL trust status":
+        return "none of the certificates of that name may sign it and did"
+    return text
 
 
 def _authorities(path: Any) -> dict[bytes, Any]:

@@ -10,6 +10,8 @@ from cryptography import x509
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
+# Without nextUpdate newer information is always to be had (RFC 6960 Section 2.4; RFC 5280 does not
+# allow it at all): the library gives it half an hour.
 _HALF_AN_HOUR = timedelta(minutes=30)
 
 
@@ -45,8 +47,9 @@ class Crl:
         self.asn1 = crl.CertificateList.load(der)
         tbs = self.asn1["tbs_cert_list"]
         self.issued: datetime = tbs["this_update"].native
-        self.until: datetime | None = tbs["next_update"].native
+        self.until: datetime = tbs["next_update"].native or self.issued + _HALF_AN_HOUR
         self.issuer = self.asn1.issuer
+        self._name = self.issuer.hashable
         self.is_delta = self.asn1.delta_crl_indicator_value is not None
         scope = self.asn1.issuing_distribution_point_value
         self._indirect = bool(scope is not None and scope["indirect_crl"].native)
@@ -56,6 +59,17 @@ class Crl:
         self._quick = x509.load_der_x509_crl(der)
         self.keeps_since = self._expired_certs_on_crl()
         self.hash = _hash_of(self.asn1["signature_algorithm"])
+
+    def is_about(self, cert: Any) -> bool:
+        """Whether it may speak of a certificate (RFC 5280 Section 6.3.3 b 1).
+
+        It is by the authority that issued the certificate; or it is indirect, and the certificate
+        names its issuer. The library asks for less: it would take a CRL by anyone whom that
+        authority certified, so that a sub-CA, or any signer, could speak for its siblings.
+        """
+        if self._name == cert.issuer.hashable:
+            return True
+        return self._indirect and self._name in _crl_issuers_of(cert)
 
     def container(self, cert: Any) -> CRLContainer:
         """For the library, which takes a second to search 100,000 entries for a certificate.
@@ -125,12 +139,11 @@ class Ocsp:
         single: Any = container.extract_single_response()
         basic: Any = container.extract_basic_ocsp_response()
         self.issued: datetime = single["this_update"].native
-        # without nextUpdate newer information is always to be had (RFC 6960 Section 2.4); the
-        # library gives it half an hour
-        self.until: datetime | None = single["next_update"].native or self.issued + _HALF_AN_HOUR
+        self.until: datetime = single["next_update"].native or self.issued + _HALF_AN_HOUR
         self.serial = single["cert_id"]["serial_number"].native
         self.certificates = list(basic["certs"]) if basic["certs"] else []
         self.hash = _hash_of(basic["signature_algorithm"])
+        self.named_by = str(single["cert_id"]["hash_algorithm"]["algorithm"].native)
         self.issuer = basic["tbs_response_data"]["responder_id"]
 
     def speaks_of(self, cert: Any) -> bool:
@@ -150,6 +163,16 @@ class Ocsp:
         """An OCSP response knows no invalidity date."""
         del cert
         return None
+
+
+def _crl_issuers_of(cert: Any) -> set[str]:
+    """Who, by its CRL Distribution Points, issues CRLs about a certificate for its authority."""
+    return {
+        name.chosen.hashable
+        for point in cert.crl_distribution_points_value or ()
+        for name in point["crl_issuer"] or ()
+        if name.name == "directory_name"
+    }
 
 
 def _hash_of(algorithm: Any) -> str:

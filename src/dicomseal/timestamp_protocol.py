@@ -12,11 +12,14 @@ import secrets
 import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from .certified_timestamp import Token, first_line, read, verify_token
 from .errors import TimestampError, UsageError
 from .terms import TIMESTAMP_ALGORITHMS
+from .tsa_credentials import basic
 
 if TYPE_CHECKING:
     from .certificate import Certificate
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1 << 20  # of a response, as of any value that is read from an object
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
+_HEADERS = {
+    "Content-Type": "application/timestamp-query",
+    "Accept": "application/timestamp-reply",
+}
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 _GRANTED = ("granted", "granted_with_mods")
 
@@ -225,16 +232,28 @@ class TimestampAuthority:
         algorithm: hash of the imprint: SHA256, SHA384 or SHA512.
         policy: OID of the policy that the authority shall follow; None leaves it to the authority.
         timeout: seconds after which it is given up.
+        credentials: user and password for HTTP Basic authentication (RFC 7617), e.g. from
+            `tsa_credentials.find`; only over https, or to this machine.
 
     Raises:
         UsageError: for any of them.
     """
 
     def __init__(
-        self, url: str, algorithm: str = "SHA256", policy: str | None = None, timeout: float = 30.0
+        self,
+        url: str,
+        algorithm: str = "SHA256",
+        policy: str | None = None,
+        timeout: float = 30.0,
+        credentials: tuple[str, str] | None = None,
     ) -> None:
         if not isinstance(url, str) or not re.match(r"https?://[^/]", url):
             raise UsageError(f"{url!r} is no address of a timestamp authority: take http or https")
+        if "@" in urlsplit(url).netloc:  # others would read it, in arguments and in messages
+            raise UsageError("a timestamp authority's address holds no user and no password")
+        self._headers = dict(_HEADERS)
+        if credentials is not None:
+            self._headers["Authorization"] = basic(url, credentials)
         _check_wishes(algorithm, policy)
         if not timeout > 0:
             raise UsageError("the time-out is a number of seconds above 0")
@@ -255,12 +274,7 @@ class TimestampAuthority:
     def _post(self, body: bytes) -> bytes:
         deadline = time.monotonic() + self.timeout
         request = urllib.request.Request(  # noqa: S310 - http and https only, see above
-            self.url,
-            body,
-            {
-                "Content-Type": "application/timestamp-query",
-                "Accept": "application/timestamp-reply",
-            },
+            self.url, body, self._headers
         )
         try:
             with _opener().open(request, timeout=self.timeout) as answer:
@@ -274,7 +288,13 @@ class TimestampAuthority:
                     data += more
         except urllib.error.HTTPError as error:
             error.close()
-            raise TimestampError(f"HTTP {error.code} {error.reason}", "http") from None
+            said = f"HTTP {error.code} {error.reason}"
+            if error.code == HTTPStatus.UNAUTHORIZED:
+                known = "Authorization" in self._headers
+                said += (
+                    ": user or password is wrong" if known else ": it asks for user and password"
+                )
+            raise TimestampError(said, "http") from None
         except TimeoutError:
             raise TimestampError(f"no answer within {self.timeout:g} seconds", "timeout") from None
         except (OSError, ValueError) as error:

@@ -10,12 +10,12 @@ changes, so it is made once per certificate and window, not once per file.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import ocsp
 
 from . import policy as policies
@@ -76,7 +77,7 @@ class _Window(msgspec.Struct, frozen=True):
     expires: float = math.inf  # on the monotonic clock
 
     def holds(self, moment: datetime) -> bool:
-        if self.expires < time.monotonic():
+        if self.expires != math.inf and self.expires < time.monotonic():
             return False
         return self.first < moment < self.last or self.first == moment == self.last
 
@@ -192,8 +193,9 @@ class TrustStore:
         for known in self._variants:
             if known.policy == policy:
                 return known
-        made = copy.copy(self)
-        made.policy, made._decisions, made._lock = policy, {}, threading.Lock()
+        made = object.__new__(TrustStore)
+        made.__dict__.update(self.__dict__)  # the lock as well: CRLs and pools are shared
+        made.policy, made._decisions = policy, {}
         self._variants.append(made)
         return made
 
@@ -345,13 +347,15 @@ def _from_der(
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     load = x509.load_der_x509_certificate
-    return TrustStore(
-        [load(der) for der in anchors],
-        [load(der) for der in intermediates],
-        tsa=[load(der) for der in tsa],
-        signers=[load(der) if whole else load_der_public_key(der) for whole, der in signers],
-        crls=crls,
-        ocsps=ocsps,
-        policy=policy,
-        fetcher=fetcher,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # said when they were read
+        return TrustStore(
+            [load(der) for der in anchors],
+            [load(der) for der in intermediates],
+            tsa=[load(der) for der in tsa],
+            signers=[load(der) if whole else load_der_public_key(der) for whole, der in signers],
+            crls=crls,
+            ocsps=ocsps,
+            policy=policy,
+            fetcher=fetcher,
+        )

@@ -133,6 +133,12 @@ def _list_purposes(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     metavar="SECONDS",
     help="Give the authority up after so long.",
 )
+@click.option(
+    "--tsa-auth",
+    metavar="env:NAME|netrc",
+    help="User and password for the authority: an environment variable that holds user:password, "
+    "or the netrc file.",
+)
 def command(
     source: str,
     target: str,
@@ -152,17 +158,22 @@ def command(
     tsa_mac: str,
     tsa_policy: str | None,
     tsa_timeout: float,
+    tsa_auth: str | None,
 ) -> None:
     """Sign the object IN and write it to OUT, which may be the same file.
 
     Every byte that is not part of the signature is kept, unless --transfer-syntax asks for others.
     """  # fmt: skip
     authority = None
-    if tsa is not None:
-        from ..timestamp_protocol import TimestampAuthority
-
-        authority = TimestampAuthority(tsa, tsa_mac, tsa_policy, tsa_timeout)
     with secrets_at_hand():
+        if tsa is not None:
+            from .. import tsa_credentials
+            from ..timestamp_protocol import TimestampAuthority
+
+            credentials = tsa_credentials.find(tsa_auth, tsa) if tsa_auth else None
+            authority = TimestampAuthority(tsa, tsa_mac, tsa_policy, tsa_timeout, credentials)
+        elif tsa_auth is not None:
+            raise UsageError("--tsa-auth goes with --tsa")
         uids = sign_file(
             source,
             target,
