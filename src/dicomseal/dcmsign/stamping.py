@@ -19,7 +19,7 @@ from .job import Job
 from .log import Log
 
 
-def write_query(job: Job, data: bytes, uid: str) -> None:
+def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
     """Write the query for a signature that was made, and the file with its UID.
 
     Raises:
@@ -36,10 +36,13 @@ def write_query(job: Job, data: bytes, uid: str) -> None:
     imprint = hashlib.new(name, signature, usedforsecurity=False).digest()
     nonce = secrets.randbits(63) | 1 << 63 if job.stamp_nonce else None
     query = query._replace(algorithm=_OIDS.get(name, name), imprint=imprint, nonce=nonce)
-    for path, content in (
-        (job.stamp_query, query.encode()),
-        (job.stamp_uid, timestamper.encode_uid(uid)),
+    for path, content, what in (
+        (job.stamp_query, query.encode(), "timestamp query"),
+        (job.stamp_uid, timestamper.encode_uid(uid), "UID"),
     ):
+        if not path:
+            log.warn(f"no name for the {what} file: it is not written")
+            continue
         try:
             files.write_support(path, content, f"unable to write timestamp file '{path}'")
         except Ended as ended:  # dcmsign has no code of its own for these
