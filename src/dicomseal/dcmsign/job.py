@@ -158,9 +158,13 @@ def job_of(line: CommandLine) -> Job:
     operation, files = _operation(line)
     _check_verification(line, operation)
     creating = operation in (SIGN, SIGN_ITEM)
-    for block in (_PASSWORDS, tuple(_PROFILES), tuple(_MACS)):
-        _needs(line, block, _CREATION, creating)
-    _needs(line, _MAIN_ONLY, "--sign", operation == SIGN, tuple(_PROFILES))
+    _needs(line, _PASSWORDS, _CREATION, creating)
+    for name, _ in line.block(*_PROFILES):
+        if name in _MAIN_ONLY and operation != SIGN:
+            raise _only(name, SIGN)
+        if not creating:
+            raise _only(name, _CREATION)
+    _needs(line, tuple(_MACS), _CREATION, creating)
     purpose = _purpose(line, creating)
     # dcmsign reads the tags here: what is wrong with the options below comes up after them
     tags = tags_of((line.last("--tag-file") or (None,))[0], _values(line, "--tag"))
@@ -296,8 +300,8 @@ def _purpose(line: CommandLine, creating: bool) -> int | None:
         purpose = int(number[1]) if number else -1
         if not 1 <= purpose <= _MOST_PURPOSES:
             why = values[0]
-            if number:
-                why = f"{'under' if purpose < 1 else 'over'}flow: {values[0]}"
+            if purpose >= 0:  # else it is no number without a sign
+                why = f"{'over' if purpose else 'under'}flow: {why}"
             raise usage_error(f"Invalid value for option --sig-purpose ({why})")
     return purpose
 

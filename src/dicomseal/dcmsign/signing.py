@@ -6,7 +6,10 @@ import getpass
 import io
 import sys
 import warnings
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+from cryptography import x509
 
 from .. import annotate, verifier
 from ..errors import DicomSealError
@@ -17,6 +20,7 @@ from ..signing_policy import ALLOW_WEAK
 from ..terms import is_encapsulated
 from ..trust import load_certificates
 from . import files, stamping, tagnames
+from .details import moment
 from .exits import Ended, Exit
 from .job import SIGN_ITEM, Job
 from .log import Log
@@ -32,7 +36,7 @@ class Keys(NamedTuple):
     """A private key, and the certificate that is said to go with it."""
 
     key: object
-    certificate: object
+    certificate: x509.Certificate
 
 
 def load_keys(job: Job, log: Log) -> Keys | None:
@@ -96,6 +100,7 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     log.info(f"create signature in {'sequence item' if item else 'main object'}.")
     if job.profile == "authorization":
         log.warn(_CAUTION)
+    _warn_of_dates(keys.certificate, log)
     data = files.converted(job, data)
     if job.legacy and _has_encapsulated(data):
         raise Ended(
@@ -131,6 +136,15 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     return made
 
 
+def _warn_of_dates(certificate: x509.Certificate, log: Log) -> None:
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    now = datetime.now(UTC)
+    if last < now:
+        log.warn(f"Certificate has expired {moment(last)}, signature will be invalid.")
+    if first > now:
+        log.warn(f"Certificate is not yet valid, validity starts {moment(first)}.")
+
+
 def _has_encapsulated(data: bytes) -> bool:
     made = verifier.verify(data, integrity_only=True)
     return bool(is_encapsulated(made.transfer_syntax))
@@ -152,6 +166,10 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
     for number, one in enumerate(chosen, 1):
         log.warn(f"Signature {f'#{number} ' if everything else ''}UID={one.uid or '(unknown)'}")
         log.warn(f"  Location                    : {one.location or 'Main Dataset'}")
+        if one.mac_id is None:  # which MAC Parameters item is to go with it cannot be told
+            raise Ended(
+                Exit.REMOVAL_FAILED, "it has no MAC ID Number: while removing signature", "error"
+            )
     if chosen:
         output = io.BytesIO()
         try:

@@ -70,11 +70,13 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
     try:
         response = _read(response_file)
         timestamp_protocol.token_of(response)
-    except (DicomSealError, Ended):
-        raise Ended(
-            Exit.CANNOT_READ_TSR_FILE, f"Unable to load timestamp response file '{response_file}'",
-            "error",
-        ) from None  # fmt: skip
+    except (DicomSealError, Ended) as error:
+        if getattr(error, "code", "") != "refused":  # such a response is one, and none for this
+            raise Ended(
+                Exit.CANNOT_READ_TSR_FILE,
+                f"Unable to load timestamp response file '{response_file}'",
+                "error",
+            ) from None
     try:
         uid = timestamper.read_uid(uid_file)
     except DicomSealError as error:
@@ -122,7 +124,8 @@ def _put(part10: Part10, item: int, token: bytes) -> bytes:
         items.binary(terms.CERTIFIED_TIMESTAMP, token),
     ]
     encoded = items.encode(made, part10.implicit, part10.big_endian)
-    splice.insert_element(item, terms.CERTIFIED_TIMESTAMP_TYPE, encoded)
+    # behind what is cut: an edit must not begin inside another one
+    splice.insert_element(item, terms.CERTIFIED_TIMESTAMP, encoded)
     output = io.BytesIO()
     splice.write(output)
     return output.getvalue()

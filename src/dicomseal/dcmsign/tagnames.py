@@ -108,6 +108,7 @@ def _cut(sign: str, digits: str) -> int:
 
 
 def _keyword(name: str) -> int | None:
+    name = name.removeprefix("RETIRED_")  # how DCMTK's dictionary names what is retired
     return keywords().by_keyword.get(name, _FIRST_OF_REPEATING.get(name))
 
 
