@@ -5,11 +5,13 @@ Exit code, verdicts, the object written, other files written, and what scripts r
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from dicomseal.dcmsign.exits import Exit
 
 pytestmark = pytest.mark.peer
 
+OURS = [sys.executable, "-c", "from dicomseal.dcmsign import main; main()"]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "dcmsign.md"
 # the lines of the messages that must be the same; whatever else is said is in words of our own
 SAID = (
@@ -207,7 +210,7 @@ def test_different(
 
 def rows() -> list[str]:
     """The first cells of the table of differences between the two commands."""
-    text = DOCUMENT.read_text("utf-8").split("## The same options", 1)[1]
+    text = DOCUMENT.read_text("utf-8").split("## The same options", 1)[1].split("###")[0]
     cells = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
     return cells[cells.index("| case") + 2 :]
 
@@ -297,6 +300,33 @@ def test_what_is_said_otherwise(
     assert only == ([f"{what}=JPEG Baseline"], [f"{what}1.2.840.10008.1.2.4.50"])
 
 
+def typed(line: list[str], folder: Path, text: bytes) -> int:
+    """The exit code of a program that asks a person at a terminal."""
+    near, far = os.openpty()
+    running = subprocess.Popen(
+        line, cwd=folder, stdin=far, stdout=far, stderr=far, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(far)
+    shown = b""
+    while b"phrase:" not in shown:
+        shown += os.read(near, 1000)
+    os.write(near, text + b"\n")
+    code = running.wait(60)
+    os.close(near)
+    return code
+
+
+@pytest.mark.parametrize(("text", "code"), [(b"secret", 0), (b"wrong", 20), (b"", 20)])
+def test_a_password_at_a_terminal(text: bytes, code: int, kitchen: Kitchen, work: Path) -> None:
+    line = ["+s", "encrypted.pem", "cert.pem", "in.dcm", "out.dcm"]
+    kitchen.copy(line, work / "w")
+    for program in OURS, [kitchen.program]:
+        assert typed([*program, *line], work / "w", text) == code
+        assert (work / "w" / "out.dcm").exists() == (code == 0)
+        (work / "w" / "out.dcm").unlink(missing_ok=True)
+
+
 def test_group_lengths(kitchen: Kitchen, work: Path, capsysbinary: Any, monkeypatch: Any) -> None:
     """Those around a signed item are counted anew."""
     line = kitchen.line("+si key.pem cert.pem BeamSequence[0] group-plan.dcm out.dcm")
@@ -311,8 +341,7 @@ def test_group_lengths(kitchen: Kitchen, work: Path, capsysbinary: Any, monkeypa
 def test_a_broken_pipe_is_no_success(kitchen: Kitchen, work: Path) -> None:
     """Both say 40 when the output cannot be written in full."""
     kitchen.copy(["signed.dcm"], work / "w")
-    ends = [[kitchen.program], [sys.executable, "-c", "from dicomseal.dcmsign import main; main()"]]
-    for program in ends:
+    for program in OURS, [kitchen.program]:
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
                 [*program, "+ra", "signed.dcm", "-"], cwd=work / "w", stdout=full,
@@ -325,7 +354,8 @@ def test_a_broken_pipe_is_no_success(kitchen: Kitchen, work: Path) -> None:
 
 REACHED = {
     0: "+cf ca.pem signed.dcm", 20: "nothing.dcm", 21: '""', 30: "{S} -tf nothing in.dcm out.dcm",
-    31: "+t nothing r.tsr u.uid signed.dcm out.dcm", 32: "+t q.tsq nothing u.uid signed.dcm out.dcm",
+    31: "+t nothing r.tsr u.uid signed.dcm out.dcm",
+    32: "+t q.tsq nothing u.uid signed.dcm out.dcm",
     33: "+t q.tsq r.tsr nothing stamp-me.dcm out.dcm", 40: "{S} in.dcm nothing/out.dcm",
     46: "{S} +d nothing/dump in.dcm out.dcm", 83: "+ra no-mac-id.dcm out.dcm",
     84: "+r 1.2.3 signed.dcm out.dcm", 85: "{S} -t 0010,9998 in.dcm out.dcm",
