@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from dicomseal import dcmsign, sign_file, verify
-from dicomseal.dcmsign import files, options
+from dicomseal.dcmsign import options, tagnames
 from dicomseal.dcmsign.exits import Ended, Exit
 from dicomseal.dcmsign.job import job_of
 from dicomseal.dcmsign.parser import parse
@@ -104,16 +104,60 @@ def test_what_is_to_be_done(argv, field, value):
     assert getattr(job_of(parse(argv.split())), field) == value
 
 
+BEAM, POINT = "BeamSequence", "ControlPointSequence"
+
+
 @pytest.mark.parametrize(
-    "text", ["BeamSequence[-1]", "300a,00b0[0]", "BeamSequence", "", "A[0].", "A[0]B[1]", "A[x]"]
-)
+    "text",
+    [f"{BEAM}[-1]", "300a,00b0[0]", BEAM, "", f"{BEAM}[0].", f"{BEAM}[0]{POINT}[1]", f"{BEAM}[x]",
+     f"{BEAM}[0] .{POINT}[0]", "(300a ,00b0)[0]", "()[0]", "Nonsense[0]", f"{BEAM}[0].."],
+)  # fmt: skip
 def test_locations_are_dcmsigns(text):
     with pytest.raises(UsageError):
-        files.location(text)
+        tagnames.location(text)
 
 
-def test_locations():
-    assert files.location("(300a,00B0) [0].A[12]") == "(300a,00B0)[0].A[12]"
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"{BEAM}[0]", "(300A,00B0)[0]"),
+        (f" {BEAM} [0]. {POINT}\t[12]\n", "(300A,00B0)[0].(300A,0111)[12]"),
+        ("(0x300a, 0xB0 and more)[00]", "(300A,00B0)[00]"),
+    ],
+)
+def test_locations(text, found):
+    assert tagnames.location(text) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("10,10", 0x00100010),
+        (" +0x10, 0X20x", 0x00100020),
+        ("-10,10", 0xFFF00010),
+        ("10010,12340020", 0x00100020),
+        ("f" * 17 + ",10", 0xFFFF0010),
+        ("OverlayData", 0x60003000),
+        ("RETIRED_AcquisitionComments", 0x00184000),
+    ],
+)
+def test_tags_are_read_as_scanf_does(name, tag):
+    assert tagnames.tags_of(None, [name]) == (tag,)
+
+
+@pytest.mark.parametrize("name", ["10 ,10", "10", "x,10", "", "0x,10", "RETIRED_Nonsense"])
+def test_no_tags(name):
+    with pytest.raises(Ended) as caught:
+        tagnames.tags_of(None, [name])
+    assert caught.value.code == Exit.COMMAND_LINE
+
+
+def test_a_tag_file_and_tags(folder):
+    (folder / "t").write_bytes(b"PatientID(0010,0010)\x0b\nModality\0Nonsense")
+    assert tagnames.tags_of("t", ["0008,0060"]) == (0x00100020, 0x00100010, 0x00080060, 0x00080060)
+    assert tagnames.tags_of(None, []) is None
+    (folder / "t").write_bytes(b"\0PatientID")
+    assert tagnames.tags_of("t", []) == ()
 
 
 # --- streams -------------------------------------------------------------------------------------

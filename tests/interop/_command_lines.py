@@ -1,96 +1,67 @@
 """The command lines on which dcmsign and dicomseal-dcmsign are compared, as data.
 
-Both run in a folder of their own with the same files in it (see `test_same_command_lines`). A line
-after which the two differ has a reason, and stands in ``docs/dcmsign.md``.
+Both run in a folder of their own with the same files in it (see `_kitchen`). A line after which the
+two differ has a reason, and stands in ``docs/dcmsign.md``. ``{S}`` and ``{I}`` are short for
+signing with the usual key; what stands behind ``<`` comes on standard input.
 """
 
 from __future__ import annotations
 
+import _command_lines_signing as signing
+
 SIGN = "+s key.pem cert.pem"
 ITEM = "+si key.pem cert.pem"
 
-# --- the same exit code, the same verdicts, the same object --------------------------------------
+# --- the same exit code, the same verdicts, the same object, the same messages -------------------
 
 COMMAND_LINE = """
 (nothing)
 --help
 -h
 --version
--q
 -q in.dcm
-in.dcm out.dcm another.dcm
-+zz in.dcm
---ver in.dcm
---version +zz
 -v -q in.dcm
 -d signed.dcm
--ll foo signed.dcm
 -ll error signed.dcm
--ll warn -v signed.dcm
 -ll info signed.dcm
--lc nothing signed.dcm
--lc tags.txt signed.dcm
--lc tags.txt -q signed.dcm
--ll
 --arguments signed.dcm
 @command.txt
 @quoted.txt
-@nothing.txt
 @
-+s key.pem
-+s key.pem cert.pem
-+s key.pem cert.pem in.dcm
-+si key.pem cert.pem
-+si key.pem cert.pem BeamSequence[0] in.dcm
-+r 1.2.3 signed.dcm
-+ra signed.dcm
-+t q.tsq r.tsr u.uid signed.dcm
---verify signed.dcm out.dcm
-signed.dcm out.dcm
--te in.dcm
--tb in.dcm
--ti in.dcm
--tb -ti in.dcm
-+mm in.dcm
-+m2 in.dcm
-+pb in.dcm
-+pc in.dcm
-+pw secret in.dcm
--pw in.dcm
-+ps in.dcm
--sp in.dcm
-+sp 5 in.dcm
--ts in.dcm
-+ts q u in.dcm
-+d dump in.dcm
-+tm2 in.dcm
--tn +s key.pem cert.pem in.dcm out.dcm
-+tp 1.2 +s key.pem cert.pem in.dcm out.dcm
-+tm2 +s key.pem cert.pem in.dcm out.dcm
-+s key.pem cert.pem +ts q u -ts +tm5 in.dcm out.dcm
-+s key.pem cert.pem +cf ca.pem in.dcm out.dcm
-+s key.pem cert.pem +cd . in.dcm out.dcm
-+s key.pem cert.pem +rg in.dcm out.dcm
-+s key.pem cert.pem +tr in.dcm out.dcm
-+s key.pem cert.pem +cl in.dcm out.dcm
-+ra +rv signed.dcm out.dcm
-+ra +m2 signed.dcm out.dcm
-+ra +d dump signed.dcm out.dcm
-+s key.pem cert.pem +sp 0 in.dcm out.dcm
-+s key.pem cert.pem +sp 19 in.dcm out.dcm
-+s key.pem cert.pem +sp x in.dcm out.dcm
-+s key.pem cert.pem +sp -1 in.dcm out.dcm
-+s key.pem cert.pem -t Nonsense in.dcm out.dcm
-+s key.pem cert.pem -t (0010,0010) in.dcm out.dcm
-+s key.pem cert.pem -tf nothing in.dcm out.dcm
-+s key.pem cert.pem -tf bad-tags.txt in.dcm out.dcm
-+s key.pem cert.pem -tf open-tags.txt in.dcm out.dcm
-+s key.pem cert.pem -tf unknown-tags.txt in.dcm out.dcm
-+s key.pem cert.pem +d nothing/dump in.dcm out.dcm
-+si key.pem cert.pem BeamSequence[0] +pc plan.dcm out.dcm
-+si key.pem cert.pem BeamSequence[0] +pr plan.dcm out.dcm
-+si key.pem cert.pem BeamSequence[0] +pv plan.dcm out.dcm
-+si key.pem cert.pem BeamSequence[0] +pa plan.dcm out.dcm
+{S} -tf nothing in.dcm out.dcm
+{S} -tf bad-tags.txt in.dcm out.dcm
+{S} -tf open-tags.txt in.dcm out.dcm
+{S} -tf unknown-tags.txt in.dcm out.dcm
+{S} +d nothing/dump in.dcm out.dcm
+-h extra a b c
+--version --help
+@glued.txt
+@lone.txt
+@inner.txt
+@single.txt
+@apostrophe.txt
+@unclosed.txt
+@blank.txt
+@nested.txt
+--arguments @glued.txt
+--arguments @inner.txt
+--arguments -q signed.dcm
+"""
+
+STREAMS = """
+{S} in.dcm -
++ra - - < signed.dcm
++cf ca.pem - < signed.dcm
++cf ca.pem +fo - < raw-signed.dcm
++cf ca.pem -f - < raw-signed.dcm
+{S} - - < in.dcm
+{S} - out.dcm < in.dcm
+{I} BeamSequence[0] - - < plan.dcm
+{S} +tb - - < in.dcm
+{S} - - < tags.txt
+- < signed.dcm
++r 1.2 - - < signed.dcm
+-v +ra two.dcm -
 """
 
 READING = """
@@ -119,6 +90,13 @@ cut.dcm
 +cf ca.pem became-un.dcm
 +cf ca.pem +uc became-un.dcm
 +cf ca.pem +uc -uc became-un.dcm
+-te -f raw.dcm
++cf ca.pem -tb -te -f raw-signed.dcm
+-td raw-signed.dcm
++cf ca.pem -td raw-signed.dcm
++cf ca.pem -f -td raw-signed.dcm
++cf ca.pem -td big.dcm
+-td jpg-signed.dcm
 """
 
 VERIFYING = """
@@ -188,163 +166,35 @@ altered.dcm
 +cf ca.pem -tf tags.txt signed.dcm
 +cf ca.pem +te -e signed.dcm
 @verify.txt
++cf ca.pem +rg altered.dcm
++cf ca.pem padded.dcm
++cf ca.pem no-mac-id.dcm
++uf both.pem +cf ca.pem below.dcm
+-der +uf ca.der +cf ca.der signed.dcm
++cf key.pem signed.dcm
++cf ca.pem no-algorithm.dcm
++cf ca.pem +uc signatures-un.dcm
++cf ca.pem history.dcm
++rg history.dcm
++cf ca.pem +tr expired.dcm
 """
 
-SIGNING = """
-{S} in.dcm out.dcm
-in.dcm {S} out.dcm
-in.dcm out.dcm {S}
---sign key.pem cert.pem in.dcm out.dcm
-{S} +mr in.dcm out.dcm
-{S} +ms in.dcm out.dcm
-{S} +mm in.dcm out.dcm
-{S} +m2 in.dcm out.dcm
-{S} +m3 in.dcm out.dcm
-{S} +m5 in.dcm out.dcm
-{S} +m5 +mr in.dcm out.dcm
-{S} +mr +m5 in.dcm out.dcm
-{S} -pf in.dcm out.dcm
-{S} -fn in.dcm out.dcm
-{S} -fo in.dcm out.dcm
-{S} -sp in.dcm out.dcm
-{S} -ts in.dcm out.dcm
-{S} -v in.dcm out.dcm
-{S} -t PatientName in.dcm out.dcm
-{S} -t 0010,0010 -t PatientID in.dcm out.dcm
-{S} -t PatientID -t 0010,0010 -t Modality in.dcm out.dcm
-{S} -t 10,10 in.dcm out.dcm
-{S} -t 0010,0010junk in.dcm out.dcm
-{S} -t 0010,0010 -t PatientName in.dcm out.dcm
-{S} -t PixelData in.dcm out.dcm
-{S} -t 0010,9998 in.dcm out.dcm
-{S} -t 0010,9998 -t PatientName in.dcm out.dcm
-{S} -t 0008,0000 in.dcm out.dcm
-{S} -t FFFA,FFFA in.dcm out.dcm
-{S} -tf tags.txt in.dcm out.dcm
-{S} -tf tags.txt -t Modality in.dcm out.dcm
--der +s key.der cert.der in.dcm out.dcm
--der +s key8.der cert.der in.dcm out.dcm
--der +s key.pem cert.der in.dcm out.dcm
--der +s key.der cert.pem in.dcm out.dcm
-+s key.der cert.pem in.dcm out.dcm
-+s key.pem cert.der in.dcm out.dcm
-+s nothing cert.pem in.dcm out.dcm
-+s key.pem nothing in.dcm out.dcm
-+s cert.pem key.pem in.dcm out.dcm
-+s other.pem cert.pem in.dcm out.dcm
-+s encrypted.pem cert.pem +pw secret in.dcm out.dcm
-+s encrypted.pem cert.pem +pw wrong in.dcm out.dcm
-+s encrypted.pem cert.pem -pw in.dcm out.dcm
-+s encrypted.pem cert.pem +pw secret -pw in.dcm out.dcm
-+s encrypted.pem cert.pem -pw +pw secret in.dcm out.dcm
-+s key.pem cert.pem +pw secret in.dcm out.dcm
-+s ec.key ec.crt +m2 in.dcm out.dcm
-+s dsa.key dsa.crt +m2 in.dcm out.dcm
-+s weak.key weak.crt in.dcm out.dcm
-{S} implicit.dcm out.dcm
-{S} big.dcm out.dcm
-{S} jpg.dcm out.dcm
-{S} sr.dcm out.dcm
-{S} plan.dcm out.dcm
-{S} undefined.dcm out.dcm
-{S} signed.dcm out.dcm
-{S} signed.dcm signed.dcm
-{S} raw.dcm out.dcm
-{S} -f raw.dcm out.dcm
-{S} -f -te raw.dcm out.dcm
-{S} in.dcm nothing/out.dcm
-{S} in.dcm hashed
-{S} nothing.dcm out.dcm
-{S} tags.txt out.dcm
-{S} +d dump in.dcm out.dcm
-{S} +d dump jpg.dcm out.dcm
-{S} +d dump -t PatientName -t Modality in.dcm out.dcm
-{S} --verify in.dcm
---verify {S} in.dcm out.dcm
-{S} +ra signed.dcm out.dcm
-+ra {S} signed.dcm out.dcm
-+s key.pem nothing +ra signed.dcm out.dcm
-@sign.txt
+MESSAGES = """
+-v +cf ca.pem no-mac-id.dcm
+-v +cf ca.pem item.dcm
+-v +cf ca.pem ec.dcm
+-v +cf ca.pem dsa.dcm
+-v +cf ca.pem two.dcm
+-v +cf ca.pem stamped.dcm
+-v -tv +cf ca.pem stamped.dcm
+-v +tr +cf ca.pem signed.dcm
+-v +cf ca.pem altered.dcm
+-v subset.dcm
+-v +rc subset.dcm
+-v no-mac-id.dcm
+-v no-algorithm.dcm
+-v +cf ca.pem brief-stamped.dcm
 """
-
-ITEMS = """
-{I} BeamSequence[0] plan.dcm out.dcm
-{I} "(300a,00b0)[0]" plan.dcm out.dcm
-{I} "(300A,00B0)[0].(300a,0111)[1]" plan.dcm out.dcm
-{I} BeamSequence[0].ControlPointSequence[0] plan.dcm out.dcm
-{I} ContentSequence[1] sr.dcm out.dcm
-{I} BeamSequence[0] +m2 -t BeamNumber plan.dcm out.dcm
-{I} BeamSequence[0] +d dump -t BeamNumber -t BeamName plan.dcm out.dcm
-{I} BeamSequence[0] -e plan.dcm out.dcm
-{I} BeamSequence[9] plan.dcm out.dcm
-{I} Nonsense[0] plan.dcm out.dcm
-{I} PatientName[0] plan.dcm out.dcm
-{I} ContentSequence[0] plan.dcm out.dcm
-{I} BeamSequence plan.dcm out.dcm
-{I} BeamSequence[-1] plan.dcm out.dcm
-{I} BeamSequence[0]. plan.dcm out.dcm
-{I} BeamSequence[] plan.dcm out.dcm
-{I} "" plan.dcm out.dcm
-{I} 300a,00b0[0] plan.dcm out.dcm
-{I} "BeamSequence [0]" plan.dcm out.dcm
-{I} " BeamSequence[0]" plan.dcm out.dcm
-{S} {I} BeamSequence[0] plan.dcm out.dcm
-"""
-
-WRITING = """
-{S} +t= in.dcm out.dcm
-{S} +te in.dcm out.dcm
-{S} +tb in.dcm out.dcm
-{S} +ti in.dcm out.dcm
-{S} +te implicit.dcm out.dcm
-{S} +te big.dcm out.dcm
-{S} +tb big.dcm out.dcm
-{S} +ti big.dcm out.dcm
-{S} +te sr.dcm out.dcm
-{S} +ti sr.dcm out.dcm
-{S} +tb sr.dcm out.dcm
-{S} +te plan.dcm out.dcm
-{S} +tb plan.dcm out.dcm
-{S} +te jpg.dcm out.dcm
-{S} +tb jpg.dcm out.dcm
-{S} +ti jpg.dcm out.dcm
-{S} +te -e plan.dcm out.dcm
-{S} +e undefined.dcm out.dcm
-{S} -e undefined.dcm out.dcm
-{S} -e plan.dcm out.dcm
-{S} -e +e plan.dcm out.dcm
-{S} -e sr.dcm out.dcm
-{S} -e jpg.dcm out.dcm
-{S} +te +tb in.dcm out.dcm
-{S} +tb +te big.dcm out.dcm
-"""
-
-REMOVING = """
-+ra signed.dcm out.dcm
---remove-all signed.dcm out.dcm
-+ra two.dcm out.dcm
-+ra item.dcm out.dcm
-+ra in.dcm out.dcm
-+ra jpg-signed.dcm out.dcm
-+ra -e signed.dcm out.dcm
-+ra +tb signed.dcm out.dcm
-+ra altered.dcm out.dcm
-+ra +ti private-signed.dcm out.dcm
-+ra deflated.dcm out.dcm
-+ra nothing.dcm out.dcm
-+ra raw-signed.dcm out.dcm
-+r 1.2.3 signed.dcm out.dcm
-+r "" signed.dcm out.dcm
-+r 1.2.3 in.dcm out.dcm
-+r {uid} signed.dcm out.dcm
---remove {uid} signed.dcm out.dcm
-+r {uid} two.dcm out.dcm
-+r {item uid} two.dcm out.dcm
-+r {uid} +ti signed.dcm out.dcm
-+r {uid} -v signed.dcm out.dcm
-"""
-
-# --- what a build without these rooms refuses ----------------------------------------------------
 
 PROFILES = """
 +lp
@@ -378,6 +228,30 @@ PROFILES = """
 +rc in.dcm
 +ru in.dcm
 +rs in.dcm
++rc altered.dcm
++cf ca.pem +rc altered.dcm
++cf ca.pem +rc broken.dcm
++cf ca.pem +rs altered.dcm
++rc subset.dcm
++cf ca.pem +rs sr.dcm
++cf ca.pem +rs verified-srv.dcm
++cf ca.pem +rs unverified-sr.dcm
++cf ca.pem +ru verified-all.dcm
++cf ca.pem +rc verified-srv.dcm
++cf ca.pem +rc creator.dcm
++cf ca.pem +ru creator.dcm
++cf ca.pem +rc authorized.dcm
++cf ca.pem +ru authorized.dcm
++cf ca.pem +rc two.dcm
++cf ca.pem +rc item.dcm
++cf ca.pem +rg +rc creator.dcm
++rc ec.dcm
++rc jpg-signed.dcm
+{S} +pr +sp 1 sr-unverified.dcm out.dcm
+{S} +pv +sp 5 sr-unverified.dcm out.dcm
+{S} +pr +sp 1 in.dcm out.dcm
+{S} +pb +mm in.dcm out.dcm
+{S} +pc +m5 jpg.dcm out.dcm
 """
 
 REVOCATION = """
@@ -388,33 +262,107 @@ REVOCATION = """
 +cf ca.pem +cr old-crl.pem signed.dcm
 -der +cf ca.der +cr crl.der signed.dcm
 +cd hashed +cl signed.dcm
++cd hashed-crl signed.dcm
++cd hashed-crl +cl signed.dcm
++cd hashed-revoked +cl signed.dcm
++cd hashed-revoked signed.dcm
++cd hashed-gap signed.dcm
++cd hashed-der signed.dcm
+-der +cd hashed-der signed.dcm
++cd hashed-second signed.dcm
++cd hashed +cr crl.pem signed.dcm
++cd hashed +cr revoked.pem signed.dcm
++cd nothing +cd hashed signed.dcm
++cf ca.pem +uf intermediate.pem +cr crl.pem below.dcm
++cf ca.pem +uf intermediate.pem +cl below.dcm
++cf ca.pem +uf intermediate.pem +cr crl.pem signed.dcm
++cf ca.pem +cr crl.pem +cr revoked.pem signed.dcm
++cf ca.pem +cr nothing signed.dcm
++cf ca.pem +cr crl.pem in.dcm
++cl in.dcm
 """
 
-TIMESTAMPS = """
-{S} +ts q u in.dcm out.dcm
-{S} +ts q u +tm3 in.dcm out.dcm
-{S} +ts q u +tm5 in.dcm out.dcm
-{S} +ts q u +tmr in.dcm out.dcm
-{S} +ts q u +tms in.dcm out.dcm
-{S} +ts q u +tmm in.dcm out.dcm
-{S} +ts q u -tn -tc +tp 1.2.3 in.dcm out.dcm
-{S} +ts q u +tp 1.2.3 -tp in.dcm out.dcm
-{S} +ts q u +tp nonsense in.dcm out.dcm
-{S} +ts nothing/q u in.dcm out.dcm
-{S} +ts q nothing/u in.dcm out.dcm
-{S} -ts +ts q u in.dcm out.dcm
-+t nothing r.tsr u.uid signed.dcm out.dcm
-+t q.tsq nothing u.uid signed.dcm out.dcm
-+t q.tsq q.tsq u.uid signed.dcm out.dcm
-+t q.tsq r.tsr nothing stamp-me.dcm out.dcm
-+t q.tsq r.tsr u.uid stamp-me.dcm out.dcm
-+t q.tsq r.tsr u.uid signed.dcm out.dcm
-+t q.tsq r.tsr other.uid signed.dcm out.dcm
-+t other.tsq r.tsr u.uid stamp-me.dcm out.dcm
-+cf ca.pem +tv stamped.dcm
-+cf ca.pem +tr stamped.dcm
-+cf ca.pem -tv stamped.dcm
-stamped.dcm
+# --- command lines that make no sense ------------------------------------------------------------
+
+WRONG = """
+-q
+in.dcm out.dcm another.dcm
++zz in.dcm
+--ver in.dcm
+--version +zz
+-ll foo signed.dcm
+-ll warn -v signed.dcm
+-lc nothing signed.dcm
+-lc tags.txt signed.dcm
+-lc tags.txt -q signed.dcm
+-ll
+@nothing.txt
++s key.pem
+{S}
+{S} in.dcm
+{I}
+{I} BeamSequence[0] in.dcm
++r 1.2.3 signed.dcm
++ra signed.dcm
++t q.tsq r.tsr u.uid signed.dcm
+--verify signed.dcm out.dcm
+signed.dcm out.dcm
+-te in.dcm
+-tb in.dcm
+-ti in.dcm
+-tb -ti in.dcm
++mm in.dcm
++m2 in.dcm
++pb in.dcm
++pc in.dcm
++pw secret in.dcm
+-pw in.dcm
++ps in.dcm
+-sp in.dcm
++sp 5 in.dcm
+-ts in.dcm
++ts q u in.dcm
++d dump in.dcm
++tm2 in.dcm
+-tn {S} in.dcm out.dcm
++tp 1.2 {S} in.dcm out.dcm
++tm2 {S} in.dcm out.dcm
+{S} +ts q u -ts +tm5 in.dcm out.dcm
+{S} +cf ca.pem in.dcm out.dcm
+{S} +cd . in.dcm out.dcm
+{S} +rg in.dcm out.dcm
+{S} +tr in.dcm out.dcm
+{S} +cl in.dcm out.dcm
++ra +rv signed.dcm out.dcm
++ra +m2 signed.dcm out.dcm
++ra +d dump signed.dcm out.dcm
+{S} +sp 0 in.dcm out.dcm
+{S} +sp 19 in.dcm out.dcm
+{S} +sp x in.dcm out.dcm
+{S} +sp -1 in.dcm out.dcm
+{S} -t Nonsense in.dcm out.dcm
+{S} -t (0010,0010) in.dcm out.dcm
+{I} BeamSequence[0] +pc plan.dcm out.dcm
+{I} BeamSequence[0] +pr plan.dcm out.dcm
+{I} BeamSequence[0] +pv plan.dcm out.dcm
+{I} BeamSequence[0] +pa plan.dcm out.dcm
+-t Nonsense +d dump in.dcm
+{S} -t "0010 ,0010" in.dcm out.dcm
+{S} -t patientname in.dcm out.dcm
+{S} -t "" in.dcm out.dcm
+{S} -t "Patient's Name" in.dcm out.dcm
+{S} -t "Unknown Tag & Data" in.dcm out.dcm
+{S} -t SIEMENSMEDHeader in.dcm out.dcm
++lp +zz
+--help +zz
++cf
+@swallowed.txt
+@comment.txt
+--arguments
+-te +f in.dcm
+-f +fo -te raw.dcm
++sp -1 {S} in.dcm out.dcm
++sp 0 {S} in.dcm out.dcm
 """
 
 # --- deliberate differences: dcmsign's exit code, ours, and the row of the table in the docs -----
@@ -422,7 +370,7 @@ stamped.dcm
 DIFFERENT = {
     "{S} -tf empty.txt in.dcm out.dcm": (0, 85, "an empty list of tags"),
     "+cf ca.pem duplicate.dcm": (0, 101, "a second, forged Patient's Name"),
-    "+cf ca.pem duplicate-unsigned-element.dcm": (0, 101, "two readers see two contents"),
+    "+cf ca.pem duplicate-unsigned-element.dcm": (0, 101, "twice that no signature covers"),
     "{S} duplicate-unsigned.dcm out.dcm": (0, 85, "sign an object with a tag twice"),
     "{S} +ti private.dcm out.dcm": (0, 0, "private elements of unknown VR"),
     "{S} deflated.dcm out.dcm": (0, 0, "MAC Calculation Transfer Syntax"),
@@ -436,9 +384,46 @@ DIFFERENT = {
     "+cf ca.pem first-second.dcm": (101, 0, "the second of notBefore"),
     "{S} un-sequence.dcm out.dcm": (0, 85, "UN of undefined length"),
     "{S} dicomdir out.dcm": (0, 85, "nothing in it that can be signed"),
+    "+cf ca.pem signatures-un.dcm": (0, 101, "a Digital Signatures Sequence that became UN"),
+    "+rg signatures-un.dcm": (100, 101, "a Digital Signatures Sequence that became UN"),
+    "+cf ca.pem weak-stamped.dcm": (0, 101, "a certified timestamp with a weak imprint"),
+    "+t weak.tsq weak.tsr weak.uid weak-stamp-me.dcm out.dcm": (
+        0,
+        87,
+        "a certified timestamp with a weak imprint",
+    ),
+    "+cf ca.pem +rs verified-all.dcm": (0, 102, "`+rs`"),
+    "+cf ca.pem +rs verified-sr.dcm": (0, 102, "`+rs`"),
+    "+cf ca.pem +rs unverified-all.dcm": (0, 102, "`+rs`"),
+    "{S} +pv +sp 1 sr-verified.dcm out.dcm": (0, 85, "`+pv` with another purpose"),
+    "+cf ca.pem +cr revoked.pem +cr crl.pem signed.dcm": (0, 101, "two revocation lists"),
+    "+cf ca.pem +cr later.pem stamped.dcm": (101, 0, "revoked after the time"),
+    "+cd hashed-wrong signed.dcm": (101, 0, "under another hash"),
+    "{I} BeamSequence[4294967296] plan.dcm out.dcm": (0, 85, "an item number beyond"),
+    "{S} -t AcquisitionComments in.dcm out.dcm": (1, 85, "a retired attribute"),
+}
+
+# rows that take more than a command line, and the tests of them
+ELSEWHERE = {
+    "what the 16 KiB block leaves out": "test_dcmsign_defect.py::"
+    "test_dcmsign_rejects_a_signature_over_the_whole",
+    "removing from an object with such a sequence": "test_same_command_lines.py::"
+    "test_dcmsign_never_ends",
+    "what `--verbose` prints": "test_same_command_lines.py::test_what_is_said_otherwise",
 }
 
 
 def lines(text: str) -> list[str]:
     """The command lines of a block; ``(nothing)`` is none at all."""
-    return [line.replace("{S}", SIGN).replace("{I}", ITEM) for line in text.strip().splitlines()]
+    return [full(line) for line in text.splitlines() if line]
+
+
+def full(line: str) -> str:
+    """With what ``{S}`` and ``{I}`` are short for."""
+    return line.replace("{S}", SIGN).replace("{I}", ITEM)
+
+
+SAME = lines(
+    COMMAND_LINE + STREAMS + READING + VERIFYING + MESSAGES + PROFILES + REVOCATION + signing.ALL
+)
+USAGE = lines(WRONG)

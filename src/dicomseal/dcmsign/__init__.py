@@ -49,9 +49,9 @@ def run(argv: list[str]) -> int:
         job = job_of(line)
         log = Log(job.level)
         if line.has("--arguments"):
-            words = " ".join(f"'{word}'" for word in line.arguments)
-            print(f"calling 'dicomseal-dcmsign' with {len(argv)} arguments: {words}",
-                  file=sys.stderr)  # fmt: skip
+            words = "".join(f"'{word}' " for word in line.arguments if word)
+            count = len(line.arguments)
+            Log("info").info(f"calling 'dicomseal-dcmsign' with {count} arguments: {words}\n")
         from .work import do
 
         return do(job, log)

@@ -1,24 +1,20 @@
-"""Input and output of dcmsign: files, data sets alone, standard input and output, tag files."""
+"""Input and output of dcmsign: files, data sets alone, standard input and output."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from .. import terms
 from ..atomic import replacing
 from ..conversion import convert
-from ..dictionary import keywords
-from ..errors import DicomSealError, MalformedError, SourceError, UsageError
+from ..errors import DicomSealError, MalformedError, SourceError
 from ..part10 import Part10
 from ..reencode import EXPLICIT, UNDEFINED, file_of, needs_other_lengths, reencode
 from .exits import Ended, Exit
 from .job import Job
 
 STANDARD = "-"
-_TAG = re.compile(r"\s*([0-9a-fA-F]{1,8}),\s*([0-9a-fA-F]{1,8})")
-_TOKEN = re.compile(r"\(([^)]*)\)|([A-Za-z0-9]*)")
 
 
 def read(name: str) -> bytes:
@@ -113,81 +109,6 @@ def write(name: str, data: bytes) -> None:
     except (OSError, SourceError) as error:
         why = getattr(error, "strerror", None) or error
         raise Ended(Exit.CANNOT_WRITE_OUTPUT, f"{why}: writing file: {name}") from None
-
-
-def tags(job: Job) -> list[int] | None:
-    """What is to be signed: the tags of the file, then those of the command line; None for all.
-
-    Raises:
-        Ended: a tag file that cannot be read or parsed, or a tag that is none.
-    """
-    found: list[int] = []
-    if job.tag_file is not None:
-        try:
-            with open(job.tag_file, encoding="latin-1") as file:
-                text = file.read()
-        except (OSError, ValueError):
-            raise Ended(
-                Exit.CANNOT_READ_TAG_FILE,
-                f"Error while reading tag file '{job.tag_file}': file not found",
-            ) from None
-        found += _tags_in(text, job.tag_file)
-    for name in job.tags:
-        tag = _tag(name)
-        if tag is None:
-            raise Ended(Exit.COMMAND_LINE, f"unknown attribute tag '{name}'")
-        found.append(tag)
-    return found if job.tag_file is not None or job.tags else None
-
-
-def _tags_in(text: str, name: str) -> list[int]:
-    """Keywords, and tags in parentheses, with white space between them."""
-    found = []
-    position = 0
-    while text[position:].strip():
-        position += len(text[position:]) - len(text[position:].lstrip())
-        match = _TOKEN.match(text, position)
-        bracketed, keyword = match.groups() if match else (None, None)
-        tag = _numbers(bracketed) if bracketed is not None else _keyword(keyword or "")
-        if match is None or tag is None:
-            raise Ended(
-                Exit.SYNTAX_IN_TAG_FILE,
-                f"Error while reading tag file '{name}': parse error at "
-                f"'{text[position : position + 20].strip()}'",
-            )
-        found.append(tag)
-        position = match.end()
-    return found
-
-
-def _tag(name: str) -> int | None:
-    tag = _numbers(name)
-    return _keyword(name) if tag is None else tag
-
-
-def _numbers(text: str) -> int | None:
-    match = _TAG.match(text)
-    if not match:
-        return None
-    return (int(match[1], 16) & 0xFFFF) << 16 | int(match[2], 16) & 0xFFFF
-
-
-def _keyword(name: str) -> int | None:
-    return keywords().by_keyword.get(name)
-
-
-def location(text: str) -> str:
-    """An item location in our own form; dcmsign's is narrower.
-
-    Raises:
-        UsageError: it is none that dcmsign takes: a tag must stand in parentheses, and items are
-            counted from the start.
-    """
-    steps = text.split(".")
-    for step in steps:
-        if not re.fullmatch(r"\s*(\([^)]*\)|[A-Za-z0-9]+)\s*\[[0-9]+\]", step):
-            raise UsageError(f"'{step}' in item location '{text}' is not of the form Name[0]")
-    return ".".join("".join(step.split()) for step in steps)
 
 
 def create_dump(name: str) -> None:

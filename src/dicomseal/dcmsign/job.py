@@ -9,6 +9,7 @@ from .. import terms
 from .exits import Ended
 from .log import LEVELS
 from .parser import CommandLine, usage_error
+from .tagnames import tags_of
 
 VERIFY, SIGN, SIGN_ITEM = "--verify", "--sign", "--sign-item"
 INSERT, REMOVE, REMOVE_ALL = "--insert-timestamp", "--remove", "--remove-all"
@@ -93,12 +94,12 @@ class Job(NamedTuple):
         timestamps: ``--verify-ts``, ``--ignore-ts`` or ``--require-ts``.
         anchors, intermediates, folders, crls: files and folders to trust, and revocation lists.
         check_crls: whether they are asked without any being named.
-        key, certificate: files; empty if there is none.
+        key, certificate: files; None if none is named.
         password: None: ask for it.
         location: of the item to sign.
         profile, mac, purpose: of the signature.
-        tags, tag_file: what to sign; None: everything.
-        stamp_query, stamp_uid: timestamp files to write; empty: none.
+        tags: what to sign; None: everything.
+        stamp_query, stamp_uid: timestamp files to write; None: no timestamp is wanted.
         stamp_mac, stamp_nonce, stamp_certificate, stamp_policy: what the query asks for.
         insert: query, response and UID file of a timestamp to insert.
         remove: UID of the signature to remove.
@@ -124,17 +125,16 @@ class Job(NamedTuple):
     folders: tuple[str, ...]
     crls: tuple[str, ...]
     check_crls: bool
-    key: str
-    certificate: str
+    key: str | None
+    certificate: str | None
     password: str | None
     location: str
     profile: str
     mac: str
     purpose: int | None
-    tags: tuple[str, ...]
-    tag_file: str | None
-    stamp_query: str
-    stamp_uid: str
+    tags: tuple[int, ...] | None
+    stamp_query: str | None
+    stamp_uid: str | None
     stamp_mac: str
     stamp_nonce: bool
     stamp_certificate: bool
@@ -158,16 +158,21 @@ def job_of(line: CommandLine) -> Job:
     operation, files = _operation(line)
     _check_verification(line, operation)
     creating = operation in (SIGN, SIGN_ITEM)
-    for block in (_PASSWORDS, tuple(_PROFILES), tuple(_MACS)):
-        _needs(line, block, _CREATION, creating)
-    _needs(line, _MAIN_ONLY, "--sign", operation == SIGN, tuple(_PROFILES))
+    _needs(line, _PASSWORDS, _CREATION, creating)
+    for name, _ in line.block(*_PROFILES):
+        if name in _MAIN_ONLY and operation != SIGN:
+            raise _only(name, SIGN)
+        if not creating:
+            raise _only(name, _CREATION)
+    _needs(line, tuple(_MACS), _CREATION, creating)
     purpose = _purpose(line, creating)
+    # dcmsign reads the tags here: what is wrong with the options below comes up after them
+    tags = tags_of((line.last("--tag-file") or (None,))[0], _values(line, "--tag"))
     stamp = _stamp(line, creating)
     if line.has("--dump") and not creating:
         raise _only("--dump", _CREATION)
     password = line.chosen(*_PASSWORDS)
     given = {"--use-passwd": (line.last("--use-passwd") or ("",))[0], "--null-passwd": ""}
-    tag_file = line.last("--tag-file")
     stamp_policy = line.chosen("--ts-no-policy", "--ts-policy") == "--ts-policy"
     dump = line.last("--dump")
     return Job(
@@ -189,15 +194,14 @@ def job_of(line: CommandLine) -> Job:
         folders=_values(line, "--add-cert-dir"),
         crls=_values(line, "--add-crl-file"),
         check_crls=line.has("--enable-crl-vfy"),
-        key=files.get("key", ""),
-        certificate=files.get("certificate", ""),
+        key=files.get("key"),
+        certificate=files.get("certificate"),
         password=given.get(password),
         location=files.get("location", ""),
         profile=_PROFILES.get(line.chosen(*_PROFILES), "none"),
         mac=_MACS.get(line.chosen(*_MACS), "RIPEMD160"),
         purpose=purpose,
-        tags=_values(line, "--tag"),
-        tag_file=tag_file[0] if tag_file else None,
+        tags=tags,
         stamp_query=stamp[0],
         stamp_uid=stamp[1],
         stamp_mac=_TS_MACS.get(line.chosen(*_TS_MACS), "SHA256"),
@@ -295,18 +299,21 @@ def _purpose(line: CommandLine, creating: bool) -> int | None:
         number = _NUMBER.match(values[0])
         purpose = int(number[1]) if number else -1
         if not 1 <= purpose <= _MOST_PURPOSES:
-            raise usage_error(f"Invalid value for option --sig-purpose ({values[0]})")
+            why = values[0]
+            if purpose >= 0:  # else it is no number without a sign
+                why = f"{'over' if purpose else 'under'}flow: {why}"
+            raise usage_error(f"Invalid value for option --sig-purpose ({why})")
     return purpose
 
 
-def _stamp(line: CommandLine, creating: bool) -> tuple[str, str]:
-    files = ("", "")
+def _stamp(line: CommandLine, creating: bool) -> tuple[str | None, str | None]:
+    files: tuple[str | None, str | None] = (None, None)
     wanted = False
     for name, values in line.block("--timestamp-off", "--timestamp-file"):
         if not creating:
             raise _only(name, _CREATION)
         wanted = bool(values)
-        files = (values[0], values[1]) if wanted else ("", "")
+        files = (values[0], values[1]) if wanted else (None, None)
     for block in _TS_OPTIONS:
         _needs(line, block, "--timestamp-file", wanted)
     return files

@@ -10,8 +10,9 @@ from .exits import Ended, Exit
 from .options import BY_NAME, Option
 
 _MOST_PARAMETERS = 2
-# in a command file, quotation marks keep white space
-_WORD = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
+# in a command file a quotation mark, anywhere in a word, keeps white space up to its twin, which
+# ends the word; without one the rest of the file is the word
+_WORD = re.compile(r"""([^\s"']*)(?:"([^"]*)(?:"|$)|'([^']*)(?:'|$)|(?=\s|$))""")
 
 
 class Given(NamedTuple):
@@ -121,4 +122,14 @@ def _expand(argument: str) -> list[str]:
             text = file.read()
     except (OSError, ValueError):
         raise usage_error(f"Cannot open command file '{argument[1:]}'") from None
-    return ["".join(match.groups("")) for match in _WORD.finditer(text)]
+    return _words(text)
+
+
+def _words(text: str) -> list[str]:
+    found = []
+    for match in _WORD.finditer(text):
+        word = "".join(match.groups(""))
+        closed = match[0][len(match[1]) + 1 :].endswith(('"', "'"))
+        if word or closed:  # an empty word stands between two quotation marks
+            found.append(word)
+    return found

@@ -6,7 +6,10 @@ import getpass
 import io
 import sys
 import warnings
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+from cryptography import x509
 
 from .. import annotate, verifier
 from ..errors import DicomSealError
@@ -16,7 +19,8 @@ from ..signer import sign_file
 from ..signing_policy import ALLOW_WEAK
 from ..terms import is_encapsulated
 from ..trust import load_certificates
-from . import files, stamping
+from . import files, stamping, tagnames
+from .details import moment
 from .exits import Ended, Exit
 from .job import SIGN_ITEM, Job
 from .log import Log
@@ -32,7 +36,7 @@ class Keys(NamedTuple):
     """A private key, and the certificate that is said to go with it."""
 
     key: object
-    certificate: object
+    certificate: x509.Certificate
 
 
 def load_keys(job: Job, log: Log) -> Keys | None:
@@ -41,7 +45,7 @@ def load_keys(job: Job, log: Log) -> Keys | None:
     Raises:
         Ended: one cannot be read. That they do not belong together is found when they sign.
     """
-    if not job.certificate:
+    if job.certificate is None or job.key is None:
         return None
     try:
         if not is_encoded(job.certificate, job.der):
@@ -52,19 +56,19 @@ def load_keys(job: Job, log: Log) -> Keys | None:
         certificate = load_certificates(job.certificate)[0]
     except DicomSealError as error:
         raise Ended(Exit.CANNOT_READ_INPUT, str(error)) from None
-    return Keys(_key(job, log), certificate)
+    return Keys(_key(job, job.key, log), certificate)
 
 
-def _key(job: Job, log: Log) -> object:
+def _key(job: Job, path: str, log: Log) -> object:
     try:
-        if not is_encoded(job.key, job.der):
+        if not is_encoded(path, job.der):
             raise Ended(
                 Exit.CANNOT_READ_INPUT,
-                f"file cannot be read: while loading private key file '{job.key}'",
+                f"file cannot be read: while loading private key file '{path}'",
             )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            key, _ = load_key(job.key, _ask if job.password is None else job.password)
+            key, _ = load_key(path, _ask if job.password is None else job.password)
         for warning in caught:
             log.info(str(warning.message))
     except DicomSealError as error:
@@ -85,16 +89,18 @@ def _ask() -> str | None:
         return None
 
 
-def sign(job: Job, data: bytes, tags: list[int] | None, keys: Keys, log: Log) -> bytes:
+def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     """The object signed, in the encoding of the output: what is signed is what is written.
 
     Raises:
         Ended: it cannot be signed, or not be written so.
     """
-    where = f"item '{job.location}'" if job.operation == SIGN_ITEM else "main dataset"
-    log.info(f"create signature in {where}.")
+    item = job.operation == SIGN_ITEM
+    where = f"item '{job.location}'" if item else "main dataset"
+    log.info(f"create signature in {'sequence item' if item else 'main object'}.")
     if job.profile == "authorization":
         log.warn(_CAUTION)
+    _warn_of_dates(keys.certificate, log)
     data = files.converted(job, data)
     if job.legacy and _has_encapsulated(data):
         raise Ended(
@@ -104,21 +110,21 @@ def sign(job: Job, data: bytes, tags: list[int] | None, keys: Keys, log: Log) ->
         )
     output = io.BytesIO()
     try:
-        items = [files.location(job.location)] if job.operation == SIGN_ITEM else []
+        items = [tagnames.location(job.location)] if item else []
         (uid,) = sign_file(
             data,
             output,
             *keys,
             mac=job.mac,
-            tags=tags,
+            tags=job.tags,
             items=items,
             profile=job.profile,
             purpose=job.purpose,
             policy=ALLOW_WEAK,
         )
         made = files.converted(job, output.getvalue())  # lengths of the new sequences
-        if job.stamp_query:
-            stamping.write_query(job, made, uid)
+        if job.stamp_query is not None:
+            stamping.write_query(job, made, uid, log)
     except DicomSealError as error:
         raise Ended(
             Exit.CREATION_FAILED, f"{error} while creating signature in {where}", "error"
@@ -128,6 +134,15 @@ def sign(job: Job, data: bytes, tags: list[int] | None, keys: Keys, log: Log) ->
         annotate.raw(made, stream.extend, uid)
         files.write_support(job.dump, bytes(stream), f"unable to write dump file '{job.dump}'")
     return made
+
+
+def _warn_of_dates(certificate: x509.Certificate, log: Log) -> None:
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    now = datetime.now(UTC)
+    if last < now:
+        log.warn(f"Certificate has expired {moment(last)}, signature will be invalid.")
+    if first > now:
+        log.warn(f"Certificate is not yet valid, validity starts {moment(first)}.")
 
 
 def _has_encapsulated(data: bytes) -> bool:
@@ -142,7 +157,7 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
         Ended: there is no such signature, or it cannot be written.
     """
     everything = job.operation == "--remove-all"
-    log.info("removing all signatures." if everything else "removing signature.")
+    log.info(f"removing {'all signatures' if everything else 'signature from sequence item'}.")
     found = verifier.verify(data, integrity_only=True).signatures
     live = [one for one in found if one.integrity is not None]
     chosen = [one for one in live if everything or one.uid == job.remove]
@@ -151,6 +166,10 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
     for number, one in enumerate(chosen, 1):
         log.warn(f"Signature {f'#{number} ' if everything else ''}UID={one.uid or '(unknown)'}")
         log.warn(f"  Location                    : {one.location or 'Main Dataset'}")
+        if one.mac_id is None:  # which MAC Parameters item is to go with it cannot be told
+            raise Ended(
+                Exit.REMOVAL_FAILED, "it has no MAC ID Number: while removing signature", "error"
+            )
     if chosen:
         output = io.BytesIO()
         try:
@@ -160,4 +179,6 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
                 Exit.REMOVAL_FAILED, f"{error}: while removing signature", "error"
             ) from None
         data = output.getvalue()
+    if everything:
+        log.info(f"{len(chosen)} signatures found and removed from dataset.")
     return files.converted(job, data)

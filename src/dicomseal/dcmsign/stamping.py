@@ -19,7 +19,7 @@ from .job import Job
 from .log import Log
 
 
-def write_query(job: Job, data: bytes, uid: str) -> None:
+def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
     """Write the query for a signature that was made, and the file with its UID.
 
     Raises:
@@ -36,10 +36,13 @@ def write_query(job: Job, data: bytes, uid: str) -> None:
     imprint = hashlib.new(name, signature, usedforsecurity=False).digest()
     nonce = secrets.randbits(63) | 1 << 63 if job.stamp_nonce else None
     query = query._replace(algorithm=_OIDS.get(name, name), imprint=imprint, nonce=nonce)
-    for path, content in (
-        (job.stamp_query, query.encode()),
-        (job.stamp_uid, timestamper.encode_uid(uid)),
+    for path, content, what in (
+        (job.stamp_query, query.encode(), "timestamp query"),
+        (job.stamp_uid, timestamper.encode_uid(uid), "UID"),
     ):
+        if not path:
+            log.warn(f"no name for the {what} file: it is not written")
+            continue
         try:
             files.write_support(path, content, f"unable to write timestamp file '{path}'")
         except Ended as ended:  # dcmsign has no code of its own for these
@@ -67,11 +70,13 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
     try:
         response = _read(response_file)
         timestamp_protocol.token_of(response)
-    except (DicomSealError, Ended):
-        raise Ended(
-            Exit.CANNOT_READ_TSR_FILE, f"Unable to load timestamp response file '{response_file}'",
-            "error",
-        ) from None  # fmt: skip
+    except (DicomSealError, Ended) as error:
+        if getattr(error, "code", "") != "refused":  # such a response is one, and none for this
+            raise Ended(
+                Exit.CANNOT_READ_TSR_FILE,
+                f"Unable to load timestamp response file '{response_file}'",
+                "error",
+            ) from None
     try:
         uid = timestamper.read_uid(uid_file)
     except DicomSealError as error:
@@ -119,7 +124,8 @@ def _put(part10: Part10, item: int, token: bytes) -> bytes:
         items.binary(terms.CERTIFIED_TIMESTAMP, token),
     ]
     encoded = items.encode(made, part10.implicit, part10.big_endian)
-    splice.insert_element(item, terms.CERTIFIED_TIMESTAMP_TYPE, encoded)
+    # behind what is cut: an edit must not begin inside another one
+    splice.insert_element(item, terms.CERTIFIED_TIMESTAMP, encoded)
     output = io.BytesIO()
     splice.write(output)
     return output.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
@@ -12,14 +12,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from .. import policy, report, verifier
 from ..errors import TrustError
+from ..part10 import Part10
 from ..report import ObjectReport, SignatureReport
 from ..trust import TrustStore, load_certificates
+from . import details
 from .exits import Ended, Exit
 from .job import Job
 from .log import Log
 
-_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-_HASHED_CRL = re.compile(r"[0-9a-f]{8}\.r[0-9]+")
+_CERTIFICATE, _CRL = "", "r"  # kinds of files in a hashed directory
+_ABSENT = "Certified timestamp : absent"
+_PROFILES = {
+    "creator": "Creator RSA Signature",
+    "authorization": "Authorization RSA Signature",
+    "sr": "SR RSA Signature",
+}
+_WANTED = {"sr": ("sr", "sr-verification")}
 _UNCHECKED = "Certified Timestamp (0400,0310) was not checked"
 
 
@@ -33,27 +41,18 @@ def verify(job: Job, data: bytes, log: Log) -> Exit:
     made = verifier.verify_with(data, verifier.Options(**wanted))
     if made.error:
         raise Ended(Exit.CANNOT_READ_INPUT, f"{made.error.message}: reading file: {job.source}")
-    return _judge(job, made, log)
+    stored: list[details.Stored | None] = [None] * len(made.signatures)
+    if job.require in _PROFILES or log.enabled("info"):
+        stored = list(details.stored(Part10.from_bytes(data).index()))
+    return _judge(job, made, stored, log)
 
 
-def _judge(job: Job, made: ObjectReport, log: Log) -> Exit:
-    live = [one for one in made.signatures if one.integrity is not None]
+def _judge(job: Job, made: ObjectReport, stored: list[details.Stored | None], log: Log) -> Exit:
+    both = zip(made.signatures, stored, strict=True)
+    live = [(one, found) for one, found in both if one.integrity is not None]
     broken = 0
-    for number, one in enumerate(live, 1):
-        details(number, one, log)
-        trouble = _trouble(one)
-        stamp_trouble = "" if trouble else _stamp_trouble(job, one)
-        broken += bool(trouble or stamp_trouble)
-        column = "  Signature Verification :"
-        if log.enabled("info"):
-            column = "  Signature Verification      :"
-        log.warn(f"{column} {trouble or 'OK'}")
-        if stamp_trouble:
-            log.warn(f"  {stamp_trouble}")
-        elif not trouble and one.timestamp and job.timestamps != "--ignore-ts":
-            log.warn("  Timestamp Verification : OK")
-        for weakness in one.weak:
-            log.warn(f"  weak: {weakness}")
+    for number, (one, found) in enumerate(live, 1):
+        broken += not _signature(job, number, one, found, log)
     for reason in made.reasons:
         log.warn(f"  {reason.message}")
     for message in made.messages:
@@ -67,21 +66,65 @@ def _judge(job: Job, made: ObjectReport, log: Log) -> Exit:
         log.warn("no signatures found in dataset.")
         return Exit.OK
     log.info(f"{len(live)} signatures verified in dataset, {broken} corrupted.")
-    if job.require not in ("", "signature") and not _satisfied(job, live):
-        # of an altered signature nobody can say what profile it had
-        if not any(one.integrity != report.INTACT for one in live):
-            log.error(
-                "No signature in this dataset fulfills the required signature policy "
-                f"({job.require})"
-            )
-            return Exit.VERIFICATION_POLICY
-        return Exit.VERIFICATION_FAILED
+    if job.require in _PROFILES and not any(_satisfied(job, *both) for both in live):
+        log.error(
+            f"No signature in this dataset fulfills the required {_PROFILES[job.require]} "
+            "signature policy"
+        )
+        return Exit.VERIFICATION_POLICY
     return Exit.VERIFICATION_FAILED if broken or made.reasons else Exit.OK
 
 
-def _satisfied(job: Job, live: list[SignatureReport]) -> bool:
-    wanted = {"sr": ("sr", "sr-verification")}.get(job.require, (job.require,))
-    return any(name in one.profiles for one in live for name in wanted)
+def _signature(
+    job: Job, number: int, one: SignatureReport, found: details.Stored | None, log: Log
+) -> bool:
+    """Say what is known of a signature, and whether it counts."""
+    log.warn(f"Signature #{number} UID={one.uid or '(unknown)'}")
+    wide = log.enabled("info")
+    if found and wide:
+        details.say(one, found, log)
+    trouble = _trouble(one)
+    healed = not trouble and _expired(one)
+    if healed:  # as dcmsign puts it: the certificate fails, and the timestamp makes up for it
+        trouble = "signature is OK but certificate verification failed: certificate has expired"
+    log.warn(f"  {'Signature Verification':<{27 if wide else 22}} : {trouble or 'OK'}")
+    # a certificate that has expired may be made up for: dcmsign looks at the timestamp then too
+    looks = not trouble or healed or _too_late(one)
+    stamp_trouble = _stamp_trouble(job, one) if looks else ""
+    if looks:
+        if found and wide:
+            details.say_timestamp(one, found, job.timestamps, log)
+        verdict = "OK, extends validity period of expired signature." if healed else "OK"
+        if stamp_trouble.startswith(_ABSENT):
+            log.warn(f"  {stamp_trouble}")
+        elif stamp_trouble or (one.timestamp and job.timestamps != "--ignore-ts"):
+            name = "Timestamp Verification"
+            log.warn(f"  {name:<{27 if wide else 22}} : {stamp_trouble or verdict}")
+    for weakness in one.weak:
+        log.warn(f"  weak: {weakness}")
+    return (healed or not trouble) and not stamp_trouble
+
+
+def _too_late(one: SignatureReport) -> bool:
+    """Whether nothing but the end of its certificate's validity makes it fail."""
+    if one.integrity != report.INTACT or one.trust_reason is None or one.signer is None:
+        return False
+    late = datetime.fromisoformat(one.signer.not_after) < datetime.now(UTC)
+    return late and one.trust_reason.code == "OUT_OF_BOUNDS_NO_POE" and not _outside(one)
+
+
+def _expired(one: SignatureReport) -> bool:
+    """Whether it only counts because a Certified Timestamp proves that it was made in time."""
+    if one.judged_by != "timestamp" or one.signer is None:
+        return False
+    return datetime.fromisoformat(one.signer.not_after) < datetime.now(UTC)
+
+
+def _satisfied(job: Job, one: SignatureReport, found: details.Stored | None) -> bool:
+    satisfied = one.profiles
+    if found and one.integrity == report.ALTERED:
+        satisfied = details.profiles_of(one, found)  # as dcmsign: whether it verifies or not
+    return any(name in satisfied for name in _WANTED.get(job.require, (job.require,)))
 
 
 def _trouble(one: SignatureReport) -> str:
@@ -89,12 +132,12 @@ def _trouble(one: SignatureReport) -> str:
     if one.integrity != report.INTACT:
         why = one.integrity_reason.message if one.integrity_reason else "no reason"
         return f"signature verification failed: {why}"
+    outside = _outside(one)
+    if outside:
+        return f"signature verification failed: {outside}"
     if one.trust != report.TRUSTED:
         why = one.trust_reason.message if one.trust_reason else "no certificate is trusted"
         return f"signature is OK but certificate verification failed: {why}"
-    early = _outside(one)
-    if early:
-        return f"signature verification failed: {early}"
     return ""
 
 
@@ -118,42 +161,16 @@ def _stamp_trouble(job: Job, one: SignatureReport) -> str:
     if job.timestamps == "--ignore-ts":
         return ""
     if any(_UNCHECKED in message for message in one.messages):
-        return "Timestamp Verification : failed: this build cannot verify it"
+        return "failed: this build cannot verify it"
     stamp: Any = one.timestamp
     if stamp is None:
         if job.timestamps == "--require-ts":
-            return "Certified timestamp : absent, but required by timestamp policy"
+            return f"{_ABSENT}, but required by timestamp policy"
         return ""
     if (stamp.integrity, stamp.trust) == (report.INTACT, report.TRUSTED):
         return ""
     why = stamp.reason.message if stamp.reason else "no authority is trusted"
-    return f"Timestamp Verification : timestamp signature verification failed: {why}"
-
-
-def details(number: int, one: SignatureReport, log: Log) -> None:
-    """What is known of a signature; most of it with --verbose."""
-    log.warn(f"Signature #{number} UID={one.uid or '(unknown)'}")
-    rows = [
-        ("Location", one.location or "Main Dataset"),
-        ("MAC ID", "(unknown)" if one.mac_id is None else str(one.mac_id)),
-        ("MAC algorithm", one.mac_algorithm or "(unknown)"),
-        ("MAC calculation xfer syntax", one.mac_transfer_syntax or "(unknown)"),
-        ("Data elements signed", f"{one.signed_elements} ({one.unsigned_elements} not)"),
-        ("Signature date/time", one.datetime or "(unknown)"),
-        ("Signature purpose", one.purpose or "(not specified)"),
-    ]
-    if one.signer:
-        rows += [
-            ("Certificate of signer", one.signer.subject),
-            ("    Issued by", one.signer.issuer),
-            ("    Serial no.", one.signer.serial),
-            ("    Validity", f"{one.signer.not_before} to {one.signer.not_after}"),
-            ("    Public key", one.signer.key),
-        ]
-    for name, value in rows:
-        log.info(f"  {name:<27} : {value}")
-    for message in one.messages:
-        log.info(f"  {message}")
+    return f"timestamp signature verification failed: {why}"
 
 
 # --- what is trusted -----------------------------------------------------------------------------
@@ -166,11 +183,11 @@ def _trust(job: Job, log: Log) -> TrustStore | None:
     lists = [der for name in job.crls for der in _crls(name, job.der, log)]
     check_crls = job.check_crls or bool(lists)
     for folder in job.folders:
-        for path in _in_folder(folder, _HASHED):
-            given += _load(path, job.der, log)
+        for path in _in_folder(folder, _CERTIFICATE):
+            given += _load(path, job.der, log, "info")
         if check_crls:
-            for path in _in_folder(folder, _HASHED_CRL):
-                lists += _crls(path, job.der, log)
+            for path in _in_folder(folder, _CRL):
+                lists += _crls(path, job.der, log, "info")
     anchors = [c for c in given if c.issuer == c.subject]
     others += [c for c in given if c.issuer != c.subject]
     if not anchors:
@@ -186,13 +203,20 @@ def _trust(job: Job, log: Log) -> TrustStore | None:
     return TrustStore(anchors, others, crls=lists, tsa=stamps, policy=rules)
 
 
-def _in_folder(folder: str, pattern: re.Pattern[str]) -> list[str]:
-    """The files of a hashed directory, as ``openssl rehash`` names them."""
+def _in_folder(folder: str, kind: str) -> list[str]:
+    """The files of a hashed directory, as ``openssl rehash`` names them: a gap ends a row."""
+    found = []
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return []
-    return [os.path.join(folder, name) for name in names if pattern.fullmatch(name)]
+    for name in names:
+        if re.fullmatch(rf"[0-9a-f]{{8}}\.{kind}0", name):
+            number = 0
+            while f"{name[:-1]}{number}" in names:
+                found.append(os.path.join(folder, f"{name[:-1]}{number}"))
+                number += 1
+    return found
 
 
 def is_encoded(path: str, der: bool) -> bool:
@@ -205,17 +229,17 @@ def is_encoded(path: str, der: bool) -> bool:
     return data[:1] == b"\x30" if der else b"-----BEGIN" in data
 
 
-def _load(path: str, der: bool, log: Log) -> list[x509.Certificate]:
+def _load(path: str, der: bool, log: Log, level: str = "warn") -> list[x509.Certificate]:
     if is_encoded(path, der):
         try:
             return load_certificates(path)
         except TrustError as error:
             log.info(str(error))
-    log.warn(f"unable to load certificate file '{path}', ignoring")
+    log.write(level, f"unable to load certificate file '{path}', ignoring")
     return []
 
 
-def _crls(path: str, der: bool, log: Log) -> list[bytes]:
+def _crls(path: str, der: bool, log: Log, level: str = "warn") -> list[bytes]:
     if is_encoded(path, der):
         with open(path, "rb") as file:
             data = file.read()
@@ -224,5 +248,5 @@ def _crls(path: str, der: bool, log: Log) -> list[bytes]:
             return [load(data).public_bytes(Encoding.DER)]
         except ValueError as error:
             log.info(str(error))
-    log.warn(f"unable to load CRL file '{path}', ignoring")
+    log.write(level, f"unable to load CRL file '{path}', ignoring")
     return []

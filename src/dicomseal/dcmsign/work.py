@@ -14,7 +14,6 @@ def do(job: Job, log: Log) -> Exit:
     Raises:
         Ended: it could not be done.
     """
-    tags = files.tags(job)
     if job.dump is not None:
         files.create_dump(job.dump)
     log.info(f"open input file {job.source}")
@@ -23,7 +22,7 @@ def do(job: Job, log: Log) -> Exit:
     if job.operation == VERIFY:
         return verifying.verify(job, data, log)
     if job.operation in (SIGN, SIGN_ITEM) and keys is not None:
-        made = signing.sign(job, data, tags, keys, log)
+        made = signing.sign(job, data, keys, log)
     elif job.operation == INSERT:
         made = stamping.insert(job, data, log)
     else:

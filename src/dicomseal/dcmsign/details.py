@@ -1,0 +1,197 @@
+"""What ``--verbose`` says of a signature, in the lines that dcmsign prints.
+
+Reports of `dicomseal.verifier` say less than these lines, and in other words: so the object is
+looked at again, which nobody pays for without ``--verbose``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import certified_timestamp, digital_signature, mac_parameters, profiles, purposes, terms
+from .. import sequence_items as items
+from ..certificate import kind_of, parse
+from ..errors import DicomSealError
+from ..tags import is_signable_tag, keyword
+from .log import Log
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from ..canonical import Index
+    from ..digital_signature import DigitalSignature
+    from ..mac_parameters import MacParameters
+    from ..report import SignatureReport
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CURVES = {"secp256r1": "prime256v1"}  # OpenSSL has another name for it
+_NAMES = {"1.2.840.113549.1.9.1": "emailAddress", "2.5.4.5": "serialNumber", "2.5.4.4": "SN"}
+_SYNTAXES = {
+    terms.EXPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Explicit",
+    terms.EXPLICIT_VR_BIG_ENDIAN: "=Big Endian Explicit",
+    terms.IMPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Implicit",
+}
+_LONGEST = (1 << 63) - 1  # a serial number that fits into what dcmsign keeps it in
+
+
+class Stored(NamedTuple):
+    """A signature as it stands in the object, what it signs, and how its MAC was calculated."""
+
+    elements: items.Elements
+    signature: DigitalSignature
+    mac: MacParameters | None
+
+
+def stored(index: Index) -> Iterator[Stored]:
+    """Every signature of an object, in the order of the reports on them."""
+    for scope in index.scopes:
+        elements = items.Elements(index, scope)
+        macs = dict(reversed(mac_parameters.read_ids(index, scope)))  # the first of its number
+        for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+            signature = digital_signature.read(index, item)
+            at = macs.get(signature.mac_id)
+            yield Stored(
+                elements, signature, None if at is None else mac_parameters.read(index, at)
+            )
+
+
+def say(one: SignatureReport, found: Stored, log: Log) -> None:
+    """The lines about a signature, but for what verifying it found."""
+    signature, mac = found.signature, found.mac
+    unknown = "(unknown)"
+    _row(log, "Location", one.location or "Main Dataset")
+    _row(log, "MAC ID", unknown if signature.mac_id is None else str(signature.mac_id))
+    _row(log, "MAC algorithm", mac.algorithm if mac else unknown)
+    syntax = mac.transfer_syntax if mac else unknown
+    _row(log, "MAC calculation xfer syntax", _SYNTAXES.get(syntax, syntax))
+    if mac is None:
+        _row(log, "Data elements signed", unknown)
+    else:
+        log.info("  Data elements signed        :")
+        for tag in mac.data_elements_signed:
+            name = keyword(tag) or "Unknown Tag & Data"
+            log.info(f"      ({tag >> 16:04x},{tag & 0xFFFF:04x}) {name}")
+    _row(log, "Signature date/time", signature.datetime or unknown)
+    purpose = "(not specified)"
+    if signature.purpose:
+        code, scheme, meaning = signature.purpose
+        purpose = f"{meaning} ({code}, {scheme})"
+    _row(log, "Signature purpose", purpose)
+    _row(log, "Certificate of signer", "")
+    try:
+        _certificate(log, parse(signature.certificate).x509)
+    except DicomSealError:
+        log.info("      none")
+    for message in one.messages:
+        log.info(f"  {message}")
+
+
+def say_timestamp(one: SignatureReport, found: Stored, choice: str, log: Log) -> None:
+    """The lines about its Certified Timestamp; ``choice`` is one of dcmsign's three options."""
+    there = one.timestamp is not None or bool(found.signature.timestamp)
+    if not there:
+        why = ", but required by timestamp policy" if choice == "--require-ts" else ""
+        _row(log, "Certified timestamp", f"absent{why}")
+        return
+    if choice == "--ignore-ts":
+        _row(log, "Certified timestamp", "present, but ignored according to timestamp policy")
+        return
+    try:
+        token = certified_timestamp.read(found.signature.timestamp)
+    except DicomSealError as error:
+        _row(log, "Certified timestamp", str(error))
+        return
+    accuracy = "not specified" if token.accuracy is None else f"{token.accuracy:g} s"
+    _row(log, "Certified timestamp", "CMS_TSP version 1")
+    for name, value in (
+        ("Policy OID", token.policy),
+        ("Imprint MAC algorithm", token.algorithm),
+        ("Serial number", _hexadecimal(token.serial)),
+        ("Nonce", "none" if token.nonce is None else _hexadecimal(token.nonce)),
+        ("Accuracy", accuracy),
+        ("Timestamp", token.time.astimezone(UTC).strftime("%Y%m%d%H%M%SZ")),
+    ):
+        log.info(f"      {name:<23} : {value}")
+    for der in token.certificates:
+        made = parse(der)
+        if one.timestamp and made.signer.subject == one.timestamp.authority:
+            log.info("  Timestamp signature certificate: ")
+            _certificate(log, made.x509)
+            break
+
+
+def profiles_of(one: SignatureReport, found: Stored) -> tuple[str, ...]:
+    """The profiles whose demands a signature meets, even if it does not verify."""
+    signature, mac = found.signature, found.mac
+    if mac is None or one.signer is None:
+        return ()
+    signed = set(mac.data_elements_signed)
+    code = purposes.code_of(signature.purpose) if signature.purpose else None
+    return profiles.satisfied(
+        profiles.Facts(
+            found.elements,
+            not one.location,
+            mac.data_elements_signed,
+            all(tag in signed for tag in found.elements.present() if is_signable_tag(tag)),
+            kind_of(parse(signature.certificate).public_key),
+            mac.algorithm,
+            signature.certificate_type,
+            signature.timestamp_type,
+            code,
+        )
+    )
+
+
+def _row(log: Log, name: str, value: str) -> None:
+    log.info(f"  {name:<27} : {value}")
+
+
+def _hexadecimal(number: int) -> str:
+    """As OpenSSL prints it: whole bytes but for a number below 16."""
+    digits = f"{abs(number):X}"
+    if len(digits) > 1 and len(digits) % 2:
+        digits = f"0{digits}"
+    return f"{'-' if number < 0 else ''}0x{digits}"
+
+
+def _certificate(log: Log, certificate: x509.Certificate) -> None:
+    serial = certificate.serial_number
+    log.info(f"      X.509v{certificate.version.value + 1}")
+    for name, value in (
+        ("Subject", _name(certificate.subject)),
+        ("Issued by", _name(certificate.issuer)),
+        ("Serial no.", str(serial if serial <= _LONGEST else -1)),
+        ("Validity", f"not before {moment(certificate.not_valid_before_utc)}"),
+        ("Validity", f"not after {moment(certificate.not_valid_after_utc)}"),
+        ("Public key", _key(certificate.public_key())),
+    ):
+        log.info(f"      {name:<23} : {value}")
+
+
+def _name(name: x509.Name) -> str:
+    """``/C=DE/CN=Name``; what is not ASCII as OpenSSL writes it in one line."""
+    parts = []
+    for attribute in name:
+        oid = attribute.oid.dotted_string
+        value = attribute.value
+        raw = value if isinstance(value, bytes) else value.encode()
+        shown = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02X}" for b in raw)
+        parts.append(f"/{_NAMES.get(oid, attribute.rfc4514_attribute_name)}={shown}")
+    return "".join(parts)
+
+
+def _key(key: Any) -> str:
+    kind = kind_of(key)
+    if kind == "ECDSA":
+        return f"EC, curve {_CURVES.get(key.curve.name, key.curve.name)}, {key.key_size} bits"
+    return f"{kind}, {key.key_size} bits" if kind else "unknown type"
+
+
+def moment(when: datetime) -> str:
+    """``Nov 21 08:28:59 2026 GMT``."""
+    return (
+        f"{_MONTHS[when.month - 1]} {when.day:2} {when.hour:02}:{when.minute:02}:{when.second:02} "
+        f"{when.year} GMT"
+    )
