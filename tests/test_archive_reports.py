@@ -14,7 +14,7 @@ import zlib
 
 import pki
 import pytest
-from test_archive import TRUST, VERDICTS, VERIFY, folder  # noqa: F401 - a fixture
+from _archive import VERDICTS, VERIFY
 
 from dicomseal import remove_file, sign_file
 from dicomseal.archive.html import COLOURS
@@ -23,7 +23,7 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture
-def ledger(run, folder):  # noqa: F811
+def ledger(run, folder):
     (folder / "archive" / "<b>x&y.dcm").write_bytes((folder / "archive/failed.dcm").read_bytes())
     assert run(*VERIFY)[0] == 1
     return folder
@@ -77,7 +77,7 @@ def test_a_run_that_was_not_finished(run, ledger):
     assert "run 1, NOT COMPLETE" in run("archive", "report", "ledger.db")[1]
 
 
-def test_what_a_sample_says(run, folder):  # noqa: F811
+def test_what_a_sample_says(run, folder):
     for number in range(300):
         (folder / "archive" / f"{number}.dcm").write_bytes(pki.small())
     run(*VERIFY, "--sample", "50%", "--seed", "x", "--include", "*0.dcm", "--include", "*1.dcm")
@@ -103,7 +103,7 @@ def test_html_needs_nothing_else(run, ledger):
     assert "<b>x" not in text
 
 
-def browse(folder, *options):  # noqa: F811
+def browse(folder, *options):
     if BROWSER is None:
         if os.environ.get("CI"):
             pytest.fail("there is no chromium")
@@ -170,7 +170,7 @@ def changed(run, *options):
     return code, {os.path.basename(one["path"]): one["change"] for one in found}, err
 
 
-def test_diff(run, folder):  # noqa: F811
+def test_diff(run, folder):
     good = folder / "archive" / "a"
     for name in ("again", "replaced", "stripped", "broken", "fixed", "gone", "same", "expired"):
         shutil.copy(good / "passed.dcm", good / f"{name}.dcm")

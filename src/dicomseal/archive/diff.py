@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import LedgerError
 from ..report import ERROR, FAILED, INTACT, PASSED
-from .ledger import Ledger, Run
+from .ledger import VERIFY, Ledger, Run
 from .rows import Row
 from .run import Asked
 
@@ -62,7 +62,7 @@ def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
     Raises:
         LedgerError: there are no two finished runs.
     """
-    finished = [run for run in ledger.runs() if run.finished is not None]
+    finished = [run for run in ledger.runs(VERIFY) if run.finished is not None]
     if not finished:
         raise LedgerError(f"{ledger.path}: no run came to its end", "no_run")
     last = finished[-1]

@@ -23,23 +23,28 @@ from ..errors import LedgerError
 from . import chain
 from .rows import Row, SignatureRow
 
-APPLICATION, VERSION = 0x6473_6C67, 1  # "dslg"
+APPLICATION, VERSION = 0x6473_6C67, 2  # "dslg"
+VERIFY = "verify"  # what a run does
 _SCHEMA = """
 CREATE TABLE run (
-  id INTEGER PRIMARY KEY, started REAL NOT NULL, asked TEXT NOT NULL, head BLOB NOT NULL);
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, started REAL NOT NULL, asked TEXT NOT NULL,
+  head BLOB NOT NULL);
 CREATE TABLE batch (
   run INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, first INTEGER NOT NULL,
   last INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL,
   PRIMARY KEY (run, number)) WITHOUT ROWID;
 CREATE TABLE object (
   id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, verdict TEXT NOT NULL,
-  reason TEXT NOT NULL, sentence TEXT NOT NULL, reasons TEXT NOT NULL, time REAL NOT NULL);
+  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, modality TEXT NOT NULL,
+  content BLOB NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
+  reasons TEXT NOT NULL, time REAL NOT NULL);
 CREATE TABLE signature (
   object INTEGER NOT NULL, position INTEGER NOT NULL, location TEXT NOT NULL, uid TEXT NOT NULL,
   datetime TEXT NOT NULL, integrity TEXT NOT NULL, trust TEXT NOT NULL,
   mac_algorithm TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
-  judged_at TEXT NOT NULL, timestamp TEXT NOT NULL, weak TEXT NOT NULL, signer INTEGER,
+  judged_at TEXT NOT NULL, judged_by TEXT NOT NULL, timestamp TEXT NOT NULL, proof TEXT NOT NULL,
+  weak TEXT NOT NULL, digest BLOB NOT NULL, content BLOB NOT NULL, elements BLOB NOT NULL,
+  signer INTEGER,
   PRIMARY KEY (object, position)) WITHOUT ROWID;
 CREATE TABLE signer (
   id INTEGER PRIMARY KEY, subject TEXT NOT NULL, issuer TEXT NOT NULL, serial TEXT NOT NULL,
@@ -48,11 +53,11 @@ CREATE TABLE run_end (
   run INTEGER PRIMARY KEY, finished REAL NOT NULL, totals TEXT NOT NULL, head BLOB NOT NULL,
   signature BLOB, certificate BLOB);
 """
-_OBJECT = (
-    "path, size, mtime, sop_class_uid, sop_instance_uid, verdict, reason, sentence, reasons, time"
-)
-_SIGNATURE = "location, uid, datetime, integrity, trust, mac_algorithm, reason, sentence, judged_at, timestamp, weak"  # noqa: E501
-_SIGNER = "subject, issuer, serial, sha256, key, not_before, not_after"
+# the columns of these tables are the fields of what is kept in them, in their order
+_OBJECT_FIELDS = Row.__struct_fields__[:-1]
+_SIGNATURE_FIELDS = SignatureRow.__struct_fields__[:-1]
+_SIGNER_FIELDS = Signer.__struct_fields__
+_OBJECT, _SIGNATURE, _SIGNER = map(", ".join, (_OBJECT_FIELDS, _SIGNATURE_FIELDS, _SIGNER_FIELDS))
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -60,6 +65,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         number: counted from 1.
+        kind: what it does: ``verify``.
         started: in seconds since 1970.
         asked: what it was asked to do, JSON.
         head: of the chain, after its beginning.
@@ -70,6 +76,7 @@ class Run(msgspec.Struct, frozen=True):
     """
 
     number: int
+    kind: str
     started: float
     asked: str
     head: bytes
@@ -148,7 +155,7 @@ class Ledger:
         elif version != VERSION:
             raise LedgerError(
                 f"{self.path}: the ledger has version {version}; this dicomseal reads version "
-                f"{VERSION}",
+                f"{VERSION}. {_remedy(version, self._writer())}",
                 "version",
             )
         if create:
@@ -157,6 +164,14 @@ class Ledger:
         else:
             self.db.execute("PRAGMA query_only=ON")
         self.db.execute("PRAGMA temp_store=FILE")
+
+    def _writer(self) -> str:
+        """Which dicomseal wrote the last run of a ledger of another version; "" if it is silent."""
+        try:
+            (asked,) = self.db.execute("SELECT asked FROM run ORDER BY id DESC").fetchone()
+            return str(msgspec.json.decode(asked)["version"])
+        except (sqlite3.Error, msgspec.MsgspecError, TypeError, KeyError):
+            return ""
 
     def close(self) -> None:
         self.db.close()
@@ -169,26 +184,37 @@ class Ledger:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def runs(self) -> list[Run]:
-        """All runs, in their order."""
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around several reads: they all see the ledger as it was at the first of them."""
+        with explained(self.path):
+            self.db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.db.execute("COMMIT")
+
+    def runs(self, kind: str | None = None) -> list[Run]:
+        """All runs, or those of a kind, in their order."""
         with explained(self.path):
             found = self.db.execute(
-                "SELECT id, started, asked, run.head, finished, totals, run_end.head, signature,"
-                " certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
+                "SELECT id, kind, started, asked, run.head, finished, totals, run_end.head,"
+                " signature, certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
             )
-            return [Run(*values) for values in found]
+            return [run for run in (Run(*values) for values in found) if kind in (None, run.kind)]
 
-    def find(self, number: int | None = None) -> Run:
-        """A run by its number; None is the last one.
+    def find(self, number: int | None = None, kind: str | None = None) -> Run:
+        """A run by its number; None is the last one, of a kind if one is named.
 
         Raises:
             LedgerError: there is no such run.
         """
-        runs = self.runs()
-        for run in reversed(runs):
-            if number is None or run.number == number:
+        for run in reversed(self.runs(kind)):
+            if number in (None, run.number):
                 return run
         what = "no run" if number is None else f"no run {number}"
+        if kind is not None:
+            what += f" of the kind {kind!r}"
         raise LedgerError(f"{self.path}: there is {what} in the ledger", "no_run")
 
     def head(self) -> bytes:
@@ -239,8 +265,11 @@ class Ledger:
             " ON signer.id = signature.signer WHERE object = ? ORDER BY position",
             (number,),
         )
+        end = len(_SIGNATURE_FIELDS)
         return tuple(
-            SignatureRow(*(*values[:11], Signer(*values[12:]) if values[11] is not None else None))
+            SignatureRow(
+                *(*values[:end], Signer(*values[end + 1 :]) if values[end] is not None else None)
+            )
             for values in found
         )
 
@@ -259,14 +288,14 @@ class Ledger:
                 self._signers.clear()
                 raise
 
-    def begin(self, asked: str) -> Run:
+    def begin(self, asked: str, kind: str = VERIFY) -> Run:
         """Append the beginning of a run."""
         number = len(self.runs()) + 1
         started = time.time()
-        head = chain.of_run(self.head(), number, started, asked)
+        head = chain.of_run(self.head(), number, kind, started, asked)
         with self._transaction() as db:
-            db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (number, started, asked, head))
-        return Run(number, started, asked, head)
+            db.execute(_insert("run", 5), (number, kind, started, asked, head))
+        return Run(number, kind, started, asked, head)
 
     def append(self, run: int, number: int, head: bytes, rows: Iterable[Row], size: int) -> bytes:
         """Append a finished batch.
@@ -292,8 +321,8 @@ class Ledger:
                 for position, one in enumerate(row.signatures):
                     signer = None if one.signer is None else self._signer(db, one.signer)
                     signatures.append((last, position, *_values(one)[:-1], signer))
-            db.executemany(_insert("object", 11), objects)
-            db.executemany(_insert("signature", 14), signatures)
+            db.executemany(_insert("object", 1 + len(_OBJECT_FIELDS)), objects)
+            db.executemany(_insert("signature", 3 + len(_SIGNATURE_FIELDS)), signatures)
             db.execute(_insert("batch", 7), (run, number, now, first, last, size, head))
         return head
 
@@ -335,6 +364,13 @@ class Ledger:
         with explained(self.path):
             found = self.db.execute("SELECT 1 FROM done WHERE path = ?", (path,)).fetchone()
         return found is not None
+
+
+def _remedy(version: int, writer: str) -> str:
+    by = f"dicomseal {writer}" if writer else "the dicomseal that wrote it"
+    if version > VERSION:
+        return f"Update dicomseal: it was written by a newer one, {by}"
+    return f"Begin a new ledger, and keep this one: {by} reads it"
 
 
 def _values(row: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import LedgerError, UsageError
 from ..verifier import Options
 from . import chain, sample, walk, work
-from .ledger import Ledger, Run
+from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
 from .rows import Row, path_of
@@ -141,6 +141,7 @@ def verify(
     with locked(path), Ledger(path, create=True) as ledger:
         run = _resumed(ledger, asked) if resume else ledger.begin(_json(asked))
         asked = msgspec.json.decode(run.asked, type=Asked)
+        options = msgspec.structs.replace(options, digests=True)
         task = work.in_pool if executor is None else work.Elsewhere(options)
         made = executor or (lambda: work.embedded(jobs, options))
         count = jobs if executor is None else workers or jobs
@@ -157,6 +158,12 @@ def verify(
 
 def _resumed(ledger: Ledger, asked: Asked) -> Run:
     run = ledger.find()
+    if run.kind != VERIFY:
+        raise LedgerError(
+            f"{ledger.path}: there is nothing to resume: run {run.number} is one of another kind, "
+            f"{run.kind!r}",
+            "nothing_to_resume",
+        )
     if run.finished is not None:
         raise LedgerError(
             f"{ledger.path}: there is nothing to resume: run {run.number} came to its end",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ..report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED
-from .ledger import Ledger, Run, explained
+from .ledger import VERIFY, Ledger, Run, explained
 from .rows import VERDICTS, shown
 from .run import Asked, Totals
 from .sample import CONFIDENCE, upper_bound
@@ -109,7 +109,7 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILUR
     Raises:
         LedgerError: there is no such run, or the ledger cannot be read.
     """
-    run = ledger.find(number)
+    run = ledger.find(number, VERIFY)
     made = Summary(
         run=run.number,
         started=run.started,

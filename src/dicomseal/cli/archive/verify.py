@@ -79,6 +79,11 @@ Examples:
     metavar="KEY CERT",
     help="Sign the end of the run, so that no later edit of the ledger can be hidden.",
 )
+@click.option(
+    "--content-digest",
+    is_flag=True,
+    help="Keep a hash of all content, signed or not, for `archive diff`. Reads it a second time.",
+)
 @click.option("--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format.")
 @click.option("--integrity-only", is_flag=True, help="Skip trust; intact is enough to pass.")
 @click.option(
@@ -102,6 +107,7 @@ def command(
     follow_links: bool,
     max_rate: float | None,
     sign_run: tuple[str, str] | None,
+    content_digest: bool,
     metrics: str | None,
     integrity_only: bool,
     require: tuple[str, ...],
@@ -125,8 +131,12 @@ def command(
     )
     given = {name: list(one) if isinstance(one, tuple) else one for name, one in trust.items()}
     given |= {"integrity_only": integrity_only, "require": sorted(require)}
+    given["content_digest"] = content_digest
     options = Options(
-        **verification(trust), integrity_only=integrity_only, require=frozenset(require)
+        **verification(trust),
+        integrity_only=integrity_only,
+        require=frozenset(require),
+        content_digest=content_digest,
     )
     signer = _signer(*sign_run) if sign_run else None
     started = time.monotonic()
