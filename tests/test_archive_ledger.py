@@ -91,8 +91,12 @@ def test_an_edit_of_any_column_shows(run, folder):
     }  # fmt: skip
     for table, name, kind in found:
         shutil.copy("intact.db", "ledger.db")
-        other = {"INTEGER": f"{name} + 7", "REAL": f"{name} + 0.5", "BLOB": f"CAST(x'00' || {name} AS BLOB)",
-                 "TEXT": f"{name} || 'x'"}[kind]  # fmt: skip
+        other = {
+            "INTEGER": f"{name} + 7",
+            "REAL": f"{name} + 0.5",
+            "BLOB": f"CAST(x'00' || {name} AS BLOB)",
+            "TEXT": f"{name} || 'x'",
+        }[kind]
         order = "rowid" if table not in ("batch", "signature") else f"{columns_of(found, table)}"
         with closing(sqlite3.connect("ledger.db", isolation_level=None)) as db:
             (last,) = db.execute(f"SELECT max({order}) FROM {table}").fetchone()

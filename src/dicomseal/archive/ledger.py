@@ -112,6 +112,12 @@ def explained(path: str) -> Iterator[None]:
         raise LedgerError(f"{path}: the ledger cannot be used: {error}") from None
 
 
+def uri(path: str, mode: str) -> str:
+    """A file as SQLite names it, to be opened in a mode."""
+    name = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{name}?mode={mode}"
+
+
 class Ledger:
     """An open ledger.
 
@@ -128,10 +134,8 @@ class Ledger:
         if not create and not os.path.isfile(path):
             raise LedgerError(f"{path}: there is no ledger", "not_found")
         with explained(path):
-            mode = "rwc" if create else "rw"
-            name = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
             self.db = sqlite3.connect(
-                f"file:{name}?mode={mode}", uri=True, isolation_level=None, timeout=30
+                uri(path, "rwc" if create else "rw"), uri=True, isolation_level=None, timeout=30
             )
             try:
                 self._begin(create)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ import msgspec
 from .. import __version__
 from ..errors import LedgerError, UsageError
 from ..verifier import Options
-from . import chain, sample, walk, work
+from . import chain, poe, sample, walk, work
 from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
@@ -112,6 +113,7 @@ def verify(
     resume: bool = False,
     max_rate: float | None = None,
     sign: Callable[[bytes], tuple[bytes, bytes]] | None = None,
+    proofs: poe.Wanted | None = None,
     watch: Callable[[Progress, Callable[[], None]], object] | None = None,
     batch_files: int = walk.BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
@@ -128,17 +130,23 @@ def verify(
         resume: go on with the last run, which has not come to its end.
         max_rate: bytes in a second at most.
         sign: called with the end of the run; returns the signature over it and the certificate.
+        proofs: earlier ledgers, which prove that signatures existed when they passed there.
         watch: called at the beginning and after every batch with the progress, and with what stops
             the run in good order.
 
     Raises:
-        LedgerError: the ledger cannot be used, or there is nothing to resume. What was appended
-            until then stays, and the run can be resumed.
+        LedgerError: the ledger, or one that shall prove something, cannot be used, or there is
+            nothing to resume. What was appended until then stays, and the run can be resumed.
         UsageError: the selection makes no sense, or is not the one of the run to resume.
         ExecutorLostError: the executor does not work any more; the run can be resumed.
     """
     walk.check_roots(asked.selection.roots)
-    with locked(path), Ledger(path, create=True) as ledger:
+    with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
+        if proofs:
+            before = ledger.find().number if resume else None
+            proven, said = stack.enter_context(poe.proving(proofs, path, before))
+            options = msgspec.structs.replace(options, proofs=proven)
+            asked = msgspec.structs.replace(asked, trust=asked.trust | {"poe_ledger": said})
         run = _resumed(ledger, asked) if resume else ledger.begin(_json(asked))
         asked = msgspec.json.decode(run.asked, type=Asked)
         options = msgspec.structs.replace(options, digests=True)
@@ -228,7 +236,9 @@ class _Session:
             self._ledger.remember(self._run.number)
             self._count_again()
             found = self._without_done(found)
-        own = {os.path.abspath(self._ledger.path) + end for end in ("", "-wal", "-shm", ".lock")}
+        ends = ("", "-wal", "-shm", ".lock")
+        own = {os.path.abspath(self._ledger.path) + end for end in ends}
+        own.add(poe.place(self._ledger.path))
         for file in found:
             if self._stopped:
                 return

@@ -11,6 +11,7 @@ _TIMES = {
     "timestamp": "time of its timestamp",
     "validation": "time of validation",
     "claimed": "time that the signature claims",
+    "poe_ledger": "time when it passed before",
 }
 
 
@@ -58,6 +59,8 @@ def _signature(made: SignatureReport) -> list[str]:
         lines.append(f"                 {made.trust_reason.code}: {made.trust_reason.message}")
     if made.judged_by:
         lines.append(f"      judged at  {made.judged_at}, the {_TIMES[made.judged_by]}")
+        if made.proof:
+            lines.append(f"                 as run {made.proof.run} of {made.proof.ledger} proves")
         lines.append(f"      revocation {made.revocation.replace('_', ' ')}")
     if made.timestamp:
         lines += _timestamp(made.timestamp)

@@ -18,6 +18,7 @@ import click
 
 from ...archive import run as runs
 from ...archive.loop import ExecutorLostError
+from ...archive.poe import Wanted
 from ...archive.rows import VERDICTS
 from ...archive.run import Asked, Outcome, Progress, Selection
 from ...errors import UsageError
@@ -92,6 +93,19 @@ Examples:
     multiple=True,
     help="Fail an object that has no signature, or none of that profile. Repeatable.",
 )
+@click.option(
+    "--poe-ledger",
+    metavar="LEDGER",
+    multiple=True,
+    help="A signature that passed in this earlier ledger, while its certificate was valid, existed "
+    "then: it stays trusted. Repeatable; it may be the one that is written.",
+)
+@click.option(
+    "--poe-signer",
+    metavar="CERT",
+    multiple=True,
+    help="Only what a run signed by one of these certificates covers proves anything. Repeatable.",
+)
 @trust_options
 def command(
     roots: tuple[str, ...],
@@ -111,6 +125,8 @@ def command(
     metrics: str | None,
     integrity_only: bool,
     require: tuple[str, ...],
+    poe_ledger: tuple[str, ...],
+    poe_signer: tuple[str, ...],
     **trust: Any,
 ) -> None:
     """Verify all files below ROOT into a ledger.
@@ -131,13 +147,18 @@ def command(
     )
     given = {name: list(one) if isinstance(one, tuple) else one for name, one in trust.items()}
     given |= {"integrity_only": integrity_only, "require": sorted(require)}
-    given["content_digest"] = content_digest
+    given |= {"content_digest": content_digest, "poe_signer": list(poe_signer)}
     options = Options(
         **verification(trust),
         integrity_only=integrity_only,
         require=frozenset(require),
         content_digest=content_digest,
     )
+    if (poe_ledger or poe_signer) and (options.trust is None or integrity_only or not poe_ledger):
+        raise UsageError(
+            "--poe-ledger helps to judge signers, so it goes with --trust, and --poe-signer with it"
+        )
+    proofs = _proofs(poe_ledger, poe_signer) if poe_ledger else None
     signer = _signer(*sign_run) if sign_run else None
     started = time.monotonic()
     with _Watch(metrics) as watch, _workers(scheduler) as (executor, workers):
@@ -152,6 +173,7 @@ def command(
                 resume=resume,
                 max_rate=max_rate and max_rate * 1e6,
                 sign=signer,
+                proofs=proofs,
                 watch=watch,
             )
         except ExecutorLostError as error:
@@ -200,6 +222,13 @@ def _share(text: str) -> float:
     if not found or not 0 < float(found[1]) <= 100:
         raise UsageError(f"--sample: {text!r} is no share, e.g. 1% or 0.5%")
     return float(found[1]) / 100
+
+
+def _proofs(ledgers: tuple[str, ...], signers: tuple[str, ...]) -> Wanted:
+    from .audit import read_certificate
+
+    named = tuple(read_certificate(path) for path in signers) or None
+    return Wanted(tuple(os.path.abspath(one) for one in ledgers), named)
 
 
 def _signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, bytes]]:
