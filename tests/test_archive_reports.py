@@ -1,4 +1,4 @@
-"""`archive report`, `diff` and `export`; the HTML is looked at in a real browser."""
+"""`archive report` and `export`; the HTML is looked at in a real browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import pki
 import pytest
 from _archive import VERDICTS, VERIFY
 
-from dicomseal import remove_file, sign_file
 from dicomseal.archive.html import COLOURS
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -159,69 +158,6 @@ def test_html_in_a_browser(run, ledger):
         width = 440 * (VERDICTS | {"failed": 2})[verdict] / 2
         # the bar as it was drawn: 18 units high, and scaled to the window
         assert seen.get(COLOURS[verdict][1:], 0) > width * 18, verdict
-
-
-# --- diff ----------------------------------------------------------------------------------------
-
-
-def changed(run, *options):
-    code, out, err = run("archive", "diff", "ledger.db", "--format", "jsonl", *options)
-    found = [json.loads(line) for line in out.splitlines()]
-    return code, {os.path.basename(one["path"]): one["change"] for one in found}, err
-
-
-def test_diff(run, folder):
-    good = folder / "archive" / "a"
-    for name in ("again", "replaced", "stripped", "broken", "fixed", "gone", "same", "expired"):
-        shutil.copy(good / "passed.dcm", good / f"{name}.dcm")
-    (good / "fixed.dcm").write_bytes((folder / "archive" / "failed.dcm").read_bytes())
-    run(*VERIFY)
-    assert run("archive", "diff", "ledger.db")[0] == 2
-    run(*VERIFY)
-    assert changed(run) == (0, {}, "")
-    pair = pki.member("rsa").pair
-    sign_file(good / "again.dcm", good / "again.dcm", *pair)
-    remove_file(good / "replaced.dcm", good / "replaced.dcm")
-    remove_file(good / "stripped.dcm", good / "stripped.dcm")
-    data = (good / "replaced.dcm").read_bytes().replace(b"Doe^John", b"Doe^Jane")
-    (good / "replaced.dcm").write_bytes(data)
-    sign_file(good / "replaced.dcm", good / "replaced.dcm", *pair)
-    (good / "broken.dcm").write_bytes((good / "passed.dcm").read_bytes()[:-5])
-    (good / "fixed.dcm").write_bytes((good / "passed.dcm").read_bytes())
-    os.unlink(good / "gone.dcm")
-    (good / "new.dcm").write_bytes(pki.small())
-    run(*VERIFY)
-    expected = {
-        "again.dcm": "signed_again", "replaced.dcm": "replaced", "stripped.dcm": "stripped",
-        "broken.dcm": "newly_failing", "fixed.dcm": "newly_passing", "gone.dcm": "vanished",
-        "new.dcm": "new",
-    }  # fmt: skip
-    assert changed(run) == (1, expected, "")
-    assert changed(run, "--since", "1") == (1, expected, "")
-    code, out, _ = run("archive", "diff", "ledger.db")
-    assert (code, out.splitlines()[-1]) == (
-        1, ("run 2 to run 3: 1 newly_failing, 1 vanished, 1 stripped, 1 replaced, 1 signed_again, "
-        "1 newly_passing, 1 new"),
-    )  # fmt: skip
-
-
-def test_diff_of_what_is_harmless(run, ledger):
-    (ledger / "archive" / "new.dcm").write_bytes(pki.small())
-    run(*VERIFY)
-    assert changed(run) == (0, {"new.dcm": "new"}, "")
-
-
-def test_diff_when_trust_is_lost(run, ledger):
-    run("archive", "verify", "archive", "--ledger", "ledger.db", "--trust", "other.cert.pem")
-    code, found, _ = changed(run)
-    assert (code, found["passed.dcm"]) == (1, "no_longer_passing")
-
-
-def test_diff_of_other_files(run, ledger):
-    run(*VERIFY, "--include", "passed.dcm")
-    code, found, err = changed(run)
-    assert (code, found) == (0, {})
-    assert "cannot be told" in err
 
 
 # --- export --------------------------------------------------------------------------------------
