@@ -232,5 +232,12 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+def harmless(line: str) -> str:
+    """Names and objects come from strangers: no line ends, no commands to the terminal."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
 def _escaped(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .. import report
-from ..report import ObjectReport, SignatureReport, TimestampReport
+from ..report import ObjectReport, SignatureReport, TimestampReport, harmless
+
+__all__ = ["harmless", "render", "summary"]
 
 _ORDER = (report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR)
 
@@ -26,13 +28,6 @@ def render(made: ObjectReport) -> str:
     for signature in made.signatures:
         lines += _signature(signature)
     return "\n".join(harmless(line) for line in lines)
-
-
-def harmless(line: str) -> str:
-    """Names and objects come from strangers: no line ends, no commands to the terminal."""
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _signature(made: SignatureReport) -> list[str]:
