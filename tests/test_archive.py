@@ -69,16 +69,6 @@ def test_usage(run, folder, options, said):
     assert out == ""
 
 
-def test_metrics(run, folder):
-    run(*VERIFY, "--metrics", "dicomseal.prom")
-    text = (folder / "dicomseal.prom").read_text()
-    for verdict, count in VERDICTS.items():
-        assert f'dicomseal_archive_files{{verdict="{verdict}"}} {count}\n' in text
-    assert "dicomseal_archive_complete 1\n" in text
-    for line in text.splitlines():
-        assert line.startswith("#") or len(line.split()) == 2
-
-
 def test_rate(folder):
     asked = Asked(selection=Selection(roots=("archive",)))
     size = sum(file.size for file in walk.find(["archive"]))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 
+import pki
 import pytest
+from _archive import rows
 
 from dicomseal.archive import walk
 from dicomseal.archive.sample import drawn, upper_bound
@@ -20,6 +23,28 @@ def test_a_draw_is_the_same_again():
     assert set(one) != set(drawn(files, 0.1, "y", False))
     strata = list(drawn(files, 0.001, "x", True))
     assert sorted(os.path.dirname(file.path) for file in strata) == [f"/a/{n}" for n in range(10)]
+
+
+def test_a_draw_does_not_depend_on_where_the_archive_is(run, folder):
+    """Nor on other roots; and two roots that look alike are not drawn alike."""
+
+    def drawn_of(*roots):
+        assert run("archive", "verify", *roots, "--ledger", "l.db", "--sample", "40%",
+                   "--seed", "2026-11")[0] in (0, 3)  # fmt: skip
+        return {os.path.relpath(row.path, folder) for row in rows("l.db")}
+
+    for number in range(200):
+        (folder / "archive" / "a" / f"{number}").write_bytes(pki.small())
+    shutil.rmtree("archive/a/b")
+    shutil.copytree("archive/a", "one/a")
+    first = drawn_of("one")
+    assert 50 < len(first) < 110
+    shutil.copytree("one", "elsewhere/two")
+    assert {name.replace("elsewhere/two", "one") for name in drawn_of("elsewhere/two")} == first
+    both = drawn_of("one", "elsewhere")
+    assert {name for name in both if name.startswith("one/")} == first
+    other = {name.replace("elsewhere/two", "one") for name in both - first}
+    assert 20 < len(other & first) < len(first) - 20
 
 
 @pytest.mark.parametrize(

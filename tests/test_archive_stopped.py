@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from _archive import VERIFY, appended, many, rows
+from _archive import VERIFY, many, rows
 
 from dicomseal.archive import run as runs
 from dicomseal.archive.audit import audit
@@ -47,31 +47,75 @@ def test_stopped_and_resumed(folder):
         runs.verify("ledger.db", asked, Options(), resume=True)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("times", [1, 2])
-def test_interrupted(run, folder, times):
-    many(folder)
-    arguments = [*VERIFY, "--max-rate", "0.05"]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "dicomseal", *arguments], stdout=-1, stderr=-1, text=True
-    )
-    while not os.path.exists("ledger.db") or not appended():
+SLOW = """
+import multiprocessing, sys, time
+multiprocessing.set_start_method("fork")
+from dicomseal import cli
+from dicomseal.archive import work
+whole, seconds = work.verify_file, float(sys.argv.pop(1))
+def slow(file, options):
+    if file.path.endswith("00200.dcm"):
+        open("hanging", "w").close()
+        time.sleep(seconds)
+    return whole(file, options)
+work.verify_file = slow
+cli.main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, and sends signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_once(run, folder, number):
+    """It waits for the batches under way, however long they take, and keeps them."""
+    many(folder, 800)
+    child = subprocess.Popen([sys.executable, "-c", SLOW, "3", *VERIFY],
+                             stdout=-1, stderr=-1, text=True)  # fmt: skip
+    while not os.path.exists("hanging"):
         assert child.poll() is None
         time.sleep(0.02)
-    for _ in range(times):
-        child.send_signal(signal.SIGINT)
-        time.sleep(0.01)
+    child.send_signal(number)
+    time.sleep(1)
+    assert child.poll() is None
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130
-    if times == 1:
-        assert "not complete" in out
-        assert "--resume" in err
-    before = len(rows())
-    assert 0 < before < 408
+    assert "not complete" in out
+    assert err == "stopped: --resume goes on where it was\n"  # and no more: it is a pipe
+    before = {os.path.basename(row.path) for row in rows()}
+    assert "00200.dcm" in before
+    _resumed(run, len(before))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, and sends signals")
+def test_interrupted_twice(run, folder):
+    """It ends at once, and what was appended is there."""
+    many(folder, 800)
+    child = subprocess.Popen([sys.executable, "-c", SLOW, "600", *VERIFY],
+                             stdout=-1, stderr=-1, text=True)  # fmt: skip
+    while not os.path.exists("hanging"):
+        assert child.poll() is None
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert child.poll() is None
+    start = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=60) == 130
+    assert time.monotonic() - start < 5
+    child.stdout.close()
+    child.stderr.close()
+    before = {os.path.basename(row.path) for row in rows()}
+    assert "00200.dcm" not in before
+    _resumed(run, len(before))
+
+
+def _resumed(run, before):
+    assert 0 < before < 808
     code, out, _ = run(*VERIFY, "--resume")
     assert code == 1
-    assert f"{408 - before} files now, {before} before" in out
-    assert len({row.path for row in rows()}) == len(rows()) == 408
+    assert f"{808 - before} files now, {before} before" in out
+    assert len({row.path for row in rows()}) == len(rows()) == 808
+    with Ledger("ledger.db") as ledger:
+        assert audit(ledger).intact
 
 
 def test_one_run_at_a_time(run, folder):

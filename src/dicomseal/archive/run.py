@@ -15,6 +15,7 @@ from .. import __version__
 from ..errors import LedgerError, UsageError
 from ..verifier import Options
 from . import chain, poe, sample, walk, work
+from .expected import Counting, Expected, as_before, countable
 from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
@@ -78,7 +79,18 @@ class Totals(msgspec.Struct, kw_only=True):
 
 
 class Progress(msgspec.Struct):
-    """What is known while a run is under way; `verify` calls back with it after every batch."""
+    """What is known while a run is under way; `verify` calls back with it after every batch.
+
+    Attributes:
+        run: its number.
+        files, bytes, verdicts: done since this process began.
+        before, bytes_before: done when it began, of a run that is resumed.
+        skipped: of these, how many the walk has come by.
+        found: files that the walk came by and that were not done.
+        walked: whether the walk is at its end.
+        started: on the monotonic clock.
+        expected: approximately how much the whole run is over; None: not known.
+    """
 
     run: int
     files: int = 0
@@ -88,10 +100,26 @@ class Progress(msgspec.Struct):
     found: int = 0
     walked: bool = False
     started: float = 0.0
+    before: int = 0
+    bytes_before: int = 0
+    expected: Expected | None = None
 
     @property
     def failures(self) -> int:
         return self.verdicts["failed"] + self.verdicts["error"]
+
+    def left(self, seconds: float) -> float | None:
+        """In how many seconds it may be done, after so many; None: that cannot be told yet."""
+        if not self.files:
+            return None
+        if self.walked:
+            return (self.found - self.files) * seconds / self.files
+        expected = self.expected
+        if expected is None or not expected.whence:
+            return None
+        files = max(expected.files - self.before - self.files, 0) / self.files
+        size = max(expected.bytes - self.bytes_before - self.bytes, 0) / max(self.bytes, 1)
+        return max(files, size) * seconds  # the large files may come at the end
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -115,6 +143,7 @@ def verify(
     sign: Callable[[bytes], tuple[bytes, bytes]] | None = None,
     proofs: poe.Wanted | None = None,
     watch: Callable[[Progress, Callable[[], None]], object] | None = None,
+    count: bool = False,
     batch_files: int = walk.BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
 ) -> Outcome:
@@ -133,6 +162,7 @@ def verify(
         proofs: earlier ledgers, which prove that signatures existed when they passed there.
         watch: called at the beginning and after every batch with the progress, and with what stops
             the run in good order.
+        count: find out how many files there are, for the progress, if no earlier run tells.
 
     Raises:
         LedgerError: the ledger, or one that shall prove something, cannot be used, or there is
@@ -152,9 +182,11 @@ def verify(
         options = msgspec.structs.replace(options, digests=True)
         task = work.in_pool if executor is None else work.Elsewhere(options)
         made = executor or (lambda: work.embedded(jobs, options))
-        count = jobs if executor is None else workers or jobs
-        loop = Loop(made, task, work.crashed, count * WINDOW)
+        width = jobs if executor is None else workers or jobs
+        loop = Loop(made, task, work.crashed, width * WINDOW)
         session = _Session(ledger, run, loop.stop, watch)
+        if count:
+            stack.enter_context(session.expecting(asked.selection))
         session.tell()
         files = session.files(asked.selection, resume)
         if max_rate:
@@ -203,6 +235,24 @@ def _json(made: Asked | Totals) -> str:
         raise UsageError("the name of a root is no UTF-8: name its parent folder") from None
 
 
+def _selected(
+    selection: Selection, counted: Callable[[Iterable[Found]], Iterator[Found]]
+) -> Iterable[Found]:
+    """The files of a selection; ``counted`` sees those among which a sample is drawn."""
+    found: Iterable[Found] = walk.find(selection.roots, selection.follow)
+    if selection.include:
+        found = walk.included(found, selection.include)
+    if selection.before is not None:
+        limit = int(selection.before * 1e9)
+        found = (file for file in found if file.mtime < limit)
+    found = counted(found)
+    if selection.share is not None:
+        found = sample.drawn(
+            found, selection.share, selection.seed, selection.stratify, selection.roots
+        )
+    return found
+
+
 class _Session:
     """One process's part of a run."""
 
@@ -221,15 +271,7 @@ class _Session:
 
     def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
         """What is still to be verified."""
-        found: Iterable[Found] = walk.find(selection.roots, selection.follow)
-        if selection.include:
-            found = walk.included(found, selection.include)
-        if selection.before is not None:
-            limit = int(selection.before * 1e9)
-            found = (file for file in found if file.mtime < limit)
-        found = self._counted(found)
-        if selection.share is not None:
-            found = sample.drawn(found, selection.share, selection.seed, selection.stratify)
+        found = _selected(selection, self._counted)
         if resume:
             for batch in self._ledger.batches(self._run.number):
                 self._number = batch.number
@@ -247,6 +289,15 @@ class _Session:
                 yield file
         self._progress.walked = True
 
+    def expecting(self, selection: Selection) -> contextlib.AbstractContextManager[object]:
+        """Find out how much there is, as long as this lasts."""
+        known = as_before(self._ledger, selection)
+        self._progress.expected = known
+        if known is not None or not countable(selection.roots):
+            return contextlib.nullcontext()
+        made = self._progress.expected = Expected()
+        return Counting(made, lambda: _selected(selection, iter))
+
     def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
         for file in found:
             self._population += 1
@@ -262,6 +313,7 @@ class _Session:
     def _count_again(self) -> None:
         for row in self._ledger.rows(*self._ledger.span(self._run.number)):
             self._count(row)
+        self._progress.before, self._progress.bytes_before = self._totals.files, self._totals.bytes
 
     def _count(self, row: Row) -> None:
         totals = self._totals

@@ -240,8 +240,9 @@ def _sample(run: Run, made: Summary) -> None:
         return
     population = msgspec.json.decode(run.totals, type=Totals).population
     drawn = made.files
-    failed = made.verdicts[FAILED]
-    found = f"{failed:,} failed" if failed else "none failed"
+    # one that cannot be read speaks for nobody
+    failed = made.verdicts[FAILED] + made.verdicts[ERROR]
+    found = f"{failed:,} failed or could not be read" if failed else "none failed"
     said = f"of {population:,} files {drawn:,} were drawn, and {found}"
     if made.asked.selection.stratify:
         said += "; small folders were drawn from more often, so no share of all is concluded"

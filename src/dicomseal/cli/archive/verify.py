@@ -175,6 +175,7 @@ def command(
                 sign=signer,
                 proofs=proofs,
                 watch=watch,
+                count=sys.stderr.isatty(),
             )
         except ExecutorLostError as error:
             click.echo(f"dicomseal: {error}; --resume goes on where it was", err=True)
