@@ -22,42 +22,21 @@ from ..certificate import Signer
 from ..errors import LedgerError
 from . import chain
 from .rows import Row, SignatureRow
+from .schema import (
+    APPLICATION,
+    OBJECT,
+    OBJECT_FIELDS,
+    SCHEMA,
+    SIGNATURE,
+    SIGNATURE_FIELDS,
+    SIGNER,
+    VERSION,
+    insert,
+    remedy,
+)  # fmt: skip
 
-APPLICATION, VERSION = 0x6473_6C67, 2  # "dslg"
 VERIFY = "verify"  # what a run does
-_SCHEMA = """
-CREATE TABLE run (
-  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, started REAL NOT NULL, asked TEXT NOT NULL,
-  head BLOB NOT NULL);
-CREATE TABLE batch (
-  run INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, first INTEGER NOT NULL,
-  last INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL,
-  PRIMARY KEY (run, number)) WITHOUT ROWID;
-CREATE TABLE object (
-  id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, modality TEXT NOT NULL,
-  content BLOB NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
-  reasons TEXT NOT NULL, time REAL NOT NULL);
-CREATE TABLE signature (
-  object INTEGER NOT NULL, position INTEGER NOT NULL, location TEXT NOT NULL, uid TEXT NOT NULL,
-  datetime TEXT NOT NULL, integrity TEXT NOT NULL, trust TEXT NOT NULL,
-  mac_algorithm TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
-  judged_at TEXT NOT NULL, judged_by TEXT NOT NULL, timestamp TEXT NOT NULL, proof TEXT NOT NULL,
-  weak TEXT NOT NULL, digest BLOB NOT NULL, content BLOB NOT NULL, elements BLOB NOT NULL,
-  signer INTEGER,
-  PRIMARY KEY (object, position)) WITHOUT ROWID;
-CREATE TABLE signer (
-  id INTEGER PRIMARY KEY, subject TEXT NOT NULL, issuer TEXT NOT NULL, serial TEXT NOT NULL,
-  sha256 TEXT NOT NULL, key TEXT NOT NULL, not_before TEXT NOT NULL, not_after TEXT NOT NULL);
-CREATE TABLE run_end (
-  run INTEGER PRIMARY KEY, finished REAL NOT NULL, totals TEXT NOT NULL, head BLOB NOT NULL,
-  signature BLOB, certificate BLOB);
-"""
-# the columns of these tables are the fields of what is kept in them, in their order
-_OBJECT_FIELDS = Row.__struct_fields__[:-1]
-_SIGNATURE_FIELDS = SignatureRow.__struct_fields__[:-1]
-_SIGNER_FIELDS = Signer.__struct_fields__
-_OBJECT, _SIGNATURE, _SIGNER = map(", ".join, (_OBJECT_FIELDS, _SIGNATURE_FIELDS, _SIGNER_FIELDS))
+_MOST_SIGNERS = 4096  # that are kept while rows are read
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -152,14 +131,14 @@ class Ledger:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.executescript(
                 f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION};"
-                f"PRAGMA user_version={VERSION}; {_SCHEMA} COMMIT;"
+                f"PRAGMA user_version={VERSION}; {SCHEMA} COMMIT;"
             )
         elif application != APPLICATION:
             raise LedgerError(f"{self.path}: this is no ledger of dicomseal", "no_ledger")
         elif version != VERSION:
             raise LedgerError(
                 f"{self.path}: the ledger has version {version}; this dicomseal reads version "
-                f"{VERSION}. {_remedy(version, self._writer())}",
+                f"{VERSION}. {remedy(version, self._writer())}",
                 "version",
             )
         if create:
@@ -257,25 +236,42 @@ class Ledger:
         """
         with explained(self.path):
             found = self.db.cursor().execute(
-                f"SELECT id, {_OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY {order}",  # noqa: S608
+                f"SELECT id, {OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY {order}",  # noqa: S608
                 (first, last),
             )
+            if order == "path":
+                for number, *values in found:
+                    signatures = [one for _, one in self._signatures(number, number)]
+                    yield Row(*(*values, tuple(signatures)))
+                return
+            # side by side, instead of a query for each object
+            rest = self._signatures(first, last)
+            waiting = next(rest, None)
             for number, *values in found:
-                yield Row(*(*values, self._signatures_of(number)))
+                signatures = []
+                while waiting is not None and waiting[0] <= number:
+                    if waiting[0] == number:  # else the object is missing, which the audit tells
+                        signatures.append(waiting[1])
+                    waiting = next(rest, None)
+                yield Row(*(*values, tuple(signatures)))
 
-    def _signatures_of(self, number: int) -> tuple[SignatureRow, ...]:
-        found = self.db.execute(
-            f"SELECT {_SIGNATURE}, signer.id, {_SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
-            " ON signer.id = signature.signer WHERE object = ? ORDER BY position",
-            (number,),
-        )
-        end = len(_SIGNATURE_FIELDS)
-        return tuple(
-            SignatureRow(
-                *(*values[:end], Signer(*values[end + 1 :]) if values[end] is not None else None)
-            )
-            for values in found
-        )
+    def _signatures(self, first: int, last: int) -> Iterator[tuple[int, SignatureRow]]:
+        """The signatures of the objects with these numbers, with the numbers, in their order."""
+        end = len(SIGNATURE_FIELDS) + 1
+        signers: dict[int, Signer] = {}
+        for values in self.db.cursor().execute(
+            f"SELECT object, {SIGNATURE}, signer.id, {SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
+            " ON signer.id = signature.signer WHERE object BETWEEN ? AND ?"
+            " ORDER BY object, position",
+            (first, last),
+        ):
+            number = values[end]
+            signer = None if number is None else signers.get(number)
+            if signer is None and number is not None:
+                if len(signers) >= _MOST_SIGNERS:
+                    signers.clear()
+                signer = signers[number] = Signer(*values[end + 1 :])
+            yield values[0], SignatureRow(*(*values[1:end], signer))
 
     # --- appending -------------------------------------------------------------------------------
 
@@ -298,7 +294,7 @@ class Ledger:
         started = time.time()
         head = chain.of_run(self.head(), number, kind, started, asked)
         with self._transaction() as db:
-            db.execute(_insert("run", 5), (number, kind, started, asked, head))
+            db.execute(insert("run", 5), (number, kind, started, asked, head))
         return Run(number, kind, started, asked, head)
 
     def append(self, run: int, number: int, head: bytes, rows: Iterable[Row], size: int) -> bytes:
@@ -325,9 +321,9 @@ class Ledger:
                 for position, one in enumerate(row.signatures):
                     signer = None if one.signer is None else self._signer(db, one.signer)
                     signatures.append((last, position, *_values(one)[:-1], signer))
-            db.executemany(_insert("object", 1 + len(_OBJECT_FIELDS)), objects)
-            db.executemany(_insert("signature", 3 + len(_SIGNATURE_FIELDS)), signatures)
-            db.execute(_insert("batch", 7), (run, number, now, first, last, size, head))
+            db.executemany(insert("object", 1 + len(OBJECT_FIELDS)), objects)
+            db.executemany(insert("signature", 3 + len(SIGNATURE_FIELDS)), signatures)
+            db.execute(insert("batch", 7), (run, number, now, first, last, size, head))
         return head
 
     def _signer(self, db: sqlite3.Connection, signer: Signer) -> int:
@@ -335,12 +331,12 @@ class Ledger:
         if number is None:
             values = _values(signer)
             if not self._signers:  # a few hundred in an archive; read them once
-                found = db.execute(f"SELECT id, {_SIGNER} FROM signer").fetchall()  # noqa: S608
+                found = db.execute(f"SELECT id, {SIGNER} FROM signer").fetchall()  # noqa: S608
                 self._signers = {Signer(*row[1:]): row[0] for row in found}
                 number = self._signers.get(signer)
             if number is None:
                 number = max(self._signers.values(), default=0) + 1
-                db.execute(_insert("signer", 8), (number, *values))
+                db.execute(insert("signer", 8), (number, *values))
                 self._signers[signer] = number
         return number
 
@@ -350,7 +346,7 @@ class Ledger:
     ) -> None:  # fmt: skip
         """Append the end of a run; ``head`` is the one after it."""
         with self._transaction() as db:
-            db.execute(_insert("run_end", 6), (run, finished, totals, head, signature, certificate))
+            db.execute(insert("run_end", 6), (run, finished, totals, head, signature, certificate))
 
     def remember(self, run: int) -> None:
         """Make `done` answer for a run: its paths, sorted, in a temporary file."""
@@ -370,16 +366,5 @@ class Ledger:
         return found is not None
 
 
-def _remedy(version: int, writer: str) -> str:
-    by = f"dicomseal {writer}" if writer else "the dicomseal that wrote it"
-    if version > VERSION:
-        return f"Update dicomseal: it was written by a newer one, {by}"
-    return f"Begin a new ledger, and keep this one: {by} reads it"
-
-
 def _values(row: Any) -> tuple[Any, ...]:
     return msgspec.structs.astuple(row)
-
-
-def _insert(table: str, columns: int) -> str:
-    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608
