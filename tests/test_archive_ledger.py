@@ -10,7 +10,11 @@ import pytest
 from _archive import VERIFY
 
 import dicomseal
+from dicomseal.archive import run as runs
+from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.run import Asked, Selection
+from dicomseal.verifier import Options
 
 
 def test_other_files_and_versions(run, folder):
@@ -128,6 +132,23 @@ def test_a_chain_computed_anew_does_not_help(run, folder):
                    (chain.of_end(head, found.finished, found.totals),))  # fmt: skip
     code, out, _ = run("archive", "audit", "ledger.db")
     assert (code, "its signature is not over what is there" in out) == (1, True)
+
+
+def test_an_audit_while_a_run_writes(run, folder):
+    """It sees the ledger as it was when it began."""
+    run(*VERIFY)
+    asked = Asked(selection=Selection(roots=("archive",)))
+    seen = []
+
+    def each(found, batch, rows):
+        seen.append((found.number, batch.number, len(rows)))
+        runs.verify("ledger.db", asked, Options(), batch_files=3)
+
+    with Ledger("ledger.db") as ledger:
+        made = audit(ledger, None, each)
+        assert (made.findings, made.runs, seen) == ([], 1, [(1, 1, 8)])
+        made = audit(ledger)
+        assert (made.findings, made.runs, made.objects) == ([], 2, 16)
 
 
 def test_signed_by_somebody_else(run, folder):
