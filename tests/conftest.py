@@ -10,6 +10,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from _archive import folder  # noqa: F401 - a fixture
 
 from dicomseal import cli
 from dicomseal._record import Coverage

@@ -18,7 +18,7 @@ LAYERS = (
     {"_record", "_encoder_py", "_encoder_c", "_stream_py", "_index_py", "_index_c", "canonical",
      "dataset", "window", "part10", "reader"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic",
-     "reencode", "places", "fragments"},
+     "reencode", "places", "fragments", "identity"},
     {"report", "policy", "counted_time", "anchors", "chain", "fetch", "revocation",
      "revocation_sources", "judgement", "trust", "keys", "profiles", "purposes", "requirements",
      "signing_policy", "certified_timestamp", "timestamp_protocol", "pkcs11_key",

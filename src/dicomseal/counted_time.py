@@ -3,16 +3,41 @@
 One place decides it, for every signature (ETSI EN 319 102-1 Section 5.6.2): a time that is proven
 by a valid certified timestamp; otherwise the time of validation. What the signature says of itself
 (Digital Signature DateTime) is a claim: it counts only where the caller accepts claims.
+
+Where the certificate is not trusted at that time, e.g. because it has expired since, an earlier
+time counts if a ledger of an earlier run proves that the signature existed then.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
+from .report import ProofReport
+
 # where it came from
 TIMESTAMP, VALIDATION, CLAIMED = "timestamp", "validation", "claimed"
+POE_LEDGER = "poe_ledger"
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """That a signature existed at a time, aware, and where that was proven."""
+
+    time: datetime
+    where: ProofReport
+
+
+class Proofs(Protocol):
+    """What knows when signatures existed."""
+
+    def of(self, digest: bytes) -> Proof | None:
+        """The earliest proof for a signature, by its digest (`identity.signature_digest`).
+
+        Raises:
+            LedgerError: it cannot be told.
+        """
 
 
 class CountedTime(msgspec.Struct, frozen=True):
@@ -20,13 +45,15 @@ class CountedTime(msgspec.Struct, frozen=True):
 
     Attributes:
         at: aware.
-        by: ``timestamp``, ``validation`` or ``claimed``.
+        by: ``timestamp``, ``validation``, ``poe_ledger`` or ``claimed``.
         messages: what is odd about the times, for people.
+        proof: where it was proven, if a ledger did.
     """
 
     at: datetime
     by: str
     messages: tuple[str, ...] = ()
+    proof: ProofReport | None = None
 
 
 def time_that_counts(
@@ -59,6 +86,19 @@ def time_that_counts(
             validation, VALIDATION, (f"the claimed time of signing does not count: {refused}",)
         )
     return CountedTime(claimed, CLAIMED)
+
+
+def with_proof(counted: CountedTime, proof: Proof | None, validation: datetime) -> CountedTime:
+    """The time that counts where the certificate was not trusted at ``counted``.
+
+    A proof from after the time of validation is not believed; one that is later than another proven
+    time has nothing to add to it.
+    """
+    if proof is None or proof.time > validation:
+        return counted
+    if counted.by != CLAIMED and proof.time >= counted.at:
+        return counted
+    return CountedTime(proof.time, POE_LEDGER, counted.messages, proof.where)
 
 
 def oddities(

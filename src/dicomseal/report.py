@@ -65,6 +65,34 @@ class TimestampReport(msgspec.Struct, frozen=True, kw_only=True):
         return self.integrity == INTACT and self.trust == TRUSTED
 
 
+class ProofReport(msgspec.Struct, frozen=True):
+    """Where it was proven that a signature existed: in a ledger of an earlier run.
+
+    Attributes:
+        ledger: path of the ledger, as it was given.
+        run: number of the run in it.
+        time: when the signature passed in it, ISO 8601 in UTC.
+    """
+
+    ledger: str
+    run: int
+    time: str
+
+
+class Digests(msgspec.Struct, frozen=True):
+    """What tells an intact signature and its content from others, hexadecimal; for comparing runs.
+
+    Attributes:
+        signature: SHA-256 over MAC algorithm, MAC, certificate and signature value.
+        content: of the elements it covers, with its MAC algorithm, the first 32 bytes at most.
+        elements: of the list of these elements; contents compare only where these are equal.
+    """
+
+    signature: str
+    content: str
+    elements: str
+
+
 class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one signature.
 
@@ -85,8 +113,10 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
         judged_at: the time that counts, at which the certificate was judged, ISO 8601; None if it
             was not judged.
         judged_by: where that time came from: ``timestamp`` (a valid Certified Timestamp),
-            ``validation`` (the time of validation), ``claimed`` (Digital Signature DateTime,
-            where that is accepted); or None.
+            ``validation`` (the time of validation), ``poe_ledger`` (the ledger of an earlier run
+            proves it, see ``proof``), ``claimed`` (Digital Signature DateTime, where that is
+            accepted); or None.
+        proof: where that time was proven, if a ledger did; or None.
         revocation: ``good``: something says that no certificate in the chain was revoked;
             ``revoked``; ``unknown``: it could not be told; ``not_checked``: nothing was at hand,
             or it was not asked for.
@@ -98,6 +128,7 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
         messages: what else a person should know.
         signed_elements: how many elements of its data set or item it covers.
         unsigned_elements: how many it could have covered by their tags, and does not.
+        digests: for comparing it with other runs, of an intact one, if that was asked for.
     """
 
     location: str
@@ -114,6 +145,7 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
     trust_reason: Reason | None = None
     judged_at: str | None = None
     judged_by: str | None = None
+    proof: ProofReport | None = None
     revocation: str = NOT_CHECKED
     signer: Signer | None = None
     timestamp: TimestampReport | None = None
@@ -122,6 +154,7 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[str, ...] = ()
     signed_elements: int = 0
     unsigned_elements: int = 0
+    digests: Digests | None = None
 
 
 class ErrorReport(msgspec.Struct, frozen=True):
@@ -142,6 +175,9 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
         messages: what else a person should know.
         bytes: size of the file.
         sop_class_uid, sop_instance_uid, transfer_syntax: of the object; empty if not known.
+        modality: Modality (0008,0060); empty if it is absent.
+        content_digest: SHA-256 over all elements of the main data set that can be signed,
+            hexadecimal, if that was asked for; or None.
         covered_elements, uncovered_elements: how many elements of its main data set that could be
             signed by their tag a passing signature covers, and how many none does.
         uncovered: the latter, e.g. ``PatientName (0010,0010)``, if that was asked for.
@@ -157,6 +193,8 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
     transfer_syntax: str = ""
+    modality: str = ""
+    content_digest: str | None = None
     covered_elements: int = 0
     uncovered_elements: int = 0
     uncovered: tuple[str, ...] = ()
@@ -192,6 +230,13 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.encode(
                 msgspec.structs.replace(self, path=_escaped(self.path), error=error)
             )
+
+
+def harmless(line: str) -> str:
+    """Names and objects come from strangers: no line ends, no commands to the terminal."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _escaped(text: str) -> str:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import report
-from .counted_time import oddities, time_that_counts
+from .counted_time import oddities, time_that_counts, with_proof
+from .errors import LedgerError
 from .policy import REJECT
-from .report import Reason
+from .report import Digests, ProofReport, Reason
 
 if TYPE_CHECKING:
+    from .counted_time import Proof, Proofs
     from .integrity import Check
     from .verifier import Options
 
@@ -27,6 +29,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     at: str | None = None
     by: str | None = None
+    proof: ProofReport | None = None
     revocation: str = report.NOT_CHECKED
     weak: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
@@ -38,6 +41,7 @@ def judge(
     claimed: datetime | None,
     options: Options,
     proven: datetime | None = None,
+    digests: Digests | None = None,
 ) -> Judged:
     """The second answer on a signature.
 
@@ -47,6 +51,7 @@ def judge(
         claimed: Digital Signature DateTime, or None.
         options: of the verification.
         proven: the time of a valid certified timestamp, aware; None if there is none.
+        digests: by which earlier ledgers know the signature, if it is intact.
     """
     weak = check.weak()
     if integrity is None:
@@ -68,6 +73,12 @@ def judge(
             trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
         )
     made = options.trust.judge(check.certificate, counted.at)
+    if made.trust != report.TRUSTED and options.proofs is not None and digests is not None:
+        proof = _ask(options.proofs, digests, messages)
+        earlier = with_proof(counted, proof, validation)
+        if earlier is not counted:
+            made = options.trust.judge(check.certificate, earlier.at)
+            counted, at, by = earlier, earlier.at.isoformat(), earlier.by
     weak += made.weak
     trust, reason = made.trust, made.reason
     if trust == report.TRUSTED and options.trust.policy.weak == REJECT and weak:
@@ -77,6 +88,7 @@ def judge(
         reason=reason,
         at=at,
         by=by,
+        proof=counted.proof,
         revocation=made.revocation,
         weak=weak,
         messages=(*messages, *made.messages),
@@ -89,6 +101,14 @@ def _iso(moment: datetime) -> str:
         return moment.isoformat()
     text: str = msgspec.to_builtins(moment)  # with a Z
     return text[:-1] + "+00:00"
+
+
+def _ask(proofs: Proofs, digests: Digests, messages: list[str]) -> Proof | None:
+    try:
+        return proofs.of(bytes.fromhex(digests.signature))
+    except LedgerError as error:
+        messages.append(f"no proof of existence could be looked for: {error}")
+        return None
 
 
 def _too_weak(weak: tuple[str, ...]) -> Reason | None:

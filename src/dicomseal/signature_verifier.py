@@ -45,7 +45,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
     when = digital_signature.parse_datetime(stored.datetime)
     if when is not None and when.tzinfo is None:
         when = digital_signature.parse_datetime(stored.datetime, _offset(scope))
-    check = Check(scope, item, stored, options.accept_legacy)
+    check = Check(scope, item, stored, options.accept_legacy, options.digests)
     integrity: str | None = report.INTACT
     reason = None
     if scope.history:
@@ -59,7 +59,8 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         except Broken as broken:
             integrity, reason = broken.integrity, broken.reason
     stamp = examine(check, integrity, when, options)
-    judged = judge(check, integrity, when, options, stamp.proven)
+    digests = check.digests() if integrity == report.INTACT else None
+    judged = judge(check, integrity, when, options, stamp.proven, digests)
     if when is None:
         check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
     elif when.tzinfo is None:
@@ -94,6 +95,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         trust_reason=judged.reason,
         judged_at=judged.at,
         judged_by=judged.by,
+        proof=judged.proof,
         revocation=judged.revocation,
         signer=signer.signer if signer else None,
         profiles=satisfied,
@@ -102,6 +104,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         messages=tuple(check.messages),
         signed_elements=check.coverage.signed,
         unsigned_elements=check.coverage.unsigned,
+        digests=digests,
     )
 
 

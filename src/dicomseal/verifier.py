@@ -16,7 +16,7 @@ import msgspec
 
 from . import _record, coverage, report, signature_verifier, terms
 from . import sequence_items as items
-from .canonical import is_dataset, read_all
+from .canonical import is_dataset, new_hasher, read_all
 from .coverage import Demands
 from .errors import DicomSealError, UsageError
 from .part10 import Part10
@@ -31,14 +31,22 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from .canonical import Index
+    from .counted_time import Proofs
     from .requirements import Rule
     from .trust import TrustStore
 
 _readers = threading.local()
+_NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification asks for; see `verify`."""
+    """What a verification asks for; see `verify`.
+
+    Attributes:
+        digests: also report what tells intact signatures and their content from others.
+        content_digest: also report a digest of all content, which costs another pass over it.
+        proofs: knows when signatures existed; it takes part only with ``digests``.
+    """
 
     trust: TrustStore | None = None
     at: datetime | None = None
@@ -47,6 +55,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     integrity_only: bool = False
     require: frozenset[str | Rule] = frozenset()
     accept_legacy: bool = False
+    digests: bool = False
+    content_digest: bool = False
+    proofs: Proofs | None = None
     demands: Demands = Demands()
     limits: _record.Limits = _record.Limits()
 
@@ -181,7 +192,7 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         for made in signature_verifier.signatures(part10, index, scope, work, options)
     ]
     signatures = of_the_whole(index, signatures)
-    sop_class, sop_instance = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID))
+    sop_class, sop_instance, modality = index.values(0, _NAMES)
     reasons = [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
     passing = "" if options.integrity_only else report.TRUSTED
     covered = coverage.measure(index, signatures, passing, options.demands)
@@ -198,6 +209,7 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         messages += (
             "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",
         )
+    content = _content_digest(index) if options.content_digest else None
     part10.check()  # only when all has been read that the answer rests on
     return ObjectReport(
         path=path,
@@ -208,11 +220,20 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         sop_class_uid=items.as_text(sop_class),
         sop_instance_uid=items.as_text(sop_instance),
         transfer_syntax=part10.transfer_syntax,
+        modality=items.as_text(modality),
+        content_digest=content,
         covered_elements=covered.covered,
         uncovered_elements=covered.uncovered,
         uncovered=tuple(describe(tag) for tag in covered.tags),
         signatures=tuple(signatures),
     )
+
+
+def _content_digest(index: Index) -> str:
+    """Of the main data set; signatures and MAC Parameters never are in the stream."""
+    hasher = new_hasher("SHA256")
+    index.stream(hasher.update, 0, None)
+    return hasher.hexdigest()
 
 
 def _hidden(index: Index) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import msgspec
 
 from .. import certificate
 from ..errors import CertificateError
 from . import chain
-from .ledger import Ledger, Run
+from .ledger import Batch, Ledger, Run, explained
+from .rows import Row
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -46,23 +48,40 @@ class Audit(msgspec.Struct, kw_only=True):
         return not self.findings
 
 
-def audit(ledger: Ledger, signers: list[certificate.Certificate] | None = None) -> Audit:
+def audit(
+    ledger: Ledger,
+    signers: list[certificate.Certificate] | None = None,
+    each: Callable[[Run, Batch, list[Row]], None] | None = None,
+) -> Audit:
     """Compute the chain again over every row of a ledger.
 
     Args:
         signers: who may have signed runs; then every finished run must be signed by one of them.
             None: a signature must be valid, whoever made it.
+        each: called with every batch and its rows, as they are audited. What it was given is worth
+            something only if the audit ends without findings.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
+    with ledger.reading():  # a run may be writing to it
+        return _audit(ledger, signers, each)
+
+
+def _audit(
+    ledger: Ledger,
+    signers: list[certificate.Certificate] | None,
+    each: Callable[[Run, Batch, list[Row]], None] | None,
+) -> Audit:
     made = Audit()
     head, last = chain.GENESIS, 0
     for expected, run in enumerate(ledger.runs(), 1):
         made.runs += 1
         if run.number != expected:
             made.findings.append(Finding(run.number, f"run {expected} is missing before it"))
-        head = _check(run.head, chain.of_run(head, run.number, run.started, run.asked), made, run)
+        head = _check(
+            run.head, chain.of_run(head, run.number, run.kind, run.started, run.asked), made, run
+        )
         number = 0
         for number, batch in enumerate(ledger.batches(run.number), 1):
             made.batches += 1
@@ -73,10 +92,14 @@ def audit(ledger: Ledger, signers: list[certificate.Certificate] | None = None) 
                     Finding(run.number, "a batch is missing before it", batch.number)
                 )
             last = batch.last
+            if len(rows) != batch.last - batch.first + 1:
+                made.findings.append(Finding(run.number, "a row of it is missing", batch.number))
             if batch.size != sum(row.size for row in rows):
                 made.findings.append(Finding(run.number, "its bytes do not add up", batch.number))
             now = chain.of_batch(head, batch.number, batch.time, rows)
             head = _check(batch.head, now, made, run, batch.number)
+            if each:
+                each(run, batch, rows)
         if run.end_head is None or run.totals is None or run.finished is None:
             made.unfinished.append(run.number)
             continue
@@ -96,18 +119,27 @@ def _check(stored: bytes, now: bytes, made: Audit, run: Run, batch: int | None =
 
 
 def _check_strays(ledger: Ledger, last: int, made: Audit) -> None:
-    """Rows that no batch speaks of."""
-    from .ledger import explained
-
+    """Rows that nothing else speaks of."""
     with explained(ledger.path):
         queries = {
-            "objects": "SELECT count(*) FROM object WHERE id > ?",
-            "signatures": "SELECT count(*) FROM signature WHERE object > ?",
+            "objects belong to no batch": "SELECT count(*) FROM object WHERE id > ?",
+            "signatures belong to no batch": "SELECT count(*) FROM signature WHERE object > ?",
+            "batches belong to no run": "SELECT count(*) FROM batch"
+            " WHERE run NOT IN (SELECT id FROM run) AND ? >= 0",
+            "ends belong to no run": "SELECT count(*) FROM run_end"
+            " WHERE run NOT IN (SELECT id FROM run) AND ? >= 0",
+            "certificates belong to no signature": "SELECT count(*) FROM signer WHERE id NOT IN"
+            " (SELECT signer FROM signature WHERE signer IS NOT NULL) AND ? >= 0",
         }
+        for (number,) in ledger.db.execute(
+            "SELECT object FROM signature GROUP BY object"
+            " HAVING min(position) != 0 OR max(position) != count(*) - 1"
+        ):
+            made.findings.append(Finding(made.runs, f"the signatures of object {number} are moved"))
         for what, query in queries.items():
             (count,) = ledger.db.execute(query, (last,)).fetchone()
             if count:
-                made.findings.append(Finding(made.runs, f"{count} {what} belong to no batch"))
+                made.findings.append(Finding(made.runs, f"{count} {what}"))
 
 
 def _check_signature(

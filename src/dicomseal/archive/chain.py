@@ -27,9 +27,9 @@ def link(head: bytes, kind: str, content: Any) -> bytes:
     return hashlib.sha256(head + _encode((kind, content))).digest()
 
 
-def of_run(head: bytes, number: int, started: float, asked: str) -> bytes:
+def of_run(head: bytes, number: int, kind: str, started: float, asked: str) -> bytes:
     """The head after the beginning of a run."""
-    return link(head, "run", (number, started, asked))
+    return link(head, "run", (number, kind, started, asked))
 
 
 def of_batch(head: bytes, number: int, time: float, rows: Iterable[Row]) -> bytes:

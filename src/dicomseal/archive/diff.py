@@ -9,44 +9,45 @@ import msgspec
 
 from ..errors import LedgerError
 from ..report import ERROR, FAILED, INTACT, PASSED
-from .ledger import Ledger, Run
-from .rows import Row
+from .ledger import VERIFY, Ledger, Run
+from .rows import NOT_DICOM, Row, SignatureRow
 from .run import Asked
 
 NEWLY_FAILING, NEWLY_PASSING = "newly_failing", "newly_passing"
 NO_LONGER_PASSING = "no_longer_passing"
 VANISHED, NEW, STRIPPED = "vanished", "new", "stripped"
-SIGNED_AGAIN, REPLACED = "signed_again", "replaced"
-KINDS = (
-    NEWLY_FAILING,
-    NO_LONGER_PASSING,
-    VANISHED,
-    STRIPPED,
-    REPLACED,
-    SIGNED_AGAIN,
-    NEWLY_PASSING,
-    NEW,
-)
-# what cron should wake somebody for
-ALARMING = frozenset({NEWLY_FAILING, NO_LONGER_PASSING, VANISHED, STRIPPED, REPLACED})
+CONTENT_CHANGED, UNSIGNED_CHANGED = "content_changed", "unsigned_changed"
+REPLACED, RE_SIGNED, SIGNATURE_ADDED = "replaced", "re_signed", "signature_added"
 MEANINGS = {
     NEWLY_FAILING: "fails or cannot be read, and did not before",
-    NO_LONGER_PASSING: "passed, and cannot be decided now (e.g. its certificate expired)",
+    NO_LONGER_PASSING: "passed, or had an intact signature, and cannot be decided now",
     VANISHED: "was there, and is not any more",
     STRIPPED: "was signed, and is not any more",
-    REPLACED: "its signatures were replaced, by ones not altered: none vouches for the old content",
-    SIGNED_AGAIN: "has more signatures, and the old ones are still intact",
+    CONTENT_CHANGED: "its content was changed, and it has a new signature that is intact",
+    REPLACED: "has other signatures, and whether its content changed cannot be told",
+    UNSIGNED_CHANGED: "content that no signature protects was changed",
+    RE_SIGNED: "has other signatures over the same content",
+    SIGNATURE_ADDED: "has more signatures, and the old ones are still intact",
     NEWLY_PASSING: "passes, and did not before",
     NEW: "was not there",
 }
+KINDS = tuple(MEANINGS)
+# what cron should wake somebody for
+ALARMING = frozenset(KINDS[: KINDS.index(RE_SIGNED)])
+# content
+SAME, CHANGED = "same", "changed"
 
 
 class Change(NamedTuple):
-    """One object that changed; ``before`` or ``after`` is None where it was not there."""
+    """One object that changed; ``before`` or ``after`` is None where it was not there.
+
+    ``content`` is ``same``, ``changed``, or None where it cannot be told.
+    """
 
     kind: str
     before: Row | None
     after: Row | None
+    content: str | None = None
 
     @property
     def row(self) -> Row:
@@ -62,7 +63,7 @@ def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
     Raises:
         LedgerError: there are no two finished runs.
     """
-    finished = [run for run in ledger.runs() if run.finished is not None]
+    finished = [run for run in ledger.runs(VERIFY) if run.finished is not None]
     if not finished:
         raise LedgerError(f"{ledger.path}: no run came to its end", "no_run")
     last = finished[-1]
@@ -102,9 +103,9 @@ def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
                 yield Change(NEW, None, new)
             new = next(news, None)
         else:
-            kind = _compare(old, new)
+            kind = compare(old, new)
             if kind:
-                yield Change(kind, old, new)
+                yield Change(kind, old, new, content(old, new))
             old, new = next(olds, None), next(news, None)
 
 
@@ -115,20 +116,83 @@ def _key(row: Row) -> tuple[bool, bytes]:
     return False, row.path.encode()
 
 
-def _compare(old: Row, new: Row) -> str | None:
+def compare(old: Row, new: Row) -> str | None:
+    """What happened to an object that is in both runs; None: nothing.
+
+    What is alarming comes first: whoever changes content and adds a signature did change content.
+    """
     if new.verdict in (FAILED, ERROR):
         return None if old.verdict in (FAILED, ERROR) else NEWLY_FAILING
+    if new.verdict == NOT_DICOM:
+        return None if old.verdict in (FAILED, ERROR, NOT_DICOM) else NEWLY_FAILING
     if old.signatures and not new.signatures:
         return STRIPPED
-    were = {(one.location, one.uid) for one in old.signatures}
-    intact = {(one.location, one.uid) for one in new.signatures if one.integrity == INTACT}
-    now = {(one.location, one.uid) for one in new.signatures}
-    if were and not were <= now:
-        return REPLACED
-    if now > were and were and were <= intact:
-        return SIGNED_AGAIN
+    gone = [one for one in old.signatures if not _counterparts(one, new)]
+    said = content(old, new)
+    if gone and said != SAME:
+        return CONTENT_CHANGED if said == CHANGED else REPLACED
+    if _doubtful(old, new):
+        return NO_LONGER_PASSING
+    if said == CHANGED:  # and all signatures that were there are there
+        return UNSIGNED_CHANGED if old.signatures or not new.signatures else CONTENT_CHANGED
     if old.verdict == PASSED != new.verdict:
         return NO_LONGER_PASSING
+    if gone:
+        return RE_SIGNED
+    if old.signatures and len(new.signatures) > len(old.signatures):
+        return SIGNATURE_ADDED
     if new.verdict == PASSED != old.verdict:
         return NEWLY_PASSING
     return None
+
+
+def content(old: Row, new: Row) -> str | None:
+    """Whether two rows are of the same content; None: it cannot be told.
+
+    Digests of the whole content decide, where both runs took them. Otherwise it is the content that
+    signatures cover: of each that is gone, one in the same place must cover the same. They compare
+    only if they have the same MAC algorithm; and if they differ, only if they list the same
+    elements.
+    """
+    if old.content and new.content:
+        return SAME if old.content == new.content else CHANGED
+    gone = [one for one in old.signatures if not _counterparts(one, new)]
+    found = [_covered(one, new) for one in gone]
+    if CHANGED in found:
+        return CHANGED
+    return SAME if found and None not in found else None
+
+
+def _covered(old: SignatureRow, new: Row) -> str | None:
+    said = None
+    for one in new.signatures:
+        if not (old.content and one.content):
+            continue  # of one that is not intact nothing is known
+        if (one.location, one.mac_algorithm) != (old.location, old.mac_algorithm):
+            continue
+        if one.content == old.content:
+            return SAME
+        if one.elements == old.elements:
+            said = CHANGED
+    return said
+
+
+def _counterparts(old: SignatureRow, new: Row) -> list[SignatureRow]:
+    """The same signature in the new row: by its digest, or where one of them is not intact, by its
+    place and UID, which anybody can give to another."""
+    place = old.location, old.uid
+    return [
+        one
+        for one in new.signatures
+        if (one.digest == old.digest if one.digest and old.digest
+            else (one.location, one.uid) == place)
+    ]  # fmt: skip
+
+
+def _doubtful(old: Row, new: Row) -> bool:
+    """Whether a signature that was intact is not any more."""
+    return any(
+        INTACT not in {one.integrity for one in _counterparts(was, new)}
+        for was in old.signatures
+        if was.integrity == INTACT and _counterparts(was, new)
+    )

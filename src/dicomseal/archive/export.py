@@ -13,10 +13,7 @@ from ..errors import UsageError
 from .ledger import Ledger
 from .rows import Row, SignatureRow, shown
 
-_OBJECT = (
-    "path", "size", "mtime", "sop_class_uid", "sop_instance_uid", "verdict", "reason", "sentence",
-    "reasons", "time",
-)  # fmt: skip
+_OBJECT = Row.__struct_fields__[:-1]
 _SIGNATURE = SignatureRow.__struct_fields__[:-1]
 _SIGNER = Signer.__struct_fields__
 COLUMNS = (
@@ -42,7 +39,8 @@ def _line(row: Row, signature: SignatureRow | None) -> dict[str, Any]:
     values = [shown(row.path), *(getattr(row, name) for name in _OBJECT[1:])]
     values += [getattr(signature, name, None) for name in _SIGNATURE]
     values += [getattr(signer, name, None) for name in _SIGNER]
-    return dict(zip(COLUMNS, values, strict=True))
+    texts = [one.hex() if isinstance(one, bytes) else one for one in values]
+    return dict(zip(COLUMNS, texts, strict=True))
 
 
 def write_csv(found: Iterable[dict[str, Any]], file: IO[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from html import escape
 
+from ..report import harmless
 from .summary import Summary
 
 COLOURS = {
@@ -47,8 +48,13 @@ def render(made: Summary, now: float) -> str:
         parts += ["<h2>Reasons</h2>", _bars(made.reasons.items())]
     if made.algorithms:
         parts += ["<h2>MAC algorithms, by signatures</h2>", _bars(made.algorithms.items())]
+    if made.times:
+        parts += ["<h2>The time that counted, by signatures</h2>", _bars(made.times.items())]
     if made.weak:
         parts += ["<h2>No longer strong, by signatures</h2>", _bars(made.weak.items())]
+    if made.modalities:
+        totals = {name: sum(counts.values()) for name, counts in made.modalities.items()}
+        parts += ["<h2>Modalities, by files</h2>", _bars(totals.items())]
     if made.sop_classes:
         totals = {name: sum(counts.values()) for name, counts in made.sop_classes.items()}
         parts += ["<h2>SOP Classes, by files</h2>", _bars(totals.items())]
@@ -57,6 +63,11 @@ def render(made: Summary, now: float) -> str:
         parts += ["<h2>Throughput, files a second</h2>", _throughput(made)]
     parts.append("</body></html>")
     return "\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Names of files and signers are strangers': no markup, and nothing that turns text around."""
+    return html.escape(harmless(text))
 
 
 def _what(made: Summary) -> str:
@@ -149,12 +160,14 @@ def _signers(made: Summary, now: float) -> list[str]:
             until = f'<span class="late">{until}, expired</span>'
         rows.append(
             (escape(one.subject), escape(one.key), until, f"{one.signatures:,}", f"{one.intact:,}",
-             f"{one.trusted:,}", f"{one.without_timestamp:,}")
+             f"{one.trusted:,}", f"{one.without_timestamp:,}", f"{one.by_ledger:,}")
         )  # fmt: skip
     return [
         "<h2>Certificates, by expiry</h2>",
         ("<p>After a certificate has expired, its signatures without a Certified Timestamp are no "
-        "longer trusted.</p>"),
-        _table(("Signer", "Key", "Valid until", "Signatures", "intact", "trusted", ("trusted, "
-                "without timestamp")), rows, 4),
+        "longer trusted, unless a ledger proves that they existed before. So many expire in each "
+        "month:</p>"),
+        _bars(sorted(made.expiring.items())),
+        _table(("Signer", "Key", "Valid until", "Signatures", "intact", "trusted",
+                "trusted, without timestamp", "trusted by a ledger"), rows, 5),
     ]  # fmt: skip

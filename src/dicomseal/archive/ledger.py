@@ -22,37 +22,21 @@ from ..certificate import Signer
 from ..errors import LedgerError
 from . import chain
 from .rows import Row, SignatureRow
+from .schema import (
+    APPLICATION,
+    OBJECT,
+    OBJECT_FIELDS,
+    SCHEMA,
+    SIGNATURE,
+    SIGNATURE_FIELDS,
+    SIGNER,
+    VERSION,
+    insert,
+    remedy,
+)  # fmt: skip
 
-APPLICATION, VERSION = 0x6473_6C67, 1  # "dslg"
-_SCHEMA = """
-CREATE TABLE run (
-  id INTEGER PRIMARY KEY, started REAL NOT NULL, asked TEXT NOT NULL, head BLOB NOT NULL);
-CREATE TABLE batch (
-  run INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, first INTEGER NOT NULL,
-  last INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL,
-  PRIMARY KEY (run, number)) WITHOUT ROWID;
-CREATE TABLE object (
-  id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, verdict TEXT NOT NULL,
-  reason TEXT NOT NULL, sentence TEXT NOT NULL, reasons TEXT NOT NULL, time REAL NOT NULL);
-CREATE TABLE signature (
-  object INTEGER NOT NULL, position INTEGER NOT NULL, location TEXT NOT NULL, uid TEXT NOT NULL,
-  datetime TEXT NOT NULL, integrity TEXT NOT NULL, trust TEXT NOT NULL,
-  mac_algorithm TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
-  judged_at TEXT NOT NULL, timestamp TEXT NOT NULL, weak TEXT NOT NULL, signer INTEGER,
-  PRIMARY KEY (object, position)) WITHOUT ROWID;
-CREATE TABLE signer (
-  id INTEGER PRIMARY KEY, subject TEXT NOT NULL, issuer TEXT NOT NULL, serial TEXT NOT NULL,
-  sha256 TEXT NOT NULL, key TEXT NOT NULL, not_before TEXT NOT NULL, not_after TEXT NOT NULL);
-CREATE TABLE run_end (
-  run INTEGER PRIMARY KEY, finished REAL NOT NULL, totals TEXT NOT NULL, head BLOB NOT NULL,
-  signature BLOB, certificate BLOB);
-"""
-_OBJECT = (
-    "path, size, mtime, sop_class_uid, sop_instance_uid, verdict, reason, sentence, reasons, time"
-)
-_SIGNATURE = "location, uid, datetime, integrity, trust, mac_algorithm, reason, sentence, judged_at, timestamp, weak"  # noqa: E501
-_SIGNER = "subject, issuer, serial, sha256, key, not_before, not_after"
+VERIFY = "verify"  # what a run does
+_MOST_SIGNERS = 4096  # that are kept while rows are read
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -60,6 +44,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         number: counted from 1.
+        kind: what it does: ``verify``.
         started: in seconds since 1970.
         asked: what it was asked to do, JSON.
         head: of the chain, after its beginning.
@@ -70,6 +55,7 @@ class Run(msgspec.Struct, frozen=True):
     """
 
     number: int
+    kind: str
     started: float
     asked: str
     head: bytes
@@ -105,6 +91,12 @@ def explained(path: str) -> Iterator[None]:
         raise LedgerError(f"{path}: the ledger cannot be used: {error}") from None
 
 
+def uri(path: str, mode: str) -> str:
+    """A file as SQLite names it, to be opened in a mode."""
+    name = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{name}?mode={mode}"
+
+
 class Ledger:
     """An open ledger.
 
@@ -121,10 +113,8 @@ class Ledger:
         if not create and not os.path.isfile(path):
             raise LedgerError(f"{path}: there is no ledger", "not_found")
         with explained(path):
-            mode = "rwc" if create else "rw"
-            name = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
             self.db = sqlite3.connect(
-                f"file:{name}?mode={mode}", uri=True, isolation_level=None, timeout=30
+                uri(path, "rwc" if create else "rw"), uri=True, isolation_level=None, timeout=30
             )
             try:
                 self._begin(create)
@@ -141,14 +131,14 @@ class Ledger:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.executescript(
                 f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION};"
-                f"PRAGMA user_version={VERSION}; {_SCHEMA} COMMIT;"
+                f"PRAGMA user_version={VERSION}; {SCHEMA} COMMIT;"
             )
         elif application != APPLICATION:
             raise LedgerError(f"{self.path}: this is no ledger of dicomseal", "no_ledger")
         elif version != VERSION:
             raise LedgerError(
                 f"{self.path}: the ledger has version {version}; this dicomseal reads version "
-                f"{VERSION}",
+                f"{VERSION}. {remedy(version, self._writer())}",
                 "version",
             )
         if create:
@@ -157,6 +147,14 @@ class Ledger:
         else:
             self.db.execute("PRAGMA query_only=ON")
         self.db.execute("PRAGMA temp_store=FILE")
+
+    def _writer(self) -> str:
+        """Which dicomseal wrote the last run of a ledger of another version; "" if it is silent."""
+        try:
+            (asked,) = self.db.execute("SELECT asked FROM run ORDER BY id DESC").fetchone()
+            return str(msgspec.json.decode(asked)["version"])
+        except (sqlite3.Error, msgspec.MsgspecError, TypeError, KeyError):
+            return ""
 
     def close(self) -> None:
         self.db.close()
@@ -169,26 +167,37 @@ class Ledger:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def runs(self) -> list[Run]:
-        """All runs, in their order."""
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around several reads: they all see the ledger as it was at the first of them."""
+        with explained(self.path):
+            self.db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.db.execute("COMMIT")
+
+    def runs(self, kind: str | None = None) -> list[Run]:
+        """All runs, or those of a kind, in their order."""
         with explained(self.path):
             found = self.db.execute(
-                "SELECT id, started, asked, run.head, finished, totals, run_end.head, signature,"
-                " certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
+                "SELECT id, kind, started, asked, run.head, finished, totals, run_end.head,"
+                " signature, certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
             )
-            return [Run(*values) for values in found]
+            return [run for run in (Run(*values) for values in found) if kind in (None, run.kind)]
 
-    def find(self, number: int | None = None) -> Run:
-        """A run by its number; None is the last one.
+    def find(self, number: int | None = None, kind: str | None = None) -> Run:
+        """A run by its number; None is the last one, of a kind if one is named.
 
         Raises:
             LedgerError: there is no such run.
         """
-        runs = self.runs()
-        for run in reversed(runs):
-            if number is None or run.number == number:
+        for run in reversed(self.runs(kind)):
+            if number in (None, run.number):
                 return run
         what = "no run" if number is None else f"no run {number}"
+        if kind is not None:
+            what += f" of the kind {kind!r}"
         raise LedgerError(f"{self.path}: there is {what} in the ledger", "no_run")
 
     def head(self) -> bytes:
@@ -227,22 +236,42 @@ class Ledger:
         """
         with explained(self.path):
             found = self.db.cursor().execute(
-                f"SELECT id, {_OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY {order}",  # noqa: S608
+                f"SELECT id, {OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY {order}",  # noqa: S608
                 (first, last),
             )
+            if order == "path":
+                for number, *values in found:
+                    signatures = [one for _, one in self._signatures(number, number)]
+                    yield Row(*(*values, tuple(signatures)))
+                return
+            # side by side, instead of a query for each object
+            rest = self._signatures(first, last)
+            waiting = next(rest, None)
             for number, *values in found:
-                yield Row(*(*values, self._signatures_of(number)))
+                signatures = []
+                while waiting is not None and waiting[0] <= number:
+                    if waiting[0] == number:  # else the object is missing, which the audit tells
+                        signatures.append(waiting[1])
+                    waiting = next(rest, None)
+                yield Row(*(*values, tuple(signatures)))
 
-    def _signatures_of(self, number: int) -> tuple[SignatureRow, ...]:
-        found = self.db.execute(
-            f"SELECT {_SIGNATURE}, signer.id, {_SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
-            " ON signer.id = signature.signer WHERE object = ? ORDER BY position",
-            (number,),
-        )
-        return tuple(
-            SignatureRow(*(*values[:11], Signer(*values[12:]) if values[11] is not None else None))
-            for values in found
-        )
+    def _signatures(self, first: int, last: int) -> Iterator[tuple[int, SignatureRow]]:
+        """The signatures of the objects with these numbers, with the numbers, in their order."""
+        end = len(SIGNATURE_FIELDS) + 1
+        signers: dict[int, Signer] = {}
+        for values in self.db.cursor().execute(
+            f"SELECT object, {SIGNATURE}, signer.id, {SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
+            " ON signer.id = signature.signer WHERE object BETWEEN ? AND ?"
+            " ORDER BY object, position",
+            (first, last),
+        ):
+            number = values[end]
+            signer = None if number is None else signers.get(number)
+            if signer is None and number is not None:
+                if len(signers) >= _MOST_SIGNERS:
+                    signers.clear()
+                signer = signers[number] = Signer(*values[end + 1 :])
+            yield values[0], SignatureRow(*(*values[1:end], signer))
 
     # --- appending -------------------------------------------------------------------------------
 
@@ -259,14 +288,14 @@ class Ledger:
                 self._signers.clear()
                 raise
 
-    def begin(self, asked: str) -> Run:
+    def begin(self, asked: str, kind: str = VERIFY) -> Run:
         """Append the beginning of a run."""
         number = len(self.runs()) + 1
         started = time.time()
-        head = chain.of_run(self.head(), number, started, asked)
+        head = chain.of_run(self.head(), number, kind, started, asked)
         with self._transaction() as db:
-            db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (number, started, asked, head))
-        return Run(number, started, asked, head)
+            db.execute(insert("run", 5), (number, kind, started, asked, head))
+        return Run(number, kind, started, asked, head)
 
     def append(self, run: int, number: int, head: bytes, rows: Iterable[Row], size: int) -> bytes:
         """Append a finished batch.
@@ -292,9 +321,9 @@ class Ledger:
                 for position, one in enumerate(row.signatures):
                     signer = None if one.signer is None else self._signer(db, one.signer)
                     signatures.append((last, position, *_values(one)[:-1], signer))
-            db.executemany(_insert("object", 11), objects)
-            db.executemany(_insert("signature", 14), signatures)
-            db.execute(_insert("batch", 7), (run, number, now, first, last, size, head))
+            db.executemany(insert("object", 1 + len(OBJECT_FIELDS)), objects)
+            db.executemany(insert("signature", 3 + len(SIGNATURE_FIELDS)), signatures)
+            db.execute(insert("batch", 7), (run, number, now, first, last, size, head))
         return head
 
     def _signer(self, db: sqlite3.Connection, signer: Signer) -> int:
@@ -302,12 +331,12 @@ class Ledger:
         if number is None:
             values = _values(signer)
             if not self._signers:  # a few hundred in an archive; read them once
-                found = db.execute(f"SELECT id, {_SIGNER} FROM signer").fetchall()  # noqa: S608
+                found = db.execute(f"SELECT id, {SIGNER} FROM signer").fetchall()  # noqa: S608
                 self._signers = {Signer(*row[1:]): row[0] for row in found}
                 number = self._signers.get(signer)
             if number is None:
                 number = max(self._signers.values(), default=0) + 1
-                db.execute(_insert("signer", 8), (number, *values))
+                db.execute(insert("signer", 8), (number, *values))
                 self._signers[signer] = number
         return number
 
@@ -317,7 +346,7 @@ class Ledger:
     ) -> None:  # fmt: skip
         """Append the end of a run; ``head`` is the one after it."""
         with self._transaction() as db:
-            db.execute(_insert("run_end", 6), (run, finished, totals, head, signature, certificate))
+            db.execute(insert("run_end", 6), (run, finished, totals, head, signature, certificate))
 
     def remember(self, run: int) -> None:
         """Make `done` answer for a run: its paths, sorted, in a temporary file."""
@@ -339,7 +368,3 @@ class Ledger:
 
 def _values(row: Any) -> tuple[Any, ...]:
     return msgspec.structs.astuple(row)
-
-
-def _insert(table: str, columns: int) -> str:
-    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608

@@ -29,8 +29,13 @@ class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
         reason: code of why it is not intact, else of why it is not trusted; or empty.
         sentence: the same for people.
         judged_at: the time that counted for its certificate, ISO 8601; empty if it was not judged.
+        judged_by: where that time came from; empty if it was not judged.
         timestamp: the time of its Certified Timestamp, ISO 8601; empty if there is none.
+        proof: which run of which ledger proved that time, if one did; else empty.
         weak: algorithms and keys in it that are no longer strong, separated by ``; ``.
+        digest: what tells it from other signatures (`dicomseal.identity`); empty unless intact.
+        content: digest of the elements it covers, by its MAC algorithm; empty unless intact.
+        elements: digest of the list of them; contents compare only where it is the same.
     """
 
     location: str
@@ -42,8 +47,13 @@ class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
     reason: str
     sentence: str
     judged_at: str
+    judged_by: str
     timestamp: str
+    proof: str
     weak: str
+    digest: bytes
+    content: bytes
+    elements: bytes
     signer: Signer | None
 
 
@@ -54,6 +64,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
         path: absolute; as `os.fsencode` gives it where it is no UTF-8.
         size: in bytes.
         mtime: last modification, in nanoseconds since 1970.
+        modality: Modality (0008,0060); empty if it is absent.
+        content: SHA-256 over all its content that can be signed; empty if that was not asked for.
         verdict: one of `VERDICTS`.
         reason: code of the first reason for it; empty if there is none.
         sentence: the same for people.
@@ -66,6 +78,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     mtime: int
     sop_class_uid: str
     sop_instance_uid: str
+    modality: str
+    content: bytes
     verdict: str
     reason: str
     sentence: str
@@ -115,6 +129,8 @@ def row_of(made: ObjectReport, path: str, size: int, mtime: int, time: float) ->
         mtime=mtime,
         sop_class_uid=_text(made.sop_class_uid),
         sop_instance_uid=_text(made.sop_instance_uid),
+        modality=_text(made.modality),
+        content=bytes.fromhex(made.content_digest or ""),
         verdict=verdict,
         reason=codes[0] if codes else "",
         sentence=_text(sentences[0]) if sentences else "",
@@ -126,6 +142,7 @@ def row_of(made: ObjectReport, path: str, size: int, mtime: int, time: float) ->
 
 def _signature(made: SignatureReport) -> SignatureRow:
     why = made.integrity_reason or made.trust_reason
+    digests, proof = made.digests, made.proof
     return SignatureRow(
         location=made.location,
         uid=_text(made.uid),
@@ -136,8 +153,13 @@ def _signature(made: SignatureReport) -> SignatureRow:
         reason=why.code if why else "",
         sentence=_text(why.message) if why else "",
         judged_at=made.judged_at or "",
+        judged_by=made.judged_by or "",
         timestamp=(made.timestamp.time or "") if made.timestamp else "",
+        proof=_text(f"run {proof.run} of {proof.ledger}") if proof else "",
         weak=_text("; ".join(made.weak)),
+        digest=bytes.fromhex(digests.signature) if digests else b"",
+        content=bytes.fromhex(digests.content) if digests else b"",
+        elements=bytes.fromhex(digests.elements) if digests else b"",
         signer=made.signer,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
@@ -13,8 +14,9 @@ import msgspec
 from .. import __version__
 from ..errors import LedgerError, UsageError
 from ..verifier import Options
-from . import chain, sample, walk, work
-from .ledger import Ledger, Run
+from . import chain, poe, sample, walk, work
+from .expected import Counting, Expected, as_before, countable
+from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
 from .rows import Row, path_of
@@ -77,7 +79,18 @@ class Totals(msgspec.Struct, kw_only=True):
 
 
 class Progress(msgspec.Struct):
-    """What is known while a run is under way; `verify` calls back with it after every batch."""
+    """What is known while a run is under way; `verify` calls back with it after every batch.
+
+    Attributes:
+        run: its number.
+        files, bytes, verdicts: done since this process began.
+        before, bytes_before: done when it began, of a run that is resumed.
+        skipped: of these, how many the walk has come by.
+        found: files that the walk came by and that were not done.
+        walked: whether the walk is at its end.
+        started: on the monotonic clock.
+        expected: approximately how much the whole run is over; None: not known.
+    """
 
     run: int
     files: int = 0
@@ -87,10 +100,26 @@ class Progress(msgspec.Struct):
     found: int = 0
     walked: bool = False
     started: float = 0.0
+    before: int = 0
+    bytes_before: int = 0
+    expected: Expected | None = None
 
     @property
     def failures(self) -> int:
         return self.verdicts["failed"] + self.verdicts["error"]
+
+    def left(self, seconds: float) -> float | None:
+        """In how many seconds it may be done, after so many; None: that cannot be told yet."""
+        if not self.files:
+            return None
+        if self.walked:
+            return (self.found - self.files) * seconds / self.files
+        expected = self.expected
+        if expected is None or not expected.whence:
+            return None
+        files = max(expected.files - self.before - self.files, 0) / self.files
+        size = max(expected.bytes - self.bytes_before - self.bytes, 0) / max(self.bytes, 1)
+        return max(files, size) * seconds  # the large files may come at the end
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -112,7 +141,9 @@ def verify(
     resume: bool = False,
     max_rate: float | None = None,
     sign: Callable[[bytes], tuple[bytes, bytes]] | None = None,
+    proofs: poe.Wanted | None = None,
     watch: Callable[[Progress, Callable[[], None]], object] | None = None,
+    count: bool = False,
     batch_files: int = walk.BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
 ) -> Outcome:
@@ -128,24 +159,34 @@ def verify(
         resume: go on with the last run, which has not come to its end.
         max_rate: bytes in a second at most.
         sign: called with the end of the run; returns the signature over it and the certificate.
+        proofs: earlier ledgers, which prove that signatures existed when they passed there.
         watch: called at the beginning and after every batch with the progress, and with what stops
             the run in good order.
+        count: find out how many files there are, for the progress, if no earlier run tells.
 
     Raises:
-        LedgerError: the ledger cannot be used, or there is nothing to resume. What was appended
-            until then stays, and the run can be resumed.
+        LedgerError: the ledger, or one that shall prove something, cannot be used, or there is
+            nothing to resume. What was appended until then stays, and the run can be resumed.
         UsageError: the selection makes no sense, or is not the one of the run to resume.
         ExecutorLostError: the executor does not work any more; the run can be resumed.
     """
     walk.check_roots(asked.selection.roots)
-    with locked(path), Ledger(path, create=True) as ledger:
+    with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
+        if proofs:
+            before = ledger.find().number if resume else None
+            proven, said = stack.enter_context(poe.proving(proofs, path, before))
+            options = msgspec.structs.replace(options, proofs=proven)
+            asked = msgspec.structs.replace(asked, trust=asked.trust | {"poe_ledger": said})
         run = _resumed(ledger, asked) if resume else ledger.begin(_json(asked))
         asked = msgspec.json.decode(run.asked, type=Asked)
+        options = msgspec.structs.replace(options, digests=True)
         task = work.in_pool if executor is None else work.Elsewhere(options)
         made = executor or (lambda: work.embedded(jobs, options))
-        count = jobs if executor is None else workers or jobs
-        loop = Loop(made, task, work.crashed, count * WINDOW)
+        width = jobs if executor is None else workers or jobs
+        loop = Loop(made, task, work.crashed, width * WINDOW)
         session = _Session(ledger, run, loop.stop, watch)
+        if count:
+            stack.enter_context(session.expecting(asked.selection))
         session.tell()
         files = session.files(asked.selection, resume)
         if max_rate:
@@ -157,6 +198,12 @@ def verify(
 
 def _resumed(ledger: Ledger, asked: Asked) -> Run:
     run = ledger.find()
+    if run.kind != VERIFY:
+        raise LedgerError(
+            f"{ledger.path}: there is nothing to resume: run {run.number} is one of another kind, "
+            f"{run.kind!r}",
+            "nothing_to_resume",
+        )
     if run.finished is not None:
         raise LedgerError(
             f"{ledger.path}: there is nothing to resume: run {run.number} came to its end",
@@ -188,6 +235,24 @@ def _json(made: Asked | Totals) -> str:
         raise UsageError("the name of a root is no UTF-8: name its parent folder") from None
 
 
+def _selected(
+    selection: Selection, counted: Callable[[Iterable[Found]], Iterator[Found]]
+) -> Iterable[Found]:
+    """The files of a selection; ``counted`` sees those among which a sample is drawn."""
+    found: Iterable[Found] = walk.find(selection.roots, selection.follow)
+    if selection.include:
+        found = walk.included(found, selection.include)
+    if selection.before is not None:
+        limit = int(selection.before * 1e9)
+        found = (file for file in found if file.mtime < limit)
+    found = counted(found)
+    if selection.share is not None:
+        found = sample.drawn(
+            found, selection.share, selection.seed, selection.stratify, selection.roots
+        )
+    return found
+
+
 class _Session:
     """One process's part of a run."""
 
@@ -206,22 +271,16 @@ class _Session:
 
     def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
         """What is still to be verified."""
-        found: Iterable[Found] = walk.find(selection.roots, selection.follow)
-        if selection.include:
-            found = walk.included(found, selection.include)
-        if selection.before is not None:
-            limit = int(selection.before * 1e9)
-            found = (file for file in found if file.mtime < limit)
-        found = self._counted(found)
-        if selection.share is not None:
-            found = sample.drawn(found, selection.share, selection.seed, selection.stratify)
+        found = _selected(selection, self._counted)
         if resume:
             for batch in self._ledger.batches(self._run.number):
                 self._number = batch.number
             self._ledger.remember(self._run.number)
             self._count_again()
             found = self._without_done(found)
-        own = {os.path.abspath(self._ledger.path) + end for end in ("", "-wal", "-shm", ".lock")}
+        ends = ("", "-wal", "-shm", ".lock")
+        own = {os.path.abspath(self._ledger.path) + end for end in ends}
+        own.add(poe.place(self._ledger.path))
         for file in found:
             if self._stopped:
                 return
@@ -229,6 +288,15 @@ class _Session:
                 self._progress.found += 1
                 yield file
         self._progress.walked = True
+
+    def expecting(self, selection: Selection) -> contextlib.AbstractContextManager[object]:
+        """Find out how much there is, as long as this lasts."""
+        known = as_before(self._ledger, selection)
+        self._progress.expected = known
+        if known is not None or not countable(selection.roots):
+            return contextlib.nullcontext()
+        made = self._progress.expected = Expected()
+        return Counting(made, lambda: _selected(selection, iter))
 
     def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
         for file in found:
@@ -245,6 +313,7 @@ class _Session:
     def _count_again(self) -> None:
         for row in self._ledger.rows(*self._ledger.span(self._run.number)):
             self._count(row)
+        self._progress.before, self._progress.bytes_before = self._totals.files, self._totals.bytes
 
     def _count(self, row: Row) -> None:
         totals = self._totals

@@ -1,7 +1,8 @@
 """Drawing a part of the archive, the same part whenever it is asked for with the same seed.
 
-A file is drawn by a hash of the seed and its path, so the draw needs no memory, and does not depend
-on the order in which files are found, nor on what else is there.
+A file is drawn by a hash of the seed and its path below its root, so the draw needs no memory, and
+does not depend on the order in which files are found, on what else is there, nor on where the
+archive is mounted.
 """
 
 from __future__ import annotations
@@ -10,35 +11,55 @@ import hashlib
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from .walk import Found
 
 CONFIDENCE = 0.95
 
 
-def drawn(files: Iterable[Found], share: float, seed: str, stratify: bool) -> Iterator[Found]:
+def drawn(
+    files: Iterable[Found], share: float, seed: str, stratify: bool, roots: Sequence[str] = ()
+) -> Iterator[Found]:
     """A share (0 to 1) of the files.
 
     Args:
         stratify: draw from every folder apart, at least one file of each.
+        roots: the names of files below them begin there.
     """
+    rank = _Rank(seed, roots)
     if not stratify:
         limit = int(share * 2**64)
         for file in files:
-            if _rank(seed, file) < limit:
+            if rank(file) < limit:
                 yield file
         return
     for _, found in itertools.groupby(files, key=lambda file: os.path.dirname(file.path)):
         folder = list(found)
         count = math.ceil(len(folder) * share)
-        chosen = set(sorted(range(len(folder)), key=lambda n: _rank(seed, folder[n]))[:count])
+        chosen = set(sorted(range(len(folder)), key=lambda n: rank(folder[n]))[:count])
         yield from (file for number, file in enumerate(folder) if number in chosen)
 
 
-def _rank(seed: str, file: Found) -> int:
-    data = seed.encode() + b"\0" + os.fsencode(file.path)
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+class _Rank:
+    """A number below 2**64 for each file, which looks as if it were drawn."""
+
+    def __init__(self, seed: str, roots: Sequence[str]) -> None:
+        self._seed = os.fsencode(seed) + b"\0"
+        folders = [
+            os.path.join(root if "://" in root else os.path.abspath(root), "") for root in roots
+        ]
+        # a second root has a number, or equal trees below two roots would be drawn alike
+        self._roots = [(one, b"%d\0" % n if n else b"") for n, one in enumerate(folders)]
+
+    def __call__(self, file: Found) -> int:
+        path, mark = file.path, b""
+        for root, number in self._roots:
+            if path.startswith(root):
+                path, mark = path[len(root) :], number
+                break
+        data = self._seed + mark + os.fsencode(path)
+        return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
 
 
 def upper_bound(drawn: int, found: int, confidence: float = CONFIDENCE) -> float:

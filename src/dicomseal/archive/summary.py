@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 
+from ..counted_time import POE_LEDGER
 from ..report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED
-from .ledger import Ledger, Run, explained
+from .ledger import VERIFY, Ledger, Run, explained
+from .modalities import label
 from .rows import VERDICTS, shown
 from .run import Asked, Totals
 from .sample import CONFIDENCE, upper_bound
@@ -34,6 +37,7 @@ class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
         without_timestamp: how many of the trusted ones have no Certified Timestamp. Unless
             something else proves when they were made, they are no longer trusted after
             ``not_after``.
+        by_ledger: how many of the trusted ones are so by what an earlier ledger proves.
     """
 
     subject: str
@@ -47,6 +51,7 @@ class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
     intact: int
     trusted: int
     without_timestamp: int
+    by_ledger: int
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -68,9 +73,14 @@ class Summary(msgspec.Struct, kw_only=True):
         verdicts: files by verdict, all verdicts.
         reasons: files by the code of a reason; one file may have several.
         sop_classes: of each SOP Class (its name, or UID) the files by verdict.
+        modalities: of each Modality (0008,0060) the files by verdict; where it is absent, of what
+            the SOP Class says, and then the name says so.
         algorithms: signatures by MAC Algorithm.
+        times: judged signatures by where the time that counted came from.
         weak: signatures by what in them is no longer strong.
         signers: certificates, those that expire first first.
+        expiring: of each month, e.g. ``2027-03``, how many trusted signatures without a Certified
+            Timestamp were made with certificates that expire in it.
         unsigned_share: unsigned objects of all objects that could be read, 0 to 1; or None.
         throughput: at most 60 points.
         failures: the first of them; ``failures_left_out`` says how many more there are.
@@ -88,9 +98,12 @@ class Summary(msgspec.Struct, kw_only=True):
     verdicts: dict[str, int] = msgspec.field(default_factory=dict)
     reasons: dict[str, int] = msgspec.field(default_factory=dict)
     sop_classes: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    modalities: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     algorithms: dict[str, int] = msgspec.field(default_factory=dict)
+    times: dict[str, int] = msgspec.field(default_factory=dict)
     weak: dict[str, int] = msgspec.field(default_factory=dict)
     signers: list[SignerSum] = msgspec.field(default_factory=list)
+    expiring: dict[str, int] = msgspec.field(default_factory=dict)
     unsigned_share: float | None = None
     throughput: list[Point] = msgspec.field(default_factory=list)
     failures: list[Failure] = msgspec.field(default_factory=list)
@@ -109,7 +122,7 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILUR
     Raises:
         LedgerError: there is no such run, or the ledger cannot be read.
     """
-    run = ledger.find(number)
+    run = ledger.find(number, VERIFY)
     made = Summary(
         run=run.number,
         started=run.started,
@@ -141,18 +154,23 @@ def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     for codes, count in ledger.db.execute(query.format("reasons", "reasons"), span):
         for code in codes.split():
             made.reasons[code] = made.reasons.get(code, 0) + count
-    classes: dict[str, dict[str, int]] = {}
-    for uid, verdict, count in ledger.db.execute(
-        "SELECT sop_class_uid, verdict, count(*) FROM object WHERE id BETWEEN ? AND ?"
-        " GROUP BY 1, 2",
+    classes: dict[str, Counter[str]] = {}
+    modalities: dict[str, Counter[str]] = {}
+    for uid, modality, verdict, count in ledger.db.execute(
+        "SELECT sop_class_uid, modality, verdict, count(*) FROM object WHERE id BETWEEN ? AND ?"
+        " GROUP BY 1, 2, 3",
         span,
     ):
-        classes.setdefault(_class_name(uid), {})[verdict] = count
-    made.sop_classes = dict(
-        sorted(classes.items(), key=lambda item: (-sum(item[1].values()), item[0]))
-    )
+        classes.setdefault(_class_name(uid), Counter())[verdict] += count
+        modalities.setdefault(label(modality, uid), Counter())[verdict] += count
+    made.sop_classes, made.modalities = _sorted(classes), _sorted(modalities)
     readable = made.files - made.verdicts[ERROR] - made.verdicts["not_dicom"]
     made.unsigned_share = made.verdicts[UNSIGNED] / readable if readable else None
+
+
+def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    ranked = sorted(counts.items(), key=lambda item: (-item[1].total(), item[0]))
+    return {name: dict(some) for name, some in ranked}
 
 
 def _class_name(uid: str) -> str:
@@ -167,19 +185,25 @@ def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     query = "SELECT {0}, count(*) FROM signature WHERE object BETWEEN ? AND ? GROUP BY {0}"
     for algorithm, count in ledger.db.execute(query.format("mac_algorithm"), span):
         made.algorithms[algorithm or "(not known)"] = count
+    for by, count in ledger.db.execute(query.format("judged_by"), span):
+        if by:
+            made.times[by] = count
     for weak, count in ledger.db.execute(query.format("weak"), span):
         for one in filter(None, weak.split("; ")):
             made.weak[one] = made.weak.get(one, 0) + count
     for values in ledger.db.execute(
         "SELECT subject, issuer, serial, sha256, key, not_before, not_after, count(*),"
-        " sum(integrity = ?), sum(trust = ?), sum(trust = ? AND timestamp = '')"
+        " sum(integrity = ?), sum(trust = ?), sum(trust = ? AND timestamp = ''),"
+        " sum(trust = ? AND judged_by = ?)"
         " FROM signature JOIN signer ON signer.id = signature.signer"
         " WHERE object BETWEEN ? AND ? GROUP BY signer.id ORDER BY not_after, subject",
-        (INTACT, TRUSTED, TRUSTED, *span),
+        (INTACT, TRUSTED, TRUSTED, TRUSTED, POE_LEDGER, *span),
     ):
-        made.signers.append(
-            SignerSum(**dict(zip(SignerSum.__struct_fields__, values, strict=True)))
-        )
+        one = SignerSum(**dict(zip(SignerSum.__struct_fields__, values, strict=True)))
+        made.signers.append(one)
+        if one.without_timestamp:
+            month = one.not_after[:7]
+            made.expiring[month] = made.expiring.get(month, 0) + one.without_timestamp
 
 
 def _failures(ledger: Ledger, span: tuple[int, int], made: Summary, most: int) -> None:
@@ -216,8 +240,9 @@ def _sample(run: Run, made: Summary) -> None:
         return
     population = msgspec.json.decode(run.totals, type=Totals).population
     drawn = made.files
-    failed = made.verdicts[FAILED]
-    found = f"{failed:,} failed" if failed else "none failed"
+    # one that cannot be read speaks for nobody
+    failed = made.verdicts[FAILED] + made.verdicts[ERROR]
+    found = f"{failed:,} failed or could not be read" if failed else "none failed"
     said = f"of {population:,} files {drawn:,} were drawn, and {found}"
     if made.asked.selection.stratify:
         said += "; small folders were drawn from more often, so no share of all is concluded"

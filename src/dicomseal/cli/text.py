@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .. import report
-from ..report import ObjectReport, SignatureReport, TimestampReport
+from ..report import ObjectReport, SignatureReport, TimestampReport, harmless
+
+__all__ = ["harmless", "render", "summary"]
 
 _ORDER = (report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR)
 
@@ -11,6 +13,7 @@ _TIMES = {
     "timestamp": "time of its timestamp",
     "validation": "time of validation",
     "claimed": "time that the signature claims",
+    "poe_ledger": "time when it passed before",
 }
 
 
@@ -25,13 +28,6 @@ def render(made: ObjectReport) -> str:
     for signature in made.signatures:
         lines += _signature(signature)
     return "\n".join(harmless(line) for line in lines)
-
-
-def harmless(line: str) -> str:
-    """Names and objects come from strangers: no line ends, no commands to the terminal."""
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _signature(made: SignatureReport) -> list[str]:
@@ -58,6 +54,8 @@ def _signature(made: SignatureReport) -> list[str]:
         lines.append(f"                 {made.trust_reason.code}: {made.trust_reason.message}")
     if made.judged_by:
         lines.append(f"      judged at  {made.judged_at}, the {_TIMES[made.judged_by]}")
+        if made.proof:
+            lines.append(f"                 as run {made.proof.run} of {made.proof.ledger} proves")
         lines.append(f"      revocation {made.revocation.replace('_', ' ')}")
     if made.timestamp:
         lines += _timestamp(made.timestamp)

@@ -33,14 +33,15 @@ def command(ledger: str, signers: tuple[str, ...]) -> None:
 
     Without --signer, who knows how the chain is made can change the ledger and compute it anew.
     """
-    named = [_certificate(path) for path in signers] or None
+    named = [read_certificate(path) for path in signers] or None
     with Ledger(ledger) as opened:
         made = audit(opened, named)
     click.echo("\n".join(harmless(line) for line in _lines(ledger, made)))
     raise click.exceptions.Exit(0 if made.intact else 1)
 
 
-def _certificate(path: str) -> Certificate:
+def read_certificate(path: str) -> Certificate:
+    """The first certificate in a file."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from ... import certificate

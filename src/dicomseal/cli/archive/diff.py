@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import click
 
-from ...archive.diff import ALARMING, KINDS, MEANINGS, changes, pair, same_files
+from ...archive.diff import (
+    ALARMING,
+    KINDS,
+    MEANINGS,
+    NEWLY_FAILING,
+    SAME,
+    STRIPPED,
+    changes,
+    pair,
+    same_files,
+)  # fmt: skip
 from ...archive.ledger import Ledger
 from ...archive.rows import shown
 from ..text import harmless
 
 _EPILOG = """\b
-Exit codes: 1 if anything is newly failing, no longer passing, vanished, stripped or
-replaced, else 0; 2 usage, or no two finished runs.
+Exit codes: 1 if one of the changes marked with * happened, else 0; 2 usage, or no two
+finished runs.
 
 \b
 Kinds of changes:
-""" + "".join(f"  {kind:<17} {MEANINGS[kind]}\n" for kind in KINDS) + """
+""" + "".join(
+    f"{'*' if kind in ALARMING else ' '} {kind:<17} {MEANINGS[kind]}\n" for kind in KINDS
+) + """
 \b
 Example:
   dicomseal archive diff ledger.db --since 3
@@ -50,10 +62,13 @@ def command(ledger: str, since: int | None, kind: str) -> None:
 
                 line = msgspec.json.encode(
                     {"change": change.kind, "path": path, "verdict": row.verdict,
-                     "reason": row.reason, "sentence": row.sentence}
+                     "reason": row.reason, "sentence": row.sentence,
+                     "content": change.content}
                 ).decode()  # fmt: skip
             else:
                 why = f" ({row.reason}: {row.sentence})" if change.after and row.reason else ""
+                if change.content and change.kind in (NEWLY_FAILING, STRIPPED):
+                    why += f"; the content {'is the same' if change.content == SAME else 'changed'}"
                 line = harmless(f"{change.kind:<17} {path}{why}")
             click.echo(line)
         if not same_files(before, after):

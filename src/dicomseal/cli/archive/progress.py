@@ -14,8 +14,7 @@ from ...archive.run import Progress
 class Line:
     """One line on standard error: files, bytes, rate, time left, failures so far.
 
-    How many files there are is known once they have been walked through, which is shortly before
-    the end: until then no time left is shown.
+    Of how many files is approximate: an earlier run tells it, or a count that goes on meanwhile.
     """
 
     def __init__(self) -> None:
@@ -25,19 +24,39 @@ class Line:
     def update(self, progress: Progress) -> None:
         seconds = max(time.monotonic() - progress.started, 1e-3)
         parts = [
-            f"{progress.files:,} files",
+            f"{progress.before + progress.files:,} {_of(progress)}files",
             f"{progress.bytes / 1e9:,.2f} GB",
             f"{progress.files / seconds:,.0f} files/s",
             f"{progress.bytes / seconds / 1e6:,.0f} MB/s",
         ]
-        if progress.skipped:
-            parts.append(f"{progress.skipped:,} done before")
-        if progress.walked and progress.files:
-            left = (progress.found - progress.files) * seconds / progress.files
-            parts.append(f"{left:,.0f} s left")
+        if progress.before:
+            parts.append(f"{progress.before:,} done before")
+        left = progress.left(seconds)
+        if left is not None:
+            parts.append(f"{'' if progress.walked else 'about '}{_duration(left)} left")
         line = Text("  ".join(parts) + "  ")
         line.append(f"{progress.failures:,} failed", "red" if progress.failures else "")
         self._live.update(line)
 
     def close(self) -> None:
         self._live.stop()
+
+
+def _of(progress: Progress) -> str:
+    """Of how many, and how sure that is."""
+    if progress.walked:
+        return f"of {progress.before + progress.found:,} "
+    expected = progress.expected
+    if expected is None:
+        return ""
+    if not expected.whence:
+        return f"of at least {expected.files:,} "
+    return f"of about {expected.files:,} ({expected.whence}) "
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {whole % 60:02} s"

@@ -10,13 +10,14 @@ from ...archive.html import moment, render
 from ...archive.ledger import Ledger
 from ...archive.summary import MOST_FAILURES, Summary, summarize
 from ...atomic import replacing
+from ...errors import UsageError
 from ..text import harmless
 
 _EPILOG = """\b
 Examples:
   dicomseal archive report ledger.db
   dicomseal archive report ledger.db --format json > report.json
-  dicomseal archive report ledger.db --format html --output report.html
+  dicomseal archive report ledger.db --html report.html
 """
 
 
@@ -31,6 +32,7 @@ Examples:
     show_default=True,
     help="html: one file that needs no other and no network.",
 )
+@click.option("--html", metavar="FILE", help="As --format html --output FILE.")
 @click.option("--output", metavar="FILE", help="Write here. Default: standard output.")
 @click.option(
     "--most",
@@ -39,8 +41,14 @@ Examples:
     show_default=True,
     help="List so many failures.",
 )
-def command(ledger: str, number: int | None, kind: str, output: str | None, most: int) -> None:
+def command(
+    ledger: str, number: int | None, kind: str, html: str | None, output: str | None, most: int
+) -> None:
     """Show what a run in LEDGER found."""
+    if html is not None:
+        if output is not None or kind == "json":
+            raise UsageError("--html FILE is a format and an output of its own")
+        kind, output = "html", html
     with Ledger(ledger) as opened:
         made = summarize(opened, number, most)
     if kind == "json":
@@ -71,8 +79,10 @@ def _lines(made: Summary) -> list[str]:
     for title, counts in (
         ("verdicts", made.verdicts),
         ("reasons", made.reasons),
+        ("modalities", {name: sum(some.values()) for name, some in made.modalities.items()}),
         ("SOP Classes", {name: sum(some.values()) for name, some in made.sop_classes.items()}),
         ("MAC algorithms", made.algorithms),
+        ("the time that counted", made.times),
         ("no longer strong", made.weak),
     ):
         if any(counts.values()):
@@ -85,6 +95,7 @@ def _lines(made: Summary) -> list[str]:
         lines.append(
             f"    {one.signatures:,} signatures, {one.intact:,} intact, {one.trusted:,} trusted, "
             f"{one.without_timestamp:,} of these without a timestamp"
+            + (f", {one.by_ledger:,} by a ledger" if one.by_ledger else "")
         )
     if made.failures:
         lines.append("failures:")

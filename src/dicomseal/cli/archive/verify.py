@@ -18,6 +18,7 @@ import click
 
 from ...archive import run as runs
 from ...archive.loop import ExecutorLostError
+from ...archive.poe import Wanted
 from ...archive.rows import VERDICTS
 from ...archive.run import Asked, Outcome, Progress, Selection
 from ...errors import UsageError
@@ -79,6 +80,11 @@ Examples:
     metavar="KEY CERT",
     help="Sign the end of the run, so that no later edit of the ledger can be hidden.",
 )
+@click.option(
+    "--content-digest",
+    is_flag=True,
+    help="Keep a hash of all content, signed or not, for `archive diff`. Reads it a second time.",
+)
 @click.option("--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format.")
 @click.option("--integrity-only", is_flag=True, help="Skip trust; intact is enough to pass.")
 @click.option(
@@ -86,6 +92,19 @@ Examples:
     type=click.Choice(REQUIREMENTS),
     multiple=True,
     help="Fail an object that has no signature, or none of that profile. Repeatable.",
+)
+@click.option(
+    "--poe-ledger",
+    metavar="LEDGER",
+    multiple=True,
+    help="A signature that passed in this earlier ledger, while its certificate was valid, existed "
+    "then: it stays trusted. Repeatable; it may be the one that is written.",
+)
+@click.option(
+    "--poe-signer",
+    metavar="CERT",
+    multiple=True,
+    help="Only what a run signed by one of these certificates covers proves anything. Repeatable.",
 )
 @trust_options
 def command(
@@ -102,9 +121,12 @@ def command(
     follow_links: bool,
     max_rate: float | None,
     sign_run: tuple[str, str] | None,
+    content_digest: bool,
     metrics: str | None,
     integrity_only: bool,
     require: tuple[str, ...],
+    poe_ledger: tuple[str, ...],
+    poe_signer: tuple[str, ...],
     **trust: Any,
 ) -> None:
     """Verify all files below ROOT into a ledger.
@@ -125,9 +147,18 @@ def command(
     )
     given = {name: list(one) if isinstance(one, tuple) else one for name, one in trust.items()}
     given |= {"integrity_only": integrity_only, "require": sorted(require)}
+    given |= {"content_digest": content_digest, "poe_signer": list(poe_signer)}
     options = Options(
-        **verification(trust), integrity_only=integrity_only, require=frozenset(require)
+        **verification(trust),
+        integrity_only=integrity_only,
+        require=frozenset(require),
+        content_digest=content_digest,
     )
+    if (poe_ledger or poe_signer) and (options.trust is None or integrity_only or not poe_ledger):
+        raise UsageError(
+            "--poe-ledger helps to judge signers, so it goes with --trust, and --poe-signer with it"
+        )
+    proofs = _proofs(poe_ledger, poe_signer) if poe_ledger else None
     signer = _signer(*sign_run) if sign_run else None
     started = time.monotonic()
     with _Watch(metrics) as watch, _workers(scheduler) as (executor, workers):
@@ -142,7 +173,9 @@ def command(
                 resume=resume,
                 max_rate=max_rate and max_rate * 1e6,
                 sign=signer,
+                proofs=proofs,
                 watch=watch,
+                count=sys.stderr.isatty(),
             )
         except ExecutorLostError as error:
             click.echo(f"dicomseal: {error}; --resume goes on where it was", err=True)
@@ -190,6 +223,13 @@ def _share(text: str) -> float:
     if not found or not 0 < float(found[1]) <= 100:
         raise UsageError(f"--sample: {text!r} is no share, e.g. 1% or 0.5%")
     return float(found[1]) / 100
+
+
+def _proofs(ledgers: tuple[str, ...], signers: tuple[str, ...]) -> Wanted:
+    from .audit import read_certificate
+
+    named = tuple(read_certificate(path) for path in signers) or None
+    return Wanted(tuple(os.path.abspath(one) for one in ledgers), named)
 
 
 def _signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, bytes]]:

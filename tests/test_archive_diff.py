@@ -1,0 +1,225 @@
+"""`archive diff`: every class of change, made for real, and the exit code for cron."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pki
+import pydicom
+import pytest
+from _archive import VERIFY
+
+from dicomseal import remove_file, sign_file
+from dicomseal.archive.diff import ALARMING, KINDS
+
+GOOD = "archive/a/passed.dcm"
+ONE = "archive/one.dcm"
+PAIR = pki.member("rsa").pair
+
+
+@pytest.fixture
+def one(folder):
+    """A signed object that the tests change."""
+    shutil.copy(GOOD, ONE)
+    return folder
+
+
+def changed(run, *options):
+    code, out, err = run("archive", "diff", "ledger.db", "--format", "jsonl", *options)
+    found = [json.loads(line) for line in out.splitlines()]
+    return code, {os.path.basename(one["path"]): one["change"] for one in found}, err
+
+
+def set_name(path, name):
+    data = pydicom.dcmread(path)
+    data.PatientName = name
+    data.save_as(path)
+
+
+def anew(path, change=lambda path: None, pair=PAIR, **options):
+    """Take the signatures off, change the object, and sign it."""
+    remove_file(path, path)
+    change(path)
+    sign_file(path, path, *pair, **options)
+
+
+def jane(path):
+    set_name(path, "Doe^Jane")
+
+
+def same_uid(path):
+    """As `anew` with other content; and the new signature claims to be the old one."""
+    was = pydicom.dcmread(path).DigitalSignaturesSequence[0]
+    anew(path, jane, uid=was.DigitalSignatureUID)
+
+
+def garbage(path):
+    with open(path, "wb") as file:
+        file.write(b"overwritten by something else")
+
+
+def replace_by(other):
+    return lambda path: shutil.copy(other, path)
+
+
+def add(path, **options):
+    sign_file(path, path, *options.pop("pair", PAIR), **options)
+
+
+def unknown_vr(path):
+    """What was signed has an unknown VR now: nobody can tell what it was."""
+    data = pydicom.dcmread(path)
+    data[0x00100020].VR = "UN"
+    data[0x00100020]._value = b"1234"
+    data.save_as(path)
+
+
+OTHER = pki.member("other").pair
+DIGEST = ("--content-digest",)
+TAGS = ["PatientID", "SOPInstanceUID"]
+# what is done -> the kind of change, without and with --content-digest; None: nothing is said
+TABLE = {
+    "nothing": (lambda path: os.utime(path), None, None),
+    "altered": (lambda path: jane(path), "newly_failing", "newly_failing"),
+    "cut short": (lambda path: os.truncate(path, 700), "newly_failing", "newly_failing"),
+    "overwritten": (garbage, "newly_failing", "newly_failing"),
+    "vanished": (os.unlink, "vanished", "vanished"),
+    "stripped": (lambda path: remove_file(path, path), "stripped", "stripped"),
+    "signed anew": (anew, "re_signed", "re_signed"),
+    "by another trusted one": (
+        lambda path: anew(path, pair=pki.member("rsa two").pair), "re_signed", "re_signed"),
+    "by an unknown one": (
+        lambda path: anew(path, pair=OTHER), "no_longer_passing", "no_longer_passing"),
+    "changed, signed anew": (lambda path: anew(path, jane), "content_changed", "content_changed"),
+    "changed, by an unknown one": (
+        lambda path: anew(path, jane, OTHER), "content_changed", "content_changed"),
+    "changed, with the old UID": (same_uid, "content_changed", "content_changed"),
+    "another algorithm": (lambda path: anew(path, mac="SHA512"), "replaced", "re_signed"),
+    "another algorithm, changed": (
+        lambda path: anew(path, jane, mac="SHA512"), "replaced", "content_changed"),
+    "other elements": (lambda path: anew(path, tags=TAGS), "replaced", "re_signed"),
+    "other elements, changed": (
+        lambda path: anew(path, jane, tags=TAGS), "replaced", "content_changed"),
+    "one more": (add, "signature_added", "signature_added"),
+    "one more, of an unknown one": (
+        lambda path: add(path, pair=OTHER), "no_longer_passing", "no_longer_passing"),
+    "not to be told any more": (unknown_vr, "no_longer_passing", "no_longer_passing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("digest", [(), DIGEST], ids=["", "content-digest"])
+@pytest.mark.parametrize("what", TABLE)
+def test_every_change(run, one, what, digest):
+    change, *kinds = TABLE[what]
+    kind = kinds[bool(digest)]
+    run(*VERIFY, *digest)
+    change(ONE)
+    run(*VERIFY, *digest)
+    code, found, err = changed(run)
+    assert (found, err) == ({"one.dcm": kind} if kind else {}, "")
+    assert code == (kind in ALARMING)
+
+
+def test_of_two_kinds_of_alarm_and_news():
+    assert set(KINDS[-4:]) == set(KINDS) - ALARMING
+    told = {kind for _, *kinds in TABLE.values() for kind in kinds if kind}
+    assert told | {"unsigned_changed", "newly_passing", "new"} == set(KINDS)
+
+
+def test_news_is_no_alarm(run, one):
+    jane(ONE)
+    run(*VERIFY)
+    shutil.copy(GOOD, ONE)
+    shutil.copy("archive/unsigned.dcm", "archive/new.dcm")
+    sign_file("archive/unsigned.dcm", "archive/unsigned.dcm", *PAIR)
+    run(*VERIFY)
+    assert changed(run) == (
+        0, {"one.dcm": "newly_passing", "new.dcm": "new", "unsigned.dcm": "newly_passing"}, "",
+    )  # fmt: skip
+
+
+def test_what_no_signature_protects(run, one):
+    """Only digests of all content show it."""
+    anew(ONE, tags=TAGS)
+    shutil.copy("archive/unsigned.dcm", "archive/signed.dcm")
+    for number, digest in enumerate(((), DIGEST)):
+        run(*VERIFY, *digest)
+        for path in (ONE, "archive/unsigned.dcm", "archive/signed.dcm"):
+            set_name(path, f"Doe^{number}")
+        if digest:
+            sign_file("archive/signed.dcm", "archive/signed.dcm", *PAIR)
+        run(*VERIFY, *digest)
+        assert changed(run) == ((0, {}, ""), (1, {
+            "one.dcm": "unsigned_changed", "unsigned.dcm": "unsigned_changed",
+            "signed.dcm": "content_changed",
+        }, ""))[bool(digest)]  # fmt: skip
+
+
+def test_a_signature_in_an_item(run, one):
+    """Contents compare in the same item alone."""
+    remove_file(ONE, ONE)
+    sign_file(ONE, ONE, *PAIR, items=["BeamSequence[0]"])
+    run(*VERIFY)
+    anew(ONE, items=["BeamSequence[0]"])
+    run(*VERIFY)
+    assert changed(run)[1] == {"one.dcm": "re_signed"}
+    anew(ONE, items=["BeamSequence[1]"])
+    run(*VERIFY)
+    assert changed(run)[1] == {"one.dcm": "replaced"}
+
+
+def test_what_is_said_of_content(run, one):
+    shutil.copy(GOOD, "archive/two.dcm")
+    run(*VERIFY, *DIGEST)
+    remove_file(ONE, ONE)
+    remove_file("archive/two.dcm", "archive/two.dcm")
+    jane("archive/two.dcm")
+    run(*VERIFY, *DIGEST)
+    code, out, _ = run("archive", "diff", "ledger.db")
+    assert code == 1
+    assert "one.dcm; the content is the same\n" in out
+    assert "two.dcm; the content changed\n" in out
+    assert out.endswith("run 1 to run 2: 2 stripped\n")
+    _, out, _ = run("archive", "diff", "ledger.db", "--format", "jsonl")
+    assert [json.loads(line)["content"] for line in out.splitlines()] == ["same", "changed"]
+
+
+def test_for_cron(run, one):
+    """The command as cron calls it: quiet on standard error, and its exit code."""
+    command = [sys.executable, "-m", "dicomseal", "archive", "diff", "ledger.db"]
+
+    def call(*options):
+        done = subprocess.run([*command, *options], capture_output=True, text=True)
+        return done.returncode, done.stderr, done.stdout
+
+    assert call()[0] == 2  # no ledger
+    run(*VERIFY)
+    assert (call()[0], "cannot be compared with no earlier run" in call()[1]) == (2, True)
+    run(*VERIFY)
+    assert call() == (0, "", "run 1 to run 2: no change\n")
+    os.unlink(ONE)
+    run(*VERIFY)
+    assert call()[:2] == (1, "")
+    assert call("--since", "1")[:2] == (1, "")
+    assert call("--since", "7")[0] == 2
+    run(*VERIFY)
+    assert call()[:2] == (0, "")
+
+
+def test_when_trust_is_lost(run, one):
+    run(*VERIFY)
+    run("archive", "verify", "archive", "--ledger", "ledger.db", "--trust", "other.cert.pem")
+    code, found, _ = changed(run)
+    assert (code, found["passed.dcm"]) == (1, "no_longer_passing")
+
+
+def test_of_other_files(run, one):
+    run(*VERIFY)
+    run(*VERIFY, "--include", "passed.dcm")
+    code, found, err = changed(run)
+    assert (code, found) == (0, {})
+    assert "cannot be told" in err

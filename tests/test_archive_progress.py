@@ -1,0 +1,205 @@
+"""What is told while a run is under way: on a terminal, in a pipe, to Prometheus."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pki
+import pytest
+from _archive import VERDICTS, VERIFY, appended, many
+from prometheus_client.parser import text_string_to_metric_families
+
+from dicomseal import sign_file
+from dicomseal.archive import run as runs
+from dicomseal.archive.expected import Counting, Expected
+from dicomseal.archive.run import Asked, Progress, Selection
+from dicomseal.cli.archive.progress import _duration
+from dicomseal.errors import UsageError
+from dicomseal.verifier import Options
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
+
+
+def on_a_terminal(*arguments):
+    """Run the command with a terminal as standard error: what it shows there, and its output."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dicomseal", *arguments],
+        stdout=-1, stderr=theirs, env=os.environ | {"COLUMNS": "200", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            read = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not read:
+            break
+        said += read
+    os.close(ours)
+    out, _ = child.communicate(timeout=60)
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", said.decode())
+    return text, out.decode(), child.returncode
+
+
+@POSIX
+def test_on_a_terminal(folder):
+    many(folder)
+    rate = ("--max-rate", "0.1")  # MB/s: two seconds for all of it
+    shown, out, code = on_a_terminal(*VERIFY, *rate)
+    assert code == 1
+    assert "408 files, " in out
+    figures = r"GB  [\d,]+ files/s  [\d,]+ MB/s  "
+    # the first time the files are counted meanwhile, which is soon done
+    assert re.search(
+        rf"\d+ of about 408 \(counted\) files  0\.00 {figures}about \d+ s left  \d fai", shown
+    )
+    assert re.search(rf"408 of 408 files  0\.00 {figures}0 s left  2 failed", shown)
+    # then as many are expected as the last time
+    (folder / "archive" / "00000.dcm").unlink()
+    shown, _, _ = on_a_terminal(*VERIFY, *rate)
+    assert re.search(rf"\d+ of about 408 \(as in run 1\) files  0\.00 {figures}about", shown)
+    assert re.search(rf"407 of 407 files  0\.00 {figures}0 s left  2 failed", shown)
+    # of another selection nothing is known
+    shown, _, _ = on_a_terminal(*VERIFY, *rate, "--include", "0001*")
+    assert "as in run" not in shown
+
+
+@POSIX
+def test_resumed_on_a_terminal(folder):
+    many(folder)
+    command = [*VERIFY, "--max-rate", "0.1"]
+    child = subprocess.Popen([sys.executable, "-m", "dicomseal", *command], stderr=-1, stdout=-1)
+    while not os.path.exists("ledger.db") or not appended():
+        assert child.poll() is None
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    shown, _, code = on_a_terminal(*command, "--resume")
+    assert code == 1
+    assert re.search(r"\d+ of about 408 \(counted\) files .* \d+ done before", shown)
+    assert "408 of 408 files" in shown
+
+
+def test_quiet_in_a_pipe(folder):
+    many(folder)
+    done = subprocess.run([sys.executable, "-m", "dicomseal", *VERIFY], capture_output=True)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_time_left():
+    progress = Progress(1)
+    assert progress.left(5) is None
+    progress.files, progress.bytes = 10, 1000
+    assert progress.left(5) is None
+    progress.expected = Expected(100, 2000)
+    assert progress.left(5) is None  # it is still being counted
+    progress.expected.whence = "counted"
+    assert progress.left(5) == 45  # by files
+    progress.expected.bytes = 21_000
+    assert progress.left(5) == 100  # by bytes
+    progress.before, progress.bytes_before = 80, 10_000
+    assert progress.left(5) == 50
+    progress.before = 1000  # more than there were the last time
+    progress.bytes_before = 90_000
+    assert progress.left(5) == 0
+    progress.found, progress.walked = 14, True
+    assert progress.left(5) == 2
+    assert [_duration(s) for s in (0, 59.4, 60, 3599, 3600, 100_000)] == [
+        "0 s", "59 s", "1 min 00 s", "59 min 59 s", "1 h 00 min", "27 h 46 min",
+    ]  # fmt: skip
+
+
+def test_a_count_that_is_stopped_or_fails():
+    before = threading.active_count()
+
+    def endless():
+        while True:
+            time.sleep(0.001)
+            yield type("File", (), {"size": 2})
+
+    made = Expected()
+    with Counting(made, endless):
+        while made.files < 5:
+            time.sleep(0.01)
+    assert made.bytes == 2 * made.files
+    assert (made.whence, threading.active_count()) == ("", before)
+
+    def failing():
+        raise UsageError("gone")
+        yield
+
+    made = Expected()
+    with Counting(made, failing):
+        pass
+    assert made == Expected()
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
+def metrics(text):
+    """As Prometheus reads them: names, and samples by their labels."""
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    for name, family in families.items():
+        assert name.startswith("dicomseal_archive_")
+        assert family.type == "gauge"
+        assert family.documentation
+    return {
+        name: {tuple(one.labels.values()): one.value for one in family.samples}
+        for name, family in families.items()
+    }
+
+
+def test_metrics(run, folder):
+    start = time.time()
+    run(*VERIFY, "--metrics", "dicomseal.prom")
+    text = (folder / "dicomseal.prom").read_text()
+    assert text.endswith("\n")
+    made = metrics(text)
+    assert made["dicomseal_archive_files"] == {
+        (verdict,): count for verdict, count in VERDICTS.items()
+    }
+    assert made["dicomseal_archive_complete"] == {(): 1}
+    assert made["dicomseal_archive_run"] == {(): 1}
+    size = sum(os.path.getsize(os.path.join(where, name))
+               for where, _, names in os.walk("archive") for name in names)  # fmt: skip
+    assert made["dicomseal_archive_bytes"] == {(): size}
+    (updated,) = made["dicomseal_archive_updated_seconds"].values()
+    assert math.floor(start) <= updated <= time.time() + 1
+    sign_file("archive/unsigned.dcm", "archive/unsigned.dcm", *pki.member("rsa").pair)
+    run(*VERIFY, "--metrics", "dicomseal.prom")
+    made = metrics((folder / "dicomseal.prom").read_text())
+    assert made["dicomseal_archive_files"][("unsigned",)] == 0
+    assert made["dicomseal_archive_run"] == {(): 2}
+    assert not [name for name in os.listdir(".") if "prom" in name and name != "dicomseal.prom"]
+
+
+def test_metrics_of_a_run_that_is_stopped(folder):
+    from dicomseal.archive.metrics import write
+
+    asked = Asked(selection=Selection(roots=("archive",)))
+    kept = []
+
+    def stopping(progress, stop):
+        kept.append(progress)
+        if progress.files:
+            stop()
+
+    outcome = runs.verify("ledger.db", asked, Options(), watch=stopping, batch_files=1)
+    write("x.prom", kept[-1], outcome)
+    made = metrics((folder / "x.prom").read_text())
+    assert made["dicomseal_archive_complete"] == {(): 0}
+    assert sum(made["dicomseal_archive_files"].values()) == outcome.totals.files < 8

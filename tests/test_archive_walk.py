@@ -1,0 +1,92 @@
+"""Which files a run is over: lists, ages, links, what vanishes, and batches of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+from _archive import TRUST, VERIFY, rows
+
+from dicomseal.archive import walk
+from dicomseal.archive.audit import audit
+from dicomseal.archive.ledger import Ledger
+
+
+def test_lists(run, folder, monkeypatch):
+    (folder / "list.txt").write_text("archive/a/passed.dcm\n\narchive/gone.dcm\r\n")
+    code, out, _ = run("archive", "verify", "@list.txt", "--ledger", "ledger.db", *TRUST)
+    assert code == 4
+    assert out.endswith("1 passed, 1 error\n")
+    assert rows()[1].reason == "not_found"
+    done = subprocess.run(
+        [sys.executable, "-m", "dicomseal", "archive", "verify", "-", "--ledger", "l.db", *TRUST],
+        input=b"archive/a/passed.dcm\n", capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(rows("l.db")) == 1
+
+
+def test_age(run, folder):
+    os.utime("archive/failed.dcm", (time.time() - 3 * 86400,) * 2)
+    assert run(*VERIFY, "--older-than", "2d")[0] == 1
+    assert [os.path.basename(row.path) for row in rows()] == ["failed.dcm"]
+
+
+def test_roots_that_make_no_sense(run, folder):
+    for roots, said in ((("gone",), "no such"), (("archive", "archive/a"), "lies within")):
+        code, _, err = run("archive", "verify", *roots, "--ledger", "ledger.db")
+        assert code == 2
+        assert said in err
+    assert not os.path.exists("ledger.db")
+
+
+def test_links_and_loops(folder):
+    os.symlink("..", "archive/a/up")
+    os.symlink("nowhere", "archive/dangling")
+    os.symlink("failed.dcm", "archive/link.dcm")
+    plain = list(walk.find(["archive"]))
+    followed = list(walk.find(["archive"], follow=True))
+    assert sorted(f.path for f in plain) == sorted(f.path for f in followed)
+    trouble = {os.path.basename(f.path): f.trouble for f in plain if f.trouble}
+    assert trouble == {"dangling": ("not_found", "a link to nothing")}
+    os.symlink(folder / "archive" / "a", folder / "other")
+    assert [f.trouble[0] for f in walk.find([str(folder / "other" / "b" / "gone")])] == [
+        "not_found"
+    ]
+
+
+def test_what_vanishes_while_it_is_walked(folder):
+    found = walk.find(["archive"])
+    names = [os.path.basename(next(found).path)]
+    os.rename("archive/a", "elsewhere")
+    names += [os.path.basename(file.path) for file in found]
+    assert "passed.dcm" not in names
+    assert len(names) == 6
+
+
+def test_an_empty_folder_is_an_error(run, folder):
+    os.mkdir("empty")
+    assert run("archive", "verify", "empty", "--ledger", "ledger.db")[0] == 4
+    assert rows()[0].reason == "empty_folder"
+
+
+def test_names_that_are_no_utf_8(run, folder):
+    name = os.path.join(os.fsencode(folder), b"archive", b"\xff\xfe.dcm")
+    os.rename("archive/a/passed.dcm", name)
+    assert run(*VERIFY)[0] == 1
+    assert [row.path for row in rows() if isinstance(row.path, bytes)] == [name]
+    with Ledger("ledger.db") as ledger:
+        assert audit(ledger).intact
+
+
+def test_the_ledger_is_not_part_of_the_archive(run, folder):
+    run("archive", "verify", "archive", "--ledger", "archive/ledger.db")
+    assert len(rows("archive/ledger.db")) == 8
+
+
+def test_batches_are_bounded():
+    files = [walk.Found(str(n), size) for n, size in enumerate([1, 1, 1, 9, 1, 1, 1, 1])]
+    assert [[f.size for f in b] for b in walk.batches(files, 3, 5)] == [[1, 1, 1], [9], [1, 1, 1],
+                                                                       [1]]  # fmt: skip
