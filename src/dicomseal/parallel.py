@@ -108,8 +108,9 @@ def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterat
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(jobs: int, options: Options) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,))
+def _pool(jobs: int, options: Options, start: str | None = None) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context(start)  # None: as is usual on this system
+    return ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(options,))
 
 
 pool = _pool  # for others who submit tasks of their own; see `started_with`

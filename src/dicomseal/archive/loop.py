@@ -20,8 +20,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class ExecutorLostError(DicomSealError):
-    """The executor takes no more work, or dropped what it had: nothing can be said of the files."""
+class LostError(DicomSealError):
+    """What all files need has gone, so nothing can be said of them. The run can be resumed."""
+
+    code = "lost"
+
+
+class ExecutorLostError(LostError):
+    """The executor takes no more work, or dropped what it had."""
 
     code = "executor"
 
@@ -57,6 +63,7 @@ class Loop(Generic[T, R]):
 
         Raises:
             ExecutorLostError: the executor does not work any more.
+            LostError: a worker raised it: no batch can be done.
         """
         waiting = iter(batches)
         pending: dict[Future[R], list[T]] = {}
@@ -130,6 +137,8 @@ class Loop(Generic[T, R]):
         yield from self._blame(batch, error)
 
     def _blame(self, batch: list[T], error: BaseException) -> Iterator[tuple[list[T], R]]:
+        if isinstance(error, LostError):
+            raise error
         if len(batch) == 1:
             yield batch, self._failed(batch[0], error)
             return

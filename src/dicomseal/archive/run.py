@@ -13,7 +13,7 @@ import msgspec
 from .. import __version__
 from ..errors import LedgerError, UsageError
 from ..verifier import Options
-from . import chain, sample, walk, work
+from . import chain, sample, stores, walk, work
 from .ledger import Ledger, Run
 from .locked import locked
 from .loop import Loop
@@ -135,14 +135,15 @@ def verify(
         LedgerError: the ledger cannot be used, or there is nothing to resume. What was appended
             until then stays, and the run can be resumed.
         UsageError: the selection makes no sense, or is not the one of the run to resume.
-        ExecutorLostError: the executor does not work any more; the run can be resumed.
+        LostError: the executor, or an object store, does not work any more; the run can be resumed.
     """
     walk.check_roots(asked.selection.roots)
     with locked(path), Ledger(path, create=True) as ledger:
         run = _resumed(ledger, asked) if resume else ledger.begin(_json(asked))
         asked = msgspec.json.decode(run.asked, type=Asked)
         task = work.in_pool if executor is None else work.Elsewhere(options)
-        made = executor or (lambda: work.embedded(jobs, options))
+        stored = any(map(stores.is_url, asked.selection.roots))
+        made = executor or (lambda: work.embedded(jobs, options, afresh=stored))
         count = jobs if executor is None else workers or jobs
         loop = Loop(made, task, work.crashed, count * WINDOW)
         session = _Session(ledger, run, loop.stop, watch)
@@ -171,12 +172,13 @@ def _resumed(ledger: Ledger, asked: Asked) -> Run:
             raise UsageError(
                 f"run {run.number} was over another selection: {name} was {was!r}, not {now!r}"
             )
-    if before.trust != asked.trust:
-        names = sorted(
-            name
-            for name in before.trust.keys() | asked.trust.keys()
-            if before.trust.get(name) != asked.trust.get(name)
-        )
+    names = sorted(
+        name
+        for name in before.trust.keys() | asked.trust.keys()
+        # an option that the version before did not have, and that is not given now, is no other
+        if (before.trust.get(name) or None) != (asked.trust.get(name) or None)
+    )
+    if names:
         raise UsageError(f"run {run.number} had other options about trust: {', '.join(names)}")
     return run
 
