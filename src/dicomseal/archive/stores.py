@@ -115,8 +115,9 @@ def check(url: str) -> None:
         StoreLostError: no such bucket, no permission to list it, or nobody answers.
     """
     place = place_of(url)
+    store = _store(place.scheme, place.bucket, _BEGIN)
     try:
-        for _ in _store(place.scheme, place.bucket, _BEGIN).list(place.key or None, chunk_size=1):
+        for _ in store.list(place.key or None, chunk_size=1):
             return
     except _failures() as error:
         raise StoreLostError(f"{place.url}: {_sentence(error)}") from None
@@ -185,7 +186,7 @@ def fetch(url: str) -> Fetched:
             return Fetched(ObjectWindow(store, place, size, meta["e_tag"]), size, mtime)
         data = memoryview(result.bytes())
         if data.nbytes != size:
-            raise SourceError(f"{url}: {data.nbytes} bytes came instead of {size}", "changed")
+            raise SourceError(f"{data.nbytes} bytes came instead of {size}", "changed")
         return Fetched(data, size, mtime)
     except SourceError as error:
         return Fetched(error)
@@ -232,8 +233,12 @@ class ObjectWindow(Window):
         follows = position == self._start + len(self._data)
         self._range = min(2 * self._range, MOST_RANGE) if follows else LEAST_RANGE
         end = min(position + self._range, self._length)
-        if position >= end:
-            raise self._changed()
+        if not self._etag:
+            raise SourceError(
+                "the store gives it no ETag, so it cannot be known whether it "
+                "changes while it is read in ranges",
+                "unreadable",
+            )
         self._data = memoryview(b"")  # before the next one comes
         options = {"range": (position, end), "if_match": self._etag}
         try:
@@ -243,22 +248,11 @@ class ObjectWindow(Window):
         except _failures() as error:
             raise _explained(error, self._place) from None
         # not every store heeds If-Match
-        if not self._etag or meta["e_tag"] != self._etag or meta["size"] != self._length:
-            raise self._changed()
+        if (meta["e_tag"], meta["size"]) != (self._etag, self._length):
+            raise _replaced()
         if data.nbytes != end - position:
-            raise self._changed()
+            raise _replaced()
         self._start, self._data = position, data
-
-    def _changed(self) -> SourceError:
-        if not self._etag:
-            return SourceError(
-                f"{self._place.url}: the store gives it no ETag, so it cannot be known whether it "
-                "changes while it is read in ranges",
-                "unreadable",
-            )
-        return SourceError(
-            f"{self._place.url}: was replaced in the store while it was read; try again", "changed"
-        )
 
     def check(self) -> None:
         """Nothing: every range came with the same ETag."""
@@ -302,20 +296,22 @@ def _failures() -> tuple[type[BaseException], ...]:
     return BaseError, OSError, ValueError
 
 
+def _replaced() -> SourceError:
+    return SourceError("was replaced in the store while it was read; try again", "changed")
+
+
 def _explained(error: BaseException, place: Place) -> SourceError:
     """Why one object could not be read; first, whether the store is there at all."""
     from obstore import exceptions
 
     if isinstance(error, FileNotFoundError):
-        return SourceError(f"{place.url}: {_sentence(error)}", "not_found")
+        return SourceError(_sentence(error), "not_found")
     if isinstance(error, exceptions.PreconditionError):
-        return SourceError(
-            f"{place.url}: was replaced in the store while it was read; try again", "changed"
-        )
+        return _replaced()
     if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)):
-        return SourceError(f"{place.url}: {_sentence(error)}", "permission")
+        return SourceError(_sentence(error), "permission")
     _anybody_there(place.scheme, place.bucket, int(time.monotonic() / _KNOWN_ALIVE))
-    return SourceError(f"{place.url}: {_sentence(error)}", "unreadable")
+    return SourceError(_sentence(error), "unreadable")
 
 
 @lru_cache(maxsize=16)
@@ -324,8 +320,9 @@ def _anybody_there(scheme: str, bucket: str, _when: int) -> None:
     from obstore import exceptions
 
     denied = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+    store = _store(scheme, bucket, _BEGIN)
     try:
-        _store(scheme, bucket, _BEGIN).get(_NOBODY)
+        store.get(_NOBODY)
     except (FileNotFoundError, *denied):
         return
     except _failures() as error:
@@ -345,7 +342,7 @@ def _sentence(error: BaseException) -> str:
         if cause:
             sentence += f" ({cause[-1]})"
     sentence = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1", sentence)  # a token of Azure may be there
-    return " ".join(sentence.split())[:300]
+    return " ".join(sentence.split()).strip(" :")[:300]
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -105,8 +105,7 @@ def verify_object(file: Found, fetched: stores.Fetched, options: Options) -> Row
     """
     source, size, mtime = fetched
     if isinstance(source, SourceError):
-        message = str(source).removeprefix(f"{file.path}: ")
-        made = _error(file.path, source.code, message)
+        made = _error(file.path, source.code, str(source))
         size, mtime = file.size, file.mtime
     else:
         made = verify_with(source, options)
