@@ -1,6 +1,6 @@
 /* Reads that go wrong, for LD_PRELOAD: of a file whose name holds
  *   "-eio":   every read from offset 4096 on fails with EIO, as on a disk with a bad sector;
- *   "-grown": before the first read ends, the file is written to by another descriptor.
+ *   "-grows": with every read the file is written to, through another descriptor.
  * What the program under test makes of it is its own affair; nothing of it is replaced. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -13,7 +13,6 @@
 
 static int spoil(int descriptor, off_t at, ssize_t length)
 {
-    static int grown;
     char link[64], name[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     ssize_t n = readlink(link, name, sizeof name - 1);
@@ -22,9 +21,8 @@ static int spoil(int descriptor, off_t at, ssize_t length)
         errno = EIO;
         return 1;
     }
-    if (strstr(name, "-grown") && !grown) {
+    if (strstr(name, "-grows")) {
         int other = open(name, O_WRONLY | O_APPEND);
-        grown = 1;
         if (other < 0 || write(other, "\0\0", 2) != 2)
             _exit(99);
         close(other);
@@ -53,7 +51,18 @@ static ssize_t size_of(const struct iovec *pieces, int count)
         return spoil(descriptor, at, size_of(to, count)) ? -1 : real(descriptor, to, count, at);  \
     }
 
+#define PREADV2(name)                                                                             \
+    ssize_t name(int descriptor, const struct iovec *to, int count, off_t at, int flags)          \
+    {                                                                                             \
+        ssize_t (*real)(int, const struct iovec *, int, off_t, int) = dlsym(RTLD_NEXT, #name);    \
+        if (spoil(descriptor, at, size_of(to, count)))                                            \
+            return -1;                                                                            \
+        return real(descriptor, to, count, at, flags);                                            \
+    }
+
 PREAD(pread)
 PREAD(pread64)
 PREADV(preadv)
 PREADV(preadv64)
+PREADV2(preadv2)
+PREADV2(preadv64v2)

@@ -3,6 +3,10 @@
 Processes, not threads: hashlib drops the GIL, but what surrounds the hash of a small file does not
 (docs/performance.md has the figures). Files go out in batches and results come back in order; how
 many wait at any time is bounded, so a folder of millions costs no memory.
+
+`dicomseal.archive.loop` is not used here. It hands out results as they come, so that a ledger never
+waits for a slow batch; here they come in the order of the files, and the next one is waited for. In
+order, that loop would have to keep what overtook a slow batch, or a second way of waiting.
 """
 
 from __future__ import annotations

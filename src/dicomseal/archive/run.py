@@ -107,7 +107,7 @@ def verify(
     options: Options,
     *,
     jobs: int = 1,
-    executor: Callable[[], Executor] | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
     workers: int | None = None,
     resume: bool = False,
     max_rate: float | None = None,
@@ -123,7 +123,9 @@ def verify(
         asked: over what; ``resume`` takes up the selection that the ledger has.
         options: of the verification.
         jobs: processes on this machine; ignored with an executor.
-        executor: makes another `concurrent.futures.Executor`, whose workers can import dicomseal.
+        executor: another `concurrent.futures.Executor`, whose workers can import dicomseal; it
+            stays open. Or what makes one, which is replaced when it breaks, and shut down in the
+            end.
         workers: how many workers that one has, for the size of the window.
         resume: go on with the last run, which has not come to its end.
         max_rate: bytes in a second at most.
