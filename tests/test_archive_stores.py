@@ -410,8 +410,16 @@ def rows_if_any():
         return 0
 
 
+@pytest.mark.parametrize("key", ["a//b", "a/../b", "a/./b"])
+def test_a_key_that_the_client_cannot_name(server, bucket, signed, key):
+    """It stops the run: what comes behind it in the listing would be missing."""
+    server.put(bucket, "a/a", signed)
+    server.put(bucket, key, signed)
+    with pytest.raises(LostError, match=f's3://{bucket}: cannot be listed: .*Path "{key}"'):
+        found(f"s3://{bucket}")
+
+
 def test_a_listing_that_breaks_off(run, server, bucket, signed):
-    """A key that the client cannot name stops the run: what else there is would be missing."""
     fill(server, bucket, signed, 150)
     server.faults({"path": "?", "at": 3, "status": 400, "code": "InvalidToken"})
     code, out, err = run(*command(f"s3://{bucket}"))
