@@ -369,6 +369,7 @@ def test_a_store_that_does_not_let_us_in(run, server, bucket, monkeypatch, what)
     assert not os.path.exists("ledger.db")
     if what == "https":
         assert server.log() == []
+        assert stores._store("s3", bucket).client_options is None
 
 
 def test_a_store_that_goes_in_the_middle(server, signed, monkeypatch):

@@ -22,7 +22,7 @@ import collections
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -151,7 +151,7 @@ def _listed(place: Place, meta: dict[str, Any]) -> Listed:
     return Listed(url, meta["size"], _nanoseconds(meta["last_modified"]))
 
 
-def fetched(urls: Iterable[str]) -> Iterator[Fetched]:
+def fetched(urls: Iterable[str]) -> Generator[Fetched, None, None]:
     """The objects, in their order, fetched ahead.
 
     Raises:

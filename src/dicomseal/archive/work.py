@@ -11,6 +11,7 @@ import os
 import pickle
 import time
 from concurrent.futures import Executor
+from contextlib import closing
 from functools import lru_cache
 
 import msgspec
@@ -79,16 +80,16 @@ def rows_of(packed: bytes) -> list[Row]:
 
 def _verified(batch: list[Found], options: Options) -> list[Row]:
     """The rows of a batch; objects in stores are fetched ahead."""
-    ahead = iter(stores.fetched([file.path for file in batch if _is_stored(file)]))
     rows = []
-    for file in batch:
-        if _is_stored(file):
-            rows.append(verify_object(file, next(ahead), options))
-        elif file.trouble is None and stores.is_url(file.path):
-            nothing = stores.Fetched(memoryview(b""), 0, file.mtime)
-            rows.append(verify_object(file, nothing, options))
-        else:
-            rows.append(verify_file(file, options))
+    with closing(stores.fetched([file.path for file in batch if _is_stored(file)])) as ahead:
+        for file in batch:
+            if _is_stored(file):
+                rows.append(verify_object(file, next(ahead), options))
+            elif file.trouble is None and stores.is_url(file.path):
+                nothing = stores.Fetched(memoryview(b""), 0, file.mtime)
+                rows.append(verify_object(file, nothing, options))
+            else:
+                rows.append(verify_file(file, options))
     return rows
 
 
