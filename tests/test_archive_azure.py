@@ -1,8 +1,8 @@
-"""``az://`` roots, with a stand-in that answers as the REST API of Azure's Blob service describes it.
+"""``az://`` roots, with a stand-in that answers as the REST API of Azure's Blob service is described.
 
 No server of Azure's API runs here as moto does for S3's. The stand-in knows List Blobs and Get Blob
-(with Range and If-Match), and was written from their description: it shows what we ask for, not what
-Azure answers.
+(with Range and If-Match), and was written from their description: it shows what is asked for, not
+what Azure answers.
 """
 
 from __future__ import annotations
