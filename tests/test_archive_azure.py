@@ -1,4 +1,4 @@
-"""``az://`` roots, with a stand-in that answers as the REST API of Azure's Blob service is described.
+"""``az://`` roots, with a stand-in that answers as the REST API of Azure's Blob service does.
 
 No server of Azure's API runs here as moto does for S3's. The stand-in knows List Blobs and Get Blob
 (with Range and If-Match), and was written from their description: it shows what is asked for, not
@@ -17,7 +17,7 @@ import pytest
 
 from dicomseal import sign_file
 from dicomseal.archive import stores, walk
-from dicomseal.part10 import SNAPSHOT
+from dicomseal.reader import SNAPSHOT
 from dicomseal.verifier import Options, verify_with
 
 pytestmark = pytest.mark.skipif(_s3.SKIP, reason="there is no obstore")

@@ -17,7 +17,7 @@ from dicomseal import sign_file
 from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
 from dicomseal.errors import LedgerError
-from dicomseal.part10 import SNAPSHOT
+from dicomseal.reader import SNAPSHOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="capabilities, tmpfs, LD_PRELOAD")
 FILES = 400

@@ -24,7 +24,7 @@ from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.loop import LostError
 from dicomseal.archive.run import Asked, Selection
 from dicomseal.errors import LedgerError
-from dicomseal.part10 import SNAPSHOT
+from dicomseal.reader import SNAPSHOT
 from dicomseal.verifier import Options, verify_with
 
 pytestmark = pytest.mark.skipif(_s3.SKIP, reason="there is no obstore, or no moto")
