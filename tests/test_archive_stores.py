@@ -47,6 +47,7 @@ def server(running, tmp_path, monkeypatch):
     running.faults()
     stores._made.cache_clear()
     stores._anybody_there.cache_clear()
+    stores._lost.clear()
     return running
 
 
@@ -93,7 +94,7 @@ def command(*roots):
 
 
 def found(url):
-    return [file.path for file in walk.find([url])]
+    return [file.path for file in walk.find([url]) if file.trouble is None]
 
 
 # --- what is found -------------------------------------------------------------------------------

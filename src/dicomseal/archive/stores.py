@@ -19,6 +19,7 @@ How an object is read, and why:
 from __future__ import annotations
 
 import collections
+import math
 import os
 import re
 import time
@@ -37,7 +38,7 @@ SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 AHEAD = 8  # objects that a worker fetches at once
 LEAST_RANGE, MOST_RANGE = 256 << 10, 8 << 20  # of an ObjectWindow, in bytes
 PAGE = 1000  # objects that are listed at once
-_KNOWN_ALIVE = 10  # seconds for which a store that answered is not asked again
+_KNOWN = 10  # seconds for which a store that answered, or did not, is not asked again
 _BEGIN = timedelta(seconds=20)  # how long the first question of a run is repeated
 _ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
@@ -45,6 +46,9 @@ _ENDPOINTS = {
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
 _NOBODY = ".dicomseal-is-anybody-there"  # a key; no matter whether there is such an object
+_lost: dict[
+    tuple[str, str], tuple[float, str]
+] = {}  # when a store did not answer, and what is said
 _owner: int | None = None  # the process whose threads obstore runs in
 
 
@@ -178,6 +182,9 @@ def fetch(url: str) -> Fetched:
         store = _store(place.scheme, place.bucket)
     except UsageError as error:  # of a worker's installation or environment
         raise StoreLostError(str(error)) from None
+    since, message = _lost.get(place[:2], (-math.inf, ""))
+    if time.monotonic() < since + _KNOWN:  # what else is under way need not wait as long again
+        raise StoreLostError(message)
     try:
         result = store.get(place.key)
         meta = result.meta
@@ -310,7 +317,7 @@ def _explained(error: BaseException, place: Place) -> SourceError:
         return _replaced()
     if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)):
         return SourceError(_sentence(error), "permission")
-    _anybody_there(place.scheme, place.bucket, int(time.monotonic() / _KNOWN_ALIVE))
+    _anybody_there(place.scheme, place.bucket, int(time.monotonic() / _KNOWN))
     return SourceError(_sentence(error), "unreadable")
 
 
@@ -326,7 +333,9 @@ def _anybody_there(scheme: str, bucket: str, _when: int) -> None:
     except (FileNotFoundError, *denied):
         return
     except _failures() as error:
-        raise StoreLostError(f"{scheme}://{bucket}: {_sentence(error)}") from None
+        message = f"{scheme}://{bucket}: {_sentence(error)}"
+        _lost[scheme, bucket] = time.monotonic(), message
+        raise StoreLostError(message) from None
 
 
 def _sentence(error: BaseException) -> str:
