@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 
+import _s3
 import pki
 import pytest
 
 from dicomseal import sign_file
 from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
+from dicomseal.errors import LedgerError
 
 FILES = 600
 pytestmark = pytest.mark.skipif(
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     """Address of the scheduler, and its process and those of the workers."""
+    from distributed import Client
+
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "scheduler.json"
     started = []
@@ -44,47 +48,116 @@ def cluster(tmp_path, monkeypatch):
         while not file.exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        yield json.loads(file.read_text())["address"], started
+        address = json.loads(file.read_text())["address"]
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield address, started
     finally:
         for process in started:
             process.kill()
             process.wait()
 
 
+@pytest.fixture
+def stored(monkeypatch):
+    """An S3 server, which the workers that are started later can reach."""
+    if _s3.SKIP:
+        pytest.skip("there is no obstore, or no moto")
+    with _s3.running() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
 def batches():
     try:
         with Ledger("ledger.db") as ledger:
             return len(list(ledger.batches(1)))
-    except Exception:  # noqa: BLE001 - it is being made
+    except LedgerError:  # it is being made
         return 0
+
+
+def signed(folder):
+    pki.member("root").write(folder)
+    path = folder / "signed.dcm"
+    path.write_bytes(pki.small())
+    sign_file(path, path, *pki.member("rsa").pair)
+    return path.read_bytes()
+
+
+def below(folder, data, count):
+    root = folder / "archive"
+    root.mkdir()
+    for number in range(count):
+        (root / f"{number}.dcm").write_bytes(data)
+    return root, sorted(map(str, root.iterdir()))
+
+
+def in_the_middle(root, address, data, count):
+    """The command, running, and two of its batches in the ledger."""
+    command = [sys.executable, "-m", "dicomseal", "archive", "verify", root, "--ledger",
+               "ledger.db", "--trust", "root.cert.pem"]  # fmt: skip
+    rate = str(count * len(data) / 4e6)
+    running = subprocess.Popen([*command, "--scheduler", address, "--max-rate", rate],
+                               stdout=-1, stderr=-1, text=True)  # fmt: skip
+    while batches() < 2:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    assert batches() < count // 64
+    return running, command
+
+
+def check(expected):
+    with Ledger("ledger.db") as ledger:
+        rows = list(ledger.rows(*ledger.span(1)))
+        assert sorted(row.path for row in rows) == expected
+        assert {row.verdict for row in rows} == {"passed"}
+        assert audit(ledger).intact
 
 
 def test_a_killed_worker_loses_nothing(cluster, tmp_path):
     address, (_, worker, _) = cluster
-    pki.member("root").write(tmp_path)
-    root = tmp_path / "archive"
-    root.mkdir()
-    (root / "0.dcm").write_bytes(pki.small())
-    sign_file(root / "0.dcm", root / "0.dcm", *pki.member("rsa").pair)
-    for number in range(1, FILES):
-        (root / f"{number}.dcm").write_bytes((root / "0.dcm").read_bytes())
-    rate = str(FILES * (root / "0.dcm").stat().st_size / 4e6)
-    command = [sys.executable, "-m", "dicomseal", "archive", "verify", root, "--ledger",
-               "ledger.db", "--trust", "root.cert.pem", "--scheduler", address]  # fmt: skip
-    time.sleep(3)  # both workers are there
-    running = subprocess.Popen([*command, "--max-rate", rate], stdout=-1, stderr=-1, text=True)
-    while batches() < 2:
-        assert running.poll() is None, running.communicate()
-        time.sleep(0.05)
-    assert batches() < FILES // 64
+    data = signed(tmp_path)
+    root, expected = below(tmp_path, data, FILES)
+    running, _ = in_the_middle(root, address, data, FILES)
     worker.kill()
     out, err = running.communicate(timeout=120)
     assert running.returncode == 0, (out, err)
     assert out.endswith(f"{FILES} passed\n")
-    with Ledger("ledger.db") as ledger:
-        paths = [row.path for row in ledger.rows(*ledger.span(1))]
-        assert sorted(paths) == sorted(map(str, root.iterdir()))
-        assert audit(ledger).intact
+    check(expected)
+
+
+def test_a_killed_worker_and_an_object_store(stored, cluster, tmp_path):
+    address, (_, worker, _) = cluster
+    data = signed(tmp_path)
+    stored.put("archive")
+    for number in range(500):
+        stored.put("archive", f"{number}.dcm", data)
+    stored.faults()
+    running, _ = in_the_middle("s3://archive", address, data, 500)
+    worker.kill()
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 0, (out, err)
+    check(sorted(f"s3://archive/{number}.dcm" for number in range(500)))
+    assert sum(one["path"] != "?" for one in stored.log()) >= 500
+
+
+def test_a_scheduler_that_is_lost(cluster, tmp_path):
+    """The run stops with a sentence, and goes on without a scheduler as well."""
+    address, (scheduler, *_) = cluster
+    data = signed(tmp_path)
+    root, expected = below(tmp_path, data, FILES)
+    running, command = in_the_middle(root, address, data, FILES)
+    scheduler.kill()
+    out, err = running.communicate(timeout=120)
+    assert (running.returncode, out) == (4, ""), err
+    assert "has its scheduler gone?; --resume goes on where it was" in err.splitlines()[-1], err
+    assert "Traceback" not in err
+    before = batches()
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+    assert done.returncode == 0, done
+    assert 2 <= before < batches()
+    check(expected)
 
 
 def test_a_scheduler_that_is_not_there(run, tmp_path, monkeypatch):

@@ -3,6 +3,10 @@
 Processes, not threads: hashlib drops the GIL, but what surrounds the hash of a small file does not
 (docs/performance.md has the figures). Files go out in batches and results come back in order; how
 many wait at any time is bounded, so a folder of millions costs no memory.
+
+`dicomseal.archive.loop` is not used here. It hands out results as they come, so that a ledger never
+waits for a slow batch; here they come in the order of the files, and the next one is waited for. In
+order, that loop would have to keep what overtook a slow batch, or a second way of waiting.
 """
 
 from __future__ import annotations
@@ -108,8 +112,9 @@ def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterat
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(jobs: int, options: Options) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, initializer=_start, initargs=(options,))
+def _pool(jobs: int, options: Options, start: str | None = None) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context(start)  # None: as is usual on this system
+    return ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(options,))
 
 
 pool = _pool  # for others who submit tasks of their own; see `started_with`

@@ -25,6 +25,7 @@ from .reader import Reader
 from .report import ErrorReport, ObjectReport, Reason
 from .tags import describe
 from .verdict import decide, of_the_whole
+from .window import Window
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -148,9 +149,9 @@ def _required(require: Any) -> frozenset[str | Rule]:
 
 
 def verify_with(
-    source: str | os.PathLike[str] | Buffer | BinaryIO | Dataset, options: Options
+    source: str | os.PathLike[str] | Buffer | BinaryIO | Dataset | Window, options: Options
 ) -> ObjectReport:
-    """As `verify`, with options that serve for many objects."""
+    """As `verify`, with options that serve for many objects; takes a `Window` as well."""
     path = source if isinstance(source, str) else ""
     if not path and isinstance(source, os.PathLike):
         path = os.fsdecode(source)
@@ -172,6 +173,8 @@ def _open(source: Any, path: str, options: Options) -> Part10:
         if reader is None:
             reader = _readers.reader = Reader()
         return reader.open(path, options.limits)
+    if isinstance(source, Window):
+        return Part10(source, len(source), options.limits)
     if is_dataset(source):
         from .dataset import encode, is_implicit, transfer_syntax_of
 

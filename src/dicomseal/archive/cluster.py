@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
@@ -30,24 +31,43 @@ def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
         from distributed import Client
     except ImportError:
         raise UsageError("--scheduler needs the extra: pip install dicomseal[archive]") from None
+    with _quiet():
+        try:
+            make: Any = Client
+            client = make(address, timeout=TIMEOUT, set_as_default=False)
+        except (OSError, ValueError) as error:  # a timeout is an OSError
+            raise ExecutorLostError(f"no scheduler answers at {address}: {error}") from None
+        try:
+            yield _executor(client, address)
+        finally:
+            with contextlib.suppress(OSError):  # the scheduler has gone
+                client.close(timeout=TIMEOUT)
+
+
+def _executor(client: Any, address: str) -> tuple[Callable[[], Executor], int]:
+    threads = sum(client.nthreads().values())
+    if not threads:
+        raise ExecutorLostError(f"the scheduler at {address} has no workers")
+    for worker, version in client.run(_version, on_error="return").items():
+        if version != __version__:
+            raise ExecutorLostError(
+                f"the worker {worker} has not dicomseal {__version__}: {version}"
+            )
+    return (lambda: client.get_executor(pure=False)), threads
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the client says, in tracebacks, of a scheduler that has gone: we say it."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
-        make: Any = Client
-        client = make(address, timeout=TIMEOUT, set_as_default=False)
-    except (OSError, ValueError) as error:  # a timeout is an OSError
-        raise ExecutorLostError(f"no scheduler answers at {address}: {error}") from None
-    try:
-        threads = sum(client.nthreads().values())
-        if not threads:
-            raise ExecutorLostError(f"the scheduler at {address} has no workers")
-        for worker, version in client.run(_version, on_error="return").items():
-            if version != __version__:
-                raise ExecutorLostError(
-                    f"the worker {worker} has not dicomseal {__version__}: {version}"
-                )
-        yield (lambda: client.get_executor(pure=False)), threads
+        yield
     finally:
-        with contextlib.suppress(OSError):  # the scheduler has gone
-            client.close(timeout=TIMEOUT)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _version() -> str:

@@ -20,8 +20,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class ExecutorLostError(DicomSealError):
-    """The executor takes no more work, or dropped what it had: nothing can be said of the files."""
+class LostError(DicomSealError):
+    """What all files need has gone, so nothing can be said of them. The run can be resumed."""
+
+    code = "lost"
+
+
+class ExecutorLostError(LostError):
+    """The executor takes no more work, or dropped what it had."""
 
     code = "executor"
 
@@ -30,7 +36,8 @@ class Loop(Generic[T, R]):
     """The loop.
 
     Args:
-        executor: makes an executor; called again when one is broken (a worker process died).
+        executor: makes an executor; called again when one is broken (a worker process died). Or an
+            executor of the caller's own, which is neither shut down nor replaced.
         function: what a worker does with a batch; it returns one result.
         failed: the result for a batch of one item that made its task fail.
         window: how many batches are under way at most.
@@ -38,12 +45,13 @@ class Loop(Generic[T, R]):
 
     def __init__(
         self,
-        executor: Callable[[], Executor],
+        executor: Executor | Callable[[], Executor],
         function: Callable[[list[T]], R],
         failed: Callable[[T, BaseException], R],
         window: int,
     ) -> None:
-        self._make, self._function, self._failed, self._window = executor, function, failed, window
+        self._function, self._failed, self._window = function, failed, window
+        self._make, self._lent = executor, isinstance(executor, Executor)
         self._executor: Executor | None = None
         self._stopped = False
         self._suspects: collections.deque[list[T]] = collections.deque()
@@ -57,6 +65,7 @@ class Loop(Generic[T, R]):
 
         Raises:
             ExecutorLostError: the executor does not work any more.
+            LostError: a worker raised it: no batch can be done.
         """
         waiting = iter(batches)
         pending: dict[Future[R], list[T]] = {}
@@ -104,7 +113,8 @@ class Loop(Generic[T, R]):
 
     def _submit(self, batch: list[T], pending: dict[Future[R], list[T]]) -> bool:
         if self._executor is None:
-            self._executor = self._make()
+            made = self._make
+            self._executor = made if isinstance(made, Executor) else made()
         try:
             pending[self._executor.submit(self._function, batch)] = batch
         except BrokenExecutor:
@@ -119,7 +129,11 @@ class Loop(Generic[T, R]):
         if self._executor is None or not self._submit(batch, pending):
             self._close(wait=False)
             if not self._submit(batch, pending):
-                raise ExecutorLostError("the executor is broken as soon as it is made")
+                raise ExecutorLostError(
+                    "the executor is broken, and is not ours to replace"
+                    if self._lent
+                    else "the executor is broken as soon as it is made"
+                )
         (future,) = pending
         error = _error_of(future)
         if error is None:
@@ -130,6 +144,8 @@ class Loop(Generic[T, R]):
         yield from self._blame(batch, error)
 
     def _blame(self, batch: list[T], error: BaseException) -> Iterator[tuple[list[T], R]]:
+        if isinstance(error, LostError):
+            raise error
         if len(batch) == 1:
             yield batch, self._failed(batch[0], error)
             return
@@ -138,10 +154,10 @@ class Loop(Generic[T, R]):
             yield from self._alone(half)
 
     def _close(self, wait: bool) -> None:
-        if self._executor is not None:
+        if self._executor is not None and not self._lent:
             with contextlib.suppress(BrokenExecutor):
                 self._executor.shutdown(wait=wait)  # what waits was cancelled, or is broken
-            self._executor = None
+        self._executor = None
 
 
 def _error_of(future: Future[Any]) -> BaseException | None:

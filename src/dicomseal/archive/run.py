@@ -14,7 +14,7 @@ import msgspec
 from .. import __version__
 from ..errors import LedgerError, UsageError
 from ..verifier import Options
-from . import chain, poe, sample, walk, work
+from . import chain, poe, sample, stores, walk, work
 from .expected import Counting, Expected, as_before, countable
 from .ledger import VERIFY, Ledger, Run
 from .locked import locked
@@ -136,7 +136,7 @@ def verify(
     options: Options,
     *,
     jobs: int = 1,
-    executor: Callable[[], Executor] | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
     workers: int | None = None,
     resume: bool = False,
     max_rate: float | None = None,
@@ -154,7 +154,9 @@ def verify(
         asked: over what; ``resume`` takes up the selection that the ledger has.
         options: of the verification.
         jobs: processes on this machine; ignored with an executor.
-        executor: makes another `concurrent.futures.Executor`, whose workers can import dicomseal.
+        executor: another `concurrent.futures.Executor`, whose workers can import dicomseal; it
+            stays open. Or what makes one, which is replaced when it breaks, and shut down in the
+            end.
         workers: how many workers that one has, for the size of the window.
         resume: go on with the last run, which has not come to its end.
         max_rate: bytes in a second at most.
@@ -168,7 +170,7 @@ def verify(
         LedgerError: the ledger, or one that shall prove something, cannot be used, or there is
             nothing to resume. What was appended until then stays, and the run can be resumed.
         UsageError: the selection makes no sense, or is not the one of the run to resume.
-        ExecutorLostError: the executor does not work any more; the run can be resumed.
+        LostError: the executor, or an object store, does not work any more; the run can be resumed.
     """
     walk.check_roots(asked.selection.roots)
     with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
@@ -181,7 +183,8 @@ def verify(
         asked = msgspec.json.decode(run.asked, type=Asked)
         options = msgspec.structs.replace(options, digests=True)
         task = work.in_pool if executor is None else work.Elsewhere(options)
-        made = executor or (lambda: work.embedded(jobs, options))
+        stored = any(map(stores.is_url, asked.selection.roots))
+        made = executor or (lambda: work.embedded(jobs, options, afresh=stored))
         width = jobs if executor is None else workers or jobs
         loop = Loop(made, task, work.crashed, width * WINDOW)
         session = _Session(ledger, run, loop.stop, watch)
@@ -218,12 +221,13 @@ def _resumed(ledger: Ledger, asked: Asked) -> Run:
             raise UsageError(
                 f"run {run.number} was over another selection: {name} was {was!r}, not {now!r}"
             )
-    if before.trust != asked.trust:
-        names = sorted(
-            name
-            for name in before.trust.keys() | asked.trust.keys()
-            if before.trust.get(name) != asked.trust.get(name)
-        )
+    names = sorted(
+        name
+        for name in before.trust.keys() | asked.trust.keys()
+        # an option that the version before did not have, and that is not given now, is no other
+        if (before.trust.get(name) or None) != (asked.trust.get(name) or None)
+    )
+    if names:
         raise UsageError(f"run {run.number} had other options about trust: {', '.join(names)}")
     return run
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import UsageError
+from . import stores
 
 BATCH_FILES, BATCH_BYTES = 64, 64 << 20
 
@@ -19,7 +20,7 @@ class Found(NamedTuple):
     """A file to verify.
 
     Attributes:
-        path: absolute, links in it not resolved.
+        path: absolute, links in it not resolved; of an object in a store, its URL.
         size: in bytes.
         mtime: last modification, in nanoseconds since 1970.
         trouble: why it cannot be, as code and sentence; or None.
@@ -35,12 +36,13 @@ def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
     """The files of all roots, in a stable order: files of a folder by name, then its subfolders.
 
     Args:
-        roots: folders, files, ``@list`` for a file with a path on each line, ``-`` for such lines
-            on standard input.
+        roots: folders, files, object stores (``s3://bucket/prefix``, ``gs://``, ``az://``),
+            ``@list`` for a file with a path on each line, ``-`` for such lines on standard input.
         follow: go into folders that are symbolic links; one is never entered from within itself.
 
     Raises:
-        UsageError: a list cannot be read.
+        UsageError: a list cannot be read, or names an object store.
+        StoreLostError: an object store does not answer any more.
     """
     for root in roots:
         if root == "-":
@@ -51,8 +53,19 @@ def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
                     yield from _listed(lines)
             except OSError as error:
                 raise UsageError(f"{root[1:]}: {error.strerror or error}") from None
+        elif stores.is_url(root):
+            yield from _stored(root)
         else:
             yield from _below(os.path.abspath(root), follow)
+
+
+def _stored(root: str) -> Iterator[Found]:
+    empty = True
+    for found in stores.listed(root):
+        empty = False
+        yield Found(*found)
+    if empty:
+        yield Found(root, trouble=("empty_folder", "no object's key begins so"))
 
 
 def check_roots(roots: Iterable[str]) -> None:
@@ -60,10 +73,14 @@ def check_roots(roots: Iterable[str]) -> None:
 
     Raises:
         UsageError: a root is not there, or lies within another.
+        StoreLostError: an object store does not answer, or does not let us list it.
     """
     folders: list[str] = []
     for root in roots:
         if root == "-" or root.startswith("@"):
+            continue
+        if stores.is_url(root):
+            folders.append(stores.place_of(root).url + "/")
             continue
         if not os.path.lexists(root):
             raise UsageError(f"{root}: there is no such file or folder")
@@ -72,11 +89,16 @@ def check_roots(roots: Iterable[str]) -> None:
     for first, second in itertools.pairwise(folders):
         if second.startswith(first):
             raise UsageError(f"{second[:-1]} lies within {first[:-1]}: name one of them")
+    for folder in folders:
+        if stores.is_url(folder):
+            stores.check(folder)
 
 
 def _listed(lines: Iterable[bytes]) -> Iterator[Found]:
     for line in lines:
         name = os.fsdecode(line.rstrip(b"\r\n"))
+        if stores.is_url(name):
+            raise UsageError(f"{name}: a list names files; name an object store as a root")
         if name:
             yield _file(os.path.abspath(name))
 

@@ -11,13 +11,16 @@ import os
 import pickle
 import time
 from concurrent.futures import Executor
+from contextlib import closing
 from functools import lru_cache
 
 import msgspec
 
 from .. import parallel, report
+from ..errors import SourceError
 from ..report import ErrorReport, ObjectReport
 from ..verifier import Options, verify_with
+from . import stores
 from .rows import Row, row_of
 from .walk import Found
 
@@ -25,14 +28,18 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Row]).decode
 
 
-def embedded(jobs: int, options: Options) -> Executor:
-    """The pool of `dicomseal.parallel`: processes of this machine."""
-    return parallel.pool(jobs, options)
+def embedded(jobs: int, options: Options, afresh: bool = False) -> Executor:
+    """The pool of `dicomseal.parallel`: processes of this machine.
+
+    Args:
+        afresh: they are no forks of this process; for object stores, see `stores`.
+    """
+    return parallel.pool(jobs, options, "spawn" if afresh else None)
 
 
 def in_pool(batch: list[Found]) -> bytes:
     """The rows of a batch, packed, with the options that the pool was started with."""
-    return _encode([verify_file(file, parallel.started_with()) for file in batch])
+    return _encode(_verified(batch, parallel.started_with()))
 
 
 class Elsewhere:
@@ -44,7 +51,7 @@ class Elsewhere:
 
     def __call__(self, batch: list[Found]) -> bytes:
         options = _unpacked(_Packed(self._packed, self._digest))
-        return _encode([verify_file(file, options) for file in batch])
+        return _encode(_verified(batch, options))
 
 
 class _Packed:
@@ -69,6 +76,43 @@ def _unpacked(packed: _Packed) -> Options:
 def rows_of(packed: bytes) -> list[Row]:
     """What a worker sent."""
     return _decode(packed)
+
+
+def _verified(batch: list[Found], options: Options) -> list[Row]:
+    """The rows of a batch; objects in stores are fetched ahead."""
+    rows = []
+    with closing(stores.fetched([file.path for file in batch if _is_stored(file)])) as ahead:
+        for file in batch:
+            if _is_stored(file):
+                rows.append(verify_object(file, next(ahead), options))
+            elif file.trouble is None and stores.is_url(file.path):
+                nothing = stores.Fetched(memoryview(b""), 0, file.mtime)
+                rows.append(verify_object(file, nothing, options))
+            else:
+                rows.append(verify_file(file, options))
+    return rows
+
+
+def _is_stored(file: Found) -> bool:
+    """What is listed as empty is not fetched: it may stand for a folder, and have another key."""
+    return file.trouble is None and file.size > 0 and stores.is_url(file.path)
+
+
+def verify_object(file: Found, fetched: stores.Fetched, options: Options) -> Row:
+    """The row of one object in a store.
+
+    Raises:
+        StoreLostError: the store does not answer any more.
+    """
+    source, size, mtime = fetched
+    if isinstance(source, SourceError):
+        made = _error(file.path, source.code, str(source))
+        size, mtime = file.size, file.mtime
+    else:
+        made = verify_with(source, options)
+        if made.error and made.error.code == stores.StoreLostError.code:
+            raise stores.StoreLostError(made.error.message)
+    return row_of(made, file.path, size, mtime, time.time())
 
 
 def verify_file(file: Found, options: Options) -> Row:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 
 import click
 
 from .. import __version__
 from ..errors import DicomSealError, LedgerError, UsageError
+from .lazy import Lazy
 
 _COMMANDS = {
     "verify": "verify every signature of objects and folders",
@@ -23,17 +23,8 @@ _COMMANDS = {
 EXIT_FAILED, EXIT_USAGE, EXIT_UNREADABLE = 1, 2, 4
 
 
-class _Lazy(click.Group):
-    """Imports a subcommand's module when it is called; for its one-line help it need not."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f".{cmd_name}", __name__).command
-        return command
+class _Command(Lazy):
+    """The command itself."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -45,10 +36,6 @@ class _Lazy(click.Group):
                 os.dup2(nowhere.fileno(), 1)
             raise click.exceptions.Exit(141) from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
@@ -59,7 +46,9 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 
 
 @click.group(
-    cls=_Lazy,
+    cls=_Command,
+    listed=_COMMANDS,
+    package=__name__,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: dicomseal verify --trust ca.pem archive/",
 )

@@ -9,13 +9,11 @@ from typing import Any
 
 import click
 
-from .. import coverage, report
-from .._record import Limits
-from ..errors import UsageError
+from .. import report
 from ..report import ErrorReport, ObjectReport
-from ..verdict import REQUIREMENTS
 from ..verifier import Options, verify_with
 from .trust_options import trust_options, verification
+from .verify_options import demanded, jobs_option, verify_options
 
 _EPILOG = """\b
 Exit codes: 0 every object passed, 1 something failed, 2 usage,
@@ -33,46 +31,9 @@ Examples:
 @click.command("verify", epilog=_EPILOG)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @trust_options
-@click.option(
-    "--integrity-only", is_flag=True, help="Skip trust; intact signatures are enough to pass."
-)
-@click.option(
-    "--require",
-    type=click.Choice(REQUIREMENTS),
-    multiple=True,
-    help="Fail an object that has no signature, or none of that profile. Repeatable.",
-)
-@click.option(
-    "--require-signed",
-    metavar="TAG",
-    multiple=True,
-    help="Fail unless a passing signature of the main data set covers this element. Repeatable.",
-)
-@click.option(
-    "--require-all-signed",
-    is_flag=True,
-    help="Fail unless passing signatures cover all of the main data set that can be signed.",
-)
+@verify_options
 @click.option("--list-uncovered", is_flag=True, help="List what no passing signature covers.")
-@click.option(
-    "--limit",
-    "limits",
-    metavar="NAME=NUMBER",
-    multiple=True,
-    help=f"What a hostile object may cost: {', '.join(Limits._fields)}. Repeatable.",
-)
-@click.option(
-    "--accept-legacy-format",
-    is_flag=True,
-    help="Accept signatures over encapsulated Pixel Data by dcmsign before 3.5.4.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Verify in so many processes.",
-)
+@jobs_option
 @click.option(
     "--format",
     "output",
@@ -83,30 +44,17 @@ Examples:
 )
 def command(
     paths: tuple[str, ...],
-    integrity_only: bool,
-    require: tuple[str, ...],
-    require_signed: tuple[str, ...],
-    require_all_signed: bool,
     list_uncovered: bool,
-    limits: tuple[str, ...],
-    accept_legacy_format: bool,
     jobs: int,
     output: str,
-    **trust: Any,
+    **given: Any,
 ) -> None:
     """Verify every digital signature of the objects at PATH; folders are walked.
 
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?
     """  # fmt: skip
-    options = Options(
-        **verification(trust),
-        integrity_only=integrity_only,
-        require=frozenset(require),
-        demands=coverage.demands(require_signed, require_all_signed, list_uncovered),
-        limits=_limits(limits),
-        accept_legacy=accept_legacy_format,
-    )
+    options = Options(**verification(given), **demanded(given, list_uncovered))
     counts: dict[str, int] = {}
     writer = _Writer(output, single=len(paths) == 1 and not os.path.isdir(paths[0]))
     for made in _watched(_reports(paths, options, jobs), paths):
@@ -114,19 +62,6 @@ def command(
         writer.write(made)
     writer.close(counts)
     raise click.exceptions.Exit(exit_code(counts))
-
-
-def _limits(given: tuple[str, ...]) -> Limits:
-    chosen = {}
-    for text in given:
-        name, _, number = text.partition("=")
-        if name not in Limits._fields or not number.isdecimal():
-            raise UsageError(
-                f"--limit: {text!r} is not NAME=NUMBER, e.g. signatures=10, with one of the names "
-                f"{', '.join(Limits._fields)}"
-            )
-        chosen[name] = int(number)
-    return Limits.checked(Limits(**chosen))
 
 
 def exit_code(counts: dict[str, int]) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
+from ..lazy import Lazy
+
 _COMMANDS = {
-    "verify": "verify folders and lists of files into a ledger; stop and resume",
+    "verify": "verify folders, lists of files and object stores into a ledger; stop and resume",
     "report": "what a run found, as text, JSON or HTML",
     "diff": "what changed between two runs; its exit code is for cron",
     "export": "a run as CSV or JSON lines",
@@ -15,24 +15,11 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f".{cmd_name}", __name__).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
 @click.group(
     "archive",
-    cls=_Lazy,
+    cls=Lazy,
+    listed=_COMMANDS,
+    package=__name__,
     epilog="Example: dicomseal archive verify /archive --ledger ledger.db --trust ca.pem --jobs 4",
 )
 def command() -> None:

@@ -17,15 +17,16 @@ from typing import Any
 import click
 
 from ...archive import run as runs
-from ...archive.loop import ExecutorLostError
+from ...archive.loop import LostError
 from ...archive.poe import Wanted
 from ...archive.rows import VERDICTS
 from ...archive.run import Asked, Outcome, Progress, Selection
+from ...archive.stores import is_url
 from ...errors import UsageError
-from ...verdict import REQUIREMENTS
 from ...verifier import Options
 from ..trust_options import trust_options, verification
 from ..verify import exit_code
+from ..verify_options import demanded, jobs_option, verify_options
 
 EXIT_UNREADABLE, EXIT_INTERRUPTED = 4, 130
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -40,6 +41,7 @@ Examples:
   dicomseal archive verify /archive --ledger ledger.db --trust ca.pem --jobs 4 --resume
   find /archive -name "*.dcm" | dicomseal archive verify - --ledger ledger.db --trust ca.pem
   dicomseal archive verify /archive --ledger ledger.db --trust ca.pem --sample 1% --seed 2026-11
+  dicomseal archive verify s3://bucket/ct --ledger ledger.db --trust ca.pem --jobs 4
 """
 
 
@@ -47,13 +49,7 @@ Examples:
 @click.argument("roots", metavar="ROOT...", nargs=-1, required=True)
 @click.option("--ledger", required=True, metavar="FILE", help="Append to this ledger, or make it.")
 @click.option("--resume", is_flag=True, help="Go on with the last run, which was stopped.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Verify in so many processes.",
-)
+@jobs_option
 @click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",
@@ -86,13 +82,6 @@ Examples:
     help="Keep a hash of all content, signed or not, for `archive diff`. Reads it a second time.",
 )
 @click.option("--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format.")
-@click.option("--integrity-only", is_flag=True, help="Skip trust; intact is enough to pass.")
-@click.option(
-    "--require",
-    type=click.Choice(REQUIREMENTS),
-    multiple=True,
-    help="Fail an object that has no signature, or none of that profile. Repeatable.",
-)
 @click.option(
     "--poe-ledger",
     metavar="LEDGER",
@@ -106,6 +95,7 @@ Examples:
     multiple=True,
     help="Only what a run signed by one of these certificates covers proves anything. Repeatable.",
 )
+@verify_options
 @trust_options
 def command(
     roots: tuple[str, ...],
@@ -123,16 +113,16 @@ def command(
     sign_run: tuple[str, str] | None,
     content_digest: bool,
     metrics: str | None,
-    integrity_only: bool,
-    require: tuple[str, ...],
     poe_ledger: tuple[str, ...],
     poe_signer: tuple[str, ...],
-    **trust: Any,
+    **options: Any,
 ) -> None:
     """Verify all files below ROOT into a ledger.
 
-    ROOT is a folder, a file, @LIST (a file with a path on each line) or - (such lines on standard
-    input). Every finished batch is on disk: kill it at any moment, and --resume goes on.
+    ROOT is a folder, a file, @LIST (a file with a path on each line), - (such lines on standard
+    input), or an object store: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX,
+    with credentials from the usual environment variables. Every finished batch is on disk: kill it
+    at any moment, and --resume goes on.
     """  # fmt: skip
     if (seed or stratify) and not sample:
         raise UsageError("--seed and --stratify go with --sample")
@@ -145,16 +135,10 @@ def command(
         stratify=stratify,
         follow=follow_links,
     )
-    given = {name: list(one) if isinstance(one, tuple) else one for name, one in trust.items()}
-    given |= {"integrity_only": integrity_only, "require": sorted(require)}
+    given = {name: sorted(one) if isinstance(one, tuple) else one for name, one in options.items()}
     given |= {"content_digest": content_digest, "poe_signer": list(poe_signer)}
-    options = Options(
-        **verification(trust),
-        integrity_only=integrity_only,
-        require=frozenset(require),
-        content_digest=content_digest,
-    )
-    if (poe_ledger or poe_signer) and (options.trust is None or integrity_only or not poe_ledger):
+    made = Options(**verification(options), **demanded(options), content_digest=content_digest)
+    if (poe_ledger or poe_signer) and (made.trust is None or made.integrity_only or not poe_ledger):
         raise UsageError(
             "--poe-ledger helps to judge signers, so it goes with --trust, and --poe-signer with it"
         )
@@ -166,7 +150,7 @@ def command(
             outcome = runs.verify(
                 ledger,
                 Asked(selection=selection, trust=given),
-                options,
+                made,
                 jobs=jobs,
                 executor=executor,
                 workers=workers,
@@ -177,8 +161,9 @@ def command(
                 watch=watch,
                 count=sys.stderr.isatty(),
             )
-        except ExecutorLostError as error:
-            click.echo(f"dicomseal: {error}; --resume goes on where it was", err=True)
+        except LostError as error:
+            begun = "; --resume goes on where it was" if watch.progress else ""
+            click.echo(f"dicomseal: {error}{begun}", err=True)
             raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
     click.echo(_summary(ledger, outcome, watch.progress, time.monotonic() - started))
@@ -198,13 +183,13 @@ def _workers(address: str | None) -> Iterator[tuple[Callable[[], Executor] | Non
     try:
         with cluster(address) as found:
             yield found
-    except ExecutorLostError as error:
+    except LostError as error:
         click.echo(f"dicomseal: {error}", err=True)
         raise click.exceptions.Exit(EXIT_UNREADABLE) from None
 
 
 def _absolute(root: str) -> str:
-    if root == "-":
+    if root == "-" or is_url(root):
         return root
     if root.startswith("@"):
         return "@" + os.path.abspath(root[1:])

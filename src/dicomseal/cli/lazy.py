@@ -1,0 +1,34 @@
+"""A group of commands, each in a module of its own that is imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class Lazy(click.Group):
+    """Imports a subcommand's module when it is called; for its one-line help it need not.
+
+    Args:
+        listed: the subcommands in their order, each with its help.
+        package: which holds their modules; each module's ``command`` is the subcommand.
+    """
+
+    def __init__(self, *args: Any, listed: dict[str, str], package: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._listed, self._package = listed, package
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self._listed)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._listed:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", self._package).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._listed.items()))

@@ -1,0 +1,99 @@
+"""The options of every command that verifies, trust aside: demands, and what may be spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from .. import coverage
+from .._record import Limits
+from ..errors import UsageError
+from ..verdict import REQUIREMENTS
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--integrity-only", is_flag=True, help="Skip trust; intact signatures are enough to pass."
+    ),
+    click.option(
+        "--require",
+        type=click.Choice(REQUIREMENTS),
+        multiple=True,
+        help="Fail an object that has no signature, or none of that profile. Repeatable.",
+    ),
+    click.option(
+        "--require-signed",
+        metavar="TAG",
+        multiple=True,
+        help="Fail unless a passing signature of the main data set covers this element. "
+        "Repeatable.",
+    ),
+    click.option(
+        "--require-all-signed",
+        is_flag=True,
+        help="Fail unless passing signatures cover all of the main data set that can be signed.",
+    ),
+    click.option(
+        "--limit",
+        metavar="NAME=NUMBER",
+        multiple=True,
+        help=f"What a hostile object may cost: {', '.join(Limits._fields)}. Repeatable.",
+    ),
+    click.option(
+        "--accept-legacy-format",
+        is_flag=True,
+        help="Accept signatures over encapsulated Pixel Data by dcmsign before 3.5.4.",
+    ),
+)
+
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Verify in so many processes.",
+)
+
+
+def verify_options(function: _F) -> _F:
+    """Put them on a command; it gets them as keyword arguments, see `demanded`."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def demanded(options: dict[str, Any], list_uncovered: bool = False) -> dict[str, Any]:
+    """The fields of `dicomseal.verifier.Options` that these options of a command mean.
+
+    Args:
+        options: the keyword arguments of the command; those that are ours are taken out.
+        list_uncovered: list in the report what no passing signature covers.
+
+    Raises:
+        UsageError: they make no sense.
+    """
+    return {
+        "integrity_only": options.pop("integrity_only"),
+        "require": frozenset(options.pop("require")),
+        "demands": coverage.demands(
+            options.pop("require_signed"), options.pop("require_all_signed"), list_uncovered
+        ),
+        "limits": _limits(options.pop("limit")),
+        "accept_legacy": options.pop("accept_legacy_format"),
+    }
+
+
+def _limits(given: tuple[str, ...]) -> Limits:
+    chosen = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if name not in Limits._fields or not number.isdecimal():
+            raise UsageError(
+                f"--limit: {text!r} is not NAME=NUMBER, e.g. signatures=10, with one of the names "
+                f"{', '.join(Limits._fields)}"
+            )
+        chosen[name] = int(number)
+    return Limits.checked(Limits(**chosen))
