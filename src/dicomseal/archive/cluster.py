@@ -31,17 +31,17 @@ def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
         from distributed import Client
     except ImportError:
         raise UsageError("--scheduler needs the extra: pip install dicomseal[archive]") from None
-    with _quiet():
-        try:
-            make: Any = Client
-            client = make(address, timeout=TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:  # a timeout is an OSError
-            raise ExecutorLostError(f"no scheduler answers at {address}: {error}") from None
-        try:
-            yield _executor(client, address)
-        finally:
-            with contextlib.suppress(OSError):  # the scheduler has gone
-                client.close(timeout=TIMEOUT)
+    _quiet()
+    try:
+        make: Any = Client
+        client = make(address, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:  # a timeout is an OSError
+        raise ExecutorLostError(f"no scheduler answers at {address}: {error}") from None
+    try:
+        yield _executor(client, address)
+    finally:
+        with contextlib.suppress(OSError):  # the scheduler has gone
+            client.close(timeout=TIMEOUT)
 
 
 def _executor(client: Any, address: str) -> tuple[Callable[[], Executor], int]:
@@ -56,18 +56,13 @@ def _executor(client: Any, address: str) -> tuple[Callable[[], Executor], int]:
     return (lambda: client.get_executor(pure=False)), threads
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the client says, in tracebacks, of a scheduler that has gone: we say it."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+def _quiet() -> None:
+    """No tracebacks about a scheduler that has gone, which we tell ourselves.
+
+    For good: the client's thread logs some of them when the run is over.
+    """
+    for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _version() -> str:
