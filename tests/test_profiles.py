@@ -340,7 +340,7 @@ def test_both_at_once(put):
         SR_VERIFICATION & structs.replace(SR, purpose="1")
 
 
-PLAIN = profiles.Profile(name="plain")
+PLAIN = profiles.Profile(name="plain", keys=frozenset({"RSA", "ECDSA"}))
 ALONE = {
     "main": True, "required": frozenset({0x00100010}), "modules": frozenset({"point-cloud"}),
     "attributes": frozenset({0x00100020}), "private": True, "beyond": frozenset({"formerly"}),

@@ -313,6 +313,16 @@ def test_a_broken_signature_is_no_obstacle(tmp_path):
     assert Part10.from_bytes(convert(part10, index, terms.EXPLICIT_VR_BIG_ENDIAN)).big_endian
 
 
+def test_a_vr_that_is_found_again_is_no_obstacle(tmp_path):
+    """Signed as PN, then made UN: in implicit VR it has the dictionary's VR, and is intact."""
+    data = signed(pki.small(elements=MANY[1:4]), tmp_path)
+    header = bytes.fromhex("10001000")
+    assert data.count(header + b"PN\10\0") == 1
+    lost = data.replace(header + b"PN\10\0", header + b"UN\0\0\10\0\0\0")
+    assert verify(lost).signatures[0].integrity == "unverifiable"
+    intact(convert(*opened(lost), terms.IMPLICIT_VR_LITTLE_ENDIAN))
+
+
 STRANGE = {
     "algorithm": (b"SHA256", b"SHA3_6"),
     "certificate type": (b"X509_1993_SIG", b"X509_2099_SIG"),

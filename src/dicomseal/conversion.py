@@ -98,17 +98,17 @@ def _parameters(scope: Scope, item: int) -> mac_parameters.MacParameters | None:
     return None if number is None else mac_parameters.read(scope.index, number)
 
 
-def _covered(scope: Scope, item: int) -> tuple[bytes, tuple[int, ...]]:
-    """A hash of what a reader takes the signature to cover who tries nothing; what he cannot read.
+def _covered(scope: Scope, item: int) -> bytes:
+    """A hash of what a reader takes the signature to cover who tries nothing.
 
     Of the bytes themselves, whatever its MAC Algorithm is: that may be one nobody here knows.
     """
     mac = _parameters(scope, item)
     hasher = new_hasher("SHA256")
     tags = mac.data_elements_signed if mac else ()
-    coverage = scope.index.stream(hasher.update, scope.scope, tags)
+    scope.index.stream(hasher.update, scope.scope, tags)
     scope.index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
-    return hasher.digest(), coverage.unknown
+    return hasher.digest()
 
 
 def _cause(index: Index, scope: Scope, item: int, losses: list[Loss]) -> str:
