@@ -149,11 +149,8 @@ def _row(log: Log, name: str, value: str) -> None:
 
 
 def hexadecimal(number: int) -> str:
-    """As OpenSSL prints it: whole bytes but for a number below 16."""
-    digits = f"{abs(number):X}"
-    if len(digits) > 1 and len(digits) % 2:
-        digits = f"0{digits}"
-    return f"{'-' if number < 0 else ''}0x{digits}"
+    """As dcmsign prints a serial number or nonce: no leading zero."""
+    return f"{'-' if number < 0 else ''}0x{abs(number):X}"
 
 
 def _certificate(log: Log, certificate: x509.Certificate) -> None:
