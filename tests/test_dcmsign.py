@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pki
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from dicomseal import dcmsign, sign_file, verify
-from dicomseal.dcmsign import options, tagnames
+from dicomseal.dcmsign import details, options, tagnames
 from dicomseal.dcmsign.exits import Ended, Exit
 from dicomseal.dcmsign.job import job_of
 from dicomseal.dcmsign.parser import parse
@@ -250,3 +252,31 @@ def test_ended_carries_its_code():
     with pytest.raises(Ended) as caught:
         parse(["+zz"])
     assert caught.value.code == Exit.COMMAND_LINE == 1
+
+
+# --- as OpenSSL writes it ------------------------------------------------------------------------
+
+
+def test_days_have_two_places():
+    assert details.moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "Jan  2 03:04:05 2026 GMT"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0, "0x0"), (10, "0xA"), (0x8BD8B05B8F4BF8E, "0x8BD8B05B8F4BF8E"), (-1, "-0x1")],
+)
+def test_numbers_have_no_leading_zero(number, shown):
+    assert details.hexadecimal(number) == shown
+
+
+def test_names_in_one_line():
+    oid = x509.NameOID
+    name = x509.Name(
+        [
+            x509.NameAttribute(oid.COUNTRY_NAME, "DE"),
+            x509.NameAttribute(oid.EMAIL_ADDRESS, "a@b.example"),
+            x509.NameAttribute(oid.COMMON_NAME, "J\u00f6rg\n"),
+        ]
+    )
+    shown = "/C=DE/emailAddress=a@b.example/CN=J\\xC3\\xB6rg\\x0A"
+    assert details.one_line(name) == shown

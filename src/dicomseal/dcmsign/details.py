@@ -108,8 +108,8 @@ def say_timestamp(one: SignatureReport, found: Stored, choice: str, log: Log) ->
     for name, value in (
         ("Policy OID", token.policy),
         ("Imprint MAC algorithm", token.algorithm),
-        ("Serial number", _hexadecimal(token.serial)),
-        ("Nonce", "none" if token.nonce is None else _hexadecimal(token.nonce)),
+        ("Serial number", hexadecimal(token.serial)),
+        ("Nonce", "none" if token.nonce is None else hexadecimal(token.nonce)),
         ("Accuracy", accuracy),
         ("Timestamp", token.time.astimezone(UTC).strftime("%Y%m%d%H%M%SZ")),
     ):
@@ -148,20 +148,17 @@ def _row(log: Log, name: str, value: str) -> None:
     log.info(f"  {name:<27} : {value}")
 
 
-def _hexadecimal(number: int) -> str:
-    """As OpenSSL prints it: whole bytes but for a number below 16."""
-    digits = f"{abs(number):X}"
-    if len(digits) > 1 and len(digits) % 2:
-        digits = f"0{digits}"
-    return f"{'-' if number < 0 else ''}0x{digits}"
+def hexadecimal(number: int) -> str:
+    """As dcmsign prints a serial number or nonce: no leading zero."""
+    return f"{'-' if number < 0 else ''}0x{abs(number):X}"
 
 
 def _certificate(log: Log, certificate: x509.Certificate) -> None:
     serial = certificate.serial_number
     log.info(f"      X.509v{certificate.version.value + 1}")
     for name, value in (
-        ("Subject", _name(certificate.subject)),
-        ("Issued by", _name(certificate.issuer)),
+        ("Subject", one_line(certificate.subject)),
+        ("Issued by", one_line(certificate.issuer)),
         ("Serial no.", str(serial if serial <= _LONGEST else -1)),
         ("Validity", f"not before {moment(certificate.not_valid_before_utc)}"),
         ("Validity", f"not after {moment(certificate.not_valid_after_utc)}"),
@@ -170,7 +167,7 @@ def _certificate(log: Log, certificate: x509.Certificate) -> None:
         log.info(f"      {name:<23} : {value}")
 
 
-def _name(name: x509.Name) -> str:
+def one_line(name: x509.Name) -> str:
     """``/C=DE/CN=Name``; what is not ASCII as OpenSSL writes it in one line."""
     parts = []
     for attribute in name:
