@@ -109,6 +109,10 @@ TABLE = {
         crls=(pki.crl("ca", extensions=(pki.scope(reasons=COMPROMISE),)),
               pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),))),
         of="direct", sentence="is about the certificate of CN=direct"),
+    "a sub-CA's CRLs, all reasons together, if available": Case(
+        crls=(pki.crl("ca", extensions=(pki.scope(reasons=COMPROMISE),)),
+              pki.crl("ca", extensions=(pki.scope(reasons=OTHERS),))),
+        of="direct", policy=DEFAULT, state="not_checked"),
     # --- CRLs: no extension of the certificate points at them
     "not listed": Case(crls()),
     "not listed, if available": Case(crls(), policy=DEFAULT),
@@ -374,8 +378,10 @@ def test_table(case):
 
 
 @pytest.mark.parametrize(
-    "name", ["not listed", "listed", "out of date", "OCSP good", "on hold", "without nextUpdate"]
-)
+    "name",
+    ["not listed", "listed", "out of date", "OCSP good", "on hold", "without nextUpdate",
+     "a responder for some days"],
+)  # fmt: skip
 def test_what_is_remembered_is_what_a_new_store_says(name):
     """At every moment, however the moments are mixed."""
     case = TABLE[name]

@@ -308,7 +308,8 @@ async def _validate(token: Token) -> Any:
     except errors.SignatureValidationError as error:
         code = getattr(error.ades_subindication, "name", _OTHERWISE)
         code = "FORMAT_FAILURE" if code == _OTHERWISE else code  # it says "any other reason"
-        raise _Refused(report.ALTERED, code, f"the token: {error.failure_message}") from None
+        said = str(error.failure_message).partition(" [AdES")[0]  # the code follows, for programs
+        raise _Refused(report.ALTERED, code, f"the token: {said}") from None
 
 
 def _run(work: Awaitable[Any]) -> Any:

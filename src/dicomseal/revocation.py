@@ -162,6 +162,9 @@ class Revocations:
         stale = inquiry.moment > source.until
         inquiry.moments |= {one.issued for one in (source, *deltas)}
         inquiry.moments |= {one.until for one in (source, *deltas)}
+        for one in self._signers(source, inquiry.pool.registry):
+            validity = one["tbs_certificate"]["validity"]
+            inquiry.moments |= {validity["not_before"].native, validity["not_after"].native}
 
         def unknown(why: str) -> _Statement:
             return _Statement(UNKNOWN, source.issued, f"{about} {why}")
@@ -264,20 +267,23 @@ class Revocations:
             return False
         return not any(self._signer_trouble(one, context, path, inquiry, checking) for one in some)
 
+    @staticmethod
+    def _signers(source: Any, registry: Any) -> Iterable[Any]:
+        """The certificates of those who may have signed a source."""
+        if source.kind == "CRL":
+            named: list[Any] = registry.retrieve_by_name(source.issuer)
+            return named
+        found: list[Any] = source.certificates
+        return found
+
     def _signer_trouble(
         self, source: Any, context: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
     ) -> str:
         """What speaks against whoever signed a source for the authority; mostly it did itself."""
-        if source.kind == "CRL":
-            candidates = context.certificate_registry.retrieve_by_name(source.issuer)
-        else:
-            candidates = source.certificates
         own = {cert.sha256 for cert in path.iter_certs(include_root=True)}
-        for one in candidates:
+        for one in self._signers(source, context.certificate_registry):
             if one.sha256 in own or one.sha256 in checking or len(checking) >= _DEEPEST:
                 continue
-            validity = one["tbs_certificate"]["validity"]
-            inquiry.moments |= {validity["not_before"].native, validity["not_after"].native}
             its_path = context.check_validation(one)
             if its_path is None or not its_path.pkix_len or one.ocsp_no_check_value is not None:
                 continue
