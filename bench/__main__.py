@@ -15,6 +15,8 @@ from typing import Any
 from . import (
     RESULTS,
     Unavailable,
+    archive,
+    archive_sign,
     callgrind,
     cold,
     datasets,
@@ -35,6 +37,8 @@ PARTS = {
     ),
     "growth": lambda o: growth.run(growth.FAMILIES, min(o.rounds, 5), o.budget / 4),
     "parallel": lambda o: parallel.run(o.rounds, o.budget),
+    "archive": lambda o: archive.run(o.rounds, o.budget),
+    "archive-sign": lambda o: archive_sign.run(min(o.rounds, 3)),
     "datasets": lambda o: datasets.run(o.rounds, o.budget),
     "trust": lambda o: trust.run(min(o.rounds, 5)),
     "cold": lambda o: cold.run(o.rounds),

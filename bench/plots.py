@@ -1,7 +1,8 @@
-"""The two plots: bars on a logarithmic axis, and how cost grows."""
+"""The plots: bars on a logarithmic axis, how cost grows, and a run over very many objects."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,34 @@ def growth(results: dict[str, Any], path: Path) -> bool:
         axes.legend(fontsize=7)
     for row in rows:
         row[0].set_ylabel("processor seconds, median")
+    _save(pyplot, figure, path)
+    return True
+
+
+def archive(results: dict[str, Any], path: Path) -> bool:
+    """Draw the memory and the rate of a run over very many objects; False if there is none."""
+    found = results.get("archive", {}).get("long")
+    if not found:
+        return False
+    pyplot = _pyplot()
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    points = found["points"]
+    counts = [point["files"] / 1e6 for point in points]
+    left.plot(counts, [point["memory"] / (1 << 20) for point in points], color="#0b5fa5")
+    left.axhline(found["limit"] / (1 << 20), color="#a50026", ls=":", label="limit")
+    left.set_ylim(0)
+    left.set_ylabel("resident memory of the process, MiB")
+    left.legend(fontsize=8)
+    rates = [
+        (second["files"] - first["files"]) / (second["seconds"] - first["seconds"]) / 1e3
+        for first, second in itertools.pairwise(points)
+    ]
+    right.plot(counts[1:], rates, color="#0b5fa5")
+    right.set_ylim(0)
+    right.set_ylabel("thousand objects a second")
+    for axes in (left, right):
+        axes.set_xlabel("million objects")
+        axes.grid(alpha=0.3)
     _save(pyplot, figure, path)
     return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import HERE, Unavailable, cold, datasets, parallel, plots, targets
+from . import HERE, Unavailable, archive_report, cold, datasets, parallel, plots, targets
 from .contenders import CONTENDERS
 from .measure import say
 from .peers import KNOWN_LIMIT
@@ -14,7 +14,7 @@ COLUMNS = tuple(CONTENDERS)
 
 
 def write(results: dict[str, Any]) -> None:
-    """Write RESULTS.md, bars.svg and growth.svg beside this file."""
+    """Write RESULTS.md and the plots beside this file."""
     lines = [
         "# Results",
         "",
@@ -22,7 +22,8 @@ def write(results: dict[str, Any]) -> None:
         "",
     ]
     drawn = {}
-    for name, draw in (("bars", plots.bars), ("growth", plots.growth)):
+    plotters = {"bars": plots.bars, "growth": plots.growth, "archive": plots.archive}
+    for name, draw in plotters.items():
         try:
             drawn[name] = draw(results, HERE / f"{name}.svg")
         except Unavailable as error:
@@ -31,6 +32,8 @@ def write(results: dict[str, Any]) -> None:
         "workloads": _workloads,
         "growth": _growth,
         "parallel": _parallel,
+        "archive": archive_report.verifying,
+        "archive-sign": archive_report.signing,
         "datasets": _datasets,
         "trust": _trust,
         "cold": _cold,

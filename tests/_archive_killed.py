@@ -69,9 +69,9 @@ def dying_at(step):
 
     append = runs._Session.append
 
-    def watched(self, batch, rows):
+    def watched(self, rows):
         sys.setprofile(watch)
-        append(self, batch, rows)
+        append(self, rows)
 
     return lambda: setattr(runs._Session, "append", watched)
 

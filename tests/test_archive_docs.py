@@ -48,7 +48,8 @@ def test_commands(tmp_path, monkeypatch):
 def test_every_kind_of_change_is_explained():
     from dicomseal.archive.diff import ALARMING, KINDS
 
-    named = re.findall(r"^\| `(\w+)` \|", DOCUMENT.partition("## What changed")[2], re.MULTILINE)
+    section = DOCUMENT.partition("## What changed")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert named == list(KINDS)
     assert set(named[: len(ALARMING)]) == ALARMING
     assert "if one of the first seven happened" in DOCUMENT

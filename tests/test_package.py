@@ -24,7 +24,8 @@ LAYERS = (
      "signing_policy", "certified_timestamp", "timestamp_protocol", "pkcs11_key",
      "tsa_credentials"},
     {"integrity", "conversion", "signature_trust", "signature_timestamp", "signature_verifier",
-     "coverage", "verdict", "verifier", "signature_maker", "signer", "remover", "timestamper"},
+     "coverage", "verdict", "verifier", "signature_maker", "signer",
+     "prepared_signer", "remover", "timestamper"},
     {"annotate", "parallel", "archive"},
     {"cli", "__init__", "__main__"},
 )  # fmt: skip

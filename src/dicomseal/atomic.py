@@ -17,6 +17,8 @@ from typing import IO, NamedTuple
 from .errors import SourceError
 
 PREFIX, SUFFIX = ".dicomseal-", ".tmp"
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_mark = ""  # what the names of this process's temporary files begin with, after `PREFIX`
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW"):
     _FLAGS |= getattr(os, _flag, 0)
@@ -40,7 +42,8 @@ def replacing(
 
     Raises:
         SourceError: nothing was written. Code ``write``: the folder or the disk does not let it;
-            ``owner``: the process may not give the new file the owner and group of the old one.
+            ``no_space``: the disk is full, or the quota used up; ``owner``: the process may not
+            give the new file the owner and group of the old one.
             With the code ``not_synced``, and only then, the new file is there: the folder could not
             be flushed, and after a power failure the old one may be back.
     """
@@ -68,9 +71,8 @@ def replacing(
         os.replace(temporary, target)
         temporary = ""
     except OSError as error:
-        raise SourceError(
-            f"{name}: cannot be written: {error.strerror or error}", "write"
-        ) from None
+        code = "no_space" if error.errno in _NO_SPACE else "write"
+        raise SourceError(f"{name}: cannot be written: {error.strerror or error}", code) from None
     finally:
         if temporary:
             with contextlib.suppress(OSError):
@@ -78,9 +80,24 @@ def replacing(
     _sync_folder(folder, name)
 
 
+def mark(text: str) -> None:
+    """Begin the names of this process's temporary files with a text, to know them again.
+
+    A process that is killed leaves the one behind that it was writing. Who marked it, and knows
+    that the process has ended, may remove it.
+    """
+    global _mark
+    _mark = text
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that `replacing` writes to."""
+    return name.startswith(PREFIX) and name.endswith(SUFFIX)
+
+
 def _create(folder: str, mode: int) -> tuple[int, str]:
     while True:
-        path = os.path.join(folder, f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}")
+        path = os.path.join(folder, f"{PREFIX}{_mark}{secrets.token_hex(8)}{SUFFIX}")
         with contextlib.suppress(FileExistsError):
             return os.open(path, _FLAGS, mode), path
 

@@ -38,6 +38,11 @@ def _start(options: Options) -> None:
     """What a worker does first: the trust store is built, and later its cache filled, once."""
     global _options
     _options = options
+    be_a_worker()
+
+
+def be_a_worker() -> None:
+    """In a new worker process: it leaves Ctrl-C to its parent, and ends when that has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 

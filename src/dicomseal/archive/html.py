@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from ..report import harmless
+from .ledger import SIGN
 from .summary import Summary
 
 COLOURS = {
@@ -30,7 +31,7 @@ text { font: 12px system-ui, sans-serif; fill: #222 } .late { color: #c62828; fo
 
 def render(made: Summary, now: float) -> str:
     """The file's text; ``now`` (seconds since 1970) marks certificates that have expired."""
-    title = f"Archive verification, run {made.run}"
+    title = f"Archive {'signing' if made.kind == SIGN else 'verification'}, run {made.run}"
     parts = [
         "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
         _POLICY,

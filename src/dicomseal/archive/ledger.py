@@ -35,7 +35,7 @@ from .schema import (
     remedy,
 )  # fmt: skip
 
-VERIFY = "verify"  # what a run does
+VERIFY, SIGN = "verify", "sign"  # what a run does
 _MOST_SIGNERS = 4096  # that are kept while rows are read
 
 
@@ -44,7 +44,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         number: counted from 1.
-        kind: what it does: ``verify``.
+        kind: what it does: ``verify`` or ``sign``.
         started: in seconds since 1970.
         asked: what it was asked to do, JSON.
         head: of the chain, after its beginning.

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 from ..errors import LedgerError
@@ -71,3 +72,47 @@ def _who(descriptor: int) -> str:
         return f"process {who['pid']} on {who['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "a process that did not leave its name"
+
+
+PATIENCE = 60.0  # seconds
+
+
+def as_a_worker(name: str) -> None:
+    """In a worker that changes files: hold a file until this process has ended."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    # never closed; a lock of its own kind, which other descriptors of a process do not end
+    fcntl.flock(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), fcntl.LOCK_SH)
+
+
+def workers_gone(name: str) -> None:
+    """Wait for the workers of a process that was killed: they end by themselves, one file later.
+
+    Raises:
+        LedgerError: they do not.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise LedgerError(f"{name}: {error.strerror or error}") from None
+    try:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > end:
+                    raise LedgerError(
+                        f"{name}: workers of a run that was killed are still at work", "in_use"
+                    ) from None
+                time.sleep(0.01)
+            else:
+                return
+    finally:
+        os.close(descriptor)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from ..atomic import replacing
-from .rows import VERDICTS
+from .ledger import SIGN
+from .rows import SIGN_VERDICTS, VERDICTS
 from .run import Outcome, Progress
 
 _PREFIX = "dicomseal_archive"
@@ -20,10 +21,11 @@ def write(path: str, progress: Progress, outcome: Outcome | None) -> None:
     verdicts = progress.verdicts if outcome is None else outcome.totals.verdicts
     size = progress.bytes if outcome is None else outcome.totals.bytes
     complete = int(outcome is not None and outcome.complete)
+    names = SIGN_VERDICTS if progress.kind == SIGN else VERDICTS
     lines = [
         f"# HELP {_PREFIX}_files Files of the run by verdict.",
         f"# TYPE {_PREFIX}_files gauge",
-        *(f'{_PREFIX}_files{{verdict="{one}"}} {verdicts.get(one, 0)}' for one in VERDICTS),
+        *(f'{_PREFIX}_files{{verdict="{one}"}} {verdicts.get(one, 0)}' for one in names),
         *_gauge("bytes", "Bytes verified in the run.", size),
         *_gauge("run", "Number of the run in its ledger.", progress.run),
         *_gauge("complete", "1 if the run came to its end.", complete),

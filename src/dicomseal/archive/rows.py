@@ -19,7 +19,12 @@ NOT_DICOM = "not_dicom"
 VERDICTS = (
     report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR, NOT_DICOM,
 )  # fmt: skip
-_NO_OBJECT = {"not_dicom", "empty"}
+# verdicts of a run that signs: there is a signature of its key now, there was one already, or the
+# object cannot be signed as asked
+SIGNED, ALREADY_SIGNED, REFUSED = "signed", "already_signed", "refused"
+SIGN_VERDICTS = (SIGNED, ALREADY_SIGNED, REFUSED, report.ERROR, NOT_DICOM)
+FAILURES = frozenset({report.FAILED, report.ERROR, REFUSED})
+NO_OBJECT = {"not_dicom", "empty"}
 
 
 class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
@@ -66,7 +71,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
         mtime: last modification, in nanoseconds since 1970.
         modality: Modality (0008,0060); empty if it is absent.
         content: SHA-256 over all its content that can be signed; empty if that was not asked for.
-        verdict: one of `VERDICTS`.
+        verdict: one of `VERDICTS`; of `SIGN_VERDICTS` in a run that signs.
         reason: code of the first reason for it; empty if there is none.
         sentence: the same for people.
         reasons: all codes, separated by spaces, the object's and its signatures'.
@@ -119,7 +124,7 @@ def row_of(made: ObjectReport, path: str, size: int, mtime: int, time: float) ->
         signatures.append(_signature(one))
     verdict = made.verdict
     if made.error:
-        if made.error.code in _NO_OBJECT:
+        if made.error.code in NO_OBJECT:
             verdict = NOT_DICOM
         codes.insert(0, made.error.code)
         sentences.insert(0, made.error.message)
@@ -167,3 +172,6 @@ def _signature(made: SignatureReport) -> SignatureRow:
 def _text(text: str) -> str:
     """Text that SQLite takes and gives back as it was: objects and file names are strangers'."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+as_stored = _text

@@ -1,4 +1,4 @@
-"""One run over an archive: walk, verify, append; to its end, or until it is stopped or killed."""
+"""One run over an archive: walk, verify (or sign), append; to its end, or until it is stopped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +20,7 @@ from .expected import Counting, Expected, as_before, countable
 from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
-from .rows import Row, path_of
+from .rows import FAILURES, Row, path_of
 from .walk import Found
 
 WINDOW = 4  # batches for each worker that are under way
@@ -54,11 +55,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         selection: which files.
         trust: the options about trust, as they were given.
         version: of dicomseal.
+        signing: how a run signs: key, profile, where to; empty for one that verifies.
     """
 
     selection: Selection
     trust: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
     version: str = __version__
+    signing: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
 
 
 class Totals(msgspec.Struct, kw_only=True):
@@ -103,10 +106,11 @@ class Progress(msgspec.Struct):
     before: int = 0
     bytes_before: int = 0
     expected: Expected | None = None
+    kind: str = VERIFY
 
     @property
     def failures(self) -> int:
-        return self.verdicts["failed"] + self.verdicts["error"]
+        return sum(self.verdicts[one] for one in FAILURES)
 
     def left(self, seconds: float) -> float | None:
         """In how many seconds it may be done, after so many; None: that cannot be told yet."""
@@ -122,8 +126,26 @@ class Progress(msgspec.Struct):
         return max(files, size) * seconds  # the large files may come at the end
 
 
+class Task(NamedTuple):
+    """What is done with batches of files, and where.
+
+    Attributes:
+        executor: the executor, or what makes one.
+        function: what its workers do with a batch; they return something packed.
+        failed: the same for a file at which a worker died, or raised.
+        unpack: the rows in it, and why the run cannot go on, or an empty string.
+        workers: how many.
+    """
+
+    executor: Executor | Callable[[], Executor]
+    function: Callable[[list[Found]], bytes]
+    failed: Callable[[Found, BaseException], bytes]
+    unpack: Callable[[bytes], tuple[list[Row], str]]
+    workers: int
+
+
 class Outcome(msgspec.Struct, frozen=True):
-    """How `verify` ended: ``complete``, or stopped before it was; the totals of the whole run."""
+    """How a run ended: ``complete``, or stopped before it was; the totals of the whole run."""
 
     run: int
     complete: bool
@@ -172,36 +194,87 @@ def verify(
         UsageError: the selection makes no sense, or is not the one of the run to resume.
         LostError: the executor, or an object store, does not work any more; the run can be resumed.
     """
+    made = msgspec.structs.replace(options, digests=True)
+    stored = any(map(stores.is_url, asked.selection.roots))
+
+    def before(ledger: Ledger, stack: contextlib.ExitStack) -> Asked:
+        nonlocal made
+        if proofs is None:
+            return asked
+        last = ledger.find().number if resume else None
+        proven, said = stack.enter_context(poe.proving(proofs, path, last))
+        made = msgspec.structs.replace(made, proofs=proven)
+        return msgspec.structs.replace(asked, trust=asked.trust | {"poe_ledger": said})
+
+    def task(_: Run) -> Task:
+        return Task(
+            executor or (lambda: work.embedded(jobs, made, afresh=stored)),
+            work.in_pool if executor is None else work.Elsewhere(made),
+            work.crashed,
+            lambda packed: (work.rows_of(packed), ""),
+            jobs if executor is None else workers or jobs,
+        )
+
+    return carry_out(
+        path, VERIFY, asked, task, before=before, resume=resume, max_rate=max_rate, sign=sign,
+        watch=watch, count=count, batch_files=batch_files, batch_bytes=batch_bytes,
+    )  # fmt: skip
+
+
+def carry_out(
+    path: str,
+    kind: str,
+    asked: Asked,
+    task: Callable[[Run], Task],
+    *,
+    before: Callable[[Ledger, contextlib.ExitStack], Asked] | None = None,
+    resume: bool,
+    max_rate: float | None,
+    sign: Callable[[bytes], tuple[bytes, bytes]] | None,
+    watch: Callable[[Progress, Callable[[], None]], object] | None,
+    count: bool = False,
+    batch_files: int = walk.BATCH_FILES,
+    batch_bytes: int = walk.BATCH_BYTES,
+) -> Outcome:
+    """A run of a kind, `ledger.VERIFY` or `ledger.SIGN`; ``task`` is made when it has begun.
+
+    ``before`` is called with the ledger when nobody else can write to it, and says what is asked;
+    what it puts on the stack ends with the run. The other arguments are those of `verify`.
+
+    Raises:
+        StoppedError: a worker said that the run cannot go on; it can be resumed. And as `verify`.
+    """
     walk.check_roots(asked.selection.roots)
     with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
-        if proofs:
-            before = ledger.find().number if resume else None
-            proven, said = stack.enter_context(poe.proving(proofs, path, before))
-            options = msgspec.structs.replace(options, proofs=proven)
-            asked = msgspec.structs.replace(asked, trust=asked.trust | {"poe_ledger": said})
-        run = _resumed(ledger, asked) if resume else ledger.begin(_json(asked))
+        if before:
+            asked = before(ledger, stack)
+        run = _resumed(ledger, kind, asked) if resume else ledger.begin(_json(asked), kind)
         asked = msgspec.json.decode(run.asked, type=Asked)
-        options = msgspec.structs.replace(options, digests=True)
-        task = work.in_pool if executor is None else work.Elsewhere(options)
-        stored = any(map(stores.is_url, asked.selection.roots))
-        made = executor or (lambda: work.embedded(jobs, options, afresh=stored))
-        width = jobs if executor is None else workers or jobs
-        loop = Loop(made, task, work.crashed, width * WINDOW)
-        session = _Session(ledger, run, loop.stop, watch)
+        todo = task(run)
+        loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * WINDOW)
+        session = _Session(ledger, run, kind, loop.stop, watch)
         if count:
             stack.enter_context(session.expecting(asked.selection))
         session.tell()
         files = session.files(asked.selection, resume)
         if max_rate:
             files = _throttled(files, max_rate)
-        for batch, packed in loop.run(walk.batches(files, batch_files, batch_bytes)):
-            session.append(batch, work.rows_of(packed))
+        trouble = ""
+        for _, packed in loop.run(walk.batches(files, batch_files, batch_bytes)):
+            rows, why = todo.unpack(packed)
+            if why:  # those under way come to an end all the same
+                trouble = trouble or why
+                session.stop()
+            if rows:
+                session.append(rows)
+        if trouble:
+            raise work.StoppedError(trouble)
         return session.end(sign)
 
 
-def _resumed(ledger: Ledger, asked: Asked) -> Run:
+def _resumed(ledger: Ledger, kind: str, asked: Asked) -> Run:
     run = ledger.find()
-    if run.kind != VERIFY:
+    if run.kind != kind:
         raise LedgerError(
             f"{ledger.path}: there is nothing to resume: run {run.number} is one of another kind, "
             f"{run.kind!r}",
@@ -221,14 +294,17 @@ def _resumed(ledger: Ledger, asked: Asked) -> Run:
             raise UsageError(
                 f"run {run.number} was over another selection: {name} was {was!r}, not {now!r}"
             )
-    names = sorted(
-        name
-        for name in before.trust.keys() | asked.trust.keys()
-        # an option that the version before did not have, and that is not given now, is no other
-        if (before.trust.get(name) or None) != (asked.trust.get(name) or None)
-    )
-    if names:
-        raise UsageError(f"run {run.number} had other options about trust: {', '.join(names)}")
+    for what, were, now in (
+        ("trust", before.trust, asked.trust), ("signing", before.signing, asked.signing),
+    ):  # fmt: skip
+        names = sorted(
+            name
+            for name in were.keys() | now.keys()
+            # an option that the version before did not have, and that is not given now, is no other
+            if (were.get(name) or None) != (now.get(name) or None)
+        )
+        if names:
+            raise UsageError(f"run {run.number} had other options about {what}: {', '.join(names)}")
     return run
 
 
@@ -261,7 +337,7 @@ class _Session:
     """One process's part of a run."""
 
     def __init__(
-        self, ledger: Ledger, run: Run, stop: Callable[[], None],
+        self, ledger: Ledger, run: Run, kind: str, stop: Callable[[], None],
         watch: Callable[[Progress, Callable[[], None]], object] | None,
     ) -> None:  # fmt: skip
         self._ledger, self._run, self._watch = ledger, run, watch
@@ -270,7 +346,7 @@ class _Session:
         self._head = ledger.head()
         self._number = 0
         self._population = 0
-        self._progress = Progress(run.number, started=time.monotonic())
+        self._progress = Progress(run.number, started=time.monotonic(), kind=kind)
         self._totals = Totals()
 
     def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
@@ -282,7 +358,7 @@ class _Session:
             self._ledger.remember(self._run.number)
             self._count_again()
             found = self._without_done(found)
-        ends = ("", "-wal", "-shm", ".lock")
+        ends = ("", "-wal", "-shm", ".lock", ".workers")
         own = {os.path.abspath(self._ledger.path) + end for end in ends}
         own.add(poe.place(self._ledger.path))
         for file in found:
@@ -325,13 +401,13 @@ class _Session:
         totals.bytes += row.size
         totals.verdicts[row.verdict] = totals.verdicts.get(row.verdict, 0) + 1
 
-    def append(self, batch: list[Found], rows: list[Row]) -> None:
+    def append(self, rows: list[Row]) -> None:
         """A finished batch to the ledger."""
         self._number += 1
         size = sum(row.size for row in rows)
         self._head = self._ledger.append(self._run.number, self._number, self._head, rows, size)
         progress = self._progress
-        progress.files += len(batch)
+        progress.files += len(rows)
         progress.bytes += size
         for row in rows:
             self._count(row)

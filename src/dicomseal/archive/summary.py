@@ -9,9 +9,9 @@ import msgspec
 
 from ..counted_time import POE_LEDGER
 from ..report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED
-from .ledger import VERIFY, Ledger, Run, explained
+from .ledger import SIGN, VERIFY, Ledger, Run, explained
 from .modalities import label
-from .rows import VERDICTS, shown
+from .rows import FAILURES, SIGN_VERDICTS, VERDICTS, shown
 from .run import Asked, Totals
 from .sample import CONFIDENCE, upper_bound
 
@@ -86,6 +86,7 @@ class Summary(msgspec.Struct, kw_only=True):
         failures: the first of them; ``failures_left_out`` says how many more there are.
         sample: what a drawn part proves, in a sentence; or None.
         signed: whether the end of the run carries a signature (`archive audit` verifies it).
+        kind: `ledger.VERIFY`, or `ledger.SIGN`; a run that signs verified nothing.
     """
 
     run: int
@@ -110,19 +111,20 @@ class Summary(msgspec.Struct, kw_only=True):
     failures_left_out: int = 0
     sample: str | None = None
     signed: bool = False
+    kind: str = VERIFY
 
 
 def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILURES) -> Summary:
     """Add up a run.
 
     Args:
-        number: of the run; None is the last one.
+        number: of the run; None is the last one that verified.
         most: how many failures are listed.
 
     Raises:
         LedgerError: there is no such run, or the ledger cannot be read.
     """
-    run = ledger.find(number, VERIFY)
+    run = ledger.find(number, VERIFY if number is None else None)
     made = Summary(
         run=run.number,
         started=run.started,
@@ -130,6 +132,7 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILUR
         complete=run.finished is not None,
         asked=msgspec.json.decode(run.asked, type=Asked),
         signed=run.signature is not None,
+        kind=run.kind,
     )
     span = ledger.span(run.number)
     with explained(ledger.path):
@@ -143,7 +146,7 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILUR
 
 def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     query = "SELECT {}, count(*) FROM object WHERE id BETWEEN ? AND ? GROUP BY {} ORDER BY 2 DESC"
-    made.verdicts = dict.fromkeys(VERDICTS, 0)
+    made.verdicts = dict.fromkeys(SIGN_VERDICTS if made.kind == SIGN else VERDICTS, 0)
     for verdict, count, size in ledger.db.execute(
         "SELECT verdict, count(*), sum(size) FROM object WHERE id BETWEEN ? AND ? GROUP BY verdict",
         span,
@@ -165,7 +168,8 @@ def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
         modalities.setdefault(label(modality, uid), Counter())[verdict] += count
     made.sop_classes, made.modalities = _sorted(classes), _sorted(modalities)
     readable = made.files - made.verdicts[ERROR] - made.verdicts["not_dicom"]
-    made.unsigned_share = made.verdicts[UNSIGNED] / readable if readable else None
+    if readable and made.kind == VERIFY:
+        made.unsigned_share = made.verdicts[UNSIGNED] / readable
 
 
 def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
@@ -209,11 +213,11 @@ def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
 def _failures(ledger: Ledger, span: tuple[int, int], made: Summary, most: int) -> None:
     for path, *values in ledger.db.execute(
         "SELECT path, verdict, reason, sentence, sop_instance_uid FROM object"
-        " WHERE id BETWEEN ? AND ? AND verdict IN (?, ?) ORDER BY id LIMIT ?",
-        (*span, FAILED, ERROR, most),
+        " WHERE id BETWEEN ? AND ? AND verdict IN (?, ?, ?) ORDER BY id LIMIT ?",
+        (*span, *FAILURES, most),
     ):
         made.failures.append(Failure(shown(path), *values))
-    made.failures_left_out = made.verdicts[FAILED] + made.verdicts[ERROR] - len(made.failures)
+    made.failures_left_out = sum(made.verdicts.get(one, 0) for one in FAILURES) - len(made.failures)
 
 
 def _throughput(ledger: Ledger, run: Run, made: Summary) -> None:

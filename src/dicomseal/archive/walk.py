@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ..atomic import is_temporary
 from ..errors import UsageError
 from . import stores
 
@@ -147,6 +148,8 @@ def _below(root: str, follow: bool) -> Iterator[Found]:
             continue
         folders = []
         for entry in entries:
+            if is_temporary(entry.name):
+                continue  # half an object, that somebody is writing, or was killed at
             if _is_folder(entry, follow):
                 folders.append((entry.path, above))
                 continue

@@ -17,12 +17,19 @@ from functools import lru_cache
 import msgspec
 
 from .. import parallel, report
-from ..errors import SourceError
+from ..errors import DicomSealError, SourceError
 from ..report import ErrorReport, ObjectReport
 from ..verifier import Options, verify_with
 from . import stores
 from .rows import Row, row_of
 from .walk import Found
+
+
+class StoppedError(DicomSealError):
+    """What every object needs is not there any more: the key, the authority, room on the disk."""
+
+    code = "stopped"
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Row]).decode
@@ -133,15 +140,15 @@ def verify_file(file: Found, options: Options) -> Row:
 
 def crashed(file: Found, error: BaseException) -> bytes:
     """The row of a file at which a worker died, or raised."""
-    what = "the process that verified it ended (out of memory?)"
-    if not _is_a_death(error):
-        what = f"the verification raised {type(error).__name__}: {error}"
-    made = _error(file.path, "crashed", what)
+    made = _error(file.path, "crashed", death_of(error))
     return _encode([row_of(made, file.path, file.size, file.mtime, time.time())])
 
 
-def _is_a_death(error: BaseException) -> bool:
-    return type(error).__name__ in ("BrokenProcessPool", "KilledWorker")
+def death_of(error: BaseException) -> str:
+    """What the error of a task says of the worker."""
+    if type(error).__name__ in ("BrokenProcessPool", "KilledWorker"):
+        return "the process that worked on it ended (out of memory?)"
+    return f"the work on it raised {type(error).__name__}: {error}"
 
 
 def _error(path: str, code: str, message: str) -> ObjectReport:

@@ -7,7 +7,7 @@ import time
 import click
 
 from ...archive.html import moment, render
-from ...archive.ledger import Ledger
+from ...archive.ledger import SIGN, Ledger
 from ...archive.summary import MOST_FAILURES, Summary, summarize
 from ...atomic import replacing
 from ...errors import UsageError
@@ -67,9 +67,10 @@ def command(
 
 
 def _lines(made: Summary) -> list[str]:
+    signs = " (sign)" if made.kind == SIGN else ""
     state = "complete" if made.complete else "NOT COMPLETE"
     lines = [
-        f"run {made.run}, {state}, {moment(made.started)} to {moment(made.finished)}",
+        f"run {made.run}{signs}, {state}, {moment(made.started)} to {moment(made.finished)}",
         f"{made.files:,} files, {made.bytes:,} bytes",
     ]
     if made.sample:
@@ -92,11 +93,12 @@ def _lines(made: Summary) -> list[str]:
         lines.append("certificates, by expiry:")
     for one in made.signers:
         lines.append(f"  {one.not_after}  {one.subject} ({one.key})")
-        lines.append(
-            f"    {one.signatures:,} signatures, {one.intact:,} intact, {one.trusted:,} trusted, "
+        judged = (
+            f", {one.intact:,} intact, {one.trusted:,} trusted, "
             f"{one.without_timestamp:,} of these without a timestamp"
             + (f", {one.by_ledger:,} by a ledger" if one.by_ledger else "")
         )
+        lines.append(f"    {one.signatures:,} signatures{'' if signs else judged}")
     if made.failures:
         lines.append("failures:")
     for failure in made.failures:

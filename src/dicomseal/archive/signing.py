@@ -1,0 +1,185 @@
+"""Sign an archive into a ledger: the loop of `run`, with workers that sign.
+
+A file is replaced (or a copy made) in one step before its row is in the ledger. Killed in between,
+the next process finds the signature of its own key in the file: no object is signed twice, and
+none is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+
+from ..errors import UsageError
+from ..keys import Password
+from ..prepared_signer import PreparedSigner
+from . import run as runs
+from . import sign_work, walk
+from .ledger import SIGN, Run
+from .locked import workers_gone
+from .run import Asked, Outcome, Progress, Selection, Task
+from .stores import is_url
+
+if TYPE_CHECKING:
+    from ..signing_policy import SigningPolicy
+    from ..timestamp_protocol import TimestampAuthority
+
+
+def sign(
+    path: str,
+    selection: Selection,
+    key: Any,
+    certificate: Any = None,
+    *,
+    target: str | None = None,
+    overwrite: bool = False,
+    countersign_broken: bool = False,
+    mac: str = "SHA256",
+    tags: tuple[str | int, ...] | None = None,
+    password: Password = None,
+    profile: str | None = None,
+    purpose: str | int | None = None,
+    policy: SigningPolicy | None = None,
+    tsa: TimestampAuthority | None = None,
+    jobs: int = 1,
+    resume: bool = False,
+    max_rate: float | None = None,
+    sign_run: Callable[[bytes], tuple[bytes, bytes]] | None = None,
+    watch: Callable[[Progress, Callable[[], None]], object] | None = None,
+    batch_files: int = walk.BATCH_FILES,
+    batch_bytes: int = walk.BATCH_BYTES,
+) -> Outcome:
+    """Sign the main data set of every object of an archive that has no signature by this key.
+
+    Args:
+        path: of the ledger; made if it is not there.
+        selection: which files.
+        key, certificate, mac, tags, password, profile, purpose, policy, tsa: as for
+            `dicomseal.sign_file`; the certificate is parsed, and the password asked for, once.
+        target: a folder that gets the signed copies, in the folders of the tree; None signs in
+            place. Of several roots each gets a folder of its name.
+        overwrite: replace files that are in ``target`` and are not the copies that would be made.
+        countersign_broken: sign objects too that hold a signature which does not verify.
+        jobs: processes on this machine; each opens the key itself.
+        resume: go on with the last run, which has not come to its end.
+        max_rate: bytes in a second at most.
+        sign_run, watch, batch_files, batch_bytes: as ``sign``, … of `dicomseal.archive.run.verify`.
+
+    Raises:
+        KeyFileError, CertificateError, SigningError: of the key, before anything is signed.
+        LedgerError, UsageError: as for `dicomseal.archive.run.verify`.
+        StoppedError: the key, the timestamp authority or the disk's space was lost on the way; the
+            run can be resumed.
+    """
+    asked_password = _Once(password)
+    wishes: dict[str, Any] = {
+        "mac": mac, "tags": tags, "profile": profile, "purpose": purpose, "policy": policy,
+        "tsa": tsa,
+    }  # fmt: skip
+    signer = PreparedSigner(key, certificate, password=asked_password, **wishes)
+    signer.try_key()  # asks for the PIN of a token here, and not in every worker
+    _check_target(selection, target)
+    job = sign_work.Job(
+        key=_portable(key),
+        certificate=signer.certificate.der,
+        password=asked_password.answer,
+        wishes=wishes,
+        roots=selection.roots,
+        target=target,
+        overwrite=overwrite,
+        countersign_broken=countersign_broken,
+        workers_lock=f"{path}.workers",
+    )
+    asked = Asked(
+        selection=selection,
+        signing={
+            "certificate": signer.certificate.signer.sha256,
+            "signer": signer.certificate.signer.subject,
+            "mac": mac,
+            "tags": None if tags is None else [str(tag) for tag in tags],
+            "profile": None if profile == "none" else profile,
+            "purpose": None if purpose is None else str(purpose),
+            "tsa": None if tsa is None else getattr(tsa, "url", str(tsa)),
+            "target": target,
+            "overwrite": overwrite,
+            "countersign_broken": countersign_broken,
+        },
+    )
+    del signer  # a session with a token is not for children
+
+    def task(run: Run) -> Task:
+        workers_gone(job.workers_lock)
+        marked = msgspec.structs.replace(job, run=run.head.hex()[:16], session=secrets.token_hex(4))
+        return Task(
+            lambda: _pool(jobs, marked),
+            sign_work.in_pool,
+            sign_work.crashed,
+            sign_work.unpack,
+            jobs,
+        )
+
+    return runs.carry_out(
+        path, SIGN, asked, task, resume=resume, max_rate=max_rate, sign=sign_run, watch=watch,
+        batch_files=batch_files, batch_bytes=batch_bytes,
+    )  # fmt: skip
+
+
+def _pool(jobs: int, job: sign_work.Job) -> Executor:
+    return ProcessPoolExecutor(jobs, initializer=sign_work.start, initargs=(job,))
+
+
+class _Once:
+    """A password that is asked for at most once."""
+
+    def __init__(self, password: Password) -> None:
+        self._password = password
+        self.answer: bytes | str | None = None if callable(password) else password
+
+    def __call__(self) -> bytes | str | None:
+        if self.answer is None and callable(self._password):
+            self.answer = self._password()
+        return self.answer
+
+
+def _portable(key: Any) -> Any:
+    """A key as it goes to another process: keys of `cryptography` as their DER."""
+    if isinstance(key, (str, os.PathLike)):
+        return os.fspath(key)
+    if type(key).__module__.startswith("cryptography."):
+        return sign_work.Der(
+            key.private_bytes(
+                serialization.Encoding.DER,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+    return key
+
+
+def _check_target(selection: Selection, target: str | None) -> None:
+    """Refuse what would sign its own output, or put two objects in one place."""
+    if any(map(is_url, selection.roots)):
+        raise UsageError("objects in a store are verified only: sign a copy in the file system")
+    if target is None:
+        if selection.before is not None:
+            raise UsageError(
+                "signing in place makes a file new: by its age nobody could tell, after a kill, "
+                "what is still to be signed; sign to a target, or leave the age out"
+            )
+        return
+    if any(root == "-" or root.startswith("@") for root in selection.roots):
+        raise UsageError("a list of files has no tree to mirror: name folders, or sign in place")
+    names = [os.path.basename(root) for root in selection.roots]
+    if len(names) > 1 and len(set(names)) < len(names):
+        raise UsageError("two roots of the same name would go to the same folder of the target")
+    there = os.path.join(os.path.realpath(target), "")
+    for root in selection.roots:
+        here = os.path.join(os.path.realpath(root), "")
+        if there.startswith(here) or here.startswith(there):
+            raise UsageError(f"{root} and the target {target} lie within each other")

@@ -1,0 +1,183 @@
+"""What every command that makes a run has in common: options, signals, progress, the summary."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+
+from ...archive.run import Outcome, Progress
+from ...archive.stores import is_url
+from ...errors import UsageError
+
+EXIT_UNREADABLE, EXIT_INTERRUPTED = 4, 130
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_FIRST = (
+    click.argument("roots", metavar="ROOT...", nargs=-1, required=True),
+    click.option(
+        "--ledger", required=True, metavar="FILE", help="Append to this ledger, or make it."
+    ),
+    click.option("--resume", is_flag=True, help="Go on with the last run, which was stopped."),
+)
+_LAST = (
+    click.option(
+        "--include",
+        metavar="GLOB",
+        multiple=True,
+        help="Only files whose name (path, if it has a slash) matches. Repeatable.",
+    ),
+    click.option(
+        "--older-than",
+        metavar="AGE",
+        help="Only files last modified so long ago: 90m, 12h, 30d, 8w.",
+    ),
+    click.option("--follow-links", is_flag=True, help="Go into folders that are symbolic links."),
+    click.option(
+        "--max-rate",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="MB/S",
+        help="Read no faster than so many megabytes a second.",
+    ),
+    click.option(
+        "--sign-run",
+        nargs=2,
+        metavar="KEY CERT",
+        help="Sign the end of the run, so that no later edit of the ledger can be hidden.",
+    ),
+    click.option(
+        "--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format."
+    ),
+)
+
+
+def run_options(jobs: str) -> Callable[[_F], _F]:
+    """Declare ROOT... and the options; ``jobs`` is what ``--jobs`` says of itself."""
+
+    def declare(command: _F) -> _F:
+        how_many = click.option(
+            "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help=jobs
+        )
+        for option in reversed((*_FIRST, how_many, *_LAST)):
+            command = option(command)
+        return command
+
+    return declare
+
+
+def absolute(root: str) -> str:
+    if root == "-" or is_url(root):
+        return root
+    if root.startswith("@"):
+        return "@" + os.path.abspath(root[1:])
+    return os.path.abspath(root)
+
+
+def age(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([mhdw])", text)
+    if not found:
+        raise UsageError(f"--older-than: {text!r} is no age, e.g. 90m, 12h, 30d or 8w")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def run_signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, bytes]]:
+    from ...keys import SigningKey
+    from ..guard import secrets_at_hand
+
+    with secrets_at_hand():
+        made = SigningKey(key, certificate)
+
+    def sign(data: bytes) -> tuple[bytes, bytes]:
+        return made.sign(hashlib.sha256(data).digest(), "SHA256"), made.certificate.der
+
+    return sign
+
+
+def summary(
+    ledger: str,
+    outcome: Outcome,
+    names: Iterable[str],
+    progress: Progress | None,
+    seconds: float,
+) -> str:
+    """What a run came to, for people; ``names`` are the verdicts in their order."""
+    totals = outcome.totals
+    parts = [f"{totals.verdicts[one]:,} {one}" for one in names if totals.verdicts.get(one)]
+    state = "complete" if outcome.complete else "not complete"
+    lines = [f"run {outcome.run} in {ledger}: {state}"]
+    files = progress.files if progress else 0
+    if files != totals.files:
+        lines.append(f"{files:,} files now, {totals.files - files:,} before")
+    rate = f", {files / seconds:,.0f} files/s" if seconds else ""
+    lines.append(
+        f"{totals.files:,} files, {totals.bytes:,} bytes in {seconds:,.1f} s{rate}: "
+        f"{', '.join(parts) or 'nothing to do'}"
+    )
+    return "\n".join(lines)
+
+
+class Watch:
+    """Signals, the progress line and the metrics, while a run is under way."""
+
+    def __init__(self, metrics: str | None) -> None:
+        self._metrics = metrics
+        self._asked = 0
+        self._stop: Callable[[], None] | None = None
+        self._before: dict[int, Any] = {}
+        self._written = 0.0
+        self._line: Any = None
+        self.progress: Progress | None = None
+
+    def __enter__(self) -> Watch:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._interrupted)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            # it ends already: another Ctrl-C would only spoil what it says
+            signal.signal(number, signal.SIG_IGN if self._asked else handler)
+        if self._line is not None:
+            self._line.close()
+
+    def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked += 1
+        if self._asked > 1:
+            os._exit(
+                EXIT_INTERRUPTED
+            )  # what was appended is on disk; the workers end by themselves
+        if self._stop is not None:
+            self._stop()
+        if sys.stderr.isatty():
+            os.write(2, b"\nstopping after the batches under way; once more stops at once\n")
+
+    def __call__(self, progress: Progress, stop: Callable[[], None]) -> None:
+        self.progress, self._stop = progress, stop
+        if sys.stderr.isatty():
+            if self._line is None:
+                from .progress import Line
+
+                self._line = Line()
+            self._line.update(progress)
+        now = time.monotonic()
+        if self._metrics and now > self._written + 10:
+            self._written = now
+            self._write(self._metrics, progress, None)
+
+    def finish(self, outcome: Outcome) -> None:
+        if self._metrics and self.progress:
+            self._write(self._metrics, self.progress, outcome)
+
+    def _write(self, path: str, progress: Progress, outcome: Outcome | None) -> None:
+        from ...archive.metrics import write
+
+        write(path, progress, outcome)

@@ -1,0 +1,123 @@
+"""``dicomseal archive sign``."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import click
+
+from ...archive import signing
+from ...archive.rows import REFUSED, SIGN_VERDICTS
+from ...archive.run import Selection
+from ...archive.work import StoppedError
+from ...errors import UsageError
+from ..guard import secrets_at_hand
+from ..sign_options import PASSWORDS, note, sign_options
+from ..sign_options import signing as wishes
+from .run_options import (
+    EXIT_INTERRUPTED,
+    EXIT_UNREADABLE,
+    Watch,
+    absolute,
+    age,
+    run_options,
+    run_signer,
+    summary,
+)
+
+_EPILOG = f"""\b
+{PASSWORDS}
+
+\b
+Exit codes: 0 every object has a signature of this key now, 1 some were refused, 4 some could not be
+read or written (or the key, the timestamp authority or the disk's space was lost), 130 stopped by
+Ctrl-C or SIGTERM, to be resumed. A file that is no DICOM object is counted, and is no failure.
+
+\b
+Examples:
+  dicomseal archive sign /archive --key key.pem --cert cert.pem --in-place --ledger signed.db
+  dicomseal archive sign /archive --key "pkcs11:token=archive;object=signer" --profile creator \\
+      --target /signed --ledger signed.db --jobs 4 --resume
+"""
+
+
+@click.command("sign", epilog=_EPILOG)
+@run_options("Sign in so many processes.")
+@sign_options
+@click.option("--in-place", is_flag=True, help="Replace each object by the signed one.")
+@click.option("--target", metavar="DIR", help="Write signed copies here, in the same folders.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace files in the target that are not the copies that would be made.",
+)
+@click.option(
+    "--countersign-broken",
+    is_flag=True,
+    help="Sign objects too that hold a signature which does not verify.",
+)
+def command(
+    roots: tuple[str, ...],
+    ledger: str,
+    resume: bool,
+    jobs: int,
+    include: tuple[str, ...],
+    older_than: str | None,
+    follow_links: bool,
+    max_rate: float | None,
+    sign_run: tuple[str, str] | None,
+    metrics: str | None,
+    in_place: bool,
+    target: str | None,
+    overwrite: bool,
+    countersign_broken: bool,
+    **options: Any,
+) -> None:
+    """Sign every object below ROOT that has no signature of this key yet.
+
+    ROOT is a folder, a file, @LIST (a file with a path on each line) or - (such lines on standard
+    input). Kill it at any moment: --resume goes on, no object is signed twice, none is left out.
+    """  # fmt: skip
+    if in_place == (target is not None):
+        raise UsageError("say which: --in-place or --target DIR")
+    if overwrite and in_place:
+        raise UsageError("--overwrite goes with --target")
+    selection = Selection(
+        roots=tuple(absolute(root) for root in roots),
+        include=include,
+        before=None if older_than is None else time.time() - age(older_than),
+        follow=follow_links,
+    )
+    started = time.monotonic()
+    with secrets_at_hand(), Watch(metrics) as watch:
+        try:
+            outcome = signing.sign(
+                ledger,
+                selection,
+                options["key"],
+                options["cert"],
+                target=None if target is None else os.path.abspath(target),
+                overwrite=overwrite,
+                countersign_broken=countersign_broken,
+                jobs=jobs,
+                resume=resume,
+                max_rate=max_rate and max_rate * 1e6,
+                sign_run=run_signer(*sign_run) if sign_run else None,
+                watch=watch,
+                **wishes(options),
+            )
+        except StoppedError as error:
+            click.echo(f"dicomseal: {error}", err=True)
+            click.echo("stopped: --resume goes on where it was", err=True)
+            raise click.exceptions.Exit(EXIT_UNREADABLE) from None
+        watch.finish(outcome)
+    note(options)
+    click.echo(summary(ledger, outcome, SIGN_VERDICTS, watch.progress, time.monotonic() - started))
+    if not outcome.complete:
+        click.echo("stopped: --resume goes on where it was", err=True)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
+    verdicts = outcome.totals.verdicts
+    code = 1 if verdicts.get(REFUSED) else EXIT_UNREADABLE if verdicts.get("error") else 0
+    raise click.exceptions.Exit(code)

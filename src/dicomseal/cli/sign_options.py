@@ -1,0 +1,190 @@
+"""The options about key, profile and timestamp, for every command that signs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import KeyFileError, UsageError
+from ..keys import read_secret
+from ..profiles import PROFILES, find
+from ..purposes import MEANINGS
+from ..signing_policy import ALLOW_WEAK, STRONG
+from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+PASSWORDS = """The password of an encrypted key, or the PIN of a token, comes from --password-env,
+--password-file, or a prompt. There is no option for the password itself: everyone on the machine
+can read the arguments of a process."""
+
+
+def _list_purposes(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        for code, meaning in MEANINGS.items():
+            click.echo(f"{code:>2}  {meaning}")
+        ctx.exit()
+
+
+_OPTIONS = (
+    click.option(
+        "--key",
+        required=True,
+        metavar="FILE|URI",
+        help="Private key: PEM, DER, PKCS#8 (encrypted or not), PKCS#12, or a pkcs11: URI.",
+    ),
+    click.option(
+        "--cert",
+        metavar="FILE",
+        help="The signer's certificate, PEM or DER; PKCS#12 and tokens bring their own.",
+    ),
+    click.option(
+        "--mac",
+        type=click.Choice(list(MAC_ALGORITHMS)),
+        default="SHA256",
+        show_default=True,
+        help="MAC Algorithm.",
+    ),
+    click.option(
+        "--allow-weak",
+        is_flag=True,
+        help="Sign with RIPEMD160, MD5, SHA1 or a short key all the same.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Choice(["none", *PROFILES]),
+        default="none",
+        show_default=True,
+        help="Digital signature profile of PS3.15 Annex C that the signature must satisfy.",
+    ),
+    click.option(
+        "--purpose",
+        metavar="CODE|NAME",
+        help="Purpose of the signature: 1 to 18, or its name (PS3.16 CID 7007).",
+    ),
+    click.option(
+        "--list-purposes",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_list_purposes,
+        help="Show the purposes and exit.",
+    ),
+    click.option(
+        "--tag",
+        "tags",
+        metavar="TAG",
+        multiple=True,
+        help="Sign this element only, and what the profile demands: gggg,eeee or a keyword. "
+        "Repeatable. Default: all.",
+    ),
+    click.option(
+        "--password-env", metavar="NAME", help="Environment variable with the key's password."
+    ),
+    click.option("--password-file", metavar="FILE", help="File with the key's password."),
+    click.option(
+        "--tsa", metavar="URL", help="Timestamp authority: add a Certified Timestamp of it."
+    ),
+    click.option(
+        "--tsa-mac",
+        type=click.Choice(TIMESTAMP_ALGORITHMS),
+        default="SHA256",
+        show_default=True,
+        help="Hash of the timestamp's imprint.",
+    ),
+    click.option("--tsa-policy", metavar="OID", help="Policy that the authority shall follow."),
+    click.option(
+        "--tsa-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give the authority up after so long.",
+    ),
+    click.option(
+        "--tsa-auth",
+        metavar="env:NAME|netrc",
+        help="User and password for the authority: an environment variable that holds "
+        "user:password, or the netrc file.",
+    ),
+)
+
+
+def sign_options(command: _F) -> _F:
+    """Declare the options; the command gets them all, and hands them to `signing`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def signing(options: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `signer.sign_file` that the options ask for, but key and places.
+
+    Raises:
+        UsageError: one of them cannot be.
+    """
+    authority = None
+    url, how = options["tsa"], options["tsa_auth"]
+    if url is not None:
+        from .. import tsa_credentials
+        from ..timestamp_protocol import TimestampAuthority
+
+        credentials = tsa_credentials.find(how, url) if how else None
+        authority = TimestampAuthority(
+            url, options["tsa_mac"], options["tsa_policy"], options["tsa_timeout"], credentials
+        )
+    elif how is not None:
+        raise UsageError("--tsa-auth goes with --tsa")
+    return {
+        "mac": options["mac"],
+        "tags": options["tags"] or None,
+        "profile": options["profile"],
+        "purpose": options["purpose"],
+        "policy": ALLOW_WEAK if options["allow_weak"] else STRONG,
+        "tsa": authority,
+        "password": lambda: _password(
+            options["key"], options["password_env"], options["password_file"]
+        ),
+    }
+
+
+def note(options: dict[str, Any]) -> None:
+    """What a profile wants a user to know who chose the tags."""
+    demands = find(options["profile"])
+    if options["tags"] and demands and demands.caution:
+        click.echo(f"dicomseal: note: {demands.caution}", err=True)
+
+
+def _password(key: str, variable: str | None, file: str | None) -> bytes:
+    """The password. No message repeats an argument: it may be the password, by mistake."""
+    if variable is not None:
+        value = os.environ.get(variable)
+        if value is None:
+            raise UsageError("--password-env: there is no environment variable of that name")
+        return os.fsencode(value)
+    if file is not None:
+        return _first_line(file)
+    if not sys.stdin.isatty():
+        raise KeyFileError(
+            f"{key}: a password or PIN is needed; give --password-env or --password-file",
+            "password",
+        )
+    answer: str = click.prompt(f"password of {key}", hide_input=True, err=True)
+    return answer.encode(errors="surrogateescape")
+
+
+def _first_line(file: str) -> bytes:
+    try:
+        data = read_secret(file)
+        data.decode()
+        trouble = ""
+    except UnicodeDecodeError:
+        trouble = "no text in UTF-8"
+    except (OSError, ValueError) as error:
+        trouble = getattr(error, "strerror", None) or str(error)
+    if trouble:
+        raise UsageError(f"--password-file: {trouble}")
+    return data.partition(b"\n")[0].rstrip(b"\r")

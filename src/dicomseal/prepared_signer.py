@@ -1,0 +1,162 @@
+"""Signing very many files with one key: what they have in common is checked and made ready once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives import serialization
+
+from . import certificate, digital_signature, mac_parameters, terms
+from . import sequence_items as items
+from .atomic import replacing
+from .canonical import Index, new_hasher
+from .certificate import Certificate
+from .digital_signature import DigitalSignature
+from .errors import CertificateError, SourceError
+from .keys import Password
+from .part10 import Part10
+from .signature_maker import request_of, select_tags
+from .signer import _index, _offers, _sign_scope
+from .splice import Splice
+
+if TYPE_CHECKING:
+    from .signing_policy import SigningPolicy
+    from .timestamp_protocol import TimestampAuthority
+
+
+class PreparedSigner:
+    """Signs the main data set of files; arguments and errors are those of `signer.sign_file`.
+
+    Attributes:
+        certificate: of the signer.
+    """
+
+    def __init__(
+        self,
+        key: Any,
+        certificate: Any = None,
+        *,
+        mac: str = "SHA256",
+        tags: Iterable[str | int] | None = None,
+        password: Password = None,
+        profile: str | None = None,
+        purpose: str | int | None = None,
+        policy: SigningPolicy | None = None,
+        tsa: str | TimestampAuthority | None = None,
+    ) -> None:
+        self._request = request_of(
+            key, certificate, mac, tags, None, None, password, profile, purpose, policy, False, tsa
+        )
+        self.certificate: Certificate = self._request.key.certificate
+        self._public = _public_bytes(self.certificate)
+        self._ours: dict[bytes, bool] = {}
+
+    def try_key(self) -> None:
+        """Make a signature that goes nowhere: key, password and certificate fit.
+
+        Raises:
+            KeyFileError: they do not.
+        """
+        digest = new_hasher(self._request.algorithm).digest()
+        self._request.key.sign(digest, self._request.algorithm)
+
+    def index(self, part10: Part10) -> Index:
+        """The index of an object that can be signed.
+
+        Raises:
+            SigningError: two readers may see two contents in it (code ``ambiguous``).
+            MalformedError: it is not DICOM.
+        """
+        return _index(part10)
+
+    def own(self, index: Index) -> tuple[DigitalSignature, int] | None:
+        """The first signature of the main data set by this key, and its item; or None.
+
+        It is looked at, not verified: the certificate has this key, there is a signature value,
+        and there are MAC Parameters of its ID.
+        """
+        macs = {mac_id for mac_id, _ in mac_parameters.read_ids(index, 0)}
+        for item in items.items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE):
+            stored = digital_signature.read(index, item)
+            if stored.signature and stored.mac_id in macs and self._is_ours(stored.certificate):
+                return stored, item
+        return None
+
+    def _is_ours(self, der: bytes) -> bool:
+        found = self._ours.get(der)
+        if found is None:
+            try:
+                found = _public_bytes(certificate.parse(der)) == self._public
+            except CertificateError:
+                found = False
+            if len(self._ours) < 1024:  # a hostile archive may bring any number
+                self._ours[der] = found
+        return found
+
+    def vouches(self, copy: Index, original: Index) -> bool:
+        """Whether a signature by this key in a copy is the one that the original would get now.
+
+        The same elements are listed, and it verifies over what they are in the original.
+
+        Raises:
+            SigningError: the original cannot be signed as asked.
+        """
+        found = self.own(copy)
+        if found is None:
+            return False
+        stored, item = found
+        macs = [n for mac_id, n in mac_parameters.read_ids(copy, 0) if mac_id == stored.mac_id]
+        mac = mac_parameters.read(copy, macs[0])
+        elements = items.Elements(original, 0)
+        tags = select_tags(self._request, list(_offers(original, 0)), elements, main=True)
+        if len(macs) > 1 or mac.algorithm != self._request.algorithm:
+            return False
+        if list(mac.data_elements_signed) != tags:
+            return False
+        hasher = new_hasher(mac.algorithm)
+        original.stream(hasher.update, 0, tags)
+        copy.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
+        return certificate.verify_mac(
+            self.certificate.public_key, hasher.digest(), mac.algorithm, stored.signature
+        )
+
+    def sign(
+        self, part10: Part10, index: Index, target: str, overwrite: bool
+    ) -> tuple[str, datetime]:
+        """Sign an object and write it to a file, in one step.
+
+        Args:
+            part10: as `part10.Reader.open` gives it when told ``settled``.
+            index: of it.
+            target: where it goes; it may be where it came from.
+            overwrite: replace another file that is there.
+
+        Returns:
+            Digital Signature UID and DateTime.
+
+        Raises:
+            SourceError: it cannot be written, what was read has changed, or the target is there
+                (code ``exists``).
+            KeyFileError, TimestampError, SigningError: as `signer.sign_file`.
+        """
+        request = self._request._replace(when=datetime.now(UTC).astimezone())
+        splice = Splice(part10, index)
+        uid = _sign_scope(part10, index, splice, 0, request)
+
+        def check() -> None:
+            part10.check_origin()
+            if not overwrite and os.path.lexists(target):
+                raise SourceError(f"{target}: is there already", "exists")
+
+        with replacing(target, check) as file:
+            splice.write(file)
+        return uid, request.when
+
+
+def _public_bytes(made: Certificate) -> bytes:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    data: bytes = made.public_key.public_bytes(serialization.Encoding.DER, form)
+    return data
