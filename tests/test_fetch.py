@@ -75,7 +75,7 @@ def leaf(server, monkeypatch):
         extra = []
         base = server.url if base is None else base
         if crl:
-            extra.append(pki._crl_at(base + crl))
+            extra.append(pki.crl_at(base + crl))
         if responder:
             extra.append(pki.ocsp_at(base + responder))
         name = f"pointing {next(NUMBERS)}"

@@ -74,3 +74,26 @@ def test_the_same_list_says_that_another_is_good(authority, stamped):
     report = verify(stamped(authority().token), trust=with_crl(None, 1.5))
     assert only(report).timestamp.counts
     assert only(report).timestamp.revocation == "good"
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [("GENERIC", "FORMAT_FAILURE"), ("FORMAT_FAILURE", "FORMAT_FAILURE"), (None, "FORMAT_FAILURE"),
+     ("NO_SIGNING_CERTIFICATE_FOUND", "NO_SIGNING_CERTIFICATE_FOUND")],
+)  # fmt: skip
+def test_what_pyhanko_refuses_has_a_code_of_ours(authority, stamped, monkeypatch, told, code):
+    """Its "any other reason" is a token that contradicts itself: of whoever made it."""
+    from pyhanko.sign.ades.report import AdESFailure, AdESIndeterminate
+    from pyhanko.sign.validation import errors, generic_cms
+
+    found = [*AdESFailure, *AdESIndeterminate]
+    why = next((one for one in found if one.name == told), None)
+
+    async def refuse(*_, **__):
+        raise errors.SignatureValidationError("it is odd", ades_subindication=why)
+
+    monkeypatch.setattr(generic_cms, "validate_tst_signed_data", refuse)
+    report = verify(stamped(authority().token), trust=TrustStore(ANCHOR, tsa=ANCHOR))
+    timestamp = only(report).timestamp
+    assert (timestamp.integrity, timestamp.reason.code) == ("altered", code)
+    assert timestamp.reason.message == "the token: it is odd"

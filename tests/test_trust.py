@@ -112,7 +112,7 @@ TABLE = {
     "non-repudiation": Case("non-repudiation", policy=LAX_STRICT),
     "encipherment only": Case("encipherment", RULES, "is for key encipherment, not for signatures"),
     "encipherment only, nothing asked for": Case(
-        "encipherment", policy=DEFAULT.but(key_usages=frozenset())),
+        "encipherment", policy=DEFAULT.but(key_usages=frozenset({"any"}))),
     "a CA's own key": Case("signing ca"),
     "server": Case("server"),
     "server, strict": Case("server", RULES, "is for server auth, which the policy does not accept",

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,18 +31,19 @@ from trust_table import (
     TABLE,
     UNKNOWN,
     Row,
+    crl_at,
     directory,
     name,
     ocsp_at,
 )
 
-__all__ = ["ANY", "P1", "P2", "UNKNOWN", "ObjectIdentifier", "ocsp_at", "x509"]
+__all__ = ["ANY", "P1", "P2", "UNKNOWN", "ObjectIdentifier", "crl_at", "ocsp_at", "x509"]
 
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-@lru_cache
+@cache  # one of each: another would have another key and number
 def key(of: str) -> Any:
     row = TABLE[of]
     return key(row.key_of) if row.key_of else KEYS[row.key]()
@@ -57,7 +58,7 @@ def _issuer(of: str) -> x509.Name:
     return name(row.issued_by) if row.issued_by else _subject(row.issuer)
 
 
-@lru_cache
+@cache  # one of each: another would have another key and number
 def cert(of: str) -> x509.Certificate:
     """The certificate with a name in the table."""
     row = TABLE[of]

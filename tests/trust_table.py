@@ -121,7 +121,7 @@ def _constraints(permitted: Any = None, excluded: Any = None) -> tuple[Any, bool
     return x509.NameConstraints(permitted, excluded), True
 
 
-def _crl_at(url: str, issuer: str = "") -> tuple[Any, bool]:
+def crl_at(url: str, issuer: str = "") -> tuple[Any, bool]:
     whole = [x509.UniformResourceIdentifier(url)] if url else None
     by = [directory(issuer)] if issuer else None
     return x509.CRLDistributionPoints([x509.DistributionPoint(whole, None, None, by)]), False
@@ -264,8 +264,8 @@ TABLE = {
         _constraints([directory("Elsewhere")]),)),  # nothing is left
     "named inside both": Row("names sub ca", subject="Clinic/CT"),
     # 4.14: distribution points
-    "with a point": Row("ca", extra=(_crl_at("http://clinic.example/1.crl"),)),
-    "with another point": Row("ca", extra=(_crl_at("http://clinic.example/2.crl"),)),
+    "with a point": Row("ca", extra=(crl_at("http://clinic.example/1.crl"),)),
+    "with another point": Row("ca", extra=(crl_at("http://clinic.example/2.crl"),)),
     # 4.16: private extensions
     "unknown critical": Row("ca", extra=((UNKNOWN, True),)),
     "unknown": Row("ca", extra=((UNKNOWN, False),)),
@@ -326,7 +326,7 @@ TABLE = {
     "ca without crl sign": _authority(usages="key_cert_sign"),
     "below ca without crl sign": Row("ca without crl sign"),
     "indirect signer": Row("root", usages="crl_sign"),
-    "with indirect": Row("ca", extra=(_crl_at("", "indirect signer"),)),
+    "with indirect": Row("ca", extra=(crl_at("", "indirect signer"),)),
     "responder": Row("ca", extended="ocsp", extra=(NO_CHECK,)),
     "responder to check": Row("ca", extended="ocsp"),
     "no responder": Row("ca"),
