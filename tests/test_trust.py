@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from dicomseal import TrustStore, chain
 from dicomseal.errors import CertificateError, TrustError
-from dicomseal.policy import DEFAULT, STRICT
+from dicomseal.policy import ANY, DEFAULT, STRICT
 from dicomseal.trust import TIME_STAMPING
 
 ISSUERS = {row.issuer for row in pki.TABLE.values()}
@@ -112,7 +112,7 @@ TABLE = {
     "non-repudiation": Case("non-repudiation", policy=LAX_STRICT),
     "encipherment only": Case("encipherment", RULES, "is for key encipherment, not for signatures"),
     "encipherment only, nothing asked for": Case(
-        "encipherment", policy=DEFAULT.but(key_usages=frozenset())),
+        "encipherment", policy=DEFAULT.but(key_usages=ANY)),
     "a CA's own key": Case("signing ca"),
     "server": Case("server"),
     "server, strict": Case("server", RULES, "is for server auth, which the policy does not accept",
