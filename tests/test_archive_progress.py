@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dicomseal import sign_file
 from dicomseal.archive import run as runs
-from dicomseal.archive.expected import Counting, Expected
+from dicomseal.archive.expected import Counting, Expected, as_before
+from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Asked, Progress, Selection
 from dicomseal.cli.archive.progress import _duration
 from dicomseal.errors import UsageError
@@ -120,6 +121,22 @@ def test_time_left():
     assert [_duration(s) for s in (0, 59.4, 60, 3599, 3600, 100_000)] == [
         "0 s", "59 s", "1 min 00 s", "59 min 59 s", "1 h 00 min", "27 h 46 min",
     ]  # fmt: skip
+
+
+def test_as_many_as_before(folder):
+    """In the last finished run over the same selection, whenever ``--older-than`` counts from."""
+    one = Selection(roots=("archive",))
+    for before in (None, 4e9):
+        asked = Asked(selection=Selection(roots=("archive",), before=before))
+        runs.verify("ledger.db", asked, Options())
+    runs.verify("ledger.db", asked, Options(), watch=lambda _, stop: stop())  # not finished
+    with Ledger("ledger.db") as ledger:
+        size = sum(row.size for row in ledger.rows(1, 8))
+        assert as_before(ledger, one) == Expected(8, size, "as in run 1")
+        later = Selection(roots=("archive",), before=5e9)
+        assert as_before(ledger, later) == Expected(8, size, "as in run 2")
+        assert as_before(ledger, Selection(roots=("archive",), include=("x",))) is None
+        assert as_before(ledger, Selection(roots=("elsewhere",))) is None
 
 
 def test_a_count_that_is_stopped_or_fails():

@@ -142,6 +142,9 @@ def test_what_a_sample_says(run, folder):
         f"of 60 files {drawn} were drawn, and none failed: with 95% confidence at most "
         f"{bound:.2%} of all would fail"
     )
+    run(*VERIFY, "--sample", "100%", "--include", "error.dcm")
+    said = run("archive", "report", "ledger.db")[1]
+    assert "of 1 files 1 were drawn, and 1 failed or could not be read: with 95%" in said
     run(*VERIFY, "--sample", "50%", "--stratify")
     assert "no share of all is concluded" in run("archive", "report", "ledger.db")[1]
 

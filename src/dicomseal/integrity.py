@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from . import _record, certificate, identity, mac_parameters, report, terms
+from . import _record, certificate, mac_parameters, report, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher
 from .dictionary import AMBIGUOUS
@@ -21,7 +21,7 @@ from .errors import CertificateError, UsageError
 from .fragments import hidden_tags
 from .mac_parameters import MacParameters
 from .part10 import Part10
-from .report import Digests, Reason
+from .report import Reason
 from .tags import format_location, format_tag
 
 # what goes up with the product of two counts is counted as so many bytes read (see `Work`)
@@ -174,7 +174,11 @@ def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 class Check:
-    """The steps of one integrity check; what it learns on the way stays for the report."""
+    """The steps of one integrity check; what it learns on the way stays for the report.
+
+    ``computed`` is the MAC of the form of the stream that was tried last, and ``content`` the
+    digest of the elements in it, if digests are asked for.
+    """
 
     def __init__(
         self, scope: Scope, item: int, stored: DigitalSignature, accept_legacy: bool = False,
@@ -183,7 +187,7 @@ class Check:
         self.scope, self.item, self.stored = scope, item, stored
         self.accept_legacy = accept_legacy
         self._digests = digests
-        self._content = self._last_mac = b""
+        self.content = self.computed = b""
         self.mac: MacParameters | None = None
         self.certificate: certificate.Certificate | None = None
         self.coverage = _record.Coverage(0, 0, ())
@@ -334,27 +338,15 @@ class Check:
         if not self.coverage.signed:
             raise _altered("FORMAT_FAILURE", "none of the elements it lists as signed is there")
         if self._digests:
-            self._content = hasher.copy().digest()
+            self.content = hasher.copy().digest()
         own = self.scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
         if own.unsigned:
             raise _altered(
                 "FORMAT_FAILURE",
                 "the signature's own item holds an element with the VR UN, which no MAC protects",
             )
-        self._last_mac = hasher.digest()
-        return self._last_mac
-
-    def digests(self) -> Digests | None:
-        """For comparing; of the form of the stream that was tried last: call it if it is intact."""
-        mac, signer = self.mac, self.certificate
-        if not self._digests or mac is None or signer is None:
-            return None
-        value = certificate.unpadded_signature(signer.public_key, self.stored.signature)
-        return Digests(
-            identity.signature_digest(mac.algorithm, self._last_mac, signer.der, value).hex(),
-            self._content[: identity.CONTENT_BYTES].hex(),
-            identity.elements_digest(mac.data_elements_signed).hex(),
-        )
+        self.computed = hasher.digest()
+        return self.computed
 
     def _verifies_otherwise(self, mac: MacParameters, signer: certificate.Certificate) -> bool:
         """Other forms the signed stream may have had: VRs lost in implicit VR, old dcmsign."""

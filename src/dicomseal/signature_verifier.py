@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from . import digital_signature, profiles, purposes, report, terms
+from . import certificate, digital_signature, identity, profiles, purposes, report, terms
 from . import sequence_items as items
 from .certificate import kind_of
 from .digital_signature import DigitalSignature
 from .integrity import Broken, Check, Scope
 from .mac_parameters import MacParameters
-from .report import SignatureReport
+from .report import Digests, SignatureReport
 from .signature_timestamp import examine
 from .signature_trust import judge
 
@@ -59,7 +59,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         except Broken as broken:
             integrity, reason = broken.integrity, broken.reason
     stamp = examine(check, integrity, when, options)
-    digests = check.digests() if integrity == report.INTACT else None
+    digests = _digests(check) if integrity == report.INTACT and options.digests else None
     judged = judge(check, integrity, when, options, stamp.proven, digests)
     if when is None:
         check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
@@ -105,6 +105,19 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         signed_elements=check.coverage.signed,
         unsigned_elements=check.coverage.unsigned,
         digests=digests,
+    )
+
+
+def _digests(check: Check) -> Digests | None:
+    """For comparing an intact signature with others."""
+    mac, signer = check.mac, check.certificate
+    if mac is None or signer is None:
+        return None
+    value = certificate.unpadded_signature(signer.public_key, check.stored.signature)
+    return Digests(
+        identity.signature_digest(mac.algorithm, check.computed, signer.der, value).hex(),
+        check.content[: identity.CONTENT_BYTES].hex(),
+        identity.elements_digest(mac.data_elements_signed).hex(),
     )
 
 
