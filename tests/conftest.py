@@ -11,6 +11,7 @@ from typing import Any
 import pydicom
 import pytest
 from _archive import folder  # noqa: F401 - a fixture
+from _archive_sign import archive_to_sign  # noqa: F401 - a fixture
 
 from dicomseal import cli
 from dicomseal._record import Coverage

@@ -92,7 +92,7 @@ def test_a_failing_disk_changes_nothing(tmp_path, old, monkeypatch, step):
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(SourceError, match="old: cannot be written: No space left") as caught:
         put(old)
-    assert caught.value.code == "write"
+    assert caught.value.code == "no_space"
     assert old.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["old"]
 

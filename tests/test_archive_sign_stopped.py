@@ -1,0 +1,185 @@
+"""`archive sign`: what stops a run, and what happens meanwhile to the files and their names."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pki
+import pytest
+from _archive import appended, many
+from _archive_sign import SIGN, VERDICTS, contents, found, own
+from tsa import Tsa, serving
+
+from dicomseal import sign_file
+from dicomseal.archive import locked, sign_work, signing
+from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.run import Selection
+from dicomseal.archive.walk import Found
+from dicomseal.archive.work import StoppedError
+from dicomseal.errors import LedgerError, SourceError
+
+
+@pytest.fixture
+def folder(archive_to_sign):
+    return archive_to_sign
+
+
+def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
+    monkeypatch.setattr(sign_work, "_PAUSES", (0.01,))
+    with serving(Tsa(folder)) as url:
+        assert run(*SIGN, "--in-place", "--include", "unsigned.dcm", "--tsa", url)[0] == 0
+        assert own("archive/unsigned.dcm")[0].timestamp is not None
+    before = contents(folder / "archive")
+    code, out, err = run(*SIGN, "--in-place", "--tsa", url, "--jobs", "2")
+    assert (code, out) == (4, "")
+    assert url in err
+    assert "--resume goes on" in err
+    assert contents(folder / "archive") == before
+    done = {name for name, row in found().items()}
+    assert "item.dcm" not in done  # no verdict on what could not be tried
+    with Ledger("ledger.db") as ledger:
+        assert ledger.find().finished is None
+    code, _, err = run(*SIGN, "--in-place", "--resume")
+    assert (code, "other options about signing: tsa" in err) == (2, True)
+    with Ledger("ledger.db") as ledger:
+        assert {row.verdict for row in ledger.rows(*ledger.span(ledger.find().number))} <= {
+            "already_signed", "error", "refused", "not_dicom",
+        }  # fmt: skip
+
+
+def worker(folder):
+    job = sign_work.Job(
+        key=str(folder / "rsa.key.pem"), certificate=pki.member("rsa").der, password=None,
+        wishes={"mac": "SHA256"}, roots=(str(folder / "archive"),), target=None, overwrite=False,
+        countersign_broken=False, workers_lock="w", run="r", session="s",
+    )  # fmt: skip
+    return sign_work.Worker(job)
+
+
+def test_a_full_disk_stops_the_run(folder, monkeypatch):
+    path = str(folder / "archive" / "unsigned.dcm")
+    before = (folder / "archive" / "unsigned.dcm").read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoppedError, match="No space left"):
+        worker(folder).sign(Found(path))
+    assert (folder / "archive" / "unsigned.dcm").read_bytes() == before
+    assert not list(folder.rglob(".dicomseal-*"))
+
+
+def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
+    path = str(folder / "archive" / "unsigned.dcm")
+    made = worker(folder)
+    inner = made._signer.sign
+    calls = []
+
+    def racing(*arguments):
+        calls.append(1)
+        if len(calls) == 1:  # another worker came to it by another name
+            sign_file(path, path, *pki.member("rsa").pair)
+        return inner(*arguments)
+
+    monkeypatch.setattr(made._signer, "sign", racing)
+    assert made.sign(Found(path)).verdict == "already_signed"
+    assert len(own(path)) == 1
+
+    def always(*_):
+        raise SourceError("x: changed", "changed")
+
+    monkeypatch.setattr(made._signer, "sign", always)
+    item = str(folder / "archive" / "item.dcm")
+    row = made.sign(Found(item))
+    assert (row.verdict, row.reason) == ("error", "changed")
+
+
+def test_two_names_of_one_file(run, folder):
+    os.symlink("unsigned.dcm", "archive/zz-link.dcm")
+    run(*SIGN, "--in-place")
+    assert found()["zz-link.dcm"].verdict == "already_signed"
+    assert os.path.islink("archive/zz-link.dcm")
+    assert len(own("archive/unsigned.dcm")) == 1
+
+
+def test_a_file_that_kills_its_worker(folder, monkeypatch):
+    inner = sign_work.Worker._sign
+
+    def deadly(self, file):
+        if file.path.endswith("item.dcm"):
+            os._exit(7)
+        return inner(self, file)
+
+    monkeypatch.setattr(sign_work.Worker, "_sign", deadly)
+    signing.sign("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",
+                 "rsa.cert.pem", jobs=2)  # fmt: skip
+    verdicts = {name: row.verdict for name, row in found().items()}
+    assert verdicts.pop("item.dcm") == "error"
+    assert found()["item.dcm"].reason == "crashed"
+    signed = {name for name, verdict in verdicts.items() if "signed" in verdict}
+    # those of the batch were signed before it died, and found so when it was done again
+    assert signed == {name for name, one in VERDICTS.items() if "signed" in one} - {"item.dcm"}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupted(run, folder, times):
+    many(folder)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dicomseal", *SIGN, "--in-place", "--max-rate", "0.2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not any(own(path) for path in (folder / "archive").glob("00*.dcm")):
+        assert child.poll() is None
+        time.sleep(0.02)
+    while not appended():
+        time.sleep(0.02)
+    for _ in range(times):
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    if times == 1:
+        assert "not complete" in out
+        assert "--resume" in err
+    before = appended()
+    assert 0 < before < 409
+    assert run(*SIGN, "--in-place", "--resume", "--jobs", "2")[0] == 1
+    assert len(found()) == 409
+    assert all(len(own(path)) == 1 for path in (folder / "archive").glob("00*.dcm"))
+    assert not list(folder.rglob(".dicomseal-*"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")
+def test_nobody_goes_on_while_workers_of_a_killed_run_live(folder, monkeypatch):
+    many(folder)
+    # in a session of its own: else the kernel hangs up on a stopped process whose parent dies
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dicomseal", *SIGN, "--in-place", "--max-rate", "0.2"],
+        start_new_session=True,
+    )
+    while not appended():
+        time.sleep(0.01)
+    children = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text()
+    (worker_id,) = map(int, children.split())
+    os.kill(worker_id, signal.SIGSTOP)
+    try:
+        while "(stopped)" not in Path(f"/proc/{worker_id}/status").read_text():
+            time.sleep(0.01)  # it may be flushing a file to disk
+        child.kill()
+        child.wait()
+        monkeypatch.setattr(locked, "PATIENCE", 0.2)
+        arguments = ("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",
+                     "rsa.cert.pem")  # fmt: skip
+        with pytest.raises(LedgerError, match="still at work"):
+            signing.sign(*arguments, resume=True)
+    finally:
+        os.kill(worker_id, signal.SIGCONT)
+    monkeypatch.setattr(locked, "PATIENCE", 30)
+    assert signing.sign(*arguments, resume=True).complete
