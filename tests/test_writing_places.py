@@ -89,7 +89,7 @@ def test_a_full_disk(mount, operation, new_name):
         try:
             call()
         except SourceError as error:
-            assert error.code == "write"
+            assert error.code == "no_space"
             assert "cannot be written: No space left on device" in str(error)
             assert source.read_bytes() == before
             assert sorted(os.listdir(disk)) == ["filler", "object.dcm"]
@@ -109,7 +109,8 @@ def test_a_full_disk(mount, operation, new_name):
 def test_no_room_for_a_name(mount, plain):
     disk = mount("size=1m,nr_inodes=2")  # one for the root, one for the object
     (disk / "object.dcm").write_bytes(plain.read_bytes())
-    refused(lambda: sign_file(disk / "object.dcm", disk / "object.dcm", *PAIR), "No space left")
+    refused(lambda: sign_file(disk / "object.dcm", disk / "object.dcm", *PAIR), "No space left",
+            "no_space")  # fmt: skip
     assert (disk / "object.dcm").read_bytes() == plain.read_bytes()
 
 
