@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,7 @@ def terminal(shelf, *args, answer=None):
     """Run the command under a pseudo terminal: exit code, and all that was shown."""
     pid, descriptor = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
         os.chdir(shelf)
         os.environ["TERM"] = "xterm"
         os.execv(LINE[0], [*LINE, *args])
