@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 
+import pytest
 from _archive import TRUST, VERIFY, rows
 
-from dicomseal.archive import walk
+from dicomseal.archive import sample, walk
 from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
 
@@ -70,6 +71,39 @@ def test_an_empty_folder_is_an_error(run, folder):
     os.mkdir("empty")
     assert run("archive", "verify", "empty", "--ledger", "ledger.db")[0] == 4
     assert rows()[0].reason == "empty_folder"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--include", "*.dcm"), ("--include", "*/archive/*"), ("--sample", "0.0001%"),
+     ("--sample", "0.0001%", "--stratify"), ("--older-than", "1d")],
+)  # fmt: skip
+def test_no_selection_hides_that_nothing_is_there(run, folder, options):
+    """As where the archive is not mounted."""
+    os.mkdir("empty")
+    assert run("archive", "verify", "empty", "--ledger", "ledger.db", *options)[0] == 4
+    assert [row.reason for row in rows()] == ["empty_folder"]
+
+
+def test_no_selection_hides_a_folder_that_cannot_be_read(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if path.endswith("/b"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    files = list(walk.find(["archive"]))
+    whole = [file for file in files if file.whole]
+    assert [(os.path.basename(file.path), file.trouble) for file in whole] == [
+        ("b", ("permission", "Permission denied"))
+    ]
+    assert list(walk.included(files, ["*.nothing"])) == whole
+    assert list(sample.drawn(files, 1e-9, "", False)) == whole
+    drawn = list(sample.drawn(files, 1e-9, "", True))  # at least one file of each folder
+    assert whole[0] in drawn
+    assert len(drawn) == 1 + len({os.path.dirname(one.path) for one in files if not one.whole})
 
 
 def test_names_that_are_no_utf_8(run, folder):

@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 def drawn(
     files: Iterable[Found], share: float, seed: str, stratify: bool, roots: Sequence[str] = ()
 ) -> Iterator[Found]:
-    """A share (0 to 1) of the files.
+    """A share (0 to 1) of the files, and whatever `Found.whole` stands for more than one.
 
     Args:
         stratify: draw from every folder apart, at least one file of each.
@@ -31,14 +31,15 @@ def drawn(
     if not stratify:
         limit = int(share * 2**64)
         for file in files:
-            if rank(file) < limit:
+            if file.whole or rank(file) < limit:
                 yield file
         return
     for _, found in itertools.groupby(files, key=lambda file: os.path.dirname(file.path)):
         folder = list(found)
-        count = math.ceil(len(folder) * share)
-        chosen = set(sorted(range(len(folder)), key=lambda n: rank(folder[n]))[:count])
-        yield from (file for number, file in enumerate(folder) if number in chosen)
+        single = [number for number, file in enumerate(folder) if not file.whole]
+        count = math.ceil(len(single) * share)
+        chosen = set(sorted(single, key=lambda n: rank(folder[n]))[:count])
+        yield from (file for number, file in enumerate(folder) if file.whole or number in chosen)
 
 
 class _Rank:

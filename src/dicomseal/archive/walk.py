@@ -25,12 +25,15 @@ class Found(NamedTuple):
         size: in bytes.
         mtime: last modification, in nanoseconds since 1970.
         trouble: why it cannot be, as code and sentence; or None.
+        whole: the trouble is that of a root or folder, with all that may lie below it. No pattern
+            and no draw leaves it out: who verifies nothing shall hear of it.
     """
 
     path: str
     size: int = 0
     mtime: int = 0
     trouble: tuple[str, str] | None = None
+    whole: bool = False
 
 
 def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
@@ -66,7 +69,7 @@ def _stored(root: str) -> Iterator[Found]:
         empty = False
         yield Found(*found)
     if empty:
-        yield Found(root, trouble=("empty_folder", "no object's key begins so"))
+        yield Found(root, trouble=("empty_folder", "no object's key begins so"), whole=True)
 
 
 def check_roots(roots: Iterable[str]) -> None:
@@ -121,7 +124,8 @@ def _trouble(error: OSError) -> tuple[str, str]:
 
 def _below(root: str, follow: bool) -> Iterator[Found]:
     if not os.path.isdir(root):
-        yield _file(root)
+        found = _file(root)
+        yield found._replace(whole=found.trouble is not None)
         return
     # of each folder: its path, and what (device, inode) lies above it, for links
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
@@ -140,11 +144,11 @@ def _below(root: str, follow: bool) -> Iterator[Found]:
         except FileNotFoundError:
             if folder != root:
                 continue  # it was removed since its parent was listed
-            yield Found(folder, trouble=("not_found", "the folder has vanished"))
+            yield Found(folder, trouble=("not_found", "the folder has vanished"), whole=True)
             return
         except OSError as error:
             empty = False
-            yield Found(folder, trouble=_trouble(error))
+            yield Found(folder, trouble=_trouble(error), whole=True)
             continue
         folders = []
         for entry in entries:
@@ -169,7 +173,7 @@ def _below(root: str, follow: bool) -> Iterator[Found]:
             yield Found(entry.path, status.st_size, status.st_mtime_ns)
         pending += reversed(folders)
     if empty:
-        yield Found(root, trouble=("empty_folder", "the folder holds no file"))
+        yield Found(root, trouble=("empty_folder", "the folder holds no file"), whole=True)
 
 
 def _is_folder(entry: os.DirEntry[str], follow: bool) -> bool:
@@ -185,7 +189,11 @@ def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]
     paths = [re.compile(fnmatch.translate(one)) for one in patterns if "/" in one]
     for file in files:
         name = os.path.basename(file.path)
-        if any(one.match(name) for one in names) or any(one.match(file.path) for one in paths):
+        if (
+            file.whole
+            or any(one.match(name) for one in names)
+            or any(one.match(file.path) for one in paths)
+        ):
             yield file
 
 
