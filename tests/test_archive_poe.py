@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 import dicomseal
-from dicomseal import remove_file, sign_file
+from dicomseal import certificate, remove_file, sign_file
 from dicomseal.archive import chain, poe
 from dicomseal.archive import run as runs
 from dicomseal.archive.ledger import Ledger
@@ -332,6 +332,30 @@ def test_only_what_a_signature_covers_counts(run, old):
     assert {one.proof for row in rows("new.db") for one in row.signatures} >= {
         f"run 2 of {old / 'ledger.db'}"
     }
+
+
+def test_rows_put_there_before_the_next_run_was_signed(run, old):
+    """Their dates are their forger's, and the signature covers them all the same."""
+    forged("content")
+    run(*VERIFY)  # not signed, and made to look as if it had been when the certificate was valid
+    edit("UPDATE run SET started = started - 3600 WHERE id = 2")
+    edit("UPDATE batch SET time = time - 3600 WHERE run = 2")
+    edit("UPDATE run_end SET finished = finished - 3600 WHERE run = 2")
+    anew()
+    run(*VERIFY, *SIGNED)
+    with Ledger("ledger.db") as ledger:
+        signed = [one.finished for one in ledger.runs() if one.signature]
+    with Ledger("new.db", create=True):
+        pass
+
+    def times(signers):
+        wanted = poe.Wanted((str(old / "ledger.db"),), signers)
+        digests = {one.digest for row in rows("ledger.db", 2) for one in row.signatures}
+        with poe.proving(wanted, "new.db", None) as (proven, _):
+            return sorted(proof.time.timestamp() for one in digests if (proof := proven.of(one)))
+
+    assert times(None)[0] < signed[0] - 1800  # unsigned, it proves what its writer likes
+    assert times((certificate.parse(pki.member("rsa").der),)) == pytest.approx(signed)
 
 
 @pytest.mark.parametrize(

@@ -154,15 +154,14 @@ def _take(
     db: sqlite3.Connection, number: int, path: str, signers: Sequence[Certificate] | None,
     before: int | None, own: str,
 ) -> str:  # fmt: skip
-    with Ledger(path) as ledger:
+    with Ledger(path) as ledger, ledger.reading():  # what is audited is what was chosen
         runs = ledger.runs()
-        if os.path.samefile(path, own):
+        if itself := os.path.samefile(path, own):
             runs = [run for run in runs if before is None or run.number < before]
-            last = _last(path, runs, signers) if runs else 0  # it was begun just now
-        else:
-            last = _last(path, runs, signers)
+        ends = _ends(path, runs, signers) if runs or not itself else []  # it was begun just now
+        last = ends[-1].number if ends else 0
         db.execute("INSERT INTO ledger VALUES (?, ?)", (number, path))
-        collector = _Collector(db, number, last)
+        collector = _Collector(db, number, ends, signers is not None)
         made = audit(ledger, None, collector)
         if made.findings:
             one = made.findings[0]
@@ -176,42 +175,53 @@ def _take(
     return f"{path}, until run {last}, head {heads[0] if heads else '(no end)'}"
 
 
-def _last(path: str, runs: list[Run], signers: Sequence[Certificate] | None) -> int:
-    """Until which run what the ledger says counts. A signature covers all that lies before it."""
+def _ends(path: str, runs: list[Run], signers: Sequence[Certificate] | None) -> list[Run]:
+    """The runs until which what the ledger says counts: those that were signed, or the last one."""
     if signers is None and runs:
-        return runs[-1].number
+        return runs[-1:]
     if signers is None:
         raise LedgerError(f"{path}: it proves nothing: there is no run in it", "no_run")
     named = {one.der for one in signers}
-    signed = [run.number for run in runs if run.signature and run.certificate in named]
+    signed = [run for run in runs if run.signature and run.certificate in named]
     if not signed:
         who = ", ".join(one.signer.subject for one in signers)
         raise LedgerError(f"{path}: it proves nothing: no run in it is signed by {who}", "unsigned")
-    return signed[-1]
+    return signed
 
 
 class _Collector:
-    """Takes the signatures that passed out of the rows that are audited, run by run."""
+    """Takes the signatures that passed out of the rows that are audited, run by run.
 
-    def __init__(self, db: sqlite3.Connection, ledger: int, last: int) -> None:
-        self._db, self._ledger, self._last = db, ledger, last
+    When they existed is said by the time of their batch, which is that of the process that writes,
+    and never before the verification. But whoever can write to the ledger could have put rows with
+    any time there before the next run was signed: where signers are named, it is the time at which
+    one of them signed, since a digest of what did not exist yet cannot have been there.
+
+    Args:
+        ends: the runs until which rows count, in their order.
+        signed: whether these are signed.
+    """
+
+    def __init__(self, db: sqlite3.Connection, ledger: int, ends: list[Run], signed: bool) -> None:
+        self._db, self._ledger, self._ends, self._signed = db, ledger, ends, signed
         self._run = 0
 
     def __call__(self, run: Run, batch: Batch, rows: list[Row]) -> None:
-        if run.number > self._last or run.kind != VERIFY:
+        end = next((end for end in self._ends if end.number >= run.number), None)
+        if end is None or run.kind != VERIFY:
             return
         if run.number != self._run:
             self.merge()
             self._run = run.number
-        # the time of the batch: that of the process that writes, and never before the verification
+        time = end.finished if self._signed and end.finished is not None else batch.time
         found = [
-            (one.digest, batch.time, self._ledger, run.number)
+            (one.digest, time, self._ledger, run.number)
             for row in rows
             for one in row.signatures
             if one.digest
             and (one.integrity, one.trust) == (INTACT, TRUSTED)
             and one.signer is not None
-            and _valid(one.signer, batch.time)
+            and _valid(one.signer, time)
         ]
         if not self._db.in_transaction:
             self._db.execute("BEGIN")
