@@ -135,6 +135,19 @@ def test_one_run_at_a_time(run, folder):
         pass
 
 
+def test_one_run_at_a_time_by_whatever_name(run, folder):
+    os.makedirs("links")
+    os.symlink("../ledger.db", "links/one.db")  # before it is there
+    this = pytest.raises(LedgerError, match="this process")
+    with locked("ledger.db"), this, locked("links/one.db"):
+        pass
+    assert os.listdir("links") == ["one.db"]
+    assert run("archive", "verify", ".", "--ledger", "links/one.db")[2] == ""
+    assert not {os.path.basename(row.path) for row in rows()} & {
+        "ledger.db", "ledger.db-wal", "ledger.db.lock", "one.db",
+    }  # fmt: skip
+
+
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of a file")
 def test_a_full_disk(folder):
     """Of the ledger's file, as setrlimit plays it; nothing that was appended is lost."""

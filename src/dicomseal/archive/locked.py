@@ -16,14 +16,13 @@ _held: set[str] = set()
 
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Hold ``path.lock`` as long as the block runs.
+    """Hold ``path.lock`` as long as the block runs; of a link, that of the file it leads to.
 
     Raises:
         LedgerError: another process holds it (code ``in_use``); the message names that one.
     """
-    name = f"{path}.lock"
-    real = os.path.realpath(name)
-    if real in _held:  # a record lock does not keep its own process out
+    name = f"{os.path.realpath(path)}.lock"
+    if name in _held:  # a record lock does not keep its own process out
         raise LedgerError(f"{path}: this process is writing to this ledger already", "in_use")
     try:
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -39,10 +38,10 @@ def locked(path: str) -> Iterator[None]:
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, json.dumps(who).encode())
-        _held.add(real)
+        _held.add(name)
         yield
     finally:
-        _held.discard(real)
+        _held.discard(name)
         os.close(descriptor)  # the file stays: to remove it would race with the next who opens it
 
 

@@ -359,7 +359,8 @@ class _Session:
             self._count_again()
             found = self._without_done(found)
         ends = ("", "-wal", "-shm", ".lock", ".workers")
-        own = {os.path.abspath(self._ledger.path) + end for end in ends}
+        names = os.path.abspath(self._ledger.path), os.path.realpath(self._ledger.path)
+        own = {name + end for name in names for end in ends}
         own.add(poe.place(self._ledger.path))
         for file in found:
             if self._stopped:

@@ -94,7 +94,7 @@ def sign(
         target=target,
         overwrite=overwrite,
         countersign_broken=countersign_broken,
-        workers_lock=f"{path}.workers",
+        workers_lock=f"{os.path.realpath(path)}.workers",
     )
     asked = Asked(
         selection=selection,
