@@ -49,6 +49,8 @@ EDITS = {
     "its signature": "DELETE FROM signature WHERE object = 3",
     "one more": "INSERT INTO object SELECT 99, path, size, mtime, '', '', '', x'', 'passed', '',"
     " '', '', 1 FROM object WHERE id = 1",
+    "one before all": "INSERT INTO object SELECT -1, path, size, mtime, '', '', '', x'', 'passed',"
+    " '', '', '', 1 FROM object WHERE id = 1",
     "one more signature": "INSERT INTO signature SELECT 99, position, location, uid, datetime,"
     " integrity, trust, mac_algorithm, reason, sentence, judged_at, judged_by, timestamp, proof,"
     " weak, digest, content, elements, signer FROM signature WHERE object = 3",
@@ -72,6 +74,25 @@ def test_edits_show(run, folder, edit):
         assert db.execute(EDITS[edit]).rowcount > 0
     code, out, _ = run(*check)
     assert (code, "CHANGED" in out) == (1, True), out
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("ALTER TABLE run RENAME TO r; CREATE VIEW run AS SELECT * FROM r", "the view run is not"),
+        ("CREATE TRIGGER t AFTER INSERT ON batch BEGIN DELETE FROM run; END", "the trigger t is"),
+        ("UPDATE run_end SET certificate = x'00'", "half of its signature is missing"),
+        ("CREATE TABLE other (x)", "the table other is not"),
+        ("ANALYZE", ""),
+    ],
+)  # fmt: skip
+def test_tables_that_are_not_those_of_a_ledger_show(run, folder, made, said):
+    """They need not say tomorrow, or to a report, what they say to the audit."""
+    run(*VERIFY)
+    with closing(sqlite3.connect("ledger.db")) as db:
+        db.executescript(made)
+    code, out, _ = run("archive", "audit", "ledger.db")
+    assert (code, said in out) == (bool(said), True), out
 
 
 def columns():

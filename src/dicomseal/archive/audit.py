@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import sqlite3
 from collections.abc import Callable
 
 import msgspec
@@ -12,6 +14,7 @@ from ..errors import CertificateError
 from . import chain
 from .ledger import Batch, Ledger, Run, explained
 from .rows import Row
+from .schema import SCHEMA
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -106,6 +109,7 @@ def _audit(
         head = _check(run.end_head, chain.of_end(head, run.finished, run.totals), made, run)
         _check_signature(run, head, signers, made)
     _check_strays(ledger, last, made)
+    _check_tables(ledger, made)
     made.head = head.hex()
     return made
 
@@ -122,8 +126,9 @@ def _check_strays(ledger: Ledger, last: int, made: Audit) -> None:
     """Rows that nothing else speaks of."""
     with explained(ledger.path):
         queries = {
-            "objects belong to no batch": "SELECT count(*) FROM object WHERE id > ?",
-            "signatures belong to no batch": "SELECT count(*) FROM signature WHERE object > ?",
+            "objects belong to no batch": "SELECT count(*) FROM object WHERE id > ? OR id < 1",
+            "signatures belong to no batch": "SELECT count(*) FROM signature"
+            " WHERE object > ? OR object < 1",
             "batches belong to no run": "SELECT count(*) FROM batch"
             " WHERE run NOT IN (SELECT id FROM run) AND ? >= 0",
             "ends belong to no run": "SELECT count(*) FROM run_end"
@@ -142,13 +147,30 @@ def _check_strays(ledger: Ledger, last: int, made: Audit) -> None:
                 made.findings.append(Finding(made.runs, f"{count} {what}"))
 
 
+def _check_tables(ledger: Ledger, made: Audit) -> None:
+    """A view may say one thing now and another later, and a trigger changes what is written."""
+    query = (
+        "SELECT type, name, coalesce(sql, '') FROM sqlite_master"
+        " WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4')"  # of ANALYZE
+    )
+    with explained(ledger.path), contextlib.closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        ours = set(fresh.execute(query))
+        there = set(ledger.db.execute(query))
+    for kind, name, _ in sorted(ours ^ there):
+        made.findings.append(Finding(made.runs, f"the {kind} {name} is not what was made"))
+
+
 def _check_signature(
     run: Run, head: bytes, signers: list[certificate.Certificate] | None, made: Audit
 ) -> None:
-    if run.signature is None or run.certificate is None:
+    if (run.signature is None) != (run.certificate is None):
+        made.findings.append(Finding(run.number, "half of its signature is missing"))
+    elif run.signature is None or run.certificate is None:
         made.unsigned.append(run.number)
         if signers is not None:
             made.findings.append(Finding(run.number, "it is not signed"))
+    if run.signature is None or run.certificate is None:
         return
     digest = hashlib.sha256(chain.to_be_signed(run.number, head)).digest()
     try:
