@@ -223,3 +223,46 @@ def test_of_other_files(run, one):
     code, found, err = changed(run)
     assert (code, found) == (0, {})
     assert "cannot be told" in err
+
+
+@pytest.mark.parametrize("digest", [(), DIGEST], ids=["", "content-digest"])
+def test_one_of_two_signatures_is_stripped(run, one, digest):
+    """Over the same content as the one that is left, which must not look like a new signature."""
+    add(ONE, pair=pki.member("rsa two").pair)
+    first, second = pydicom.dcmread(ONE).DigitalSignaturesSequence
+    run(*VERIFY, *digest)
+    remove_file(ONE, ONE, uid=second.DigitalSignatureUID)
+    run(*VERIFY, *digest)
+    assert changed(run) == (1, {"one.dcm": "stripped"}, "")
+    assert first.DigitalSignatureUID in str(pydicom.dcmread(ONE))
+
+
+def test_what_could_not_be_read_before_and_fails_now(run, one):
+    os.truncate(ONE, 700)
+    run(*VERIFY)
+    shutil.copy(GOOD, ONE)
+    jane(ONE)
+    run(*VERIFY)
+    assert changed(run) == (1, {"one.dcm": "newly_failing"}, "")
+    os.truncate(ONE, 700)
+    run(*VERIFY)
+    assert changed(run) == (0, {}, "")
+
+
+def test_what_a_list_names_twice_has_not_vanished(run, one):
+    for twice in (True, False):
+        with open("list.txt", "w") as names:
+            names.write(f"{ONE}\n" * (1 + twice))
+        run("archive", "verify", "@list.txt", "--ledger", "ledger.db", "--trust", "root.cert.pem")
+    assert changed(run) == (0, {}, "")
+
+
+def test_a_stratified_sample_draws_others_beside_a_new_file(run, one):
+    sample = ("--sample", "1%", "--stratify")
+    run(*VERIFY, *sample)
+    for number in range(200):
+        shutil.copy(ONE, f"archive/{number}.dcm")
+    run(*VERIFY, *sample)
+    code, found, err = changed(run)
+    assert (code, found) == (0, {})
+    assert "cannot be told" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,10 +20,10 @@ VANISHED, NEW, STRIPPED = "vanished", "new", "stripped"
 CONTENT_CHANGED, UNSIGNED_CHANGED = "content_changed", "unsigned_changed"
 REPLACED, RE_SIGNED, SIGNATURE_ADDED = "replaced", "re_signed", "signature_added"
 MEANINGS = {
-    NEWLY_FAILING: "fails or cannot be read, and did not before",
+    NEWLY_FAILING: "fails and did not before, or cannot be read any more",
     NO_LONGER_PASSING: "passed, or had an intact signature, and cannot be decided now",
     VANISHED: "was there, and is not any more",
-    STRIPPED: "was signed, and is not any more",
+    STRIPPED: "was signed, and is not any more, or has fewer signatures",
     CONTENT_CHANGED: "its content was changed, and it has a new signature that is intact",
     REPLACED: "has other signatures, and whether its content changed cannot be told",
     UNSIGNED_CHANGED: "content that no signature protects was changed",
@@ -81,7 +82,8 @@ def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
 def same_files(before: Run, after: Run) -> bool:
     """Whether both runs were over the same files, so that what is missing has vanished."""
     one, two = (msgspec.json.decode(run.asked, type=Asked).selection for run in (before, after))
-    return one == two and one.before is None
+    # of a folder with other files a stratified sample draws others, too
+    return one == two and one.before is None and not one.stratify
 
 
 def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
@@ -90,8 +92,8 @@ def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
     Between runs that were not over the same files, nothing is `VANISHED` or `NEW`.
     """
     whole = same_files(before, after)
-    olds = ledger.rows(*ledger.span(before.number), order="path")
-    news = ledger.rows(*ledger.span(after.number), order="path")
+    olds = _each(ledger.rows(*ledger.span(before.number), order="path"))
+    news = _each(ledger.rows(*ledger.span(after.number), order="path"))
     old, new = next(olds, None), next(news, None)
     while old is not None or new is not None:
         if new is None or (old is not None and _key(old) < _key(new)):
@@ -109,6 +111,12 @@ def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
             old, new = next(olds, None), next(news, None)
 
 
+def _each(rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows, sorted by their paths, without what a list named a second time."""
+    for _, same in itertools.groupby(rows, key=_key):
+        yield next(same)
+
+
 def _key(row: Row) -> tuple[bool, bytes]:
     """As SQLite sorts: text before blobs, each by its bytes."""
     if isinstance(row.path, bytes):
@@ -121,7 +129,9 @@ def compare(old: Row, new: Row) -> str | None:
 
     What is alarming comes first: whoever changes content and adds a signature did change content.
     """
-    if new.verdict in (FAILED, ERROR):
+    if new.verdict == FAILED:  # of what could not be read before it was not known
+        return None if old.verdict == FAILED else NEWLY_FAILING
+    if new.verdict == ERROR:
         return None if old.verdict in (FAILED, ERROR) else NEWLY_FAILING
     if new.verdict == NOT_DICOM:
         return None if old.verdict in (FAILED, ERROR, NOT_DICOM) else NEWLY_FAILING
@@ -129,8 +139,12 @@ def compare(old: Row, new: Row) -> str | None:
         return STRIPPED
     gone = [one for one in old.signatures if not _counterparts(one, new)]
     said = content(old, new)
+    if gone and said == CHANGED:
+        return CONTENT_CHANGED
+    if gone and len(new.signatures) < len(old.signatures):
+        return STRIPPED
     if gone and said != SAME:
-        return CONTENT_CHANGED if said == CHANGED else REPLACED
+        return REPLACED
     if _doubtful(old, new):
         return NO_LONGER_PASSING
     if said == CHANGED:  # and all signatures that were there are there

@@ -124,8 +124,8 @@ def _trouble(error: OSError) -> tuple[str, str]:
 
 def _below(root: str, follow: bool) -> Iterator[Found]:
     if not os.path.isdir(root):
-        found = _file(root)
-        yield found._replace(whole=found.trouble is not None)
+        file = _file(root)
+        yield file._replace(whole=file.trouble is not None)
         return
     # of each folder: its path, and what (device, inode) lies above it, for links
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
