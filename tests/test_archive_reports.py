@@ -19,6 +19,7 @@ from pydicom.uid import UID
 
 from dicomseal import sign_file
 from dicomseal.archive import modalities
+from dicomseal.archive.sample import no_less_than
 
 
 @pytest.fixture
@@ -137,10 +138,10 @@ def test_what_a_sample_says(run, folder):
     (said,) = re.findall("sample: (.*)", run("archive", "report", "ledger.db")[1])
     drawn = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])["files"]
     assert 15 < drawn < 45  # four standard deviations; the same whenever and wherever it runs
-    bound = 1 - 0.05 ** (1 / drawn)
+    bound = 1 - 0.05 ** (1 / drawn)  # rounded up
     assert said == (
         f"of 60 files {drawn} were drawn, and none failed: with 95% confidence at most "
-        f"{bound:.2%} of all would fail"
+        f"{no_less_than(bound)} of all would fail"
     )
     run(*VERIFY, "--sample", "100%", "--include", "error.dcm")
     said = run("archive", "report", "ledger.db")[1]

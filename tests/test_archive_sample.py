@@ -10,7 +10,7 @@ import pytest
 from _archive import rows
 
 from dicomseal.archive import walk
-from dicomseal.archive.sample import drawn, upper_bound
+from dicomseal.archive.sample import drawn, no_less_than, upper_bound
 
 
 def test_a_draw_is_the_same_again():
@@ -55,3 +55,15 @@ def test_a_draw_does_not_depend_on_where_the_archive_is(run, folder):
 def test_what_a_sample_proves(drawn, found, bound):
     """Against tables of Clopper and Pearson's bound, one-sided, 95%."""
     assert upper_bound(drawn, found) == pytest.approx(bound, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(upper_bound(10_000, 0), "0.03%"), (upper_bound(1_000_000, 0), "0.0003%"),
+     (upper_bound(300, 0), "0.994%"), (0.00034, "0.034%"), (0.00034101, "0.0342%"),
+     (0.95, "95%"), (0.10221, "10.3%"), (0.1, "10%"), (1.0, "100%"), (0.0, "0%")],
+)  # fmt: skip
+def test_a_bound_is_never_rounded_down(share, said):
+    """Of 1,000,000 drawn ones "at most 0.00%" would be too much to say."""
+    assert no_less_than(share) == said
+    assert float(said[:-1]) / 100 >= share - 1e-12

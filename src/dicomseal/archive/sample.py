@@ -82,6 +82,16 @@ def upper_bound(drawn: int, found: int, confidence: float = CONFIDENCE) -> float
     return high
 
 
+def no_less_than(share: float) -> str:
+    """A share in percent, rounded up to three digits: a bound that was rounded down is none."""
+    percent = round(100 * share, 12)
+    if percent <= 0:
+        return "0%"
+    places = max(2 - math.floor(math.log10(percent)), 0)
+    text = f"{math.ceil(round(percent * 10**places, 6)) / 10**places:.{places}f}"
+    return (text.rstrip("0").rstrip(".") if places else text) + "%"
+
+
 def _at_most(found: int, drawn: int, share: float) -> float:
     """The binomial probability of ``found`` or fewer."""
     if share <= 0:

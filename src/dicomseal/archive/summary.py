@@ -13,7 +13,7 @@ from .ledger import SIGN, VERIFY, Ledger, Run, explained
 from .modalities import label
 from .rows import FAILURES, SIGN_VERDICTS, VERDICTS, shown
 from .run import Asked, Totals
-from .sample import CONFIDENCE, upper_bound
+from .sample import CONFIDENCE, no_less_than, upper_bound
 
 MOST_FAILURES = 10_000
 _POINTS = 60
@@ -251,6 +251,6 @@ def _sample(run: Run, made: Summary) -> None:
     if made.asked.selection.stratify:
         said += "; small folders were drawn from more often, so no share of all is concluded"
     elif drawn:
-        bound = upper_bound(drawn, failed)
-        said += f": with {CONFIDENCE:.0%} confidence at most {bound:.2%} of all would fail"
+        bound = no_less_than(upper_bound(drawn, failed))
+        said += f": with {CONFIDENCE:.0%} confidence at most {bound} of all would fail"
     made.sample = said
