@@ -82,6 +82,26 @@ def as_anybody():
             raise OSError(ctypes.get_errno(), "prctl")
 
 
+@pytest.mark.parametrize("closed", ["file", "folder", "both"])
+def test_a_ledger_of_others(folder, closed):
+    """An auditor may not write to it, nor beside it."""
+    (folder / "theirs").mkdir()
+    assert run(ledger="theirs/ledger.db")[0] == 0
+    assert sorted(os.listdir("theirs")) == ["ledger.db", "ledger.db.lock"]
+    if closed != "folder":
+        os.chmod("theirs/ledger.db", 0o444)
+    if closed != "file":
+        os.chmod("theirs", 0o555)
+    for what in ("audit", "report"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dicomseal", "archive", what, "theirs/ledger.db"],
+            capture_output=True, text=True, preexec_fn=as_anybody,
+        )  # fmt: skip
+        assert told(done)[0] == 0, done
+    os.chmod("theirs", 0o755)
+    assert sorted(os.listdir("theirs")) == ["ledger.db", "ledger.db.lock"]
+
+
 def test_permission_denied(folder):
     """A file, and a folder: each is a row, and the rest is verified."""
     for name in ("denied.dcm", "closed/inner.dcm"):

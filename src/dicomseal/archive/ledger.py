@@ -97,6 +97,16 @@ def uri(path: str, mode: str) -> str:
     return f"file:{name}?mode={mode}"
 
 
+def _at_rest(path: str) -> bool:
+    """Whether we may not write beside a ledger, as SQLite does to read it, and nobody else does.
+
+    So an auditor without the right to write can read it, or a copy on a medium that takes none.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
+    may_write = os.access(path, os.W_OK) and os.access(folder, os.W_OK)
+    return not may_write and not os.path.exists(f"{os.path.realpath(path)}-wal")
+
+
 class Ledger:
     """An open ledger.
 
@@ -112,10 +122,11 @@ class Ledger:
         self.path = path
         if not create and not os.path.isfile(path):
             raise LedgerError(f"{path}: there is no ledger", "not_found")
+        name = uri(path, "rwc" if create else "rw")
+        if not create and _at_rest(path):
+            name = uri(path, "ro") + "&immutable=1"
         with explained(path):
-            self.db = sqlite3.connect(
-                uri(path, "rwc" if create else "rw"), uri=True, isolation_level=None, timeout=30
-            )
+            self.db = sqlite3.connect(name, uri=True, isolation_level=None, timeout=30)
             try:
                 self._begin(create)
             except BaseException:
