@@ -22,7 +22,7 @@ from dicomseal.archive.expected import Counting, Expected, as_before
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Asked, Progress, Selection
 from dicomseal.cli.archive.progress import _duration
-from dicomseal.errors import UsageError
+from dicomseal.errors import SourceError, UsageError
 from dicomseal.verifier import Options
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
@@ -178,6 +178,24 @@ def metrics(text):
         name: {tuple(one.labels.values()): one.value for one in family.samples}
         for name, family in families.items()
     }
+
+
+def test_metrics_that_cannot_be_written(run, folder, monkeypatch):
+    """At the beginning that is an error; when a run is under way it is not worth the run."""
+    assert run(*VERIFY, "--metrics", "nowhere/dicomseal.prom")[0] == 2
+    from dicomseal.archive import metrics as written
+
+    def full(path, progress, outcome):
+        if progress.files:
+            raise SourceError("no space left on device", "unwritable")
+
+    monkeypatch.setattr(written, "write", full)
+    code, out, err = run(*VERIFY, "--metrics", "dicomseal.prom")
+    assert (code, err) == (
+        1,
+        "dicomseal: note: the metrics are not written: no space left on device\n",
+    )
+    assert "complete\n8 files" in out
 
 
 def test_metrics(run, folder):

@@ -20,6 +20,7 @@ from pydicom.uid import UID
 from dicomseal import sign_file
 from dicomseal.archive import modalities
 from dicomseal.archive.sample import no_less_than
+from dicomseal.archive.summary import MOST_NAMES
 
 
 @pytest.fixture
@@ -189,3 +190,24 @@ def test_export(run, ledger):
     assert again["signature_content"] == content.hex()
     assert len(again["signature_elements"]) == 32
     assert (again["content"], again["signature_judged_by"]) == ("", "validation")
+
+
+def test_names_that_strangers_chose_are_bounded(run, folder):
+    """As many SOP Classes and modalities as objects; those that many have are told apart."""
+    run(*VERIFY)
+    with closing(sqlite3.connect("ledger.db", isolation_level=None)) as db:
+        (last,) = db.execute("SELECT max(id) FROM object").fetchone()
+        db.execute("BEGIN")
+        for number in range(last + 1, last + 2001):
+            db.execute(
+                "INSERT INTO object SELECT ?, path, size, mtime, '1.2.' || ?, '', 'M' || ?, '',"
+                " verdict, '', '', '', 1 FROM object WHERE id = 1",
+                (number, number, number),
+            )
+        db.execute("UPDATE batch SET last = last + 2000")
+        db.execute("COMMIT")
+    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    for found in (made["sop_classes"], made["modalities"]):
+        assert len(found) == MOST_NAMES + 1
+        assert sum(sum(some.values()) for some in found.values()) == 2008
+    assert "Secondary Capture Image Storage" in made["sop_classes"]

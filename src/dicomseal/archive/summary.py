@@ -16,6 +16,7 @@ from .run import Asked, Totals
 from .sample import CONFIDENCE, no_less_than, upper_bound
 
 MOST_FAILURES = 10_000
+MOST_NAMES, REST = 500, "(others)"
 _POINTS = 60
 
 
@@ -72,7 +73,8 @@ class Summary(msgspec.Struct, kw_only=True):
         files, bytes: verified.
         verdicts: files by verdict, all verdicts.
         reasons: files by the code of a reason; one file may have several.
-        sop_classes: of each SOP Class (its name, or UID) the files by verdict.
+        sop_classes: of each SOP Class (its name, or UID) the files by verdict. Of these, and of
+            modalities and algorithms, `MOST_NAMES` are told apart, those that many have first.
         modalities: of each Modality (0008,0060) the files by verdict; where it is absent, of what
             the SOP Class says, and then the name says so.
         algorithms: signatures by MAC Algorithm.
@@ -161,15 +163,22 @@ def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     modalities: dict[str, Counter[str]] = {}
     for uid, modality, verdict, count in ledger.db.execute(
         "SELECT sop_class_uid, modality, verdict, count(*) FROM object WHERE id BETWEEN ? AND ?"
-        " GROUP BY 1, 2, 3",
+        " GROUP BY 1, 2, 3 ORDER BY 4 DESC",
         span,
     ):
-        classes.setdefault(_class_name(uid), Counter())[verdict] += count
-        modalities.setdefault(label(modality, uid), Counter())[verdict] += count
+        _of(classes, _class_name(uid))[verdict] += count
+        _of(modalities, label(modality, uid))[verdict] += count
     made.sop_classes, made.modalities = _sorted(classes), _sorted(modalities)
     readable = made.files - made.verdicts[ERROR] - made.verdicts["not_dicom"]
     if readable and made.kind == VERIFY:
         made.unsigned_share = made.verdicts[UNSIGNED] / readable
+
+
+def _of(counts: dict[str, Counter[str]], name: str) -> Counter[str]:
+    """The figures of a name, which strangers chose: as many as there are objects, if they like."""
+    return counts.setdefault(
+        name if name in counts or len(counts) < MOST_NAMES else REST, Counter()
+    )
 
 
 def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
@@ -187,8 +196,11 @@ def _class_name(uid: str) -> str:
 
 def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     query = "SELECT {0}, count(*) FROM signature WHERE object BETWEEN ? AND ? GROUP BY {0}"
-    for algorithm, count in ledger.db.execute(query.format("mac_algorithm"), span):
-        made.algorithms[algorithm or "(not known)"] = count
+    for algorithm, count in ledger.db.execute(
+        query.format("mac_algorithm") + " ORDER BY 2 DESC", span
+    ):
+        name = (algorithm or "(not known)") if len(made.algorithms) < MOST_NAMES else REST
+        made.algorithms[name] = made.algorithms.get(name, 0) + count
     for by, count in ledger.db.execute(query.format("judged_by"), span):
         if by:
             made.times[by] = count

@@ -16,7 +16,7 @@ import click
 
 from ...archive.run import Outcome, Progress
 from ...archive.stores import is_url
-from ...errors import UsageError
+from ...errors import SourceError, UsageError
 
 EXIT_UNREADABLE, EXIT_INTERRUPTED = 4, 130
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -134,6 +134,7 @@ class Watch:
         self._stop: Callable[[], None] | None = None
         self._before: dict[int, Any] = {}
         self._written = 0.0
+        self._told = False
         self._line: Any = None
         self.progress: Progress | None = None
 
@@ -180,4 +181,12 @@ class Watch:
     def _write(self, path: str, progress: Progress, outcome: Outcome | None) -> None:
         from ...archive.metrics import write
 
-        write(path, progress, outcome)
+        try:
+            write(path, progress, outcome)
+        except SourceError as error:
+            if not progress.files and outcome is None:
+                # at the beginning; later it is not worth the run, nor its exit code
+                raise UsageError(f"--metrics: {error}") from None
+            if not self._told:
+                click.echo(f"dicomseal: note: the metrics are not written: {error}", err=True)
+            self._told = True
