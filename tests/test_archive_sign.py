@@ -17,6 +17,7 @@ from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Selection
 from dicomseal.errors import KeyFileError, SigningError, UsageError
+from dicomseal.sequence_items import encode
 
 
 @pytest.fixture
@@ -110,6 +111,25 @@ def test_what_is_in_the_target(run, folder):
     assert [found()[name].verdict for name in stale] == ["signed"] * 3
     remove_file("signed/unsigned.dcm", "plain.dcm")
     assert (folder / "plain.dcm").read_bytes() == other
+
+
+@pytest.mark.parametrize("damage", ["altered", "second"])
+def test_a_damaged_copy_in_the_target(run, folder, damage):
+    """Its signature is the one that would be made; what it is over is not there any more."""
+    run(*SIGN, "--target", "signed")
+    copy = folder / "signed" / "unsigned.dcm"
+    data = copy.read_bytes()
+    assert data.count(b"Doe^John") == 1
+    name = encode([(0x00100010, "PN", b"Doe^Jane")])
+    place = data.index(name[:6])
+    altered = data.replace(b"Doe^John", b"Doe^Jane")
+    copy.write_bytes(altered if damage == "altered" else data[:place] + name + data[place:])
+    run(*SIGN, "--target", "signed")
+    row = found()["unsigned.dcm"]
+    assert (row.verdict, row.reason) == ("refused", "exists")
+    run(*SIGN, "--target", "signed", "--overwrite")
+    assert found()["unsigned.dcm"].verdict == "signed"
+    assert verify(copy, integrity_only=True).verdict == "passed"
 
 
 def test_a_target_of_several_roots(run, folder):

@@ -99,7 +99,7 @@ class PreparedSigner:
     def vouches(self, copy: Index, original: Index) -> bool:
         """Whether a signature by this key in a copy is the one that the original would get now.
 
-        The same elements are listed, and it verifies over what they are in the original.
+        The same elements are listed, and it verifies over what they are in both.
 
         Raises:
             SigningError: the original cannot be signed as asked.
@@ -112,15 +112,18 @@ class PreparedSigner:
         mac = mac_parameters.read(copy, macs[0])
         elements = items.Elements(original, 0)
         tags = select_tags(self._request, list(_offers(original, 0)), elements, main=True)
-        if len(macs) > 1 or mac.algorithm != self._request.algorithm:
+        if len(macs) > 1 or copy.ambiguities or mac.algorithm != self._request.algorithm:
             return False
         if list(mac.data_elements_signed) != tags:
             return False
-        hasher = new_hasher(mac.algorithm)
-        original.stream(hasher.update, 0, tags)
-        copy.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
-        return certificate.verify_mac(
-            self.certificate.public_key, hasher.digest(), mac.algorithm, stored.signature
+        digests = []
+        for index in (original, copy):  # who finds a damaged copy there wants it made anew
+            hasher = new_hasher(mac.algorithm)
+            index.stream(hasher.update, 0, tags)
+            copy.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
+            digests.append(hasher.digest())
+        return digests[0] == digests[1] and certificate.verify_mac(
+            self.certificate.public_key, digests[0], mac.algorithm, stored.signature
         )
 
     def sign(
