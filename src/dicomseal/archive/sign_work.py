@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from typing import Any, NamedTuple
 
@@ -174,7 +175,7 @@ class Worker:
         if broken:
             return _row(file, REFUSED, broken, index=index)
         target = self._target(file.path)
-        self._sweep(os.path.dirname(target))
+        self._sweep(os.path.dirname(os.path.realpath(target)))
         if target != file.path and os.path.lexists(target):
             there = self._copy(target, index)
             if there:
@@ -229,12 +230,12 @@ class Worker:
         if folder == self._folder:
             return
         self._folder = folder
-        begin = f"{atomic.PREFIX}{self._job.run}-"
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(begin)]
-        for name in names:
-            session, process = name.removeprefix(begin).split("-")[:2]
-            if session != self._job.session or not _lives(int(process)):
+        begin = re.compile(re.escape(f"{atomic.PREFIX}{self._job.run}-") + r"(\w+)-(\d{1,9})-")
+        names = []
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:  # may not be listed
+            names = [(entry.name, made) for entry in entries if (made := begin.match(entry.name))]
+        for name, made in names:
+            if made[1] != self._job.session or not _lives(int(made[2])):
                 with contextlib.suppress(OSError):  # a sibling was faster
                     os.unlink(os.path.join(folder, name))
 
