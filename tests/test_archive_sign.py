@@ -132,6 +132,20 @@ def test_a_damaged_copy_in_the_target(run, folder, damage):
     assert verify(copy, integrity_only=True).verdict == "passed"
 
 
+@pytest.mark.parametrize("name", ["expired", "future"])
+def test_a_certificate_that_is_not_valid_now(run, folder, name):
+    """An object that has a signature of this key gets no second one when there is a better one."""
+    before = contents(folder / "archive")
+    key, cert = pki.member(name).write(folder)
+    code, _, err = run("archive", "sign", "archive", "--ledger", "ledger.db", "--in-place",
+                       "--key", key, "--cert", cert)  # fmt: skip
+    assert code == 1
+    assert "is valid from " in err
+    assert err.endswith("what is signed now would not be trusted\n")
+    assert contents(folder / "archive") == before
+    assert not os.path.exists("ledger.db")
+
+
 def test_a_target_of_several_roots(run, folder):
     os.mkdir("one")
     os.rename("archive/a", "two")

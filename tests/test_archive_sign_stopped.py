@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pki
 import pytest
@@ -17,7 +19,7 @@ from _archive_sign import SIGN, VERDICTS, contents, found, own
 from cryptography.hazmat.primitives import serialization as form
 from tsa import Tsa, serving
 
-from dicomseal import sign_file
+from dicomseal import prepared_signer, sign_file
 from dicomseal.archive import locked, sign_work, signing
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Selection
@@ -75,6 +77,17 @@ def test_a_full_disk_stops_the_run(folder, monkeypatch):
         worker(folder).sign(Found(path))
     assert (folder / "archive" / "unsigned.dcm").read_bytes() == before
     assert not list(folder.rglob(".dicomseal-*"))
+
+
+def test_a_certificate_that_expires_meanwhile_stops_the_run(folder, monkeypatch):
+    path = folder / "archive" / "unsigned.dcm"
+    before = path.read_bytes()
+    made = worker(folder)
+    later = pki.NOW + timedelta(days=2)
+    monkeypatch.setattr(prepared_signer, "datetime", SimpleNamespace(now=lambda _: later))
+    with pytest.raises(StoppedError, match=r"is valid from .* would not be trusted"):
+        made.sign(Found(str(path)))
+    assert path.read_bytes() == before
 
 
 def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):

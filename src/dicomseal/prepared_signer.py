@@ -59,9 +59,24 @@ class PreparedSigner:
 
         Raises:
             KeyFileError: they do not.
+            CertificateError: the certificate is not valid now.
         """
+        self._check_dates(datetime.now(UTC))
         digest = new_hasher(self._request.algorithm).digest()
         self._request.key.sign(digest, self._request.algorithm)
+
+    def _check_dates(self, moment: datetime) -> None:
+        """Nobody would trust the signatures; and a new certificate of this key would not help.
+
+        What this key has signed is not signed by it again.
+        """
+        made = self.certificate
+        if not made.not_before <= moment <= made.not_after:
+            raise CertificateError(
+                f"the certificate of {made.signer.subject} is valid from "
+                f"{made.not_before.isoformat()} to {made.not_after.isoformat()}: what is signed "
+                "now would not be trusted"
+            )
 
     def index(self, part10: Part10) -> Index:
         """The index of an object that can be signed.
@@ -143,9 +158,11 @@ class PreparedSigner:
         Raises:
             SourceError: it cannot be written, what was read has changed, or the target is there
                 (code ``exists``).
+            CertificateError: the certificate is not valid now.
             KeyFileError, TimestampError, SigningError: as `signer.sign_file`.
         """
         request = self._request._replace(when=datetime.now(UTC).astimezone())
+        self._check_dates(request.when)
         splice = Splice(part10, index)
         uid = _sign_scope(part10, index, splice, 0, request)
 
