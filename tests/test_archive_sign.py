@@ -146,6 +146,15 @@ def test_a_certificate_that_is_not_valid_now(run, folder, name):
     assert not os.path.exists("ledger.db")
 
 
+@pytest.mark.parametrize("target", ["file", "file/below"])
+def test_a_target_that_is_no_folder(run, folder, target):
+    (folder / "file").touch()
+    code, _, err = run(*SIGN, "--target", target)
+    assert code == 2
+    assert "cannot be made: " in err
+    assert not os.path.exists("ledger.db")
+
+
 def test_a_target_of_several_roots(run, folder):
     os.mkdir("one")
     os.rename("archive/a", "two")
