@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import time
+import warnings
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ from ..errors import (
     CertificateError,
     DicomSealError,
     KeyFileError,
+    KeyFileWarning,
     MalformedError,
     SourceError,
     TimestampError,
@@ -89,6 +91,7 @@ def start(job: Job) -> None:
     global _job
     _job = job
     parallel.be_a_worker()
+    warnings.simplefilter("ignore", KeyFileWarning)  # said when the run began
     as_a_worker(job.workers_lock)
     atomic.mark(f"{job.run}-{job.session}-{os.getpid()}-")
 
