@@ -17,6 +17,7 @@ from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Selection
 from dicomseal.errors import KeyFileError, SigningError, UsageError
+from dicomseal.sequence_items import encode
 
 
 @pytest.fixture
@@ -110,6 +111,48 @@ def test_what_is_in_the_target(run, folder):
     assert [found()[name].verdict for name in stale] == ["signed"] * 3
     remove_file("signed/unsigned.dcm", "plain.dcm")
     assert (folder / "plain.dcm").read_bytes() == other
+
+
+@pytest.mark.parametrize("damage", ["altered", "second"])
+def test_a_damaged_copy_in_the_target(run, folder, damage):
+    """Its signature is the one that would be made; what it is over is not there any more."""
+    run(*SIGN, "--target", "signed")
+    copy = folder / "signed" / "unsigned.dcm"
+    data = copy.read_bytes()
+    assert data.count(b"Doe^John") == 1
+    name = encode([(0x00100010, "PN", b"Doe^Jane")])
+    place = data.index(name[:6])
+    altered = data.replace(b"Doe^John", b"Doe^Jane")
+    copy.write_bytes(altered if damage == "altered" else data[:place] + name + data[place:])
+    run(*SIGN, "--target", "signed")
+    row = found()["unsigned.dcm"]
+    assert (row.verdict, row.reason) == ("refused", "exists")
+    run(*SIGN, "--target", "signed", "--overwrite")
+    assert found()["unsigned.dcm"].verdict == "signed"
+    assert verify(copy, integrity_only=True).verdict == "passed"
+
+
+@pytest.mark.parametrize("name", ["expired", "future"])
+def test_a_certificate_that_is_not_valid_now(run, folder, name):
+    """An object that has a signature of this key gets no second one when there is a better one."""
+    before = contents(folder / "archive")
+    key, cert = pki.member(name).write(folder)
+    code, _, err = run("archive", "sign", "archive", "--ledger", "ledger.db", "--in-place",
+                       "--key", key, "--cert", cert)  # fmt: skip
+    assert code == 1
+    assert "is valid from " in err
+    assert err.endswith("what is signed now would not be trusted\n")
+    assert contents(folder / "archive") == before
+    assert not os.path.exists("ledger.db")
+
+
+@pytest.mark.parametrize("target", ["file", "file/below"])
+def test_a_target_that_is_no_folder(run, folder, target):
+    (folder / "file").touch()
+    code, _, err = run(*SIGN, "--target", target)
+    assert code == 2
+    assert "cannot be made: " in err
+    assert not os.path.exists("ledger.db")
 
 
 def test_a_target_of_several_roots(run, folder):
@@ -264,6 +307,13 @@ def test_a_key_on_a_token(folder, hsm):  # noqa: F811
     assert outcome.totals.verdicts["signed"] == 5
     assert asked == [os.getpid()]
     assert verify("archive/unsigned.dcm", integrity_only=True).verdict == "passed"
+
+
+def test_a_warning_of_the_key_is_told_once(run, folder, hsm):  # noqa: F811
+    key = f"pkcs11:token=archive;object=p256?pin-value={PIN}"
+    err = run("archive", "sign", "archive", "--ledger", "ledger.db", "--in-place", "--jobs", "2",
+              "--key", key, "--cert", hsm.file("p256"))[2]  # fmt: skip
+    assert err.count("the PIN stands in the URI") == 1
 
 
 # --- the ledger ----------------------------------------------------------------------------------

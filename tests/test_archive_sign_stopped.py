@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pki
 import pytest
 from _archive import appended, many
 from _archive_sign import SIGN, VERDICTS, contents, found, own
+from cryptography.hazmat.primitives import serialization as form
 from tsa import Tsa, serving
 
-from dicomseal import sign_file
+from dicomseal import prepared_signer, sign_file
 from dicomseal.archive import locked, sign_work, signing
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Selection
@@ -74,6 +77,17 @@ def test_a_full_disk_stops_the_run(folder, monkeypatch):
         worker(folder).sign(Found(path))
     assert (folder / "archive" / "unsigned.dcm").read_bytes() == before
     assert not list(folder.rglob(".dicomseal-*"))
+
+
+def test_a_certificate_that_expires_meanwhile_stops_the_run(folder, monkeypatch):
+    path = folder / "archive" / "unsigned.dcm"
+    before = path.read_bytes()
+    made = worker(folder)
+    later = pki.NOW + timedelta(days=2)
+    monkeypatch.setattr(prepared_signer, "datetime", SimpleNamespace(now=lambda _: later))
+    with pytest.raises(StoppedError, match=r"is valid from .* would not be trusted"):
+        made.sign(Found(str(path)))
+    assert path.read_bytes() == before
 
 
 def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
@@ -154,6 +168,63 @@ def test_interrupted(run, folder, times):
     assert len(found()) == 409
     assert all(len(own(path)) == 1 for path in (folder / "archive").glob("00*.dcm"))
     assert not list(folder.rglob(".dicomseal-*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal of its own")
+def test_interrupted_at_the_prompt(folder):
+    """One Ctrl-C ends it, and the terminal shows again what is typed."""
+    import pty
+    import termios
+
+    locked_key = pki.member("rsa").key.private_bytes(
+        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.BestAvailableEncryption(b"open")
+    )
+    pki.secret("locked.pem", locked_key)
+    ours, its = pty.openpty()
+
+    def terminal():
+        os.setsid()
+        os.close(os.open(os.ttyname(its), os.O_RDWR))  # the first one that is opened is its own
+
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dicomseal", "archive", "sign", "archive", "--key", "locked.pem",
+         "--cert", "rsa.cert.pem", "--in-place", "--ledger", "ledger.db"],
+        stdin=its, stdout=its, stderr=its, preexec_fn=terminal,
+    )  # fmt: skip
+    try:
+        said = b""
+        while b"password of locked.pem" not in said:
+            said += os.read(ours, 4096)
+        while termios.tcgetattr(its)[3] & termios.ECHO:
+            time.sleep(0.02)
+        os.write(ours, b"\3")
+        assert child.wait(20) == 130
+        assert termios.tcgetattr(its)[3] & termios.ECHO
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)
+        os.close(its)
+    assert not os.path.exists("ledger.db")
+
+
+def test_what_was_begun_elsewhere_is_removed(run, folder):
+    """An object that a link leads to is written beside where it is."""
+    os.mkdir("elsewhere")
+    os.rename("archive/unsigned.dcm", "elsewhere/unsigned.dcm")
+    os.symlink("../elsewhere/unsigned.dcm", "archive/unsigned.dcm")
+    selection = Selection(roots=(str(folder / "archive"),))
+    arguments = ("ledger.db", selection, "rsa.key.pem", "rsa.cert.pem")
+    assert not signing.sign(*arguments, watch=lambda _, stop: stop()).complete
+    with Ledger("ledger.db") as ledger:
+        head = ledger.find().head.hex()[:16]
+    left = [f".dicomseal-{head}-00112233-77-0123456789abcdef.tmp", f".dicomseal-{head}-odd.tmp"]
+    for name in left:
+        (folder / "elsewhere" / name).write_bytes(b"half")
+    assert signing.sign(*arguments, resume=True).complete
+    assert own("archive/unsigned.dcm")
+    assert os.path.islink("archive/unsigned.dcm")
+    assert sorted(os.listdir("elsewhere")) == [left[1], "unsigned.dcm"]
 
 
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")

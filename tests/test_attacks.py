@@ -262,9 +262,11 @@ def test_two_transfer_syntaxes_of_which_one_is_empty(ct, empty_first, backend):
     assert "two transfer syntaxes" in made.error.message
 
 
-@pytest.mark.parametrize("piece", [None, 10, 11])
-def test_elements_swallowed_by_the_last_fragment(test_files, tmp_path, backend, monkeypatch, piece):
-    """The stream is the same; that they are listed, and where they are, gives it away."""
+@pytest.mark.parametrize(("piece", "list_too"), [(None, False), (None, True), (4, True), (5, True)])
+def test_elements_swallowed_by_the_last_fragment(
+    test_files, tmp_path, backend, monkeypatch, piece, list_too
+):
+    """The stream is the same, and no MAC protects the list: what stands there gives it away."""
     if piece:
         monkeypatch.setattr(fragments, "_PIECE", piece)
     source = Path(test_files, "MR_small_RLE.dcm").read_bytes()
@@ -290,6 +292,7 @@ def test_elements_swallowed_by_the_last_fragment(test_files, tmp_path, backend, 
         + struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value + end_of_sequence + bytes(4),
         t7fe10010=b"",
         t7fe11001=b"",
+        **({"t4ffe0001": listed_less(signed, 2)} if list_too else {}),
     )  # fmt: skip
     after = verify(forged, integrity_only=True, require_all_signed=True)
     assert (before.verdict, after.verdict) == ("passed", "failed")
@@ -297,8 +300,17 @@ def test_elements_swallowed_by_the_last_fragment(test_files, tmp_path, backend, 
     assert only(after).integrity_reason.code == "FORMAT_FAILURE"
     assert only(after).integrity_reason.message == (
         "(7FE1,0010) was signed as an element, and is now hidden in a fragment of the encapsulated "
-        "Pixel Data"
+        "(7FE0,0010)"
     )
+
+
+def listed_less(signed, count):
+    """The MAC Parameters without the last tags in their list."""
+    mac = signed.content(MACS)
+    listed = index_of(mac, terms.DATA_ELEMENTS_SIGNED)
+    length = struct.pack("<H", listed.end - listed.value - 4 * count)
+    less = mac[: listed.value - 2] + length + mac[listed.value : listed.end - 4 * count]
+    return sequence(MACS, less + mac[listed.end :])
 
 
 def test_what_a_fragment_holds_is_no_reason_where_nothing_is_missing(test_files, tmp_path, backend):

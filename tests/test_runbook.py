@@ -95,6 +95,20 @@ def test_cron(place):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script")
+@pytest.mark.parametrize(("first", "again", "printed"), [
+    (130, 0, ""), (4, 1, "first\nagain\n"), (4, 2, "first\n"), (1, 0, "first\n"), (0, 0, ""),
+])  # fmt: skip
+def test_cron_resumes_what_was_stopped(place, first, again, printed):
+    """What is printed is what somebody should read, of the run that went on, too."""
+    tool = place / "bin" / "dicomseal"
+    tool.write_text(
+        "#!/bin/sh\n[ $2 = verify ] || exit 0\n"
+        f'case "$*" in *--resume) echo again; exit {again};; *) echo first; exit {first};; esac\n'
+    )
+    assert script(SCRIPTS[0], place).stdout == printed
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script")
 def test_slurm(place, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setenv("SLURM_NTASKS", "1")

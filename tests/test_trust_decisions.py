@@ -12,6 +12,7 @@ from test_trust import BOUNDS, store
 
 from dicomseal import TrustStore
 from dicomseal.policy import DEFAULT, STRICT
+from dicomseal.revocation import REVOKED, UNKNOWN, Finding
 
 
 @pytest.fixture
@@ -142,6 +143,27 @@ def test_a_decision_without_the_network_holds_for_ever():
     made.judge(pki.cert("leaf"))
     ((window,),) = made._decisions.values()
     assert window.expires == math.inf
+
+
+def test_what_could_not_be_fetched_on_one_of_two_paths_is_asked_again():
+    """Neither path is good now; the one may be later, whatever became of the other."""
+    paths = []
+
+    class Stub:
+        def check(self, _cert, path, inquiry):
+            if path not in paths:
+                paths.append(path)
+            if path == paths[0]:
+                inquiry.trouble = ("the address does not answer",)
+                return Finding(status=UNKNOWN, message="not known")
+            return Finding(status=REVOKED, message="revoked")
+
+    made = store("root", "other root", between=("crossed", "crossed otherwise"))
+    made._revocations = Stub()
+    assert made.judge(pki.cert("below crossed")).reason.code.startswith("REVOKED")
+    assert len(paths) == 2
+    ((window,),) = made._decisions.values()
+    assert window.expires < math.inf
 
 
 # --- several paths, none of them good: which reason is told --------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import subprocess
 import sys
 import warnings
@@ -164,3 +165,14 @@ def test_in_python(locked, tmp_path):
         sign_file(tmp_path / "in.dcm", tmp_path / "out.dcm", *pair, tsa=chosen)
     with pytest.raises(TimestampError, match="401"):
         sign_file(tmp_path / "in.dcm", tmp_path / "none.dcm", *pair, tsa=locked)
+
+
+def test_a_proxy_is_told_nothing_in_the_clear(locked, monkeypatch):
+    """It is for this machine alone that http will do."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        made = TimestampAuthority(locked, credentials=("clinic", SECRET), timeout=5)
+        assert made.stamp(b"value")
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()

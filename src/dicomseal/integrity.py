@@ -18,7 +18,7 @@ from .canonical import Index, new_hasher
 from .dictionary import AMBIGUOUS
 from .digital_signature import DigitalSignature
 from .errors import CertificateError, UsageError
-from .fragments import hidden_tags
+from .fragments import Hidden, hidden
 from .mac_parameters import MacParameters
 from .part10 import Part10
 from .report import Reason
@@ -91,7 +91,7 @@ class Scope:
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage, MacParameters]] = {}
         self._listed: dict[int, Listed] = {}
         self._lists: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._hidden: frozenset[int] | None = None
+        self._hidden: tuple[Hidden, ...] | None = None
         self.macs: dict[int, int] = {}
         self.repeated: set[int] = set()
         for mac_id, item in mac_parameters.read_ids(index, scope):
@@ -153,10 +153,10 @@ class Scope:
                 size -= record.end - record.start
         return size
 
-    def hidden(self) -> frozenset[int]:
-        """See `hidden_tags`; looked for once."""
+    def hidden(self) -> tuple[Hidden, ...]:
+        """See `fragments.hidden`; looked for once."""
         if self._hidden is None:
-            self._hidden = hidden_tags(self.part10, self.index, self.scope, self.work)
+            self._hidden = hidden(self.part10, self.index, self.scope, self.work)
         return self._hidden
 
     def resolve(self, **choice: str) -> None:
@@ -225,8 +225,7 @@ class Check:
             signer.public_key, digest, mac.algorithm, self.stored.signature
         ) and not self._verifies_otherwise(mac, signer):
             self._explain(mac, signer)
-        if self.coverage.signed < len(mac.data_elements_signed):
-            self._check_fragments(mac)
+        self._check_fragments(mac)
 
     def _check_own_item(self) -> None:
         """The stream runs on from the data set into this item without a mark between them.
@@ -309,20 +308,16 @@ class Check:
         return self.certificate
 
     def _check_fragments(self, mac: MacParameters) -> None:
-        """Listed elements that are absent may stand in a fragment: the stream would be the same."""
-        scope = self.scope
-        hidden = scope.hidden()
-        if not hidden:
-            return
-        scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
-        moved = hidden.intersection(mac.data_elements_signed) - scope.elements.present()
-        if moved:
-            named = ", ".join(format_tag(tag) for tag in sorted(moved)[:5])
-            raise _altered(
-                "FORMAT_FAILURE",
-                f"{named} was signed as an element, and is now hidden in a fragment of the "
-                "encapsulated Pixel Data",
-            )
+        """Elements that were signed may stand in a fragment now: the stream would be the same."""
+        for found in self.scope.hidden():
+            self.scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
+            if found.within in mac.data_elements_signed:
+                what = f"{format_tag(found.tag)} was signed as an element, and is"
+                raise _altered(
+                    "FORMAT_FAILURE",
+                    f"{what if found.tag else 'items were signed as such, and are'} now hidden in "
+                    f"a fragment of the encapsulated {format_tag(found.within)}",
+                )
 
     def _mac(self, mac: MacParameters, legacy: bool = False) -> bytes:
         try:

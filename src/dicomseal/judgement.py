@@ -127,7 +127,7 @@ class Judge:
         certificates = list(path.iter_certs(include_root=False))
         for cert in certificates:
             finding = self.store.revocations.check(cert, path, inquiry)
-            self.trouble = bool(inquiry.trouble)
+            self.trouble = self.trouble or bool(inquiry.trouble)  # on another path, too
             if finding.status == REVOKED:
                 code = "REVOKED_NO_POE" if cert is certificates[-1] else "REVOKED_CA_NO_POE"
                 raise Unacceptable(code, finding.message, REVOKED)

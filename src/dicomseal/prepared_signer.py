@@ -59,9 +59,24 @@ class PreparedSigner:
 
         Raises:
             KeyFileError: they do not.
+            CertificateError: the certificate is not valid now.
         """
+        self._check_dates(datetime.now(UTC))
         digest = new_hasher(self._request.algorithm).digest()
         self._request.key.sign(digest, self._request.algorithm)
+
+    def _check_dates(self, moment: datetime) -> None:
+        """Nobody would trust the signatures; and a new certificate of this key would not help.
+
+        What this key has signed is not signed by it again.
+        """
+        made = self.certificate
+        if not made.not_before <= moment <= made.not_after:
+            raise CertificateError(
+                f"the certificate of {made.signer.subject} is valid from "
+                f"{made.not_before.isoformat()} to {made.not_after.isoformat()}: what is signed "
+                "now would not be trusted"
+            )
 
     def index(self, part10: Part10) -> Index:
         """The index of an object that can be signed.
@@ -99,7 +114,7 @@ class PreparedSigner:
     def vouches(self, copy: Index, original: Index) -> bool:
         """Whether a signature by this key in a copy is the one that the original would get now.
 
-        The same elements are listed, and it verifies over what they are in the original.
+        The same elements are listed, and it verifies over what they are in both.
 
         Raises:
             SigningError: the original cannot be signed as asked.
@@ -112,15 +127,18 @@ class PreparedSigner:
         mac = mac_parameters.read(copy, macs[0])
         elements = items.Elements(original, 0)
         tags = select_tags(self._request, list(_offers(original, 0)), elements, main=True)
-        if len(macs) > 1 or mac.algorithm != self._request.algorithm:
+        if len(macs) > 1 or copy.ambiguities or mac.algorithm != self._request.algorithm:
             return False
         if list(mac.data_elements_signed) != tags:
             return False
-        hasher = new_hasher(mac.algorithm)
-        original.stream(hasher.update, 0, tags)
-        copy.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
-        return certificate.verify_mac(
-            self.certificate.public_key, hasher.digest(), mac.algorithm, stored.signature
+        digests = []
+        for index in (original, copy):  # who finds a damaged copy there wants it made anew
+            hasher = new_hasher(mac.algorithm)
+            index.stream(hasher.update, 0, tags)
+            copy.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
+            digests.append(hasher.digest())
+        return digests[0] == digests[1] and certificate.verify_mac(
+            self.certificate.public_key, digests[0], mac.algorithm, stored.signature
         )
 
     def sign(
@@ -140,9 +158,11 @@ class PreparedSigner:
         Raises:
             SourceError: it cannot be written, what was read has changed, or the target is there
                 (code ``exists``).
+            CertificateError: the certificate is not valid now.
             KeyFileError, TimestampError, SigningError: as `signer.sign_file`.
         """
         request = self._request._replace(when=datetime.now(UTC).astimezone())
+        self._check_dates(request.when)
         splice = Splice(part10, index)
         uid = _sign_scope(part10, index, splice, 0, request)
 

@@ -271,13 +271,20 @@ class TimestampAuthority:
         except TimestampError as error:
             raise TimestampError(f"{self.url}: {error}", error.code) from None
 
+    def _opener(self) -> urllib.request.OpenerDirector:
+        handlers: list[Any] = [_NoRedirect]
+        if "Authorization" in self._headers and not self.url.startswith("https:"):
+            # for this machine alone: a proxy would be handed them in the clear
+            handlers.append(urllib.request.ProxyHandler({}))
+        return urllib.request.build_opener(*handlers)
+
     def _post(self, body: bytes) -> bytes:
         deadline = time.monotonic() + self.timeout
         request = urllib.request.Request(  # noqa: S310 - http and https only, see above
             self.url, body, self._headers
         )
         try:
-            with _opener().open(request, timeout=self.timeout) as answer:
+            with self._opener().open(request, timeout=self.timeout) as answer:
                 data = b""
                 while len(data) <= MOST_BYTES:
                     if time.monotonic() > deadline:  # a drop now and then is no answer
@@ -312,10 +319,6 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         return None
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(_NoRedirect)
 
 
 def _check_wishes(algorithm: str, policy: str | None) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
+import warnings
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +23,7 @@ from ..errors import (
     CertificateError,
     DicomSealError,
     KeyFileError,
+    KeyFileWarning,
     MalformedError,
     SourceError,
     TimestampError,
@@ -88,6 +91,7 @@ def start(job: Job) -> None:
     global _job
     _job = job
     parallel.be_a_worker()
+    warnings.simplefilter("ignore", KeyFileWarning)  # said when the run began
     as_a_worker(job.workers_lock)
     atomic.mark(f"{job.run}-{job.session}-{os.getpid()}-")
 
@@ -174,7 +178,7 @@ class Worker:
         if broken:
             return _row(file, REFUSED, broken, index=index)
         target = self._target(file.path)
-        self._sweep(os.path.dirname(target))
+        self._sweep(os.path.dirname(os.path.realpath(target)))
         if target != file.path and os.path.lexists(target):
             there = self._copy(target, index)
             if there:
@@ -229,12 +233,12 @@ class Worker:
         if folder == self._folder:
             return
         self._folder = folder
-        begin = f"{atomic.PREFIX}{self._job.run}-"
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(begin)]
-        for name in names:
-            session, process = name.removeprefix(begin).split("-")[:2]
-            if session != self._job.session or not _lives(int(process)):
+        begin = re.compile(re.escape(f"{atomic.PREFIX}{self._job.run}-") + r"(\w+)-(\d{1,9})-")
+        names = []
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:  # may not be listed
+            names = [(entry.name, made) for entry in entries if (made := begin.match(entry.name))]
+        for name, made in names:
+            if made[1] != self._job.session or not _lives(int(made[2])):
                 with contextlib.suppress(OSError):  # a sibling was faster
                     os.unlink(os.path.join(folder, name))
 

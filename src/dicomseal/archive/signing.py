@@ -183,3 +183,7 @@ def _check_target(selection: Selection, target: str | None) -> None:
         here = os.path.join(os.path.realpath(root), "")
         if there.startswith(here) or here.startswith(there):
             raise UsageError(f"{root} and the target {target} lie within each other")
+    try:
+        os.makedirs(target, exist_ok=True)  # rather than one error for each of very many objects
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be made: {error.strerror or error}") from None

@@ -152,12 +152,13 @@ class Watch:
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         self._asked += 1
+        if self._stop is None:  # nothing is under way; a prompt may wait, with the echo off
+            raise KeyboardInterrupt
         if self._asked > 1:
             os._exit(
                 EXIT_INTERRUPTED
             )  # what was appended is on disk; the workers end by themselves
-        if self._stop is not None:
-            self._stop()
+        self._stop()
         if sys.stderr.isatty():
             os.write(2, b"\nstopping after the batches under way; once more stops at once\n")
 

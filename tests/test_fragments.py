@@ -1,0 +1,91 @@
+"""What is inside an item can be put into a fragment; and what only looks so at first."""
+
+from __future__ import annotations
+
+import struct
+
+import pki
+import pytest
+from _apart import Signed, sequence
+
+from dicomseal import verify
+from dicomseal.sequence_items import encode
+
+FRAGMENT = b"\xfe\xff\x00\xe0"
+END = b"\xfe\xff\xdd\xe0"
+VENDOR = encode([(0x7FE10010, "LO", b"Vendor")])
+
+
+def pixels(*fragments):
+    values = b"".join(FRAGMENT + struct.pack("<L", len(one)) + one for one in (b"", *fragments))
+    return b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + values + END + bytes(4)
+
+
+IN_AN_ITEM = {  # the items of a sequence as they were, and as they can be written with one MAC
+    "elements": (
+        [pixels(b"\1\2") + VENDOR + sequence(0x7FE11001, VENDOR)],
+        [pixels(b"\1\2" + END + VENDOR + b"\xe1\x7f\1\x10SQ\0\0" + FRAGMENT + VENDOR)],
+        "(7FE1,0010)",
+    ),
+    "an item": (
+        [pixels(b"\1\2"), pixels(b"\3\4", b"\5\6")],
+        [pixels(b"\1\2" + END + FRAGMENT + b"\xe0\x7f\x10\x00OB\0\0" + FRAGMENT + FRAGMENT
+                + b"\3\4", b"\5\6")],
+        "(7FE0,0010)",
+    ),
+    "an empty item": (
+        [pixels(b"\xff\xd9"), b""],
+        [pixels(b"\xff\xd9" + END + FRAGMENT)],
+        None,  # behind it the sequence would have to end twice
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_AN_ITEM)
+def test_what_is_nested_is_swallowed_by_a_fragment(tmp_path, backend, case):
+    """No list names what is inside an item."""
+    before, after, tag = IN_AN_ITEM[case]
+    name = encode([(0x00080018, "UI", b"1.2.3.4\0")])
+    pictures = pki.part10(name + sequence(0x00880200, *before), pki.JPEG)
+    (tmp_path / "in.dcm").write_bytes(pictures)
+    signed = Signed(tmp_path, tmp_path / "in.dcm")
+    assert verify(signed.data, integrity_only=True).verdict == "passed"
+    forged = signed.rebuilt(t00880200=sequence(0x00880200, *after))
+    (made,) = verify(forged, integrity_only=True).signatures
+    assert made.integrity == "altered"
+    if tag:
+        assert made.integrity_reason.code == "FORMAT_FAILURE"
+        assert made.integrity_reason.message == (
+            f"{tag} was signed as an element, and is now hidden in a fragment of the encapsulated "
+            "(0088,0200)"
+        )
+    # they are no reason in what the signature does not cover
+    (tmp_path / "in.dcm").write_bytes(pki.part10(name + sequence(0x00880200, *after), pki.JPEG))
+    other = Signed(tmp_path, tmp_path / "in.dcm", tags=["SOPInstanceUID"])
+    assert verify(other.data, integrity_only=True).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"",
+        bytes(4),
+        VENDOR[:-2],
+        VENDOR + b"\0\0",
+        VENDOR + END,  # nothing is open there that could end
+        FRAGMENT + VENDOR,
+        encode([(0x00100010, "PN", b"Doe^John")]),  # would stand before the Pixel Data
+        encode([(0x7FE10010, "UN", b"Vendor")]),
+        VENDOR.replace(b"LO", b"XX"),
+        VENDOR + b"\xff\xd9",
+    ],
+    ids=repr,
+)
+def test_pixels_that_only_begin_so(tmp_path, backend, tail):
+    name = encode([(0x00080018, "UI", b"1.2.3.4\0")])
+    value = b"\1\2" + END + tail
+    (tmp_path / "in.dcm").write_bytes(
+        pki.part10(name + pixels(value + bytes(len(value) % 2)), pki.JPEG)
+    )
+    signed = Signed(tmp_path, tmp_path / "in.dcm")
+    assert verify(signed.data, integrity_only=True).verdict == "passed"
