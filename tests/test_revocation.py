@@ -21,7 +21,7 @@ from cryptography.x509 import (
 from cryptography.x509 import ReasonFlags as Why
 from trust_pki import Entry
 
-from dicomseal import TrustStore, revocation_sources
+from dicomseal import TrustStore, revocation, revocation_sources
 from dicomseal.policy import DEFAULT
 from dicomseal.trust import TIME_STAMPING
 
@@ -429,6 +429,22 @@ def test_the_short_form_is_no_way_around_the_signature():
     _, answer = judge(Case((FINE_ROOT, forged)))
     assert answer.reason.code == LATER
     assert "CRL signature could not be verified" in answer.reason.message
+
+
+@pytest.mark.parametrize("policy", [REQUIRE, DEFAULT])
+def test_signers_that_vouch_for_another_without_end(policy, monkeypatch):
+    """Behind the deepest that is asked about nothing is known, which is no good news."""
+    case = Case((FINE_ROOT,), (
+        pki.ocsp("leaf", responder="responder to check", included=("responder to check",)),
+        pki.ocsp("responder to check", responder="responder", included=("responder",)),
+    ), policy=policy)  # fmt: skip
+    assert judge(case)[1].trust == "trusted"
+    monkeypatch.setattr(revocation, "_DEEPEST", 0)
+    answer = judge(case)[1]
+    assert answer.trust == ("untrusted" if policy is REQUIRE else "trusted")
+    if policy is REQUIRE:
+        assert answer.reason.code == LATER
+        assert "too many signers of revocation data vouch for another" in answer.reason.message
 
 
 def test_a_folder_full_of_other_authorities_crls():

@@ -282,10 +282,14 @@ class Revocations:
         """What speaks against whoever signed a source for the authority; mostly it did itself."""
         own = {cert.sha256 for cert in path.iter_certs(include_root=True)}
         for one in self._signers(source, context.certificate_registry):
-            if one.sha256 in own or one.sha256 in checking or len(checking) >= _DEEPEST:
+            if one.sha256 in own or one.sha256 in checking:
                 continue
             its_path = context.check_validation(one)
             if its_path is None or not its_path.pkix_len or one.ocsp_no_check_value is not None:
+                continue
+            if len(checking) >= _DEEPEST:
+                if inquiry.policy.revocation == REQUIRE:
+                    return "does not count: too many signers of revocation data vouch for another"
                 continue
             finding = self._check(one, its_path, inquiry, (*checking, one.sha256))
             if finding.status == REVOKED:
