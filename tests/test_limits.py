@@ -166,7 +166,7 @@ def seconds(data: bytes, verdict: str, **limits) -> float:
 
 def test_many_signatures_cost_so_many_times_one(ct):
     few, many = (seconds(signed_by_many(ct, n), "passed") for n in (500, 4000))
-    assert many < 8 * few * 2
+    assert many < 8 * few * 3
 
 
 def test_many_mac_parameters_cost_so_many_times_one(ct):
@@ -178,7 +178,7 @@ def test_many_mac_parameters_cost_so_many_times_one(ct):
         )
         for n in (2000, 16000)
     )
-    assert many < 8 * few * 2
+    assert many < 8 * few * 3
 
 
 def test_many_listed_tags_cost_so_many_times_one(test_files, tmp_path):
@@ -200,7 +200,7 @@ def test_many_listed_tags_cost_so_many_times_one(test_files, tmp_path):
         )
 
     few, many = (seconds(file(n, 1), "failed") for n in (20_000, 160_000))
-    assert many < 8 * few * 2
+    assert many < 8 * few * 3
     alone, shared = (seconds(file(160_000, n), "failed") for n in (1, 50))
     assert shared < 5 * alone
 
@@ -257,7 +257,10 @@ def test_removing_many_signatures_costs_so_many_times_one(ct, tmp_path):
     for count in (1000, 8000):
         path = tmp_path / f"{count}.dcm"
         path.write_bytes(signed_by_many(ct, count))
-        begin = time.process_time()
-        assert remove_file(path, tmp_path / "out.dcm").removed == count
-        taken.append(time.process_time() - begin)
-    assert taken[1] < 8 * taken[0] * 2.5
+        times = []
+        for _ in range(3):
+            begin = time.process_time()
+            assert remove_file(path, tmp_path / "out.dcm").removed == count
+            times.append(time.process_time() - begin)
+        taken.append(min(times))
+    assert taken[1] < 8 * taken[0] * 4  # quadratic would be 64
