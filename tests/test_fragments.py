@@ -8,7 +8,9 @@ import pki
 import pytest
 from _apart import Signed, sequence
 
-from dicomseal import verify
+from dicomseal import _record, fragments, terms, verify
+from dicomseal.errors import MalformedError
+from dicomseal.part10 import Part10
 from dicomseal.sequence_items import encode
 
 FRAGMENT = b"\xfe\xff\x00\xe0"
@@ -89,3 +91,47 @@ def test_pixels_that_only_begin_so(tmp_path, backend, tail):
     )
     signed = Signed(tmp_path, tmp_path / "in.dcm")
     assert verify(signed.data, integrity_only=True).verdict == "passed"
+
+
+MANY = 20_000
+CHAINS = {
+    "marks, nested": (True, END * MANY),
+    "elements, nested": (True, (END + encode([(0x7FE11002, "OB", END)])) * MANY),
+    "elements": (False, END + encode([(0x7FE11002, "OB", END)]) * MANY),
+    "sequences": (False, (END + b"\xe1\x7f\1\x10SQ\0\0") * MANY),
+}
+
+
+class Counted(_record.Work):
+    steps = 0
+
+    def read(self, length):
+        self.steps += length == fragments._WORK_OF_A_STEP
+        super().read(length)
+
+
+def searched(chain):
+    nested, content = CHAINS[chain]
+    value = pixels(content + b"junk")
+    part10 = Part10.from_data_set(
+        sequence(0x00880200, value) if nested else value, terms.EXPLICIT_VR_LITTLE_ENDIAN
+    )
+    work = Counted(part10.size, _record.Limits())
+    return fragments.hidden(part10, part10.index(), 0, work), work.steps
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_fragment_full_of_marks(chain):
+    """It is not gone through from every one of them."""
+    found, steps = searched(chain)
+    assert found == ()
+    assert steps < 3 * MANY
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_fragment_with_more_than_is_remembered(chain, monkeypatch):
+    monkeypatch.setattr(fragments, "_MOST_KEPT", 0)
+    monkeypatch.setattr(_record, "LEAST_WORK", 1 << 20)
+    monkeypatch.setattr(fragments, "_WORK_OF_A_STEP", 4096)
+    with pytest.raises(MalformedError, match="times over"):
+        searched(chain)

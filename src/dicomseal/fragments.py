@@ -30,6 +30,8 @@ _MARK_SIZE = 4
 # Nothing was put behind it: most last fragments need not be read a second time.
 _END_OF_IMAGE = (b"\xff\xd9", b"\xff\xd9\0")
 _LONGEST_HEADER = 16
+_WORK_OF_A_STEP = 256
+_MOST_KEPT = 100_000  # positions
 
 
 class Hidden(NamedTuple):
@@ -85,8 +87,9 @@ def _hidden_in(
     if not nested and _ends_as_an_image(part10, fragment):
         return None
     work.read(fragment.end - fragment.value)
+    failed: dict[int, int] = {}
     for mark in _marks(part10, fragment.value, fragment.end):
-        tag = _Tail(part10, mark, fragment.end, nested).first_tag()
+        tag = _Tail(part10, mark, fragment.end, nested).first_tag(failed, work)
         if tag is not None:
             return tag
     return None
@@ -130,12 +133,28 @@ class _Tail:
         self._nested = nested  # so a sequence, and an item of it, may end here too
         self._depth = 0
 
-    def first_tag(self) -> int | None:
-        """The tag of the first element in it (0: it has none); None if it is something else."""
+    def first_tag(self, failed: dict[int, int], work: _record.Work) -> int | None:
+        """The tag of the first element in it (0: it has none); None if it is something else.
+
+        Args:
+            failed: where earlier ones came by that were something else, and how deep. From there on
+                it goes the same way: to fail, it is enough to be no deeper. So a fragment full of
+                marks is not gone through once for each.
+            work: is charged with every step.
+        """
         first = None
+        passed = []
         while self._position < self._end:
-            tag = self._step()
+            depth = 0 if self._nested else self._depth  # where it is nested, no depth is too low
+            if depth <= failed.get(self._position, depth - 1):
+                tag = None
+            else:
+                passed.append((self._position, depth))
+                work.read(_WORK_OF_A_STEP)
+                tag = self._step()
             if tag is None:
+                if len(failed) < _MOST_KEPT:
+                    failed.update(passed)
                 return None
             if not first:
                 first = tag
