@@ -173,6 +173,15 @@ def test_time(server, leaf, answer):
     assert "not complete after 0.5 seconds" in said.reason.message or "timed" in said.reason.message
 
 
+def test_time_that_the_download_notices_first(server, leaf, monkeypatch):
+    """Both sides look at the clock; whoever is first says the same."""
+    server.answers["/ca.crl"] = slow_body
+    fetcher = Fetcher(timeout=0.5)
+    monkeypatch.setattr(fetcher, "_get", fetcher._download)
+    said = store(fetcher).judge(pki.cert(leaf()))
+    assert "/ca.crl: not complete after 0.5 seconds" in said.reason.message
+
+
 def test_size(server, leaf):
     server.answers["/ca.crl"] = pki.crl("ca")
     size = len(server.answers["/ca.crl"])

@@ -139,7 +139,7 @@ class Fetcher:
         try:
             answer = answers.get(timeout=self.timeout)
         except queue.Empty:
-            raise TimeoutError(f"not complete after {self.timeout:g} seconds") from None
+            raise self._late() from None
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -157,8 +157,11 @@ class Fetcher:
                 if len(data) > largest:
                     raise ValueError(f"larger than {largest} bytes")
                 if time.monotonic() > end:
-                    raise TimeoutError  # nobody waits any more
+                    raise self._late()  # who waited has mostly gone, but not always
         return bytes(data)
+
+    def _late(self) -> TimeoutError:
+        return TimeoutError(f"not complete after {self.timeout:g} seconds")
 
     def _look_up(self, name: str, is_ocsp: bool) -> bytes | None:
         data = self._kept.get(name)
