@@ -205,6 +205,8 @@ cdef class Index(_Walk):
         cdef uint32_t stop = self._at(scope).next
         cdef uint32_t number
         cdef list found = []
+        if not self._fragmented:
+            return found  # as in most objects; all records need not be gone through to know
         for number in range(scope + 1, stop):
             if self._recs[number].bits & KIND == FRAGMENT:
                 found.append(number)

@@ -16,6 +16,7 @@ cdef class _Records(_Bytes):
     cdef uint32_t _odd_tag[MAX_AMBIGUITIES]
     cdef uint8_t _odd_kind[MAX_AMBIGUITIES]
     cdef uint32_t _odd_count
+    cdef bint _fragmented  # whether there is a fragment anywhere
     cdef Trouble _trouble
     cdef bint _implicit, _swapped
 

@@ -125,6 +125,7 @@ cdef class _Walk(_Implicit):
         if self._add(start, end, <uint32_t> top.last, 0,
                      FRAGMENT | (REWRITE if length & 1 else 0), holder) == NULL:
             return 1
+        self._fragmented = True
         position[0] = end
         return 0
 
