@@ -410,6 +410,9 @@ def test_facts_of_a_signature():
         def has(self, tag):
             return False
 
+        def holds(self, tags):
+            return not tags
+
         def text(self, tag):
             return ""
 

@@ -153,6 +153,11 @@ cdef class Index(_Walk):
         return self._trailing
 
     @property
+    def fragmented(self):
+        """Whether there is a fragment anywhere."""
+        return self._fragmented
+
+    @property
     def unknown(self):
         """Whether the root is a sequence that holds an element of unknown VR."""
         return self._recs[0].bits & UNKNOWN_VR != 0
@@ -212,14 +217,25 @@ cdef class Index(_Walk):
                 found.append(number)
         return found
 
-    def find(self, uint32_t scope, uint32_t tag):
-        """The first element with this tag directly inside a scope, or -1."""
+    cdef int64_t _find(self, uint32_t scope, uint32_t tag) except -2:
         cdef uint32_t stop = self._at(scope).next
         cdef uint32_t number = scope + 1
         with nogil:
             while number < stop and self._recs[number].tag != tag:
                 number = self._recs[number].next
         return number if number < stop else -1
+
+    def find(self, uint32_t scope, uint32_t tag):
+        """The first element with this tag directly inside a scope, or -1."""
+        return self._find(scope, tag)
+
+    def holds(self, uint32_t scope, tags):
+        """Whether all these tags are directly inside a scope."""
+        cdef uint32_t tag
+        for tag in tags:
+            if self._find(scope, tag) < 0:
+                return False
+        return True
 
     def value(self, uint32_t number):
         """The value of an element or fragment as it is stored, a copy."""
@@ -260,19 +276,12 @@ cdef class Index(_Walk):
             raise _record.too_long(rec.tag, rec.start, length, limit)
         return self.value(number)
 
-    def tags(self, uint32_t number):
-        """The value of an AT element as tags; empty if its VR is another."""
-        cdef bytes value
-        cdef const uint8_t* p
-        cdef Py_ssize_t i
-        if self._at(number).vr != VR_AT:
-            return ()
-        value = self._bounded(number, 16 * self._most_bytes)
-        p = value
-        return tuple([
-            load16(p + 4 * i, self._swapped) << 16 | load16(p + 4 * i + 2, self._swapped)
-            for i in range(len(value) // 4)
-        ])
+    def listed(self, uint32_t scope, uint32_t tag):
+        """The value of the first AT element with this tag; empty if its VR is another, or none."""
+        cdef int64_t number = self._find(scope, tag)
+        if number < 0 or self._recs[number].vr != VR_AT:
+            return b""
+        return self._bounded(number, 16 * self._most_bytes)
 
     # --- the canonical stream ---------------------------------------------------------------------
 

@@ -128,6 +128,16 @@ cdef inline uint64_t content(Rec* rec) noexcept nogil:
     return rec.start + (12 if rec.bits & LONG_HEADER else 8)
 
 
+def tags_of(bytes value, bint big_endian):
+    """The value of an AT element as tags; what is left over at its end is none."""
+    cdef const uint8_t* p = value
+    cdef Py_ssize_t i
+    return tuple([
+        load16(p + 4 * i, big_endian) << 16 | load16(p + 4 * i + 2, big_endian)
+        for i in range(len(value) // 4)
+    ])
+
+
 cdef int _ascending(const void* a, const void* b) noexcept nogil:
     cdef uint32_t x = (<const uint32_t*> a)[0]
     cdef uint32_t y = (<const uint32_t*> b)[0]

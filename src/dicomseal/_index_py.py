@@ -36,6 +36,13 @@ def first_repeated(tags: Sequence[int]) -> int | None:
     return None
 
 
+def tags_of(value: bytes, big_endian: bool) -> tuple[int, ...]:
+    """The value of an AT element as tags; what is left over at its end is none."""
+    value = value[: len(value) - len(value) % 4]
+    order = ">" if big_endian else "<"
+    return tuple(g << 16 | e for g, e in struct.iter_unpack(order + "HH", value))
+
+
 class Node:
     """A record under construction; `Index.record` shows it as a `Record`."""
 
@@ -337,6 +344,11 @@ class Index:
         """The tags of the elements directly inside a scope."""
         return {self._nodes[child].tag for child in self.children(scope)}
 
+    @property
+    def fragmented(self) -> bool:
+        """Whether there is a fragment anywhere."""
+        return any(node.kind == r.FRAGMENT for node in self._nodes)
+
     def fragments(self, scope: int) -> list[int]:
         """The numbers of all fragments inside a scope, nested ones too."""
         inside = range(scope + 1, self._nodes[scope].next)
@@ -345,6 +357,10 @@ class Index:
     def find(self, scope: int, tag: int) -> int:
         """The first element with this tag directly inside a scope, or -1."""
         return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)
+
+    def holds(self, scope: int, tags: Collection[int]) -> bool:
+        """Whether all these tags are directly inside a scope."""
+        return self.present(scope).issuperset(tags)
 
     def value(self, number: int) -> bytes:
         """The value of an element or fragment as it is stored, a copy."""
@@ -370,14 +386,12 @@ class Index:
             raise r.too_long(node.tag, node.start, node.end - node.value, limit)
         return self.value(number)
 
-    def tags(self, number: int) -> tuple[int, ...]:
-        """The value of an AT element as tags; empty if its VR is another."""
-        if self._nodes[number].vr != "AT":
-            return ()
-        value = self._bounded(number, 16 * self._limits.value)
-        value = value[: len(value) - len(value) % 4]
-        order = ">" if self.big_endian else "<"
-        return tuple(g << 16 | e for g, e in struct.iter_unpack(order + "HH", value))
+    def listed(self, scope: int, tag: int) -> bytes:
+        """The value of the first AT element with this tag; empty if its VR is another, or none."""
+        number = self.find(scope, tag)
+        if number < 0 or self._nodes[number].vr != "AT":
+            return b""
+        return self._bounded(number, 16 * self._limits.value)
 
     def resolve(self, **choice: str) -> None:
         """Set the VRs that implicit VR leaves open: by the rules, or as ``ox="OB"`` says."""

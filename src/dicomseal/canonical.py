@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ._encoder_py import Encoder
-    from ._index_py import Index, first_repeated, first_unsignable
+    from ._index_py import Index, first_repeated, first_unsignable, tags_of
 
 __all__ = [
     "BACKEND",
@@ -37,6 +37,7 @@ __all__ = [
     "first_repeated",
     "first_unsignable",
     "new_hasher",
+    "tags_of",
     "update",
 ]
 
@@ -66,10 +67,10 @@ if not TYPE_CHECKING:
     if BACKEND == "cython":
         from . import _file_c as quick_file  # noqa: F401
         from ._encoder_c import Encoder
-        from ._index_c import Index, first_repeated, first_unsignable
+        from ._index_c import Index, first_repeated, first_unsignable, tags_of
     else:
         from ._encoder_py import Encoder
-        from ._index_py import Index, first_repeated, first_unsignable
+        from ._index_py import Index, first_repeated, first_unsignable, tags_of
 
 
 class Hasher(Protocol):

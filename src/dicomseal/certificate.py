@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -204,23 +205,33 @@ def verify_mac(key: Any, digest: bytes, algorithm: str, signature: bytes) -> boo
         algorithm: the defined term of its MAC Algorithm.
         signature: the Signature value, padded or not.
     """
-    signature = unpadded_signature(key, signature)
+    return verifier(key, algorithm)(digest, signature)
+
+
+def verifier(key: Any, algorithm: str) -> Callable[[bytes, bytes], bool]:
+    """`verify_mac` for many MACs, as a function of the MAC and the Signature value."""
     kind = kind_of(key)
-    try:
-        if kind == "RSA":
-            prehashed = _PREHASHED.get(algorithm)
-            if prehashed is None:
-                # documented for verify too, though the annotation leaves it out
-                key.verify(signature, DIGEST_INFO[algorithm] + digest, _PKCS1, _NO_DIGEST_INFO)
-            else:
-                key.verify(signature, digest, _PKCS1, prehashed)
-        elif kind == "ECDSA":
-            key.verify(signature, digest, ec.ECDSA(_PREHASHED_FOR_DSA[algorithm]))
-        else:
-            key.verify(signature, digest, _PREHASHED_FOR_DSA[algorithm])
-    except InvalidSignature:
-        return False
-    return True
+    before = b""
+    how: tuple[Any, ...] = (_PREHASHED_FOR_DSA[algorithm],)
+    if kind == "RSA":
+        how = (_PKCS1, _PREHASHED.get(algorithm, _NO_DIGEST_INFO))
+        if algorithm not in _PREHASHED:
+            before = DIGEST_INFO[algorithm]
+    elif kind == "ECDSA":
+        how = (ec.ECDSA(how[0]),)
+    may_be_padded = kind != "RSA" or (key.key_size + 7) // 8 % 2 == 1
+    verify = key.verify
+
+    def verifies(digest: bytes, signature: bytes) -> bool:
+        if may_be_padded:
+            signature = unpadded_signature(key, signature)
+        try:
+            verify(signature, before + digest, *how)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verifies
 
 
 def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:

@@ -8,7 +8,8 @@ from . import _record, digital_signature, mac_parameters, report, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher
 from .errors import SigningError
-from .integrity import Broken, Check, Scope
+from .integrity import Check, Scope
+from .means import Broken
 from .part10 import Part10
 from .reencode import KEEP, Loss, reencode
 

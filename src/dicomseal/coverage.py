@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import mac_parameters, report, terms
+from .canonical import tags_of
 from .errors import UsageError
 from .report import Reason, SignatureReport
 from .tags import describe, format_tag, is_signable_tag, parse_tags
@@ -91,8 +92,8 @@ def _listed(index: Index, mac_ids: set[int | None]) -> set[int]:
     found: set[int] = set()
     for mac_id, item in mac_parameters.read_ids(index, 0) if mac_ids else ():
         if mac_id in mac_ids:
-            number = index.find(item, terms.DATA_ELEMENTS_SIGNED)
-            found.update(index.tags(number) if number >= 0 else ())
+            listed = index.listed(item, terms.DATA_ELEMENTS_SIGNED)
+            found.update(tags_of(listed, index.big_endian))
     return found
 
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-import msgspec
-
-from . import _record, certificate, mac_parameters, report, terms
+from . import _record, mac_parameters, means, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher
+from .certificate import Certificate, signed_digest
 from .dictionary import AMBIGUOUS
 from .digital_signature import DigitalSignature
-from .errors import CertificateError, UsageError
+from .errors import UsageError
 from .fragments import Hidden, hidden
 from .mac_parameters import MacParameters
+from .means import Broken, Means, altered, unverifiable
 from .part10 import Part10
-from .report import Reason
 from .tags import format_location, format_tag
 
 # what goes up with the product of two counts is counted as so many bytes read (see `Work`)
@@ -29,43 +28,6 @@ _WORK_OF_A_STEP = 1024  # of a location
 _WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
 _WORK_OF_A_GUESS = 64  # of an index whose open VRs are set
 _MOST_KEPT = 8  # of what the signatures of a scope share
-
-
-class Broken(Exception):  # noqa: N818
-    """Carries the outcome out of the steps of an integrity check; never leaves the package."""
-
-    def __init__(self, integrity: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.integrity = integrity
-        self.reason = Reason(code, message)
-
-
-def _altered(code: str, message: str) -> Broken:
-    return Broken(report.ALTERED, code, message)
-
-
-def _unverifiable(code: str, message: str) -> Broken:
-    return Broken(report.UNVERIFIABLE, code, message)
-
-
-class Listed(NamedTuple):
-    """A MAC Parameters item, and what is wrong with its list.
-
-    Attributes:
-        mac: what it says.
-        unsignable: a tag in it that can never be signed, or None.
-        repeated: a tag that it names twice, or None.
-    """
-
-    mac: MacParameters
-    unsignable: int | None
-    repeated: int | None
-
-    @classmethod
-    def read(cls, index: Index, item: int) -> Listed:
-        """What an item says."""
-        mac = mac_parameters.read(index, item)
-        return cls(mac, mac.unsignable(), mac.repeated())
 
 
 class Scope:
@@ -88,9 +50,8 @@ class Scope:
         self.history = items.is_history(steps)
         self.several = False
         self.elements = items.Elements(index, scope)
-        self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage, MacParameters]] = {}
-        self._listed: dict[int, Listed] = {}
-        self._lists: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
+        self._means: dict[Any, Means] = {}
         self._hidden: tuple[Hidden, ...] | None = None
         self.macs: dict[int, int] = {}
         self.repeated: set[int] = set()
@@ -98,38 +59,37 @@ class Scope:
             if mac_id is not None and self.macs.setdefault(mac_id, item) != item:
                 self.repeated.add(mac_id)
 
-    def listed(self, item: int) -> Listed:
-        """A MAC Parameters item, read once for the signatures that share it.
-
-        Equal lists become the same tuple, so that later ones need not be compared tag by tag.
-        """
-        if not self.several:
-            return Listed.read(self.index, item)
-        found = self._listed.get(item)
+    def means(self, stored: DigitalSignature) -> Means:
+        """With what a signature is verified; looked up once for those that share it."""
+        item = None if stored.mac_id is None else self.macs.get(stored.mac_id)
+        key = item, stored.certificate_type, stored.certificate
+        found = self._means.get(key)
         if found is None:
-            found = Listed.read(self.index, item)
-            tags = found.mac.data_elements_signed
-            self.work.read(4 * len(tags))
-            same = self._lists.get(tags)
-            if same is None:
-                _keep(self._lists, tags, tags)
-            else:
-                mac = msgspec.structs.replace(found.mac, data_elements_signed=same)
-                found = found._replace(mac=mac)
-            _keep(self._listed, item, found)
+            raw = None if item is None else mac_parameters.raw(self.index, item)
+            found = means.of(raw, self.index.big_endian, *key[1:])
+            if self.several:
+                self.work.read(_WORK_OF_A_TAG * (len(found.listed) // 4))
+                _keep(self._means, key, found)
         return found
 
-    def hashed(self, mac: MacParameters, legacy: bool) -> tuple[hashlib._Hash, _record.Coverage]:
+    def hashed(
+        self, mac: MacParameters, listed: bytes, legacy: bool
+    ) -> tuple[hashlib._Hash, _record.Coverage]:
         """A hasher that has taken in the elements a signature lists, and which those were.
 
         Of several signatures over the same elements only the first costs a pass over them.
+
+        Args:
+            mac: its MAC Parameters.
+            listed: Data Elements Signed in them, as stored.
+            legacy: see `Index.stream`.
         """
         if not self.several:
             return self._hash(mac, legacy)
-        key = (mac.algorithm, id(mac.data_elements_signed), legacy)
+        key = mac.algorithm, listed, legacy
         if key not in self._hashed:
-            _keep(self._hashed, key, (*self._hash(mac, legacy), mac))  # the last keeps the id alive
-        hasher, coverage, _ = self._hashed[key]
+            _keep(self._hashed, key, self._hash(mac, legacy))
+        hasher, coverage = self._hashed[key]
         return hasher.copy(), coverage
 
     def _hash(self, mac: MacParameters, legacy: bool) -> tuple[hashlib._Hash, _record.Coverage]:
@@ -188,44 +148,21 @@ class Check:
         self.accept_legacy = accept_legacy
         self._digests = digests
         self.content = self.computed = b""
-        self.mac: MacParameters | None = None
-        self.certificate: certificate.Certificate | None = None
+        self.means = scope.means(stored)
+        self.mac, self.certificate = self.means.mac, self.means.certificate
         self.coverage = _record.Coverage(0, 0, ())
-        self.messages: list[str] = []
-        self._trouble = ""  # not the exception: its traceback would hold this object in a cycle
-        if stored.certificate:
-            try:
-                self.certificate = certificate.parse(stored.certificate)
-                self.messages += self.certificate.notes
-            except CertificateError as error:
-                self._trouble = str(error)
-        number = scope.macs.get(stored.mac_id) if stored.mac_id is not None else None
-        if number is not None:
-            self._listed = scope.listed(number)
-            self.mac = self._listed.mac
-
-    def weak(self) -> tuple[str, ...]:
-        """What in this signature is no longer strong."""
-        found = []
-        if self.mac and self.mac.algorithm in terms.WEAK_MAC_ALGORITHMS:
-            found.append(f"MAC {self.mac.algorithm}")
-        if self.certificate and self.certificate.weak:
-            found.append(self.certificate.weak)
-        return tuple(found)
+        self.messages: list[str] = [*self.means.notes]
 
     def run(self) -> None:
         """Return if the signature is intact, raise `Broken` with the reason if it is not."""
         self._check_own_item()
-        mac = self._usable_mac_parameters()
-        signer = self._usable_certificate()
+        mac, signer = self._usable()
         if not self.stored.signature.strip(b"\0"):
-            raise _altered("FORMAT_FAILURE", "the Signature (0400,0120) is absent or empty")
-        digest = self._mac(mac)
-        if not certificate.verify_mac(
-            signer.public_key, digest, mac.algorithm, self.stored.signature
-        ) and not self._verifies_otherwise(mac, signer):
+            raise altered("FORMAT_FAILURE", "the Signature (0400,0120) is absent or empty")
+        if not self._matches(mac) and not self._verifies_otherwise(mac):
             self._explain(mac, signer)
-        self._check_fragments(mac)
+        if self.scope.index.fragmented:
+            self._check_fragments(mac)
 
     def _check_own_item(self) -> None:
         """The stream runs on from the data set into this item without a mark between them.
@@ -239,117 +176,77 @@ class Check:
         for number in index.children(self.item):
             tag = index.record(number).tag
             if tag < terms.MAC_ID_NUMBER and tag != terms.MAC_ID_NUMBER & 0xFFFF0000:
-                raise _altered(
+                raise altered(
                     "FORMAT_FAILURE",
                     f"{format_tag(tag)} stands in the signature's own item, where it has no place",
                 )
 
-    def _usable_mac_parameters(self) -> MacParameters:
-        mac, stored = self.mac, self.stored
-        if stored.mac_id is None:
-            raise _altered("FORMAT_FAILURE", "the signature has no MAC ID Number (0400,0005)")
-        if mac is None:
-            raise _altered(
+    def _usable(self) -> tuple[MacParameters, Certificate]:
+        """What the signature is verified with, if it can be."""
+        mac_id = self.stored.mac_id
+        if mac_id is None:
+            raise altered("FORMAT_FAILURE", "the signature has no MAC ID Number (0400,0005)")
+        if self.mac is None:
+            raise altered(
                 "FORMAT_FAILURE",
-                f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {stored.mac_id}",
+                f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {mac_id}",
             )
-        if stored.mac_id in self.scope.repeated:
-            raise _altered(
+        if mac_id in self.scope.repeated:
+            raise altered(
                 "FORMAT_FAILURE",
-                f"several MAC Parameters items (4FFE,0001) have the MAC ID {stored.mac_id}: two "
+                f"several MAC Parameters items (4FFE,0001) have the MAC ID {mac_id}: two "
                 "readers may take two of them",
             )
-        if not mac.algorithm or not mac.transfer_syntax:
-            missing = "MAC Algorithm (0400,0015)"
-            if mac.algorithm:
-                missing = "MAC Calculation Transfer Syntax UID (0400,0010)"
-            raise _altered("FORMAT_FAILURE", f"its MAC Parameters have no {missing}")
-        if not mac.data_elements_signed:
-            raise _altered("FORMAT_FAILURE", "Data Elements Signed (0400,0020) lists nothing")
-        _, unsignable, repeated = self._listed
-        if repeated is not None:
-            self.messages.append(
-                f"Data Elements Signed lists {format_tag(repeated)} twice; it is hashed once"
-            )
-        if unsignable is not None:
-            raise _altered(
-                "FORMAT_FAILURE",
-                f"Data Elements Signed lists {format_tag(unsignable)}, which can never be signed",
-            )
-        if mac.transfer_syntax in terms.NEVER_FOR_MAC:
-            raise _altered(
-                "FORMAT_FAILURE",
-                f"its MAC Calculation Transfer Syntax {mac.transfer_syntax} is not explicit VR "
-                "little endian",
-            )
-        if mac.algorithm not in terms.MAC_ALGORITHMS:
-            raise _unverifiable(
-                "CRYPTO_CONSTRAINTS_FAILURE", f"the MAC Algorithm {mac.algorithm!r} is not known"
-            )
-        return mac
-
-    def _usable_certificate(self) -> certificate.Certificate:
-        kind = self.stored.certificate_type
-        if not self.stored.certificate:
-            raise _altered(
-                "NO_SIGNING_CERTIFICATE_FOUND", "Certificate of Signer (0400,0115) is absent"
-            )
-        if kind != terms.CERTIFICATE_TYPE_X509:
-            raise _unverifiable(
-                "NO_SIGNING_CERTIFICATE_FOUND", f"the Certificate Type {kind!r} is not known"
-            )
-        if self.certificate is None:
-            raise _unverifiable("NO_SIGNING_CERTIFICATE_FOUND", self._trouble)
-        if not certificate.is_supported(self.certificate.public_key):
-            raise _unverifiable(
-                "CRYPTO_CONSTRAINTS_FAILURE",
-                f"a key of the kind {self.certificate.signer.key} is not known to sign DICOM",
-            )
-        return self.certificate
+        self.messages += self.means.messages
+        trouble = self.means.trouble
+        if trouble is not None or self.certificate is None:
+            raise Broken(*(trouble or ()))
+        return self.mac, self.certificate
 
     def _check_fragments(self, mac: MacParameters) -> None:
         """Elements that were signed may stand in a fragment now: the stream would be the same."""
+        listed = mac.data_elements_signed
         for found in self.scope.hidden():
-            self.scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
-            if found.within in mac.data_elements_signed:
+            self.scope.work.read(_WORK_OF_A_TAG * len(listed))
+            if found.within in listed:
                 what = f"{format_tag(found.tag)} was signed as an element, and is"
-                raise _altered(
+                raise altered(
                     "FORMAT_FAILURE",
                     f"{what if found.tag else 'items were signed as such, and are'} now hidden in "
                     f"a fragment of the encapsulated {format_tag(found.within)}",
                 )
 
-    def _mac(self, mac: MacParameters, legacy: bool = False) -> bytes:
+    def _mac(self, mac: MacParameters, legacy: bool) -> bytes:
         try:
-            hasher, self.coverage = self.scope.hashed(mac, legacy)
+            hasher, self.coverage = self.scope.hashed(mac, self.means.listed, legacy)
         except UsageError as error:
-            raise _unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
+            raise unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
         if self.coverage.unknown:
             listed = ", ".join(format_tag(tag) for tag in self.coverage.unknown[:5])
-            raise _unverifiable(
+            raise unverifiable(
                 "SIGNED_DATA_NOT_FOUND",
                 f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt",
             )
         if not self.coverage.signed:
-            raise _altered("FORMAT_FAILURE", "none of the elements it lists as signed is there")
+            raise altered("FORMAT_FAILURE", "none of the elements it lists as signed is there")
         if self._digests:
             self.content = hasher.copy().digest()
         own = self.scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
         if own.unsigned:
-            raise _altered(
+            raise altered(
                 "FORMAT_FAILURE",
                 "the signature's own item holds an element with the VR UN, which no MAC protects",
             )
         self.computed = hasher.digest()
         return self.computed
 
-    def _verifies_otherwise(self, mac: MacParameters, signer: certificate.Certificate) -> bool:
+    def _verifies_otherwise(self, mac: MacParameters) -> bool:
         """Other forms the signed stream may have had: VRs lost in implicit VR, old dcmsign."""
         index = self.scope.index
         kinds = sorted(index.guessed)
         for vrs in itertools.product(*(AMBIGUOUS[kind] for kind in kinds)) if kinds else ():
             self.scope.resolve(**dict(zip(kinds, vrs, strict=True)))
-            if self._matches(mac, signer):
+            if self._matches(mac):
                 self.scope.resolve()
                 self.messages.append(
                     f"implicit VR left {', '.join(vrs)} open: signed with these VRs"
@@ -359,10 +256,10 @@ class Check:
             self.scope.resolve()
         if not terms.is_encapsulated(self.scope.part10.transfer_syntax):
             return False
-        if self._matches(mac, signer, legacy=True):
+        if self._matches(mac, legacy=True):
             said = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
             if not self.accept_legacy:
-                raise _altered(
+                raise altered(
                     "FORMAT_FAILURE",
                     f"{said}; that form is not the standard's and is accepted only when asked for",
                 )
@@ -370,26 +267,22 @@ class Check:
             return True
         return False
 
-    def _matches(
-        self, mac: MacParameters, signer: certificate.Certificate, legacy: bool = False
-    ) -> bool:
+    def _matches(self, mac: MacParameters, legacy: bool = False) -> bool:
         digest = self._mac(mac, legacy)
-        return certificate.verify_mac(
-            signer.public_key, digest, mac.algorithm, self.stored.signature
-        )
+        return self.means.verifies(digest, self.stored.signature)
 
-    def _explain(self, mac: MacParameters, signer: certificate.Certificate) -> NoReturn:
+    def _explain(self, mac: MacParameters, signer: Certificate) -> NoReturn:
         self.scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
         here, there = self.scope.part10.transfer_syntax, mac.transfer_syntax
         one, other = terms.is_encapsulated(here), terms.is_encapsulated(there)
         if (one or other) and (one != other or here != there) and self._covers_pixel_data(mac):
-            raise _unverifiable(
+            raise unverifiable(
                 "SIGNED_DATA_NOT_FOUND",
                 f"the Pixel Data were signed in transfer syntax {there} and are now in {here}: "
                 "to tell, they would have to be decoded",
             )
         if other is None:
-            raise _unverifiable(
+            raise unverifiable(
                 "SIGNED_DATA_NOT_FOUND", f"the MAC Calculation Transfer Syntax {there} is not known"
             )
         if self.scope.part10.implicit and any(t >> 16 & 1 for t in mac.data_elements_signed):
@@ -397,12 +290,12 @@ class Check:
                 "in implicit VR, private elements took their VRs from the dictionary: if they were "
                 "signed with others, they only look altered"
             )
-        signed = certificate.signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
+        signed = signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
         if signed is not None:
-            raise _altered(
+            raise altered(
                 "HASH_FAILURE", "what was signed is not what is here: the content was changed"
             )
-        raise _altered(
+        raise altered(
             "SIG_CRYPTO_FAILURE",
             "the Signature (0400,0120) was not made by this certificate's key over this content",
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from . import sequence_items as items
 from . import terms
-from .canonical import first_repeated, first_unsignable
+from .canonical import first_repeated, first_unsignable, tags_of
 from .errors import SigningError
 
 if TYPE_CHECKING:
@@ -71,16 +71,31 @@ _FIELDS = (
 )
 
 
-def read(index: Index, item: int) -> MacParameters:
-    """The MAC Parameters in an item; what is missing is empty."""
+Raw: TypeAlias = "tuple[bytes | None, bytes | None, bytes | None, bytes]"
+"""The values of an item as stored: MAC ID Number, MAC Calculation Transfer Syntax UID, MAC
+Algorithm and Data Elements Signed."""
+
+
+def raw(index: Index, item: int) -> Raw:
+    """What an item holds; equal values say the same in objects of the same byte order."""
     mac_id, transfer_syntax, algorithm = index.values(item, _FIELDS)
-    listed = index.find(item, terms.DATA_ELEMENTS_SIGNED)
+    return mac_id, transfer_syntax, algorithm, index.listed(item, terms.DATA_ELEMENTS_SIGNED)
+
+
+def decode(values: Raw, big_endian: bool) -> MacParameters:
+    """What that says; what is missing is empty."""
+    mac_id, transfer_syntax, algorithm, listed = values
     return MacParameters(
-        items.as_number(mac_id, index.big_endian),
+        items.as_number(mac_id, big_endian),
         items.as_text(transfer_syntax),
         items.as_text(algorithm),
-        index.tags(listed) if listed >= 0 else (),
+        tags_of(listed, big_endian),
     )
+
+
+def read(index: Index, item: int) -> MacParameters:
+    """The MAC Parameters in an item; what is missing is empty."""
+    return decode(raw(index, item), index.big_endian)
 
 
 def from_dataset(item: Dataset) -> MacParameters:

@@ -43,6 +43,9 @@ class Elements(Protocol):
     def has(self, tag: int) -> bool:
         """Whether there is such an element; quicker than `present`."""
 
+    def holds(self, tags: Collection[int]) -> bool:
+        """Whether there are all of these."""
+
     def text(self, tag: int) -> str:
         """The value of a text element; empty if it is absent."""
 
@@ -123,14 +126,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     def unmet(self, facts: Facts) -> Iterator[str]:
         """What a signature does not do that the profile demands: sentences, none if it is met."""
-        if facts.key not in self.keys:
-            yield f"the key is {facts.key or 'of an unknown kind'}, not {_either(self.keys)}"
-        if facts.mac not in self.macs:
-            yield f"the MAC Algorithm is {facts.mac or 'absent'}, not {_either(self.macs)}"
-        if facts.certificate_type != terms.CERTIFICATE_TYPE_X509:
-            yield f"the Certificate Type is not {terms.CERTIFICATE_TYPE_X509}"
-        if facts.timestamp_type not in ("", terms.CMS_TSP):
-            yield f"the Certified Timestamp Type is not {terms.CMS_TSP}"
+        yield from self.excluded(facts)
         if self.main and not facts.main:
             yield "it is a profile for the main data set, not for an item"
         if self.purpose == "*" and facts.purpose is None:
@@ -147,6 +143,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         if not facts.complete and (self.required or self.attributes or self.modules):
             for tag in sorted(self.demanded(facts.scope.present()).difference(facts.signed)):
                 yield f"{describe(tag)} is there and not signed"
+
+    def excluded(self, facts: Facts) -> Iterator[str]:
+        """Of `unmet` what does not depend on the elements that are signed."""
+        if facts.key not in self.keys:
+            yield f"the key is {facts.key or 'of an unknown kind'}, not {_either(self.keys)}"
+        if facts.mac not in self.macs:
+            yield f"the MAC Algorithm is {facts.mac or 'absent'}, not {_either(self.macs)}"
+        if facts.certificate_type != terms.CERTIFICATE_TYPE_X509:
+            yield f"the Certificate Type is not {terms.CERTIFICATE_TYPE_X509}"
+        if facts.timestamp_type not in ("", terms.CMS_TSP):
+            yield f"the Certified Timestamp Type is not {terms.CMS_TSP}"
 
     def demanded(self, present: Collection[int]) -> set[int]:
         """Of the tags that are present those which must be signed."""
@@ -399,16 +406,12 @@ def find(profile: str | Profile | None) -> Profile | None:
 
 def satisfied(facts: Facts) -> tuple[str, ...]:
     """The names of the profiles of Annex C that a signature satisfies."""
-    if any(BASE.unmet(facts)):
+    if any(BASE.excluded(facts)):  # what the others include; it asks for nothing else
         return ()
     if not facts.main:
         return (BASE.name,)
     if facts.purpose is None and facts.complete:  # as most are: only the UIDs are left to ask for
-        has = facts.scope.has
-        for tag in _UIDS:
-            if not has(tag):
-                return (BASE.name,)
-        return _MOST
+        return _MOST if facts.scope.holds(_UIDS) else (BASE.name,)
     return tuple(name for name, profile in PROFILES.items() if not any(profile.unmet(facts)))
 
 

@@ -7,7 +7,7 @@ even length, or for SQ a list of items, each a list of elements.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -96,6 +96,12 @@ class Elements:
             return tag in self._present
         return self._index.find(self._scope, tag) >= 0
 
+    def holds(self, tags: Collection[int]) -> bool:
+        """Whether there are all of these."""
+        if self._present is not None:
+            return self._present.issuperset(tags)
+        return self._index.holds(self._scope, tags)
+
     def text(self, tag: int) -> str:
         """The value of a text element; empty if it is absent."""
         return text_of(self._index, self._scope, tag)
@@ -127,6 +133,10 @@ class DatasetElements:
     def has(self, tag: int) -> bool:
         """Whether there is such an element."""
         return tag in self._dataset
+
+    def holds(self, tags: Collection[int]) -> bool:
+        """Whether there are all of these."""
+        return all(tag in self._dataset for tag in tags)
 
     def text(self, tag: int) -> str:
         """The value of a text element; empty if it is absent."""
@@ -222,6 +232,8 @@ def without_padding(data: bytes) -> bytes:
 
     A NUL behind an even number of bytes made nothing even, so it stays, and the value is wrong.
     """
+    if not data or data[-1] or len(data) % 2:
+        return data
     length = der_length(data)
     padded = length % 2 == 1 and length == len(data) - 1 and data[-1] == 0
     return data[:length] if padded else data

@@ -53,7 +53,7 @@ def judge(
         proven: the time of a valid certified timestamp, aware; None if there is none.
         digests: by which earlier ledgers know the signature, if it is intact.
     """
-    weak = check.weak()
+    weak = check.means.weak
     if integrity is None:
         return Judged(weak=weak)
     validation = options.at or datetime.now(UTC)

@@ -9,8 +9,9 @@ from . import certificate, digital_signature, identity, profiles, purposes, repo
 from . import sequence_items as items
 from .certificate import kind_of
 from .digital_signature import DigitalSignature
-from .integrity import Broken, Check, Scope
+from .integrity import Check, Scope
 from .mac_parameters import MacParameters
+from .means import Broken
 from .report import Digests, SignatureReport
 from .signature_timestamp import examine
 from .signature_trust import judge
@@ -117,7 +118,7 @@ def _digests(check: Check) -> Digests | None:
     return Digests(
         identity.signature_digest(mac.algorithm, check.computed, signer.der, value).hex(),
         check.content[: identity.CONTENT_BYTES].hex(),
-        identity.elements_digest(mac.data_elements_signed).hex(),
+        check.means.elements.hex(),
     )
 
 

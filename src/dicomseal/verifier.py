@@ -188,10 +188,11 @@ def _open(source: Any, path: str, options: Options) -> Part10:
 
 def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     index = part10.index()
+    scopes = index.scopes
     work = _record.Work(part10.size, options.limits)
     signatures = [
         made
-        for scope in index.scopes
+        for scope in scopes
         for made in signature_verifier.signatures(part10, index, scope, work, options)
     ]
     signatures = of_the_whole(index, signatures)
@@ -207,7 +208,7 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         messages = ("only items are signed: no signature protects the main data set",)
     if index.trailing:
         messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
-    if verdict in (report.UNSIGNED, report.PASSED) and _hidden(index):
+    if verdict in (report.UNSIGNED, report.PASSED) and 0 not in scopes and _hidden(index):
         verdict = report.INDETERMINATE
         messages += (
             "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",

@@ -1,0 +1,180 @@
+"""What a signature is verified with: its MAC Parameters and its certificate, looked at once.
+
+The objects of one device have both alike. Whatever follows from nothing else is found for the first
+of them and remembered for the others: `Means` of equal bytes are the same object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from . import certificate, identity, mac_parameters, report, terms
+from .errors import CertificateError
+from .mac_parameters import MacParameters
+from .report import Reason
+from .tags import format_tag
+
+_MOST_KEPT = 512
+# what is longer than usual is not kept: a hostile object would make us keep as much as it likes
+_LONGEST_LIST, _LONGEST_TERM, _LONGEST_CERTIFICATE = 4096, 64, 8192  # bytes
+
+
+class Broken(Exception):  # noqa: N818
+    """Carries the outcome out of the steps of an integrity check; never leaves the package."""
+
+    def __init__(self, integrity: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.integrity = integrity
+        self.reason = Reason(code, message)
+
+
+def altered(code: str, message: str) -> Broken:
+    """The signature is broken in itself, or the content is not what was signed."""
+    return Broken(report.ALTERED, code, message)
+
+
+def unverifiable(code: str, message: str) -> Broken:
+    """A reader who knows more could still decide."""
+    return Broken(report.UNVERIFIABLE, code, message)
+
+
+class Means:
+    """MAC Parameters and a Certificate of Signer.
+
+    Attributes:
+        mac: what the MAC Parameters say; None if the signature has none.
+        listed: Data Elements Signed (0400,0020) as stored.
+        certificate: the certificate; None if it is absent or cannot be parsed.
+        notes: what its parser complained about.
+        messages: what is odd about the MAC Parameters.
+        weak: what in both is no longer strong.
+        trouble: why nothing can be verified with them, as `Broken` takes it; or None.
+    """
+
+    __slots__ = (
+        "_elements", "_verify", "certificate", "listed", "mac", "messages", "notes", "trouble",
+        "weak",
+    )  # fmt: skip
+
+    def __init__(
+        self, raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes
+    ) -> None:
+        self.mac: MacParameters | None = None
+        self.listed = b""
+        self.certificate: certificate.Certificate | None = None
+        self.notes: tuple[str, ...] = ()
+        self.messages: tuple[str, ...] = ()
+        self.trouble: tuple[str, str, str] | None = None
+        self._elements = b""
+        if raw is not None:
+            self.mac = mac_parameters.decode(raw, big_endian)
+            self.listed = raw[3]
+        unparsable = ""
+        if der:
+            try:
+                self.certificate = certificate.parse(der)
+                self.notes = self.certificate.notes
+            except CertificateError as error:
+                unparsable = str(error)
+        try:
+            if self.mac is not None:
+                self._check_mac_parameters(self.mac)
+            self._check_certificate(kind, der, unparsable)
+        except Broken as broken:
+            self.trouble = broken.integrity, broken.reason.code, broken.reason.message
+        self.weak = self._weaknesses()
+        self._verify: Callable[[bytes, bytes], bool] = _never
+        if self.trouble is None and self.certificate and self.mac:
+            self._verify = certificate.verifier(self.certificate.public_key, self.mac.algorithm)
+
+    def _weaknesses(self) -> tuple[str, ...]:
+        found = []
+        if self.mac and self.mac.algorithm in terms.WEAK_MAC_ALGORITHMS:
+            found.append(f"MAC {self.mac.algorithm}")
+        if self.certificate and self.certificate.weak:
+            found.append(self.certificate.weak)
+        return tuple(found)
+
+    def _check_mac_parameters(self, mac: MacParameters) -> None:
+        if not mac.algorithm or not mac.transfer_syntax:
+            missing = "MAC Algorithm (0400,0015)"
+            if mac.algorithm:
+                missing = "MAC Calculation Transfer Syntax UID (0400,0010)"
+            raise altered("FORMAT_FAILURE", f"its MAC Parameters have no {missing}")
+        if not mac.data_elements_signed:
+            raise altered("FORMAT_FAILURE", "Data Elements Signed (0400,0020) lists nothing")
+        repeated = mac.repeated()
+        if repeated is not None:
+            self.messages = (
+                f"Data Elements Signed lists {format_tag(repeated)} twice; it is hashed once",
+            )
+        unsignable = mac.unsignable()
+        if unsignable is not None:
+            raise altered(
+                "FORMAT_FAILURE",
+                f"Data Elements Signed lists {format_tag(unsignable)}, which can never be signed",
+            )
+        if mac.transfer_syntax in terms.NEVER_FOR_MAC:
+            raise altered(
+                "FORMAT_FAILURE",
+                f"its MAC Calculation Transfer Syntax {mac.transfer_syntax} is not explicit VR "
+                "little endian",
+            )
+        if mac.algorithm not in terms.MAC_ALGORITHMS:
+            raise unverifiable(
+                "CRYPTO_CONSTRAINTS_FAILURE", f"the MAC Algorithm {mac.algorithm!r} is not known"
+            )
+
+    def _check_certificate(self, kind: str, der: bytes, unparsable: str) -> None:
+        if not der:
+            raise altered(
+                "NO_SIGNING_CERTIFICATE_FOUND", "Certificate of Signer (0400,0115) is absent"
+            )
+        if kind != terms.CERTIFICATE_TYPE_X509:
+            raise unverifiable(
+                "NO_SIGNING_CERTIFICATE_FOUND", f"the Certificate Type {kind!r} is not known"
+            )
+        if self.certificate is None:
+            raise unverifiable("NO_SIGNING_CERTIFICATE_FOUND", unparsable)
+        if not certificate.is_supported(self.certificate.public_key):
+            raise unverifiable(
+                "CRYPTO_CONSTRAINTS_FAILURE",
+                f"a key of the kind {self.certificate.signer.key} is not known to sign DICOM",
+            )
+
+    @property
+    def verifies(self) -> Callable[[bytes, bytes], bool]:
+        """What tells whether the key made a Signature value over a MAC, see `verifier`."""
+        return self._verify
+
+    @property
+    def elements(self) -> bytes:
+        """What tells Data Elements Signed from other lists, see `identity.elements_digest`."""
+        if not self._elements and self.mac is not None:
+            self._elements = identity.elements_digest(self.mac.data_elements_signed)
+        return self._elements
+
+
+def of(raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes) -> Means:
+    """The means of a signature.
+
+    Args:
+        raw: its MAC Parameters, as `mac_parameters.raw` gives them; None if it has none.
+        big_endian: whether the object is encoded so.
+        kind: Certificate Type (0400,0110).
+        der: Certificate of Signer (0400,0115), without padding.
+    """
+    usual = len(der) <= _LONGEST_CERTIFICATE and len(kind) <= _LONGEST_TERM
+    if usual and raw is not None:
+        _, syntax, algorithm, listed = raw
+        usual = len(listed) <= _LONGEST_LIST
+        usual = usual and len(syntax or b"") <= _LONGEST_TERM >= len(algorithm or b"")
+    return (_known if usual else Means)(raw, big_endian, kind, der)
+
+
+_known = lru_cache(maxsize=_MOST_KEPT)(Means)
+
+
+def _never(_digest: bytes, _signature: bytes) -> bool:
+    return False
