@@ -229,6 +229,15 @@ cdef class Index(_Walk):
         """The first element with this tag directly inside a scope, or -1."""
         return self._find(scope, tag)
 
+    def only_item(self, uint32_t scope, uint32_t tag):
+        """The item of the first sequence with this tag inside a scope, or -1: not exactly one."""
+        cdef int64_t number = self._find(scope, tag)
+        if number < 0 or self._recs[number].bits & KIND != SEQUENCE:
+            return -1
+        if number + 1 < self._recs[number].next == self._recs[number + 1].next:
+            return number + 1
+        return -1
+
     def holds(self, uint32_t scope, tags):
         """Whether all these tags are directly inside a scope."""
         cdef uint32_t tag

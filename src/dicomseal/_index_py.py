@@ -358,6 +358,14 @@ class Index:
         """The first element with this tag directly inside a scope, or -1."""
         return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)
 
+    def only_item(self, scope: int, tag: int) -> int:
+        """The item of the first sequence with this tag inside a scope, or -1: not exactly one."""
+        number = self.find(scope, tag)
+        if number < 0 or self._nodes[number].kind != r.SEQUENCE:
+            return -1
+        inside = list(self.children(number))
+        return inside[0] if len(inside) == 1 else -1
+
     def holds(self, scope: int, tags: Collection[int]) -> bool:
         """Whether all these tags are directly inside a scope."""
         return self.present(scope).issuperset(tags)

@@ -6,13 +6,15 @@ of them and remembered for the others: `Means` of equal bytes are the same objec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
+from typing import NamedTuple
 
-from . import certificate, identity, mac_parameters, report, terms
+from . import certificate, identity, mac_parameters, profiles, report, terms
+from ._record import Coverage
 from .errors import CertificateError
 from .mac_parameters import MacParameters
-from .report import Reason
+from .report import Digests, Reason
 from .tags import format_tag
 
 _MOST_KEPT = 512
@@ -39,6 +41,52 @@ def unverifiable(code: str, message: str) -> Broken:
     return Broken(report.UNVERIFIABLE, code, message)
 
 
+class Whole(NamedTuple):
+    """A signature without a purpose or a timestamp that covers all that can be signed.
+
+    Each element that it lists is there, then, and no other.
+
+    Attributes:
+        coverage: what the canonical stream says of it.
+        profiles: those it satisfies.
+        signer: what reports say of its certificate.
+    """
+
+    coverage: Coverage
+    profiles: tuple[str, ...]
+    signer: certificate.Signer
+
+    @classmethod
+    def of(cls, mac: MacParameters, signer: certificate.Certificate) -> Whole:
+        """It, for these MAC Parameters and this certificate."""
+        tags = frozenset(mac.data_elements_signed)
+        key = certificate.kind_of(signer.public_key)
+        facts = profiles.Facts(_Only(tags), True, tags, True, key, mac.algorithm)
+        return cls(Coverage(len(tags), 0, ()), profiles.satisfied(facts), signer.signer)
+
+
+class _Only:
+    """These elements and no others, as `profiles` looks at them; their values are not known."""
+
+    def __init__(self, tags: frozenset[int]) -> None:
+        self._tags = tags
+
+    def present(self) -> frozenset[int]:
+        return self._tags
+
+    def has(self, tag: int) -> bool:
+        return tag in self._tags
+
+    def holds(self, tags: Collection[int]) -> bool:
+        return self._tags.issuperset(tags)
+
+    def text(self, tag: int) -> str:
+        raise NotImplementedError
+
+    def texts(self, sequence: int, tag: int) -> Collection[str]:
+        raise NotImplementedError
+
+
 class Means:
     """MAC Parameters and a Certificate of Signer.
 
@@ -53,8 +101,8 @@ class Means:
     """
 
     __slots__ = (
-        "_elements", "_verify", "certificate", "listed", "mac", "messages", "notes", "trouble",
-        "weak",
+        "_elements", "_verify", "_whole", "certificate", "listed", "mac", "messages", "notes",
+        "trouble", "weak",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +114,8 @@ class Means:
         self.notes: tuple[str, ...] = ()
         self.messages: tuple[str, ...] = ()
         self.trouble: tuple[str, str, str] | None = None
-        self._elements = b""
+        self._elements = ""
+        self._whole: Whole | None = None
         if raw is not None:
             self.mac = mac_parameters.decode(raw, big_endian)
             self.listed = raw[3]
@@ -148,12 +197,34 @@ class Means:
         """What tells whether the key made a Signature value over a MAC, see `verifier`."""
         return self._verify
 
+    def digests(self, computed: bytes, content: bytes, signature: bytes) -> Digests | None:
+        """What tells an intact signature from others; None if there is nothing to tell.
+
+        Args:
+            computed: its MAC.
+            content: the digest of the elements it covers.
+            signature: its value, padded or not.
+        """
+        mac, signer = self.mac, self.certificate
+        if mac is None or signer is None:
+            return None
+        if not self._elements:
+            self._elements = identity.elements_digest(mac.data_elements_signed).hex()
+        value = certificate.unpadded_signature(signer.public_key, signature)
+        return Digests(
+            identity.signature_digest(mac.algorithm, computed, signer.der, value).hex(),
+            content[: identity.CONTENT_BYTES].hex(),
+            self._elements,
+        )
+
     @property
-    def elements(self) -> bytes:
-        """What tells Data Elements Signed from other lists, see `identity.elements_digest`."""
-        if not self._elements and self.mac is not None:
-            self._elements = identity.elements_digest(self.mac.data_elements_signed)
-        return self._elements
+    def whole(self) -> Whole | None:
+        """What the signatures are alike in that cover all there is; None if something is odd."""
+        if self._whole is None and not (self.trouble or self.notes or self.messages):
+            mac, signer = self.mac, self.certificate
+            if mac is not None and signer is not None:
+                self._whole = Whole.of(mac, signer)
+        return self._whole
 
 
 def of(raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes) -> Means:

@@ -18,7 +18,7 @@ from .report import Digests, ProofReport, Reason
 
 if TYPE_CHECKING:
     from .counted_time import Proof, Proofs
-    from .integrity import Check
+    from .means import Means
     from .verifier import Options
 
 
@@ -36,7 +36,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(
-    check: Check,
+    means: Means,
     integrity: str | None,
     claimed: datetime | None,
     options: Options,
@@ -46,20 +46,20 @@ def judge(
     """The second answer on a signature.
 
     Args:
-        check: its integrity check, done.
+        means: with what it is verified.
         integrity: the first answer; None for history, which is not judged.
         claimed: Digital Signature DateTime, or None.
         options: of the verification.
         proven: the time of a valid certified timestamp, aware; None if there is none.
         digests: by which earlier ledgers know the signature, if it is intact.
     """
-    weak = check.means.weak
+    weak = means.weak
     if integrity is None:
         return Judged(weak=weak)
     validation = options.at or datetime.now(UTC)
     messages: list[str] = []
-    if check.certificate is not None:
-        cert = check.certificate
+    cert = means.certificate
+    if cert is not None:
         messages += oddities(claimed, validation, cert.not_before, cert.not_after)
     if options.trust is None or options.integrity_only:
         reason = _too_weak(weak) if options.weak == REJECT else None
@@ -67,17 +67,17 @@ def judge(
     counted = time_that_counts(proven, validation, claimed, options.accept_claimed_time)
     messages += counted.messages
     at, by = _iso(counted.at), counted.by
-    if check.certificate is None:
+    if cert is None:
         reason = Reason("NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge")
         return Judged(
             trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
         )
-    made = options.trust.judge(check.certificate, counted.at)
+    made = options.trust.judge(cert, counted.at)
     if made.trust != report.TRUSTED and options.proofs is not None and digests is not None:
         proof = _ask(options.proofs, digests, messages)
         earlier = with_proof(counted, proof, validation)
         if earlier is not counted:
-            made = options.trust.judge(check.certificate, earlier.at)
+            made = options.trust.judge(cert, earlier.at)
             counted, at, by = earlier, earlier.at.isoformat(), earlier.by
     weak += made.weak
     trust, reason = made.trust, made.reason

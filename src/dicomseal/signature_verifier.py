@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from . import certificate, digital_signature, identity, profiles, purposes, report, terms
+from . import digital_signature, profiles, purposes, report, terms, usual
 from . import sequence_items as items
 from .certificate import kind_of
 from .digital_signature import DigitalSignature
 from .integrity import Check, Scope
 from .mac_parameters import MacParameters
 from .means import Broken
-from .report import Digests, SignatureReport
+from .report import SignatureReport
 from .signature_timestamp import examine
 from .signature_trust import judge
 
@@ -29,6 +29,11 @@ def signatures(
     part10: Part10, index: Index, number: int, work: Work, options: Options
 ) -> Iterator[SignatureReport]:
     """The reports on the signatures of a data set or item, in their order."""
+    if number == 0:
+        made = usual.signature(part10, index, work, options)
+        if made is not None:
+            yield made
+            return
     found = list(items.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
     if not found:
         return
@@ -60,8 +65,10 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         except Broken as broken:
             integrity, reason = broken.integrity, broken.reason
     stamp = examine(check, integrity, when, options)
-    digests = _digests(check) if integrity == report.INTACT and options.digests else None
-    judged = judge(check, integrity, when, options, stamp.proven, digests)
+    digests = None
+    if integrity == report.INTACT and options.digests:
+        digests = check.means.digests(check.computed, check.content, stored.signature)
+    judged = judge(check.means, integrity, when, options, stamp.proven, digests)
     if when is None:
         check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
     elif when.tzinfo is None:
@@ -106,19 +113,6 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         signed_elements=check.coverage.signed,
         unsigned_elements=check.coverage.unsigned,
         digests=digests,
-    )
-
-
-def _digests(check: Check) -> Digests | None:
-    """For comparing an intact signature with others."""
-    mac, signer = check.mac, check.certificate
-    if mac is None or signer is None:
-        return None
-    value = certificate.unpadded_signature(signer.public_key, check.stored.signature)
-    return Digests(
-        identity.signature_digest(mac.algorithm, check.computed, signer.der, value).hex(),
-        check.content[: identity.CONTENT_BYTES].hex(),
-        check.means.elements.hex(),
     )
 
 
