@@ -139,8 +139,11 @@ cdef class Encoder:
         return self.put(data + whole, length - whole)
 
     cdef int put_header(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil:
-        cdef uint8_t head[12]
+        cdef uint8_t* head
         cdef int size = 8
+        if self.used > BLOCK - 12:
+            self.make_room()
+        head = self.block + self.used
         write_tag_and_vr(head, tag, vr)
         if traits(vr) & VR_LONG:
             head[6] = head[7] = 0
@@ -158,7 +161,8 @@ cdef class Encoder:
                     f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has {length} bytes, too many for the VR "
                     f"{chr(vr & 0xFF)}{chr(vr >> 8)} in explicit VR"
                 )
-        return self.put(head, size)
+        self.used += size
+        return 0
 
     cdef int make_room(self) except -1 nogil:
         with gil:

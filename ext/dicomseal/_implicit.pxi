@@ -1,5 +1,37 @@
 # What implicit VR leaves to the dictionary; part of _index_c.pyx.
 
+# The VRs of the public tags as an open hash table: filled once, then only read, by any thread. Those
+# that may be OB or OW are not in it: not all of them are known, so Python is asked.
+cdef enum:
+    PUBLIC = 1 << 14  # some three times as many as there are
+
+cdef uint32_t _public_tag[PUBLIC]
+cdef uint16_t _public_vr[PUBLIC]
+cdef bint _public_is_filled = False
+
+
+cdef inline uint32_t _place(uint32_t tag) noexcept nogil:
+    return (tag * 2654435769U) >> 18
+
+
+cdef int _fill_public(dictionary) except -1:
+    global _public_is_filled
+    cdef uint32_t place, tag
+    cdef Py_ssize_t i
+    cdef const uint8_t[::1] vrs = dictionary.vrs
+    if len(dictionary.tags) > PUBLIC // 2:
+        raise MemoryError("more public tags than there is room for")
+    for i, tag in enumerate(dictionary.tags):
+        if vrs[2 * i] == 111:  # o, as in ox
+            continue
+        place = _place(tag)
+        while _public_vr[place]:
+            place = (place + 1) % PUBLIC
+        _public_tag[place] = tag
+        _public_vr[place] = <uint16_t> vrs[2 * i + 1] << 8 | vrs[2 * i]
+    _public_is_filled = True
+    return 0
+
 
 @cython.internal
 @cython.no_gc
@@ -7,40 +39,27 @@ cdef class _Implicit(_Records):
     """The VRs that the bytes do not state."""
 
     cdef object _dictionary
-    cdef const uint32_t* _tags
-    cdef const uint8_t* _vrs
-    cdef Py_ssize_t _tag_count
+    cdef bint _has_dictionary
     cdef list _guesses
     cdef dict _hints, _creators
 
     @cython.final
     cdef int _load_dictionary(self) except -1:
-        cdef const uint32_t[::1] tags
-        cdef const uint8_t[::1] vrs
         self._dictionary = _dictionary.dictionary()
+        self._has_dictionary = True
         self._hints = {}
         self._creators = {}
-        tags = self._dictionary.tags
-        vrs = self._dictionary.vrs
-        self._tag_count = tags.shape[0]
-        self._tags = &tags[0]
-        self._vrs = &vrs[0]
+        if not _public_is_filled:
+            _fill_public(self._dictionary)
         return 0
 
     @cython.final
-    cdef uint16_t _implicit_vr(self, uint32_t tag, uint32_t holder) except? 0 nogil:
-        cdef Py_ssize_t low = 0
-        cdef Py_ssize_t high = self._tag_count
-        cdef Py_ssize_t middle
-        while low < high:
-            middle = (low + high) // 2
-            if self._tags[middle] < tag:
-                low = middle + 1
-            else:
-                high = middle
-        if (low < self._tag_count and self._tags[low] == tag
-                and not self._vrs[2 * low] == 111):  # o, as in ox: not all of those are known
-            return <uint16_t> self._vrs[2 * low + 1] << 8 | self._vrs[2 * low]
+    cdef inline uint16_t _implicit_vr(self, uint32_t tag, uint32_t holder) except? 0 nogil:
+        cdef uint32_t place = _place(tag)
+        while _public_vr[place]:
+            if _public_tag[place] == tag:
+                return _public_vr[place]
+            place = (place + 1) % PUBLIC
         with gil:
             return self._ask_dictionary(tag, holder)
 

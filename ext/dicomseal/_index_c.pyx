@@ -31,6 +31,47 @@ include "_walk.pxi"
 include "_stride.pxi"
 
 
+@cython.final
+@cython.internal
+cdef class _Wanted:
+    """Tags to look for, ascending."""
+
+    cdef object source
+    cdef uint32_t* tags
+    cdef Py_ssize_t count
+
+    def __cinit__(self, tags):
+        cdef bint ascending = True
+        self.source = tags
+        self.tags = <uint32_t*> malloc((len(tags) + 1) * sizeof(uint32_t))
+        if self.tags == NULL:
+            raise MemoryError
+        for tag in tags:
+            self.tags[self.count] = tag
+            if self.count and self.tags[self.count - 1] > self.tags[self.count]:
+                ascending = False
+            self.count += 1
+        if not ascending:
+            qsort(self.tags, self.count, sizeof(uint32_t), _ascending)
+
+    def __dealloc__(self):
+        free(self.tags)
+
+
+# the list that was looked for last: the objects of a device have the same
+cdef _Wanted _last = None
+
+
+cdef _Wanted _wanted(tags):
+    global _last
+    cdef _Wanted found = _last
+    if found is None or found.source is not tags:
+        found = _Wanted(tags)
+        if type(tags) is tuple and found.count <= MOST_REMEMBERED:
+            _last = found
+    return found
+
+
 # the memory of the index that went last, for the next one: fresh pages cost as much as the walk
 cdef Rec* _spare = NULL
 cdef uint32_t _spare_room = 0
@@ -297,33 +338,12 @@ cdef class Index(_Walk):
     def stream(self, update, uint32_t scope=0, tags=None, *, without=(), bint legacy=False):
         """Feed the canonical form of a scope's elements to a hasher (PS3.3 C.12.1.1.3.1.1)."""
         cdef _Stream out = _Stream(self, Encoder(update), legacy)
-        cdef uint32_t* wanted = NULL
-        cdef Py_ssize_t n = 0
-        cdef Py_ssize_t i
-        cdef bint ascending
+        cdef _Wanted wanted = None if tags is None else _wanted(tags)
         cdef uint32_t signed = 0
         cdef uint32_t unsigned = 0
         cdef list unknown = []
         self._at(scope)
-        if tags is not None:
-            n = len(tags)
-            wanted = <uint32_t*> malloc((n + 1) * sizeof(uint32_t))
-            if wanted == NULL:
-                raise MemoryError
-        try:
-            if wanted != NULL:
-                i = 0
-                ascending = True
-                for tag in tags:
-                    wanted[i] = tag
-                    if i and wanted[i - 1] > wanted[i]:
-                        ascending = False
-                    i += 1
-                if not ascending:
-                    qsort(wanted, n, sizeof(uint32_t), _ascending)
-            out.scope(scope, wanted, n, frozenset(without), &signed, &unsigned, unknown)
-        finally:
-            free(wanted)
+        out.scope(scope, wanted, frozenset(without), &signed, &unsigned, unknown)
         # what Coverage(...) does in the end, without the detour through Python code
         return tuple.__new__(Coverage, (signed, unsigned, tuple(unknown)))
 

@@ -20,6 +20,7 @@ cdef enum:
     ODD_ORDER = 1
     ODD_VR = 2
     MAX_AMBIGUITIES = 100
+    MOST_REMEMBERED = 4096  # tags of a list
     MOST_SPARE = 1 << 21  # records: 64 MiB, of which only what was written takes memory
     WINDOW = 65536
     SHORT_RUN = 64

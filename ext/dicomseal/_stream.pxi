@@ -72,13 +72,16 @@ cdef class _Stream:
             length -= piece
         return 0
 
-    cdef int scope(self, uint32_t scope, uint32_t* wanted, Py_ssize_t n, frozenset without,
+    cdef int scope(self, uint32_t scope, _Wanted tags, frozenset without,
                    uint32_t* signed, uint32_t* unsigned, list unknown) except -1:
+        cdef uint32_t* wanted = NULL if tags is None else tags.tags
+        cdef Py_ssize_t n = 0 if tags is None else tags.count
         cdef Rec* recs = self.index._recs
         cdef uint32_t stop = recs[scope].next
         cdef uint32_t number = scope + 1
         cdef uint32_t tag
-        cdef Py_ssize_t low, high, middle
+        cdef Py_ssize_t high, middle
+        cdef Py_ssize_t low = 0
         cdef bint some = len(without) > 0
         cdef bint listed = True
         if self.index._inside_unknown(scope):
@@ -93,15 +96,17 @@ cdef class _Stream:
                                 number = recs[number].next
                                 continue
                     if wanted != NULL:
-                        low = 0
-                        high = n
-                        while low < high:
-                            middle = (low + high) // 2
-                            if wanted[middle] < tag:
-                                low = middle + 1
-                            else:
-                                high = middle
+                        if not (low < n and wanted[low] == tag):  # else all up to here were there
+                            low = 0
+                            high = n
+                            while low < high:
+                                middle = (low + high) // 2
+                                if wanted[middle] < tag:
+                                    low = middle + 1
+                                else:
+                                    high = middle
                         listed = low < n and wanted[low] == tag
+                        low += listed
                     if listed and not recs[number].bits & UNKNOWN_VR:
                         signed[0] += 1
                         self.emit(number, recs[number].next)
@@ -182,7 +187,8 @@ cdef class _Stream:
                 start += piece
                 length -= piece
         else:
-            self.source(start, length)
+            self.run(start, start + length)
+            self.end()
         if (rec.end - content(rec)) & 1:
             self.encoder.put(b" " if known & VR_SPACE else b"\0", 1)
         return 0

@@ -209,7 +209,7 @@ cdef class _Walk(_Implicit):
                 return 1
             # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
             if vr == VR_UN and not implicit:
-                if self._tags == NULL:
+                if not self._has_dictionary:
                     with gil:
                         self._load_dictionary()
                 return self._enter(position, length, True, False)

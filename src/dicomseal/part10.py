@@ -154,10 +154,7 @@ class Part10:
 
     def doubts(self, index: canonical.Index) -> list[str]:
         """Why two readers may see two contents, so that no signature can vouch for one."""
-        ambiguities = index.ambiguities
-        if not ambiguities and not self.implicit:
-            return []
-        found = [ambiguity.sentence() for ambiguity in ambiguities[:_MOST_DOUBTS]]
+        found = [ambiguity.sentence() for ambiguity in index.ambiguities[:_MOST_DOUBTS]]
         contradiction = self._contradiction()
         return [*found, contradiction] if contradiction else found
 

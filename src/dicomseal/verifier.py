@@ -22,7 +22,7 @@ from .errors import DicomSealError, UsageError
 from .part10 import Part10
 from .policy import WEAK_CHOICES
 from .reader import Reader
-from .report import ErrorReport, ObjectReport, Reason
+from .report import ErrorReport, ObjectReport, Reason, SignatureReport
 from .tags import describe
 from .verdict import decide, of_the_whole
 from .window import Window
@@ -190,14 +190,14 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
     index = part10.index()
     scopes = index.scopes
     work = _record.Work(part10.size, options.limits)
-    signatures = [
-        made
-        for scope in scopes
-        for made in signature_verifier.signatures(part10, index, scope, work, options)
-    ]
+    signatures: list[SignatureReport] = []
+    for scope in scopes:
+        signatures += signature_verifier.signatures(part10, index, scope, work, options)
     signatures = of_the_whole(index, signatures)
     sop_class, sop_instance, modality = index.values(0, _NAMES)
-    reasons = [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
+    reasons = []
+    if part10.implicit or index.ambiguities:
+        reasons += [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
     passing = "" if options.integrity_only else report.TRUSTED
     covered = coverage.measure(index, signatures, passing, options.demands)
     reasons += covered.broken
@@ -228,7 +228,7 @@ def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
         content_digest=content,
         covered_elements=covered.covered,
         uncovered_elements=covered.uncovered,
-        uncovered=tuple(describe(tag) for tag in covered.tags),
+        uncovered=tuple([describe(tag) for tag in covered.tags]),
         signatures=tuple(signatures),
     )
 

@@ -96,7 +96,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 def path_of(path: str) -> str | bytes:
     """A path as rows have it: SQLite's text is UTF-8, file names need not be."""
     try:
-        path.encode()
+        if not path.isascii():
+            path.encode()
     except UnicodeEncodeError:
         return os.fsencode(path)
     return path
@@ -171,6 +172,8 @@ def _signature(made: SignatureReport) -> SignatureRow:
 
 def _text(text: str) -> str:
     """Text that SQLite takes and gives back as it was: objects and file names are strangers'."""
+    if text.isprintable():  # so there is nothing in it that needs another look
+        return text
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
