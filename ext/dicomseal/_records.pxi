@@ -129,6 +129,27 @@ cdef inline uint64_t content(Rec* rec) noexcept nogil:
     return rec.start + (12 if rec.bits & LONG_HEADER else 8)
 
 
+def as_text(value):
+    """A text value without its padding; empty if there is none."""
+    cdef bytes text
+    cdef const uint8_t* p
+    cdef Py_ssize_t end, i
+    if not value:
+        return ""
+    text = value
+    p = text
+    end = len(text)
+    while end and (p[end - 1] == 0x20 or p[end - 1] == 0):
+        end -= 1
+    for i in range(end):
+        if not 0x20 <= p[i] < 0x7F:
+            break
+    else:
+        if not end or (p[0] != 0x20):
+            return PyUnicode_DecodeASCII(<const char*> p, end, NULL)
+    return text.rstrip(b"\0 ").decode("ascii", "replace").strip()
+
+
 def tags_of(bytes value, bint big_endian):
     """The value of an AT element as tags; what is left over at its end is none."""
     cdef const uint8_t* p = value

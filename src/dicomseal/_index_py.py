@@ -36,6 +36,11 @@ def first_repeated(tags: Sequence[int]) -> int | None:
     return None
 
 
+def as_text(value: bytes | None) -> str:
+    """A text value without its padding; empty if there is none."""
+    return value.rstrip(b"\0 ").decode("ascii", "replace").strip() if value else ""
+
+
 def tags_of(value: bytes, big_endian: bool) -> tuple[int, ...]:
     """The value of an AT element as tags; what is left over at its end is none."""
     value = value[: len(value) - len(value) % 4]

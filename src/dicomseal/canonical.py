@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ._encoder_py import Encoder
-    from ._index_py import Index, first_repeated, first_unsignable, tags_of
+    from ._index_py import Index, as_text, first_repeated, first_unsignable, tags_of
 
 __all__ = [
     "BACKEND",
     "Encoder",
     "Hasher",
     "Index",
+    "as_text",
     "digest",
     "first_repeated",
     "first_unsignable",
@@ -67,10 +68,10 @@ if not TYPE_CHECKING:
     if BACKEND == "cython":
         from . import _file_c as quick_file  # noqa: F401
         from ._encoder_c import Encoder
-        from ._index_c import Index, first_repeated, first_unsignable, tags_of
+        from ._index_c import Index, as_text, first_repeated, first_unsignable, tags_of
     else:
         from ._encoder_py import Encoder
-        from ._index_py import Index, first_repeated, first_unsignable, tags_of
+        from ._index_py import Index, as_text, first_repeated, first_unsignable, tags_of
 
 
 class Hasher(Protocol):

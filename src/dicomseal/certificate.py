@@ -187,6 +187,11 @@ def is_supported(key: Any) -> bool:
     return bool(kind_of(key))
 
 
+def may_be_padded(key: Any) -> bool:
+    """Whether Signature values of a key can be of odd length, so that a NUL follows them."""
+    return kind_of(key) != "RSA" or (key.key_size + 7) // 8 % 2 == 1
+
+
 def unpadded_signature(key: Any, signature: bytes) -> bytes:
     """A Signature value without the NUL that made its length even."""
     if kind_of(key) == "RSA":
@@ -219,11 +224,11 @@ def verifier(key: Any, algorithm: str) -> Callable[[bytes, bytes], bool]:
             before = DIGEST_INFO[algorithm]
     elif kind == "ECDSA":
         how = (ec.ECDSA(how[0]),)
-    may_be_padded = kind != "RSA" or (key.key_size + 7) // 8 % 2 == 1
+    padded = may_be_padded(key)
     verify = key.verify
 
     def verifies(digest: bytes, signature: bytes) -> bool:
-        if may_be_padded:
+        if padded:
             signature = unpadded_signature(key, signature)
         try:
             verify(signature, before + digest, *how)

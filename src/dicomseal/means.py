@@ -6,16 +6,21 @@ of them and remembered for the others: `Means` of equal bytes are the same objec
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import certificate, identity, mac_parameters, profiles, report, terms
 from ._record import Coverage
-from .errors import CertificateError
+from .canonical import new_hasher
+from .errors import CertificateError, UsageError
 from .mac_parameters import MacParameters
 from .report import Digests, Reason
 from .tags import format_tag
+
+if TYPE_CHECKING:
+    import hashlib
 
 _MOST_KEPT = 512
 # what is longer than usual is not kept: a hostile object would make us keep as much as it likes
@@ -47,11 +52,13 @@ class Whole(NamedTuple):
     Each element that it lists is there, then, and no other.
 
     Attributes:
+        fresh: a hasher of its MAC Algorithm that has taken in nothing.
         coverage: what the canonical stream says of it.
         profiles: those it satisfies.
         signer: what reports say of its certificate.
     """
 
+    fresh: hashlib._Hash
     coverage: Coverage
     profiles: tuple[str, ...]
     signer: certificate.Signer
@@ -62,7 +69,12 @@ class Whole(NamedTuple):
         tags = frozenset(mac.data_elements_signed)
         key = certificate.kind_of(signer.public_key)
         facts = profiles.Facts(_Only(tags), True, tags, True, key, mac.algorithm)
-        return cls(Coverage(len(tags), 0, ()), profiles.satisfied(facts), signer.signer)
+        return cls(
+            new_hasher(mac.algorithm),
+            Coverage(len(tags), 0, ()),
+            profiles.satisfied(facts),
+            signer.signer,
+        )
 
 
 class _Only:
@@ -98,11 +110,13 @@ class Means:
         messages: what is odd about the MAC Parameters.
         weak: what in both is no longer strong.
         trouble: why nothing can be verified with them, as `Broken` takes it; or None.
+        verifies: tells whether the key made a Signature value over a MAC, see
+            `certificate.verifier`.
     """
 
     __slots__ = (
-        "_elements", "_verify", "_whole", "certificate", "listed", "mac", "messages", "notes",
-        "trouble", "weak",
+        "_elements", "_padded", "_whole", "certificate", "listed", "mac", "messages", "notes",
+        "trouble", "verifies", "weak",
     )  # fmt: skip
 
     def __init__(
@@ -133,9 +147,12 @@ class Means:
         except Broken as broken:
             self.trouble = broken.integrity, broken.reason.code, broken.reason.message
         self.weak = self._weaknesses()
-        self._verify: Callable[[bytes, bytes], bool] = _never
+        self.verifies: Callable[[bytes, bytes], bool] = _never
+        self._padded = True
         if self.trouble is None and self.certificate and self.mac:
-            self._verify = certificate.verifier(self.certificate.public_key, self.mac.algorithm)
+            key = self.certificate.public_key
+            self.verifies = certificate.verifier(key, self.mac.algorithm)
+            self._padded = certificate.may_be_padded(key)
 
     def _weaknesses(self) -> tuple[str, ...]:
         found = []
@@ -192,11 +209,6 @@ class Means:
                 f"a key of the kind {self.certificate.signer.key} is not known to sign DICOM",
             )
 
-    @property
-    def verifies(self) -> Callable[[bytes, bytes], bool]:
-        """What tells whether the key made a Signature value over a MAC, see `verifier`."""
-        return self._verify
-
     def digests(self, computed: bytes, content: bytes, signature: bytes) -> Digests | None:
         """What tells an intact signature from others; None if there is nothing to tell.
 
@@ -210,9 +222,10 @@ class Means:
             return None
         if not self._elements:
             self._elements = identity.elements_digest(mac.data_elements_signed).hex()
-        value = certificate.unpadded_signature(signer.public_key, signature)
+        if self._padded:
+            signature = certificate.unpadded_signature(signer.public_key, signature)
         return Digests(
-            identity.signature_digest(mac.algorithm, computed, signer.der, value).hex(),
+            identity.signature_digest(mac.algorithm, computed, signer.der, signature).hex(),
             content[: identity.CONTENT_BYTES].hex(),
             self._elements,
         )
@@ -223,7 +236,8 @@ class Means:
         if self._whole is None and not (self.trouble or self.notes or self.messages):
             mac, signer = self.mac, self.certificate
             if mac is not None and signer is not None:
-                self._whole = Whole.of(mac, signer)
+                with contextlib.suppress(UsageError):  # no such hash here
+                    self._whole = Whole.of(mac, signer)
         return self._whole
 
 

@@ -36,13 +36,14 @@ class Part10:
     """
 
     origin: Origin | None = None
+    deflated: bytes | None = None
+    trailer = b""
+    _head: bytes | None = None
 
     def __init__(self, source: Any, size: int, limits: _record.Limits | None = None) -> None:
         self.source = source
         self.size = size
         self.limits = _DEFAULT if limits is None else limits
-        self.deflated: bytes | None = None
-        self.trailer = b""
         in_memory = not isinstance(source, Window)
         found = quick_file.meta(source) if quick_file and in_memory else None
         self.start: int
@@ -54,7 +55,6 @@ class Part10:
         self.transfer_syntax = uid
         self.implicit = uid == terms.IMPLICIT_VR_LITTLE_ENDIAN
         self.big_endian = uid == terms.EXPLICIT_VR_BIG_ENDIAN
-        self._head: bytes | None = None
         if uid in terms.DEFLATED:
             self._inflate()
 
@@ -101,8 +101,6 @@ class Part10:
         self.source = data
         self.size = memoryview(data).nbytes
         self.limits = _DEFAULT if limits is None else limits
-        self.deflated = None
-        self.trailer = b""
         self.start = 0
         self.stated = True
         self.transfer_syntax = transfer_syntax

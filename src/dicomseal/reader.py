@@ -61,7 +61,7 @@ class Reader:
             MalformedError: it is not DICOM.
         """
         try:
-            name = os.fsdecode(path)
+            name = path if type(path) is str else os.fsdecode(path)
             if not name.isascii():
                 os.fsencode(name)
         except TypeError:

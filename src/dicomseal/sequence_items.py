@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
-from . import terms
+from . import canonical, terms
 from ._encoder_py import padding, swap
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Element: TypeAlias = "tuple[int, str, bytes | list[list[Element]]]"
 Item: TypeAlias = list[Element]
+as_text = canonical.as_text
 
 
 def text(tag: int, vr: str, value: str) -> Element:
@@ -187,11 +188,6 @@ class History:
 def is_history(steps: Iterable[tuple[int, int]]) -> bool:
     """Whether a location lies inside Original Attributes Sequence (0400,0561): a former state."""
     return any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)
-
-
-def as_text(value: bytes | None) -> str:
-    """A text value without its padding; empty if there is none."""
-    return value.rstrip(b"\0 ").decode("ascii", "replace").strip() if value else ""
 
 
 def as_number(value: bytes | None, big_endian: bool) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from . import digital_signature, profiles, purposes, report, terms, usual
@@ -27,22 +27,20 @@ _WORK_OF_AN_ELEMENT = 32  # that is compared with what profiles demand
 
 def signatures(
     part10: Part10, index: Index, number: int, work: Work, options: Options
-) -> Iterator[SignatureReport]:
+) -> Iterable[SignatureReport]:
     """The reports on the signatures of a data set or item, in their order."""
     if number == 0:
         made = usual.signature(part10, index, work, options)
         if made is not None:
-            yield made
-            return
+            return (made,)
     found = list(items.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
     if not found:
-        return
+        return ()
     scope = Scope(part10, index, number, work)
     if len(found) > 1:
         scope.several = True
         scope.elements.present()  # once, and not a search for each signature
-    for item in found:
-        yield _signature(scope, item, options)
+    return [_signature(scope, item, options) for item in found]
 
 
 def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:

@@ -11,8 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import digital_signature, mac_parameters, means, report, terms
-from .canonical import new_hasher
-from .errors import UsageError
 from .fragments import hidden
 from .report import SignatureReport
 from .signature_trust import judge
@@ -44,10 +42,7 @@ def signature(part10: Part10, index: Index, work: Work, options: Options) -> Sig
     signed, now = mac.transfer_syntax, part10.transfer_syntax
     if signed != now and (terms.is_encapsulated(signed) or terms.is_encapsulated(now)):
         return None
-    try:
-        hasher = new_hasher(mac.algorithm)
-    except UsageError:
-        return None
+    hasher = whole.fresh.copy()
     coverage = index.stream(hasher.update, 0, mac.data_elements_signed)
     if coverage != whole.coverage:
         return None

@@ -32,27 +32,28 @@ def decide(signatures: list[SignatureReport], reasons: list[Reason], options: Op
     failed = bool(reasons)
     if options.require:
         failed |= _falls_short(live, reasons, options.require - {"timestamp"})
-    if "timestamp" in options.require:
-        lacking = missing(live)
-        if lacking is not None:
-            reasons.append(lacking)
-            failed = True
+        if "timestamp" in options.require:
+            lacking = missing(live)
+            if lacking is not None:
+                reasons.append(lacking)
+                failed = True
     if failed:
         return report.FAILED
     if not live:
         return report.UNSIGNED
-    integrity = {s.integrity for s in live}
-    if report.ALTERED in integrity:
-        return report.FAILED
-    if report.UNVERIFIABLE in integrity:
-        return report.INDETERMINATE
-    if any(s.trust_reason for s in live if s.trust == report.NOT_CHECKED):
-        return report.INDETERMINATE  # weak, and that is rejected
+    verdict = report.PASSED
+    for made in live:
+        if made.integrity == report.ALTERED:
+            return report.FAILED
+        if made.integrity == report.UNVERIFIABLE:
+            verdict = report.INDETERMINATE
+        elif made.trust == report.NOT_CHECKED and made.trust_reason:
+            verdict = report.INDETERMINATE  # weak, and that is rejected
+        elif made.trust != report.TRUSTED and not options.integrity_only:
+            verdict = report.INDETERMINATE
     if "timestamp" in options.require and not proven(live):
         return report.INDETERMINATE
-    if options.integrity_only or {s.trust for s in live} == {report.TRUSTED}:
-        return report.PASSED
-    return report.INDETERMINATE
+    return verdict
 
 
 def _falls_short(
@@ -75,8 +76,11 @@ def _falls_short(
 def of_the_whole(index: Index, signatures: list[SignatureReport]) -> list[SignatureReport]:
     """PS3.15 C.4: a VERIFIED report follows the profile only if a verifier signed it."""
     sr, verification = profiles.SR.name, profiles.SR_VERIFICATION.name
-    if not any([sr in made.profiles for made in signatures]):  # noqa: C419
-        return signatures  # a list, not a generator: it is asked of every object
+    for made in signatures:
+        if sr in made.profiles:
+            break
+    else:
+        return signatures
     if any(verification in made.profiles for made in signatures):
         return signatures
     if not profiles.is_verified(items.Elements(index, 0)):
