@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import _usual
 import pydicom
 import pytest
 from _archive import folder  # noqa: F401 - a fixture
@@ -16,6 +17,7 @@ from _archive_sign import archive_to_sign  # noqa: F401 - a fixture
 from dicomseal import cli
 from dicomseal._record import Coverage
 
+_usual.watch()
 TWINS = {"cython": "c", "python": "py"}
 
 
@@ -24,10 +26,10 @@ class Backend:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.Index = self._module("index").Index
-        self.Encoder = self._module("encoder").Encoder
+        self.Index = self.module("index").Index
+        self.Encoder = self.module("encoder").Encoder
 
-    def _module(self, kind: str) -> ModuleType:
+    def module(self, kind: str) -> ModuleType:
         return importlib.import_module(f"dicomseal._{kind}_{TWINS[self.name]}")
 
     def stream(self, data: Any, scope: int = 0, tags: Any = None, **options: Any) -> bytes:

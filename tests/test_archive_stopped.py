@@ -52,13 +52,13 @@ import multiprocessing, sys, time
 multiprocessing.set_start_method("fork")
 from dicomseal import cli
 from dicomseal.archive import work
-whole, seconds = work.verify_file, float(sys.argv.pop(1))
-def slow(file, options):
-    if file.path.endswith("00200.dcm"):
+whole, seconds = work.verify_groups, float(sys.argv.pop(1))
+def slow(paths, options):
+    if any(path.endswith("00200.dcm") for path in paths):
         open("hanging", "w").close()
         time.sleep(seconds)
-    return whole(file, options)
-work.verify_file = slow
+    return whole(paths, options)
+work.verify_groups = slow
 cli.main()
 """
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pki
 import pytest
 
-from dicomseal import TrustStore, sign_file, signature_trust, verify
+from dicomseal import TrustStore, digital_signature, sign_file, verify
 from dicomseal.counted_time import oddities, time_that_counts
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -158,4 +158,4 @@ def test_how_the_time_is_written():
         for micro in (0, 1, 10, 123_000, 999_999):
             for year in (1, 1970, 2026, 9999):
                 moment = datetime(year, 6, 1, 23, 59, 0, micro, tzinfo=zone)
-                assert signature_trust._iso(moment) == moment.isoformat()
+                assert digital_signature.iso(moment) == moment.isoformat()

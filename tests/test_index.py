@@ -327,3 +327,69 @@ def test_trouble_in_implicit_vr(backend, name):
 def test_every_kind_of_trouble_is_tested():
     kinds = {name.split(" ")[0].rstrip(",") for name in TROUBLE}
     assert {kind.split(" ")[0] for kind in r._TROUBLE} - kinds == {"records", "depth"}
+
+
+# --- what a signature is read with ----------------------------------------------------------------
+
+TWO_ITEMS = sequence(item(std.PATIENT_ID) + item(std.PATIENT_ID))
+
+
+@pytest.mark.parametrize("defined", [False, True])
+def test_the_only_item(backend, defined):
+    inner = item(std.PATIENT_ID + sequence(item(b"") + item(b""), std.REFERENCED_SERIES, defined))
+    cases = [
+        (std.MODALITY + sequence(inner, defined=defined), 3),
+        (std.MODALITY + sequence(inner + inner, defined=defined), -1),
+        (std.MODALITY + sequence(b"", defined=defined), -1),
+        (std.MODALITY, -1),
+    ]
+    for data, number in cases:
+        index = backend.Index(data)
+        assert index.only_item(0, 0x00081140) == number
+    assert backend.Index(std.MODALITY).only_item(0, 0x00080060) == -1  # no sequence
+    encapsulated = backend.Index(PIXELS)
+    assert encapsulated.find(0, 0x7FE00010) == 1
+    assert encapsulated.only_item(0, 0x7FE00010) == -1
+
+
+def test_holds(backend):
+    index = backend.Index(SMALL)
+    assert index.holds(0, ())
+    assert index.holds(0, (0x7FE00010, 0x00080060))
+    assert not index.holds(0, (0x00080060, 0x00100010))
+    assert not index.holds(0, (0x00100020,))  # it is in an item
+
+
+def test_fragmented(backend):
+    assert backend.Index(SMALL).fragmented
+    assert not backend.Index(std.MODALITY + TWO_ITEMS).fragmented
+
+
+def test_listed_tags(twins):
+    """Values of the VR AT alone, in either byte order; what is left over is no tag."""
+    for twin in twins:
+        tags_of = twin.module("index").tags_of
+        little = b"\x00\x04\x20\x00AT\x0a\x00" + bytes.fromhex("08006000 10002000 0500")
+        index = twin.Index(std.MODALITY + little)
+        value = index.listed(0, 0x04000020)
+        assert value == bytes.fromhex("08006000100020000500")
+        assert tags_of(value, False) == (0x00080060, 0x00100020)
+        assert tags_of(value, True) == (0x08006000, 0x10002000)
+        assert tags_of(b"", False) == tags_of(b"\1\2\3", True) == ()
+        assert index.listed(0, 0x00080060) == b""  # CS
+        assert index.listed(0, 0x00100020) == b""  # absent
+
+
+TEXTS = [None, b"", b"CT", b"CT ", b"1.2.3\0", b" CT  ", b"\0", b" \0 ", b"a\0b", b"\tCT\r\n",
+         b"\xe9t\xe9 ", b"\x1f", b"\x7fA", b"A\x7f", b"two words ", b"\x0bA\x0c"]  # fmt: skip
+
+
+def test_texts(twins):
+    """The twins agree on padding, white space and what is no ASCII."""
+    expected = ["", "", "CT", "CT", "1.2.3", "CT", "", "", "a\0b", "CT", "\ufffdt\ufffd", "",
+                "\x7fA", "A\x7f", "two words", "A"]  # fmt: skip
+    for twin in twins:
+        as_text = twin.module("index").as_text
+        assert [as_text(value) for value in TEXTS] == expected
+        assert all(as_text(bytes([n])) == twins[1].module("index").as_text(bytes([n]))
+                   for n in range(256))  # fmt: skip

@@ -25,7 +25,7 @@ ETSI = {
     "CRYPTO_CONSTRAINTS_FAILURE_NO_POE", "NO_POE", "TRY_LATER", "SIGNED_DATA_NOT_FOUND",
     "GENERIC",
 }  # fmt: skip
-MAKERS = {"Reason": 0, "Unacceptable": 0, "_altered": 0, "_unverifiable": 0, "Broken": 1}
+MAKERS = {"Reason": 0, "Unacceptable": 0, "altered": 0, "unverifiable": 0, "Broken": 1}
 
 
 def constants(tree):

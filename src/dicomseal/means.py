@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import certificate, identity, mac_parameters, profiles, report, terms
 from ._record import Coverage
@@ -250,15 +249,29 @@ def of(raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes) 
         kind: Certificate Type (0400,0110).
         der: Certificate of Signer (0400,0115), without padding.
     """
-    usual = len(der) <= _LONGEST_CERTIFICATE and len(kind) <= _LONGEST_TERM
-    if usual and raw is not None:
-        _, syntax, algorithm, listed = raw
-        usual = len(listed) <= _LONGEST_LIST
-        usual = usual and len(syntax or b"") <= _LONGEST_TERM >= len(algorithm or b"")
-    return (_known if usual else Means)(raw, big_endian, kind, der)
+    key = raw, big_endian, kind, der
+    found = _known.get(key)
+    if found is None:
+        found = Means(*key)
+        if _is_usual(raw, kind, der):
+            if len(_known) >= _MOST_KEPT:
+                _known.clear()
+            _known[key] = found
+    return found
 
 
-_known = lru_cache(maxsize=_MOST_KEPT)(Means)
+_known: dict[Any, Means] = {}
+
+
+def _is_usual(raw: mac_parameters.Raw | None, kind: str, der: bytes) -> bool:
+    _, syntax, algorithm, listed = raw or (None, b"", b"", b"")
+    return (
+        len(der) <= _LONGEST_CERTIFICATE
+        and len(kind) <= _LONGEST_TERM
+        and len(syntax or b"") <= _LONGEST_TERM
+        and len(algorithm or b"") <= _LONGEST_TERM
+        and len(listed) <= _LONGEST_LIST
+    )
 
 
 def _never(_digest: bytes, _signature: bytes) -> bool:

@@ -26,7 +26,7 @@ import msgspec
 
 from . import report
 from .report import ErrorReport, ObjectReport
-from .verifier import Options, verify_with
+from .verifier import Options, verify_groups, verify_with
 
 BATCH = 32
 _WINDOW = 4  # batches for each worker that are under way or waiting
@@ -70,7 +70,7 @@ _decoder = msgspec.msgpack.Decoder(list[ObjectReport])
 
 def _work(paths: list[str]) -> _Packed:
     """The reports on a batch, packed: pickling them would cost the parent 10 microseconds each."""
-    reports = [verify_with(path, _options) for path in paths]
+    reports = list(verify_groups(paths, _options))
     try:
         return _encoder.encode(reports)
     except UnicodeEncodeError:  # a file name that is no UTF-8

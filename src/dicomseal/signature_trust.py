@@ -12,6 +12,7 @@ import msgspec
 
 from . import report
 from .counted_time import oddities, time_that_counts, with_proof
+from .digital_signature import iso
 from .errors import LedgerError
 from .policy import REJECT
 from .report import Digests, ProofReport, Reason
@@ -66,7 +67,7 @@ def judge(
         return Judged(reason=reason, weak=weak, messages=tuple(messages))
     counted = time_that_counts(proven, validation, claimed, options.accept_claimed_time)
     messages += counted.messages
-    at, by = _iso(counted.at), counted.by
+    at, by = iso(counted.at), counted.by
     if cert is None:
         reason = Reason("NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge")
         return Judged(
@@ -78,7 +79,7 @@ def judge(
         earlier = with_proof(counted, proof, validation)
         if earlier is not counted:
             made = options.trust.judge(cert, earlier.at)
-            counted, at, by = earlier, earlier.at.isoformat(), earlier.by
+            counted, at, by = earlier, iso(earlier.at), earlier.by
     weak += made.weak
     trust, reason = made.trust, made.reason
     if trust == report.TRUSTED and options.trust.policy.weak == REJECT and weak:
@@ -93,14 +94,6 @@ def judge(
         weak=weak,
         messages=(*messages, *made.messages),
     )
-
-
-def _iso(moment: datetime) -> str:
-    """ISO 8601, as isoformat() writes it; which takes several times as long, for every file."""
-    if moment.tzinfo is not UTC:
-        return moment.isoformat()
-    text: str = msgspec.to_builtins(moment)  # with a Z
-    return text[:-1] + "+00:00"
 
 
 def _ask(proofs: Proofs, digests: Digests, messages: list[str]) -> Proof | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from . import digital_signature, profiles, purposes, report, terms, usual
+from . import digital_signature, profiles, purposes, report, terms
 from . import sequence_items as items
 from .certificate import kind_of
 from .digital_signature import DigitalSignature
@@ -27,15 +26,11 @@ _WORK_OF_AN_ELEMENT = 32  # that is compared with what profiles demand
 
 def signatures(
     part10: Part10, index: Index, number: int, work: Work, options: Options
-) -> Iterable[SignatureReport]:
+) -> list[SignatureReport]:
     """The reports on the signatures of a data set or item, in their order."""
-    if number == 0:
-        made = usual.signature(part10, index, work, options)
-        if made is not None:
-            return (made,)
     found = list(items.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
     if not found:
-        return ()
+        return []
     scope = Scope(part10, index, number, work)
     if len(found) > 1:
         scope.several = True
@@ -90,7 +85,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         location=scope.location,
         uid=stored.uid,
         mac_id=stored.mac_id,
-        datetime=when.isoformat() if when else stored.datetime,
+        datetime=digital_signature.iso(when) if when else stored.datetime,
         mac_algorithm=mac.algorithm if mac else "",
         mac_transfer_syntax=mac.transfer_syntax if mac else "",
         purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,

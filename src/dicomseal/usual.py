@@ -1,34 +1,79 @@
-"""The usual way through a signature: what nearly all are, without a detour through what few are.
+"""The usual way through an object, in two steps that need not follow each other at once.
 
-One signature over the main data set with one MAC Parameters item, over all that can be signed, with
-no purpose and no timestamp, that verifies at the first try. Whatever is not so is answered with
-None, and `signature_verifier` looks for itself: what is said of a signature is decided there, and
-here only repeated. tests/test_usual.py holds both answers equal.
+Nearly every signed object has one signature: over its main data set, with one MAC Parameters item,
+over all that can be signed, without a purpose or a timestamp. `gather` reads and hashes such an
+object, `conclude` verifies and judges what was gathered. In between other objects can be read: the
+hash of a large one empties the processor's caches, and what comes after it waits for memory. Many
+conclusions in a row wait once.
+
+Whatever is not so is answered with None, and `verifier` looks for itself. What is said of an object
+is decided there, and here only repeated: tests/test_usual.py holds both answers equal.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import digital_signature, mac_parameters, means, report, terms
+from ._record import Work
+from .canonical import as_text
+from .digital_signature import iso
 from .fragments import hidden
-from .report import SignatureReport
+from .means import Means, Whole
+from .report import ObjectReport, SignatureReport
 from .signature_trust import judge
+from .verdict import decide
 
 if TYPE_CHECKING:
-    from ._record import Work
+    from datetime import datetime
+
     from .canonical import Index
+    from .digital_signature import DigitalSignature
     from .part10 import Part10
     from .verifier import Options
 
+_NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
-def signature(part10: Part10, index: Index, work: Work, options: Options) -> SignatureReport | None:
-    """The report on the one signature of an object; None if something is not as usual."""
-    parameters = index.only_item(0, terms.MAC_PARAMETERS_SEQUENCE)
+
+class Gathered(NamedTuple):
+    """What was read of an object; its bytes are not needed any more.
+
+    Attributes:
+        size, transfer_syntax: as in `ObjectReport`.
+        names: SOP Class UID, SOP Instance UID and Modality.
+        stored: the signature.
+        when: Digital Signature DateTime, aware.
+        means, whole: with what it is verified.
+        computed: its MAC.
+        content: the digest of the elements it covers, if digests are asked for.
+    """
+
+    size: int
+    transfer_syntax: str
+    names: tuple[str, str, str]
+    stored: DigitalSignature
+    when: datetime
+    means: Means
+    whole: Whole
+    computed: bytes
+    content: bytes
+
+
+def gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
+    """Read and hash an object; None if something is not as usual.
+
+    Raises:
+        MalformedError, SourceError: as the general way does.
+    """
     item = index.only_item(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
-    if parameters < 0 or item < 0 or index.ambiguities:
+    parameters = index.only_item(0, terms.MAC_PARAMETERS_SEQUENCE)
+    if item < 0 or parameters < 0 or index.find(item, terms.MAC_ID_NUMBER) != item + 1:
         return None
-    if index.find(item, terms.MAC_ID_NUMBER) != item + 1:
+    if index.ambiguities or index.trailing or len(index.scopes) != 1:
+        return None
+    if options.demands or options.content_digest or not options.limits.signatures:
+        return None
+    if part10.implicit and part10.doubts(index):
         return None
     stored = digital_signature.read(index, item, options.limits)
     when = digital_signature.parse_datetime(stored.datetime)
@@ -48,21 +93,32 @@ def signature(part10: Part10, index: Index, work: Work, options: Options) -> Sig
         return None
     content = hasher.copy().digest() if options.digests else b""
     own = index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
-    computed = hasher.digest()
-    if own.unsigned or not found.verifies(computed, stored.signature):
+    if own.unsigned:
         return None
-    if index.fragmented and hidden(part10, index, 0, work):
+    if index.fragmented and hidden(part10, index, 0, Work(part10.size, options.limits)):
         return None
-    work.signature()
+    sop_class, sop_instance, modality = index.values(0, _NAMES)
+    names = as_text(sop_class), as_text(sop_instance), as_text(modality)
+    part10.check()
+    return Gathered(part10.size, now, names, stored, when, found, whole, hasher.digest(), content)
+
+
+def conclude(gathered: Gathered, path: str, options: Options) -> ObjectReport | None:
+    """The report on an object; None if its signature does not verify as it is."""
+    size, transfer_syntax, names, stored, when, found, whole, computed, content = gathered
+    mac = found.mac
+    if mac is None or not found.verifies(computed, stored.signature):
+        return None
     digests = found.digests(computed, content, stored.signature) if options.digests else None
     judged = judge(found, report.INTACT, when, options, None, digests)
-    return SignatureReport(
+    signed = whole.coverage.signed
+    made = SignatureReport(
         location="",
         uid=stored.uid,
         mac_id=stored.mac_id,
-        datetime=when.isoformat(),
+        datetime=iso(when),
         mac_algorithm=mac.algorithm,
-        mac_transfer_syntax=signed,
+        mac_transfer_syntax=mac.transfer_syntax,
         integrity=report.INTACT,
         trust=judged.trust,
         trust_reason=judged.reason,
@@ -74,6 +130,22 @@ def signature(part10: Part10, index: Index, work: Work, options: Options) -> Sig
         profiles=whole.profiles,
         weak=judged.weak,
         messages=judged.messages,
-        signed_elements=coverage.signed,
+        signed_elements=signed,
         digests=digests,
+    )
+    reasons: list[report.Reason] = []
+    verdict = decide([made], reasons, options)
+    counts = options.integrity_only or judged.trust == report.TRUSTED
+    return ObjectReport(
+        path=path,
+        verdict=verdict,
+        reasons=tuple(reasons),
+        bytes=size,
+        sop_class_uid=names[0],
+        sop_instance_uid=names[1],
+        transfer_syntax=transfer_syntax,
+        modality=names[2],
+        covered_elements=signed if counts else 0,
+        uncovered_elements=0 if counts else signed,
+        signatures=(made,),
     )

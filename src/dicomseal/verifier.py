@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from . import _record, coverage, report, signature_verifier, terms
+from . import _record, coverage, report, signature_verifier, terms, usual
 from . import sequence_items as items
 from .canonical import is_dataset, new_hasher, read_all
 from .coverage import Demands
@@ -24,6 +24,7 @@ from .policy import WEAK_CHOICES
 from .reader import Reader
 from .report import ErrorReport, ObjectReport, Reason, SignatureReport
 from .tags import describe
+from .usual import Gathered
 from .verdict import decide, of_the_whole
 from .window import Window
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .trust import TrustStore
 
 _readers = threading.local()
+_GROUP = 32  # files
 _NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
 
@@ -159,12 +161,45 @@ def verify_with(
     try:
         part10 = _open(source, path, options)
         size = part10.size
-        return _verify(part10, path, options)
+        index = part10.index()
+        gathered = usual.gather(part10, index, options)
+        made = None if gathered is None else usual.conclude(gathered, path, options)
+        return made or _verify(part10, index, path, options)
     except DicomSealError as error:
-        message = str(error).removeprefix(f"{path}: ")
-        return ObjectReport(
-            path=path, verdict=report.ERROR, error=ErrorReport(error.code, message), bytes=size
-        )
+        return _failed(error, path, size)
+
+
+def verify_groups(paths: Sequence[str], options: Options) -> Iterator[ObjectReport]:
+    """`verify_with` for many files, in their order.
+
+    A few of them are read before the usual ones of these are judged, see `usual`.
+    """
+    for start in range(0, len(paths), _GROUP):
+        group = paths[start : start + _GROUP]
+        for path, begun in zip(group, [_begin(path, options) for path in group], strict=True):
+            if isinstance(begun, ObjectReport):
+                yield begun
+            else:  # one that only looked usual is read once more
+                yield usual.conclude(begun, path, options) or verify_with(path, options)
+
+
+def _begin(path: str, options: Options) -> ObjectReport | Gathered:
+    """What was read of a usual object, or the report on another."""
+    size = 0
+    try:
+        part10 = _open(path, path, options)
+        size = part10.size
+        index = part10.index()
+        return usual.gather(part10, index, options) or _verify(part10, index, path, options)
+    except DicomSealError as error:
+        return _failed(error, path, size)
+
+
+def _failed(error: DicomSealError, path: str, size: int) -> ObjectReport:
+    message = str(error).removeprefix(f"{path}: ")
+    return ObjectReport(
+        path=path, verdict=report.ERROR, error=ErrorReport(error.code, message), bytes=size
+    )
 
 
 def _open(source: Any, path: str, options: Options) -> Part10:
@@ -186,8 +221,7 @@ def _open(source: Any, path: str, options: Options) -> Part10:
     return Part10.from_bytes(read_all(source), options.limits)
 
 
-def _verify(part10: Part10, path: str, options: Options) -> ObjectReport:
-    index = part10.index()
+def _verify(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
     scopes = index.scopes
     work = _record.Work(part10.size, options.limits)
     signatures: list[SignatureReport] = []

@@ -12,7 +12,7 @@ import msgspec
 
 from .. import report
 from ..certificate import Signer
-from ..report import ObjectReport, SignatureReport
+from ..report import ErrorReport, ObjectReport, Reason, SignatureReport
 
 # verdict on a file that is no DICOM object: counted, and no failure
 NOT_DICOM = "not_dicom"
@@ -112,61 +112,58 @@ def shown(path: str | bytes) -> str:
 
 def row_of(made: ObjectReport, path: str, size: int, mtime: int, time: float) -> Row:
     """What is kept of a report."""
-    codes = [reason.code for reason in made.reasons]
-    sentences = [reason.message for reason in made.reasons]
+    why: list[Reason | ErrorReport] = [*made.reasons]
     signatures = []
     for one in made.signatures:
         if one.integrity is None:  # history
             continue
-        why = one.integrity_reason or one.trust_reason
-        if why:
-            codes.append(why.code)
-            sentences.append(why.message)
-        signatures.append(_signature(one))
+        reason = one.integrity_reason or one.trust_reason
+        if reason:
+            why.append(reason)
+        signatures.append(_signature(one, reason))
     verdict = made.verdict
     if made.error:
         if made.error.code in NO_OBJECT:
             verdict = NOT_DICOM
-        codes.insert(0, made.error.code)
-        sentences.insert(0, made.error.message)
+        why.insert(0, made.error)
+    # by position, here and below: so many names would take longer than all the rest
     return Row(
-        path=path_of(path),
-        size=size,
-        mtime=mtime,
-        sop_class_uid=_text(made.sop_class_uid),
-        sop_instance_uid=_text(made.sop_instance_uid),
-        modality=_text(made.modality),
-        content=bytes.fromhex(made.content_digest or ""),
-        verdict=verdict,
-        reason=codes[0] if codes else "",
-        sentence=_text(sentences[0]) if sentences else "",
-        reasons=" ".join(dict.fromkeys(codes)),
-        time=time,
-        signatures=tuple(signatures),
+        path_of(path),
+        size,
+        mtime,
+        _text(made.sop_class_uid),
+        _text(made.sop_instance_uid),
+        _text(made.modality),
+        bytes.fromhex(made.content_digest) if made.content_digest else b"",
+        verdict,
+        why[0].code if why else "",
+        _text(why[0].message) if why else "",
+        " ".join(dict.fromkeys([one.code for one in why])) if why else "",
+        time,
+        tuple(signatures),
     )
 
 
-def _signature(made: SignatureReport) -> SignatureRow:
-    why = made.integrity_reason or made.trust_reason
+def _signature(made: SignatureReport, why: Reason | None) -> SignatureRow:
     digests, proof = made.digests, made.proof
     return SignatureRow(
-        location=made.location,
-        uid=_text(made.uid),
-        datetime=_text(made.datetime),
-        integrity=made.integrity or "",
-        trust=made.trust,
-        mac_algorithm=_text(made.mac_algorithm),
-        reason=why.code if why else "",
-        sentence=_text(why.message) if why else "",
-        judged_at=made.judged_at or "",
-        judged_by=made.judged_by or "",
-        timestamp=(made.timestamp.time or "") if made.timestamp else "",
-        proof=_text(f"run {proof.run} of {proof.ledger}") if proof else "",
-        weak=_text("; ".join(made.weak)),
-        digest=bytes.fromhex(digests.signature) if digests else b"",
-        content=bytes.fromhex(digests.content) if digests else b"",
-        elements=bytes.fromhex(digests.elements) if digests else b"",
-        signer=made.signer,
+        made.location,
+        _text(made.uid),
+        _text(made.datetime),
+        made.integrity or "",
+        made.trust,
+        _text(made.mac_algorithm),
+        why.code if why else "",
+        _text(why.message) if why else "",
+        made.judged_at or "",
+        made.judged_by or "",
+        (made.timestamp.time or "") if made.timestamp else "",
+        _text(f"run {proof.run} of {proof.ledger}") if proof else "",
+        _text("; ".join(made.weak)) if made.weak else "",
+        bytes.fromhex(digests.signature) if digests else b"",
+        bytes.fromhex(digests.content) if digests else b"",
+        bytes.fromhex(digests.elements) if digests else b"",
+        made.signer,
     )
 
 

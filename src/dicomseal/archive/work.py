@@ -19,7 +19,7 @@ import msgspec
 from .. import parallel, report
 from ..errors import DicomSealError, SourceError
 from ..report import ErrorReport, ObjectReport
-from ..verifier import Options, verify_with
+from ..verifier import Options, verify_groups, verify_with
 from . import stores
 from .rows import Row, row_of
 from .walk import Found
@@ -88,6 +88,7 @@ def rows_of(packed: bytes) -> list[Row]:
 def _verified(batch: list[Found], options: Options) -> list[Row]:
     """The rows of a batch; objects in stores are fetched ahead."""
     rows = []
+    reports = verify_groups([file.path for file in batch if _is_local(file)], options)
     with closing(stores.fetched([file.path for file in batch if _is_stored(file)])) as ahead:
         for file in batch:
             if _is_stored(file):
@@ -95,9 +96,15 @@ def _verified(batch: list[Found], options: Options) -> list[Row]:
             elif file.trouble is None and stores.is_url(file.path):
                 nothing = stores.Fetched(memoryview(b""), 0, file.mtime)
                 rows.append(verify_object(file, nothing, options))
+            elif file.trouble:
+                rows.append(_row(file, _error(file.path, *file.trouble)))
             else:
-                rows.append(verify_file(file, options))
+                rows.append(_row(file, next(reports)))
     return rows
+
+
+def _is_local(file: Found) -> bool:
+    return file.trouble is None and not stores.is_url(file.path)
 
 
 def _is_stored(file: Found) -> bool:
@@ -122,19 +129,15 @@ def verify_object(file: Found, fetched: stores.Fetched, options: Options) -> Row
     return row_of(made, file.path, size, mtime, time.time())
 
 
-def verify_file(file: Found, options: Options) -> Row:
-    """The row of one file. One that cannot be read, or vanished, is a row too."""
+def _row(file: Found, made: ObjectReport) -> Row:
+    """The row of a file. One that cannot be read, or vanished, has one too."""
     size, mtime = file.size, file.mtime
-    if file.trouble:
-        made = _error(file.path, *file.trouble)
-    else:
-        made = verify_with(file.path, options)
-        if made.bytes != size and not made.error:  # it was written to since it was listed
-            try:
-                status = os.stat(file.path)
-                size, mtime = status.st_size, status.st_mtime_ns
-            except OSError:
-                size = made.bytes
+    if made.bytes != size and not made.error:  # it was written to since it was listed
+        try:
+            status = os.stat(file.path)
+            size, mtime = status.st_size, status.st_mtime_ns
+        except OSError:
+            size = made.bytes
     return row_of(made, file.path, size, mtime, time.time())
 
 
