@@ -332,24 +332,38 @@ def test_every_kind_of_trouble_is_tested():
 # --- what a signature is read with ----------------------------------------------------------------
 
 TWO_ITEMS = sequence(item(std.PATIENT_ID) + item(std.PATIENT_ID))
+MACS, SIGNATURES = H("FE4F 0100 5351 0000"), H("FAFF FAFF 5351 0000")
 
 
 @pytest.mark.parametrize("defined", [False, True])
-def test_the_only_item(backend, defined):
-    inner = item(std.PATIENT_ID + sequence(item(b"") + item(b""), std.REFERENCED_SERIES, defined))
-    cases = [
-        (std.MODALITY + sequence(inner, defined=defined), 3),
-        (std.MODALITY + sequence(inner + inner, defined=defined), -1),
-        (std.MODALITY + sequence(b"", defined=defined), -1),
-        (std.MODALITY, -1),
-    ]
-    for data, number in cases:
+def test_the_sole_signature(backend, defined):
+    def both(parameters, signatures, before=b"", behind=b""):
+        return (before + sequence(parameters, MACS, defined)
+                + sequence(signatures, SIGNATURES, defined) + behind)  # fmt: skip
+
+    one = item(sequence(item(b"") + item(b""), defined=defined) + std.PATIENT_ID)
+    nested = sequence(item(sequence(one, SIGNATURES)))
+    cases = {
+        "one each": (both(one, one), True),
+        "behind others": (both(one, item(b""), std.MODALITY), True),
+        "two parameters": (both(one + one, one), False),
+        "two signatures": (both(one, one + one), False),
+        "no parameters": (both(b"", one), False),
+        "no signature": (both(one, b""), False),
+        "nothing": (std.MODALITY, False),
+        "one sequence": (sequence(one, SIGNATURES, defined), False),
+        "another in an item": (both(one, one, nested), False),
+        "ambiguous": (both(one, one, std.PATIENT_ID + std.PATIENT_ID), False),
+        "zeros behind": (both(one, one, behind=b"\0\0"), False),
+        "no sequence": (sequence(one, MACS, defined) + H("FAFF FAFF 554E 0000 00000000"), False),
+    }
+    for why, (data, is_one) in cases.items():
         index = backend.Index(data)
-        assert index.only_item(0, 0x00081140) == number
-    assert backend.Index(std.MODALITY).only_item(0, 0x00080060) == -1  # no sequence
-    encapsulated = backend.Index(PIXELS)
-    assert encapsulated.find(0, 0x7FE00010) == 1
-    assert encapsulated.only_item(0, 0x7FE00010) == -1
+        found = index.sole_signature()
+        assert (found is not None) == is_one, why
+        if found is not None:
+            inside = [next(index.children(index.find(0, tag))) for tag in (0x4FFE0001, 0xFFFAFFFA)]
+            assert list(found) == inside
 
 
 def test_holds(backend):

@@ -18,6 +18,7 @@ from dicomseal import ALLOW_WEAK, TrustStore, sign_file, terms, usual, verifier,
 from dicomseal._record import Limits
 from dicomseal.coverage import Demands
 from dicomseal.part10 import Part10
+from dicomseal.reader import Reader
 from dicomseal.verifier import Options, verify_groups, verify_with
 
 AT = datetime.now(UTC)
@@ -96,9 +97,8 @@ def unusual(make):
     """Objects that take the full way, by why."""
     plain = make()
     index, _ = index_of(plain)
-    when = index.record(
-        index.find(index.only_item(0, terms.DIGITAL_SIGNATURES_SEQUENCE), 0x04000105)
-    )
+    _, item = index.sole_signature()
+    when = index.record(index.find(item, terms.DIGITAL_SIGNATURE_DATETIME))
     naive = plain[: when.end - 5] + b"     " + plain[when.end :]
     yield "unsigned", pki.small()
     yield "two signatures", make("ec", data=plain)
@@ -140,8 +140,8 @@ def test_groups(make, tmp_path, monkeypatch):
     paths.insert(5, os.fspath(tmp_path / "nowhere.dcm"))
     assert len(paths) > verifier._GROUP
     opened = []
-    whole = verifier._open
-    monkeypatch.setattr(verifier, "_open", lambda s, p, o: opened.append(p) or whole(s, p, o))
+    whole = Reader.open
+    monkeypatch.setattr(Reader, "open", lambda r, p, o: opened.append(p) or whole(r, p, o))
     made = list(verify_groups(paths, OPTIONS["trust"]))
     twice = [path for path in paths if opened.count(path) == 2]
     assert [one.path for one in made] == paths

@@ -271,9 +271,17 @@ cdef class Index(_Walk):
         """The first element with this tag directly inside a scope, or -1."""
         return self._find(scope, tag)
 
-    def only_item(self, uint32_t scope, uint32_t tag):
-        """The item of the first sequence with this tag inside a scope, or -1: not exactly one."""
-        cdef int64_t number = self._find(scope, tag)
+    def sole_signature(self):
+        """The items of the MAC Parameters and the signature, if an index has one of each, or None."""
+        cdef int64_t parameters = self._only_item(TAG_PARAMETERS)
+        cdef int64_t item = self._only_item(TAG_SIGNATURES)
+        if (parameters < 0 or item < 0 or self._scope_count != 1 or self._odd_count
+                or self._trailing):
+            return None
+        return parameters, item
+
+    cdef int64_t _only_item(self, uint32_t tag) except -2:
+        cdef int64_t number = self._find(0, tag)
         if number < 0 or self._recs[number].bits & KIND != SEQUENCE:
             return -1
         if number + 1 < self._recs[number].next == self._recs[number + 1].next:

@@ -363,9 +363,19 @@ class Index:
         """The first element with this tag directly inside a scope, or -1."""
         return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)
 
-    def only_item(self, scope: int, tag: int) -> int:
-        """The item of the first sequence with this tag inside a scope, or -1: not exactly one."""
-        number = self.find(scope, tag)
+    def sole_signature(self) -> tuple[int, int] | None:
+        """The items of the MAC Parameters and the signature, if an index has one of each, or None.
+
+        Both in the main data set, and nothing ambiguous or superfluous anywhere.
+        """
+        parameters = self._only_item(terms.MAC_PARAMETERS_SEQUENCE)
+        item = self._only_item(terms.DIGITAL_SIGNATURES_SEQUENCE)
+        if parameters < 0 or item < 0 or len(self.scopes) != 1 or self.ambiguities or self.trailing:
+            return None
+        return parameters, item
+
+    def _only_item(self, tag: int) -> int:
+        number = self.find(0, tag)
         if number < 0 or self._nodes[number].kind != r.SEQUENCE:
             return -1
         inside = list(self.children(number))

@@ -12,12 +12,15 @@ is decided there, and here only repeated: tests/test_usual.py holds both answers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from . import digital_signature, mac_parameters, means, report, terms
 from ._record import Work
 from .canonical import as_text
-from .digital_signature import iso
+from .digital_signature import DigitalSignature, iso
 from .fragments import hidden
 from .means import Means, Whole
 from .report import ObjectReport, SignatureReport
@@ -25,17 +28,14 @@ from .signature_trust import judge
 from .verdict import decide
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from .canonical import Index
-    from .digital_signature import DigitalSignature
     from .part10 import Part10
     from .verifier import Options
 
 _NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
 
-class Gathered(NamedTuple):
+class Gathered(msgspec.Struct, frozen=True, gc=False):
     """What was read of an object; its bytes are not needed any more.
 
     Attributes:
@@ -65,11 +65,11 @@ def gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     Raises:
         MalformedError, SourceError: as the general way does.
     """
-    item = index.only_item(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
-    parameters = index.only_item(0, terms.MAC_PARAMETERS_SEQUENCE)
-    if item < 0 or parameters < 0 or index.find(item, terms.MAC_ID_NUMBER) != item + 1:
+    sole = index.sole_signature()
+    if sole is None:
         return None
-    if index.ambiguities or index.trailing or len(index.scopes) != 1:
+    parameters, item = sole
+    if index.find(item, terms.MAC_ID_NUMBER) != item + 1:
         return None
     if options.demands or options.content_digest or not options.limits.signatures:
         return None
@@ -105,11 +105,13 @@ def gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
 
 def conclude(gathered: Gathered, path: str, options: Options) -> ObjectReport | None:
     """The report on an object; None if its signature does not verify as it is."""
-    size, transfer_syntax, names, stored, when, found, whole, computed, content = gathered
+    stored, when, found, whole = gathered.stored, gathered.when, gathered.means, gathered.whole
     mac = found.mac
-    if mac is None or not found.verifies(computed, stored.signature):
+    if mac is None or not found.verifies(gathered.computed, stored.signature):
         return None
-    digests = found.digests(computed, content, stored.signature) if options.digests else None
+    digests = None
+    if options.digests:
+        digests = found.digests(gathered.computed, gathered.content, stored.signature)
     judged = judge(found, report.INTACT, when, options, None, digests)
     signed = whole.coverage.signed
     made = SignatureReport(
@@ -135,16 +137,17 @@ def conclude(gathered: Gathered, path: str, options: Options) -> ObjectReport | 
     )
     reasons: list[report.Reason] = []
     verdict = decide([made], reasons, options)
+    sop_class, sop_instance, modality = gathered.names
     counts = options.integrity_only or judged.trust == report.TRUSTED
     return ObjectReport(
         path=path,
         verdict=verdict,
         reasons=tuple(reasons),
-        bytes=size,
-        sop_class_uid=names[0],
-        sop_instance_uid=names[1],
-        transfer_syntax=transfer_syntax,
-        modality=names[2],
+        bytes=gathered.size,
+        sop_class_uid=sop_class,
+        sop_instance_uid=sop_instance,
+        transfer_syntax=gathered.transfer_syntax,
+        modality=modality,
         covered_elements=signed if counts else 0,
         uncovered_elements=0 if counts else signed,
         signatures=(made,),

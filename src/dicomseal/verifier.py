@@ -187,7 +187,7 @@ def _begin(path: str, options: Options) -> ObjectReport | Gathered:
     """What was read of a usual object, or the report on another."""
     size = 0
     try:
-        part10 = _open(path, path, options)
+        part10 = _reader().open(path, options.limits)
         size = part10.size
         index = part10.index()
         return usual.gather(part10, index, options) or _verify(part10, index, path, options)
@@ -202,12 +202,18 @@ def _failed(error: DicomSealError, path: str, size: int) -> ObjectReport:
     )
 
 
+def _reader() -> Reader:
+    """The reader of this thread."""
+    try:
+        found: Reader = _readers.reader
+    except AttributeError:
+        found = _readers.reader = Reader()
+    return found
+
+
 def _open(source: Any, path: str, options: Options) -> Part10:
     if path or isinstance(source, str):
-        reader = getattr(_readers, "reader", None)
-        if reader is None:
-            reader = _readers.reader = Reader()
-        return reader.open(path, options.limits)
+        return _reader().open(path, options.limits)
     if isinstance(source, Window):
         return Part10(source, len(source), options.limits)
     if is_dataset(source):
