@@ -23,7 +23,7 @@ from .walk import Found
 
 __all__ = ["Asked", "Outcome", "Progress", "Selection", "Task", "Totals", "carry_out", "verify"]
 
-WINDOW = 4  # batches for each worker that are under way
+WINDOW = 2  # batches for each worker that are under way: one it works on, one that waits
 
 
 class Task(NamedTuple):
@@ -152,7 +152,7 @@ def carry_out(
         if max_rate:
             files = throttled(files, max_rate)
         trouble = ""
-        for _, packed in loop.run(walk.batches(files, batch_files, batch_bytes)):
+        for _, packed in loop.run(walk.batches(files, batch_files, batch_bytes, todo.workers)):
             rows, why = todo.unpack(packed)
             if why:  # those under way come to an end all the same
                 trouble = trouble or why

@@ -191,7 +191,7 @@ class Worker:
         )
         if target == file.path:
             status = os.stat(target)
-            file = file._replace(size=status.st_size, mtime=status.st_mtime_ns)
+            file = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
         return _row(file, SIGNED, index=index, signature=signature)
 
     def _write(self, part10: Part10, index: Index, target: str, overwrite: bool) -> Any:
