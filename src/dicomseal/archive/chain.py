@@ -32,9 +32,11 @@ def of_run(head: bytes, number: int, kind: str, started: float, asked: str) -> b
     return link(head, "run", (number, kind, started, asked))
 
 
-def of_batch(head: bytes, number: int, time: float, rows: Iterable[Row]) -> bytes:
-    """The head after a finished batch."""
-    return link(head, "batch", (number, time, list(rows)))
+def of_batch(head: bytes, number: int, time: float, rows: Iterable[Row] | msgspec.Raw) -> bytes:
+    """The head after a finished batch; its rows, or what `rows.pack` makes of them."""
+    return link(
+        head, "batch", (number, time, rows if isinstance(rows, msgspec.Raw) else list(rows))
+    )
 
 
 def of_end(head: bytes, finished: float, totals: str) -> bytes:

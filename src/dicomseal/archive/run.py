@@ -17,7 +17,6 @@ from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
 from .progress import Outcome, Progress, Totals
-from .rows import Row
 from .session import Session
 from .walk import Found
 
@@ -33,14 +32,14 @@ class Task(NamedTuple):
         executor: the executor, or what makes one.
         function: what its workers do with a batch; they return something packed.
         failed: the same for a file at which a worker died, or raised.
-        unpack: the rows in it, and why the run cannot go on, or an empty string.
+        unpack: the packed rows in it, and why the run cannot go on; either may be empty.
         workers: how many.
     """
 
     executor: Executor | Callable[[], Executor]
     function: Callable[[list[Found]], bytes]
     failed: Callable[[Found, BaseException], bytes]
-    unpack: Callable[[bytes], tuple[list[Row], str]]
+    unpack: Callable[[bytes], tuple[bytes, str]]
     workers: int
 
 
@@ -103,7 +102,7 @@ def verify(
             executor or (lambda: work.embedded(jobs, made, afresh=stored)),
             work.in_pool if executor is None else work.Elsewhere(made),
             work.crashed,
-            lambda packed: (work.rows_of(packed), ""),
+            lambda packed: (packed, ""),
             jobs if executor is None else workers or jobs,
         )
 
@@ -152,13 +151,13 @@ def carry_out(
         if max_rate:
             files = throttled(files, max_rate)
         trouble = ""
-        for _, packed in loop.run(walk.batches(files, batch_files, batch_bytes, todo.workers)):
-            rows, why = todo.unpack(packed)
+        for _, sent in loop.run(walk.batches(files, batch_files, batch_bytes, todo.workers)):
+            packed, why = todo.unpack(sent)
             if why:  # those under way come to an end all the same
                 trouble = trouble or why
                 session.stop()
-            if rows:
-                session.append(rows)
+            if packed:
+                session.append(packed)
         if trouble:
             raise work.StoppedError(trouble)
         return session.end(sign)

@@ -12,7 +12,7 @@ from .asked import Selection, as_json, selected
 from .expected import Counting, Expected, as_before, countable
 from .ledger import Ledger, Run
 from .progress import Outcome, Progress, Totals
-from .rows import Row, path_of
+from .rows import path_of
 from .walk import Found
 
 
@@ -80,27 +80,23 @@ class Session:
                 yield file
 
     def _count_again(self) -> None:
-        for row in self._ledger.rows(*self._ledger.span(self._run.number)):
-            self._count(row)
-        self._progress.before, self._progress.bytes_before = self._totals.files, self._totals.bytes
+        totals, progress = self._totals, self._progress
+        totals.files, totals.bytes, totals.verdicts = self._ledger.tally(self._run.number)
+        progress.before, progress.bytes_before = totals.files, totals.bytes
 
-    def _count(self, row: Row) -> None:
-        totals = self._totals
-        totals.files += 1
-        totals.bytes += row.size
-        totals.verdicts[row.verdict] = totals.verdicts.get(row.verdict, 0) + 1
-
-    def append(self, rows: list[Row]) -> None:
-        """A finished batch to the ledger."""
+    def append(self, packed: bytes) -> None:
+        """The packed rows of a finished batch to the ledger."""
         self._number += 1
-        size = sum(row.size for row in rows)
-        self._head = self._ledger.append(self._run.number, self._number, self._head, rows, size)
-        progress = self._progress
-        progress.files += len(rows)
-        progress.bytes += size
-        for row in rows:
-            self._count(row)
-            progress.verdicts[row.verdict] += 1
+        made = self._ledger.append(self._run.number, self._number, self._head, packed)
+        self._head = made.head
+        totals, progress = self._totals, self._progress
+        totals.files += made.files
+        totals.bytes += made.size
+        progress.files += made.files
+        progress.bytes += made.size
+        progress.verdicts += made.verdicts
+        for verdict, count in made.verdicts.items():
+            totals.verdicts[verdict] = totals.verdicts.get(verdict, 0) + count
         self.tell()
 
     def tell(self) -> None:
