@@ -81,6 +81,21 @@ def test_what_is_inserted_is_what_was_sent(ledger):
     assert signers(ledger) == ["CN=1", "CN=2", "CN=3"]
 
 
+def test_what_is_empty_in_all_rows(ledger):
+    """It is not handed over for each row, and is there all the same, with its type."""
+    blank = Row("", 0, 0, "", "", "", b"", "", "", "", "", 0.0)
+    signature = SignatureRow(*[""] * 13, *[b""] * 3, None)
+    both = msgspec.structs.replace(blank, signatures=(signature, signature))
+    one = [some(seed, 1) for seed in range(20)]
+    run = ledger.begin("{}")
+    head = run.head
+    for number, rows in enumerate(([blank], [both, blank], *one, [blank, *some(1)]), 1):
+        head = ledger.append(run.number, number, head, pack(rows)).head
+        batch = list(ledger.batches(run.number))[-1]
+        assert list(ledger.rows(batch.first, batch.last)) == rows
+    assert audit(ledger).findings == []
+
+
 def signers(ledger):
     return sorted(name for (name,) in ledger.db.execute("SELECT subject FROM signer"))
 
@@ -129,12 +144,14 @@ def test_a_batch_that_was_rolled_back(ledger):
     """Its certificates are not there either, and come again with the next one."""
     run = ledger.begin("{}")
     rows = some(1)
-    bad = msgspec.structs.replace(rows[0], path=None)
-    with pytest.raises(LedgerError, match="NOT NULL"):
-        ledger.append(run.number, 1, run.head, pack([*rows, bad]))
-    assert signers(ledger) == []
-    ledger.append(run.number, 1, run.head, pack(rows))
-    assert list(ledger.rows(1, len(rows))) == rows
+    bare = [msgspec.structs.replace(row, signatures=()) for row in rows]
+    made = ledger.append(run.number, 1, run.head, pack(bare))
+    with pytest.raises(LedgerError, match="UNIQUE"):
+        ledger.append(run.number, 1, made.head, pack(rows))  # there is a first batch already
+    assert (signers(ledger), ledger.tally(run.number)[0]) == ([], len(bare))
+    ledger.append(run.number, 2, made.head, pack(rows))
+    assert list(ledger.rows(1, 2 * len(rows))) == bare + rows
+    assert signers(ledger) == ["CN=1", "CN=2", "CN=3"]
     assert audit(ledger).findings == []
 
 

@@ -7,8 +7,7 @@ else, the columns are decoded: straight to tuples, as SQLite takes them. `Row` s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from operator import itemgetter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -37,8 +36,41 @@ def _decoder() -> Callable[[bytes], list[tuple[Any, ...]]]:
 
 # objects, each with its signatures in the last place; a signature has its packed signer there
 decode = _decoder()
-size_of = itemgetter(OBJECT_FIELDS.index("size"))
-verdict_of = itemgetter(OBJECT_FIELDS.index("verdict"))
+SIZE, VERDICT = OBJECT_FIELDS.index("size"), OBJECT_FIELDS.index("verdict")
+# how SQL writes that a field is empty; None where it cannot be
+_BLANK = {str: "''", bytes: "x''"}
+_OF_OBJECT, _OF_SIGNATURE = (
+    [_BLANK.get(field.type) for field in msgspec.structs.fields(row)[:-1]]
+    for row in (Row, SignatureRow)
+)
+
+
+def insert_objects(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
+    """Append rows to the table of objects: the columns of it, each with its value in every row."""
+    _insert(db, "object", (None, *_OF_OBJECT), columns)
+
+
+def insert_signatures(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
+    """The same for signatures."""
+    _insert(db, "signature", (None, None, *_OF_SIGNATURE, None), columns)
+
+
+def _insert(
+    db: sqlite3.Connection,
+    table: str,
+    blanks: Sequence[str | None],
+    columns: Sequence[Sequence[Any]],
+) -> None:
+    """What is empty in all rows, a third of the columns mostly, is said once and not for each."""
+    places, bound = [], []
+    for blank, column in zip(blanks, columns, strict=True):
+        if blank and not any(column):
+            places.append(blank)
+        else:
+            places.append("?")
+            bound.append(column)
+    values = ", ".join(places)
+    db.executemany(f"INSERT INTO {table} VALUES ({values})", zip(*bound, strict=True))  # noqa: S608
 
 
 class Signers(dict[bytes, int | None]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import os
 import sqlite3
 import time
@@ -26,7 +27,6 @@ from .rows import Row, SignatureRow
 from .schema import (
     APPLICATION,
     OBJECT,
-    OBJECT_FIELDS,
     SCHEMA,
     SIGNATURE,
     SIGNATURE_FIELDS,
@@ -340,23 +340,23 @@ class Ledger:
             head: of the chain before it.
             packed: what was found, one row at least, as `rows.pack` gives it.
         """
-        rows = columns.decode(packed)
-        verdicts = Counter(map(columns.verdict_of, rows))
-        size = sum(map(columns.size_of, rows))
+        *objects, signed = zip(*columns.decode(packed), strict=True)
+        verdicts, size = Counter(objects[columns.VERDICT]), sum(objects[columns.SIZE])
         now = time.time()
         head = chain.of_batch(head, number, now, msgspec.Raw(packed))
         with self._transaction() as db:
             (last,) = db.execute("SELECT coalesce(max(id), 0) FROM object").fetchone()
-            first = last + 1
-            signers, objects, signatures = self._signers, [], []
-            for last, row in enumerate(rows, first):
-                objects.append((last, *row[:-1]))
-                for position, one in enumerate(row[-1]):
-                    signatures.append((last, position, *one[:-1], signers[bytes(one[-1])]))
-            db.executemany(insert("object", 1 + len(OBJECT_FIELDS)), objects)
-            db.executemany(insert("signature", 3 + len(SIGNATURE_FIELDS)), signatures)
+            first, last = last + 1, last + len(signed)
+            numbers = range(first, last + 1)
+            columns.insert_objects(db, numbers, *objects)
+            if any(signed):
+                owners = [owner for owner, some in zip(numbers, signed, strict=True) for _ in some]
+                positions = [position for some in signed for position, _ in enumerate(some)]
+                *values, whose = zip(*itertools.chain.from_iterable(signed), strict=True)
+                signers = [self._signers[bytes(one)] for one in whose]
+                columns.insert_signatures(db, owners, positions, *values, signers)
             db.execute(insert("batch", 7), (run, number, now, first, last, size, head))
-        return Appended(head, len(rows), size, verdicts)
+        return Appended(head, len(signed), size, verdicts)
 
     def end(
         self, run: int, head: bytes, totals: str, finished: float,
