@@ -150,6 +150,7 @@ def carry_out(
         files = session.files(asked.selection, resume)
         if max_rate:
             files = throttled(files, max_rate)
+            batch_bytes = min(batch_bytes, int(max_rate))  # or one would fill for minutes
         trouble = ""
         for _, sent in loop.run(walk.batches(files, batch_files, batch_bytes, todo.workers)):
             packed, why = todo.unpack(sent)
