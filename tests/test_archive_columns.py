@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import sqlite3
 from contextlib import closing
@@ -66,8 +67,9 @@ def test_what_is_inserted_is_what_was_sent(ledger):
         stored = list(ledger.rows(batch.first, batch.last))
         assert stored == rows
         # the head over the bytes of the worker is the one over the rows that an audit reads
-        now = chain.of_batch(head, number, batch.time, stored)
-        assert made.head == batch.head == now == chain.of_batch(head, number, batch.time, rows)
+        assert made.head == batch.head == chain.of_batch(head, number, batch.time, stored)
+        whole = msgspec.msgpack.encode(("batch", (number, batch.time, stored)))
+        assert made.head == hashlib.sha256(head + whole).digest()
         assert (made.files, made.size) == (len(rows), sum(row.size for row in rows))
         assert made.size == batch.size
         for verdict in TEXTS:

@@ -343,7 +343,7 @@ class Ledger:
         *objects, signed = zip(*columns.decode(packed), strict=True)
         verdicts, size = Counter(objects[columns.VERDICT]), sum(objects[columns.SIZE])
         now = time.time()
-        head = chain.of_batch(head, number, now, msgspec.Raw(packed))
+        head = chain.of_batch(head, number, now, packed)
         with self._transaction() as db:
             (last,) = db.execute("SELECT coalesce(max(id), 0) FROM object").fetchone()
             first, last = last + 1, last + len(signed)
