@@ -189,7 +189,7 @@ def long(text: str) -> dict[str, Any]:
         options = Options(integrity_only=True)
         standin = Standin(template)
         task = Task(lambda: work.embedded(JOBS, options), standin, work.crashed,
-                    lambda packed: (work.rows_of(packed), ""), JOBS)  # fmt: skip
+                    lambda packed: (packed, ""), JOBS)  # fmt: skip
         outcome = runs.carry_out(
             ledger, VERIFY, Asked(selection=Selection(roots=(folder,))), lambda _: task,
             resume=False, max_rate=None, sign=None, watch=watch, batch_files=LONG_BATCH,

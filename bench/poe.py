@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from dicomseal.archive import poe
 from dicomseal.archive.chain import of_end
 from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.rows import Row, SignatureRow
+from dicomseal.archive.rows import Row, SignatureRow, pack
 from dicomseal.certificate import Signer
 
 BATCH = 64
@@ -58,7 +58,7 @@ def main(count: int) -> None:
             head = run.head
             for batch, first in enumerate(range(0, count, BATCH), 1):
                 rows = [row(n) for n in range(first, min(first + BATCH, count))]
-                head = ledger.append(run.number, batch, head, rows, sum(one.size for one in rows))
+                head = ledger.append(run.number, batch, head, pack(rows)).head
             ledger.end(run.number, of_end(head, 0.0, "{}"), "{}", 0.0)
         print(f"{count:,} objects, {os.path.getsize(path) / count:,.0f} bytes each in the ledger")
         Ledger(own, create=True).close()

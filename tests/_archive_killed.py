@@ -21,8 +21,10 @@ import time
 import traceback
 
 from dicomseal.archive import run as runs
+from dicomseal.archive.asked import as_json
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Asked, Selection
+from dicomseal.archive.session import Session
 from dicomseal.verifier import Options
 
 
@@ -67,19 +69,19 @@ def dying_at(step):
         if left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    append = runs._Session.append
+    append = Session.append
 
     def watched(self, rows):
         sys.setprofile(watch)
         append(self, rows)
 
-    return lambda: setattr(runs._Session, "append", watched)
+    return lambda: setattr(Session, "append", watched)
 
 
 def begin(job):
     with Ledger(job["ledger"], create=True) as ledger:
         asked = Asked(selection=Selection(roots=(job["root"],)))
-        ledger.begin(runs._json(asked))
+        ledger.begin(as_json(asked))
 
 
 def main():

@@ -8,7 +8,7 @@ import time
 
 import pki
 import pytest
-from _archive import VERDICTS, VERIFY, rows
+from _archive import VERDICTS, VERIFY, many, rows
 
 from dicomseal.archive import run as runs
 from dicomseal.archive import walk
@@ -76,6 +76,20 @@ def test_rate(folder):
     runs.verify("ledger.db", asked, Options(), max_rate=size)
     assert time.monotonic() - start > 0.7
     assert json.loads(rows_totals())["bytes"] == size
+
+
+def test_batches_of_a_rate(folder):
+    """A batch is what comes in a second: one of many files would be out for long."""
+    many(folder, 20)
+    asked = Asked(selection=Selection(roots=("archive",), include=("0*.dcm",)))
+    size = sum(
+        file.size for file in walk.find(["archive"]) if os.path.basename(file.path)[0] == "0"
+    )
+    runs.verify("ledger.db", asked, Options(), max_rate=size / 4)
+    with Ledger("ledger.db") as ledger:
+        sizes = [batch.size for batch in ledger.batches(1)]
+    assert len(sizes) == 4
+    assert max(sizes) <= size / 4
 
 
 def rows_totals():

@@ -6,12 +6,14 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 from _archive import rows
 
 from dicomseal.archive import run as runs
 from dicomseal.archive import walk, work
 from dicomseal.archive.loop import ExecutorLostError, Loop
+from dicomseal.archive.rows import Row
 from dicomseal.archive.run import Asked, Selection
 from dicomseal.verifier import Options
 
@@ -87,4 +89,5 @@ def test_options_are_unpacked_once():
     for _ in range(3):
         work.Elsewhere(Options())(batch)
     assert work._unpacked.cache_info().misses == 1
-    assert work.rows_of(work.Elsewhere(Options())(batch))[0].reason == "not_found"
+    (row,) = msgspec.msgpack.decode(work.Elsewhere(Options())(batch), type=list[Row])
+    assert row.reason == "not_found"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -124,3 +125,35 @@ def test_batches_are_bounded():
     files = [walk.Found(str(n), size) for n, size in enumerate([1, 1, 1, 9, 1, 1, 1, 1])]
     assert [[f.size for f in b] for b in walk.batches(files, 3, 5)] == [[1, 1, 1], [9], [1, 1, 1],
                                                                        [1]]  # fmt: skip
+
+
+def test_batches_grow():
+    """Few files are work for all workers; many go out in few batches."""
+    files = [walk.Found(f"{n}", 1) for n in range(5000)]
+    for workers in (1, 2, 32):
+        made = list(walk.batches(files, workers=workers))
+        assert [file for batch in made for file in batch] == files
+        sizes, gone = [len(batch) for batch in made], 0
+        for size in sizes[:-1]:
+            assert size == min(max(32, gone // (4 * workers)), 256)
+            gone += size
+    assert set(sizes[:128]) == {32}  # of 32 workers
+    assert max(sizes) > 32
+    assert [len(batch) for batch in walk.batches(files[:100], workers=2)] == [32, 32, 32, 4]
+    assert {len(batch) for batch in walk.batches(files, 5)} == {5}
+    assert max(len(batch) for batch in walk.batches(files, 50)) == 50
+    large = [walk.Found("large", 20 << 20)] * 10
+    assert {len(batch) for batch in walk.batches(large)} == {3, 1}
+
+
+@pytest.mark.parametrize("name", [b"a.dcm", "\u00e9\U0001f5c4".encode(), b"\xff\xfe.dcm"])
+def test_batches_on_their_way(name):
+    """A batch is packed; what cannot be goes all the same."""
+    path = os.fsdecode(b"/archive/" + name)
+    batch = walk.Files(
+        [walk.Found(path, 1 << 62, -1), walk.Found("s3://bucket/x", 0, 2),
+         walk.Found(path, trouble=("not_found", f"no {path}"), whole=True)]
+    )  # fmt: skip
+    packed = pickle.dumps(batch)
+    assert pickle.loads(packed) == list(batch)
+    assert (b"Found" in packed) == (b"\xff" in name)  # else every file is packed

@@ -10,9 +10,9 @@ import msgspec
 
 from ..errors import LedgerError
 from ..report import ERROR, FAILED, INTACT, PASSED
+from .asked import Asked
 from .ledger import VERIFY, Ledger, Run
 from .rows import NOT_DICOM, Row, SignatureRow
-from .run import Asked
 
 NEWLY_FAILING, NEWLY_PASSING = "newly_failing", "newly_passing"
 NO_LONGER_PASSING = "no_longer_passing"

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ..errors import DicomSealError
+from .asked import Selection
 from .ledger import VERIFY, Ledger
 from .walk import Found
 
@@ -29,7 +30,7 @@ class Expected(msgspec.Struct):
     whence: str = ""
 
 
-def as_before(ledger: Ledger, selection: msgspec.Struct) -> Expected | None:
+def as_before(ledger: Ledger, selection: Selection) -> Expected | None:
     """As much as in the last run over the same selection that came to its end, if there is one."""
     wanted = _comparable(msgspec.json.decode(msgspec.json.encode(selection)))
     for run in reversed(ledger.runs(VERIFY)):

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from ..certificate import Signer
 from ..errors import LedgerError
-from . import chain
+from . import chain, columns
 from .rows import Row, SignatureRow
 from .schema import (
     APPLICATION,
     OBJECT,
-    OBJECT_FIELDS,
     SCHEMA,
     SIGNATURE,
     SIGNATURE_FIELDS,
@@ -76,6 +77,15 @@ class Batch(msgspec.Struct, frozen=True):
     last: int
     size: int
     head: bytes
+
+
+class Appended(NamedTuple):
+    """What was appended: the head after it, how many files and bytes, how many of each verdict."""
+
+    head: bytes
+    files: int
+    size: int
+    verdicts: Counter[str]
 
 
 @contextlib.contextmanager
@@ -132,7 +142,7 @@ class Ledger:
             except BaseException:
                 self.db.close()
                 raise
-        self._signers: dict[Signer, int] = {}
+        self._signers = columns.Signers(self.db)
 
     def _begin(self, create: bool) -> None:
         (application,) = self.db.execute("PRAGMA application_id").fetchone()
@@ -242,6 +252,17 @@ class Ledger:
             ).fetchone()
         return (1, 0) if first is None else (first, last)
 
+    def tally(self, run: int) -> tuple[int, int, dict[str, int]]:
+        """Of the finished batches of a run: files, bytes, and how many files of each verdict."""
+        with explained(self.path):
+            found = self.db.execute(
+                "SELECT verdict, count(*), sum(size) FROM object WHERE id BETWEEN ? AND ?"
+                " GROUP BY verdict",
+                self.span(run),
+            ).fetchall()
+        files, size = (sum(one[column] for one in found) for column in (1, 2))
+        return files, size, {verdict: count for verdict, count, _ in found}
+
     def rows(self, first: int, last: int, order: Literal["id", "path"] = "id") -> Iterator[Row]:
         """The objects with these numbers, with their signatures.
 
@@ -299,7 +320,7 @@ class Ledger:
             except BaseException:
                 if self.db.in_transaction:  # SQLite has rolled back itself where the disk is full
                     self.db.execute("ROLLBACK")
-                self._signers.clear()
+                self._signers.forget()
                 raise
 
     def begin(self, asked: str, kind: str = VERIFY) -> Run:
@@ -311,48 +332,31 @@ class Ledger:
             db.execute(insert("run", 5), (number, kind, started, asked, head))
         return Run(number, kind, started, asked, head)
 
-    def append(self, run: int, number: int, head: bytes, rows: Iterable[Row], size: int) -> bytes:
-        """Append a finished batch.
+    def append(self, run: int, number: int, head: bytes, packed: bytes) -> Appended:
+        """Append a finished batch. When this returns, it is on disk.
 
         Args:
             run, number: which run, and the batch's number in it.
             head: of the chain before it.
-            rows: what was found.
-            size: how many bytes were verified.
-
-        Returns:
-            The head after it. When this returns, the batch is on disk.
+            packed: what was found, one row at least, as `rows.pack` gives it.
         """
-        made = list(rows)
+        *objects, signed = zip(*columns.decode(packed), strict=True)
+        verdicts, size = Counter(objects[columns.VERDICT]), sum(objects[columns.SIZE])
         now = time.time()
-        head = chain.of_batch(head, number, now, made)
+        head = chain.of_batch(head, number, now, packed)
         with self._transaction() as db:
             (last,) = db.execute("SELECT coalesce(max(id), 0) FROM object").fetchone()
-            first = last + 1
-            objects, signatures = [], []
-            for last, row in enumerate(made, first):
-                objects.append((last, *_values(row)[:-1]))
-                for position, one in enumerate(row.signatures):
-                    signer = None if one.signer is None else self._signer(db, one.signer)
-                    signatures.append((last, position, *_values(one)[:-1], signer))
-            db.executemany(insert("object", 1 + len(OBJECT_FIELDS)), objects)
-            db.executemany(insert("signature", 3 + len(SIGNATURE_FIELDS)), signatures)
+            first, last = last + 1, last + len(signed)
+            numbers = range(first, last + 1)
+            columns.insert_objects(db, numbers, *objects)
+            if any(signed):
+                owners = [owner for owner, some in zip(numbers, signed, strict=True) for _ in some]
+                positions = [position for some in signed for position, _ in enumerate(some)]
+                *values, whose = zip(*itertools.chain.from_iterable(signed), strict=True)
+                signers = [self._signers[bytes(one)] for one in whose]
+                columns.insert_signatures(db, owners, positions, *values, signers)
             db.execute(insert("batch", 7), (run, number, now, first, last, size, head))
-        return head
-
-    def _signer(self, db: sqlite3.Connection, signer: Signer) -> int:
-        number = self._signers.get(signer)
-        if number is None:
-            values = _values(signer)
-            if not self._signers:  # a few hundred in an archive; read them once
-                found = db.execute(f"SELECT id, {SIGNER} FROM signer").fetchall()  # noqa: S608
-                self._signers = {Signer(*row[1:]): row[0] for row in found}
-                number = self._signers.get(signer)
-            if number is None:
-                number = max(self._signers.values(), default=0) + 1
-                db.execute(insert("signer", 8), (number, *values))
-                self._signers[signer] = number
-        return number
+        return Appended(head, len(signed), size, verdicts)
 
     def end(
         self, run: int, head: bytes, totals: str, finished: float,
@@ -378,7 +382,3 @@ class Ledger:
         with explained(self.path):
             found = self.db.execute("SELECT 1 FROM done WHERE path = ?", (path,)).fetchone()
         return found is not None
-
-
-def _values(row: Any) -> tuple[Any, ...]:
-    return msgspec.structs.astuple(row)

@@ -6,8 +6,8 @@ import time
 
 from ..atomic import replacing
 from .ledger import SIGN
+from .progress import Outcome, Progress
 from .rows import SIGN_VERDICTS, VERDICTS
-from .run import Outcome, Progress
 
 _PREFIX = "dicomseal_archive"
 

@@ -6,6 +6,7 @@ A row is smaller than a report: what an auditor asks for a year later, no more.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -91,6 +92,10 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     reasons: str
     time: float
     signatures: tuple[SignatureRow, ...] = ()
+
+
+# rows as a worker sends them, and as the chain is over them
+pack: Callable[[list[Row]], bytes] = msgspec.msgpack.Encoder().encode
 
 
 def path_of(path: str) -> str | bytes:

@@ -3,127 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
 import msgspec
 
-from .. import __version__
-from ..errors import LedgerError, UsageError
+from ..errors import LedgerError
 from ..verifier import Options
-from . import chain, poe, sample, stores, walk, work
-from .expected import Counting, Expected, as_before, countable
+from . import poe, stores, walk, work
+from .asked import Asked, Selection, as_json, check_same, throttled
 from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
-from .rows import FAILURES, Row, path_of
+from .progress import Outcome, Progress, Totals
+from .session import Session
 from .walk import Found
 
-WINDOW = 4  # batches for each worker that are under way
+__all__ = ["Asked", "Outcome", "Progress", "Selection", "Task", "Totals", "carry_out", "verify"]
 
-
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which files a run is over.
-
-    Attributes:
-        roots: as `dicomseal.archive.walk.find` takes them; folders absolute.
-        include: patterns of names; empty takes all.
-        before: only files last modified before this time, in seconds since 1970; or None.
-        share: of the files that is drawn, 0 to 1; None takes all.
-        seed: of the draw.
-        stratify: draw from every folder apart.
-        follow: go into folders that are symbolic links.
-    """
-
-    roots: tuple[str, ...]
-    include: tuple[str, ...] = ()
-    before: float | None = None
-    share: float | None = None
-    seed: str = ""
-    stratify: bool = False
-    follow: bool = False
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was asked to do, as the ledger keeps it.
-
-    Attributes:
-        selection: which files.
-        trust: the options about trust, as they were given.
-        version: of dicomseal.
-        signing: how a run signs: key, profile, where to; empty for one that verifies.
-    """
-
-    selection: Selection
-    trust: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
-    version: str = __version__
-    signing: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
-
-
-class Totals(msgspec.Struct, kw_only=True):
-    """What a run came to.
-
-    Attributes:
-        files, bytes: verified.
-        verdicts: how many files of each.
-        population: of how many files they were drawn, before `Selection.share`.
-        head: of the hash chain before the end, hexadecimal.
-    """
-
-    files: int = 0
-    bytes: int = 0
-    verdicts: dict[str, int] = msgspec.field(default_factory=dict)
-    population: int = 0
-    head: str = ""
-
-
-class Progress(msgspec.Struct):
-    """What is known while a run is under way; `verify` calls back with it after every batch.
-
-    Attributes:
-        run: its number.
-        files, bytes, verdicts: done since this process began.
-        before, bytes_before: done when it began, of a run that is resumed.
-        skipped: of these, how many the walk has come by.
-        found: files that the walk came by and that were not done.
-        walked: whether the walk is at its end.
-        started: on the monotonic clock.
-        expected: approximately how much the whole run is over; None: not known.
-    """
-
-    run: int
-    files: int = 0
-    bytes: int = 0
-    skipped: int = 0
-    verdicts: Counter[str] = msgspec.field(default_factory=Counter)
-    found: int = 0
-    walked: bool = False
-    started: float = 0.0
-    before: int = 0
-    bytes_before: int = 0
-    expected: Expected | None = None
-    kind: str = VERIFY
-
-    @property
-    def failures(self) -> int:
-        return sum(self.verdicts[one] for one in FAILURES)
-
-    def left(self, seconds: float) -> float | None:
-        """In how many seconds it may be done, after so many; None: that cannot be told yet."""
-        if not self.files:
-            return None
-        if self.walked:
-            return (self.found - self.files) * seconds / self.files
-        expected = self.expected
-        if expected is None or not expected.whence:
-            return None
-        files = max(expected.files - self.before - self.files, 0) / self.files
-        size = max(expected.bytes - self.bytes_before - self.bytes, 0) / max(self.bytes, 1)
-        return max(files, size) * seconds  # the large files may come at the end
+WINDOW = 2  # batches for each worker that are under way: one it works on, one that waits
 
 
 class Task(NamedTuple):
@@ -133,23 +32,15 @@ class Task(NamedTuple):
         executor: the executor, or what makes one.
         function: what its workers do with a batch; they return something packed.
         failed: the same for a file at which a worker died, or raised.
-        unpack: the rows in it, and why the run cannot go on, or an empty string.
+        unpack: the packed rows in it, and why the run cannot go on; either may be empty.
         workers: how many.
     """
 
     executor: Executor | Callable[[], Executor]
     function: Callable[[list[Found]], bytes]
     failed: Callable[[Found, BaseException], bytes]
-    unpack: Callable[[bytes], tuple[list[Row], str]]
+    unpack: Callable[[bytes], tuple[bytes, str]]
     workers: int
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How a run ended: ``complete``, or stopped before it was; the totals of the whole run."""
-
-    run: int
-    complete: bool
-    totals: Totals
 
 
 def verify(
@@ -211,7 +102,7 @@ def verify(
             executor or (lambda: work.embedded(jobs, made, afresh=stored)),
             work.in_pool if executor is None else work.Elsewhere(made),
             work.crashed,
-            lambda packed: (work.rows_of(packed), ""),
+            lambda packed: (packed, ""),
             jobs if executor is None else workers or jobs,
         )
 
@@ -248,25 +139,26 @@ def carry_out(
     with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
         if before:
             asked = before(ledger, stack)
-        run = _resumed(ledger, kind, asked) if resume else ledger.begin(_json(asked), kind)
+        run = _resumed(ledger, kind, asked) if resume else ledger.begin(as_json(asked), kind)
         asked = msgspec.json.decode(run.asked, type=Asked)
         todo = task(run)
         loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * WINDOW)
-        session = _Session(ledger, run, kind, loop.stop, watch)
+        session = Session(ledger, run, kind, loop.stop, watch)
         if count:
             stack.enter_context(session.expecting(asked.selection))
         session.tell()
         files = session.files(asked.selection, resume)
         if max_rate:
-            files = _throttled(files, max_rate)
+            files = throttled(files, max_rate)
+            batch_bytes = min(batch_bytes, int(max_rate))  # or one would fill for minutes
         trouble = ""
-        for _, packed in loop.run(walk.batches(files, batch_files, batch_bytes)):
-            rows, why = todo.unpack(packed)
+        for _, sent in loop.run(walk.batches(files, batch_files, batch_bytes, todo.workers)):
+            packed, why = todo.unpack(sent)
             if why:  # those under way come to an end all the same
                 trouble = trouble or why
                 session.stop()
-            if rows:
-                session.append(rows)
+            if packed:
+                session.append(packed)
         if trouble:
             raise work.StoppedError(trouble)
         return session.end(sign)
@@ -285,166 +177,5 @@ def _resumed(ledger: Ledger, kind: str, asked: Asked) -> Run:
             f"{ledger.path}: there is nothing to resume: run {run.number} came to its end",
             "nothing_to_resume",
         )
-    before = msgspec.json.decode(run.asked, type=Asked)
-    for name in before.selection.__struct_fields__:
-        was, now = getattr(before.selection, name), getattr(asked.selection, name)
-        if name == "before":  # a moment that --older-than counted back from the start
-            was, now = was is None, now is None
-        if was != now:
-            raise UsageError(
-                f"run {run.number} was over another selection: {name} was {was!r}, not {now!r}"
-            )
-    for what, were, now in (
-        ("trust", before.trust, asked.trust), ("signing", before.signing, asked.signing),
-    ):  # fmt: skip
-        names = sorted(
-            name
-            for name in were.keys() | now.keys()
-            # an option that the version before did not have, and that is not given now, is no other
-            if (were.get(name) or None) != (now.get(name) or None)
-        )
-        if names:
-            raise UsageError(f"run {run.number} had other options about {what}: {', '.join(names)}")
+    check_same(run.number, msgspec.json.decode(run.asked, type=Asked), asked)
     return run
-
-
-def _json(made: Asked | Totals) -> str:
-    try:
-        return msgspec.json.encode(made).decode()
-    except UnicodeEncodeError:
-        raise UsageError("the name of a root is no UTF-8: name its parent folder") from None
-
-
-def _selected(
-    selection: Selection, counted: Callable[[Iterable[Found]], Iterator[Found]]
-) -> Iterable[Found]:
-    """The files of a selection; ``counted`` sees those among which a sample is drawn."""
-    found: Iterable[Found] = walk.find(selection.roots, selection.follow)
-    if selection.include:
-        found = walk.included(found, selection.include)
-    if selection.before is not None:
-        limit = int(selection.before * 1e9)
-        found = (file for file in found if file.mtime < limit)
-    found = counted(found)
-    if selection.share is not None:
-        found = sample.drawn(
-            found, selection.share, selection.seed, selection.stratify, selection.roots
-        )
-    return found
-
-
-class _Session:
-    """One process's part of a run."""
-
-    def __init__(
-        self, ledger: Ledger, run: Run, kind: str, stop: Callable[[], None],
-        watch: Callable[[Progress, Callable[[], None]], object] | None,
-    ) -> None:  # fmt: skip
-        self._ledger, self._run, self._watch = ledger, run, watch
-        self._stop_loop = stop
-        self._stopped = False
-        self._head = ledger.head()
-        self._number = 0
-        self._population = 0
-        self._progress = Progress(run.number, started=time.monotonic(), kind=kind)
-        self._totals = Totals()
-
-    def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
-        """What is still to be verified."""
-        found = _selected(selection, self._counted)
-        if resume:
-            for batch in self._ledger.batches(self._run.number):
-                self._number = batch.number
-            self._ledger.remember(self._run.number)
-            self._count_again()
-            found = self._without_done(found)
-        ends = ("", "-wal", "-shm", ".lock", ".workers")
-        names = os.path.abspath(self._ledger.path), os.path.realpath(self._ledger.path)
-        own = {name + end for name in names for end in ends}
-        own.add(poe.place(self._ledger.path))
-        for file in found:
-            if self._stopped:
-                return
-            if file.path not in own:
-                self._progress.found += 1
-                yield file
-        self._progress.walked = True
-
-    def expecting(self, selection: Selection) -> contextlib.AbstractContextManager[object]:
-        """Find out how much there is, as long as this lasts."""
-        known = as_before(self._ledger, selection)
-        self._progress.expected = known
-        if known is not None or not countable(selection.roots):
-            return contextlib.nullcontext()
-        made = self._progress.expected = Expected()
-        return Counting(made, lambda: _selected(selection, iter))
-
-    def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
-        for file in found:
-            self._population += 1
-            yield file
-
-    def _without_done(self, found: Iterable[Found]) -> Iterator[Found]:
-        for file in found:
-            if self._ledger.done(path_of(file.path)):
-                self._progress.skipped += 1
-            else:
-                yield file
-
-    def _count_again(self) -> None:
-        for row in self._ledger.rows(*self._ledger.span(self._run.number)):
-            self._count(row)
-        self._progress.before, self._progress.bytes_before = self._totals.files, self._totals.bytes
-
-    def _count(self, row: Row) -> None:
-        totals = self._totals
-        totals.files += 1
-        totals.bytes += row.size
-        totals.verdicts[row.verdict] = totals.verdicts.get(row.verdict, 0) + 1
-
-    def append(self, rows: list[Row]) -> None:
-        """A finished batch to the ledger."""
-        self._number += 1
-        size = sum(row.size for row in rows)
-        self._head = self._ledger.append(self._run.number, self._number, self._head, rows, size)
-        progress = self._progress
-        progress.files += len(rows)
-        progress.bytes += size
-        for row in rows:
-            self._count(row)
-            progress.verdicts[row.verdict] += 1
-        self.tell()
-
-    def tell(self) -> None:
-        if self._watch:
-            self._watch(self._progress, self.stop)
-
-    def stop(self) -> None:
-        self._stopped = True
-        self._stop_loop()
-
-    def end(self, sign: Callable[[bytes], tuple[bytes, bytes]] | None) -> Outcome:
-        """The end of the run, if all was verified."""
-        totals = self._totals
-        totals.population = self._population
-        totals.head = self._head.hex()
-        if not self._progress.walked:
-            return Outcome(self._run.number, False, totals)
-        finished, text = time.time(), _json(totals)
-        head = chain.of_end(self._head, finished, text)
-        signature = certificate = None
-        if sign:
-            signature, certificate = sign(chain.to_be_signed(self._run.number, head))
-        self._ledger.end(self._run.number, head, text, finished, signature, certificate)
-        return Outcome(self._run.number, True, totals)
-
-
-def _throttled(files: Iterable[Found], rate: float) -> Iterator[Found]:
-    """The same files, no faster than so many bytes in a second."""
-    start, size = time.monotonic(), 0
-    for file in files:
-        early = start + size / rate - time.monotonic()
-        if early > 0:
-            time.sleep(early)
-        yield file
-        size += file.size

@@ -10,6 +10,7 @@ import os
 import re
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,6 +43,7 @@ from .rows import (
     Row,
     SignatureRow,
     as_stored,
+    pack,
     path_of,
 )
 from .walk import Found
@@ -83,7 +85,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 _job: Job | None = None
 _made: Worker | None = None
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[list[Row], str]).decode
 
 
 def start(job: Job) -> None:
@@ -106,18 +107,21 @@ def in_pool(batch: list[Found]) -> bytes:
         for file in batch:
             rows.append(worker.sign(file))  # noqa: PERF401 - those before an end count
     except StoppedError as stop:
-        return _encode((rows, str(stop)))
-    return _encode((rows, ""))
+        return _sent(rows, str(stop))
+    return _sent(rows)
 
 
 def crashed(file: Found, error: BaseException) -> bytes:
     """The row of a file at which a worker died, or raised."""
-    return _encode(([_row(file, report.ERROR, ("crashed", death_of(error)))], ""))
+    return _sent([_row(file, report.ERROR, ("crashed", death_of(error)))])
 
 
-def unpack(packed: bytes) -> tuple[list[Row], str]:
-    """What a worker sent."""
-    return _decode(packed)
+def _sent(rows: list[Row], why: str = "") -> bytes:
+    return _encode((pack(rows) if rows else b"", why))
+
+
+# what a worker sent: the packed rows, empty if there are none, and why no more can be signed
+unpack: Callable[[bytes], tuple[bytes, str]] = msgspec.msgpack.Decoder(tuple[bytes, str]).decode
 
 
 def _worker(job: Job) -> Worker:
@@ -191,7 +195,7 @@ class Worker:
         )
         if target == file.path:
             status = os.stat(target)
-            file = file._replace(size=status.st_size, mtime=status.st_mtime_ns)
+            file = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
         return _row(file, SIGNED, index=index, signature=signature)
 
     def _write(self, part10: Part10, index: Index, target: str, overwrite: bool) -> Any:

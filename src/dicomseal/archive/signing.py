@@ -21,9 +21,11 @@ from ..keys import Password
 from ..prepared_signer import PreparedSigner
 from . import run as runs
 from . import sign_work, walk
+from .asked import Asked, Selection
 from .ledger import SIGN, Run
 from .locked import workers_gone
-from .run import Asked, Outcome, Progress, Selection, Task
+from .progress import Outcome, Progress
+from .run import Task
 from .stores import is_url
 
 if TYPE_CHECKING:

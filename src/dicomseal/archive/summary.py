@@ -9,10 +9,11 @@ import msgspec
 
 from ..counted_time import POE_LEDGER
 from ..report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED
+from .asked import Asked
 from .ledger import SIGN, VERIFY, Ledger, Run, explained
 from .modalities import label
+from .progress import Totals
 from .rows import FAILURES, SIGN_VERDICTS, VERDICTS, shown
-from .run import Asked, Totals
 from .sample import CONFIDENCE, no_less_than, upper_bound
 
 MOST_FAILURES = 10_000

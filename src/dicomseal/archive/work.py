@@ -14,14 +14,12 @@ from concurrent.futures import Executor
 from contextlib import closing
 from functools import lru_cache
 
-import msgspec
-
 from .. import parallel, report
 from ..errors import DicomSealError, SourceError
 from ..report import ErrorReport, ObjectReport
 from ..verifier import Options, verify_groups, verify_with
 from . import stores
-from .rows import Row, row_of
+from .rows import Row, pack, row_of
 from .walk import Found
 
 
@@ -29,10 +27,6 @@ class StoppedError(DicomSealError):
     """What every object needs is not there any more: the key, the authority, room on the disk."""
 
     code = "stopped"
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Row]).decode
 
 
 def embedded(jobs: int, options: Options, afresh: bool = False) -> Executor:
@@ -46,7 +40,7 @@ def embedded(jobs: int, options: Options, afresh: bool = False) -> Executor:
 
 def in_pool(batch: list[Found]) -> bytes:
     """The rows of a batch, packed, with the options that the pool was started with."""
-    return _encode(_verified(batch, parallel.started_with()))
+    return pack(_verified(batch, parallel.started_with()))
 
 
 class Elsewhere:
@@ -58,7 +52,7 @@ class Elsewhere:
 
     def __call__(self, batch: list[Found]) -> bytes:
         options = _unpacked(_Packed(self._packed, self._digest))
-        return _encode(_verified(batch, options))
+        return pack(_verified(batch, options))
 
 
 class _Packed:
@@ -78,11 +72,6 @@ class _Packed:
 def _unpacked(packed: _Packed) -> Options:
     made: Options = pickle.loads(packed.data)  # noqa: S301 - from the process that sent the batch
     return made
-
-
-def rows_of(packed: bytes) -> list[Row]:
-    """What a worker sent."""
-    return _decode(packed)
 
 
 def _verified(batch: list[Found], options: Options) -> list[Row]:
@@ -144,7 +133,7 @@ def _row(file: Found, made: ObjectReport) -> Row:
 def crashed(file: Found, error: BaseException) -> bytes:
     """The row of a file at which a worker died, or raised."""
     made = _error(file.path, "crashed", death_of(error))
-    return _encode([row_of(made, file.path, file.size, file.mtime, time.time())])
+    return pack([row_of(made, file.path, file.size, file.mtime, time.time())])
 
 
 def death_of(error: BaseException) -> str:

@@ -1,0 +1,123 @@
+"""One process's part of a run: from its beginning, or where the one before it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from . import chain, poe
+from .asked import Selection, as_json, selected
+from .expected import Counting, Expected, as_before, countable
+from .ledger import Ledger, Run
+from .progress import Outcome, Progress, Totals
+from .rows import path_of
+from .walk import Found
+
+
+class Session:
+    """What this process knows of the run, and what it appends to the ledger.
+
+    Args:
+        stop: ends the loop, when the batches under way are done.
+        watch: as of `dicomseal.archive.run.verify`.
+    """
+
+    def __init__(
+        self, ledger: Ledger, run: Run, kind: str, stop: Callable[[], None],
+        watch: Callable[[Progress, Callable[[], None]], object] | None,
+    ) -> None:  # fmt: skip
+        self._ledger, self._run, self._watch = ledger, run, watch
+        self._stop_loop = stop
+        self._stopped = False
+        self._head = ledger.head()
+        self._number = 0
+        self._population = 0
+        self._progress = Progress(run.number, started=time.monotonic(), kind=kind)
+        self._totals = Totals()
+
+    def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
+        """What is still to be verified."""
+        found = selected(selection, self._counted)
+        if resume:
+            for batch in self._ledger.batches(self._run.number):
+                self._number = batch.number
+            self._ledger.remember(self._run.number)
+            self._count_again()
+            found = self._without_done(found)
+        ends = ("", "-wal", "-shm", ".lock", ".workers")
+        names = os.path.abspath(self._ledger.path), os.path.realpath(self._ledger.path)
+        own = {name + end for name in names for end in ends}
+        own.add(poe.place(self._ledger.path))
+        for file in found:
+            if self._stopped:
+                return
+            if file.path not in own:
+                self._progress.found += 1
+                yield file
+        self._progress.walked = True
+
+    def expecting(self, selection: Selection) -> contextlib.AbstractContextManager[object]:
+        """Find out how much there is, as long as this lasts."""
+        known = as_before(self._ledger, selection)
+        self._progress.expected = known
+        if known is not None or not countable(selection.roots):
+            return contextlib.nullcontext()
+        made = self._progress.expected = Expected()
+        return Counting(made, lambda: selected(selection, iter))
+
+    def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
+        for file in found:
+            self._population += 1
+            yield file
+
+    def _without_done(self, found: Iterable[Found]) -> Iterator[Found]:
+        for file in found:
+            if self._ledger.done(path_of(file.path)):
+                self._progress.skipped += 1
+            else:
+                yield file
+
+    def _count_again(self) -> None:
+        totals, progress = self._totals, self._progress
+        totals.files, totals.bytes, totals.verdicts = self._ledger.tally(self._run.number)
+        progress.before, progress.bytes_before = totals.files, totals.bytes
+
+    def append(self, packed: bytes) -> None:
+        """The packed rows of a finished batch to the ledger."""
+        self._number += 1
+        made = self._ledger.append(self._run.number, self._number, self._head, packed)
+        self._head = made.head
+        totals, progress = self._totals, self._progress
+        totals.files += made.files
+        totals.bytes += made.size
+        progress.files += made.files
+        progress.bytes += made.size
+        progress.verdicts += made.verdicts
+        for verdict, count in made.verdicts.items():
+            totals.verdicts[verdict] = totals.verdicts.get(verdict, 0) + count
+        self.tell()
+
+    def tell(self) -> None:
+        if self._watch:
+            self._watch(self._progress, self.stop)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._stop_loop()
+
+    def end(self, sign: Callable[[bytes], tuple[bytes, bytes]] | None) -> Outcome:
+        """The end of the run, if all was verified."""
+        totals = self._totals
+        totals.population = self._population
+        totals.head = self._head.hex()
+        if not self._progress.walked:
+            return Outcome(self._run.number, False, totals)
+        finished, text = time.time(), as_json(totals)
+        head = chain.of_end(self._head, finished, text)
+        signature = certificate = None
+        if sign:
+            signature, certificate = sign(chain.to_be_signed(self._run.number, head))
+        self._ledger.end(self._run.number, head, text, finished, signature, certificate)
+        return Outcome(self._run.number, True, totals)
