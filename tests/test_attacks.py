@@ -50,6 +50,43 @@ def test_signed_elements_moved_into_the_signatures_item(test_files, tmp_path):
     assert "(0010,0010) stands in the signature's own item" in made.integrity_reason.message
 
 
+FEW = [element for element in pki.SMALL if element[0] < 0x00200000]
+
+
+@pytest.fixture
+def few(tmp_path) -> Signed:
+    """A signed object whose tags all are below those of a signature."""
+    source = tmp_path / "few.dcm"
+    source.write_bytes(pki.small(elements=FEW))
+    return Signed(tmp_path, source)
+
+
+def test_the_last_element_moved_and_no_longer_listed(few):
+    """All that is left is signed, and in order, as in most objects."""
+    assert verify(few.data, integrity_only=True).verdict == "passed"
+    moved = few.raw(few.index.find(0, 0x00100020))
+    mac = few.content(MACS)
+    listed = struct.pack("<8H", 8, 0x16, 8, 0x18, 0x10, 0x10, 0x10, 0x20)
+    assert listed in mac
+    head = mac[: mac.index(listed) - 2] + struct.pack("<H", len(listed) - 4)
+    forged = few.rebuilt(
+        t00100020=b"",
+        t4ffe0001=sequence(MACS, head + listed[:-4]),
+        tfffafffa=sequence(SIGNATURES, moved + few.content(SIGNATURES)),
+    )
+    made = only(verify(forged, integrity_only=True))
+    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+    assert "(0010,0020) stands in the signature's own item" in made.integrity_reason.message
+
+
+def test_what_no_mac_protects_in_the_signatures_item(ct):
+    more = encode([(0x04000F00, "UN", b"forged")])
+    forged = ct.rebuilt(tfffafffa=sequence(SIGNATURES, ct.content(SIGNATURES) + more))
+    made = only(verify(forged, integrity_only=True))
+    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+    assert "with the VR UN, which no MAC protects" in made.integrity_reason.message
+
+
 def test_a_list_that_matches_nothing(ct):
     mac = ct.content(MACS)
     head = mac[: mac.index(b"\x00\x04\x20\x00AT")]
