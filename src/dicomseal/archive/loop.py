@@ -109,7 +109,9 @@ class Loop(Generic[T, R]):
         finally:
             for future in pending:
                 future.cancel()
-            self._close(wait=not pending or self._stopped)
+            # also where it ends in an error: at the end of the process those under way are waited
+            # for all the same, and a pool that is shutting down then may print a traceback
+            self._close(wait=True)
 
     def _submit(self, batch: list[T], pending: dict[Future[R], list[T]]) -> bool:
         if self._executor is None:

@@ -93,7 +93,7 @@ class Fetched(NamedTuple):
 
 def is_url(root: str) -> bool:
     """Whether a root names an object store."""
-    return root.partition("://")[0] in SCHEMES and "://" in root
+    return "://" in root and root.partition("://")[0] in SCHEMES
 
 
 def place_of(url: str) -> Place:

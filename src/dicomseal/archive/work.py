@@ -77,28 +77,27 @@ def _unpacked(packed: _Packed) -> Options:
 def _verified(batch: list[Found], options: Options) -> list[Row]:
     """The rows of a batch; objects in stores are fetched ahead."""
     rows = []
-    reports = verify_groups([file.path for file in batch if _is_local(file)], options)
-    with closing(stores.fetched([file.path for file in batch if _is_stored(file)])) as ahead:
+    there = [file for file in batch if not file.trouble]
+    urls = [file.path for file in there if stores.is_url(file.path) and _is_fetched(file)]
+    paths = [file.path for file in there if not stores.is_url(file.path)]
+    reports = verify_groups(paths, options)
+    with closing(stores.fetched(urls)) as ahead:
         for file in batch:
-            if _is_stored(file):
+            if file.trouble:
+                rows.append(_row(file, _error(file.path, *file.trouble)))
+            elif not stores.is_url(file.path):
+                rows.append(_row(file, next(reports)))
+            elif _is_fetched(file):
                 rows.append(verify_object(file, next(ahead), options))
-            elif file.trouble is None and stores.is_url(file.path):
+            else:
                 nothing = stores.Fetched(memoryview(b""), 0, file.mtime)
                 rows.append(verify_object(file, nothing, options))
-            elif file.trouble:
-                rows.append(_row(file, _error(file.path, *file.trouble)))
-            else:
-                rows.append(_row(file, next(reports)))
     return rows
 
 
-def _is_local(file: Found) -> bool:
-    return file.trouble is None and not stores.is_url(file.path)
-
-
-def _is_stored(file: Found) -> bool:
-    """What is listed as empty is not fetched: it may stand for a folder, and have another key."""
-    return file.trouble is None and file.size > 0 and stores.is_url(file.path)
+def _is_fetched(file: Found) -> bool:
+    """What is listed as empty is not: it may stand for a folder, and have another key."""
+    return file.size > 0
 
 
 def verify_object(file: Found, fetched: stores.Fetched, options: Options) -> Row:
