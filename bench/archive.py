@@ -1,6 +1,6 @@
 """`archive verify` and its ledger: against the floor and dcmsign, over many files, and very many.
 
-``race``: the ``archive`` workload, five times over (hard links), with two processes, each pass from
+``race``: the ``archive`` workload, ten times over (hard links), with two processes, each pass from
 nothing: ledger, pool, walk. ``growth``: cost per file over real files. ``long``: 10^7 objects by a
 stand-in for the verifier, so that what is measured is loop, ledger and report; the memory of the
 process is read as the run goes on.
@@ -25,7 +25,7 @@ from . import ROOT, Unavailable, cache, contenders, peers, signing, workloads
 from .measure import say, spread
 
 JOBS = 2
-RACE = 10_000
+RACE = 20_000
 GROWTH = (1_000, 10_000, 100_000)
 LONG = 10_000_000
 LONG_BATCH = 1_000

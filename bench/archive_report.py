@@ -23,9 +23,9 @@ def verifying(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
         for name, one in race["contenders"].items()
     ]  # fmt: skip
     lines += [
-        f"The `archive` workload five times over, {race['files']:,} files, {size(race['bytes'])}:",
+        f"The `archive` workload ten times over, {race['files']:,} files, {size(race['bytes'])}:",
         "whole runs, with ledger, pool and walk; the floor and dcmsign over the 2,000 files, times",
-        "five. Integrity only, files in the page cache.",
+        "ten. Integrity only, files in the page cache.",
         "",
         *table(["", "ms", "files/s", "MB/s", "samples"], rows),
         *table(

@@ -20,7 +20,7 @@ from dicomseal.errors import EncodingError
 cdef enum:
     VR_SQ = 0x5153
     VR_UN = 0x4E55
-    DIRECT = 8192  # pieces of this size and more are not gathered
+    DIRECT = 16384  # pieces of this size and more are not gathered
 
 
 cdef int _fill_traits() except -1:
