@@ -7,16 +7,24 @@ from typing import Any
 import msgspec
 
 from dicomseal import usual, verifier
+from dicomseal.reader import Reader
 
 compared = 0
 watching = True
-_gather, _conclude = usual.gather, usual.conclude
+_gather, _conclude, _open = usual.gather, usual.conclude, Reader.open
 _last: tuple[Any, Any, Any] = (None, None, None)
 
 
 def watch() -> None:
     """Compare from now on, in this process, wherever the object read last is judged."""
     usual.gather, usual.conclude = _gathered, _concluded
+    Reader.open = _opened  # type: ignore[method-assign]
+
+
+def _opened(reader: Any, *arguments: Any, **options: Any) -> Any:
+    global _last
+    _last = None, None, None  # its buffer takes the next file
+    return _open(reader, *arguments, **options)
 
 
 def _gathered(part10: Any, index: Any, options: Any) -> Any:

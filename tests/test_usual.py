@@ -6,21 +6,37 @@ Beside this, `_usual` compares the two wherever a test verifies anything.
 from __future__ import annotations
 
 import os
+import struct
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import _usual
 import msgspec
 import pki
 import pytest
+from _apart import MACS, SIGNATURES, Signed, sequence
 from _tamper import index_of
 
-from dicomseal import ALLOW_WEAK, TrustStore, sign_file, terms, usual, verifier, verify
+from dicomseal import (
+    ALLOW_WEAK,
+    TrustStore,
+    certificate,
+    sign_file,
+    terms,
+    usual,
+    verifier,
+    verify,
+)
 from dicomseal._record import Limits
+from dicomseal.canonical import Index
 from dicomseal.coverage import Demands
+from dicomseal.errors import TrustError
 from dicomseal.part10 import Part10
 from dicomseal.reader import Reader
+from dicomseal.sequence_items import encode
 from dicomseal.verifier import Options, verify_groups, verify_with
 
+JPEG = "1.2.840.10008.1.2.4.50"
 AT = datetime.now(UTC)
 STORE = TrustStore([pki.member("root").certificate])
 OPTIONS = {
@@ -122,6 +138,131 @@ def test_demands_take_the_full_way(make):
     for name in ("demands", "no signature", "digests"):
         options = msgspec.structs.asdict(OPTIONS[name])
         assert gathered(data, **options) is None
+
+
+def resigned(tmp_path, changed, who="rsa"):
+    """A signed object whose items were changed and then signed anew, as no program of ours does.
+
+    ``changed`` is called with the elements of the MAC Parameters and of the signature.
+    """
+    signed = Signed(tmp_path, _written(tmp_path, pki.small()))
+    items = [_elements(signed.content(tag)) for tag in (MACS, SIGNATURES)]
+    changed(*items)
+    parameters, signature = items
+    value = next(one for one in signature if one[0] == terms.SIGNATURE)
+    place = signature.index(value)
+    for again in (False, True):
+        data = signed.rebuilt(
+            t4ffe0001=sequence(MACS, encode(parameters)),
+            tfffafffa=sequence(SIGNATURES, encode(signature)),
+        )
+        if again:
+            return data
+        index = Part10.from_bytes(data).index()
+        hasher = sha256()
+        tags = [tag for tag, *_ in pki.SMALL]
+        index.stream(hasher.update, 0, tags)
+        (item,) = index.children(index.find(0, SIGNATURES))
+        index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
+        made = certificate.sign_mac(pki.member(who).key, hasher.digest(), "SHA256")
+        signature[place] = (terms.SIGNATURE, "OB", made)
+    raise AssertionError
+
+
+def _written(tmp_path, data):
+    path = tmp_path / "plain.dcm"
+    path.write_bytes(data)
+    return path
+
+
+def _elements(content):
+    """Elements as `encode` takes them."""
+    index = Index(content)
+    return [(index.record(n).tag, index.record(n).vr, index.value(n)) for n in index.children(0)]
+
+
+def _mac_id(value):
+    def changed(*items):
+        for item in items:
+            assert item[0][0] == terms.MAC_ID_NUMBER
+            item[0] = (terms.MAC_ID_NUMBER, "US", value)
+
+    return changed
+
+
+def _timestamp_type(_, signature):
+    signature.append((terms.CERTIFIED_TIMESTAMP_TYPE, "CS", b"FOO "))
+
+
+ODD = {
+    "as it was": lambda *_: None,
+    "MAC ID empty": _mac_id(b""),
+    "MAC ID of 4 bytes": _mac_id(b"\1\0\0\0"),
+    "type of no timestamp": _timestamp_type,
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_and_validly_signed(tmp_path, monkeypatch, backend, odd, name):
+    data = resigned(tmp_path, ODD[odd])
+    made = verify_with(data, OPTIONS[name])
+    assert made == in_full(monkeypatch, data, OPTIONS[name])
+    if name == "integrity":
+        good = odd in ("as it was", "type of no timestamp")
+        assert made.verdict == ("passed" if good else "failed")
+        assert bool(made.signatures[0].profiles) == (odd == "as it was")
+
+
+def test_an_error_in_a_conclusion(make, tmp_path, monkeypatch):
+    """It is a report, as everywhere, and the other files have theirs."""
+
+    class Store(TrustStore):
+        def judge(self, *_):
+            raise TrustError("it is gone")
+
+    path = _written(tmp_path, make())
+    options = Options(trust=Store([pki.member("root").certificate]))
+    expected = verify_with(os.fspath(path), options)
+    assert (expected.verdict, expected.error.message) == ("error", "it is gone")
+    assert list(verify_groups([os.fspath(path)] * 2, options)) == [expected] * 2
+
+
+def test_what_is_malformed_is_told_by_the_full_way(tmp_path, monkeypatch):
+    """A value that is too long, in MAC Parameters that are not even those of the signature."""
+
+    def changed(parameters, _):
+        parameters[0] = (terms.MAC_ID_NUMBER, "US", b"\5\0")
+        place = [tag for tag, *_ in parameters].index(terms.MAC_CALCULATION_TRANSFER_SYNTAX_UID)
+        parameters[place] = (parameters[place][0], "UT", bytes((1 << 20) + 2))
+
+    data = resigned(tmp_path, changed)
+    made = verify_with(data, OPTIONS["trust"])
+    assert made == in_full(monkeypatch, data, OPTIONS["trust"])
+    assert made.verdict == "failed"
+
+
+def test_a_forged_value_costs_no_search_through_fragments(make, monkeypatch):
+    def encapsulated(size):
+        end = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+        fragments = b"".join(
+            struct.pack("<HHL", 0xFFFE, 0xE000, len(one)) + one for one in (b"", end[:4] * size)
+        )
+        head = struct.pack("<HH2s2xL", 0x7FE0, 0x10, b"OB", 0xFFFFFFFF)
+        return pki.part10(encode(pki.SMALL[:-1]) + head + fragments + end, JPEG)
+
+    data = make(data=encapsulated(1000))
+    value = verify_with(data, OPTIONS["digests"])
+    assert value.verdict == "passed"
+    index, _ = index_of(data)
+    _, item = index.sole_signature()
+    record = index.record(index.find(item, terms.SIGNATURE))
+    forged = data[: record.value] + b"\1" * 256 + data[record.end :]
+    searched = []
+    for module in ("usual", "integrity"):
+        monkeypatch.setattr(f"dicomseal.{module}.hidden", lambda *_: searched.append(1) or ())
+    made = verify_with(forged, OPTIONS["trust"])
+    assert (made.verdict, searched) == ("failed", [])
 
 
 def test_groups(make, tmp_path, monkeypatch):

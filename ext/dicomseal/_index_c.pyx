@@ -43,11 +43,12 @@ cdef class _Wanted:
 
     def __cinit__(self, tags):
         cdef bint ascending = True
+        cdef tuple fixed = tuple(tags)  # whatever its members do when they are asked for a number
         self.source = tags
-        self.tags = <uint32_t*> malloc((len(tags) + 1) * sizeof(uint32_t))
+        self.tags = <uint32_t*> malloc((len(fixed) + 1) * sizeof(uint32_t))
         if self.tags == NULL:
             raise MemoryError
-        for tag in tags:
+        for tag in fixed:
             self.tags[self.count] = tag
             if self.count and self.tags[self.count - 1] > self.tags[self.count]:
                 ascending = False

@@ -21,6 +21,7 @@ from . import digital_signature, mac_parameters, means, report, terms
 from ._record import Work
 from .canonical import as_text
 from .digital_signature import DigitalSignature, iso
+from .errors import MalformedError
 from .fragments import hidden
 from .means import Means, Whole
 from .report import ObjectReport, SignatureReport
@@ -46,6 +47,7 @@ class Gathered(msgspec.Struct, frozen=True, gc=False):
         means, whole: with what it is verified.
         computed: its MAC.
         content: the digest of the elements it covers, if digests are asked for.
+        verified: whether its signature was verified already.
     """
 
     size: int
@@ -57,14 +59,22 @@ class Gathered(msgspec.Struct, frozen=True, gc=False):
     whole: Whole
     computed: bytes
     content: bytes
+    verified: bool
 
 
 def gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     """Read and hash an object; None if something is not as usual.
 
     Raises:
-        MalformedError, SourceError: as the general way does.
+        SourceError: it cannot be read, or changed meanwhile.
     """
+    try:
+        return _gather(part10, index, options)
+    except MalformedError:
+        return None  # of several things that are wrong, the full way tells the first
+
+
+def _gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     sole = index.sole_signature()
     if sole is None:
         return None
@@ -77,7 +87,9 @@ def gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
         return None
     stored = digital_signature.read(index, item, options.limits)
     when = digital_signature.parse_datetime(stored.datetime)
-    if stored.purpose or stored.timestamp or when is None or when.tzinfo is None:
+    if stored.purpose or stored.timestamp or stored.timestamp_type or stored.mac_id is None:
+        return None
+    if when is None or when.tzinfo is None:
         return None
     raw = mac_parameters.raw(index, parameters)
     found = means.of(raw, index.big_endian, stored.certificate_type, stored.certificate)
@@ -95,19 +107,27 @@ def gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     own = index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
     if own.unsigned:
         return None
-    if index.fragmented and hidden(part10, index, 0, Work(part10.size, options.limits)):
-        return None
+    computed = hasher.digest()
+    if index.fragmented:  # a value that anybody can write costs no search through the fragments
+        if not found.verifies(computed, stored.signature):
+            return None
+        if hidden(part10, index, 0, Work(part10.size, options.limits)):
+            return None
     sop_class, sop_instance, modality = index.values(0, _NAMES)
     names = as_text(sop_class), as_text(sop_instance), as_text(modality)
     part10.check()
-    return Gathered(part10.size, now, names, stored, when, found, whole, hasher.digest(), content)
+    return Gathered(
+        part10.size, now, names, stored, when, found, whole, computed, content, index.fragmented
+    )
 
 
 def conclude(gathered: Gathered, path: str, options: Options) -> ObjectReport | None:
     """The report on an object; None if its signature does not verify as it is."""
     stored, when, found, whole = gathered.stored, gathered.when, gathered.means, gathered.whole
     mac = found.mac
-    if mac is None or not found.verifies(gathered.computed, stored.signature):
+    if mac is None:
+        return None
+    if not gathered.verified and not found.verifies(gathered.computed, stored.signature):
         return None
     digests = None
     if options.digests:

@@ -177,10 +177,7 @@ def verify_groups(paths: Sequence[str], options: Options) -> Iterator[ObjectRepo
     for start in range(0, len(paths), _GROUP):
         group = paths[start : start + _GROUP]
         for path, begun in zip(group, [_begin(path, options) for path in group], strict=True):
-            if isinstance(begun, ObjectReport):
-                yield begun
-            else:  # one that only looked usual is read once more
-                yield usual.conclude(begun, path, options) or verify_with(path, options)
+            yield begun if isinstance(begun, ObjectReport) else _end(begun, path, options)
 
 
 def _begin(path: str, options: Options) -> ObjectReport | Gathered:
@@ -191,6 +188,20 @@ def _begin(path: str, options: Options) -> ObjectReport | Gathered:
         size = part10.size
         index = part10.index()
         return usual.gather(part10, index, options) or _verify(part10, index, path, options)
+    except DicomSealError as error:
+        return _failed(error, path, size)
+
+
+def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
+    """The report on what was read; an object that only looked usual is read once more."""
+    size = gathered.size
+    try:
+        made = usual.conclude(gathered, path, options)
+        if made is not None:
+            return made
+        part10 = _reader().open(path, options.limits)
+        size = part10.size
+        return _verify(part10, part10.index(), path, options)
     except DicomSealError as error:
         return _failed(error, path, size)
 
