@@ -243,6 +243,15 @@ def test_lists(run, folder):
     assert len(own("archive/unsigned.dcm")) == 1
 
 
+def test_nothing_to_sign(run, folder):
+    """As for verifying: a misspelt pattern is no success."""
+    code, _, err = run(*SIGN, "--in-place", "--include", "*.dmc")
+    assert (code, "nothing is selected: no file has a name that matches *.dmc" in err) == (4, True)
+    (folder / "list.txt").touch()
+    code, _, err = run("archive", "sign", "@list.txt", "--ledger", "ledger.db", *KEY, "--in-place")
+    assert (code, "the list names no file" in err) == (4, True)
+
+
 def test_roots_of_one_name(run, folder):
     os.makedirs("x/archive")
     code, _, err = run("archive", "sign", "archive", "x/archive", "--ledger", "l.db", *KEY,

@@ -86,6 +86,48 @@ def test_no_selection_hides_that_nothing_is_there(run, folder, options):
     assert [row.reason for row in rows()] == ["empty_folder"]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("--include", "*.dmc"), "no file has a name that matches *.dmc"),
+     (("--include", "*.dmc", "--include", "x"), "no file has a name that matches *.dmc or x"),
+     (("--include", "*/elsewhere/*"), "no file has a path that matches */elsewhere/*"),
+     (("--older-than", "8w"), "no file is as old as asked for"),
+     (("--include", "*.dmc", "--sample", "0.0001%"), "no file has a name that matches *.dmc")],
+)  # fmt: skip
+def test_a_selection_that_leaves_nothing(run, folder, options, said):
+    """As where a pattern is misspelt: in cron that must not look as if all were well."""
+    code, out, err = run("archive", "verify", "archive", "--ledger", "ledger.db", *options)
+    root = os.path.abspath("archive")
+    assert (code, err) == (4, f"dicomseal: {root}: nothing is selected: {said}\n")
+    assert out.endswith(": 1 error\n")
+    (row,) = rows()
+    assert (row.path, row.reason, row.size) == (root, "nothing_selected", 0)
+    assert said in run("archive", "report", "ledger.db")[1]
+
+
+def test_each_root_of_which_nothing_is_left(run, folder):
+    os.rename("archive/a", "other")
+    code, _, err = run("archive", "verify", "archive", "other", "--include", "x", "--ledger", "l")
+    assert (code, err.count("nothing is selected"), len(rows("l"))) == (4, 2, 2)
+    assert run("archive", "verify", "archive", "other", "--include", "passed*", "--ledger", "m",
+               *TRUST)[0] == 0  # fmt: skip
+    assert len(rows("m")) == 1
+
+
+@pytest.mark.parametrize("listed", ["", "\n\r\n"])
+def test_an_empty_list(run, folder, listed, monkeypatch):
+    (folder / "list.txt").write_text(listed)
+    code, _, err = run("archive", "verify", "@list.txt", "--ledger", "ledger.db")
+    name = f"@{os.path.abspath('list.txt')}"
+    assert (code, err) == (4, f"dicomseal: {name}: the list names no file\n")
+    assert [(row.path, row.reason) for row in rows()] == [(name, "empty_list")]
+    with open("list.txt") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        code, _, err = run("archive", "verify", "-", "--ledger", "ledger.db", "--include", "*.dcm")
+    assert (code, err) == (4, "dicomseal: standard input: the list names no file\n")
+    assert [(row.path, row.reason) for row in rows()] == [("-", "empty_list")]
+
+
 def test_no_selection_hides_a_folder_that_cannot_be_read(folder, monkeypatch):
     scandir = os.scandir
 

@@ -19,6 +19,9 @@ from . import stores
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # that a batch has at most as long as few files went out
+EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED = "empty_folder", "empty_list", "nothing_selected"
+# codes of troubles that leave nothing to verify
+NOTHING = frozenset({EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED})
 _BATCHES_AHEAD = 4  # for each worker, of a size, before the size grows
 
 
@@ -55,11 +58,11 @@ def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
     """
     for root in roots:
         if root == "-":
-            yield from _listed(sys.stdin.buffer)
+            yield from _listed(root, sys.stdin.buffer)
         elif root.startswith("@"):
             try:
                 with open(root[1:], "rb") as lines:
-                    yield from _listed(lines)
+                    yield from _listed(root, lines)
             except OSError as error:
                 raise UsageError(f"{root[1:]}: {error.strerror or error}") from None
         elif stores.is_url(root):
@@ -74,7 +77,7 @@ def _stored(root: str) -> Iterator[Found]:
         empty = False
         yield Found(*found)
     if empty:
-        yield Found(root, trouble=("empty_folder", "no object's key begins so"), whole=True)
+        yield Found(root, trouble=(EMPTY_FOLDER, "no object's key begins so"), whole=True)
 
 
 def check_roots(roots: Iterable[str]) -> None:
@@ -103,13 +106,17 @@ def check_roots(roots: Iterable[str]) -> None:
             stores.check(folder)
 
 
-def _listed(lines: Iterable[bytes]) -> Iterator[Found]:
+def _listed(root: str, lines: Iterable[bytes]) -> Iterator[Found]:
+    empty = True
     for line in lines:
         name = os.fsdecode(line.rstrip(b"\r\n"))
         if stores.is_url(name):
             raise UsageError(f"{name}: a list names files; name an object store as a root")
         if name:
+            empty = False
             yield _file(os.path.abspath(name))
+    if empty:  # as where the command that makes the list has failed
+        yield Found(root, trouble=(EMPTY_LIST, "the list names no file"), whole=True)
 
 
 def _file(path: str) -> Found:
@@ -179,7 +186,7 @@ def _below(root: str, follow: bool) -> Iterator[Found]:
             yield Found(entry.path, status.st_size, status.st_mtime_ns)
         pending += reversed(folders)
     if empty:
-        yield Found(root, trouble=("empty_folder", "the folder holds no file"), whole=True)
+        yield Found(root, trouble=(EMPTY_FOLDER, "the folder holds no file"), whole=True)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -209,6 +216,19 @@ def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]
             or any(one.match(file.path) for one in paths)
         ):
             yield file
+
+
+def some(files: Iterable[Found], roots: Iterable[str], why: str) -> Iterator[Found]:
+    """The same files; where there is none, what stands for each root and says why."""
+    empty = True
+    for file in files:
+        empty = False
+        yield file
+    if empty:
+        for root in roots:
+            local = not (root == "-" or root.startswith("@") or stores.is_url(root))
+            path = os.path.abspath(root) if local else root
+            yield Found(path, trouble=(NOTHING_SELECTED, why), whole=True)
 
 
 class Files(list[Found]):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ...archive.rows import path_of, shown
 from ...archive.run import Outcome, Progress
 from ...archive.stores import is_url
 from ...errors import SourceError, UsageError
@@ -100,6 +101,13 @@ def run_signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, byt
         return made.sign(hashlib.sha256(data).digest(), "SHA256"), made.certificate.der
 
     return sign
+
+
+def say_nothing_found(progress: Progress | None) -> None:
+    """Name the roots with nothing to verify: in cron that must not look as if all were well."""
+    for root, why in progress.nothing if progress else ():
+        name = "standard input" if root == "-" else shown(path_of(root))
+        click.echo(f"dicomseal: {name}: {why}", err=True)
 
 
 def summary(

@@ -24,6 +24,7 @@ from .run_options import (
     age,
     run_options,
     run_signer,
+    say_nothing_found,
     summary,
 )
 
@@ -115,6 +116,7 @@ def command(
         watch.finish(outcome)
     note(options)
     click.echo(summary(ledger, outcome, SIGN_VERDICTS, watch.progress, time.monotonic() - started))
+    say_nothing_found(watch.progress)
     if not outcome.complete:
         click.echo("stopped: --resume goes on where it was", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)

@@ -31,6 +31,7 @@ from .run_options import (
     age,
     run_options,
     run_signer,
+    say_nothing_found,
     summary,
 )
 
@@ -148,6 +149,7 @@ def command(
             raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
     click.echo(summary(ledger, outcome, VERDICTS, watch.progress, time.monotonic() - started))
+    say_nothing_found(watch.progress)
     if not outcome.complete:
         click.echo("stopped: --resume goes on where it was", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
