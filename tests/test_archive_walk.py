@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+import tracemalloc
 
 import pytest
 from _archive import TRUST, VERIFY, rows
 
-from dicomseal.archive import sample, walk
+from dicomseal.archive import once, sample, walk
 from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
+from dicomseal.errors import LedgerError
 
 
 def test_lists(run, folder, monkeypatch):
@@ -112,6 +117,54 @@ def test_each_root_of_which_nothing_is_left(run, folder):
     assert run("archive", "verify", "archive", "other", "--include", "passed*", "--ledger", "m",
                *TRUST)[0] == 0  # fmt: skip
     assert len(rows("m")) == 1
+
+
+def test_what_a_list_names_twice(run, folder, monkeypatch):
+    """Not only in a row, nor only in one list: an auditor reads the totals."""
+    for name, lines in (
+        ("one", ["a/passed.dcm", "failed.dcm", "a/passed.dcm", "gone", "gone"]),
+        ("two", ["./a/../failed.dcm", "a/b/again.dcm", "a/b/again.dcm"]),
+    ):
+        (folder / name).write_text("".join(f"archive/{line}\n" for line in lines))
+    roots = ("@one", "@two", "archive/a")
+    code, out, _ = run("archive", "verify", *roots, "--ledger", "ledger.db", *TRUST)
+    assert code == 1
+    assert out.endswith("2 passed, 1 failed, 1 error\n")
+    found = [os.path.relpath(row.path, "archive") for row in rows()]
+    assert found == ["a/passed.dcm", "failed.dcm", "gone", "a/b/again.dcm"]
+    with Ledger("ledger.db") as ledger:
+        assert json.loads(ledger.find().totals)["population"] == 4
+
+
+def test_names_in_a_list_that_are_no_utf_8(folder):
+    name = b"archive/\xff.dcm"
+    os.rename("archive/failed.dcm", name)
+    (folder / "list").write_bytes(name + b"\narchive/error.dcm\n" + name + b"\n")
+    assert [os.path.relpath(os.fsencode(one.path)) for one in walk.find(["@list"])] == [
+        name, b"archive/error.dcm",
+    ]  # fmt: skip
+
+
+def test_a_long_list_costs_no_memory(folder):
+    """Most of it is in a temporary file, which is gone when the walk is."""
+    before = set(os.listdir(tempfile.gettempdir()))
+    names = [f"archive/{number % 50_000:050}" for number in range(60_000)]
+    files = once.once(walk.Found(name * 4) for name in names)
+    next(files)
+    tracemalloc.start()
+    assert sum(1 for _ in files) == 49_999
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert set(os.listdir(tempfile.gettempdir())) <= before
+
+
+def test_no_room_for_a_long_list(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(LedgerError, match="database or disk is full; TMPDIR names another folder"):
+        list(once.once([walk.Found("x")]))
 
 
 @pytest.mark.parametrize("listed", ["", "\n\r\n"])

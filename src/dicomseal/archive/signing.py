@@ -197,7 +197,7 @@ def _check_target(selection: Selection, target: str | None) -> None:
                 "what is still to be signed; sign to a target, or leave the age out"
             )
         return
-    if any(root == "-" or root.startswith("@") for root in selection.roots):
+    if any(map(walk.is_list, selection.roots)):
         raise UsageError("a list of files has no tree to mirror: name folders, or sign in place")
     names = [os.path.basename(root) for root in selection.roots]
     if len(names) > 1 and len(set(names)) < len(names):

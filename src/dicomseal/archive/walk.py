@@ -16,6 +16,7 @@ import msgspec
 from ..atomic import is_temporary
 from ..errors import UsageError
 from . import stores
+from .once import once
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # that a batch has at most as long as few files went out
@@ -50,12 +51,26 @@ def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
     Args:
         roots: folders, files, object stores (``s3://bucket/prefix``, ``gs://``, ``az://``),
             ``@list`` for a file with a path on each line, ``-`` for such lines on standard input.
+            What a list names twice, or what another root holds too, is found once.
         follow: go into folders that are symbolic links; one is never entered from within itself.
 
     Raises:
         UsageError: a list cannot be read, or names an object store.
+        LedgerError: the disk for temporary files is full, or not there.
         StoreLostError: an object store does not answer any more.
     """
+    roots = tuple(roots)
+    found = _all(roots, follow)
+    # a walk comes by a path once; `check_roots` has seen to it that roots do not overlap
+    yield from once(found) if any(map(is_list, roots)) else found
+
+
+def is_list(root: str) -> bool:
+    """Whether a root stands for a list of paths."""
+    return root == "-" or root.startswith("@")
+
+
+def _all(roots: Iterable[str], follow: bool) -> Iterator[Found]:
     for root in roots:
         if root == "-":
             yield from _listed(root, sys.stdin.buffer)
@@ -89,7 +104,7 @@ def check_roots(roots: Iterable[str]) -> None:
     """
     folders: list[str] = []
     for root in roots:
-        if root == "-" or root.startswith("@"):
+        if is_list(root):
             continue
         if stores.is_url(root):
             folders.append(stores.place_of(root).url + "/")
@@ -226,7 +241,7 @@ def some(files: Iterable[Found], roots: Iterable[str], why: str) -> Iterator[Fou
         yield file
     if empty:
         for root in roots:
-            local = not (root == "-" or root.startswith("@") or stores.is_url(root))
+            local = not (is_list(root) or stores.is_url(root))
             path = os.path.abspath(root) if local else root
             yield Found(path, trouble=(NOTHING_SELECTED, why), whole=True)
 
