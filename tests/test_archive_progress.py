@@ -231,7 +231,7 @@ def test_metrics(run, folder):
     assert text.endswith("\n")
     made = metrics(text)
     assert made["dicomseal_archive_files"] == {
-        (verdict,): count for verdict, count in VERDICTS.items()
+        (verdict,): count for verdict, count in (VERDICTS | {"directory": 0}).items()
     }
     assert made["dicomseal_archive_complete"] == {(): 1}
     assert made["dicomseal_archive_run"] == {(): 1}

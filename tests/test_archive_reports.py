@@ -40,7 +40,7 @@ def test_json(run, ledger):
         for where, _, names in os.walk("archive")
         for name in names
     )
-    assert made["verdicts"] == VERDICTS | {"failed": 2}
+    assert made["verdicts"] == VERDICTS | {"failed": 2, "directory": 0}
     assert made["reasons"] == {
         "HASH_FAILURE": 2, "NO_CERTIFICATE_CHAIN_FOUND": 1, "not_dicom": 1, "empty": 1,
         "truncated": 1,

@@ -37,7 +37,7 @@ from .run_options import (
 
 _EPILOG = """\b
 Exit codes: as those of `dicomseal verify`; 130: stopped by Ctrl-C or SIGTERM, to be resumed.
-A file that is no DICOM object is counted, and is no failure.
+A file that is no DICOM object, or a DICOMDIR, is counted, and is no failure.
 
 \b
 Examples:
