@@ -102,6 +102,17 @@ def _streamed(index: Any, *args: Any, **options: Any) -> Any:
     return (coverage, bytes(out)) if isinstance(coverage, _record.Coverage) else coverage
 
 
+def _module(twin: Any) -> Any:
+    return _index_py if twin is _index_py.Index else _index_c
+
+
+def _listed(twin: Any, index: Any, scope: int, tag: int) -> Any:
+    value = _attempt(index.listed, scope, tag)
+    if isinstance(value, bytes):
+        return [_module(twin).tags_of(value, big) for big in (False, True)]
+    return value
+
+
 def outcome(twin: Any, request: Request, source: Any) -> Any:
     """Everything that can be seen of an index, or the error."""
     index = _attempt(twin, source, **request.options)
@@ -111,7 +122,7 @@ def outcome(twin: Any, request: Request, source: Any) -> Any:
     records = [index.record(n) for n in range(count)]
     seen: list[Any] = [
         records, index.scopes, index.ambiguities, index.trailing, index.guessed, index.unknown,
-        index.big_endian,
+        index.big_endian, index.fragmented, _attempt(index.sole_signature),
     ]  # fmt: skip
     data = {"tags": request.tags, "without": request.without, "legacy": request.legacy}
     scopes = [n for n in range(count) if records[n].kind == _record.ITEM][:8]
@@ -120,10 +131,12 @@ def outcome(twin: Any, request: Request, source: Any) -> Any:
             _streamed(index, scope, **data), list(index.children(scope)),
             [index.find(scope, tag) for tag in TAGS],
             _attempt(index.values, scope, TAGS[request.part % len(TAGS) :]),
+            [_listed(twin, index, scope, tag) for tag in TAGS],
+            index.holds(scope, TAGS[:1]), index.holds(scope, TAGS[request.part % len(TAGS) :]),
         ]  # fmt: skip
     for number in range(min(count, 40)):
-        seen.append(_attempt(index.tags, number))
-        seen.append(_attempt(index.value, number))
+        value = _attempt(index.value, number)
+        seen += [value, _module(twin).as_text(value) if isinstance(value, bytes) else ""]
     for kind in sorted(index.guessed):
         index.resolve(**{kind: "OB" if kind == "ox" else "SS"})
         seen.append(_streamed(index))

@@ -9,6 +9,7 @@ from dicomseal import sign_file
 from dicomseal.archive.ledger import Ledger
 from dicomseal.errors import LedgerError
 
+# of each kind that the folder below holds; a report names those of which there is none, too
 VERDICTS = {"passed": 2, "failed": 1, "indeterminate": 1, "unsigned": 1, "error": 1, "not_dicom": 2}
 
 

@@ -18,7 +18,8 @@ import random
 import signal
 import sys
 import time
-import traceback
+
+import _dying
 
 from dicomseal.archive import run as runs
 from dicomseal.archive.asked import as_json
@@ -36,23 +37,12 @@ def verify(job):
     return 0 if outcome.complete else 1
 
 
-def fork(job, prepare=lambda: None):
-    child = os.fork()
-    if child:
-        return child
-    status = 9
-    try:
-        prepare()
-        status = verify(job)
-    except Exception:  # noqa: BLE001
-        traceback.print_exc()
-    finally:
-        sys.setprofile(None)
-        os._exit(status)
+def fork(job, *prepare):
+    return _dying.fork(lambda: verify(job), *prepare)
 
 
 def tell(job, what, child):
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ended = _dying.ending(child)
     with Ledger(job["ledger"]) as ledger:
         run = ledger.find().number
         first, last = ledger.span(run)
@@ -61,14 +51,7 @@ def tell(job, what, child):
 
 
 def dying_at(step):
-    left = step
-
-    def watch(_frame, _event, _what):
-        nonlocal left
-        left -= 1
-        if left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    watch = _dying.at_event(step, lambda: os.kill(os.getpid(), signal.SIGKILL))
     append = Session.append
 
     def watched(self, rows):

@@ -23,8 +23,9 @@ import shutil
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
+
+import _dying
 
 from dicomseal.archive import sign_work, signing
 from dicomseal.archive.ledger import Ledger
@@ -47,30 +48,12 @@ def sign(job, place):
     return 0 if outcome.complete else 1
 
 
-def fork(job, place, prepare=lambda: None):
-    child = os.fork()
-    if child:
-        return child
-    status = 9
-    try:
-        os.setpgid(0, 0)
-        prepare()
-        status = sign(job, place)
-    except BaseException:  # noqa: BLE001
-        traceback.print_exc()
-    finally:
-        os._exit(status)
+def fork(job, place, *prepare):
+    return _dying.fork(lambda: sign(job, place), lambda: os.setpgid(0, 0), *prepare)
 
 
 def dying_at(step):
-    left = step
-
-    def watch(_frame, _event, _what):
-        nonlocal left
-        left -= 1
-        if left <= 0:
-            os.killpg(0, signal.SIGKILL)
-
+    watch = _dying.at_event(step, lambda: os.killpg(0, signal.SIGKILL))
     inner = sign_work.Worker._sign
 
     def watched(self, file):
@@ -84,7 +67,7 @@ def dying_at(step):
 
 
 def tell(campaign, place, child):
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ended = _dying.ending(child)
     rows = 0
     with contextlib.suppress(LedgerError), Ledger(f"{place}/ledger.db") as ledger:
         first, last = ledger.span(ledger.find().number)

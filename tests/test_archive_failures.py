@@ -123,6 +123,15 @@ def test_permission_denied(folder):
     assert found["denied.dcm"].sentence == found["closed"].sentence == "Permission denied"
 
 
+def test_metrics_without_permission(folder):
+    """The run is not begun."""
+    (folder / "closed").mkdir(mode=0o555)
+    code, out, err = run("--metrics", "closed/x.prom", preexec_fn=as_anybody)
+    assert (code, out) == (2, "")
+    assert "--metrics: closed/x.prom: cannot be written: Permission denied; name a file" in err
+    assert not os.path.exists("ledger.db")
+
+
 def test_no_regular_files(folder):
     """What would block for ever, or is no file at all, is told and not opened."""
     import socket

@@ -180,9 +180,35 @@ def metrics(text):
     }
 
 
+@pytest.mark.parametrize(("path", "said"), [
+    ("nowhere/dicomseal.prom", "No such file or directory"), ("archive", "Is a directory"),
+    ("notes.prom/dicomseal.prom", "Not a directory"), ("", "Is a directory"),
+])  # fmt: skip
+def test_metrics_that_are_refused(run, folder, path, said):
+    """Before the run: nothing of it is in the ledger, and there is nothing to resume."""
+    (folder / "notes.prom").touch()
+    for command in (VERIFY, ("archive", "sign", *VERIFY[2:5], "--in-place", "--key", "rsa.key.pem",
+                             "--cert", "rsa.cert.pem")):  # fmt: skip
+        code, out, err = run(*command, "--metrics", path)
+        assert (code, out) == (2, "")
+        assert err == (
+            f"dicomseal: --metrics: {path}: cannot be written: {said}; name a file in a folder "
+            "that is there, and that you may write to\n"
+        )
+        assert not os.path.exists("ledger.db")
+
+
+def test_metrics_of_a_run_that_is_refused(run, folder):
+    """To try whether they can be written changes nothing."""
+    (folder / "dicomseal.prom").write_text("of the last run")
+    before = sorted(os.listdir())
+    assert run(*VERIFY, "--metrics", "dicomseal.prom", "--resume")[0] == 2
+    assert (folder / "dicomseal.prom").read_text() == "of the last run"
+    assert {name for name in os.listdir() if "ledger" not in name} == set(before)
+
+
 def test_metrics_that_cannot_be_written(run, folder, monkeypatch):
-    """At the beginning that is an error; when a run is under way it is not worth the run."""
-    assert run(*VERIFY, "--metrics", "nowhere/dicomseal.prom")[0] == 2
+    """When a run is under way it is not worth the run."""
     from dicomseal.archive import metrics as written
 
     def full(path, progress, outcome):
@@ -205,7 +231,7 @@ def test_metrics(run, folder):
     assert text.endswith("\n")
     made = metrics(text)
     assert made["dicomseal_archive_files"] == {
-        (verdict,): count for verdict, count in VERDICTS.items()
+        (verdict,): count for verdict, count in (VERDICTS | {"directory": 0}).items()
     }
     assert made["dicomseal_archive_complete"] == {(): 1}
     assert made["dicomseal_archive_run"] == {(): 1}

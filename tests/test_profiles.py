@@ -11,8 +11,9 @@ from pathlib import Path
 import pki
 import pydicom
 import pytest
+from _profiles import TAG
 from msgspec import structs
-from pydicom.datadict import keyword_for_tag, tag_for_keyword
+from pydicom.datadict import keyword_for_tag
 
 from dicomseal import ALLOW_WEAK, profiles, sign, sign_file, verify
 from dicomseal.errors import SigningError, UsageError
@@ -21,7 +22,6 @@ from dicomseal.sequence_items import encode
 
 ROOT = Path(__file__).parent.parent
 RSA = pki.member("rsa").pair
-TAG = tag_for_keyword
 CREATOR_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 OBJECT = {
@@ -35,24 +35,8 @@ OBJECT = {
 }
 
 
-def file_of(elements, form="explicit"):
-    made = sorted((TAG(name) if isinstance(name, str) else name, *element)
-                  for name, element in elements.items())  # fmt: skip
-    return pki.small(form, made)
-
-
 def without(elements, *names):
     return {name: element for name, element in elements.items() if name not in names}
-
-
-@pytest.fixture
-def put(tmp_path):
-    def inner(elements, form="explicit"):
-        path = tmp_path / "in.dcm"
-        path.write_bytes(file_of(elements, form))
-        return path
-
-    return inner
 
 
 def signed(path, **options):

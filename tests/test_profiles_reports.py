@@ -5,7 +5,8 @@ from __future__ import annotations
 import pki
 import pydicom
 import pytest
-from test_profiles import CREATOR_UIDS, OBJECT, RSA, TAG, file_of, signed, without
+from _profiles import TAG
+from test_profiles import CREATOR_UIDS, OBJECT, RSA, signed, without
 
 from dicomseal import sign, sign_file, verify
 from dicomseal.errors import SigningError, UsageError
@@ -21,16 +22,6 @@ REPORT = {
     "VerificationFlag": ("CS", b"VERIFIED"),
     "ContentSequence": ("SQ", [[(TAG("ValueType"), "CS", b"TEXT")]]),
 }
-
-
-@pytest.fixture
-def put(tmp_path):
-    def inner(elements, form="explicit"):
-        path = tmp_path / "in.dcm"
-        path.write_bytes(file_of(elements, form))
-        return path
-
-    return inner
 
 
 @pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)

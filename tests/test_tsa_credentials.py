@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import tsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+import dicomseal
 from dicomseal import TimestampAuthority, sign_file
 from dicomseal.errors import KeyFileWarning, TimestampError, UsageError
 from dicomseal.tsa_credentials import find
@@ -41,11 +43,27 @@ def files(tmp_path):
     return "in.dcm", "out.dcm", "--key", "key.pem", "--cert", "cert.pem"
 
 
-def command(folder, *arguments, **environment):
+# of all that stands in the environment; the path, as another dicomseal may be installed, or none
+USUAL = {
+    "PATH": "/usr/bin:/bin",
+    "PYTHONPATH": os.path.dirname(os.path.dirname(dicomseal.__file__)),
+}
+
+
+def python(folder, *arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "dicomseal", "sign", *arguments], cwd=folder, capture_output=True,
-        text=True, env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **environment},
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True,
+        env=USUAL | {"HOME": str(folder)} | environment,
     )  # fmt: skip
+
+
+def command(folder, *arguments, **environment):
+    return python(folder, "-m", "dicomseal", "sign", *arguments, **environment)
+
+
+def test_the_command_is_of_the_package_that_is_tested(tmp_path):
+    done = python(tmp_path, "-c", "import dicomseal; print(dicomseal.__file__)")
+    assert done.stdout == f"{dicomseal.__file__}\n"
 
 
 def netrc(folder, url, name=".netrc", mode=0o600):

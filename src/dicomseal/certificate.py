@@ -10,6 +10,7 @@ import hashlib
 import re
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -128,6 +129,15 @@ class Certificate:
             else 2048
         )
         self.weak = f"key {self.signer.key}" if size < least else ""
+
+    def not_valid_at(self, moment: datetime) -> str:
+        """Why nobody would trust what is signed with it at a moment, for people; or ""."""
+        if self.not_before <= moment <= self.not_after:
+            return ""
+        return (
+            f"the certificate of {self.signer.subject} is valid from {self.signer.not_before} to "
+            f"{self.signer.not_after}: what is signed now would not be trusted"
+        )
 
 
 def plain(error: Exception) -> str:

@@ -70,13 +70,9 @@ class PreparedSigner:
 
         What this key has signed is not signed by it again.
         """
-        made = self.certificate
-        if not made.not_before <= moment <= made.not_after:
-            raise CertificateError(
-                f"the certificate of {made.signer.subject} is valid from "
-                f"{made.not_before.isoformat()} to {made.not_after.isoformat()}: what is signed "
-                "now would not be trusted"
-            )
+        trouble = self.certificate.not_valid_at(moment)
+        if trouble:
+            raise CertificateError(trouble)
 
     def index(self, part10: Part10) -> Index:
         """The index of an object that can be signed.

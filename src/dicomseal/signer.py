@@ -97,7 +97,18 @@ def sign_file(
     request = request_of(
         key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa
     )
-    locations = parse_locations(items, uid)
+    return sign_requested(request, source, target, items, transfer_syntax)
+
+
+def sign_requested(
+    request: Request,
+    source: str | os.PathLike[str] | Buffer | BinaryIO,
+    target: str | os.PathLike[str] | BinaryIO,
+    items: str | Sequence[str] = (),
+    transfer_syntax: str | None = None,
+) -> list[str]:
+    """`sign_file`, for who looks at the request first."""
+    locations = parse_locations(items, request.uid)
     syntax = None if transfer_syntax is None else _syntax(transfer_syntax)
     part10 = open_source(source, settled=True)
     if syntax is not None and syntax != part10.transfer_syntax:

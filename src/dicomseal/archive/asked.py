@@ -100,12 +100,25 @@ def selected(
     if selection.before is not None:
         limit = int(selection.before * 1e9)
         found = (file for file in found if file.mtime < limit)
+    if wanted := _wanted(selection):
+        found = walk.some(found, selection.roots, f"nothing is selected: no file {wanted}")
     found = counted(found)
     if selection.share is not None:
         found = sample.drawn(
             found, selection.share, selection.seed, selection.stratify, selection.roots
         )
     return found
+
+
+def _wanted(selection: Selection) -> str:
+    """What a file must be to be selected, for people."""
+    parts = []
+    if selection.include:
+        kind = "path" if all("/" in one for one in selection.include) else "name"
+        parts.append(f"has a {kind} that matches {' or '.join(selection.include)}")
+    if selection.before is not None:
+        parts.append("is as old as asked for")
+    return " and ".join(parts)
 
 
 def throttled(files: Iterable[Found], rate: float) -> Iterator[Found]:

@@ -12,7 +12,7 @@ from ..errors import LedgerError
 from ..report import ERROR, FAILED, INTACT, PASSED
 from .asked import Asked
 from .ledger import VERIFY, Ledger, Run
-from .rows import NOT_DICOM, Row, SignatureRow
+from .rows import DIRECTORY, NOT_DICOM, Row, SignatureRow
 
 NEWLY_FAILING, NEWLY_PASSING = "newly_failing", "newly_passing"
 NO_LONGER_PASSING = "no_longer_passing"
@@ -135,6 +135,10 @@ def compare(old: Row, new: Row) -> str | None:
         return None if old.verdict in (FAILED, ERROR) else NEWLY_FAILING
     if new.verdict == NOT_DICOM:
         return None if old.verdict in (FAILED, ERROR, NOT_DICOM) else NEWLY_FAILING
+    if new.verdict == DIRECTORY:
+        # ledgers of before had it as an object without SOP Class, unsigned or failed
+        was = old.verdict == DIRECTORY or not (old.sop_class_uid or old.signatures)
+        return None if was or old.verdict in (FAILED, ERROR, NOT_DICOM) else NEWLY_FAILING
     if old.signatures and not new.signatures:
         return STRIPPED
     gone = [one for one in old.signatures if not _counterparts(one, new)]

@@ -15,6 +15,10 @@ from .rows import Row, SignatureRow, shown
 
 _OBJECT = Row.__struct_fields__[:-1]
 _SIGNATURE = SignatureRow.__struct_fields__[:-1]
+# what is no text
+_NUMBERS = {"size": "int64", "mtime": "int64", "time": "float64"}
+# as OWASP has them (CSV Injection); the last four are the full-width forms of the first
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _SIGNER = Signer.__struct_fields__
 COLUMNS = (
     *_OBJECT,
@@ -44,10 +48,20 @@ def _line(row: Row, signature: SignatureRow | None) -> dict[str, Any]:
 
 
 def write_csv(found: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """As CSV (RFC 4180), the columns named in the first line."""
+    """As CSV (RFC 4180), the columns named in the first line.
+
+    Objects and file names are strangers', and spreadsheet programs run as a formula what begins
+    like one. Text that does gets an apostrophe before it.
+    """
     writer = csv.DictWriter(file, COLUMNS)
     writer.writeheader()
-    writer.writerows(found)
+    for line in found:
+        writer.writerow({name: _defused(name, value) for name, value in line.items()})
+
+
+def _defused(name: str, value: Any) -> Any:
+    formula = name not in _NUMBERS and isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if formula else value
 
 
 def write_parquet(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
@@ -61,8 +75,9 @@ def write_parquet(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
         from pyarrow import parquet
     except ImportError:
         raise UsageError("--parquet needs the extra: pip install dicomseal[archive]") from None
-    kinds = {"size": pyarrow.int64(), "mtime": pyarrow.int64(), "time": pyarrow.float64()}
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
+    schema = pyarrow.schema(
+        [(name, pyarrow.type_for_alias(_NUMBERS.get(name, "string"))) for name in COLUMNS]
+    )
     rest = iter(found)
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(itertools.islice(rest, 1 << 14)):

@@ -12,7 +12,7 @@ from .summary import Summary
 
 COLOURS = {
     "passed": "#2e7d32", "failed": "#c62828", "indeterminate": "#ef8f00", "unsigned": "#78909c",
-    "error": "#6a1b9a", "not_dicom": "#cfd8dc",
+    "error": "#6a1b9a", "not_dicom": "#cfd8dc", "directory": "#bcaaa4",
 }  # fmt: skip
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" '

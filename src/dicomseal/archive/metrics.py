@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from ..atomic import replacing
@@ -10,6 +11,24 @@ from .progress import Outcome, Progress
 from .rows import SIGN_VERDICTS, VERDICTS
 
 _PREFIX = "dicomseal_archive"
+
+
+class _TriedError(Exception):
+    """All was done but the last step."""
+
+
+def check(path: str) -> None:
+    """Find out whether `write` could write there; nothing is changed.
+
+    Raises:
+        SourceError: it could not.
+    """
+
+    def stop() -> None:
+        raise _TriedError
+
+    with contextlib.suppress(_TriedError), replacing(path, stop):
+        pass
 
 
 def write(path: str, progress: Progress, outcome: Outcome | None) -> None:

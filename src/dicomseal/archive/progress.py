@@ -47,6 +47,7 @@ class Progress(msgspec.Struct):
         found: files that the walk came by and that were not done.
         walked: whether the walk is at its end.
         started: on the monotonic clock.
+        nothing: roots with nothing to verify, each with the reason for people.
         expected: approximately how much the whole run is over; None: not known.
     """
 
@@ -57,6 +58,7 @@ class Progress(msgspec.Struct):
     verdicts: Counter[str] = msgspec.field(default_factory=Counter)
     found: int = 0
     walked: bool = False
+    nothing: list[tuple[str, str]] = msgspec.field(default_factory=list)
     started: float = 0.0
     before: int = 0
     bytes_before: int = 0

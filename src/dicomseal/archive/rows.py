@@ -17,13 +17,16 @@ from ..report import ErrorReport, ObjectReport, Reason, SignatureReport
 
 # verdict on a file that is no DICOM object: counted, and no failure
 NOT_DICOM = "not_dicom"
+# on the directory of a medium, in which nothing can be signed: the same
+DIRECTORY, MEDIA_STORAGE_DIRECTORY = "directory", "1.2.840.10008.1.3.10"
 VERDICTS = (
     report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR, NOT_DICOM,
+    DIRECTORY,
 )  # fmt: skip
 # verdicts of a run that signs: there is a signature of its key now, there was one already, or the
 # object cannot be signed as asked
 SIGNED, ALREADY_SIGNED, REFUSED = "signed", "already_signed", "refused"
-SIGN_VERDICTS = (SIGNED, ALREADY_SIGNED, REFUSED, report.ERROR, NOT_DICOM)
+SIGN_VERDICTS = (SIGNED, ALREADY_SIGNED, REFUSED, report.ERROR, NOT_DICOM, DIRECTORY)
 FAILURES = frozenset({report.FAILED, report.ERROR, REFUSED})
 NO_OBJECT = {"not_dicom", "empty"}
 
@@ -115,8 +118,12 @@ def shown(path: str | bytes) -> str:
     return path
 
 
-def row_of(made: ObjectReport, path: str, size: int, mtime: int, time: float) -> Row:
-    """What is kept of a report."""
+def row_of(
+    made: ObjectReport, path: str, size: int, mtime: int, time: float, directory: bool = False
+) -> Row:
+    """What is kept of a report; ``directory``: it is on the directory of a medium."""
+    if directory:
+        made = ObjectReport(path=path, verdict=DIRECTORY, sop_class_uid=MEDIA_STORAGE_DIRECTORY)
     why: list[Reason | ErrorReport] = [*made.reasons]
     signatures = []
     for one in made.signatures:

@@ -13,7 +13,7 @@ from .expected import Counting, Expected, as_before, countable
 from .ledger import Ledger, Run
 from .progress import Outcome, Progress, Totals
 from .rows import path_of
-from .walk import Found
+from .walk import NOTHING, Found
 
 
 class Session:
@@ -55,6 +55,8 @@ class Session:
                 return
             if file.path not in own:
                 self._progress.found += 1
+                if file.trouble and file.trouble[0] in NOTHING:
+                    self._progress.nothing.append((file.path, file.trouble[1]))
                 yield file
         self._progress.walked = True
 

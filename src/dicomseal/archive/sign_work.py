@@ -33,9 +33,12 @@ from ..part10 import Part10
 from ..prepared_signer import PreparedSigner
 from ..reader import Reader
 from ..verifier import Options, verify_with
+from .directory import is_directory
 from .locked import as_a_worker
 from .rows import (
     ALREADY_SIGNED,
+    DIRECTORY,
+    MEDIA_STORAGE_DIRECTORY,
     NO_OBJECT,
     NOT_DICOM,
     REFUSED,
@@ -178,6 +181,8 @@ class Worker:
         own = self._signer.own(index)
         if own:
             return _row(file, ALREADY_SIGNED, index=index, signature=_stored(index, *own))
+        if is_directory(part10, index):
+            return _row(file, DIRECTORY)
         broken = None if self._job.countersign_broken else _broken(file.path, index)
         if broken:
             return _row(file, REFUSED, broken, index=index)
@@ -293,7 +298,8 @@ def _row(
     signature: SignatureRow | None = None,
 ) -> Row:
     code, sentence = why or ("", "")
-    kind = instance = modality = ""
+    kind = MEDIA_STORAGE_DIRECTORY if verdict == DIRECTORY else ""
+    instance = modality = ""
     if index is not None:
         found = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY))
         kind, instance, modality = (as_stored(items.as_text(value)) for value in found)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from ..errors import UsageError
 from ..keys import Password
 from ..prepared_signer import PreparedSigner
+from ..signing_policy import ALLOW_WEAK, STRONG
 from . import run as runs
 from . import sign_work, walk
 from .asked import Asked, Selection
@@ -107,7 +108,8 @@ def sign(
             "tags": None if tags is None else [str(tag) for tag in tags],
             "profile": None if profile == "none" else profile,
             "purpose": None if purpose is None else str(purpose),
-            "tsa": None if tsa is None else getattr(tsa, "url", str(tsa)),
+            **_policy(policy),
+            **_authority(tsa),
             "target": target,
             "overwrite": overwrite,
             "countersign_broken": countersign_broken,
@@ -130,6 +132,26 @@ def sign(
         path, SIGN, asked, task, resume=resume, max_rate=max_rate, sign=sign_run, watch=watch,
         batch_files=batch_files, batch_bytes=batch_bytes,
     )  # fmt: skip
+
+
+# What is as it is by default is None: so are options that the version which began a run had not.
+def _policy(policy: SigningPolicy | None) -> dict[str, bool | str | None]:
+    """What may be weak in the signatures of a run, as its ledger keeps it."""
+    other = None
+    if policy is not None and policy not in (STRONG, ALLOW_WEAK):
+        macs = " ".join(sorted(policy.macs))
+        other = f"{macs}; RSA {policy.rsa_bits}, DSA {policy.dsa_bits}, ECDSA {policy.ec_bits}"
+    return {"allow_weak": policy == ALLOW_WEAK, "policy": other}
+
+
+def _authority(tsa: TimestampAuthority | str | None) -> dict[str, bool | str | None]:
+    """What is asked of whom for timestamps; not how, which no signature shows."""
+    algorithm = getattr(tsa, "algorithm", None)
+    return {
+        "tsa": None if tsa is None else getattr(tsa, "url", str(tsa)),
+        "tsa_mac": None if algorithm == "SHA256" else algorithm,
+        "tsa_policy": getattr(tsa, "policy", None),
+    }
 
 
 def _pool(jobs: int, job: sign_work.Job) -> Executor:
@@ -175,7 +197,7 @@ def _check_target(selection: Selection, target: str | None) -> None:
                 "what is still to be signed; sign to a target, or leave the age out"
             )
         return
-    if any(root == "-" or root.startswith("@") for root in selection.roots):
+    if any(map(walk.is_list, selection.roots)):
         raise UsageError("a list of files has no tree to mirror: name folders, or sign in place")
     names = [os.path.basename(root) for root in selection.roots]
     if len(names) > 1 and len(set(names)) < len(names):

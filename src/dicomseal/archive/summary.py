@@ -13,7 +13,7 @@ from .asked import Asked
 from .ledger import SIGN, VERIFY, Ledger, Run, explained
 from .modalities import label
 from .progress import Totals
-from .rows import FAILURES, SIGN_VERDICTS, VERDICTS, shown
+from .rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS, shown
 from .sample import CONFIDENCE, no_less_than, upper_bound
 
 MOST_FAILURES = 10_000
@@ -170,7 +170,7 @@ def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
         _of(classes, _class_name(uid))[verdict] += count
         _of(modalities, label(modality, uid))[verdict] += count
     made.sop_classes, made.modalities = _sorted(classes), _sorted(modalities)
-    readable = made.files - made.verdicts[ERROR] - made.verdicts["not_dicom"]
+    readable = made.files - sum(made.verdicts[one] for one in (ERROR, NOT_DICOM, DIRECTORY))
     if readable and made.kind == VERIFY:
         made.unsigned_share = made.verdicts[UNSIGNED] / readable
 

@@ -16,9 +16,13 @@ import msgspec
 from ..atomic import is_temporary
 from ..errors import UsageError
 from . import stores
+from .once import once
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # that a batch has at most as long as few files went out
+EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED = "empty_folder", "empty_list", "nothing_selected"
+# codes of troubles that leave nothing to verify
+NOTHING = frozenset({EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED})
 _BATCHES_AHEAD = 4  # for each worker, of a size, before the size grows
 
 
@@ -47,19 +51,33 @@ def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
     Args:
         roots: folders, files, object stores (``s3://bucket/prefix``, ``gs://``, ``az://``),
             ``@list`` for a file with a path on each line, ``-`` for such lines on standard input.
+            What a list names twice, or what another root holds too, is found once.
         follow: go into folders that are symbolic links; one is never entered from within itself.
 
     Raises:
         UsageError: a list cannot be read, or names an object store.
+        LedgerError: the disk for temporary files is full, or not there.
         StoreLostError: an object store does not answer any more.
     """
+    roots = tuple(roots)
+    found = _all(roots, follow)
+    # a walk comes by a path once; `check_roots` has seen to it that roots do not overlap
+    yield from once(found) if any(map(is_list, roots)) else found
+
+
+def is_list(root: str) -> bool:
+    """Whether a root stands for a list of paths."""
+    return root == "-" or root.startswith("@")
+
+
+def _all(roots: Iterable[str], follow: bool) -> Iterator[Found]:
     for root in roots:
         if root == "-":
-            yield from _listed(sys.stdin.buffer)
+            yield from _listed(root, sys.stdin.buffer)
         elif root.startswith("@"):
             try:
                 with open(root[1:], "rb") as lines:
-                    yield from _listed(lines)
+                    yield from _listed(root, lines)
             except OSError as error:
                 raise UsageError(f"{root[1:]}: {error.strerror or error}") from None
         elif stores.is_url(root):
@@ -74,7 +92,7 @@ def _stored(root: str) -> Iterator[Found]:
         empty = False
         yield Found(*found)
     if empty:
-        yield Found(root, trouble=("empty_folder", "no object's key begins so"), whole=True)
+        yield Found(root, trouble=(EMPTY_FOLDER, "no object's key begins so"), whole=True)
 
 
 def check_roots(roots: Iterable[str]) -> None:
@@ -86,7 +104,7 @@ def check_roots(roots: Iterable[str]) -> None:
     """
     folders: list[str] = []
     for root in roots:
-        if root == "-" or root.startswith("@"):
+        if is_list(root):
             continue
         if stores.is_url(root):
             folders.append(stores.place_of(root).url + "/")
@@ -103,13 +121,17 @@ def check_roots(roots: Iterable[str]) -> None:
             stores.check(folder)
 
 
-def _listed(lines: Iterable[bytes]) -> Iterator[Found]:
+def _listed(root: str, lines: Iterable[bytes]) -> Iterator[Found]:
+    empty = True
     for line in lines:
         name = os.fsdecode(line.rstrip(b"\r\n"))
         if stores.is_url(name):
             raise UsageError(f"{name}: a list names files; name an object store as a root")
         if name:
+            empty = False
             yield _file(os.path.abspath(name))
+    if empty:  # as where the command that makes the list has failed
+        yield Found(root, trouble=(EMPTY_LIST, "the list names no file"), whole=True)
 
 
 def _file(path: str) -> Found:
@@ -179,7 +201,7 @@ def _below(root: str, follow: bool) -> Iterator[Found]:
             yield Found(entry.path, status.st_size, status.st_mtime_ns)
         pending += reversed(folders)
     if empty:
-        yield Found(root, trouble=("empty_folder", "the folder holds no file"), whole=True)
+        yield Found(root, trouble=(EMPTY_FOLDER, "the folder holds no file"), whole=True)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -209,6 +231,19 @@ def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]
             or any(one.match(file.path) for one in paths)
         ):
             yield file
+
+
+def some(files: Iterable[Found], roots: Iterable[str], why: str) -> Iterator[Found]:
+    """The same files; where there is none, what stands for each root and says why."""
+    empty = True
+    for file in files:
+        empty = False
+        yield file
+    if empty:
+        for root in roots:
+            local = not (is_list(root) or stores.is_url(root))
+            path = os.path.abspath(root) if local else root
+            yield Found(path, trouble=(NOTHING_SELECTED, why), whole=True)
 
 
 class Files(list[Found]):

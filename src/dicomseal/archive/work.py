@@ -19,6 +19,7 @@ from ..errors import DicomSealError, SourceError
 from ..report import ErrorReport, ObjectReport
 from ..verifier import Options, verify_groups, verify_with
 from . import stores
+from .directory import was_directory
 from .rows import Row, pack, row_of
 from .walk import Found
 
@@ -86,7 +87,8 @@ def _verified(batch: list[Found], options: Options) -> list[Row]:
             if file.trouble:
                 rows.append(_row(file, _error(file.path, *file.trouble)))
             elif not stores.is_url(file.path):
-                rows.append(_row(file, next(reports)))
+                made = next(reports)
+                rows.append(_row(file, made, was_directory(made, file.path, options.limits)))
             elif _is_fetched(file):
                 rows.append(verify_object(file, next(ahead), options))
             else:
@@ -107,6 +109,7 @@ def verify_object(file: Found, fetched: stores.Fetched, options: Options) -> Row
         StoreLostError: the store does not answer any more.
     """
     source, size, mtime = fetched
+    directory = False
     if isinstance(source, SourceError):
         made = _error(file.path, source.code, str(source))
         size, mtime = file.size, file.mtime
@@ -114,10 +117,11 @@ def verify_object(file: Found, fetched: stores.Fetched, options: Options) -> Row
         made = verify_with(source, options)
         if made.error and made.error.code == stores.StoreLostError.code:
             raise stores.StoreLostError(made.error.message)
-    return row_of(made, file.path, size, mtime, time.time())
+        directory = was_directory(made, source, options.limits)
+    return row_of(made, file.path, size, mtime, time.time(), directory)
 
 
-def _row(file: Found, made: ObjectReport) -> Row:
+def _row(file: Found, made: ObjectReport, directory: bool = False) -> Row:
     """The row of a file. One that cannot be read, or vanished, has one too."""
     size, mtime = file.size, file.mtime
     if made.bytes != size and not made.error:  # it was written to since it was listed
@@ -126,7 +130,7 @@ def _row(file: Found, made: ObjectReport) -> Row:
             size, mtime = status.st_size, status.st_mtime_ns
         except OSError:
             size = made.bytes
-    return row_of(made, file.path, size, mtime, time.time())
+    return row_of(made, file.path, size, mtime, time.time(), directory)
 
 
 def crashed(file: Found, error: BaseException) -> bytes:

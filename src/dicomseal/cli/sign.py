@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from ..reencode import SYNTAXES
-from ..signer import sign_file
+from ..signature_maker import request_of
+from ..signer import sign_requested
 from .guard import secrets_at_hand
 from .sign_options import PASSWORDS, note, sign_options, signing
 
@@ -22,6 +23,9 @@ Examples:
   dicomseal sign in.dcm out.dcm --key "pkcs11:token=archive;object=signer"
   dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem --tsa http://tsa.example/
 """
+_REMEDY = (
+    "sign with a certificate that is valid, or set the clock of this machine, if that is wrong"
+)
 
 
 @click.command("sign", epilog=_EPILOG)
@@ -60,16 +64,14 @@ def command(
     Every byte that is not part of the signature is kept, unless --transfer-syntax asks for others.
     """  # fmt: skip
     with secrets_at_hand():
-        uids = sign_file(
-            source,
-            target,
-            options["key"],
-            options["cert"],
-            items=items,
-            share_mac=share_mac,
-            transfer_syntax=transfer_syntax,
-            **signing(options),
+        wishes = signing(options)
+        request = request_of(
+            options["key"], options["cert"], uid=None, when=None, share_mac=share_mac, **wishes
         )
+        trouble = request.key.certificate.not_valid_at(request.when)
+        if trouble:
+            click.echo(f"dicomseal: warning: {trouble}; {_REMEDY}", err=True)
+        uids = sign_requested(request, source, target, items, transfer_syntax)
     note(options)
     for uid in uids:
         click.echo(uid)

@@ -20,7 +20,13 @@ Example:
 @click.command("export", epilog=_EPILOG)
 @click.argument("ledger", metavar="LEDGER")
 @click.option("--run", "number", type=int, metavar="RUN", help="Which run. Default: the last one.")
-@click.option("--csv", "as_csv", metavar="FILE", help="Write a table here.")
+@click.option(
+    "--csv",
+    "as_csv",
+    metavar="FILE",
+    help="Write a table here. Text that a spreadsheet program would run as a formula gets an "
+    "apostrophe before it.",
+)
 @click.option("--jsonl", "as_jsonl", metavar="FILE", help="Write JSON here, one object a line.")
 @click.option("--parquet", "as_parquet", metavar="FILE", help="Write Parquet here.")
 def command(

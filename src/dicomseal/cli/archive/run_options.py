@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ...archive.rows import path_of, shown
 from ...archive.run import Outcome, Progress
 from ...archive.stores import is_url
 from ...errors import SourceError, UsageError
@@ -102,6 +103,24 @@ def run_signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, byt
     return sign
 
 
+def _check_metrics(path: str) -> None:
+    from ...archive.metrics import check
+
+    try:
+        check(path)
+    except SourceError as error:
+        raise UsageError(
+            f"--metrics: {error}; name a file in a folder that is there, and that you may write to"
+        ) from None
+
+
+def say_nothing_found(progress: Progress | None) -> None:
+    """Name the roots with nothing to verify: in cron that must not look as if all were well."""
+    for root, why in progress.nothing if progress else ():
+        name = "standard input" if root == "-" else shown(path_of(root))
+        click.echo(f"dicomseal: {name}: {why}", err=True)
+
+
 def summary(
     ledger: str,
     outcome: Outcome,
@@ -126,9 +145,15 @@ def summary(
 
 
 class Watch:
-    """Signals, the progress line and the metrics, while a run is under way."""
+    """Signals, the progress line and the metrics, while a run is under way.
+
+    Raises:
+        UsageError: the metrics cannot be written.
+    """
 
     def __init__(self, metrics: str | None) -> None:
+        if metrics is not None:
+            _check_metrics(metrics)
         self._metrics = metrics
         self._asked = 0
         self._stop: Callable[[], None] | None = None
@@ -185,9 +210,6 @@ class Watch:
         try:
             write(path, progress, outcome)
         except SourceError as error:
-            if not progress.files and outcome is None:
-                # at the beginning; later it is not worth the run, nor its exit code
-                raise UsageError(f"--metrics: {error}") from None
-            if not self._told:
+            if not self._told:  # it is not worth the run, nor its exit code
                 click.echo(f"dicomseal: note: the metrics are not written: {error}", err=True)
             self._told = True

@@ -24,6 +24,7 @@ from .run_options import (
     age,
     run_options,
     run_signer,
+    say_nothing_found,
     summary,
 )
 
@@ -33,7 +34,8 @@ _EPILOG = f"""\b
 \b
 Exit codes: 0 every object has a signature of this key now, 1 some were refused, 4 some could not be
 read or written (or the key, the timestamp authority or the disk's space was lost), 130 stopped by
-Ctrl-C or SIGTERM, to be resumed. A file that is no DICOM object is counted, and is no failure.
+Ctrl-C or SIGTERM, to be resumed. A file that is no DICOM object, or a DICOMDIR, is counted, and is
+no failure.
 
 \b
 Examples:
@@ -115,6 +117,7 @@ def command(
         watch.finish(outcome)
     note(options)
     click.echo(summary(ledger, outcome, SIGN_VERDICTS, watch.progress, time.monotonic() - started))
+    say_nothing_found(watch.progress)
     if not outcome.complete:
         click.echo("stopped: --resume goes on where it was", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)

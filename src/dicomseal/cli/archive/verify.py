@@ -31,12 +31,13 @@ from .run_options import (
     age,
     run_options,
     run_signer,
+    say_nothing_found,
     summary,
 )
 
 _EPILOG = """\b
 Exit codes: as those of `dicomseal verify`; 130: stopped by Ctrl-C or SIGTERM, to be resumed.
-A file that is no DICOM object is counted, and is no failure.
+A file that is no DICOM object, or a DICOMDIR, is counted, and is no failure.
 
 \b
 Examples:
@@ -148,6 +149,7 @@ def command(
             raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
     click.echo(summary(ledger, outcome, VERDICTS, watch.progress, time.monotonic() - started))
+    say_nothing_found(watch.progress)
     if not outcome.complete:
         click.echo("stopped: --resume goes on where it was", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)

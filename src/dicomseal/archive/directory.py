@@ -1,0 +1,53 @@
+"""The directory of a medium (DICOMDIR, PS3.3 Annex F): it lists objects, and is none to sign.
+
+All of it stands in group 0004, which no signature can cover (PS3.3 C.12.1.1.3.1.1). What it holds
+decides, not what it calls itself: an object that claims to be one and holds anything that could be
+signed is judged as any other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import MalformedError, SourceError
+from ..part10 import Part10
+from ..reader import Reader
+from ..report import ObjectReport
+from ..terms import DIRECTORY_RECORD_SEQUENCE
+from ..window import Window
+
+if TYPE_CHECKING:
+    from .._record import Limits
+    from ..canonical import Index
+
+_GROUP = 0x0004
+
+
+def is_directory(part10: Part10, index: Index) -> bool:
+    """Whether an object is one."""
+    if part10.doubts(index):
+        return False
+    if any(index.record(child).tag >> 16 != _GROUP for child in index.children(0)):
+        return False
+    records = index.find(0, DIRECTORY_RECORD_SEQUENCE)
+    return records >= 0 and index.record(records).vr == "SQ"
+
+
+def was_directory(made: ObjectReport, source: str | memoryview | Window, limits: Limits) -> bool:
+    """Whether what a report is on is one; only what may be one is read once more."""
+    if (
+        made.sop_class_uid  # of nearly all others
+        or made.error
+        or made.signatures
+        or made.covered_elements
+        or made.uncovered_elements
+    ):
+        return False
+    try:
+        if isinstance(source, str):
+            part10 = Reader().open(source, limits)
+        else:
+            part10 = Part10(source, len(source), limits)
+        return is_directory(part10, part10.index())
+    except (MalformedError, SourceError):  # it has changed meanwhile
+        return False
