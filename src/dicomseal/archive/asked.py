@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -97,11 +97,10 @@ def selected(
     found: Iterable[Found] = walk.find(selection.roots, selection.follow)
     if selection.include:
         found = walk.included(found, selection.include)
+        found = walk.some(found, selection.roots, _misspelt(selection.include))
     if selection.before is not None:
         limit = int(selection.before * 1e9)
         found = (file for file in found if file.mtime < limit)
-    if wanted := _wanted(selection):
-        found = walk.some(found, selection.roots, f"nothing is selected: no file {wanted}")
     found = counted(found)
     if selection.share is not None:
         found = sample.drawn(
@@ -110,15 +109,10 @@ def selected(
     return found
 
 
-def _wanted(selection: Selection) -> str:
-    """What a file must be to be selected, for people."""
-    parts = []
-    if selection.include:
-        kind = "path" if all("/" in one for one in selection.include) else "name"
-        parts.append(f"has a {kind} that matches {' or '.join(selection.include)}")
-    if selection.before is not None:
-        parts.append("is as old as asked for")
-    return " and ".join(parts)
+def _misspelt(patterns: Sequence[str]) -> str:
+    """What is said where patterns leave nothing; that no file is old enough is no mistake."""
+    kind = "path" if all("/" in one for one in patterns) else "name"
+    return f"nothing is selected: no file has a {kind} that matches {' or '.join(patterns)}"
 
 
 def throttled(files: Iterable[Found], rate: float) -> Iterator[Found]:
