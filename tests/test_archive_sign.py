@@ -11,7 +11,7 @@ from contextlib import closing
 import pki
 import pytest
 from _archive_sign import KEY, NAMED, SIGN, VERDICTS, contents, found, own
-from test_pkcs11_key import PIN, hsm  # noqa: F401 - a fixture
+from _hsm import PIN
 
 from dicomseal import SigningPolicy, TimestampAuthority, remove_file, verify
 from dicomseal.archive import signing
@@ -302,7 +302,7 @@ def test_a_key_in_memory(folder, name):
                      policy=SigningPolicy(macs=["SHA512"], rsa_bits=2048, ec_bits=256))  # fmt: skip
 
 
-def test_a_key_on_a_token(folder, hsm):  # noqa: F811
+def test_a_key_on_a_token(folder, hsm):
     """Each worker has a session of its own; the PIN is asked for once."""
     asked = []
 
@@ -321,7 +321,7 @@ def test_a_key_on_a_token(folder, hsm):  # noqa: F811
     assert verify("archive/unsigned.dcm", integrity_only=True).verdict == "passed"
 
 
-def test_a_warning_of_the_key_is_told_once(run, folder, hsm):  # noqa: F811
+def test_a_warning_of_the_key_is_told_once(run, folder, hsm):
     key = f"pkcs11:token=archive;object=p256?pin-value={PIN}"
     err = run("archive", "sign", "archive", "--ledger", "ledger.db", "--in-place", "--jobs", "2",
               "--key", key, "--cert", hsm.file("p256"))[2]  # fmt: skip

@@ -12,12 +12,12 @@ from pathlib import Path
 import pki
 import pytest
 import tsa
+from _hsm import PIN
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import padding, utils
 from cryptography.hazmat.primitives.serialization import pkcs12
-from test_pkcs11_key import PIN, hsm  # noqa: F401 - a fixture
 from tsa import Tsa, serving
 
 import dicomseal
@@ -89,7 +89,7 @@ def test_timestamps_in_python(authority):
     assert report.signatures[0].timestamp.imprint == "SHA384"
 
 
-def test_keys_on_the_command_line(folder, hsm, monkeypatch):  # noqa: F811
+def test_keys_on_the_command_line(folder, hsm, monkeypatch):
     monkeypatch.setenv("HSM_PIN", PIN)
     key = form.load_pem_private_key((folder / "key.pem").read_bytes(), None)
     hsm.put("signer", "77", key)
