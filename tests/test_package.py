@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent
 SOURCE = Path(dicomseal.__file__).parent
 LAYERS = (
     {"errors", "terms", "dictionary", "tags"},
-    {"_record", "_encoder_py", "_encoder_c", "_stream_py", "_index_py", "_index_c", "canonical",
+    {"_record", "_encoder_py", "_encoder_c", "_stream_py", "_walk_py", "_index_py", "_index_c",
+     "canonical",
      "dataset", "window", "part10", "reader"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic",
      "reencode", "places", "fragments", "identity"},

@@ -1,7 +1,7 @@
 """The index of an encoded data set, written to be read; the compiled twin has the same interface.
 
-One walk over the bytes (PS3.5 Section 7) notes where every element, item and fragment lies. Nothing
-is copied and nothing recurses, so a hostile depth costs memory in proportion and no more.
+One walk over the bytes notes where every element lies (`_walk_py`). Here is what is asked of it,
+and what signatures need of values.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from . import _record as r
 from . import terms
 from ._encoder_py import Encoder
 from ._stream_py import Stream
-from .dictionary import AMBIGUOUS, dictionary
-from .errors import MalformedError, SourceError
+from ._walk_py import Walk
 from .tags import is_signable_tag
-
-_CHUNK = 1 << 16
 
 
 def first_unsignable(tags: Sequence[int]) -> int | None:
@@ -48,25 +45,7 @@ def tags_of(value: bytes, big_endian: bool) -> tuple[int, ...]:
     return tuple(g << 16 | e for g, e in struct.iter_unpack(order + "HH", value))
 
 
-class Node:
-    """A record under construction; `Index.record` shows it as a `Record`."""
-
-    __slots__ = ("big_endian", "creators", "end", "flags", "implicit", "kind", "last", "next",
-                 "parent", "start", "stop", "tag", "value", "vr")  # fmt: skip
-
-    def __init__(self, tag: int, vr: str, kind: int, flags: int, start: int, value: int,
-                 end: int, parent: int) -> None:  # fmt: skip
-        self.tag, self.vr, self.kind, self.flags = tag, vr, kind, flags
-        self.start, self.value, self.end, self.parent = start, value, end, parent
-        self.next = 0
-        # while it is open:
-        self.stop = end  # where it must end at the latest
-        self.last = -1  # the tag seen last, or the number of the last item
-        self.implicit = self.big_endian = False
-        self.creators: dict[int, bytes] = {}
-
-
-class Index:
+class Index(Walk):
     """Where every element of an encoded data set lies.
 
     Args:
@@ -87,251 +66,6 @@ class Index:
     Raises:
         MalformedError: the bytes are no data set, are cut short, or exceed a limit.
     """
-
-    def __init__(
-        self,
-        source: Any,
-        start: int = 0,
-        stop: int | None = None,
-        *,
-        implicit: bool = False,
-        big_endian: bool = False,
-        root: int = r.ITEM,
-        limits: r.Limits | None = None,
-    ) -> None:
-        self._read: Callable[[int, int], bytes]
-        if hasattr(source, "readinto"):
-            self._read = source.read
-            length = len(source)
-        else:
-            view = memoryview(source).cast("B")
-            self._read = lambda offset, n: bytes(view[offset : offset + n])
-            length = len(view)
-        stop = length if stop is None else stop
-        if not start <= stop <= length:
-            raise SourceError(f"bytes {start} to {stop} of a source of {length}")
-        self._limits = limits or r.Limits()
-        self._nodes: list[Node] = []
-        self.scopes: list[int] = []
-        self.ambiguities: list[r.Ambiguity] = []
-        self.trailing = 0
-        self._not_zero = -1
-        self._guesses: list[tuple[int, str]] = []
-        self._hints: dict[tuple[int, int], int] = {}
-        node = Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
-        node.implicit, node.big_endian = implicit, big_endian
-        self.big_endian = big_endian
-        self._nodes.append(node)
-        self._walk(node)
-        self.guessed = frozenset(kind for _, kind in self._guesses)
-        self.guesses = len(self._guesses)
-        self.resolve()
-
-    # --- the walk -------------------------------------------------------------------------------
-
-    def _walk(self, root: Node) -> None:
-        stack = [(0, root)]
-        position = root.start
-        while stack:
-            number, top = stack[-1]
-            if position == top.stop:
-                if top.flags & r.UNDEFINED:
-                    raise self._error("delimiter", position, top, position)
-                self._close(stack, position)
-                continue
-            if top.kind == r.ITEM:
-                position = self._element(stack, number, top, position)
-            else:
-                position = self._item(stack, number, top, position)
-
-    def _close(self, stack: list[tuple[int, Node]], position: int) -> None:
-        _, node = stack.pop()
-        node.end = position
-        node.next = len(self._nodes)
-
-    def _add(self, node: Node) -> int:
-        if len(self._nodes) >= self._limits.records:
-            holder = self._nodes[node.parent]
-            raise self._error("records", node.start, holder, detail=self._limits.records)
-        self._nodes.append(node)
-        node.next = len(self._nodes)
-        return len(self._nodes) - 1
-
-    def _open(self, stack: list[tuple[int, Node]], node: Node, length: int) -> int:
-        """Enter a sequence, encapsulated value or item; its content comes next."""
-        parent = stack[-1][1]
-        number = self._add(node)
-        if length == terms.UNDEFINED_LENGTH:
-            node.flags |= r.UNDEFINED
-            node.stop = parent.stop
-        else:
-            node.stop = node.value + length
-            if node.stop > parent.stop:
-                tag = terms.ITEM if node.kind == r.ITEM else node.tag
-                raise self._error("overrun", node.start, parent, parent.stop, tag)
-        node.end = node.stop
-        if (len(stack) - 1) // 2 >= self._limits.depth:
-            raise self._error("depth", node.start, parent, detail=self._limits.depth)
-        stack.append((number, node))
-        return node.value
-
-    def _item(self, stack: list[Any], number: int, top: Node, position: int) -> int:
-        """An item of a sequence, a fragment of an encapsulated value, or the end of either."""
-        tag, length = self._tag_and_length(position, top)
-        if tag == terms.SEQUENCE_DELIMITATION and top.flags & r.UNDEFINED:
-            self._close(stack, position + 8)
-            return position + 8
-        if tag != terms.ITEM:
-            raise self._error("no item", position, top, tag=tag)
-        top.last += 1
-        if top.kind == r.SEQUENCE:
-            node = Node(top.last, "", r.ITEM, 0, position, position + 8, 0, number)
-            node.implicit, node.big_endian = top.implicit, top.big_endian
-            return self._open(stack, node, length)
-        end = position + 8 + length
-        if length == terms.UNDEFINED_LENGTH or end > top.stop:
-            raise self._error("overrun", position, top, top.stop, tag)
-        flags = r.REWRITE if length % 2 else 0
-        self._add(Node(top.last, "", r.FRAGMENT, flags, position, position + 8, end, number))
-        return end
-
-    def _element(self, stack: list[Any], number: int, top: Node, position: int) -> int:
-        """One element of a data set or item."""
-        if len(stack) == 1 and self._only_zeros(position, top.stop):
-            self.trailing = top.stop - position
-            top.stop = position
-            return position
-        tag, length = self._tag_and_length(position, top)
-        if tag == terms.ITEM_DELIMITATION and top.flags & r.UNDEFINED:
-            self._close(stack, position + 8)
-            return position + 8
-        if tag >> 16 == 0xFFFE:
-            raise self._error("stray", position, top, tag=tag)
-        if tag <= top.last:
-            self._note("duplicate" if tag == top.last else "order", tag)
-        top.last = max(tag, top.last)
-
-        flags, value, guess = 0, position + 8, ""
-        if top.implicit:
-            vr = self._implicit_vr(tag, top)
-            if vr == "UN" and length == terms.UNDEFINED_LENGTH:
-                vr = "SQ"
-            if vr in AMBIGUOUS:
-                guess, vr = vr, AMBIGUOUS[vr][0]
-                flags |= r.GUESSED
-        else:
-            head = self._read(position + 4, 4)
-            vr = head[:2].decode("latin-1")
-            if vr in terms.LONG_VRS or vr not in terms.SHORT_VRS:
-                if not (vr.isascii() and vr.isalpha() and vr.isupper()):
-                    raise self._error("vr", position, top, tag=tag, detail=head[:2])
-                if position + 12 > top.stop:
-                    raise self._error("header", position, top, top.stop)
-                flags |= r.LONG_HEADER | (r.REWRITE if head[2:] != b"\0\0" else 0)
-                order = ">L" if top.big_endian else "<L"
-                (length,) = struct.unpack(order, self._read(position + 8, 4))
-                value = position + 12
-                if vr not in terms.LONG_VRS:
-                    self._note("vr", tag)
-                    vr = "UN"  # a VR newer than this program: its length has 32 bits
-            else:
-                (length,) = struct.unpack(">H" if top.big_endian else "<H", head[2:])
-        if vr == "UN" or (length > 0xFFFE and vr in terms.SHORT_VRS):
-            flags |= r.UNKNOWN_VR  # explicit VR cannot hold the latter (PS3.5 Section 6.2.2)
-
-        kind = r.ELEMENT
-        if vr == "SQ" or (vr == "UN" and length == terms.UNDEFINED_LENGTH):
-            kind = r.SEQUENCE
-        elif length == terms.UNDEFINED_LENGTH:
-            kind = r.ENCAPSULATED
-            if vr not in ("OB", "OW"):
-                raise self._error("length", position, top, tag=tag, detail=vr)
-            vr, guess, flags = "OB", "", flags & ~r.GUESSED  # PS3.5 Annex A.4
-        node = Node(tag, vr, kind, flags, position, value, 0, number)
-        if guess:
-            self._guesses.append((len(self._nodes), guess))
-        if flags & r.UNKNOWN_VR:
-            self._spread(stack)
-        if kind != r.ELEMENT:
-            if tag == terms.DIGITAL_SIGNATURES_SEQUENCE and self.scopes[-1:] != [number]:
-                self.scopes.append(number)
-            # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
-            node.implicit = top.implicit or vr == "UN"
-            node.big_endian = top.big_endian and vr != "UN"
-            return self._open(stack, node, length)
-        node.end = value + length
-        if node.end > top.stop:
-            raise self._error("value", position, top, top.stop, tag)
-        if length % 2:
-            node.flags |= r.REWRITE
-        if top.implicit:
-            self._hint(number, top, node, length)
-        self._add(node)
-        return node.end
-
-    def _note(self, what: str, tag: int) -> None:
-        if len(self.ambiguities) < r.MAX_AMBIGUITIES:
-            self.ambiguities.append(r.Ambiguity(what, tag, len(self._nodes)))
-
-    def _spread(self, stack: list[tuple[int, Node]]) -> None:
-        """An unknown VR makes every sequence around it one that cannot be signed."""
-        for _, node in reversed(stack):
-            if node.kind == r.SEQUENCE:
-                if node.flags & r.UNKNOWN_VR:
-                    break
-                node.flags |= r.UNKNOWN_VR
-
-    def _implicit_vr(self, tag: int, top: Node) -> str:
-        if not tag >> 16 & 1:
-            return dictionary().public(tag)
-        return dictionary().private(tag, top.creators.get(tag >> 8))
-
-    def _hint(self, number: int, top: Node, node: Node, length: int) -> None:
-        """Remember what later elements need to know their VR."""
-        if node.tag >> 16 & 1 and 0x10 <= node.tag & 0xFFFF <= 0xFF:
-            creator = self._read(node.value, min(length, 64))
-            top.creators[(node.tag >> 16) << 8 | node.tag & 0xFF] = creator
-        elif node.tag in (terms.PIXEL_REPRESENTATION, terms.LUT_DESCRIPTOR) and length >= 2:
-            order = ">H" if top.big_endian else "<H"
-            (self._hints[number, node.tag],) = struct.unpack(order, self._read(node.value, 2))
-
-    def _tag_and_length(self, position: int, top: Node) -> tuple[int, int]:
-        if position + 8 > top.stop:
-            raise self._error("header", position, top, top.stop)
-        group, element, length = struct.unpack(
-            ">HHL" if top.big_endian else "<HHL", self._read(position, 8)
-        )
-        return group << 16 | element, length
-
-    def _only_zeros(self, position: int, stop: int) -> bool:
-        if position <= self._not_zero:
-            return False  # looked this far before
-        for piece in self._pieces(position, stop - position):
-            rest = piece.lstrip(b"\0")
-            if rest:
-                self._not_zero = position + len(piece) - len(rest)
-                return False
-            position += len(piece)
-        return True
-
-    def _error(
-        self, trouble: str, position: int, holder: Node, end: int = -1, tag: int = 0,
-        detail: object = "",
-    ) -> MalformedError:  # fmt: skip
-        record = self.record(self._nodes.index(holder))
-        owner = self._nodes[holder.parent].tag
-        at_end = end == self._nodes[0].stop
-        return r.malformed(trouble, position, record, owner, at_end, tag, detail)
-
-    # --- looking up ------------------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def record(self, number: int) -> r.Record:
-        """One record; numbers run from 0, the root, in the order of the bytes."""
-        n = self._nodes[number]
-        return r.Record(n.tag, n.vr, n.kind, n.flags, n.start, n.value, n.end, n.next, n.parent)
 
     @property
     def unknown(self) -> bool:
@@ -416,28 +150,6 @@ class Index:
             return b""
         return self._bounded(number, 16 * self._limits.value)
 
-    def resolve(self, **choice: str) -> None:
-        """Set the VRs that implicit VR leaves open: by the rules, or as ``ox="OB"`` says."""
-        for number, kind in self._guesses:
-            node = self._nodes[number]
-            vr = choice.get(kind) or AMBIGUOUS[kind][0]
-            if kind not in choice:
-                if kind == "xs" and self._nearest(number, terms.PIXEL_REPRESENTATION):
-                    vr = "SS"
-                if kind == "lt" and self._hints.get((node.parent, terms.LUT_DESCRIPTOR)) == 1:
-                    vr = "US"
-            if kind == "lt" and node.end - node.value > 0xFFFE:
-                vr = "OW"  # the only one that can hold it
-            node.vr = vr
-
-    def _nearest(self, number: int, tag: int) -> int | None:
-        """The hint of the nearest data set around a record, its own first."""
-        while number:
-            number = self._nodes[number].parent
-            if (number, tag) in self._hints:
-                return self._hints[number, tag]
-        return None
-
     # --- the canonical stream --------------------------------------------------------------------
 
     def stream(
@@ -475,7 +187,3 @@ class Index:
     def stream_items(self, encoder: Encoder, legacy: bool = False) -> None:
         """Feed the items or fragments of an index whose root is no data set to an encoder."""
         Stream(self._nodes, self._pieces, encoder, legacy).emit(1, len(self))
-
-    def _pieces(self, offset: int, length: int) -> Iterator[bytes]:
-        for begin in range(offset, offset + length, _CHUNK):
-            yield self._read(begin, min(_CHUNK, offset + length - begin))
