@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant("if self.swapped and width > 1:", "if self.swapped and width > 2:"),
     Mutant("and self.encoder.used <= BLOCK - SHORT_RUN:", "and self.encoder.used <= BLOCK:"),
     Mutant("if self.used > BLOCK - 12:", "if self.used > BLOCK:"),
-    Mutant("low += listed\n", "low += 1\n"),
+    Mutant("if not (low < n and wanted[low] == tag):  #", "if low == 0:  #"),
     Mutant("start + SHORT_RUN <= self.index._length", "start <= self.index._length"),
     Mutant("elif not signable(rec.tag):\n                number",
            "elif False:\n                number"),

@@ -180,9 +180,7 @@ class Watch:
         if self._stop is None:  # nothing is under way; a prompt may wait, with the echo off
             raise KeyboardInterrupt
         if self._asked > 1:
-            os._exit(
-                EXIT_INTERRUPTED
-            )  # what was appended is on disk; the workers end by themselves
+            os._exit(EXIT_INTERRUPTED)  # what was appended is on disk; workers end by themselves
         self._stop()
         if sys.stderr.isatty():
             os.write(2, b"\nstopping after the batches under way; once more stops at once\n")
