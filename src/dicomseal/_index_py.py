@@ -59,6 +59,7 @@ class Index(Walk):
         scopes: the records (root or items) that hold a Digital Signatures Sequence themselves.
         ambiguities: tags that come twice or out of order, the first 100.
         trailing: how many zero bytes follow the data set.
+        fragmented: whether there is a fragment anywhere.
         guessed: which kinds of ambiguous VR were met, see `resolve`.
         guesses: how many elements had one.
         big_endian: how it is encoded.
@@ -82,11 +83,6 @@ class Index(Walk):
     def present(self, scope: int) -> set[int]:
         """The tags of the elements directly inside a scope."""
         return {self._nodes[child].tag for child in self.children(scope)}
-
-    @property
-    def fragmented(self) -> bool:
-        """Whether there is a fragment anywhere."""
-        return any(node.kind == r.FRAGMENT for node in self._nodes)
 
     def fragments(self, scope: int) -> list[int]:
         """The numbers of all fragments inside a scope, nested ones too."""

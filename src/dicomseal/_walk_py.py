@@ -65,6 +65,7 @@ class Walk:
         self.scopes: list[int] = []
         self.ambiguities: list[r.Ambiguity] = []
         self.trailing = 0
+        self.fragmented = False
         self._not_zero = -1
         self._guesses: list[tuple[int, str]] = []
         self._hints: dict[tuple[int, int], int] = {}
@@ -143,6 +144,7 @@ class Walk:
             raise self._error("overrun", position, top, top.stop, tag)
         flags = r.REWRITE if length % 2 else 0
         self._add(Node(top.last, "", r.FRAGMENT, flags, position, position + 8, end, number))
+        self.fragmented = True
         return end
 
     def _element(self, stack: list[Any], number: int, top: Node, position: int) -> int:
