@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _record, canonical, terms
 from .canonical import quick_file
 from .errors import MalformedError
+from .inflate import NO_PADDING, inflate
 from .window import Origin, Window
 
 if TYPE_CHECKING:
@@ -117,20 +118,13 @@ class Part10:
 
     def _inflate(self) -> None:
         """PS3.5 Annex A.5: a raw deflate stream (RFC 1951), perhaps with one NUL behind it."""
-        limit = self.limits.inflated
-        self.deflated = bytes(self.read(self.start, self.size - self.start))
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            data = inflater.decompress(self.deflated, limit + 1)
-        except zlib.error as error:
-            raise MalformedError(f"the deflated data set cannot be inflated: {error}") from None
-        if len(data) > limit:
-            raise MalformedError(f"the data set inflates to more than {limit} bytes", "limit")
-        if not inflater.eof:
-            raise MalformedError("the deflated data set is cut short", "truncated")
-        self.trailer = inflater.unused_data
+        size, limit = self.size - self.start, self.limits.inflated
+        if size > limit:
+            raise MalformedError(f"the deflated data set has more than {limit} bytes", "limit")
+        self.deflated = bytes(self.read(self.start, size))
+        data, self.trailer = inflate(self.deflated, limit)
         if self.trailer.strip(b"\0") and self.trailer != gzip_trailer(data):
-            raise MalformedError("bytes that are no padding follow the deflated data set")
+            raise MalformedError(NO_PADDING)
         self._head = self.head
         self.check()
         self.source = data
@@ -183,9 +177,9 @@ class Part10:
             self.origin.check()
 
 
-def gzip_trailer(data: bytes) -> bytes:
+def gzip_trailer(data: Buffer) -> bytes:
     """The CRC-32 and the length that some writers leave behind a deflated data set (RFC 1952)."""
-    return struct.pack("<LL", zlib.crc32(data), len(data) & 0xFFFFFFFF)
+    return struct.pack("<LL", zlib.crc32(data), memoryview(data).nbytes & 0xFFFFFFFF)
 
 
 _LONG_VRS = frozenset(vr.encode() for vr in terms.LONG_VRS)

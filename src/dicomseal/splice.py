@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from . import _record as r
 from . import terms
@@ -19,6 +19,9 @@ from .errors import SigningError
 from .part10 import Part10, gzip_trailer
 from .tags import format_tag
 from .window import Window
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _CHUNK = 1 << 20
 
@@ -156,7 +159,7 @@ class Splice:
         part10 = self._part10
         plain = io.BytesIO()
         self._copy(plain, 0)
-        level, memory = _settings(bytes(part10.source), part10.deflated or b"", part10.trailer)
+        level, memory = _settings(part10.source, part10.deflated or b"", part10.trailer)
         packed = _compress(plain.getvalue(), level, memory)
         target.write(packed)
         if len(part10.trailer) == 8:
@@ -165,12 +168,12 @@ class Splice:
             target.write(b"\0" * (len(packed + part10.head) % 2))
 
 
-def _compress(data: bytes, level: int, memory: int) -> bytes:
+def _compress(data: Buffer, level: int, memory: int) -> bytes:
     packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, memory)
     return packer.compress(data) + packer.flush()
 
 
-def _settings(plain: bytes, deflated: bytes, trailer: bytes) -> tuple[int, int]:
+def _settings(plain: Buffer, deflated: bytes, trailer: bytes) -> tuple[int, int]:
     """Level and memory level of zlib that give the same compressed bytes; the defaults if none."""
     stream = deflated[: len(deflated) - len(trailer)]
     for level in (6, 9, 1, 5, 8, 7, 4, 3, 2, 0):
