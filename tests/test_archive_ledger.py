@@ -14,6 +14,7 @@ from dicomseal.archive import run as runs
 from dicomseal.archive.audit import audit
 from dicomseal.archive.ledger import Ledger
 from dicomseal.archive.run import Asked, Selection
+from dicomseal.errors import UsageError
 from dicomseal.verifier import Options
 
 
@@ -170,6 +171,13 @@ def test_an_audit_while_a_run_writes(run, folder):
         assert (made.findings, made.runs, seen) == ([], 1, [(1, 1, 8)])
         made = audit(ledger)
         assert (made.findings, made.runs, made.objects) == ([], 2, 16)
+
+
+def test_an_audit_is_no_truth_value(run, folder):
+    """`if audit(ledger):` would be true for a ledger that somebody edited."""
+    run(*VERIFY)
+    with Ledger("ledger.db") as ledger, pytest.raises(UsageError, match=r"write `\.intact`"):
+        bool(audit(ledger))
 
 
 def test_signed_by_somebody_else(run, folder):

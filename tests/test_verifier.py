@@ -251,6 +251,22 @@ def test_require(make):
             bad.require()
 
 
+def test_a_report_is_no_truth_value(make):
+    """`if dicomseal.verify(p):` would be true for a forgery."""
+    good = verify(make(), trust=anchors("root"))
+    forged = verify(make().replace(b"Doe^John", b"Doe^Jane"), trust=anchors("root"))
+    unsigned, broken = verify(pki.small()), verify(b"")
+    assert [one.passed for one in (good, forged, unsigned, broken)] == [True, *[False] * 3]
+    for one in (good, forged, unsigned, broken):
+        with pytest.raises(UsageError, match=r"write `\.passed`, or `\.require\(\)`"):
+            bool(one)
+    with pytest.raises(UsageError, match="integrity == 'intact'"):
+        all(forged.signatures)
+    assert len([one for one in (good, None) if one is not None]) == 1
+    assert (good == forged, good != forged) == (False, True)
+    assert "passed" not in json.loads(good.to_json())  # what it was made of is "verdict"
+
+
 def test_wrong_arguments():
     for options in (
         {"require": ["beauty"]},

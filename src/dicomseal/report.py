@@ -6,11 +6,12 @@ The words are those of ETSI EN 319 102-1 where it has one for the case.
 from __future__ import annotations
 
 import builtins
+from typing import ClassVar, NoReturn
 
 import msgspec
 
 from .certificate import Signer
-from .errors import VerificationError
+from .errors import UsageError, VerificationError
 
 # integrity
 INTACT, ALTERED, UNVERIFIABLE = "intact", "altered", "unverifiable"
@@ -19,6 +20,20 @@ TRUSTED, UNTRUSTED, NOT_CHECKED = "trusted", "untrusted", "not_checked"
 # verdict on an object
 PASSED, FAILED, INDETERMINATE = "passed", "failed", "indeterminate"
 UNSIGNED, ERROR = "unsigned", "error"
+
+
+class Answer:
+    """What has an answer in it, and is none itself: its truth would be true for a forgery, too."""
+
+    __slots__ = ()
+    _write: ClassVar[str]
+
+    def __bool__(self) -> NoReturn:
+        raise UsageError(
+            f"{type(self).__name__} is neither true nor false, whatever it says: write "
+            f"{self._write}",
+            "truth",
+        )
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -93,8 +108,8 @@ class Digests(msgspec.Struct, frozen=True):
     elements: str
 
 
-class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one signature.
+class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one signature. It has no truth value: ``bool()`` of it raises.
 
     Attributes:
         location: the item it sits in, e.g. ``BeamSequence[0]``; empty for the main data set.
@@ -131,6 +146,8 @@ class SignatureReport(msgspec.Struct, frozen=True, kw_only=True):
         digests: for comparing it with other runs, of an intact one, if that was asked for.
     """
 
+    _write = "`.integrity == 'intact'` and `.trust == 'trusted'`"
+
     location: str
     uid: str
     mac_id: int | None
@@ -164,8 +181,8 @@ class ErrorReport(msgspec.Struct, frozen=True):
     message: str
 
 
-class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one object.
+class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one object. It has no truth value: ``bool()`` of it raises.
 
     Attributes:
         path: where it came from; empty for bytes and data sets.
@@ -184,6 +201,8 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
         signatures: every signature in it, in the order of the bytes.
     """
 
+    _write = "`.passed`, or `.require()`, which raises unless it passed"
+
     path: str
     verdict: str
     error: ErrorReport | None = None
@@ -200,13 +219,18 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
     uncovered: tuple[str, ...] = ()
     signatures: tuple[SignatureReport, ...] = ()
 
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is ``passed``, and nothing else."""
+        return self.verdict == PASSED
+
     def require(self) -> ObjectReport:
         """Return the report itself if the verdict is ``passed``.
 
         Raises:
             VerificationError: it is not; the message says what and why.
         """
-        if self.verdict != PASSED:
+        if not self.passed:
             raise VerificationError(f"{self.path or 'the object'}: {self.sentence()}")
         return self
 

@@ -164,7 +164,7 @@ def verify_with(
         index = part10.index()
         gathered = usual.gather(part10, index, options)
         made = None if gathered is None else usual.conclude(gathered, path, options)
-        return made or _verify(part10, index, path, options)
+        return _verify(part10, index, path, options) if made is None else made
     except DicomSealError as error:
         return _failed(error, path, size)
 

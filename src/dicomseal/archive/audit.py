@@ -11,6 +11,7 @@ import msgspec
 
 from .. import certificate
 from ..errors import CertificateError
+from ..report import Answer
 from . import chain
 from .ledger import Batch, Ledger, Run, explained
 from .rows import Row
@@ -25,8 +26,8 @@ class Finding(msgspec.Struct, frozen=True):
     batch: int | None = None
 
 
-class Audit(msgspec.Struct, kw_only=True):
-    """What an audit found.
+class Audit(Answer, msgspec.Struct, kw_only=True):
+    """What an audit found. It has no truth value: ``bool()`` of it raises.
 
     Attributes:
         runs, batches, objects: how many were looked at.
@@ -36,6 +37,8 @@ class Audit(msgspec.Struct, kw_only=True):
         head: of the chain, hexadecimal; a note of it elsewhere shows a cut tail later.
         findings: what is wrong.
     """
+
+    _write = "`.intact`"
 
     runs: int = 0
     batches: int = 0
