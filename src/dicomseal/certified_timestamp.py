@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -258,7 +258,9 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
             report.ALTERED, "FORMAT_FAILURE", "the token does not say which certificate signed it"
         )
     try:
-        status = _run(_validate(token))
+        from .chain import run
+
+        status = run(_validate(token))
     except ImportError:
         raise _Refused(
             None,
@@ -297,12 +299,21 @@ async def _validate(token: Token) -> Any:
     logging.getLogger("pyhanko").addHandler(logging.NullHandler())  # all it says is in the report
     from pyhanko.sign.validation import errors, generic_cms
     from pyhanko_certvalidator import ValidationContext
+    from pyhanko_certvalidator.registry import SimpleTrustManager
+
+    from .chain import Nobody
 
     try:
         return await generic_cms.validate_tst_signed_data(
             token.signed_data,
-            # no anchors: who is trusted is asked of the trust store, which knows revocation too
-            ValidationContext(trust_roots=[], moment=token.time, allow_fetching=False),
+            # No anchors, and no path is looked for among the certificates of a stranger: who is
+            # trusted is asked of the trust store, which bounds the search and knows revocation.
+            ValidationContext(
+                trust_manager=SimpleTrustManager.build(trust_roots=[]),
+                certificate_registry=Nobody(),
+                moment=token.time,
+                allow_fetching=False,
+            ),
             lambda _: token.imprint,
         )
     except errors.SignatureValidationError as error:
@@ -310,18 +321,6 @@ async def _validate(token: Token) -> Any:
         code = "FORMAT_FAILURE" if code == _OTHERWISE else code  # it says "any other reason"
         said = str(error.failure_message).partition(" [AdES")[0]  # the code follows, for programs
         raise _Refused(report.ALTERED, code, f"the token: {said}") from None
-
-
-def _run(work: Awaitable[Any]) -> Any:
-    """In a thread of its own: the caller may be inside an event loop, as in a notebook."""
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    async def main() -> Any:
-        return await work
-
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(lambda: asyncio.run(main())).result()
 
 
 def check(

@@ -24,12 +24,14 @@ from pyhanko_certvalidator.policy_decl import (
     PKIXValidationParams,
 )
 from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
+from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from pyhanko_certvalidator.validate import async_validate_path
 
 from .policy import ANY, STRONG, Policy
 from .report import Reason
 
-MOST_STEPS = 5_000  # certificates looked at while paths are built
+MOST_STEPS = 5_000  # certificates looked at while paths are built, and what else a decision takes
+STEPS_OF_A_SIGNATURE = 20
 MOST_PATHS = 32  # paths that are validated
 
 _KINDS = {"rsa": "RSA", "rsassa_pss": "RSA", "ec": "ECDSA", "dsa": "DSA",
@@ -41,17 +43,70 @@ class TooMany(errors.PathBuildingError):
 
 
 class Registry(CertificateRegistry):
-    """Intermediates; it counts how often it is asked, so that hostile ones cost bounded time."""
+    """Intermediates; it counts what a decision takes, so that hostile ones cost bounded time.
+
+    Whatever the library does with the certificates of a stranger goes through one of these: it asks
+    here for every certificate it looks at, and each signature is counted too (see `_Signatures`).
+
+    Attributes:
+        steps: what the decision has taken so far.
+    """
 
     steps = 0
 
+    def count(self, steps: int) -> None:
+        """Count so many steps, before they are taken.
+
+        Raises:
+            TooMany: there are more than `MOST_STEPS`.
+        """
+        self.steps += steps
+        if self.steps > MOST_STEPS:
+            raise TooMany(f"more than {MOST_STEPS} steps")
+
     def find_potential_issuers(self, cert: Any, trust_manager: Any) -> Iterator[Any]:
-        """As the base class says; stops at `MOST_STEPS`."""
-        for issuer in super().find_potential_issuers(cert, trust_manager):
-            self.steps += 1
-            if self.steps > MOST_STEPS:
-                raise TooMany(f"more than {MOST_STEPS} steps")
-            yield issuer
+        """As the base class says; those of the name that it passes over are counted as well."""
+        self.count(1 + len(super().retrieve_by_name(cert.issuer)))
+        yield from super().find_potential_issuers(cert, trust_manager)
+
+    def retrieve_by_name(self, name: Any, first_certificate: Any = None) -> list[Any]:
+        """As the base class says, counted."""
+        found: list[Any] = super().retrieve_by_name(name, first_certificate)
+        self.count(1 + len(found))
+        return found
+
+    def retrieve_many_by_key_identifier(self, key_identifier: bytes) -> list[Any]:
+        """As the base class says, counted."""
+        found: list[Any] = super().retrieve_many_by_key_identifier(key_identifier)
+        self.count(1 + len(found))
+        return found
+
+    def retrieve_many_by_key_hash(self, key_hash: bytes) -> list[Any]:
+        """As the base class says, counted."""
+        found: list[Any] = super().retrieve_many_by_key_hash(key_hash)
+        self.count(1 + len(found))
+        return found
+
+
+class Nobody(Registry):
+    """It keeps no certificate, so it knows no issuer: for what is verified and not yet judged."""
+
+    def register(self, cert: Any) -> bool:
+        """Leave it out."""
+        del cert
+        return False
+
+
+class _Signatures(DefaultSignatureValidator):
+    """Verifies signatures of certificates, CRLs and OCSP responses, and counts them."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def validate_signature(self, *arguments: Any, **options: Any) -> None:
+        """As the base class says."""
+        self._registry.count(STEPS_OF_A_SIGNATURE)
+        super().validate_signature(*arguments, **options)
 
 
 class Pool:
@@ -83,6 +138,7 @@ class Pool:
             revinfo_policy=CertRevTrustPolicy(NO_REVOCATION),
             algorithm_usage_policy=Algorithms(policy),
             time_tolerance=tolerance,
+            signature_validator=_Signatures(self.registry),
             **options,
         )
 
@@ -188,6 +244,8 @@ def validate(pool: Pool, path: ValidationPath, moment: datetime, policy: Policy)
             f"in the chain of {name}, {_algorithm_at(path, policy) or sentence(error)} "
             "is too weak for the policy",
         ) from None
+    except TooMany:
+        raise
     except (errors.PathError, errors.ValidationError) as error:
         if isinstance(error.__context__, InvalidSignature):
             raise Unacceptable(
