@@ -24,7 +24,7 @@ def test_other_files_and_versions(run, folder):
         db.execute("PRAGMA user_version=7")
     code, _, err = run(*VERIFY)
     assert code == 2
-    assert "has version 7; this dicomseal reads version 2. Update dicomseal: " in err
+    assert "has version 7; this dicomseal reads version 3. Update dicomseal: " in err
     assert f"by a newer one, dicomseal {dicomseal.__version__}\n" in err
     with sqlite3.connect("ledger.db") as db:
         db.execute("PRAGMA user_version=1")
@@ -154,6 +154,19 @@ def test_a_chain_computed_anew_does_not_help(run, folder):
                    (chain.of_end(head, found.finished, found.totals),))  # fmt: skip
     code, out, _ = run("archive", "audit", "ledger.db")
     assert (code, "its signature is not over what is there" in out) == (1, True)
+
+
+def test_the_last_runs_removed_leave_a_shorter_ledger(run, folder):
+    """What no signature can show; the head that was noted elsewhere does."""
+    for _ in range(2):
+        run(*VERIFY, "--sign-run", "rsa.key.pem", "rsa.cert.pem")
+    check = ("archive", "audit", "ledger.db", "--signer", "rsa.cert.pem")
+    head = run(*check)[1].splitlines()[-1]
+    with Ledger("ledger.db", create=True) as ledger:
+        ledger.db.execute("DELETE FROM run_end WHERE run = 2")
+        assert ledger.drop(2, -1) == 8
+    code, out, _ = run(*check)
+    assert (code, out.splitlines()[-1] == head) == (0, False)
 
 
 def test_an_audit_while_a_run_writes(run, folder):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sqlite3
 from collections.abc import Callable
 
 import msgspec
 
 from .. import certificate
-from ..errors import CertificateError
+from ..errors import CertificateError, LedgerError
 from ..report import Answer
 from . import chain
 from .ledger import Batch, Ledger, Run, explained
 from .rows import Row
 from .schema import SCHEMA
+from .seals import holds, sealed_until, seals
+from .written import CHANGED, as_written, wrong
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,7 +33,10 @@ class Audit(Answer, msgspec.Struct, kw_only=True):
     Attributes:
         runs, batches, objects: how many were looked at.
         unfinished: runs without an end, which can hold no signature.
-        signed: for each run with a valid signature the subject of its certificate.
+        signed: for each run with a valid signature the subject of its certificate. Anybody can make
+            a certificate of any name: it says who signed only if ``checked``.
+        fingerprints: of these certificates, SHA-256, hexadecimal.
+        checked: whether it was said who may have signed.
         unsigned: runs with an end, but without a signature.
         head: of the chain, hexadecimal; a note of it elsewhere shows a cut tail later.
         findings: what is wrong.
@@ -45,6 +49,8 @@ class Audit(Answer, msgspec.Struct, kw_only=True):
     objects: int = 0
     unfinished: list[int] = msgspec.field(default_factory=list)
     signed: dict[int, str] = msgspec.field(default_factory=dict)
+    fingerprints: dict[int, str] = msgspec.field(default_factory=dict)
+    checked: bool = False
     unsigned: list[int] = msgspec.field(default_factory=list)
     head: str = ""
     findings: list[Finding] = msgspec.field(default_factory=list)
@@ -62,24 +68,37 @@ def audit(
     """Compute the chain again over every row of a ledger.
 
     Args:
-        signers: who may have signed runs; then every finished run must be signed by one of them.
-            None: a signature must be valid, whoever made it.
+        signers: who may have signed runs; then every run must be signed by one of them as far as it
+            goes: a finished one its end, another its last batch, or its beginning. None: a
+            signature must be valid, whoever made it.
         each: called with every batch and its rows, as they are audited. What it was given is worth
             something only if the audit ends without findings.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
+    made = Audit(checked=signers is not None)
     with ledger.reading():  # a run may be writing to it
-        return _audit(ledger, signers, each)
+        with explained(ledger.path):
+            made.findings += [Finding(0, one) for one in wrong(ledger.db)]
+        if made.findings:  # the chain is over what cannot be there
+            return made
+        try:
+            with as_written(ledger.path):
+                _audit(ledger, signers, each, made)
+        except LedgerError as error:
+            if error.code != CHANGED:
+                raise
+            made.findings.append(Finding(made.runs, str(error).removeprefix(f"{ledger.path}: ")))
+    return made
 
 
 def _audit(
     ledger: Ledger,
     signers: list[certificate.Certificate] | None,
     each: Callable[[Run, Batch, list[Row]], None] | None,
-) -> Audit:
-    made = Audit()
+    made: Audit,
+) -> None:
     head, last = chain.GENESIS, 0
     for expected, run in enumerate(ledger.runs(), 1):
         made.runs += 1
@@ -108,13 +127,14 @@ def _audit(
                 each(run, batch, rows)
         if run.end_head is None or run.totals is None or run.finished is None:
             made.unfinished.append(run.number)
+            if signers is not None:
+                _check_tail(ledger, run, signers, made)
             continue
         head = _check(run.end_head, chain.of_end(head, run.finished, run.totals), made, run)
-        _check_signature(run, head, signers, made)
+        _check_signature(ledger, run, head, signers, made)
     _check_strays(ledger, last, made)
     _check_tables(ledger, made)
     made.head = head.hex()
-    return made
 
 
 def _check(stored: bytes, now: bytes, made: Audit, run: Run, batch: int | None = None) -> bytes:
@@ -164,8 +184,26 @@ def _check_tables(ledger: Ledger, made: Audit) -> None:
         made.findings.append(Finding(made.runs, f"the {kind} {name} is not what was made"))
 
 
+def _check_tail(
+    ledger: Ledger, run: Run, signers: list[certificate.Certificate], made: Audit
+) -> None:
+    """A run without an end: nobody's own behind the last seal of somebody who was named."""
+    sealed = max(sealed_until(ledger, run, one) for one in signers)
+    behind = [batch for batch in ledger.batches(run.number) if batch.number > sealed]
+    if behind or sealed < 0:
+        count = sum(batch.last - batch.first + 1 for batch in behind)
+        what = f"{count:,} objects" if behind else "its beginning"
+        made.findings.append(
+            Finding(run.number, f"it has no end, and {what} that nobody who was named has signed")
+        )
+
+
 def _check_signature(
-    run: Run, head: bytes, signers: list[certificate.Certificate] | None, made: Audit
+    ledger: Ledger,
+    run: Run,
+    head: bytes,
+    signers: list[certificate.Certificate] | None,
+    made: Audit,
 ) -> None:
     if (run.signature is None) != (run.certificate is None):
         made.findings.append(Finding(run.number, "half of its signature is missing"))
@@ -175,13 +213,12 @@ def _check_signature(
             made.findings.append(Finding(run.number, "it is not signed"))
     if run.signature is None or run.certificate is None:
         return
-    digest = hashlib.sha256(chain.to_be_signed(run.number, head)).digest()
     try:
         whose = certificate.parse(run.certificate)
     except CertificateError as error:
         made.findings.append(Finding(run.number, f"its signer: {error}"))
         return
-    if not certificate.verify_mac(whose.public_key, digest, "SHA256", run.signature):
+    if not holds(whose, chain.to_be_signed(run.number, head), run.signature):
         made.findings.append(Finding(run.number, "its signature is not over what is there"))
     elif signers is not None and whose.der not in {one.der for one in signers}:
         made.findings.append(
@@ -189,3 +226,9 @@ def _check_signature(
         )
     else:
         made.signed[run.number] = whose.signer.subject
+        made.fingerprints[run.number] = whose.signer.sha256
+        for number, seal, data in seals(ledger, run):
+            if seal is None or not holds(whose, data, seal):
+                made.findings.append(
+                    Finding(run.number, "its seal is not that of who signed the end", number)
+                )

@@ -6,6 +6,8 @@ new content in MessagePack, where every length is written, so that no two conten
 
 A chain alone shows an edit by somebody who does not know how it is made. Who does, can compute it
 anew from there on; only a signature over the head, or a head that was noted elsewhere, stops that.
+So a run that is to be signed signs the head after its beginning and after each batch (a *seal*),
+and not only after its end: what a killed run left behind is then its own, or it is not.
 """
 
 from __future__ import annotations
@@ -48,3 +50,8 @@ def of_end(head: bytes, finished: float, totals: str) -> bytes:
 def to_be_signed(run: int, head: bytes) -> bytes:
     """What ``--sign-run`` signs: which run, and the head after its end."""
     return b"dicomseal archive run 1\n" + _encode((run, head))
+
+
+def to_be_sealed(run: int, number: int, head: bytes) -> bytes:
+    """What it signs on the way: which run and batch, and the head after it; 0 is the beginning."""
+    return b"dicomseal archive batch 1\n" + _encode((run, number, head))

@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import msgspec
-
 from ..errors import LedgerError
 from ..report import ERROR, FAILED, INTACT, PASSED
 from .asked import Asked
 from .ledger import VERIFY, Ledger, Run
 from .rows import DIRECTORY, NOT_DICOM, Row, SignatureRow
+from .written import as_written, decoded
 
 NEWLY_FAILING, NEWLY_PASSING = "newly_failing", "newly_passing"
 NO_LONGER_PASSING = "no_longer_passing"
@@ -81,7 +80,7 @@ def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
 
 def same_files(before: Run, after: Run) -> bool:
     """Whether both runs were over the same files, so that what is missing has vanished."""
-    one, two = (msgspec.json.decode(run.asked, type=Asked).selection for run in (before, after))
+    one, two = (decoded("the ledger", run.asked, Asked).selection for run in (before, after))
     # of a folder with other files a stratified sample draws others, too
     return one == two and one.before is None and not one.stratify
 
@@ -90,7 +89,17 @@ def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
     """What changed, in the order of the paths.
 
     Between runs that were not over the same files, nothing is `VANISHED` or `NEW`.
+
+    Raises:
+        LedgerError: a value is not what dicomseal writes there.
     """
+    for run in (before, after):
+        ledger.check(ledger.span(run.number))
+    with as_written(ledger.path):
+        yield from _changes(ledger, before, after)
+
+
+def _changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
     whole = same_files(before, after)
     olds = _each(ledger.rows(*ledger.span(before.number), order="path"))
     news = _each(ledger.rows(*ledger.span(after.number), order="path"))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 
 from ..errors import DicomSealError
-from .asked import Selection
+from .asked import Asked, Selection
 from .ledger import VERIFY, Ledger
 from .walk import Found
+from .written import decoded
 
 
 class Expected(msgspec.Struct):
@@ -30,21 +30,28 @@ class Expected(msgspec.Struct):
     whence: str = ""
 
 
+class _Counts(msgspec.Struct):
+    """Of the totals of a run, how much it was over."""
+
+    files: int
+    bytes: int
+
+
 def as_before(ledger: Ledger, selection: Selection) -> Expected | None:
     """As much as in the last run over the same selection that came to its end, if there is one."""
-    wanted = _comparable(msgspec.json.decode(msgspec.json.encode(selection)))
+    wanted = _comparable(selection)
     for run in reversed(ledger.runs(VERIFY)):
         if run.totals is None:
             continue
-        if _comparable(msgspec.json.decode(run.asked)["selection"]) == wanted:
-            totals = msgspec.json.decode(run.totals)
-            return Expected(totals["files"], totals["bytes"], f"as in run {run.number}")
+        if _comparable(decoded(ledger.path, run.asked, Asked).selection) == wanted:
+            totals = decoded(ledger.path, run.totals, _Counts)
+            return Expected(totals.files, totals.bytes, f"as in run {run.number}")
     return None
 
 
-def _comparable(selection: dict[str, Any]) -> dict[str, Any]:
+def _comparable(selection: Selection) -> Selection:
     """Without the moment that ``--older-than`` counted back from."""
-    return selection | {"before": selection["before"] is None}
+    return msgspec.structs.replace(selection, before=None if selection.before is None else 0.0)
 
 
 def countable(roots: Iterable[str]) -> bool:

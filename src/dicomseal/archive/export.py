@@ -12,6 +12,7 @@ from ..certificate import Signer
 from ..errors import UsageError
 from .ledger import Ledger
 from .rows import Row, SignatureRow, shown
+from .written import as_written
 
 _OBJECT = Row.__struct_fields__[:-1]
 _SIGNATURE = SignatureRow.__struct_fields__[:-1]
@@ -31,11 +32,14 @@ def lines(ledger: Ledger, number: int | None = None) -> Iterator[dict[str, Any]]
     """The lines of a run (None: the last one), with all `COLUMNS`; None where there is nothing.
 
     Raises:
-        LedgerError: there is no such run.
+        LedgerError: there is no such run, or a value is not what dicomseal writes there.
     """
-    for row in ledger.rows(*ledger.span(ledger.find(number).number)):
-        for signature in row.signatures or (None,):
-            yield _line(row, signature)
+    span = ledger.span(ledger.find(number).number)
+    ledger.check(span)
+    with as_written(ledger.path):
+        for row in ledger.rows(*span):
+            for signature in row.signatures or (None,):
+                yield _line(row, signature)
 
 
 def _line(row: Row, signature: SignatureRow | None) -> dict[str, Any]:

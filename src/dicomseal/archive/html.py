@@ -14,6 +14,7 @@ COLOURS = {
     "passed": "#2e7d32", "failed": "#c62828", "indeterminate": "#ef8f00", "unsigned": "#78909c",
     "error": "#6a1b9a", "not_dicom": "#cfd8dc", "directory": "#bcaaa4",
 }  # fmt: skip
+_LAST = 253402300800.0  # the year 10000
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
     "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
@@ -85,6 +86,8 @@ def moment(time: float | None) -> str:
     """A time for people, in UTC."""
     if time is None:
         return "(no end)"
+    if not 0 <= time < _LAST:
+        return f"(no time: {time:g})"
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -151,13 +154,21 @@ def _failures(made: Summary) -> list[str]:
     return parts
 
 
+def _expired(not_after: str, now: float) -> bool:
+    """Whether a time has passed; one that cannot be read has."""
+    try:
+        return datetime.fromisoformat(not_after).timestamp() < now
+    except (OverflowError, ValueError):
+        return True
+
+
 def _signers(made: Summary, now: float) -> list[str]:
     if not made.signers:
         return []
     rows = []
     for one in made.signers:
         until = escape(one.not_after)
-        if datetime.fromisoformat(one.not_after).timestamp() < now:
+        if _expired(one.not_after, now):
             until = f'<span class="late">{until}, expired</span>'
         rows.append(
             (escape(one.subject), escape(one.key), until, f"{one.signatures:,}", f"{one.intact:,}",

@@ -2,7 +2,8 @@
 
 ``run`` says what a run was asked to do, ``batch`` which rows came in one transaction and the head
 of the chain after them, ``object`` and ``signature`` what was found, ``signer`` the certificates,
-each once, ``run_end`` the totals of a run that came to its end. No row is ever changed. Rows are
+each once, ``run_end`` the totals of a run that came to its end. No row is ever changed; what no key
+has sealed is taken back where a run that is to be signed goes on (`drop`). Rows are
 numbered in the order of their coming, so appending stays as fast at the end as at the beginning.
 """
 
@@ -15,7 +16,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -35,8 +36,10 @@ from .schema import (
     insert,
     remedy,
 )  # fmt: skip
+from .written import TABLES, as_written, not_written, wrong
 
 VERIFY, SIGN = "verify", "sign"  # what a run does
+Seal = Callable[[bytes], bytes]  # signs it
 _MOST_SIGNERS = 4096  # that are kept while rows are read
 
 
@@ -49,6 +52,7 @@ class Run(msgspec.Struct, frozen=True):
         started: in seconds since 1970.
         asked: what it was asked to do, JSON.
         head: of the chain, after its beginning.
+        seal: over that, by the key that signs the run; or None.
         finished: when it came to its end, or None.
         totals: at its end, JSON; or None.
         end_head: of the chain, after its end; or None.
@@ -60,6 +64,7 @@ class Run(msgspec.Struct, frozen=True):
     started: float
     asked: str
     head: bytes
+    seal: bytes | None = None
     finished: float | None = None
     totals: str | None = None
     end_head: bytes | None = None
@@ -68,7 +73,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A finished batch: its number, when, its rows by their numbers, their bytes, the head."""
+    """A finished batch: its number, when, its rows by their numbers, their bytes, head and seal."""
 
     run: int
     number: int
@@ -77,6 +82,7 @@ class Batch(msgspec.Struct, frozen=True):
     last: int
     size: int
     head: bytes
+    seal: bytes | None = None
 
 
 class Appended(NamedTuple):
@@ -98,6 +104,8 @@ def explained(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if "UTF-8" in str(error):  # a text that is none
+            raise not_written(path, str(error)) from None
         raise LedgerError(f"{path}: the ledger cannot be used: {error}") from None
 
 
@@ -201,11 +209,22 @@ class Ledger:
             finally:
                 self.db.execute("COMMIT")
 
+    def check(self, span: tuple[int, int] = (1, 0)) -> None:
+        """Whether all values are of the types that dicomseal writes: of these objects, and of runs.
+
+        Raises:
+            LedgerError: they are not.
+        """
+        with explained(self.path):
+            found = wrong(self.db, TABLES, span)
+        if found:
+            raise not_written(self.path, found[0])
+
     def runs(self, kind: str | None = None) -> list[Run]:
         """All runs, or those of a kind, in their order."""
         with explained(self.path):
             found = self.db.execute(
-                "SELECT id, kind, started, asked, run.head, finished, totals, run_end.head,"
+                "SELECT id, kind, started, asked, run.head, seal, finished, totals, run_end.head,"
                 " signature, certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
             )
             return [run for run in (Run(*values) for values in found) if kind in (None, run.kind)]
@@ -238,7 +257,7 @@ class Ledger:
         """The finished batches of a run, in their order."""
         with explained(self.path):
             for values in self.db.execute(
-                "SELECT run, number, time, first, last, bytes, head FROM batch WHERE run = ?"
+                "SELECT run, number, time, first, last, bytes, head, seal FROM batch WHERE run = ?"
                 " ORDER BY number",
                 (run,),
             ):
@@ -312,7 +331,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with explained(self.path):
+        with as_written(self.path), explained(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
@@ -323,27 +342,60 @@ class Ledger:
                 self._signers.forget()
                 raise
 
-    def begin(self, asked: str, kind: str = VERIFY) -> Run:
+    def begin(self, asked: str, kind: str = VERIFY, seal: Seal | None = None) -> Run:
         """Append the beginning of a run."""
         number = len(self.runs()) + 1
         started = time.time()
         head = chain.of_run(self.head(), number, kind, started, asked)
+        sealed = None if seal is None else seal(chain.to_be_sealed(number, 0, head))
         with self._transaction() as db:
-            db.execute(insert("run", 5), (number, kind, started, asked, head))
-        return Run(number, kind, started, asked, head)
+            db.execute(insert("run", 6), (number, kind, started, asked, head, sealed))
+        return Run(number, kind, started, asked, head, sealed)
 
-    def append(self, run: int, number: int, head: bytes, packed: bytes) -> Appended:
+    def drop(self, run: int, number: int) -> int:
+        """Take back what the last run has behind a batch, for another to record it again.
+
+        Args:
+            run, number: which run, and the last batch in it that stays; 0: none of them. -1: the
+                run's beginning goes, too.
+
+        Returns:
+            How many objects were taken back.
+        """
+        with self._transaction() as db:
+            (last,) = db.execute(
+                "SELECT coalesce(max(last), 0) FROM batch"
+                " WHERE run < ? OR (run = ? AND number <= ?)",
+                (run, run, number),
+            ).fetchone()
+            gone = db.execute("DELETE FROM object WHERE id > ?", (last,)).rowcount
+            db.execute("DELETE FROM signature WHERE object > ?", (last,))
+            db.execute(
+                "DELETE FROM signer WHERE id NOT IN"
+                " (SELECT signer FROM signature WHERE signer IS NOT NULL)"
+            )
+            db.execute("DELETE FROM batch WHERE run >= ? AND number > ?", (run, number))
+            if number < 0:
+                db.execute("DELETE FROM run WHERE id = ?", (run,))
+        self._signers.forget()
+        return gone
+
+    def append(
+        self, run: int, number: int, head: bytes, packed: bytes, seal: Seal | None = None
+    ) -> Appended:
         """Append a finished batch. When this returns, it is on disk.
 
         Args:
             run, number: which run, and the batch's number in it.
             head: of the chain before it.
             packed: what was found, one row at least, as `rows.pack` gives it.
+            seal: signs the head after it, if the run is to be signed.
         """
         *objects, signed = zip(*columns.decode(packed), strict=True)
         verdicts, size = Counter(objects[columns.VERDICT]), sum(objects[columns.SIZE])
         now = time.time()
         head = chain.of_batch(head, number, now, packed)
+        sealed = None if seal is None else seal(chain.to_be_sealed(run, number, head))
         with self._transaction() as db:
             (last,) = db.execute("SELECT coalesce(max(id), 0) FROM object").fetchone()
             first, last = last + 1, last + len(signed)
@@ -355,7 +407,7 @@ class Ledger:
                 *values, whose = zip(*itertools.chain.from_iterable(signed), strict=True)
                 signers = [self._signers[bytes(one)] for one in whose]
                 columns.insert_signatures(db, owners, positions, *values, signers)
-            db.execute(insert("batch", 7), (run, number, now, first, last, size, head))
+            db.execute(insert("batch", 8), (run, number, now, first, last, size, head, sealed))
         return Appended(head, len(signed), size, verdicts)
 
     def end(

@@ -47,6 +47,8 @@ class Progress(msgspec.Struct):
         found: files that the walk came by and that were not done.
         walked: whether the walk is at its end.
         started: on the monotonic clock.
+        again: of a run that is resumed, files that were done before and are done again, as nothing
+            says that it was this key's owner who recorded them.
         nothing: roots with nothing to verify, each with the reason for people.
         expected: approximately how much the whole run is over; None: not known.
     """
@@ -64,6 +66,7 @@ class Progress(msgspec.Struct):
     bytes_before: int = 0
     expected: Expected | None = None
     kind: str = VERIFY
+    again: int = 0
 
     @property
     def failures(self) -> int:

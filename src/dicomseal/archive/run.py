@@ -17,8 +17,10 @@ from .ledger import VERIFY, Ledger, Run
 from .locked import locked
 from .loop import Loop
 from .progress import Outcome, Progress, Totals
+from .seals import certificate_of, sealed_until
 from .session import Session
 from .walk import Found
+from .written import decoded
 
 __all__ = ["Asked", "Outcome", "Progress", "Selection", "Task", "Totals", "carry_out", "verify"]
 
@@ -73,7 +75,9 @@ def verify(
         workers: how many workers that one has, for the size of the window.
         resume: go on with the last run, which has not come to its end.
         max_rate: bytes in a second at most.
-        sign: called with the end of the run; returns the signature over it and the certificate.
+        sign: called with what is to be signed: the beginning of the run, each batch, and the end;
+            returns the signature and the certificate. What a run to resume has recorded is kept as
+            far as this key has signed it, and verified again from there on.
         proofs: earlier ledgers, which prove that signatures existed when they passed there.
         watch: called at the beginning and after every batch with the progress, and with what stops
             the run in good order.
@@ -139,11 +143,15 @@ def carry_out(
     with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
         if before:
             asked = before(ledger, stack)
-        run = _resumed(ledger, kind, asked) if resume else ledger.begin(as_json(asked), kind)
-        asked = msgspec.json.decode(run.asked, type=Asked)
+        ledger.check()
+        seal = None if sign is None else lambda data: sign(data)[0]
+        run, again = _resumed(ledger, kind, asked, sign) if resume else (None, 0)
+        if run is None:
+            run = ledger.begin(as_json(asked), kind, seal)
+        asked = decoded(path, run.asked, Asked)
         todo = task(run)
         loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * WINDOW)
-        session = Session(ledger, run, kind, loop.stop, watch)
+        session = Session(ledger, run, kind, loop.stop, watch, seal, again)
         if count:
             stack.enter_context(session.expecting(asked.selection))
         session.tell()
@@ -164,7 +172,15 @@ def carry_out(
         return session.end(sign)
 
 
-def _resumed(ledger: Ledger, kind: str, asked: Asked) -> Run:
+def _resumed(
+    ledger: Ledger, kind: str, asked: Asked, sign: Callable[[bytes], tuple[bytes, bytes]] | None
+) -> tuple[Run | None, int]:
+    """The run to go on with, and how many objects that it had are done again.
+
+    A run that is to be signed keeps what its key has sealed. What is behind that, anybody who can
+    write to the ledger may have put there: it is taken back. Where its beginning is not sealed the
+    run is begun again, and None is returned for it.
+    """
     run = ledger.find()
     if run.kind != kind:
         raise LedgerError(
@@ -177,5 +193,9 @@ def _resumed(ledger: Ledger, kind: str, asked: Asked) -> Run:
             f"{ledger.path}: there is nothing to resume: run {run.number} came to its end",
             "nothing_to_resume",
         )
-    check_same(run.number, msgspec.json.decode(run.asked, type=Asked), asked)
-    return run
+    check_same(run.number, decoded(ledger.path, run.asked, Asked), asked)
+    if sign is None:
+        return run, 0
+    last = sealed_until(ledger, run, certificate_of(sign, run))
+    again = ledger.drop(run.number, last)
+    return (run if last >= 0 else None), again

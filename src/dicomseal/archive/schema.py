@@ -5,14 +5,14 @@ from __future__ import annotations
 from ..certificate import Signer
 from .rows import Row, SignatureRow
 
-APPLICATION, VERSION = 0x6473_6C67, 2  # "dslg"
+APPLICATION, VERSION = 0x6473_6C67, 3  # "dslg"
 SCHEMA = """
 CREATE TABLE run (
   id INTEGER PRIMARY KEY, kind TEXT NOT NULL, started REAL NOT NULL, asked TEXT NOT NULL,
-  head BLOB NOT NULL);
+  head BLOB NOT NULL, seal BLOB);
 CREATE TABLE batch (
   run INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, first INTEGER NOT NULL,
-  last INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL,
+  last INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL, seal BLOB,
   PRIMARY KEY (run, number)) WITHOUT ROWID;
 CREATE TABLE object (
   id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,

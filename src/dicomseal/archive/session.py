@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from . import chain, poe
 from .asked import Selection, as_json, selected
 from .expected import Counting, Expected, as_before, countable
-from .ledger import Ledger, Run
+from .ledger import Ledger, Run, Seal
 from .progress import Outcome, Progress, Totals
 from .rows import path_of
 from .walk import NOTHING, Found
@@ -22,19 +22,22 @@ class Session:
     Args:
         stop: ends the loop, when the batches under way are done.
         watch: as of `dicomseal.archive.run.verify`.
+        seal: signs the head of the chain after each batch, if the run is to be signed.
+        again: how many objects are done again.
     """
 
     def __init__(
         self, ledger: Ledger, run: Run, kind: str, stop: Callable[[], None],
         watch: Callable[[Progress, Callable[[], None]], object] | None,
+        seal: Seal | None = None, again: int = 0,
     ) -> None:  # fmt: skip
-        self._ledger, self._run, self._watch = ledger, run, watch
+        self._ledger, self._run, self._watch, self._seal = ledger, run, watch, seal
         self._stop_loop = stop
         self._stopped = False
         self._head = ledger.head()
         self._number = 0
         self._population = 0
-        self._progress = Progress(run.number, started=time.monotonic(), kind=kind)
+        self._progress = Progress(run.number, started=time.monotonic(), kind=kind, again=again)
         self._totals = Totals()
 
     def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
@@ -89,7 +92,7 @@ class Session:
     def append(self, packed: bytes) -> None:
         """The packed rows of a finished batch to the ledger."""
         self._number += 1
-        made = self._ledger.append(self._run.number, self._number, self._head, packed)
+        made = self._ledger.append(self._run.number, self._number, self._head, packed, self._seal)
         self._head = made.head
         totals, progress = self._totals, self._progress
         totals.files += made.files

@@ -15,6 +15,7 @@ from .modalities import label
 from .progress import Totals
 from .rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS, shown
 from .sample import CONFIDENCE, no_less_than, upper_bound
+from .written import as_written, decoded
 
 MOST_FAILURES = 10_000
 MOST_NAMES, REST = 500, "(others)"
@@ -125,19 +126,26 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILUR
         most: how many failures are listed.
 
     Raises:
-        LedgerError: there is no such run, or the ledger cannot be read.
+        LedgerError: there is no such run, the ledger cannot be read, or a value in it is not what
+            dicomseal writes there.
     """
     run = ledger.find(number, VERIFY if number is None else None)
+    span = ledger.span(run.number)
+    ledger.check(span)
+    with as_written(ledger.path):
+        return _summary(ledger, run, span, most)
+
+
+def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summary:
     made = Summary(
         run=run.number,
         started=run.started,
         finished=run.finished,
         complete=run.finished is not None,
-        asked=msgspec.json.decode(run.asked, type=Asked),
+        asked=decoded(ledger.path, run.asked, Asked),
         signed=run.signature is not None,
         kind=run.kind,
     )
-    span = ledger.span(run.number)
     with explained(ledger.path):
         _objects(ledger, span, made)
         _signatures(ledger, span, made)
@@ -255,7 +263,7 @@ def _sample(run: Run, made: Summary) -> None:
     if run.totals is None:
         made.sample = "the run did not come to its end, so what it drew proves nothing"
         return
-    population = msgspec.json.decode(run.totals, type=Totals).population
+    population = decoded("the ledger", run.totals, Totals).population
     drawn = made.files
     # one that cannot be read speaks for nobody
     failed = made.verdicts[FAILED] + made.verdicts[ERROR]

@@ -26,12 +26,13 @@ Examples:
     "signers",
     metavar="CERT",
     multiple=True,
-    help="Every finished run must be signed by one of these certificates. Repeatable.",
+    help="Every run must be signed by one of these certificates, as far as it goes. Repeatable.",
 )
 def command(ledger: str, signers: tuple[str, ...]) -> None:
     """Compute the hash chain of LEDGER again, and verify the signatures of its runs.
 
-    Without --signer, who knows how the chain is made can change the ledger and compute it anew.
+    Without --signer, who knows how the chain is made can change the ledger, compute it anew, and
+    sign it by a certificate of any name.
     """
     named = [read_certificate(path) for path in signers] or None
     with Ledger(ledger) as opened:
@@ -54,12 +55,16 @@ def _lines(ledger: str, made: Audit) -> list[str]:
     lines = [f"{ledger}: {'intact' if made.intact else 'CHANGED'}"]
     lines.append(f"  {made.runs:,} runs, {made.batches:,} batches, {made.objects:,} objects")
     for run, subject in made.signed.items():
-        lines.append(f"  run {run} is signed by {subject}")
+        if made.checked:
+            lines.append(f"  run {run} is signed by {subject}")
+        else:  # anybody can make a certificate of that name
+            lines.append(f"  run {run} is signed by a certificate named {subject}, not checked")
+            lines.append(f"    its SHA-256 fingerprint is {made.fingerprints[run]}")
     for what, numbers in (("not signed", made.unsigned), ("not finished", made.unfinished)):
         if numbers:
             lines.append(f"  {what}: run {', '.join(map(str, numbers))}")
     for one in made.findings:
         where = f"run {one.run}" + (f", batch {one.batch}" if one.batch else "")
-        lines.append(f"  {where}: {one.message}")
-    lines.append(f"  head {made.head}")
+        lines.append(f"  {where}: {one.message}" if one.run else f"  {one.message}")
+    lines.append(f"  head {made.head or '(not computed)'}")
     return lines

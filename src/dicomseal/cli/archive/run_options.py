@@ -53,7 +53,7 @@ _LAST = (
         "--sign-run",
         nargs=2,
         metavar="KEY CERT",
-        help="Sign the end of the run, so that no later edit of the ledger can be hidden.",
+        help="Sign the run, on the way and at its end, so that no edit of it can be hidden.",
     ),
     click.option(
         "--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format."
@@ -136,6 +136,8 @@ def summary(
     files = progress.files if progress else 0
     if files != totals.files:
         lines.append(f"{files:,} files now, {totals.files - files:,} before")
+    if progress and progress.again:
+        lines.append(f"{progress.again:,} once more: this key had not signed what was recorded")
     rate = f", {files / seconds:,.0f} files/s" if seconds else ""
     lines.append(
         f"{totals.files:,} files, {totals.bytes:,} bytes in {seconds:,.1f} s{rate}: "
