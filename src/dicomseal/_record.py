@@ -58,7 +58,8 @@ class Limits(NamedTuple):
         signatures: how many an object may have.
         passes: how many times over its own size an object's signatures may make it be read, all
             together; for a small object it is at least `LEAST_WORK` bytes. Signatures over the same
-            elements share a pass.
+            elements share a pass. What they may take to compute, see `Work.effort`, follows from it
+            too.
     """
 
     depth: int = 2048
@@ -91,6 +92,10 @@ _MOST = 1 << 60
 _DEFAULT = Limits()
 
 LEAST_WORK = 1 << 30
+LEAST_EFFORT = 1 << 32
+USUAL_CERTIFICATE = 8192  # bytes; what is longer is nowhere kept for the next object
+MOST_CERTIFICATES = 64 << 20
+_EFFORT_OF_A_CERTIFICATE, _EFFORT_OF_ITS_BYTE = 200_000, 200
 
 
 class Ambiguity(NamedTuple):
@@ -212,7 +217,11 @@ class Work:
     def __init__(self, size: int, limits: Limits) -> None:
         self._limits = limits
         self._left = max(limits.passes * size, LEAST_WORK if limits.passes > 0 else 0)
+        self._effort = max(limits.passes * size, LEAST_EFFORT if limits.passes > 0 else 0)
         self._signatures = limits.signatures
+        self._verified = False
+        self._known: set[bytes] = set()
+        self._room = MOST_CERTIFICATES
 
     def signature(self) -> None:
         """Count one signature; a `MalformedError` with code ``limit`` if it is one too many."""
@@ -231,3 +240,46 @@ class Work:
                 f"{self._limits.passes} times over",
                 "limit",
             )
+
+    def effort(self, cost: int) -> None:
+        """Count what is computed, before it is; errors likewise.
+
+        An object may take as many nanoseconds as bytes (see `Limits.passes`), and `LEAST_EFFORT` at
+        least. They are not measured: what something costs is told from its size, as it is on an
+        ordinary machine, so that one object gets one answer.
+        """
+        self._effort -= cost
+        if self._effort < 0:
+            raise MalformedError(
+                "to verify its signatures would take too much computing: keys, certificates and "
+                "timestamps that are very large, or very many",
+                "limit",
+            )
+
+    def verification(self, cost: int) -> None:
+        """Count the verification of a Signature value; the first of an object is free."""
+        if self._verified:
+            self.effort(cost)
+        self._verified = True
+
+    def certificate(self, der: bytes) -> bool:
+        """Count a Certificate of Signer that was not met yet; the first of an object is free.
+
+        Returns:
+            Whether it was, so that what it takes to judge it counts as well.
+        """
+        if der in self._known:
+            return False
+        first = not self._known
+        if len(der) <= USUAL_CERTIFICATE or first:
+            self._known.add(der)
+        if first:
+            return False
+        self._room -= len(der)
+        if self._room < 0:
+            raise MalformedError(
+                f"the certificates of its signatures have more than {MOST_CERTIFICATES} bytes",
+                "limit",
+            )
+        self.effort(_EFFORT_OF_A_CERTIFICATE + _EFFORT_OF_ITS_BYTE * len(der))
+        return True

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa, utils
 from cryptography.utils import CryptographyDeprecationWarning
 
+from ._record import USUAL_CERTIFICATE
 from .errors import CertificateError
 from .sequence_items import der_length, without_padding
 
@@ -46,6 +47,7 @@ _PREHASHED = {
 _NO_DIGEST_INFO = utils.NoDigestInfo()
 _PREHASHED_FOR_DSA = _PREHASHED | {"RIPEMD160": _PREHASHED["SHA1"]}
 _PKCS1 = padding.PKCS1v15()
+_LONGEST_MODULUS = 16384
 
 
 class Signer(msgspec.Struct, frozen=True):
@@ -182,14 +184,16 @@ def describe_key(key: Any) -> str:
     return type(key).__name__.removeprefix("_").removesuffix("PublicKey")
 
 
-@lru_cache(maxsize=1024)
 def parse(der: bytes) -> Certificate:
-    """The certificate in a DER, parsed once.
+    """The certificate in a DER, parsed once unless it is very long.
 
     Raises:
         CertificateError: it cannot be parsed, or is cut short.
     """
-    return Certificate(der)
+    return _parsed(der) if len(der) <= USUAL_CERTIFICATE else Certificate(der)
+
+
+_parsed = lru_cache(maxsize=1024)(Certificate)
 
 
 def is_supported(key: Any) -> bool:
@@ -221,6 +225,25 @@ def verify_mac(key: Any, digest: bytes, algorithm: str, signature: bytes) -> boo
         signature: the Signature value, padded or not.
     """
     return verifier(key, algorithm)(digest, signature)
+
+
+def effort_of(key: Any) -> int:
+    """About how many nanoseconds it takes to verify a signature by a key; OpenSSL's, mostly.
+
+    An RSA exponent may be as long as the modulus up to 3072 bits, and has at most 64 bits beyond;
+    more than 16384 bits are refused.
+    """
+    kind = kind_of(key)
+    size: int = key.key_size if kind else 0
+    words = (size + 63) // 64
+    if kind == "RSA" and size <= _LONGEST_MODULUS:
+        exponent: int = key.public_numbers().e.bit_length()
+        return 10_000 + words * words * min(exponent, size if size <= 3072 else 64)
+    if kind == "ECDSA":
+        return 80_000 if key.curve.name == "secp256r1" else 50_000 + 4 * size * size
+    if kind == "DSA":
+        return 50_000 + words * words * 256
+    return 10_000
 
 
 def verifier(key: Any, algorithm: str) -> Callable[[bytes, bytes], bool]:

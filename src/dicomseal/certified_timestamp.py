@@ -326,6 +326,13 @@ async def _validate(token: Token) -> Any:
 def check(
     der: bytes, kind: str, signature: bytes, store: TrustStore | None, moment: datetime
 ) -> TimestampReport:
+    """The report of `checked`."""
+    return checked(der, kind, signature, store, moment)[0]
+
+
+def checked(
+    der: bytes, kind: str, signature: bytes, store: TrustStore | None, moment: datetime
+) -> tuple[TimestampReport, int]:
     """All that is to be said of a Certified Timestamp.
 
     Args:
@@ -335,7 +342,8 @@ def check(
         moment: the time of validation, aware; a token from after it is not believed.
 
     Returns:
-        The report; the timestamp's time counts only if it is intact and trusted.
+        The report; the timestamp's time counts only if it is intact and trusted. And what it took
+        to judge its authority, see `Judgement.effort`.
     """
     found = verify_token(der, signature, _known(store), kind)
     token, authority = found.token, found.authority
@@ -350,9 +358,9 @@ def check(
         reason=found.reason,
     )
     if found.integrity != report.INTACT or token is None or authority is None:
-        return made
+        return made, 0
     if store is None or not store.tsa:
-        return made
+        return made, 0
     reason = found.weak
     if reason is None and token.time > moment:
         reason = Reason(
@@ -360,17 +368,18 @@ def check(
             f"it is from {token.time.isoformat()}, after the time of validation",
         )
     if reason is not None:
-        return replace(made, trust=report.UNTRUSTED, reason=reason)
+        return replace(made, trust=report.UNTRUSTED, reason=reason), 0
     judged = store.judge(
         authority, token.time, purpose=TIME_STAMPING, others=tuple(token.certificates)
     )
-    return replace(
+    told = replace(
         made,
         trust=judged.trust,
         reason=judged.reason,
         revocation=judged.revocation,
         weak=judged.weak,
     )
+    return told, judged.effort
 
 
 def _known(store: TrustStore | None) -> Iterator[bytes]:

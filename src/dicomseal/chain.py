@@ -144,7 +144,6 @@ class Pool:
 
     def paths(self, cert: Any, moment: datetime, policy: Policy) -> Iterator[Any]:
         """Paths from a certificate to an anchor, unvalidated; the library's errors come through."""
-        self.registry.steps = 0
         found = self.context(moment, policy).path_builder.async_build_paths_lazy(cert)
         for _ in range(MOST_PATHS):
             try:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from . import _record, mac_parameters, means, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher
-from .certificate import Certificate, signed_digest
+from .certificate import Certificate, kind_of, signed_digest
 from .dictionary import AMBIGUOUS
 from .digital_signature import DigitalSignature
 from .errors import UsageError
@@ -37,6 +37,7 @@ class Scope:
         location: where it is, as `format_location` writes it; empty for the main data set.
         history: whether it lies inside Original Attributes Sequence (0400,0561).
         several: whether it holds more than one signature.
+        is_new: whether the certificate of the last of its signatures was not met before.
         macs: MAC ID Number to the record of the MAC Parameters item.
         repeated: the MAC ID Numbers that more than one item has.
         elements: what `profiles` asks of it.
@@ -48,8 +49,8 @@ class Scope:
         work.read(_WORK_OF_A_STEP * len(steps))
         self.location = format_location(steps) if steps else ""
         self.history = items.is_history(steps)
-        self.several = False
-        self.elements = items.Elements(index, scope)
+        self.several = self.is_new = False
+        self.elements = items.Elements(index, scope, work)
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
         self._means: dict[Any, Means] = {}
         self._hidden: tuple[Hidden, ...] | None = None
@@ -64,6 +65,7 @@ class Scope:
         item = None if stored.mac_id is None else self.macs.get(stored.mac_id)
         key = item, stored.certificate_type, stored.certificate
         found = self._means.get(key)
+        self.is_new = self.work.certificate(stored.certificate)
         if found is None:
             raw = None if item is None else mac_parameters.raw(self.index, item)
             found = means.of(raw, self.index.big_endian, *key[1:])
@@ -269,6 +271,7 @@ class Check:
 
     def _matches(self, mac: MacParameters, legacy: bool = False) -> bool:
         digest = self._mac(mac, legacy)
+        self.scope.work.verification(self.means.effort)
         return self.means.verifies(digest, self.stored.signature)
 
     def _explain(self, mac: MacParameters, signer: Certificate) -> NoReturn:
@@ -290,6 +293,8 @@ class Check:
                 "in implicit VR, private elements took their VRs from the dictionary: if they were "
                 "signed with others, they only look altered"
             )
+        if kind_of(signer.public_key) == "RSA":  # others do not tell
+            self.scope.work.verification(self.means.effort)
         signed = signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
         if signed is not None:
             raise altered(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import certificate, identity, mac_parameters, profiles, report, terms
-from ._record import Coverage
+from ._record import USUAL_CERTIFICATE, Coverage
 from .canonical import new_hasher
 from .errors import CertificateError, UsageError
 from .mac_parameters import MacParameters
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_KEPT = 512
 # what is longer than usual is not kept: a hostile object would make us keep as much as it likes
-_LONGEST_LIST, _LONGEST_TERM, _LONGEST_CERTIFICATE = 4096, 64, 8192  # bytes
+_LONGEST_LIST, _LONGEST_TERM = 4096, 64  # bytes
 
 
 class Broken(Exception):  # noqa: N818
@@ -111,11 +111,12 @@ class Means:
         trouble: why nothing can be verified with them, as `Broken` takes it; or None.
         verifies: tells whether the key made a Signature value over a MAC, see
             `certificate.verifier`.
+        effort: what that takes, see `certificate.effort_of`.
     """
 
     __slots__ = (
-        "_elements", "_padded", "_whole", "certificate", "listed", "mac", "messages", "notes",
-        "trouble", "verifies", "weak",
+        "_elements", "_padded", "_whole", "certificate", "effort", "listed", "mac", "messages",
+        "notes", "trouble", "verifies", "weak",
     )  # fmt: skip
 
     def __init__(
@@ -148,10 +149,12 @@ class Means:
         self.weak = self._weaknesses()
         self.verifies: Callable[[bytes, bytes], bool] = _never
         self._padded = True
+        self.effort = 0
         if self.trouble is None and self.certificate and self.mac:
             key = self.certificate.public_key
             self.verifies = certificate.verifier(key, self.mac.algorithm)
             self._padded = certificate.may_be_padded(key)
+            self.effort = certificate.effort_of(key)
 
     def _weaknesses(self) -> tuple[str, ...]:
         found = []
@@ -266,7 +269,7 @@ _known: dict[Any, Means] = {}
 def _is_usual(raw: mac_parameters.Raw | None, kind: str, der: bytes) -> bool:
     _, syntax, algorithm, listed = raw or (None, b"", b"", b"")
     return (
-        len(der) <= _LONGEST_CERTIFICATE
+        len(der) <= USUAL_CERTIFICATE
         and len(kind) <= _LONGEST_TERM
         and len(syntax or b"") <= _LONGEST_TERM
         and len(algorithm or b"") <= _LONGEST_TERM

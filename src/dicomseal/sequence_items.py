@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,11 +18,13 @@ from ._encoder_py import padding, swap
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from ._record import Work
     from .canonical import Index
 
 Element: TypeAlias = "tuple[int, str, bytes | list[list[Element]]]"
 Item: TypeAlias = list[Element]
 as_text = canonical.as_text
+_WORK_OF_A_RECORD = 1024  # that is looked at, in bytes (see `Work`)
 
 
 def text(tag: int, vr: str, value: str) -> Element:
@@ -78,11 +81,12 @@ def items_of(index: Index, scope: int, tag: int) -> Iterator[int]:
 class Elements:
     """The elements of a data set or item of an index, as `profiles` looks at them."""
 
-    __slots__ = ("_index", "_present", "_scope", "_texts")
+    __slots__ = ("_index", "_present", "_scope", "_text", "_texts", "_work")
 
-    def __init__(self, index: Index, scope: int) -> None:
-        self._index, self._scope = index, scope
+    def __init__(self, index: Index, scope: int, work: Work | None = None) -> None:
+        self._index, self._scope, self._work = index, scope, work
         self._present: set[int] | None = None
+        self._text: dict[int, str] = {}
         self._texts: dict[tuple[int, int], frozenset[str]] = {}
 
     def present(self) -> set[int]:
@@ -104,14 +108,20 @@ class Elements:
         return self._index.holds(self._scope, tags)
 
     def text(self, tag: int) -> str:
-        """The value of a text element; empty if it is absent."""
-        return text_of(self._index, self._scope, tag)
+        """The value of a text element; empty if it is absent. Looked up once."""
+        found = self._text.get(tag)
+        if found is None:
+            found = self._text[tag] = text_of(self._index, self._scope, tag)
+        return found
 
     def texts(self, sequence: int, tag: int) -> frozenset[str]:
         """The values of a text element in the items of a sequence, wherever in it that is."""
         found = self._texts.get((sequence, tag))
         if found is None:
             index = self._index
+            if self._work is not None:  # scopes inside one another look at the same records
+                size = index.record(self._scope).next - self._scope
+                self._work.read(_WORK_OF_A_RECORD * size)
             found = self._texts[sequence, tag] = frozenset(
                 text_of(index, item, tag)
                 for number in range(self._scope + 1, index.record(self._scope).next)
@@ -119,6 +129,26 @@ class Elements:
                 for item in index.children(number)
             )
         return found
+
+
+class Main:
+    """What the signatures of an object ask of its main data set; each search is made once.
+
+    It goes through all elements where one stands out of order, and signatures may be very many.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    @cached_property
+    def offset(self) -> str:
+        """Timezone Offset From UTC (0008,0201)."""
+        return text_of(self._index, 0, terms.TIMEZONE_OFFSET_FROM_UTC)
+
+    @cached_property
+    def has_pixel_data(self) -> bool:
+        """Whether there are Pixel Data (7FE0,0010)."""
+        return self._index.find(0, terms.PIXEL_DATA) >= 0
 
 
 class DatasetElements:

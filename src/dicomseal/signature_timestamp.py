@@ -24,11 +24,13 @@ class Examined(NamedTuple):
         report: for `SignatureReport.timestamp`; None if there is no timestamp.
         proven: the time it proves, aware; None if it does not count.
         messages: what a person should know.
+        effort: what it took to judge its authority, see `Judgement.effort`.
     """
 
     report: TimestampReport | None = None
     proven: datetime | None = None
     messages: tuple[str, ...] = ()
+    effort: int = 0
 
 
 _NOTHING = Examined()
@@ -55,7 +57,7 @@ def examine(
     from . import certificate, certified_timestamp
 
     key = check.certificate.public_key if check.certificate else None
-    made = certified_timestamp.check(
+    made, effort = certified_timestamp.checked(
         stored.timestamp,
         stored.timestamp_type,
         certificate.unpadded_signature(key, stored.signature),
@@ -69,7 +71,7 @@ def examine(
         messages.append(f"its Certified Timestamp does not count: {why}")
     elif time and claimed and claimed.tzinfo and claimed - time > _TOLERANCE:
         messages.append(f"dated after its Certified Timestamp, {made.time}")
-    return Examined(made, time if made.counts else None, tuple(messages))
+    return Examined(made, time if made.counts else None, tuple(messages), effort)
 
 
 def missing(signatures: Iterable[SignatureReport]) -> Reason | None:

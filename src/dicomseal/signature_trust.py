@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the report: the fields of `SignatureReport`."""
+    """What goes into the report: the fields of `SignatureReport`; and `Judgement.effort`."""
 
     trust: str = report.NOT_CHECKED
     reason: Reason | None = None
@@ -34,6 +34,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     revocation: str = report.NOT_CHECKED
     weak: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    effort: int = 0
 
 
 def judge(
@@ -93,6 +94,7 @@ def judge(
         revocation=made.revocation,
         weak=weak,
         messages=(*messages, *made.messages),
+        effort=made.effort,
     )
 
 

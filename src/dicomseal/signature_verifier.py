@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     from .verifier import Options
 
 _WORK_OF_AN_ELEMENT = 32  # that is compared with what profiles demand
+_EFFORT_OF_A_TOKEN, _EFFORT_OF_ITS_BYTE = 2_000_000, 100  # nanoseconds (see `Work.effort`)
 
 
 def signatures(
-    part10: Part10, index: Index, number: int, work: Work, options: Options
+    part10: Part10, index: Index, number: int, work: Work, main: items.Main, options: Options
 ) -> list[SignatureReport]:
-    """The reports on the signatures of a data set or item, in their order."""
+    """The reports on the signatures of a data set or item, in their order.
+
+    Args:
+        part10, index: the object.
+        number: the record of the data set or item.
+        work, main: shared by all signatures of the object.
+        options: of the verification.
+    """
     found = list(items.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
     if not found:
         return []
@@ -35,15 +43,15 @@ def signatures(
     if len(found) > 1:
         scope.several = True
         scope.elements.present()  # once, and not a search for each signature
-    return [_signature(scope, item, options) for item in found]
+    return [_signature(scope, item, main, options) for item in found]
 
 
-def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
+def _signature(scope: Scope, item: int, main: items.Main, options: Options) -> SignatureReport:
     scope.work.signature()
     stored = digital_signature.read(scope.index, item, options.limits)
     when = digital_signature.parse_datetime(stored.datetime)
     if when is not None and when.tzinfo is None:
-        when = digital_signature.parse_datetime(stored.datetime, _offset(scope))
+        when = digital_signature.parse_datetime(stored.datetime, _offset(scope, main))
     check = Check(scope, item, stored, options.accept_legacy, options.digests)
     integrity: str | None = report.INTACT
     reason = None
@@ -57,11 +65,16 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
             check.run()
         except Broken as broken:
             integrity, reason = broken.integrity, broken.reason
+    if stored.timestamp:
+        scope.work.effort(_EFFORT_OF_A_TOKEN + _EFFORT_OF_ITS_BYTE * len(stored.timestamp))
     stamp = examine(check, integrity, when, options)
+    scope.work.effort(stamp.effort)
     digests = None
     if integrity == report.INTACT and options.digests:
         digests = check.means.digests(check.computed, check.content, stored.signature)
     judged = judge(check.means, integrity, when, options, stamp.proven, digests)
+    if scope.is_new:
+        scope.work.effort(judged.effort)
     if when is None:
         check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
     elif when.tzinfo is None:
@@ -76,7 +89,7 @@ def _signature(scope: Scope, item: int, options: Options) -> SignatureReport:
         contradiction = purposes.contradiction(stored.purpose)
         if contradiction:
             check.messages.append(contradiction)
-    if integrity == report.INTACT and mac and _relabelled(scope, mac.transfer_syntax):
+    if integrity == report.INTACT and mac and _relabelled(scope, main, mac.transfer_syntax):
         check.messages.append(
             f"the Pixel Data were signed in transfer syntax {mac.transfer_syntax}; the object now "
             f"says {scope.part10.transfer_syntax}"
@@ -136,14 +149,13 @@ def _purpose_code(stored: DigitalSignature) -> str | None:
     return purposes.code_of(stored.purpose)
 
 
-def _offset(scope: Scope) -> str:
+def _offset(scope: Scope, main: items.Main) -> str:
     """Timezone Offset From UTC (0008,0201) for a data set or item: its own, or the object's."""
-    own = items.text_of(scope.index, scope.scope, terms.TIMEZONE_OFFSET_FROM_UTC)
-    return own or items.text_of(scope.index, 0, terms.TIMEZONE_OFFSET_FROM_UTC)
+    return scope.elements.text(terms.TIMEZONE_OFFSET_FROM_UTC) or main.offset
 
 
-def _relabelled(scope: Scope, signed: str) -> bool:
+def _relabelled(scope: Scope, main: items.Main, signed: str) -> bool:
     now = scope.part10.transfer_syntax
     if now == signed or not (terms.is_encapsulated(now) or terms.is_encapsulated(signed)):
         return False
-    return scope.index.find(0, terms.PIXEL_DATA) >= 0
+    return main.has_pixel_data

@@ -25,8 +25,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import ocsp
+from msgspec.structs import replace
 
 from . import policy as policies
+from ._record import USUAL_CERTIFICATE
 from .anchors import load_certificates, load_crls, load_ocsps, load_signers, spki
 from .certificate import Certificate, parse
 from .errors import CertificateError, TrustError
@@ -45,6 +47,7 @@ SIGNING, TIME_STAMPING = "signing", "time stamping"
 
 _MOST_DECISIONS = 4096
 _MOST_WINDOWS = 64  # of one certificate
+_EFFORT_OF_A_STEP = 20_000  # nanoseconds (see `Judgement.effort`)
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         revocation: ``good``, ``revoked``, ``unknown`` or ``not_checked``.
         weak: what in its chain is no longer strong.
         messages: what else a person should know.
+        effort: about how many nanoseconds the decision took, told from its steps.
     """
 
     trust: str
@@ -63,6 +67,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     revocation: str = NOT_CHECKED
     weak: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    effort: int = 0
 
 
 class _Window(msgspec.Struct, frozen=True):
@@ -227,13 +232,14 @@ class TrustStore:
         moment = moment or datetime.now(UTC)
         key: Any = certificate.der
         if others or purpose != SIGNING:
-            key = certificate.der, purpose, tuple(others)
+            key = certificate.der, purpose, _digest(others)
         for window in self._decisions.get(key, ()):
             if window.holds(moment):
                 return window.judgement
         with self._lock:
             window = self._decide(certificate, moment, purpose, others)
-            self._remember(key, window)
+            if len(certificate.der) <= USUAL_CERTIFICATE:
+                self._remember(key, window)
         return window.judgement
 
     def _remember(self, key: Any, window: _Window) -> None:
@@ -249,8 +255,14 @@ class TrustStore:
         from .judgement import Judge
 
         judge = Judge(self, certificate, moment, purpose)
+        steps = 0
         try:
-            judgement = judge.run(self._pool(purpose, others))
+            pool = self._pool(purpose, others)
+            pool.registry.steps = 0
+            try:
+                judgement = judge.run(pool)
+            finally:
+                steps = pool.registry.steps
         except Exception as error:  # noqa: BLE001
             # whatever a hostile certificate brings out of a library: it is not trusted, and the
             # reason is told
@@ -259,6 +271,7 @@ class TrustStore:
                 f"{certificate.signer.subject}: {sentence(error)}",
             )
             judgement = Judgement(trust=UNTRUSTED, reason=reason)
+        judgement = replace(judgement, effort=_EFFORT_OF_A_STEP * steps)
         expires = math.inf
         if judge.trouble:
             from .fetch import RETRY
@@ -295,6 +308,13 @@ class TrustStore:
             hashlib.sha256(certificate.der).digest() in self._direct
             or hashlib.sha256(spki(certificate.public_key)).digest() in self._direct
         )
+
+
+def _digest(some: Iterable[bytes]) -> bytes:
+    hasher = hashlib.sha256()
+    for der in some:
+        hasher.update(len(der).to_bytes(8, "big") + der)
+    return hasher.digest()
 
 
 def _der(certificate: x509.Certificate) -> bytes:

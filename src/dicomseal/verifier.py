@@ -240,10 +240,10 @@ def _open(source: Any, path: str, options: Options) -> Part10:
 
 def _verify(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
     scopes = index.scopes
-    work = _record.Work(part10.size, options.limits)
+    work, main = _record.Work(part10.size, options.limits), items.Main(index)
     signatures: list[SignatureReport] = []
     for scope in scopes:
-        signatures += signature_verifier.signatures(part10, index, scope, work, options)
+        signatures += signature_verifier.signatures(part10, index, scope, work, main, options)
     signatures = of_the_whole(index, signatures)
     sop_class, sop_instance, modality = index.values(0, _NAMES)
     reasons = []
