@@ -15,7 +15,10 @@ SUPPLIED := $(SUPPLY)/.built
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= twins index encoder verify roundtrip remove
 
-.PHONY: help demo test lint types bench pins pins-check audit sbom fuzz sanitize clean
+# how many mutants the differential test makes, or for how many seconds
+DIFFERENTIAL ?= --count 20000
+
+.PHONY: help demo test lint types bench pins pins-check audit sbom fuzz differential sanitize clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -62,7 +65,7 @@ pins-check: $(SUPPLIED) ## whether requirements/*.txt are what pyproject.toml as
 	$(SUPPLY)/bin/python tools/pins.py --check
 
 audit: $(SUPPLIED) ## known vulnerabilities in what is pinned; AUDIT="--vulnerability-service osv" asks another
-	@set -e; for set in run dev bench fuzz supply; do \
+	@set -e; for set in run dev bench fuzz differential supply; do \
 		echo "requirements/$$set.txt"; \
 		$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 			$(AUDIT) --requirement requirements/$$set.txt || { \
@@ -80,6 +83,10 @@ fuzz: $(BUILT) ## each fuzzing target for FUZZ_SECONDS, with coverage (needs cla
 	$(RUN)/python -m pip $(PINNED) requirements/fuzz.txt
 	for target in $(FUZZ_TARGETS); do \
 		$(RUN)/python -m fuzz $$target --core coverage --seconds $(FUZZ_SECONDS) || exit 1; done
+
+differential: $(BUILT) ## what passes, shown to pydicom, GDCM, SimpleITK and dcmdump; DIFFERENTIAL="--count N"
+	$(RUN)/python -m pip $(PINNED) requirements/differential.txt
+	$(RUN)/python -m differential $(DIFFERENTIAL)
 
 sanitize: $(BUILT) ## tests and a fuzz of FUZZ_SECONDS with AddressSanitizer and UBSan (needs gcc)
 	$(RUN)/python -m fuzz.sanitize --seconds $(FUZZ_SECONDS)

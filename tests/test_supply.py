@@ -27,6 +27,7 @@ ASKED = {
     "dev": [*PROJECT["dependencies"], *EXTRAS, *GROUPS["dev"], *BUILD],
     "bench": GROUPS["bench"],
     "fuzz": GROUPS["fuzz"],
+    "differential": GROUPS["differential"],
     "supply": GROUPS["supply"],
 }
 
@@ -51,7 +52,7 @@ def versions(name: str) -> dict[str, set[Version]]:
 
 def test_every_group_has_its_file():
     assert FILES.keys() == ASKED.keys()
-    assert GROUPS.keys() == {"dev", "bench", "fuzz", "supply"}
+    assert GROUPS.keys() == {"dev", "bench", "fuzz", "differential", "supply"}
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -69,7 +70,7 @@ def test_pins_are_in_the_ranges_of_pyproject(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_pin_has_hashes_and_no_address(name):
-    assert len(pins(name)) > (0 if name == "fuzz" else 5)  # atheris stands alone
+    assert len(pins(name)) > {"fuzz": 0, "differential": 2}.get(name, 5)
     for text, hashes in pins(name):
         assert hashes, text
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), text
@@ -79,7 +80,7 @@ def test_every_pin_has_hashes_and_no_address(name):
 def test_a_package_has_one_version_in_all_files():
     dev = versions("dev")
     assert versions("run").items() <= dev.items()
-    for name in ("bench", "fuzz", "supply"):
+    for name in ("bench", "fuzz", "differential", "supply"):
         found = versions(name)
         assert {k: found[k] for k in found.keys() & dev} == {k: dev[k] for k in found.keys() & dev}
 

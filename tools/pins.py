@@ -26,6 +26,7 @@ SETS = {
     "run": ["pyproject.toml", *LIKE_DEV],
     "bench": ["--group", "bench", *LIKE_DEV],
     "fuzz": ["--group", "fuzz", *LIKE_DEV],
+    "differential": ["--group", "differential", *LIKE_DEV],
     "supply": ["--group", "supply", *LIKE_DEV],
 }
 

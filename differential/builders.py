@@ -1,0 +1,34 @@
+"""The builders by name: each makes a mutant of an original, or none if it does not fit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from .originals import Original
+
+Builder = Callable[[random.Random, Original], "bytes | None"]
+BUILDERS: dict[str, Builder] = {}
+
+
+def builder(made: Builder) -> Builder:
+    """Enter a builder under its name."""
+    BUILDERS[made.__name__.strip("_")] = made
+    return made
+
+
+def load() -> dict[str, Builder]:
+    """All builders."""
+    from . import (
+        builders_content,
+        builders_encoding,
+        builders_lengths,
+        builders_meta,
+        builders_pixels,
+        builders_repairs,
+        builders_un,
+    )
+
+    del builders_content, builders_encoding, builders_lengths, builders_meta
+    del builders_pixels, builders_repairs, builders_un
+    return BUILDERS
