@@ -70,7 +70,7 @@ def test_all_that_verify_takes():
     """But for what a ledger has no place for."""
     ours = {option.name: option for option in archive_verify.command.params}
     for option in verify.params:
-        if option.name in {"paths", "list_uncovered", "output"}:
+        if option.name in {"paths", "output"}:
             assert option.name not in ours
         else:
             assert ours[option.name].help == option.help

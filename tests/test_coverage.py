@@ -99,9 +99,14 @@ def test_a_list_that_grows_covers_nothing_new(test_files, tmp_path):
 def test_a_signature_in_an_item_covers_nothing_of_the_main_data_set(plan, tmp_path, backend):
     path = signed(plan, tmp_path, {"items": "BeamSequence[0]"})
     made = answer(path)
+    assert [reason.code for reason in made.reasons] == ["UNSIGNED_CONTENT"]
+    assert made.verdict == "indeterminate"
+    made = answer(path, unsigned="accept")
     assert (made.verdict, made.covered_elements, made.uncovered_elements) == ("passed", 0, 36)
-    assert "BeamSequence" in why(answer(path, require_signed="BeamSequence"))
-    assert "BeamName (300A,00C2) (which is absent)" in why(answer(path, require_signed="BeamName"))
+    demand = {"require_signed": "BeamSequence", "unsigned": "accept"}
+    assert "BeamSequence" in why(answer(path, **demand))
+    demand["require_signed"] = "BeamName"
+    assert "BeamName (300A,00C2) (which is absent)" in why(answer(path, **demand))
 
 
 def test_an_altered_signature_covers_nothing(plan, tmp_path):

@@ -20,6 +20,7 @@ from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 
 from dicomseal import ALLOW_WEAK, TrustStore, certificate, remove_file, sign_file, terms, verify
+from dicomseal.report import Reason
 from dicomseal.sequence_items import encode
 
 MAC, SIGNATURE = "MACParametersSequence", "DigitalSignaturesSequence"
@@ -225,9 +226,12 @@ def test_a_signed_item_in_another_object(sign, root):
     item = dcmread(io.BytesIO(sign(items="BeamSequence[0]"))).BeamSequence[0]
     data = edited(pki.small(elements=NOBODY), lambda d: d.BeamSequence.append(item))
     report = verify(data, trust=root)
-    assert answer(report) == GOOD
+    assert answer(report) == ("indeterminate", *GOOD[1:])
     assert report.signatures[0].location == "BeamSequence[2]"
-    assert report.messages == ("only items are signed: no signature protects the main data set",)
+    said = "only items are signed: no signature protects the main data set"
+    assert report.reasons == (Reason("UNSIGNED_CONTENT", said),)
+    accepted = verify(data, trust=root, unsigned="accept")
+    assert (answer(accepted), accepted.messages) == (GOOD, (said,))
     assert verify(data, trust=root, require=["signature"]).verdict == "failed"
 
 

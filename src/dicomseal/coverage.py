@@ -5,7 +5,7 @@ A signature in an item never covers anything of the main data set, whatever its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,25 +39,39 @@ class Demands(msgspec.Struct, frozen=True):
         return bool(self.signed or self.all_signed or self.listed)
 
 
+_NONE = Demands()
+
+
 class Coverage(msgspec.Struct, frozen=True):
-    """Which elements of the main data set are covered.
+    """Which elements of a data set or item are covered.
 
     Attributes:
         covered, uncovered: how many elements whose tag can be signed.
-        tags: those that are not covered, ascending; empty if nothing was demanded.
+        tags: those that are not covered, ascending.
+        signed: those that are; empty if all are and nothing was demanded.
         broken: why a demand is not met.
     """
 
     covered: int
     uncovered: int
     tags: tuple[int, ...] = ()
+    signed: frozenset[int] = frozenset()
     broken: tuple[Reason, ...] = ()
 
 
+def counting(signatures: Iterable[SignatureReport], passing: str) -> list[SignatureReport]:
+    """Those that cover what they list: intact, and of that ``trust``; of any if it is empty."""
+    return [
+        made
+        for made in signatures
+        if made.integrity == report.INTACT and (not passing or made.trust == passing)
+    ]
+
+
 def measure(
-    index: Index, signatures: Iterable[SignatureReport], passing: str, demands: Demands
+    index: Index, signatures: Iterable[SignatureReport], passing: str, demands: Demands = _NONE
 ) -> Coverage:
-    """What the passing ones of some signatures cover.
+    """What the passing ones of some signatures cover of the main data set.
 
     Args:
         index: of the object.
@@ -65,39 +79,41 @@ def measure(
         passing: what the ``trust`` of a signature must be for it to pass; any if it is empty.
         demands: what is asked.
     """
-    counting = [
-        made
-        for made in signatures
-        if made.location == ""
-        and made.integrity == report.INTACT
-        and (not passing or made.trust == passing)
-    ]
-    if len(counting) == 1 and not demands:
-        return Coverage(counting[0].signed_elements, counting[0].unsigned_elements)
-    there = {tag for tag in index.present(0) if is_signable_tag(tag)}
-    covered = there & _listed(index, {made.mac_id for made in counting})
-    missing = sorted(there - covered)
+    main = counting((made for made in signatures if made.location == ""), passing)
+    if len(main) == 1 and not demands and not main[0].unsigned_elements:
+        return Coverage(main[0].signed_elements, 0)
+    found = of_scope(index, 0, main)
+    if not demands:
+        return found
+    there = found.signed.union(found.tags)
     broken = []
-    lacking = [tag for tag in demands.signed if tag not in covered]
+    lacking = [tag for tag in demands.signed if tag not in found.signed]
     if lacking:
         broken.append(_reason(lacking, "which must be signed", there))
-    if demands.all_signed and missing:
-        broken.append(_reason(missing, "and every element must be signed", there))
-    tags = tuple(missing) if demands else ()
-    return Coverage(len(covered), len(missing), tags, tuple(broken))
+    if demands.all_signed and found.tags:
+        broken.append(_reason(found.tags, "and every element must be signed", there))
+    return msgspec.structs.replace(found, broken=tuple(broken))
 
 
-def _listed(index: Index, mac_ids: set[int | None]) -> set[int]:
+def of_scope(index: Index, scope: int, signatures: Iterable[SignatureReport]) -> Coverage:
+    """What some signatures of a data set or item, all of which count, cover of it."""
+    there = {tag for tag in index.present(scope) if is_signable_tag(tag)}
+    listed = _listed(index, scope, {made.mac_id for made in signatures})
+    missing = tuple(sorted(there - listed))
+    return Coverage(len(there) - len(missing), len(missing), missing, frozenset(there & listed))
+
+
+def _listed(index: Index, scope: int, mac_ids: set[int | None]) -> set[int]:
     """All tags that the MAC Parameters of these signatures list."""
     found: set[int] = set()
-    for mac_id, item in mac_parameters.read_ids(index, 0) if mac_ids else ():
+    for mac_id, item in mac_parameters.read_ids(index, scope) if mac_ids else ():
         if mac_id in mac_ids:
             listed = index.listed(item, terms.DATA_ELEMENTS_SIGNED)
             found.update(tags_of(listed, index.big_endian))
     return found
 
 
-def _reason(lacking: list[int], demand: str, there: set[int]) -> Reason:
+def _reason(lacking: Sequence[int], demand: str, there: Collection[int]) -> Reason:
     named = ", ".join(
         f"{describe(tag)}{'' if tag in there else ' (which is absent)'}"
         for tag in lacking[:_MOST_NAMED]

@@ -181,6 +181,23 @@ class ErrorReport(msgspec.Struct, frozen=True):
     message: str
 
 
+class UncoveredClass(msgspec.Struct, frozen=True):
+    """Elements of the main data set that no passing signature covers, of one kind.
+
+    Attributes:
+        name: the class in the table of `dicomseal.meanings`, e.g. ``rescale``; or ``other``.
+        effect: ``meaning`` if they say what signed elements mean; ``archive`` if archives are known
+            to add them, and they change no meaning; ``other``.
+        count: how many.
+        elements: the first 1,000 of them, e.g. ``RescaleSlope (0028,1053)``.
+    """
+
+    name: str
+    effect: str
+    count: int
+    elements: tuple[str, ...]
+
+
 class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one object. It has no truth value: ``bool()`` of it raises.
 
@@ -197,6 +214,8 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
             hexadecimal, if that was asked for; or None.
         covered_elements, uncovered_elements: how many elements of its main data set that could be
             signed by their tag a passing signature covers, and how many none does.
+        uncovered_classes: the latter by what they are, if there is a signature over the main data
+            set that is intact.
         uncovered: the latter, e.g. ``PatientName (0010,0010)``, if that was asked for.
         signatures: every signature in it, in the order of the bytes.
     """
@@ -217,6 +236,7 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
     covered_elements: int = 0
     uncovered_elements: int = 0
     uncovered: tuple[str, ...] = ()
+    uncovered_classes: tuple[UncoveredClass, ...] = ()
     signatures: tuple[SignatureReport, ...] = ()
 
     @property

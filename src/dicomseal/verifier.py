@@ -22,8 +22,9 @@ from .errors import DicomSealError, UsageError
 from .part10 import Part10
 from .policy import WEAK_CHOICES
 from .reader import Reader
-from .report import ErrorReport, ObjectReport, Reason, SignatureReport
+from .report import ErrorReport, ObjectReport, Reason
 from .tags import describe
+from .unsigned import REJECT, WARN, checked, examine
 from .usual import Gathered
 from .verdict import decide, of_the_whole
 from .window import Window
@@ -49,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         digests: also report what tells intact signatures and their content from others.
         content_digest: also report a digest of all content, which costs another pass over it.
         proofs: knows when signatures existed; it takes part only with ``digests``.
+        unsigned: what is done about elements that no passing signature covers.
     """
 
     trust: TrustStore | None = None
@@ -62,6 +64,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     content_digest: bool = False
     proofs: Proofs | None = None
     demands: Demands = Demands()
+    unsigned: str = WARN
     limits: _record.Limits = _record.Limits()
 
 
@@ -77,6 +80,7 @@ def verify(
     require_signed: Iterable[str | int] = (),
     require_all_signed: bool = False,
     list_uncovered: bool = False,
+    unsigned: str = WARN,
     accept_legacy: bool = False,
     limits: _record.Limits | None = None,
 ) -> ObjectReport:
@@ -102,6 +106,9 @@ def verify(
         require_all_signed: all elements of the main data set that can be signed by their tag must
             be covered, or the object fails.
         list_uncovered: list in the report what no passing signature covers.
+        unsigned: ``accept`` what no passing signature covers; ``warn``: elements that say what
+            signed ones mean (`dicomseal.meanings`) make an object ``indeterminate``, and others
+            give a message; ``reject``: any fails it.
         accept_legacy: accept signatures over encapsulated Pixel Data that dcmsign made before
             3.5.4, which hashed the lengths of fragments too. A message always says so.
         limits: what a hostile object may cost.
@@ -110,8 +117,8 @@ def verify(
         A report. Anything wrong with the object itself is in it, as a verdict.
 
     Raises:
-        UsageError: ``require``, ``require_signed`` or ``weak`` names something unknown, ``at`` has
-            no UTC offset, or ``trust`` is no `TrustStore`.
+        UsageError: ``require``, ``require_signed``, ``unsigned`` or ``weak`` names something
+            unknown, ``at`` has no UTC offset, or ``trust`` is no `TrustStore`.
     """
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
@@ -130,6 +137,7 @@ def verify(
         require=_required(require),
         accept_legacy=accept_legacy,
         demands=coverage.demands(require_signed, require_all_signed, list_uncovered),
+        unsigned=checked(unsigned),
         limits=_record.Limits.checked(limits),
     )
     return verify_with(source, options)
@@ -241,10 +249,11 @@ def _open(source: Any, path: str, options: Options) -> Part10:
 def _verify(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
     scopes = index.scopes
     work, main = _record.Work(part10.size, options.limits), items.Main(index)
-    signatures: list[SignatureReport] = []
-    for scope in scopes:
-        signatures += signature_verifier.signatures(part10, index, scope, work, main, options)
-    signatures = of_the_whole(index, signatures)
+    by_scope = [
+        (scope, signature_verifier.signatures(part10, index, scope, work, main, options))
+        for scope in scopes
+    ]
+    signatures = of_the_whole(index, [made for _, some in by_scope for made in some])
     sop_class, sop_instance, modality = index.values(0, _NAMES)
     reasons = []
     if part10.implicit or index.ambiguities:
@@ -252,11 +261,15 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
     passing = "" if options.integrity_only else report.TRUSTED
     covered = coverage.measure(index, signatures, passing, options.demands)
     reasons += covered.broken
+    left = examine(index, by_scope, covered, passing, options.unsigned)
+    if left.reason and options.unsigned == REJECT:
+        reasons.append(left.reason)
     verdict = decide(signatures, reasons, options)
-    live = [s.location for s in signatures if s.integrity is not None]
-    messages: tuple[str, ...] = ()
-    if live and "" not in live:
-        messages = ("only items are signed: no signature protects the main data set",)
+    messages = left.messages
+    if left.reason and options.unsigned != REJECT:
+        reasons.append(left.reason)
+        if verdict == report.PASSED:
+            verdict = report.INDETERMINATE
     if index.trailing:
         messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
     if verdict in (report.UNSIGNED, report.PASSED) and 0 not in scopes and _hidden(index):
@@ -279,7 +292,8 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         content_digest=content,
         covered_elements=covered.covered,
         uncovered_elements=covered.uncovered,
-        uncovered=tuple([describe(tag) for tag in covered.tags]),
+        uncovered=tuple([describe(tag) for tag in covered.tags]) if options.demands else (),
+        uncovered_classes=left.classes,
         signatures=tuple(signatures),
     )
 

@@ -32,7 +32,6 @@ Examples:
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @trust_options
 @verify_options
-@click.option("--list-uncovered", is_flag=True, help="List what no passing signature covers.")
 @jobs_option
 @click.option(
     "--format",
@@ -44,7 +43,6 @@ Examples:
 )
 def command(
     paths: tuple[str, ...],
-    list_uncovered: bool,
     jobs: int,
     output: str,
     **given: Any,
@@ -54,7 +52,7 @@ def command(
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?
     """  # fmt: skip
-    options = Options(**verification(given), **demanded(given, list_uncovered))
+    options = Options(**verification(given), **demanded(given))
     counts: dict[str, int] = {}
     writer = _Writer(output, single=len(paths) == 1 and not os.path.isdir(paths[0]))
     for made in _watched(_reports(paths, options, jobs), paths):

@@ -10,6 +10,7 @@ import click
 from .. import coverage
 from .._record import Limits
 from ..errors import UsageError
+from ..unsigned import CHOICES, WARN
 from ..verdict import REQUIREMENTS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -36,6 +37,15 @@ _OPTIONS = (
         is_flag=True,
         help="Fail unless passing signatures cover all of the main data set that can be signed.",
     ),
+    click.option(
+        "--unsigned",
+        type=click.Choice(CHOICES),
+        default=WARN,
+        show_default=True,
+        help="What no passing signature covers: accept it; warn, and do not pass an object if that "
+        "says what signed elements mean; or reject any.",
+    ),
+    click.option("--list-uncovered", is_flag=True, help="List what no passing signature covers."),
     click.option(
         "--limit",
         metavar="NAME=NUMBER",
@@ -65,12 +75,11 @@ def verify_options(function: _F) -> _F:
     return function
 
 
-def demanded(options: dict[str, Any], list_uncovered: bool = False) -> dict[str, Any]:
+def demanded(options: dict[str, Any]) -> dict[str, Any]:
     """The fields of `dicomseal.verifier.Options` that these options of a command mean.
 
     Args:
         options: the keyword arguments of the command; those that are ours are taken out.
-        list_uncovered: list in the report what no passing signature covers.
 
     Raises:
         UsageError: they make no sense.
@@ -79,8 +88,11 @@ def demanded(options: dict[str, Any], list_uncovered: bool = False) -> dict[str,
         "integrity_only": options.pop("integrity_only"),
         "require": frozenset(options.pop("require")),
         "demands": coverage.demands(
-            options.pop("require_signed"), options.pop("require_all_signed"), list_uncovered
+            options.pop("require_signed"),
+            options.pop("require_all_signed"),
+            options.pop("list_uncovered"),
         ),
+        "unsigned": options.pop("unsigned"),
         "limits": _limits(options.pop("limit")),
         "accept_legacy": options.pop("accept_legacy_format"),
     }

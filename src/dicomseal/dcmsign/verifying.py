@@ -15,6 +15,7 @@ from ..errors import TrustError
 from ..part10 import Part10
 from ..report import ObjectReport, SignatureReport
 from ..trust import TrustStore, load_certificates
+from ..unsigned import ACCEPT
 from . import details
 from .exits import Ended, Exit
 from .job import Job
@@ -35,7 +36,11 @@ def verify(job: Job, data: bytes, log: Log) -> Exit:
     """Verify every signature, say what was found, and return the exit code."""
     log.info("verifying all signatures.")
     fields = set(verifier.Options.__struct_fields__)
-    wanted: dict[str, Any] = {"accept_legacy": job.legacy, "trust": _trust(job, log)}
+    wanted: dict[str, Any] = {
+        "accept_legacy": job.legacy,
+        "trust": _trust(job, log),
+        "unsigned": ACCEPT,  # dcmsign says nothing of what no signature covers
+    }
     if "weak" in fields:
         wanted["weak"] = "accept"  # as dcmsign does; every one is named in a warning
     made = verifier.verify_with(data, verifier.Options(**wanted))

@@ -1,0 +1,138 @@
+"""Which elements say what other elements mean (PS3.3), as data: ``data/meanings.txt``.
+
+A signature over Pixel Data says which bits are there. What they show is said by other elements: a
+Rescale Slope turns black into white, an Overlay draws a line over them. Where such an element is
+not signed, anybody can add it or change it. `unsigned` asks here which ones are so, and signing
+for a profile asks which ones to sign as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from . import terms
+from .tags import parse_tag
+
+# the effects of an element that is not signed
+MEANING, ARCHIVE, OTHER = "meaning", "archive", "other"
+
+SUBJECTS = {
+    "pixels": frozenset((0x00287FE0, 0x7FE00008, 0x7FE00009, terms.PIXEL_DATA)),
+    "waveform": frozenset((0x54000100, 0x54001010)),
+    "document": frozenset((terms.ENCAPSULATED_DOCUMENT,)),
+    "report": frozenset((terms.CONTENT_SEQUENCE,)),
+    "spectrum": frozenset((0x56000020,)),
+}
+"""What a data set can be about, and the elements that hold it."""
+_CREATORS = "creators"
+
+
+class Row(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        name: the class of its elements.
+        source: where PS3.3 says what they mean for others.
+        subjects: of which one must be signed for the row to count.
+    """
+
+    name: str
+    source: str
+    subjects: frozenset[str]
+
+    @property
+    def effect(self) -> str:
+        """`ARCHIVE` for what archives are known to add and that changes no meaning."""
+        return ARCHIVE if self.name == ARCHIVE else MEANING
+
+
+class Signed:
+    """What is signed of a data set or item, as far as the table asks.
+
+    Args:
+        tags: the tags of its elements that are.
+        text: tells whether a signed text is not read alike in every character set; asked once.
+        time: tells whether a date or a time is signed; asked once.
+    """
+
+    def __init__(
+        self, tags: Iterable[int], text: Callable[[], bool], time: Callable[[], bool]
+    ) -> None:
+        self._tags = frozenset(tags)
+        # once, and not a search for each element: there may be millions of either
+        self._groups = {tag >> 16 for tag in self._tags}
+        self._blocks = {tag >> 8 for tag in self._tags}
+        self._met = {name for name, some in SUBJECTS.items() if not self._tags.isdisjoint(some)}
+        self._ask = {"text": text, "time": time}
+
+    def has(self, subject: str, tag: int) -> bool:
+        """Whether a subject is signed that an element with this tag may speak of."""
+        if subject == "content":
+            return bool(self._met)
+        if subject == "group":
+            return tag >> 16 in self._groups
+        if subject == "private":  # (gggg,00bb) names the owner of (gggg,bb00) to (gggg,bbFF)
+            return (tag >> 16 << 8 | tag & 0xFF) in self._blocks
+        if subject in self._ask:
+            found = self._ask[subject]()
+            self._ask[subject] = lambda: found
+            return found
+        return subject in self._met or subject == "nothing"
+
+
+def row_of(tag: int, signed: Signed) -> Row | None:
+    """The row of an element that is not signed; None if it says nothing of what is."""
+    exact, masked, creators = _table()
+    rows: tuple[Row, ...] = exact.get(tag, ())
+    if tag >> 16 & 1:
+        rows = (creators,) if 0x10 <= tag & 0xFFFF <= 0xFF else ()
+    elif not rows:
+        rows = tuple(row for mask, value, row in masked if tag & mask == value)
+    for row in rows:
+        if any(signed.has(subject, tag) for subject in row.subjects):
+            return row
+    return None
+
+
+def rows() -> Iterator[tuple[Row, str]]:
+    """All rows, each with its elements as they stand in the table."""
+    path = os.path.join(os.path.dirname(__file__), "data", "meanings.txt")
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith("#") or not line.strip():
+                continue
+            name, source, subjects, elements = map(str.strip, line.split(";"))
+            yield Row(name, source, frozenset(subjects.split("|"))), elements
+
+
+@lru_cache(maxsize=1)
+def _table() -> tuple[dict[int, tuple[Row, ...]], tuple[tuple[int, int, Row], ...], Row]:
+    exact: dict[int, tuple[Row, ...]] = {}
+    masked = []
+    creators = None
+    for row, elements in rows():
+        for element in elements.split():
+            if element == _CREATORS:
+                creators = row
+            elif "x" in element and "," in element:
+                digits = element.replace(",", "")
+                mask = int("".join("0" if digit == "x" else "F" for digit in digits), 16)
+                masked.append((mask, int(digits.replace("x", "0"), 16), row))
+            else:
+                tag = parse_tag(element)
+                exact[tag] = (*exact.get(tag, ()), row)
+    assert creators is not None  # noqa: S101 - the table is ours
+    return exact, tuple(masked), creators
+
+
+def told_by(present: Iterable[int], signed: Signed) -> list[int]:
+    """Which of some elements that are not signed say what is signed means, ascending."""
+    found = []
+    for tag in present:
+        row = row_of(tag, signed)
+        if row is not None and row.effect == MEANING:
+            found.append(tag)
+    return sorted(found)
