@@ -43,6 +43,8 @@ _WEAK = {"md5": "md5", "sha1": "sha1", "1.3.36.3.2.1": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _OTHERWISE = "GENERIC"
+# that pyHanko verifies; asn1crypto's words for the kinds of signature
+_MECHANISMS = frozenset(("rsassa_pkcs1v15", "rsassa_pss", "dsa", "ecdsa", "ed25519", "ed448"))
 _LONGEST = 200  # characters of what a library says; some numbers in it have thousands of digits
 
 
@@ -57,6 +59,7 @@ class Token(NamedTuple):
         imprint: what was stamped, hashed.
         accuracy: by how many seconds the time may be wrong; None if it does not say.
         nonce: the number that the request asked it to repeat, or None.
+        critical: whether it holds a critical extension.
         certificates: the certificates in it, DER.
         signed_data: the whole, for pyHanko.
     """
@@ -68,6 +71,7 @@ class Token(NamedTuple):
     imprint: bytes
     accuracy: float | None
     nonce: int | None
+    critical: bool
     certificates: list[bytes]
     signed_data: Any
 
@@ -117,8 +121,6 @@ def read(der: bytes) -> Token:
             raise TimestampError("it holds no time-stamp of version 1")
         if len(signed_data["signer_infos"]) != 1:
             raise TimestampError("it is not signed by exactly one authority")
-        if any(one["critical"].native for one in info["extensions"] or ()):
-            raise TimestampError("it holds a critical extension, and none is known")
         spread = info["accuracy"].native or {}
         time = info["gen_time"].native.astimezone(UTC)
         return Token(
@@ -129,6 +131,7 @@ def read(der: bytes) -> Token:
             info["message_imprint"]["hashed_message"].native,
             _seconds(spread) if spread else None,
             info["nonce"].native,
+            any(one["critical"].native for one in info["extensions"] or ()),
             [one.chosen.untag().dump() for one in signed_data["certificates"] or ()
              if one.name == "certificate"],
             signed_data,
@@ -177,6 +180,12 @@ def verify_token(
                 report.ALTERED, "FORMAT_FAILURE", f"the token is broken: {error}"
             ) from None
         weak = _check_imprint(token, signature)
+        if token.critical:
+            raise _Refused(
+                report.UNVERIFIABLE,
+                "FORMAT_FAILURE",
+                "the token holds a critical extension, and none is known",
+            )
         authority = _authority(token, candidates)
         return Verified(
             report.INTACT, None, _check_signature(token, authority) or weak, token, authority
@@ -251,6 +260,7 @@ def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
 
 def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     """The authority's signature over the token, by pyHanko; returns what is weak about it."""
+    _check_algorithms(token)
     names = {one["type"].native for one in token.signed_data["signer_infos"][0]["signed_attrs"]}
     if not names & {"signing_certificate", "signing_certificate_v2"}:
         # RFC 3161 2.4.1; without it the certificate could be exchanged for another of the same key
@@ -295,6 +305,25 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     return None
 
 
+def _check_algorithms(token: Token) -> None:
+    """Of an algorithm that is not known nobody can say that the token is broken; pyHanko does."""
+    from cryptography.hazmat.primitives import hashes
+
+    signer = token.signed_data["signer_infos"][0]
+    digest = signer["digest_algorithm"]["algorithm"].native
+    try:
+        known = signer["signature_algorithm"].signature_algo in _MECHANISMS
+    except ValueError:
+        known = False
+    if not known or not hasattr(hashes, digest.upper()):
+        mechanism = signer["signature_algorithm"]["algorithm"].native
+        raise _Refused(
+            report.UNVERIFIABLE,
+            "CRYPTO_CONSTRAINTS_FAILURE",
+            f"the token is signed with {mechanism} over {digest}, which is not known",
+        )
+
+
 async def _validate(token: Token) -> Any:
     logging.getLogger("pyhanko").addHandler(logging.NullHandler())  # all it says is in the report
     from pyhanko.sign.validation import errors, generic_cms
@@ -319,8 +348,9 @@ async def _validate(token: Token) -> Any:
     except errors.SignatureValidationError as error:
         code = getattr(error.ades_subindication, "name", _OTHERWISE)
         code = "FORMAT_FAILURE" if code == _OTHERWISE else code  # it says "any other reason"
+        integrity = report.UNVERIFIABLE if code.startswith("CRYPTO_") else report.ALTERED
         said = str(error.failure_message).partition(" [AdES")[0]  # the code follows, for programs
-        raise _Refused(report.ALTERED, code, f"the token: {said}") from None
+        raise _Refused(integrity, code, f"the token: {said}") from None
 
 
 def check(

@@ -74,6 +74,26 @@ def examine(
     return Examined(made, time if made.counts else None, tuple(messages), effort)
 
 
+def foreign(signatures: Iterable[SignatureReport]) -> list[Reason]:
+    """Why an object fails though its signatures are intact: a timestamp is provably not its own.
+
+    Its imprint is of something else, its authority did not sign it, or it is no timestamp at all.
+    One that only does not count is no reason: another reader may know its authority.
+    """
+    return [
+        Reason(
+            stamp.reason.code,
+            f"the Certified Timestamp of signature {made.uid or '(no UID)'} is not one of it: "
+            f"{stamp.reason.message}",
+        )
+        for made in signatures
+        if made.integrity in (report.INTACT, report.UNVERIFIABLE)
+        and (stamp := made.timestamp)
+        and stamp.integrity == report.ALTERED
+        and stamp.reason
+    ]
+
+
 def missing(signatures: Iterable[SignatureReport]) -> Reason | None:
     """Why an object fails that must have a timestamp; None if it may have one.
 

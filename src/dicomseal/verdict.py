@@ -9,7 +9,7 @@ import msgspec
 from . import profiles, report
 from . import sequence_items as items
 from .report import Reason, SignatureReport
-from .signature_timestamp import missing, proven
+from .signature_timestamp import foreign, missing, proven
 
 if TYPE_CHECKING:
     from .canonical import Index
@@ -29,6 +29,7 @@ def decide(signatures: list[SignatureReport], reasons: list[Reason], options: Op
         options: what the verification asks for.
     """
     live = [s for s in signatures if s.integrity is not None]
+    reasons += foreign(live)
     failed = bool(reasons)
     if options.require:
         failed |= _falls_short(live, reasons, options.require - {"timestamp"})

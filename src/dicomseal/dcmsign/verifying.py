@@ -14,6 +14,7 @@ from .. import policy, report, verifier
 from ..errors import TrustError
 from ..part10 import Part10
 from ..report import ObjectReport, SignatureReport
+from ..signature_timestamp import foreign
 from ..trust import TrustStore, load_certificates
 from ..unsigned import ACCEPT
 from . import details
@@ -58,7 +59,9 @@ def _judge(job: Job, made: ObjectReport, stored: list[details.Stored | None], lo
     broken = 0
     for number, (one, found) in enumerate(live, 1):
         broken += not _signature(job, number, one, found, log)
-    for reason in made.reasons:
+    stamps = foreign(made.signatures)  # each was told with its signature, if it counts
+    reasons = [reason for reason in made.reasons if reason not in stamps]
+    for reason in reasons:
         log.warn(f"  {reason.message}")
     for message in made.messages:
         log.warn(f"  {message}")
@@ -77,7 +80,7 @@ def _judge(job: Job, made: ObjectReport, stored: list[details.Stored | None], lo
             "signature policy"
         )
         return Exit.VERIFICATION_POLICY
-    return Exit.VERIFICATION_FAILED if broken or made.reasons else Exit.OK
+    return Exit.VERIFICATION_FAILED if broken or reasons else Exit.OK
 
 
 def _signature(
