@@ -102,6 +102,18 @@ def _streamed(index: Any, *args: Any, **options: Any) -> Any:
     return (coverage, bytes(out)) if isinstance(coverage, _record.Coverage) else coverage
 
 
+def _between(index: Any, records: Any, number: int) -> Any:
+    """What follows an element inside the signed element that holds it."""
+    top = number
+    while records[top].parent:
+        top = records[top].parent
+    if records[number].kind != _record.ELEMENT:
+        return None
+    out = bytearray()
+    made = _attempt(index.stream_between, out.extend, number + 1, records[top].next, number, 0)
+    return made or bytes(out)
+
+
 def _module(twin: Any) -> Any:
     return _index_py if twin is _index_py.Index else _index_c
 
@@ -137,11 +149,13 @@ def outcome(twin: Any, request: Request, source: Any) -> Any:
     for number in range(min(count, 40)):
         value = _attempt(index.value, number)
         seen += [value, _module(twin).as_text(value) if isinstance(value, bytes) else ""]
-    for kind in sorted(index.guessed):
-        index.resolve(**{kind: "OB" if kind == "ox" else "SS"})
-        seen.append(_streamed(index))
-    index.resolve()
+    seen.append(index.tags(0, count))
+    for number in range(1, min(count, 20)):
+        if request.options["implicit"] and records[number].kind == _record.ELEMENT:
+            index.choose(number, ("LO", "OB", "SS")[number % 3])
     seen.append(_streamed(index))
+    for number in range(1, min(count, 20)):
+        seen.append(_between(index, records, number))
     if request.options["root"] != _record.ITEM:
         out = bytearray()
         encoder = (_encoder_py.Encoder if twin is _index_py.Index else CompiledEncoder)(out.extend)

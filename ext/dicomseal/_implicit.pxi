@@ -1,7 +1,6 @@
 # What implicit VR leaves to the dictionary; part of _index_c.pyx.
 
-# The VRs of the public tags as an open hash table: filled once, then only read, by any thread. Those
-# that may be OB or OW are not in it: not all of them are known, so Python is asked.
+# The VRs of the public tags as an open hash table: filled once, then only read, by any thread.
 cdef enum:
     PUBLIC = 1 << 14  # some three times as many as there are
 
@@ -22,8 +21,6 @@ cdef int _fill_public(dictionary) except -1:
     if len(dictionary.tags) > PUBLIC // 2:
         raise MemoryError("more public tags than there is room for")
     for i, tag in enumerate(dictionary.tags):
-        if vrs[2 * i] == 111:  # o, as in ox
-            continue
         place = _place(tag)
         while _public_vr[place]:
             place = (place + 1) % PUBLIC
@@ -91,21 +88,31 @@ cdef class _Implicit(_Records):
                 self._hints[rec.parent, rec.tag] = load16(p, swapped)
         return 0
 
-    def resolve(self, **choice):
-        """Set the VRs that implicit VR leaves open: by the rules, or as ``ox="OB"`` says."""
+    @cython.final
+    cdef int _forget(self, uint32_t number) except -1:
+        """Forget what was noted of the records behind this one."""
+        while self._guesses and self._guesses[len(self._guesses) - 1][0] > number:
+            self._guesses.pop()
+        for noted in (self._hints, self._creators):
+            while noted and next(reversed(noted))[0] > number:
+                noted.popitem()
+        return 0
+
+    @cython.final
+    cdef int _resolve(self) except -1:
+        """Set the VRs that implicit VR leaves open by the rules of `dictionary`."""
         cdef Rec* rec
         for number, kind in self._guesses:
             rec = &self._recs[number]
-            vr = choice.get(kind)
-            if vr is None:
-                vr = _dictionary.AMBIGUOUS[kind][0]
-                if kind == "xs" and self._nearest(number, TAG_PIXEL_REPRESENTATION):
-                    vr = "SS"
-                elif kind == "lt" and self._hints.get((rec.parent, TAG_LUT_DESCRIPTOR)) == 1:
-                    vr = "US"
+            vr = _dictionary.AMBIGUOUS[kind][0]
+            if kind == "xs" and self._nearest(number, TAG_PIXEL_REPRESENTATION):
+                vr = "SS"
+            elif kind == "lt" and self._hints.get((rec.parent, TAG_LUT_DESCRIPTOR)) == 1:
+                vr = "US"
             if kind == "lt" and rec.end - content(rec) > 0xFFFE:
                 vr = "OW"  # the only one that can hold it
             rec.vr = _code(vr)
+        return 0
 
     @cython.final
     cdef object _nearest(self, uint32_t number, uint32_t tag):

@@ -134,8 +134,10 @@ cdef class Index(_Walk):
         self._frames = NULL
         if self._trouble.kind:
             self._raise(limits)
+        free(self._soft)
+        self._soft = NULL
         if self._guesses:
-            self.resolve()
+            self._resolve()
 
     def __dealloc__(self):
         global _spare, _spare_room
@@ -146,6 +148,7 @@ cdef class Index(_Walk):
         else:
             free(self._recs)
         free(self._frames)
+        free(self._soft)
         free(self._scopes)
         free(self._window)
         if self._has_view:
@@ -212,13 +215,8 @@ cdef class Index(_Walk):
 
     @property
     def guessed(self):
-        """Which kinds of ambiguous VR were met, see `resolve`."""
+        """Which kinds of ambiguous VR were met, see `dictionary.AMBIGUOUS`."""
         return frozenset(kind for _, kind in self._guesses)
-
-    @property
-    def guesses(self):
-        """How many elements had an ambiguous VR."""
-        return len(self._guesses)
 
     def record(self, uint32_t number):
         """One record; numbers run from 0, the root, in the order of the bytes."""
@@ -357,11 +355,46 @@ cdef class Index(_Walk):
         # what Coverage(...) does in the end, without the detour through Python code
         return tuple.__new__(Coverage, (signed, unsigned, tuple(unknown)))
 
+    def tags(self, uint32_t start, uint32_t stop):
+        """The tags of these records; -1 for items and fragments."""
+        cdef list found = []
+        cdef uint32_t number
+        for number in range(start, min(stop, self._count)):
+            found.append(-1 if self._recs[number].bits & KIND >= ITEM else self._recs[number].tag)
+        return found
+
+    def choose(self, uint32_t number, str vr):
+        """Take another VR for an element of implicit VR."""
+        cdef Rec* rec = self._at(number)
+        if rec.bits & KIND == ELEMENT and len(vr) == 2:
+            rec.vr = _code(vr)
+
+    def stream_between(self, update, uint32_t start, uint32_t stop, uint32_t inside,
+                       uint32_t scope):
+        """Feed a part of the canonical form of one signed element."""
+        cdef _Stream out = _Stream(self, Encoder(update), False)
+        cdef uint32_t depth = 0
+        cdef uint32_t low
+        self._at(inside)
+        self._at(scope)
+        stop = min(stop, self._count)
+        while inside != scope and inside:
+            inside = self._recs[inside].parent
+            if inside != scope and self._recs[inside].bits & KIND in (SEQUENCE, ENCAPSULATED):
+                out.ends[depth] = self._recs[inside].next
+                depth += 1
+        for low in range(depth // 2):  # the outermost comes first
+            out.ends[low], out.ends[depth - 1 - low] = out.ends[depth - 1 - low], out.ends[low]
+        with nogil:
+            out.emit(start, stop, depth)
+            out.end()
+        out.encoder.flush()
+
     def stream_items(self, Encoder encoder, bint legacy=False):
         """Feed the items or fragments of an index whose root is no data set to an encoder."""
         cdef _Stream out = _Stream(self, encoder, legacy)
         with nogil:
-            out.emit(1, self._count)
+            out.emit(1, self._count, 0)
             out.end()
 
 

@@ -10,6 +10,8 @@ cdef class _Records(_Bytes):
     cdef uint32_t _count, _room, _most
     cdef Frame* _frames
     cdef uint32_t _open_frames, _frame_room, _depth, _deepest
+    cdef Soft* _soft
+    cdef uint32_t _soft_count, _soft_room
     cdef uint32_t* _scopes
     cdef uint32_t _scope_count, _scope_room
     cdef uint32_t _odd[MAX_AMBIGUITIES]
@@ -62,17 +64,36 @@ cdef class _Records(_Bytes):
             self._odd_count += 1
 
     @cython.final
-    cdef void _spread(self) noexcept nogil:
-        """An unknown VR makes every sequence around it one that cannot be signed."""
+    cdef int _push_soft(self, uint32_t number, uint64_t stop) except -1 nogil:
+        """Note that the frame that is opened next may have to be given up."""
+        cdef Soft* more
+        if self._soft_count == self._soft_room:
+            self._soft_room = 4 if self._soft_room == 0 else self._soft_room * 2
+            more = <Soft*> realloc(self._soft, self._soft_room * sizeof(Soft))
+            if more == NULL:
+                with gil:
+                    raise MemoryError
+            self._soft = more
+        more = &self._soft[self._soft_count]
+        self._soft_count += 1
+        more.stop = stop
+        more.number = number
+        more.frame = self._open_frames
+        more.fragmented = self._fragmented
+        return 0
+
+    @cython.final
+    cdef void _spread(self, uint16_t flag) noexcept nogil:
+        """An unknown VR makes every sequence around it one that cannot be signed; so a guess."""
         cdef uint32_t i = self._open_frames
         cdef Rec* rec
         while i:
             i -= 1
             rec = &self._recs[self._frames[i].number]
             if rec.bits & KIND == SEQUENCE:
-                if rec.bits & UNKNOWN_VR:
+                if rec.bits & flag:
                     return
-                rec.bits |= UNKNOWN_VR
+                rec.bits |= flag
 
     @cython.final
     cdef int _note_scope(self, uint32_t holder) except -1 nogil:

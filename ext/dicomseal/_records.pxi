@@ -14,6 +14,7 @@ cdef enum:
     LONG_HEADER = 4 << 3
     REWRITE = 8 << 3
     GUESSED = 16 << 3
+    PRIVATE = 32 << 3
 
     # kinds of ambiguity, see ODD_NAMES
     ODD_DUPLICATE = 0
@@ -63,6 +64,13 @@ cdef struct Frame:
     uint8_t implicit
     uint8_t swapped
 
+# A private sequence whose length is defined: it is one because a dictionary says so
+cdef struct Soft:
+    uint64_t stop
+    uint32_t number
+    uint32_t frame
+    bint fragmented
+
 cdef struct Trouble:
     uint64_t position
     uint32_t holder
@@ -111,6 +119,11 @@ def first_repeated(tags):
             return found
         seen.add(found)
     return None
+
+
+cdef inline bint of_dictionary(uint32_t tag) noexcept nogil:
+    """Whether no standard gives the VR of a tag: no group length, no Private Creator."""
+    return tag & 0x10000 and tag & 0xFFFF and not 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 cdef inline uint32_t load16(const uint8_t* p, bint swapped) noexcept nogil:

@@ -109,7 +109,7 @@ cdef class _Stream:
                         low += listed
                     if listed and not recs[number].bits & UNKNOWN_VR:
                         signed[0] += 1
-                        self.emit(number, recs[number].next)
+                        self.emit(number, recs[number].next, 0)
                     else:
                         unsigned[0] += 1
                         if listed and wanted != NULL:
@@ -120,9 +120,9 @@ cdef class _Stream:
         self.encoder.flush()
         return 0
 
-    cdef int emit(self, uint32_t number, uint32_t stop) except -1 nogil:
+    cdef int emit(self, uint32_t number, uint32_t stop, uint32_t depth) except -1 nogil:
+        """Some records; where ``depth`` sequences around the first end stands in ``ends``."""
         cdef Rec* rec
-        cdef uint32_t depth = 0
         cdef uint16_t kind
         while True:
             while depth and number == self.ends[depth - 1]:

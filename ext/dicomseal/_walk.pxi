@@ -36,19 +36,55 @@ cdef class _Walk(_Implicit):
             rec = &self._recs[top.number]
             if position == top.stop:
                 if rec.bits & UNDEFINED:
-                    return self._fail(NO_DELIMITER, position, top.number, position == stop_of_all)
-                self._close(position)
+                    self._fail(NO_DELIMITER, position, top.number, position == stop_of_all)
+                    if not self._give_up(&position):
+                        break
+                else:
+                    self._close(position)
             elif rec.bits & KIND == ITEM:
-                if self._element(&position):
+                if self._element(&position) and not self._give_up(&position):
                     break
-            elif self._item(&position):
+            elif self._item(&position) and not self._give_up(&position):
                 break
         return 0
+
+    @cython.final
+    cdef bint _give_up(self, uint64_t* position) except? True nogil:
+        """Only a private dictionary says that this is a sequence: then it is none, and is UN.
+
+        What was noted inside it is forgotten; the walk goes on behind it.
+        """
+        cdef Soft* soft
+        cdef Rec* rec
+        if self._soft_count == 0 or self._trouble.kind in (TOO_MANY, TOO_DEEP):
+            return False
+        self._soft_count -= 1
+        soft = &self._soft[self._soft_count]
+        self._trouble.kind = 0
+        self._open_frames = soft.frame
+        self._count = soft.number + 1
+        self._fragmented = soft.fragmented
+        while self._scope_count and self._scopes[self._scope_count - 1] > soft.number:
+            self._scope_count -= 1
+        while self._odd_count and self._odd[self._odd_count - 1] > soft.number:
+            self._odd_count -= 1
+        with gil:
+            self._forget(soft.number)
+        rec = &self._recs[soft.number]
+        rec.end = soft.stop
+        rec.next = self._count
+        rec.vr = VR_UN
+        rec.bits = ELEMENT | UNKNOWN_VR | (REWRITE if soft.stop - content(rec) & 1 else 0)
+        self._spread(UNKNOWN_VR)
+        position[0] = soft.stop
+        return True
 
     @cython.final
     cdef inline void _close(self, uint64_t position) noexcept nogil:
         cdef Rec* rec
         self._open_frames -= 1
+        if self._soft_count and self._soft[self._soft_count - 1].frame == self._open_frames:
+            self._soft_count -= 1
         rec = &self._recs[self._frames[self._open_frames].number]
         rec.end = position
         rec.next = self._count
@@ -166,8 +202,10 @@ cdef class _Walk(_Implicit):
         if implicit:
             length = load32(p + 4, swapped)
             vr = self._implicit_vr(tag, holder)
-            if vr == VR_UN and length == UNDEFINED_LENGTH:
-                vr = VR_SQ
+            if length == UNDEFINED_LENGTH and (vr == VR_UN or of_dictionary(tag)):
+                vr = VR_SQ  # PS3.5 Section 7.5, whatever a dictionary says
+            if vr != VR_UN and of_dictionary(tag):
+                bits |= PRIVATE
             if vr & 0x2020 == 0x2020:  # lower case: ambiguous
                 bits |= GUESSED
         else:
@@ -201,7 +239,9 @@ cdef class _Walk(_Implicit):
             vr = VR_OB  # PS3.5 Annex A.4: encapsulated is OB
             bits = (bits & ~GUESSED) | ENCAPSULATED
         if bits & UNKNOWN_VR:
-            self._spread()
+            self._spread(UNKNOWN_VR)
+        if bits & PRIVATE:
+            self._spread(PRIVATE)
         if bits & KIND != ELEMENT:
             if tag == TAG_SIGNATURES:
                 self._note_scope(holder)
@@ -213,6 +253,8 @@ cdef class _Walk(_Implicit):
                     with gil:
                         self._load_dictionary()
                 return self._enter(position, length, True, False)
+            if bits & PRIVATE and length != UNDEFINED_LENGTH and length <= top.stop - start - 8:
+                self._push_soft(self._count - 1, start + 8 + length)
             return self._enter(position, length, implicit, swapped)
         end = start + (12 if bits & LONG_HEADER else 8) + length
         if end > top.stop:

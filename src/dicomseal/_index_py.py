@@ -60,8 +60,7 @@ class Index(Walk):
         ambiguities: tags that come twice or out of order, the first 100.
         trailing: how many zero bytes follow the data set.
         fragmented: whether there is a fragment anywhere.
-        guessed: which kinds of ambiguous VR were met, see `resolve`.
-        guesses: how many elements had one.
+        guessed: which kinds of ambiguous VR were met, see `dictionary.AMBIGUOUS`.
         big_endian: how it is encoded.
 
     Raises:
@@ -179,6 +178,36 @@ class Index(Walk):
     ) -> r.Coverage:
         """The same into an encoder of the caller's, so that the steps can be watched."""
         return Stream(self._nodes, self._pieces, encoder, legacy).scope(scope, tags, without)
+
+    def tags(self, start: int, stop: int) -> list[int]:
+        """The tags of these records; -1 for items and fragments."""
+        plain = (r.ELEMENT, r.SEQUENCE, r.ENCAPSULATED)
+        return [node.tag if node.kind in plain else -1 for node in self._nodes[start:stop]]
+
+    def choose(self, number: int, vr: str) -> None:
+        """Take another VR for an element of implicit VR."""
+        if self._nodes[number].kind == r.ELEMENT and len(vr) == 2:
+            self._nodes[number].vr = vr
+
+    def stream_between(
+        self, update: Callable[[Any], object], start: int, stop: int, inside: int, scope: int
+    ) -> None:
+        """Feed a part of the canonical form of one signed element.
+
+        Args:
+            update: as for `stream`.
+            start, stop: which records; what ends before ``stop`` is closed.
+            inside: the element before ``start``, or the scope at the beginning: the sequences
+                around it are open.
+            scope: the data set or item that the signed element belongs to.
+        """
+        ends: list[int] = []
+        while inside != scope:
+            inside = self._nodes[inside].parent
+            if inside != scope and self._nodes[inside].kind != r.ITEM:
+                ends.insert(0, self._nodes[inside].next)
+        encoder = Encoder(update)
+        Stream(self._nodes, self._pieces, encoder, False).emit(start, stop, ends)
 
     def stream_items(self, encoder: Encoder, legacy: bool = False) -> None:
         """Feed the items or fragments of an index whose root is no data set to an encoder."""

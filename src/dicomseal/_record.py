@@ -16,6 +16,7 @@ UNKNOWN_VR = 2  # its VR is UN or cannot be known, or it is a sequence that hold
 LONG_HEADER = 4  # its header has 12 bytes, not 8
 REWRITE = 8  # its header must be written anew: reserved bytes not zero, or an odd length
 GUESSED = 16  # its VR was ambiguous (see dicomseal.dictionary)
+PRIVATE = 32  # implicit VR and private: a dictionary's VR; or a sequence that holds such an element
 
 
 class Record(NamedTuple):
@@ -59,7 +60,8 @@ class Limits(NamedTuple):
         passes: how many times over its own size an object's signatures may make it be read, all
             together; for a small object it is at least `LEAST_WORK` bytes. Signatures over the same
             elements share a pass. What they may take to compute, see `Work.effort`, follows from it
-            too.
+            too; and how many bytes may be hashed to find the VRs that implicit VR does not state,
+            at least `LEAST_SEARCH`.
     """
 
     depth: int = 2048
@@ -96,6 +98,7 @@ LEAST_EFFORT = 1 << 32
 USUAL_CERTIFICATE = 8192  # bytes; what is longer is nowhere kept for the next object
 MOST_CERTIFICATES = 64 << 20
 _EFFORT_OF_A_CERTIFICATE, _EFFORT_OF_ITS_BYTE = 200_000, 200
+LEAST_SEARCH = 1 << 29
 
 
 class Ambiguity(NamedTuple):
@@ -222,6 +225,7 @@ class Work:
         self._verified = False
         self._known: set[bytes] = set()
         self._room = MOST_CERTIFICATES
+        self._search = max(limits.passes * size, LEAST_SEARCH if limits.passes > 0 else 0)
 
     def signature(self) -> None:
         """Count one signature; a `MalformedError` with code ``limit`` if it is one too many."""
@@ -230,6 +234,14 @@ class Work:
             raise MalformedError(
                 f"the object has more than {self._limits.signatures} signatures", "limit"
             )
+
+    def search(self) -> int:
+        """How many bytes the next search for VRs may hash: half of what is left for all of them."""
+        return self._search // 2
+
+    def searched(self, length: int) -> None:
+        """Count the bytes that a search hashed."""
+        self._search -= min(length, self._search)
 
     def read(self, length: int) -> None:
         """Count so many bytes to be read for a signature, before they are; errors likewise."""

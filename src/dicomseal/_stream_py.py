@@ -55,15 +55,22 @@ class Stream:
             number = node.next
         return r.Coverage(signed, unsigned, tuple(unknown))
 
-    def emit(self, number: int, stop: int) -> None:
-        """Some records, with all that is inside them."""
+    def emit(self, number: int, stop: int, open_until: Sequence[int] = ()) -> None:
+        """Some records, with all that is inside them.
+
+        Args:
+            number, stop: which.
+            open_until: where the sequences around the first of them end, the outermost first.
+        """
         encoder = self._encoder
-        ends: list[int] = []
-        while number < stop or ends:
+        ends = [*open_until]
+        while True:
             if ends and number == ends[-1]:
                 encoder.close()
                 ends.pop()
                 continue
+            if number >= stop:
+                return
             node = self._nodes[number]
             if node.kind in (r.ITEM, r.FRAGMENT):
                 encoder.item()

@@ -17,18 +17,24 @@ from .errors import MalformedError, SourceError
 _CHUNK = 1 << 16
 
 
+def _is_certain(tag: int) -> bool:
+    """Whether the standard gives the VR of a private tag: a group length, a Private Creator."""
+    return tag & 0xFFFF == 0 or 0x10 <= tag & 0xFFFF <= 0xFF
+
+
 class Node:
     """A record under construction; `Index.record` shows it as a `Record`."""
 
-    __slots__ = ("big_endian", "creators", "end", "flags", "implicit", "kind", "last", "next",
-                 "parent", "start", "stop", "tag", "value", "vr")  # fmt: skip
+    __slots__ = ("before", "big_endian", "creators", "end", "flags", "implicit", "kind", "last",
+                 "next", "number", "parent", "start", "stop", "tag", "value", "vr")  # fmt: skip
 
     def __init__(self, tag: int, vr: str, kind: int, flags: int, start: int, value: int,
                  end: int, parent: int) -> None:  # fmt: skip
         self.tag, self.vr, self.kind, self.flags = tag, vr, kind, flags
         self.start, self.value, self.end, self.parent = start, value, end, parent
-        self.next = 0
+        self.next = self.number = 0
         # while it is open:
+        self.before: tuple[int, ...] = ()  # of a private sequence: see `_give_up`
         self.stop = end  # where it must end at the latest
         self.last = -1  # the tag seen last, or the number of the last item
         self.implicit = self.big_endian = False
@@ -75,8 +81,7 @@ class Walk:
         self._nodes.append(node)
         self._walk(node)
         self.guessed = frozenset(kind for _, kind in self._guesses)
-        self.guesses = len(self._guesses)
-        self.resolve()
+        self._resolve()
 
     # --- the walk -------------------------------------------------------------------------------
 
@@ -85,15 +90,38 @@ class Walk:
         position = root.start
         while stack:
             number, top = stack[-1]
-            if position == top.stop:
-                if top.flags & r.UNDEFINED:
-                    raise self._error("delimiter", position, top, position)
-                self._close(stack, position)
-                continue
-            if top.kind == r.ITEM:
-                position = self._element(stack, number, top, position)
-            else:
-                position = self._item(stack, number, top, position)
+            try:
+                if position == top.stop:
+                    if top.flags & r.UNDEFINED:
+                        raise self._error("delimiter", position, top, position)
+                    self._close(stack, position)
+                elif top.kind == r.ITEM:
+                    position = self._element(stack, number, top, position)
+                else:
+                    position = self._item(stack, number, top, position)
+            except MalformedError as error:
+                position = self._give_up(stack, error)
+
+    def _give_up(self, stack: list[tuple[int, Node]], error: MalformedError) -> int:
+        """Only a private dictionary says that this is a sequence: then it is none, and is UN.
+
+        What was noted inside it is forgotten; the walk goes on behind it.
+        """
+        while error.code != "limit" and stack:
+            number, node = stack.pop()
+            if node.before:
+                del self._nodes[number + 1 :]
+                scopes, ambiguities, guesses, fragmented = node.before
+                del self.scopes[scopes:], self.ambiguities[ambiguities:], self._guesses[guesses:]
+                self.fragmented = bool(fragmented)
+                while self._hints and next(reversed(self._hints))[0] > number:
+                    self._hints.popitem()
+                node.kind, node.vr, node.end = r.ELEMENT, "UN", node.stop
+                node.flags = r.UNKNOWN_VR | (r.REWRITE if (node.stop - node.value) % 2 else 0)
+                node.next = len(self._nodes)
+                self._spread(stack, r.UNKNOWN_VR)
+                return node.stop
+        raise error
 
     def _close(self, stack: list[tuple[int, Node]], position: int) -> None:
         _, node = stack.pop()
@@ -104,9 +132,10 @@ class Walk:
         if len(self._nodes) >= self._limits.records:
             holder = self._nodes[node.parent]
             raise self._error("records", node.start, holder, detail=self._limits.records)
+        node.number = len(self._nodes)
         self._nodes.append(node)
         node.next = len(self._nodes)
-        return len(self._nodes) - 1
+        return node.number
 
     def _open(self, stack: list[tuple[int, Node]], node: Node, length: int) -> int:
         """Enter a sequence, encapsulated value or item; its content comes next."""
@@ -166,8 +195,11 @@ class Walk:
         flags, value, guess = 0, position + 8, ""
         if top.implicit:
             vr = self._implicit_vr(tag, top)
-            if vr == "UN" and length == terms.UNDEFINED_LENGTH:
-                vr = "SQ"
+            private = tag >> 16 & 1 and not _is_certain(tag)
+            if length == terms.UNDEFINED_LENGTH and (private or vr == "UN"):
+                vr = "SQ"  # PS3.5 Section 7.5, whatever a dictionary says
+            if private and vr != "UN":
+                flags |= r.PRIVATE
             if vr in AMBIGUOUS:
                 guess, vr = vr, AMBIGUOUS[vr][0]
                 flags |= r.GUESSED
@@ -202,9 +234,13 @@ class Walk:
         node = Node(tag, vr, kind, flags, position, value, 0, number)
         if guess:
             self._guesses.append((len(self._nodes), guess))
-        if flags & r.UNKNOWN_VR:
-            self._spread(stack)
+        for flag in (r.UNKNOWN_VR, r.PRIVATE):
+            if flags & flag:
+                self._spread(stack, flag)
         if kind != r.ELEMENT:
+            if flags & r.PRIVATE and length != terms.UNDEFINED_LENGTH:
+                noted = len(self.scopes), len(self.ambiguities), len(self._guesses)
+                node.before = (*noted, self.fragmented)
             if tag == terms.DIGITAL_SIGNATURES_SEQUENCE and self.scopes[-1:] != [number]:
                 self.scopes.append(number)
             # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
@@ -225,13 +261,13 @@ class Walk:
         if len(self.ambiguities) < r.MAX_AMBIGUITIES:
             self.ambiguities.append(r.Ambiguity(what, tag, len(self._nodes)))
 
-    def _spread(self, stack: list[tuple[int, Node]]) -> None:
-        """An unknown VR makes every sequence around it one that cannot be signed."""
+    def _spread(self, stack: list[tuple[int, Node]], flag: int) -> None:
+        """An unknown VR makes every sequence around it one that cannot be signed; so a guess."""
         for _, node in reversed(stack):
             if node.kind == r.SEQUENCE:
-                if node.flags & r.UNKNOWN_VR:
+                if node.flags & flag:
                     break
-                node.flags |= r.UNKNOWN_VR
+                node.flags |= flag
 
     def _implicit_vr(self, tag: int, top: Node) -> str:
         if not tag >> 16 & 1:
@@ -270,7 +306,7 @@ class Walk:
         self, trouble: str, position: int, holder: Node, end: int = -1, tag: int = 0,
         detail: object = "",
     ) -> MalformedError:  # fmt: skip
-        record = self.record(self._nodes.index(holder))
+        record = self.record(holder.number)
         owner = self._nodes[holder.parent].tag
         at_end = end == self._nodes[0].stop
         return r.malformed(trouble, position, record, owner, at_end, tag, detail)
@@ -283,16 +319,15 @@ class Walk:
         n = self._nodes[number]
         return r.Record(n.tag, n.vr, n.kind, n.flags, n.start, n.value, n.end, n.next, n.parent)
 
-    def resolve(self, **choice: str) -> None:
-        """Set the VRs that implicit VR leaves open: by the rules, or as ``ox="OB"`` says."""
+    def _resolve(self) -> None:
+        """Set the VRs that implicit VR leaves open by the rules of `dictionary`."""
         for number, kind in self._guesses:
             node = self._nodes[number]
-            vr = choice.get(kind) or AMBIGUOUS[kind][0]
-            if kind not in choice:
-                if kind == "xs" and self._nearest(number, terms.PIXEL_REPRESENTATION):
-                    vr = "SS"
-                if kind == "lt" and self._hints.get((node.parent, terms.LUT_DESCRIPTOR)) == 1:
-                    vr = "US"
+            vr = AMBIGUOUS[kind][0]
+            if kind == "xs" and self._nearest(number, terms.PIXEL_REPRESENTATION):
+                vr = "SS"
+            if kind == "lt" and self._hints.get((node.parent, terms.LUT_DESCRIPTOR)) == 1:
+                vr = "US"
             if kind == "lt" and node.end - node.value > 0xFFFE:
                 vr = "OW"  # the only one that can hold it
             node.vr = vr

@@ -5,7 +5,7 @@ imported. Some VRs depend on other elements of the data set. They have lower-cas
 the index resolves them (PS3.5 Annex A.1 and PS3.3 C.7.6.3.1, C.11.1):
 
 ====  ==========================================================================================
-ox    OB or OW: in implicit VR little endian always OW
+ox    OB or OW: in implicit VR little endian OW
 xs    US or SS: by the nearest Pixel Representation (0028,0103), own data set first
 lt    US or OW: LUT Data; US where LUT Descriptor names one entry, else OW
 ====  ==========================================================================================
@@ -18,12 +18,6 @@ from array import array
 
 UNKNOWN = "UN"
 AMBIGUOUS = {"ox": ("OW", "OB"), "xs": ("US", "SS"), "lt": ("OW", "US", "SS")}
-
-# resolved by the rules above; every other ambiguous element is retired and stays unknown
-_RESOLVABLE_OX = frozenset(
-    (0x7FE00010, 0x54000110, 0x54000112, 0x5400100A, 0x54001010)
-    + tuple(0x60003000 + (n << 17) for n in range(128))
-)
 
 
 def _rows(name: str, separator: str | None) -> list[list[str]]:
@@ -67,8 +61,6 @@ class Dictionary:
             if tag & 0xFFFF == 0:
                 return "UL"
             vr = next((v for mask, value, v in self._masks if tag & mask == value), UNKNOWN)
-        if vr == "ox" and tag not in _RESOLVABLE_OX:
-            return UNKNOWN
         return vr
 
     def private(self, tag: int, creator: bytes | None) -> str:
@@ -90,8 +82,29 @@ class Dictionary:
         for mask in (0xFFFFFFFF, 0xFFFF00FF, 0xFF0000FF, 0xFFFFFF00):
             found = known.get((mask, tag & mask))
             if found is not None:
-                return found if len(found) == 2 and found != "ox" else UNKNOWN
+                return found if len(found) == 2 else UNKNOWN
         return UNKNOWN
+
+
+class Others:
+    """The VRs that others have, or had, for an element; ``tools/make_other_vrs.py`` says where."""
+
+    def __init__(self) -> None:
+        self.public: dict[int, tuple[str, ...]] = {}
+        self._private: dict[str, dict[str, tuple[str, ...]]] = {}
+        for whose, creator, vr, tags in _rows("other_vr.txt", "\t"):
+            for tag in tags.split(" "):
+                if whose == "was":
+                    number = int(tag, 16)
+                    self.public[number] = (*self.public.get(number, ()), vr)
+                else:  # those that were seen come first
+                    known = self._private.setdefault(creator, {})
+                    known[tag] = (*known.get(tag, ()), vr)
+
+    def private(self, tag: int, creator: bytes | None) -> tuple[str, ...]:
+        """Of a tag of an odd group, by its Private Creator; the likelier first."""
+        known = self._private.get((creator or b"").strip(b" \0").decode("latin-1"), {})
+        return known.get(f"{tag >> 16:04X}xx{tag & 0xFF:02X}", ())
 
 
 class Keywords:
@@ -104,6 +117,7 @@ class Keywords:
 
 
 _dictionary: Dictionary | None = None
+_others: Others | None = None
 _keywords: Keywords | None = None
 
 
@@ -113,6 +127,14 @@ def dictionary() -> Dictionary:
     if _dictionary is None:
         _dictionary = Dictionary()
     return _dictionary
+
+
+def others() -> Others:
+    """The one `Others` of this process."""
+    global _others
+    if _others is None:
+        _others = Others()
+    return _others
 
 
 def keywords() -> Keywords:

@@ -7,26 +7,26 @@ reader who knows more could still decide is ``unverifiable``.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from typing import Any, NoReturn
 
-from . import _record, mac_parameters, means, terms
+from . import _record, mac_parameters, means, open_vrs, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher
 from .certificate import Certificate, kind_of, signed_digest
-from .dictionary import AMBIGUOUS
 from .digital_signature import DigitalSignature
 from .errors import UsageError
 from .fragments import Hidden, hidden
 from .mac_parameters import MacParameters
 from .means import Broken, Means, altered, unverifiable
 from .part10 import Part10
-from .tags import format_location, format_tag
+from .tags import describe, format_location, format_tag
+from .vr_search import Found, Search
 
 # what goes up with the product of two counts is counted as so many bytes read (see `Work`)
 _WORK_OF_A_STEP = 1024  # of a location
 _WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
-_WORK_OF_A_GUESS = 64  # of an index whose open VRs are set
+_MOST_LOST = 2  # elements of which nobody knows the VR: for more there is no hope
+_MOST_NAMED = 5  # in a sentence
 _MOST_KEPT = 8  # of what the signatures of a scope share
 
 
@@ -54,6 +54,7 @@ class Scope:
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
         self._means: dict[Any, Means] = {}
         self._hidden: tuple[Hidden, ...] | None = None
+        self.vrs: dict[int, str] = {}  # that an earlier signature was found to be over
         self.macs: dict[int, int] = {}
         self.repeated: set[int] = set()
         for mac_id, item in mac_parameters.read_ids(index, scope):
@@ -121,12 +122,6 @@ class Scope:
             self._hidden = hidden(self.part10, self.index, self.scope, self.work)
         return self._hidden
 
-    def resolve(self, **choice: str) -> None:
-        """Other VRs for what implicit VR leaves open, see `Index.resolve`."""
-        self.work.read(_WORK_OF_A_GUESS * self.index.guesses)
-        self._hashed.clear()
-        self.index.resolve(**choice)
-
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Remember one more, and forget the oldest: what a hostile object makes us keep is bounded."""
@@ -153,6 +148,8 @@ class Check:
         self.means = scope.means(stored)
         self.mac, self.certificate = self.means.mac, self.means.certificate
         self.coverage = _record.Coverage(0, 0, ())
+        self._own = b""
+        self._undecided: Broken | None = None
         self.messages: list[str] = [*self.means.notes]
 
     def run(self) -> None:
@@ -224,38 +221,35 @@ class Check:
         except UsageError as error:
             raise unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
         if self.coverage.unknown:
-            listed = ", ".join(format_tag(tag) for tag in self.coverage.unknown[:5])
-            raise unverifiable(
+            listed = ", ".join(format_tag(tag) for tag in self.coverage.unknown[:_MOST_NAMED])
+            self._undecided = unverifiable(
                 "SIGNED_DATA_NOT_FOUND",
                 f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt",
             )
-        if not self.coverage.signed:
+            if not self.scope.part10.implicit:
+                raise self._undecided
+        elif not self.coverage.signed:
             raise altered("FORMAT_FAILURE", "none of the elements it lists as signed is there")
         if self._digests:
             self.content = hasher.copy().digest()
-        own = self.scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
+        tail = bytearray()
+        own = self.scope.index.stream(tail.extend, self.item, None, without=terms.NOT_IN_MAC)
         if own.unsigned:
             raise altered(
                 "FORMAT_FAILURE",
                 "the signature's own item holds an element with the VR UN, which no MAC protects",
             )
+        self._own = bytes(tail)
+        hasher.update(self._own)
         self.computed = hasher.digest()
         return self.computed
 
     def _verifies_otherwise(self, mac: MacParameters) -> bool:
         """Other forms the signed stream may have had: VRs lost in implicit VR, old dcmsign."""
-        index = self.scope.index
-        kinds = sorted(index.guessed)
-        for vrs in itertools.product(*(AMBIGUOUS[kind] for kind in kinds)) if kinds else ():
-            self.scope.resolve(**dict(zip(kinds, vrs, strict=True)))
-            if self._matches(mac):
-                self.scope.resolve()
-                self.messages.append(
-                    f"implicit VR left {', '.join(vrs)} open: signed with these VRs"
-                )
-                return True
-        if kinds:
-            self.scope.resolve()
+        if self.scope.part10.implicit and self._verifies_with_other_vrs(mac):
+            return True
+        if self._undecided:
+            raise self._undecided
         if not terms.is_encapsulated(self.scope.part10.transfer_syntax):
             return False
         if self._matches(mac, legacy=True):
@@ -269,8 +263,68 @@ class Check:
             return True
         return False
 
+    def _verifies_with_other_vrs(self, mac: MacParameters) -> bool:
+        """See `vr_search`. What it leaves undecided is kept for later."""
+        scope, signature = self.scope, self.stored.signature
+        key = self.certificate.public_key if self.certificate else None
+        scope.work.verification(self.means.effort)
+        expected = signed_digest(key, mac.algorithm, signature)
+        if expected is None and kind_of(key) == "RSA":
+            return False  # whatever was signed: not by this key
+        elements = open_vrs.signed(scope.index, scope.scope, mac.data_elements_signed)
+        found = open_vrs.find(scope.index, scope.scope, elements)
+        lost = sum(one.kind == "unknown" and not one.likely() for one in found)
+        if not found or lost > _MOST_LOST:
+            return False
+        search = Search(
+            scope.index, scope.scope, elements, found, self._own, new_hasher(mac.algorithm),
+            lambda digest: (
+                digest == expected if expected else self.means.verifies(digest, signature)
+            ),
+            scope.work.search(),
+            0 if expected else self.means.effort,
+        )  # fmt: skip
+        known = [scope.vrs.get(one.number, one.vr) for one in found]
+        made = search.run(known if scope.vrs else None)
+        scope.work.searched(search.spent)
+        if made is not None:
+            self._take(found, made)
+        elif not search.exhausted or not all(one.complete for one in found):
+            self._leave_undecided(found, search)
+        return made is not None
+
+    def _take(self, found: list[open_vrs.Open], made: Found) -> None:
+        """The signature is over these VRs."""
+        self.computed = made.mac
+        if self._digests:
+            self.content = made.content
+        signed, unsigned, unknown = self.coverage
+        self.coverage = _record.Coverage(signed + len(unknown), unsigned - len(unknown), ())
+        self.scope.vrs.update((one.number, vr) for one, vr in zip(found, made.vrs, strict=True))
+        index = self.scope.index
+        other = [
+            f"{describe(one.tag)} as {vr}"
+            for one, vr in zip(found, made.vrs, strict=True)
+            if vr != index.record(one.number).vr
+        ]
+        more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
+        named = ", ".join(other[:_MOST_NAMED])
+        self.messages.append(f"implicit VR states no VR: signed with {named}{more}")
+
+    def _leave_undecided(self, found: list[open_vrs.Open], search: Search) -> None:
+        named = ", ".join(describe(one.tag) for one in found[:_MOST_NAMED])
+        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        self._undecided = unverifiable(
+            "SIGNED_DATA_NOT_FOUND",
+            f"implicit VR does not state the VR of {named}{more}, and none of the {search.tried} "
+            "choices that were tried matches: it was signed with another, or the content was "
+            "changed",
+        )
+
     def _matches(self, mac: MacParameters, legacy: bool = False) -> bool:
         digest = self._mac(mac, legacy)
+        if self._undecided:
+            return False
         self.scope.work.verification(self.means.effort)
         return self.means.verifies(digest, self.stored.signature)
 
@@ -287,11 +341,6 @@ class Check:
         if other is None:
             raise unverifiable(
                 "SIGNED_DATA_NOT_FOUND", f"the MAC Calculation Transfer Syntax {there} is not known"
-            )
-        if self.scope.part10.implicit and any(t >> 16 & 1 for t in mac.data_elements_signed):
-            self.messages.append(
-                "in implicit VR, private elements took their VRs from the dictionary: if they were "
-                "signed with others, they only look altered"
             )
         if kind_of(signer.public_key) == "RSA":  # others do not tell
             self.scope.work.verification(self.means.effort)
