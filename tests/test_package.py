@@ -19,7 +19,7 @@ LAYERS = (
      "canonical",
      "dataset", "window", "part10", "reader"},
     {"sequence_items", "mac_parameters", "digital_signature", "certificate", "splice", "atomic",
-     "reencode", "places", "fragments", "identity"},
+     "reencode", "places", "fragments", "identity", "open_vrs", "vr_search"},
     {"report", "policy", "counted_time", "anchors", "chain", "fetch", "revocation",
      "revocation_sources", "judgement", "trust", "keys", "profiles", "purposes", "requirements",
      "signing_policy", "certified_timestamp", "timestamp_protocol", "pkcs11_key",

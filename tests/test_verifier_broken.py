@@ -358,8 +358,9 @@ def test_every_byte_of_every_form(tmp_path):
 
 
 def test_an_unknown_vr_lost_in_implicit(backend, tmp_path):
-    """A private element whose VR implicit VR cannot tell: undecided, not altered."""
-    private = [(0x00090010, "LO", b"NOBODY"), (0x00091001, "LO", b"secret")]
+    """Private elements whose VR implicit VR cannot tell: undecided, not altered."""
+    private = [(0x00090010, "LO", b"NOBODY")]
+    private += [(0x00091001 + n, "LO", b"secret") for n in range(3)]
     plain = sorted([*private, *pki.SMALL])
     data = signed(tmp_path, plain)
     dataset = dcmread(io.BytesIO(data))

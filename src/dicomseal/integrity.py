@@ -55,6 +55,7 @@ class Scope:
         self._means: dict[Any, Means] = {}
         self._hidden: tuple[Hidden, ...] | None = None
         self.vrs: dict[int, str] = {}  # that an earlier signature was found to be over
+        self._open: dict[bytes, tuple[list[int], list[open_vrs.Open]]] = {}
         self.macs: dict[int, int] = {}
         self.repeated: set[int] = set()
         for mac_id, item in mac_parameters.read_ids(index, scope):
@@ -115,6 +116,16 @@ class Scope:
                 record = self.index.record(number)
                 size -= record.end - record.start
         return size
+
+    def open_elements(
+        self, mac: MacParameters, listed: bytes
+    ) -> tuple[list[int], list[open_vrs.Open]]:
+        """The records of the elements a signature lists, and those of unstated VR in them."""
+        if listed not in self._open:
+            elements = open_vrs.signed(self.index, self.scope, mac.data_elements_signed)
+            found = open_vrs.find(self.index, self.scope, elements)
+            _keep(self._open, listed, (elements, found))
+        return self._open[listed]
 
     def hidden(self) -> tuple[Hidden, ...]:
         """See `fragments.hidden`; looked for once."""
@@ -271,8 +282,7 @@ class Check:
         expected = signed_digest(key, mac.algorithm, signature)
         if expected is None and kind_of(key) == "RSA":
             return False  # whatever was signed: not by this key
-        elements = open_vrs.signed(scope.index, scope.scope, mac.data_elements_signed)
-        found = open_vrs.find(scope.index, scope.scope, elements)
+        elements, found = scope.open_elements(mac, self.means.listed)
         lost = sum(one.kind == "unknown" and not one.likely() for one in found)
         if not found or lost > _MOST_LOST:
             return False

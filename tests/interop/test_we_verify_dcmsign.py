@@ -44,7 +44,7 @@ ITEMS = [
     ("rtdose_expb.dcm", "ReferencedRTPlanSequence[0]"),
     ("liver_expb_1frame.dcm", "ReferencedSeriesSequence[0].ReferencedInstanceSequence[1]"),
 ]
-OB_TRIED = "implicit VR left OB open: signed with these VRs"
+OB_TRIED = "implicit VR states no VR: signed with PixelData (7FE0,0010) as OB"
 LEGACY = "made by dcmsign before 3.5.4"
 
 
