@@ -18,7 +18,7 @@ from .digital_signature import DigitalSignature
 from .errors import CertificateError, SourceError
 from .keys import Password
 from .part10 import Part10
-from .signature_maker import request_of, select_tags
+from .signature_maker import SignatureUID, request_of, select_tags
 from .signer import _index, _offers, _sign_scope
 from .splice import Splice
 
@@ -139,7 +139,7 @@ class PreparedSigner:
 
     def sign(
         self, part10: Part10, index: Index, target: str, overwrite: bool
-    ) -> tuple[str, datetime]:
+    ) -> tuple[SignatureUID, datetime]:
         """Sign an object and write it to a file, in one step.
 
         Args:
@@ -149,7 +149,7 @@ class PreparedSigner:
             overwrite: replace another file that is there.
 
         Returns:
-            Digital Signature UID and DateTime.
+            Digital Signature UID and DateTime; the former says what the signature leaves out.
 
         Raises:
             SourceError: it cannot be written, what was read has changed, or the target is there

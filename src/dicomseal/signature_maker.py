@@ -21,19 +21,63 @@ from .digital_signature import DigitalSignature
 from .errors import SigningError, UsageError
 from .keys import Password, SigningKey
 from .mac_parameters import MacParameters
+from .meanings import Signed, told_by
 from .profiles import Elements, Facts, Profile
 from .signing_policy import STRONG, SigningPolicy, check_profile, purpose_for
 from .tags import describe, format_tag, is_signable_tag, parse_tags
 
 if TYPE_CHECKING:
+    from .signed_values import Values
     from .timestamp_protocol import TimestampAuthority
 
 MOST_MAC_IDS = 1 << 16
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
+class SignatureUID(str):
+    """A Digital Signature UID, and what the signature leaves out.
+
+    Attributes:
+        left_out: the elements of the data set or item that have a tag which can be signed, and are
+            not, e.g. ``PatientID (0010,0020)``.
+        telling: those of them that say what signed ones mean, see `dicomseal.meanings`: an object
+            with them does not pass unless that is accepted.
+    """
+
+    __slots__ = ("left_out", "telling")
+
+    left_out: tuple[str, ...]
+    telling: tuple[str, ...]
+
+    def __new__(
+        cls,
+        uid: str,
+        offered: Iterable[tuple[int, bool]] = (),
+        tags: Iterable[int] = (),
+        values: Callable[[], Values] | None = None,
+    ) -> SignatureUID:
+        """It, for a signature of these tags where those were offered.
+
+        ``values`` gives the values of these tags.
+        """
+        made = super().__new__(cls, uid)
+        signed = frozenset(tags)
+        left = [tag for tag, _ in offered if tag not in signed]
+        telling: Iterable[int] = ()
+        if left and values:
+            read = Signed(signed, lambda: values().text(), lambda: values().time())
+            telling = told_by(left, read)
+        made.left_out = tuple([describe(tag) for tag in left])
+        made.telling = tuple([describe(tag) for tag in telling])
+        return made
+
+
 class Request(NamedTuple):
-    """What every signature of one call has in common."""
+    """What every signature of one call has in common.
+
+    Attributes:
+        meanings: whether, with a profile, what says what signed elements mean is signed with them.
+    """
 
     key: SigningKey
     algorithm: str
@@ -44,6 +88,7 @@ class Request(NamedTuple):
     profile: Profile | None
     purpose: purposes.Code | None
     tsa: TimestampAuthority | None
+    meanings: bool = True
 
 
 def request_of(
@@ -100,12 +145,14 @@ def parse_locations(items: str | Sequence[str], uid: str | None) -> list[str]:
 def select_tags(
     request: Request, offered: list[tuple[int, bool]], elements: Elements, main: bool
 ) -> list[int]:
-    """What to sign: what was asked for, and what the profile demands."""
+    """What to sign: what was asked for, what the profile demands, and what says what that means."""
     if request.profile is None:
         return list(_choose(offered, request.tags))
     wanted = request.tags
     if wanted is not None:
         wanted = sorted(request.profile.chosen({tag for tag, _ in offered}).union(wanted))
+        if request.meanings:
+            wanted = _with_meanings(wanted, [tag for tag, signable in offered if signable])
     tags = list(_choose(offered, wanted))
     facts = Facts(
         elements,
@@ -118,6 +165,18 @@ def select_tags(
     )
     check_profile(request.profile, facts)
     return tags
+
+
+def _with_meanings(wanted: list[int], offered: list[int]) -> list[int]:
+    """These, what says what they mean, what says what that means, and so on."""
+    chosen = set(wanted)
+    while True:
+        # that text or a time is signed goes without saying
+        signed = Signed(chosen, lambda: True, lambda: True)
+        more = told_by((tag for tag in offered if tag not in chosen), signed)
+        if not more:
+            return sorted(chosen)
+        chosen.update(more)
 
 
 def _choose(offered: Iterable[tuple[int, bool]], wanted: list[int] | None) -> Iterator[int]:

@@ -23,7 +23,15 @@ from .part10 import Part10
 from .places import find_item, walk_to
 from .profiles import Profile
 from .reader import open_source
-from .signature_maker import Request, make_items, parse_locations, request_of, select_tags
+from .signature_maker import (
+    Request,
+    SignatureUID,
+    make_items,
+    parse_locations,
+    request_of,
+    select_tags,
+)
+from .signed_values import Scope, Values
 from .signing_policy import SigningPolicy
 from .splice import Splice
 from .tags import format_tag, is_signable_tag
@@ -53,7 +61,7 @@ def sign_file(
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
     tsa: str | TimestampAuthority | None = None,
-) -> list[str]:
+) -> list[SignatureUID]:
     """Sign a file; every byte that is not part of the signature is kept.
 
     Args:
@@ -78,7 +86,8 @@ def sign_file(
             is there would break, or anything would be lost.
         profile: digital signature profile of PS3.15 Annex C that the signature must satisfy:
             ``"base"``, ``"creator"``, ``"authorization"``, ``"sr"``, ``"sr-verification"``, or a
-            `profiles.Profile`. With ``tags``, what the profile demands is signed as well.
+            `profiles.Profile`. With ``tags``, what the profile demands is signed as well, and what
+            says what signed elements mean (`dicomseal.meanings`).
         purpose: a code of PS3.16 CID 7007, 1 to 18, or its name; None is none, or the one that the
             profile demands.
         policy: which MAC Algorithms and keys are good enough; None is `signing_policy.STRONG`.
@@ -86,7 +95,9 @@ def sign_file(
             gets a Certified Timestamp from it.
 
     Returns:
-        The Digital Signature UIDs, one for the main data set or each item.
+        The Digital Signature UIDs, one for the main data set or each item. Each is a `str` that has
+        ``left_out``, the names of the elements that it does not cover, and of them ``telling``,
+        those that say what signed ones mean.
 
     Raises:
         DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
@@ -106,7 +117,7 @@ def sign_requested(
     target: str | os.PathLike[str] | BinaryIO,
     items: str | Sequence[str] = (),
     transfer_syntax: str | None = None,
-) -> list[str]:
+) -> list[SignatureUID]:
     """`sign_file`, for who looks at the request first."""
     locations = parse_locations(items, request.uid)
     syntax = None if transfer_syntax is None else _syntax(transfer_syntax)
@@ -129,7 +140,7 @@ def _syntax(name: str) -> str:
 
 def _sign_part10(
     part10: Part10, locations: list[str], request: Request
-) -> tuple[Splice, list[str]]:
+) -> tuple[Splice, list[SignatureUID]]:
     """The edits that sign the main data set or items, and the Digital Signature UIDs."""
     index = _index(part10)
     splice = Splice(part10, index)
@@ -155,10 +166,11 @@ def _index(part10: Part10) -> Index:
     return index
 
 
-def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, request: Request) -> str:
-    tags = select_tags(
-        request, list(_offers(index, scope)), items.Elements(index, scope), main=scope == 0
-    )
+def _sign_scope(
+    part10: Part10, index: Index, splice: Splice, scope: int, request: Request
+) -> SignatureUID:
+    offered = list(_offers(index, scope))
+    tags = select_tags(request, offered, items.Elements(index, scope), main=scope == 0)
     present: dict[int | None, MacParameters | None] = {}
     for mac_id, item in mac_parameters.read_ids(index, scope):
         # of two with one ID nobody can say which a signature goes with: neither is shared
@@ -187,7 +199,9 @@ def _sign_scope(part10: Part10, index: Index, splice: Splice, scope: int, reques
         else:
             data = items.encode_item(made, part10.implicit, part10.big_endian)
             splice.append_item(sequence, data)
-    return signature.uid
+    return SignatureUID(
+        signature.uid, offered, tags, lambda: Values(index, [Scope(scope, frozenset(tags))])
+    )
 
 
 def _offers(index: Index, scope: int) -> Iterator[tuple[int, bool]]:
@@ -214,7 +228,7 @@ def sign(
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
     tsa: str | TimestampAuthority | None = None,
-) -> str:
+) -> SignatureUID:
     """Sign a `pydicom.Dataset` in place.
 
     The RSA signature is the same as the one `sign_file` makes of the file, given the same uid and
@@ -228,7 +242,7 @@ def sign(
             as for `sign_file`.
 
     Returns:
-        The Digital Signature UID.
+        The Digital Signature UID, with ``left_out`` and ``telling`` as of `sign_file`.
 
     Raises:
         DicomSealError: as for `sign_file`; `EncodingError` if pydicom cannot write a value.
@@ -257,7 +271,7 @@ def sign_items(
     policy: SigningPolicy | None = None,
     share_mac: bool = False,
     tsa: str | TimestampAuthority | None = None,
-) -> list[str]:
+) -> list[SignatureUID]:
     """Sign several items of a `pydicom.Dataset` in place, all of them or none.
 
     Args:
@@ -288,17 +302,15 @@ def sign_items(
     return [uid for uid, _ in prepared]
 
 
-def _prepare(dataset: Dataset, location: str, request: Request) -> tuple[str, Callable[[], None]]:
+def _prepare(
+    dataset: Dataset, location: str, request: Request
+) -> tuple[SignatureUID, Callable[[], None]]:
     """The Digital Signature UID, and what puts the signature into the data set."""
-    from .dataset import signable_tags, stream_dataset, transfer_syntax_of
+    from .dataset import encode, signable_tags, stream_dataset, transfer_syntax_of
 
     scope, ancestors = walk_to(dataset, location)
-    chosen = select_tags(
-        request,
-        list(signable_tags(scope, ancestors)),
-        items.DatasetElements(scope),
-        main=scope is dataset,
-    )
+    offered = list(signable_tags(scope, ancestors))
+    chosen = select_tags(request, offered, items.DatasetElements(scope), main=scope is dataset)
     present: dict[int | None, MacParameters | None] = {}
     for there in scope.get("MACParametersSequence") or ():
         read = mac_parameters.from_dataset(there)
@@ -320,4 +332,7 @@ def _prepare(dataset: Dataset, location: str, request: Request) -> tuple[str, Ca
         ):
             setattr(scope, name, [*(scope.get(name) or ()), items.to_dataset(elements)])
 
-    return signature.uid, commit
+    def values() -> Values:
+        return Values(Index(encode(scope)), [Scope(0, frozenset(chosen))])
+
+    return SignatureUID(signature.uid, offered, chosen, values), commit

@@ -72,6 +72,6 @@ def command(
         if trouble:
             click.echo(f"dicomseal: warning: {trouble}; {_REMEDY}", err=True)
         uids = sign_requested(request, source, target, items, transfer_syntax)
-    note(options)
+    note(options, uids)
     for uid in uids:
         click.echo(uid)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,10 @@ from ..purposes import MEANINGS
 from ..signing_policy import ALLOW_WEAK, STRONG
 from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 
+if TYPE_CHECKING:
+    from ..signature_maker import SignatureUID
+
+_MOST_NAMED = 10
 _F = TypeVar("_F", bound=Callable[..., Any])
 PASSWORDS = """The password of an encrypted key, or the PIN of a token, comes from --password-env,
 --password-file, or a prompt. There is no option for the password itself: everyone on the machine
@@ -78,8 +82,8 @@ _OPTIONS = (
         "tags",
         metavar="TAG",
         multiple=True,
-        help="Sign this element only, and what the profile demands: gggg,eeee or a keyword. "
-        "Repeatable. Default: all.",
+        help="Sign this element only, what the profile demands, and with a profile what says what "
+        "signed elements mean: gggg,eeee or a keyword. Repeatable. Default: all.",
     ),
     click.option(
         "--password-env", metavar="NAME", help="Environment variable with the key's password."
@@ -151,11 +155,30 @@ def signing(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def note(options: dict[str, Any]) -> None:
-    """What a profile wants a user to know who chose the tags."""
+def note(options: dict[str, Any], made: Iterable[SignatureUID] = ()) -> None:
+    """What a profile wants a user to know who chose the tags, and what signatures leave out.
+
+    What a user left out without a profile was meant so, unless the object will not pass for it.
+    """
     demands = find(options["profile"])
     if options["tags"] and demands and demands.caution:
         click.echo(f"dicomseal: note: {demands.caution}", err=True)
+    for uid in made:
+        if uid.telling:
+            named = _some(uid.telling)
+            click.echo(
+                f"dicomseal: note: {uid} does not sign {named}, and that says what signed elements "
+                "mean: the object will pass with --unsigned accept only",
+                err=True,
+            )
+        rest = [name for name in uid.left_out if name not in uid.telling]
+        if rest and (demands or not options["tags"]):
+            click.echo(f"dicomseal: note: {uid} does not sign {_some(rest)}", err=True)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _password(key: str, variable: str | None, file: str | None) -> bytes:

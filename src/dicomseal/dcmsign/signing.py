@@ -15,7 +15,8 @@ from .. import annotate, verifier
 from ..errors import DicomSealError
 from ..keys import load_key
 from ..remover import remove_file
-from ..signer import sign_file
+from ..signature_maker import request_of
+from ..signer import sign_requested
 from ..signing_policy import ALLOW_WEAK
 from ..terms import is_encapsulated
 from ..trust import load_certificates
@@ -111,17 +112,19 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     output = io.BytesIO()
     try:
         items = [tagnames.location(job.location)] if item else []
-        (uid,) = sign_file(
-            data,
-            output,
+        request = request_of(
             *keys,
             mac=job.mac,
             tags=job.tags,
-            items=items,
+            uid=None,
+            when=None,
+            password=None,
             profile=job.profile,
             purpose=job.purpose,
             policy=ALLOW_WEAK,
         )
+        # dcmsign signs what the profile demands, and nothing besides
+        (uid,) = sign_requested(request._replace(meanings=False), data, output, items)
         made = files.converted(job, output.getvalue())  # lengths of the new sequences
         if job.stamp_query is not None:
             stamping.write_query(job, made, uid, log)
