@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
-from .certificate import plain
+from .certificate import FOR_PSS_ALONE, plain
 from .errors import TrustError
 
 Path = str | os.PathLike[str]
@@ -224,12 +224,37 @@ def _signers(data: bytes, password: str | bytes | None) -> list[Any]:
     if b"-----BEGIN " in data:
         for label, text in _blocks(data):
             if label.endswith(b"PUBLIC KEY"):
-                keys.append(_parse(serialization.load_pem_public_key, text, "the public key"))
+                keys.append(_public_key(text))
         return [*_certificates(data, password, True), *keys]
     try:
-        return [serialization.load_der_public_key(data)]
+        key = serialization.load_der_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
         return list(_certificates(data, password, True))
+    _check_purpose(data)
+    return [key]
+
+
+def _public_key(text: bytes) -> Any:
+    from asn1crypto import pem
+
+    key = _parse(serialization.load_pem_public_key, text, "the public key")
+    _check_purpose(pem.unarmor(text)[2])
+    return key
+
+
+def _check_purpose(der: bytes) -> None:
+    """Refuse an RSA key that is for RSASSA-PSS alone: it makes no signature that DICOM knows.
+
+    `cryptography` does not tell it from others.
+    """
+    from asn1crypto import keys
+
+    try:
+        algorithm = keys.PublicKeyInfo.load(der).algorithm
+    except (ValueError, TypeError, KeyError):
+        return  # the older form of an RSA key, which has no place to say so
+    if algorithm == "rsassa_pss":
+        raise _Unusable(f"the public key {FOR_PSS_ALONE}")
 
 
 def _crls(data: bytes) -> list[bytes]:

@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa, utils
 from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from ._record import USUAL_CERTIFICATE
 from .errors import CertificateError
@@ -46,6 +47,12 @@ _PREHASHED = {
 # digest is a number, whatever hash of 160 bits it came from
 _NO_DIGEST_INFO = utils.NoDigestInfo()
 _PREHASHED_FOR_DSA = _PREHASHED | {"RIPEMD160": _PREHASHED["SHA1"]}
+# in SubjectPublicKeyInfo: the key makes no PKCS#1 v1.5 signature (RFC 4055 Section 1.2)
+RSASSA_PSS = PublicKeyAlgorithmOID.RSASSA_PSS
+FOR_PSS_ALONE = (
+    "is for RSASSA-PSS alone (RFC 4055), and the RSA signatures of DICOM are PKCS#1 v1.5 "
+    "(PS3.15 Annex C)"
+)
 _PKCS1 = padding.PKCS1v15()
 _LONGEST_MODULUS = 16384
 
@@ -53,10 +60,14 @@ _LONGEST_MODULUS = 16384
 class Signer(msgspec.Struct, frozen=True):
     """What a report says of a Certificate of Signer.
 
+    Where only a bare public key is trusted, nothing of the certificate is told, as nobody has
+    signed it: then all is empty but ``sha256`` and ``key``.
+
     Attributes:
         subject, issuer: distinguished names, RFC 4514.
         serial: serial number, hexadecimal.
-        sha256: fingerprint of the certificate's DER, hexadecimal.
+        sha256: fingerprint of the certificate's DER, hexadecimal; of a bare public key, of its
+            SubjectPublicKeyInfo.
         key: kind and size of its public key, e.g. ``RSA 2048`` or ``ECDSA secp256r1``.
         not_before, not_after: validity, ISO 8601 in UTC, both bounds inclusive.
     """
@@ -80,11 +91,13 @@ class Certificate:
         signer: what reports say of it.
         not_before, not_after: its validity, aware, both bounds inclusive.
         weak: why its key is weak, or an empty string.
+        pss_only: whether its key is for RSASSA-PSS alone, and makes no signature of DICOM.
         notes: what the parser complained about and accepted.
     """
 
     __slots__ = (
-        "der", "not_after", "not_before", "notes", "public_key", "signer", "weak", "x509",
+        "der", "not_after", "not_before", "notes", "pss_only", "public_key", "signer", "weak",
+        "x509",
     )  # fmt: skip
 
     def __init__(self, der: bytes) -> None:
@@ -102,6 +115,7 @@ class Certificate:
                 subject = self.x509.subject.rfc4514_string()
                 issuer = self.x509.issuer.rfc4514_string()
                 serial = f"{self.x509.serial_number:X}"
+                self.pss_only = self.x509.public_key_algorithm_oid == RSASSA_PSS
                 self.not_before = self.x509.not_valid_before_utc
                 self.not_after = self.x509.not_valid_after_utc
         except _UNPARSABLE as error:
@@ -118,7 +132,9 @@ class Certificate:
             issuer,
             serial,
             hashlib.sha256(der).hexdigest(),
-            describe_key(self.public_key),
+            describe_key(self.public_key).replace("RSA", "RSASSA-PSS")
+            if self.pss_only
+            else describe_key(self.public_key),
             self.not_before.isoformat(),
             self.not_after.isoformat(),
         )
@@ -131,6 +147,12 @@ class Certificate:
             else 2048
         )
         self.weak = f"key {self.signer.key}" if size < least else ""
+
+    def bare_key(self) -> Signer:
+        """What is said where nobody vouches for the certificate, and its key is trusted."""
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        spki = self.public_key.public_bytes(serialization.Encoding.DER, form)
+        return Signer("", "", "", hashlib.sha256(spki).hexdigest(), self.signer.key, "", "")
 
     def not_valid_at(self, moment: datetime) -> str:
         """Why nobody would trust what is signed with it at a moment, for people; or ""."""

@@ -267,6 +267,14 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
         raise _Refused(
             report.ALTERED, "FORMAT_FAILURE", "the token does not say which certificate signed it"
         )
+    mechanism = token.signed_data["signer_infos"][0]["signature_algorithm"]["algorithm"].native
+    if authority.pss_only and mechanism != "rsassa_pss":
+        raise _Refused(
+            report.ALTERED,
+            "SIG_CRYPTO_FAILURE",
+            "the token is signed otherwise than with RSASSA-PSS, by a key that is for that alone "
+            "(RFC 4055)",
+        )
     try:
         from .chain import run
 

@@ -127,11 +127,14 @@ def _certificate(source: Any) -> Certificate:
         source = _certificate_file(source)
     if isinstance(source, x509.Certificate):
         source = source.public_bytes(serialization.Encoding.DER)
-    if isinstance(source, Certificate):
-        return source
-    if not isinstance(source, bytes):
+    if not isinstance(source, (bytes, Certificate)):
         raise CertificateError(f"a {type(source).__name__} is no certificate")
-    made = certificate.parse(source)
+    made = source if isinstance(source, Certificate) else certificate.parse(source)
+    if made.pss_only:
+        raise CertificateError(
+            f"the certificate of {made.signer.subject} cannot sign DICOM: its key "
+            f"{certificate.FOR_PSS_ALONE}"
+        )
     if not certificate.is_supported(made.public_key):
         raise CertificateError(
             f"a certificate with a key of the kind {made.signer.key} cannot sign DICOM: "
@@ -183,7 +186,24 @@ def load_key(
         raise KeyFileError(
             f"{name}: no private key in it (PEM, DER, PKCS#8 and PKCS#12 are understood)"
         )
+    if isinstance(found[0], rsa.RSAPrivateKey) and _is_for_pss(data):
+        raise KeyFileError(f"{name}: the key {certificate.FOR_PSS_ALONE}")
     return found
+
+
+def _is_for_pss(data: bytes) -> bool:
+    """Whether a PKCS#8 says that its RSA key is for RSASSA-PSS alone; `cryptography` does not tell.
+
+    Of an encrypted one that is not seen: the certificate decides.
+    """
+    from asn1crypto import keys, pem
+
+    try:
+        der = pem.unarmor(data)[2] if pem.detect(data) else data
+        algorithm = keys.PrivateKeyInfo.load(der)["private_key_algorithm"]["algorithm"]
+        return bool(algorithm.native == "rsassa_pss")
+    except (ValueError, TypeError, KeyError):
+        return False  # another form, which has no place to say so
 
 
 def read_secret(path: str | os.PathLike[str]) -> bytes:

@@ -156,6 +156,11 @@ class Means:
             self._padded = certificate.may_be_padded(key)
             self.effort = certificate.effort_of(key)
 
+    @property
+    def signer(self) -> certificate.Signer | None:
+        """What reports say of the certificate."""
+        return None if self.certificate is None else self.certificate.signer
+
     def _weaknesses(self) -> tuple[str, ...]:
         found = []
         if self.mac and self.mac.algorithm in terms.WEAK_MAC_ALGORITHMS:
@@ -205,6 +210,11 @@ class Means:
             )
         if self.certificate is None:
             raise unverifiable("NO_SIGNING_CERTIFICATE_FOUND", unparsable)
+        if self.certificate.pss_only:
+            raise altered(
+                "CRYPTO_CONSTRAINTS_FAILURE",
+                f"the key in the certificate {certificate.FOR_PSS_ALONE}: it made none of these",
+            )
         if not certificate.is_supported(self.certificate.public_key):
             raise unverifiable(
                 "CRYPTO_CONSTRAINTS_FAILURE",

@@ -218,7 +218,11 @@ def _check_signature(
     except CertificateError as error:
         made.findings.append(Finding(run.number, f"its signer: {error}"))
         return
-    if not holds(whose, chain.to_be_signed(run.number, head), run.signature):
+    if whose.pss_only:
+        made.findings.append(
+            Finding(run.number, f"its signer: the key {certificate.FOR_PSS_ALONE}")
+        )
+    elif not holds(whose, chain.to_be_signed(run.number, head), run.signature):
         made.findings.append(Finding(run.number, "its signature is not over what is there"))
     elif signers is not None and whose.der not in {one.der for one in signers}:
         made.findings.append(
