@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import _chains
 import pki
 import pytest
 from cryptography import x509
@@ -280,3 +281,15 @@ def test_names_in_one_line():
     )
     shown = "/C=DE/emailAddress=a@b.example/CN=J\\xC3\\xB6rg\\x0A"
     assert details.one_line(name) == shown
+
+
+def test_a_device_that_is_no_authority_is_trusted_for_itself(folder):
+    """As with OpenSSL, which takes any certificate that signed itself for itself."""
+    device = _chains.make("Ultrasound 3", ca=False)
+    other = _chains.make("Chief Radiologist", device, ca=False)
+    pem = device.certificate.public_bytes(serialization.Encoding.PEM)
+    (folder / "device.pem").write_bytes(pem)
+    for member, code in ((device, 0), (other, 101)):
+        sign_file("in.dcm", "out.dcm", member.key, member.certificate)
+        done = program("--verify", "+cf", "device.pem", "out.dcm")
+        assert done.returncode == code, done.stderr

@@ -131,8 +131,20 @@ def test_the_bounds_of_what_the_library_does_not_judge_are_inclusive():
             assert made.judge(cert, moment).trust == trust
 
 
+def test_dates_are_whole_seconds_that_belong_to_it_as_a_whole():
+    row = pki.cert("expired")
+    first, last = row.not_valid_before_utc, row.not_valid_after_utc
+    almost = timedelta(milliseconds=999)
+    made = store("root")
+    for moment, trust in ((last + almost, "trusted"), (last + timedelta(seconds=1), "untrusted"),
+                          (first - timedelta(milliseconds=1), "untrusted"), (first, "trusted"),
+                          (last + almost, "trusted")):  # fmt: skip
+        assert made.judge(row, moment).trust == trust
+
+
 def test_an_anchor_expires_where_that_counts():
-    for policy, trust in ((DEFAULT, "trusted"), (DEFAULT.but(anchor_dates=True), "untrusted")):
+    ignoring = DEFAULT.but(anchor_validity="ignore")
+    for policy, trust in ((DEFAULT, "untrusted"), (ignoring, "trusted")):
         made = store("expired root", policy=policy)
         assert made.judge(pki.cert("below expired root"), pki.at(-50)).trust == "trusted"
         assert made.judge(pki.cert("below expired root"), pki.at(-9)).trust == trust

@@ -14,28 +14,65 @@ from asn1crypto import algos
 from asn1crypto import x509 as asn1
 from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator import ValidationContext, errors
-from pyhanko_certvalidator.authority import AuthorityWithCert
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import (
     NO_REVOCATION,
     AlgorithmUsageConstraint,
     AlgorithmUsagePolicy,
     CertRevTrustPolicy,
-    PKIXValidationParams,
 )
 from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
 from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from pyhanko_certvalidator.validate import async_validate_path
 
-from .policy import ANY, STRONG, Policy
-from .report import Reason
+from . import restrictions
+from .name_constraints import MOST_COMPARISONS
+from .policy import ANY, SIGNING_PURPOSES, STRONG, Policy
+from .restrictions import (
+    PSS,
+    TIME_STAMPING_PURPOSES,
+    Unacceptable,
+    anchor_of,
+    check_dates,
+    listed,
+    subject_of,
+)
 
 MOST_STEPS = 5_000  # certificates looked at while paths are built, and what else a decision takes
 STEPS_OF_A_SIGNATURE = 20
+COMPARISONS_OF_A_STEP = 32  # of names with constraints on them
 MOST_PATHS = 32  # paths that are validated
 
 _KINDS = {"rsa": "RSA", "rsassa_pss": "RSA", "ec": "ECDSA", "dsa": "DSA",
           "ed25519": "Ed25519", "ed448": "Ed448"}  # fmt: skip
+
+
+class Certificate(asn1.Certificate):  # type: ignore[misc]
+    """A certificate of which the library is shown no constraints on names and no other names.
+
+    The library knows no constraints on addresses and other names, and ends with an error of Python
+    where there are some, or where a name is not ASCII. So they are left to `name_constraints`.
+    """
+
+    @property
+    def constraints(self) -> Any:
+        """The Name Constraints, or None."""
+        return super().name_constraints_value
+
+    @property
+    def name_constraints_value(self) -> None:
+        """None, always."""
+        return None
+
+    @property
+    def alternatives(self) -> Any:
+        """The Subject Alternative Names, or None."""
+        return super().subject_alt_name_value
+
+    @property
+    def subject_alt_name_value(self) -> None:
+        """None, always."""
+        return None
 
 
 class TooMany(errors.PathBuildingError):
@@ -98,15 +135,30 @@ class Nobody(Registry):
 
 
 class _Signatures(DefaultSignatureValidator):
-    """Verifies signatures of certificates, CRLs and OCSP responses, and counts them."""
+    """Verifies signatures of certificates, CRLs and OCSP responses, and counts them.
+
+    A key for RSASSA-PSS alone makes no other (RFC 4055 Section 1.2).
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def validate_signature(self, *arguments: Any, **options: Any) -> None:
+    def validate_signature(
+        self,
+        signature: bytes,
+        signed_data: bytes,
+        public_key_info: Any,
+        signature_algorithm: Any,
+        *arguments: Any,
+        **options: Any,
+    ) -> None:
         """As the base class says."""
         self._registry.count(STEPS_OF_A_SIGNATURE)
-        super().validate_signature(*arguments, **options)
+        if public_key_info.algorithm == PSS and signature_algorithm["algorithm"].native != PSS:
+            raise InvalidSignature
+        super().validate_signature(
+            signature, signed_data, public_key_info, signature_algorithm, *arguments, **options
+        )
 
 
 class Pool:
@@ -117,11 +169,23 @@ class Pool:
     """
 
     def __init__(self, anchors: Iterable[bytes], intermediates: Iterable[bytes] = ()) -> None:
-        self.roots = [asn1.Certificate.load(der) for der in anchors]
+        self.roots = [Certificate.load(der) for der in anchors]
+        self.comparisons = [MOST_COMPARISONS]
         self.manager = SimpleTrustManager.build(trust_roots=self.roots)
         self.registry = Registry.build(
-            [asn1.Certificate.load(der) for der in intermediates] + self.roots
+            [Certificate.load(der) for der in intermediates] + self.roots
         )
+
+    def begin(self) -> None:
+        """Count from zero, for the next decision."""
+        self.registry.steps = 0
+        self.comparisons = [MOST_COMPARISONS]
+
+    @property
+    def steps(self) -> int:
+        """What the decision has taken so far, names that were compared among it."""
+        compared = MOST_COMPARISONS - self.comparisons[0]
+        return int(self.registry.steps) + compared // COMPARISONS_OF_A_STEP
 
     def context(
         self,
@@ -214,23 +278,29 @@ def run(coroutine: Any) -> Any:
     raise RuntimeError("the chain validator waits for something, and nothing was to be fetched")
 
 
-def validate(pool: Pool, path: ValidationPath, moment: datetime, policy: Policy) -> None:
+def validate(
+    pool: Pool, path: ValidationPath, moment: datetime, policy: Policy, time_stamping: bool = False
+) -> None:
     """RFC 5280 Section 6.1 for one path, and what is beyond it.
+
+    Args:
+        pool, path: where a path comes from, and the path.
+        moment: the time that counts.
+        policy: what a chain must be like.
+        time_stamping: whether it is a timestamp authority's.
 
     Raises:
         Unacceptable: with the reason.
     """
-    parameters = PKIXValidationParams()
-    if ANY.isdisjoint(policy.certificate_policies):
-        parameters = PKIXValidationParams(
-            user_initial_policy_set=policy.certificate_policies, initial_explicit_policy=True
-        )
     leaf = path.last
     name = subject_of(leaf)
-    for cert in path.iter_certs(include_root=False):
-        check_extensions(cert)
+    restrictions.check_form(path)
     try:
-        run(async_validate_path(pool.context(moment, policy), path, parameters))
+        run(
+            async_validate_path(
+                pool.context(moment, policy), path, restrictions.parameters(path, policy)
+            )
+        )
     except errors.ExpiredError as error:
         end = f"expired {error.expired_dt.isoformat()}, before the time that counts"
         raise Unacceptable("OUT_OF_BOUNDS_NO_POE", f"{_whose(path, error)} {end}") from None
@@ -254,19 +324,11 @@ def validate(pool: Pool, path: ValidationPath, moment: datetime, policy: Policy)
         raise Unacceptable(
             "CHAIN_CONSTRAINTS_FAILURE", f"the chain of {name}: {sentence(error)}"
         ) from None
-    if not path.pkix_len or policy.anchor_dates:
-        anchor = _root(path)
-        check_dates(anchor, moment, "the trusted certificate")
+    if not path.pkix_len:
+        check_dates(leaf, moment, "the trusted certificate")
+    purposes = TIME_STAMPING_PURPOSES if time_stamping else policy.authority_usages
+    restrictions.check_path(path, moment, policy, pool.comparisons, purposes)
     check_leaf(leaf, policy)
-
-
-class Unacceptable(Exception):  # noqa: N818
-    """Carries the reason why a path or a certificate is refused; never leaves the trust layer."""
-
-    def __init__(self, code: str, message: str, revocation: str = "") -> None:
-        super().__init__(message)
-        self.reason = Reason(code, message)
-        self.revocation = revocation
 
 
 def _whose(path: ValidationPath, error: Any) -> str:
@@ -274,41 +336,12 @@ def _whose(path: ValidationPath, error: Any) -> str:
     return f"{subject_of(path.last)}: {whose}"
 
 
-def check_dates(cert: Any, moment: datetime, what: str) -> None:
-    """Whether a certificate that the library does not judge is valid, bounds inclusive.
-
-    Raises:
-        Unacceptable: it is not.
-    """
-    validity = cert["tbs_certificate"]["validity"]
-    first, last = validity["not_before"].native, validity["not_after"].native
-    if not first <= moment <= last:
-        raise Unacceptable(
-            "OUT_OF_BOUNDS_NO_POE",
-            f"{what} {subject_of(cert)} is valid from {first.isoformat()} to {last.isoformat()}, "
-            "and not at the time that counts",
-        )
-
-
-def check_extensions(cert: Any) -> None:
-    """That no extension is there twice (RFC 5280 Section 4.2): readers differ in which one counts.
-
-    Raises:
-        Unacceptable: one is.
-    """
-    seen = set()
-    for one in cert["tbs_certificate"]["extensions"] or ():
-        number = one["extn_id"].dotted
-        if number in seen:
-            raise Unacceptable(
-                "CHAIN_CONSTRAINTS_FAILURE",
-                f"the certificate of {subject_of(cert)} has the extension {number} twice",
-            )
-        seen.add(number)
-
-
-def check_leaf(leaf: Any, policy: Policy) -> None:
+def check_leaf(leaf: Any, policy: Policy, whose: str = "") -> None:
     """The signer's own key: the library checks that of every authority, and not this one.
+
+    Args:
+        leaf, policy: the signer's certificate, and what its key must be like.
+        whose: what messages say instead of the subject, where that is not to be told.
 
     Raises:
         Unacceptable: its kind or size is not good enough for the policy.
@@ -316,13 +349,17 @@ def check_leaf(leaf: Any, policy: Policy) -> None:
     what, grade = _grade_key(leaf.public_key, policy, ca=False)
     if not policy.accepts(grade):
         why = "is too weak for the policy" if grade else "is of a kind the policy does not accept"
-        raise Unacceptable("CRYPTO_CONSTRAINTS_FAILURE", f"{subject_of(leaf)} has {what}: it {why}")
+        has = f"{whose}: it is" if whose else f"{subject_of(leaf)} has"
+        raise Unacceptable("CRYPTO_CONSTRAINTS_FAILURE", f"{has} {what}: it {why}")
 
 
-def check_usages(leaf: Any, policy: Policy) -> None:
+def check_usages(leaf: Any, policy: Policy) -> tuple[str, ...]:
     """Whether the certificate is one to sign with: RFC 5280 leaves that to the application.
 
     A missing Key Usage allows everything (RFC 5280 Section 4.2.1.3).
+
+    Returns:
+        What a person should know of an Extended Key Usage that the policy does not look at.
 
     Raises:
         Unacceptable: it is not.
@@ -338,17 +375,32 @@ def check_usages(leaf: Any, policy: Policy) -> None:
     elif not policy.key_usages & (ANY | usage.native):
         raise Unacceptable(
             "CHAIN_CONSTRAINTS_FAILURE",
-            f"the certificate of {name} is for {_listed(usage.native)}, not for signatures",
+            f"the certificate of {name} is for {listed(usage.native)}, not for signatures",
         )
     extended = leaf.extended_key_usage_value
-    if extended is not None:
-        purposes = set(extended.native)
-        if not policy.extended_key_usages & (ANY | purposes):
-            raise Unacceptable(
-                "CHAIN_CONSTRAINTS_FAILURE",
-                f"the certificate of {name} is for {_listed(purposes)}, which the policy does "
-                "not accept for signatures",
-            )
+    if extended is None:
+        return ()
+    if not len(extended):
+        raise Unacceptable(
+            "CHAIN_CONSTRAINTS_FAILURE",
+            f"the certificate of {name} has an Extended Key Usage that names nothing",
+        )
+    purposes = restrictions.purposes_of(leaf) or set()
+    if not policy.extended_key_usages & (ANY | purposes):
+        raise Unacceptable(
+            "CHAIN_CONSTRAINTS_FAILURE",
+            f"the certificate of {name} is for {listed(extended.native)}, which the policy does "
+            "not accept for signatures",
+        )
+    any_of_them = not ANY.isdisjoint(policy.extended_key_usages)
+    critical = "extended_key_usage" in leaf.critical_extensions
+    if not (any_of_them and critical and purposes.isdisjoint(SIGNING_PURPOSES)):
+        return ()
+    said = (
+        f"the certificate of {name} is for {listed(extended.native)} only: its Extended Key Usage "
+        "is critical, and forbids signatures (a strict policy refuses it)"
+    )
+    return (said,)
 
 
 def check_time_stamping(leaf: Any) -> None:
@@ -369,18 +421,14 @@ def check_time_stamping(leaf: Any) -> None:
     if usage is not None and not {"digital_signature", "non_repudiation"} & usage.native:
         raise Unacceptable(
             "CHAIN_CONSTRAINTS_FAILURE",
-            f"the certificate of {subject_of(leaf)} is for {_listed(usage.native)}, "
+            f"the certificate of {subject_of(leaf)} is for {listed(usage.native)}, "
             "not for signatures",
         )
 
 
-def _listed(usages: Iterable[str]) -> str:
-    return ", ".join(sorted(name.replace("_", " ") for name in usages)) or "nothing"
-
-
 def _algorithm_at(path: ValidationPath, policy: Policy) -> str:
     """The first thing in a path that the policy does not accept."""
-    key = _root(path).public_key
+    key = anchor_of(path).public_key
     for cert in path.iter_certs(include_root=False):
         for what, grade in grades(cert["signature_algorithm"], key, policy):
             if not policy.accepts(grade):
@@ -392,31 +440,13 @@ def _algorithm_at(path: ValidationPath, policy: Policy) -> str:
 def weaknesses(path: ValidationPath, policy: Policy) -> list[str]:
     """What in a valid path is not strong, for people; the signer's own key is not among it."""
     found = []
-    key = _root(path).public_key
+    key = anchor_of(path).public_key
     for cert in path.iter_certs(include_root=False):
         for what, grade in grades(cert["signature_algorithm"], key, policy):
             if grade != STRONG:
                 found.append(f"{what.removeprefix('the ')} signs {subject_of(cert)}")
         key = cert.public_key
     return found
-
-
-def _root(path: ValidationPath) -> Any:
-    authority = path.trust_anchor.authority
-    if not isinstance(authority, AuthorityWithCert):
-        raise TypeError("an anchor is always a certificate here")
-    return authority.certificate
-
-
-def subject_of(cert: Any) -> str:
-    """The subject as reports write it (RFC 4514), as `Certificate.signer` does."""
-    from .certificate import parse
-    from .errors import CertificateError
-
-    try:
-        return parse(cert.dump()).signer.subject
-    except CertificateError:  # asn1crypto is more lenient
-        return str(cert.subject.human_friendly)
 
 
 def issuer_of(cert: Any) -> str:

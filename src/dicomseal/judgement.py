@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from asn1crypto import x509 as asn1
+from msgspec.structs import replace
 from pyhanko_certvalidator import errors
 
-from . import chain
-from .chain import Pool, Unacceptable
+from . import chain, restrictions
+from .chain import Pool
 from .policy import OFF, REQUIRE
 from .report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason
+from .restrictions import Unacceptable
 from .revocation import GOOD, NOTHING, REVOKED, UNKNOWN, Inquiry
 from .trust import SIGNING, TIME_STAMPING, Judgement
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from .trust import TrustStore
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+_BY_KEY = (
+    "the signer is trusted directly, by the public key: what the certificate says of a name and of "
+    "dates is not told, as nobody who is trusted has signed it"
+)
 # of several paths that fail, the reason that comes first here is told
 _RANK = (
     "REVOKED_NO_POE",
@@ -47,7 +52,8 @@ class Judge:
         self.moment, self.purpose = moment, purpose
         self.signer = certificate.signer
         self.direct = purpose == SIGNING and store.is_direct(certificate)
-        self.leaf = asn1.Certificate.load(certificate.der)
+        self.by_key = purpose == SIGNING and not self.direct and store.has_key_of(certificate)
+        self.leaf = chain.Certificate.load(certificate.der)
         self.moments: set[datetime] = set()
         self.trouble = False
 
@@ -65,20 +71,43 @@ class Judge:
 
     def run(self, pool: Pool) -> Judgement:
         """The decision."""
-        self._note(self.leaf)
+        made = None
+        if not self.by_key or pool.roots:
+            made = self._by_certificate(pool)
+        if self.by_key and (made is None or made.trust != TRUSTED):
+            return self._by_key()
+        return made or Judgement(trust=UNTRUSTED, reason=self._no_chain())
+
+    def _by_key(self) -> Judgement:
+        """Of the certificate nothing counts: anybody can write one around a public key."""
         try:
-            chain.check_extensions(self.leaf)
+            chain.check_leaf(self.leaf, self.policy, "the public key that is trusted directly")
+        except Unacceptable as error:
+            return Judgement(trust=UNTRUSTED, reason=error.reason, by_key=True)
+        return Judgement(
+            trust=TRUSTED,
+            messages=(_BY_KEY,),
+            by_key=True,
+        )
+
+    def _by_certificate(self, pool: Pool) -> Judgement:
+        self._note(self.leaf)
+        said: tuple[str, ...] = ()
+        try:
+            restrictions.check_extensions(self.leaf)
             if self.purpose == TIME_STAMPING:
                 chain.check_time_stamping(self.leaf)
             else:
-                chain.check_usages(self.leaf, self.policy)
+                said = chain.check_usages(self.leaf, self.policy)
             if self.direct:
-                chain.check_dates(self.leaf, self.moment, "the certificate of")
+                restrictions.check_dates(self.leaf, self.moment, "the certificate of")
                 chain.check_leaf(self.leaf, self.policy)
-                return Judgement(trust=TRUSTED, messages=("the signer is trusted directly",))
+                said = ("the signer is trusted directly", *said)
+                return Judgement(trust=TRUSTED, messages=said)
         except Unacceptable as error:
             return Judgement(trust=UNTRUSTED, reason=error.reason)
-        return self._search(pool)
+        made = self._search(pool)
+        return replace(made, messages=(*said, *made.messages)) if said else made
 
     def _search(self, pool: Pool) -> Judgement:
         refused: list[Reason] = []
@@ -106,7 +135,8 @@ class Judge:
         return Judgement(trust=UNTRUSTED, reason=reason, revocation=revocation)
 
     def _validate(self, pool: Pool, path: Any) -> Judgement:
-        chain.validate(pool, path, self.moment, self.policy)
+        time_stamping = self.purpose == TIME_STAMPING
+        chain.validate(pool, path, self.moment, self.policy, time_stamping)
         weak = chain.weaknesses(path, self.policy)
         messages: list[str] = []
         revocation = NOT_CHECKED

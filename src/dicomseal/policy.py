@@ -24,6 +24,7 @@ from .errors import UsageError
 STRONG, WEAK, BROKEN = "strong", "weak", "broken"
 ACCEPT, WARN, REJECT = "accept", "warn", "reject"
 OFF, IF_AVAILABLE, REQUIRE = "off", "if-available", "require"
+CHECK, IGNORE = "check", "ignore"
 
 ANY = frozenset(("any",))
 """In place of names: this is not looked at. An empty set of names accepts nothing.
@@ -39,6 +40,15 @@ ANY = frozenset(("any",))
 
 WEAK_CHOICES = (ACCEPT, WARN, REJECT)
 REVOCATION_CHOICES = (OFF, IF_AVAILABLE, REQUIRE)
+ANCHOR_CHOICES = (CHECK, IGNORE)
+
+# RFC 9336 document signing; e-mail and client authentication are what hospital CAs issue
+_FOR_DOCUMENTS = ("any_extended_key_usage", "1.3.6.1.5.5.7.3.36", "email_protection", "client_auth")
+SIGNING_PURPOSES = frozenset(
+    _FOR_DOCUMENTS
+    + ("code_signing", "microsoft_document_signing", "adobe_authentic_documents_trust")
+)
+"""Purposes in Extended Key Usage that let a key sign what people rely on later."""
 
 _HASHES = frozenset(
     ("sha224", "sha256", "sha384", "sha512", "sha512_224", "sha512_256")
@@ -65,12 +75,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         key_usage_required: whether a signer's certificate must have the extension.
         extended_key_usages: if a signer's certificate has Extended Key Usage, one of these must
             be in it. Names as in `asn1crypto`, or dotted numbers.
-        anchor_dates: whether an anchor, too, must be valid at the time that counts.
+        authority_usages: what the Extended Key Usages of the authorities in a chain, the anchor's
+            too, leave in common must hold one of these.
+        anchor_validity: ``check`` that an anchor, too, is valid at the time that counts, or
+            ``ignore`` its dates.
+        anchor_dates: the older name: true is ``check``, false is ``ignore``.
+        longest_chain: most authorities between a signer and the anchor, those left out that
+            certify themselves; None: as many as path lengths allow.
         certificate_policies: dotted numbers; one of them must be valid for the whole chain
             (RFC 5280 Section 6.1.1 c and e).
 
-    What is not to be looked at says `ANY`: in these three, a set with ``"any"`` in it. The default
-    says so of the last two. An empty set accepts nothing.
+    What is not to be looked at says `ANY`: in these four, a set with ``"any"`` in it. The default
+    says so of ``extended_key_usages`` and ``certificate_policies``. An empty set accepts nothing.
 
     >>> strict = Policy(name="ours", weak=REJECT, signer_keys={"RSA": (3072, 2048)})
     >>> strict.grade_key("RSA", 2048), strict.accepts(strict.grade_key("RSA", 2048))
@@ -87,10 +103,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key_usages: frozenset[str] = frozenset({"digital_signature", "non_repudiation"})
     key_usage_required: bool = False
     extended_key_usages: frozenset[str] = ANY
-    anchor_dates: bool = False
+    authority_usages: frozenset[str] = SIGNING_PURPOSES
+    anchor_validity: str = CHECK
+    anchor_dates: bool | None = None
+    longest_chain: int | None = None
     certificate_policies: frozenset[str] = ANY
 
     def __post_init__(self) -> None:
+        if self.anchor_dates is not None:
+            choice = CHECK if self.anchor_dates else IGNORE
+            msgspec.structs.force_setattr(self, "anchor_validity", choice)
+            msgspec.structs.force_setattr(self, "anchor_dates", None)
+        if self.anchor_validity not in ANCHOR_CHOICES:
+            raise ValueError(
+                f"anchor_validity is one of {', '.join(ANCHOR_CHOICES)}, "
+                f"not {self.anchor_validity!r}"
+            )
         if self.weak not in WEAK_CHOICES:
             raise ValueError(f"weak is one of {', '.join(WEAK_CHOICES)}, not {self.weak!r}")
         if self.revocation not in REVOCATION_CHOICES:
@@ -144,11 +172,8 @@ STRICT = Policy(
     signer_keys={"RSA": (2048, 2048), "ECDSA": (256, 256)},
     ca_keys={"RSA": (2048, 2048), "ECDSA": (256, 256), "Ed25519": (0, 0), "Ed448": (0, 0)},
     key_usage_required=True,
-    # RFC 9336 document signing; e-mail and client authentication are what hospital CAs issue
-    extended_key_usages=frozenset(
-        ("any_extended_key_usage", "1.3.6.1.5.5.7.3.36", "email_protection", "client_auth")
-    ),
-    anchor_dates=True,
+    extended_key_usages=frozenset(_FOR_DOCUMENTS),
+    authority_usages=frozenset(_FOR_DOCUMENTS),
 )
 PRESETS = {policy.name: policy for policy in (DEFAULT, STRICT)}
 

@@ -26,8 +26,9 @@ from pyhanko_certvalidator.revinfo.manager import RevinfoManager
 from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
-from .chain import Pool, issuer_of, run, sentence, subject_of
+from .chain import Pool, issuer_of, run, sentence
 from .policy import REQUIRE, STRONG, Policy
+from .restrictions import Unacceptable, check_form, check_path, subject_of
 from .revocation_sources import Crl, Ocsp
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class Revocations:
         except (errors.CRLValidationError, errors.OCSPValidationError) as error:
             return unknown(f"does not tell whether {name} was revoked: {sentence(error)}")
         else:
-            why = self._signer_trouble(source, context, path, inquiry, checking)
+            why = source.flaw or self._signer_trouble(source, context, path, inquiry, checking)
             if why:
                 return unknown(why)
         if not inquiry.policy.accepts(grade):
@@ -252,7 +253,7 @@ class Revocations:
         some = [
             one for one in self._crls
             if one.is_partial and one.is_about(cert) and one.speaks_of(cert)
-            and inquiry.moment <= one.until
+            and inquiry.moment <= one.until and not one.flaw
             and inquiry.policy.accepts(inquiry.policy.grade_hash(one.hash))
         ]  # fmt: skip
         if len(some) < 2:
@@ -285,7 +286,14 @@ class Revocations:
             if one.sha256 in own or one.sha256 in checking:
                 continue
             its_path = context.check_validation(one)
-            if its_path is None or not its_path.pkix_len or one.ocsp_no_check_value is not None:
+            if its_path is None or not its_path.pkix_len:
+                continue
+            try:
+                check_form(its_path)
+                check_path(its_path, inquiry.moment, inquiry.policy, inquiry.pool.comparisons)
+            except Unacceptable as error:
+                return f"does not count: {error}"
+            if one.ocsp_no_check_value is not None:
                 continue
             if len(checking) >= _DEEPEST:
                 if inquiry.policy.revocation == REQUIRE:

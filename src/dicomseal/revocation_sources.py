@@ -37,6 +37,11 @@ _ORDERLY = frozenset(
 )
 
 
+_NEVER_CRITICAL = frozenset(
+    ("authority_information_access", "authority_key_identifier", "crl_number", "freshest_crl")
+)
+
+
 class Crl:
     """A certificate revocation list, complete or delta."""
 
@@ -59,6 +64,15 @@ class Crl:
         self._quick = x509.load_der_x509_crl(der)
         self.keeps_since = self._expired_certs_on_crl()
         self.hash = _hash_of(self.asn1["signature_algorithm"])
+        self.flaw = self._flaw()
+
+    def _flaw(self) -> str:
+        """Why it is no good news (RFC 5280 Section 5.2), or ""."""
+        for extension in self.asn1["tbs_cert_list"]["crl_extensions"]:
+            if extension["critical"].native and extension["extn_id"].native in _NEVER_CRITICAL:
+                name = extension["extn_id"].native.replace("_", " ")
+                return f"has a critical extension that must not be: {name}"
+        return ""
 
     def is_about(self, cert: Any) -> bool:
         """Whether it may speak of a certificate (RFC 5280 Section 6.3.3 b 1).
@@ -133,6 +147,7 @@ class Ocsp:
 
     kind = "OCSP response"
     is_delta = False
+    flaw = ""
 
     def __init__(self, container: OCSPContainer) -> None:
         self.asn1 = container

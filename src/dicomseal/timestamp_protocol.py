@@ -215,7 +215,8 @@ def _purpose(authority: Certificate) -> Reason | None:
     """Why a certificate is none of a timestamp authority, or None."""
     from asn1crypto import x509
 
-    from .chain import Unacceptable, check_time_stamping
+    from .chain import check_time_stamping
+    from .restrictions import Unacceptable
 
     try:
         check_time_stamping(x509.Certificate.load(authority.der))

@@ -60,6 +60,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         weak: what in its chain is no longer strong.
         messages: what else a person should know.
         effort: about how many nanoseconds the decision took, told from its steps.
+        by_key: whether only the public key decided: nothing of the certificate is then to be told.
     """
 
     trust: str
@@ -68,6 +69,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     weak: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
     effort: int = 0
+    by_key: bool = False
 
 
 class _Window(msgspec.Struct, frozen=True):
@@ -104,7 +106,7 @@ class TrustStore:
 
     Raises:
         TrustError: there is neither an anchor nor a signer: trusting nothing is never what was
-            meant; or something is no certificate.
+            meant; or something is no certificate, or an anchor says that it is no authority.
     """
 
     def __init__(
@@ -133,6 +135,8 @@ class TrustStore:
                     f"a {type(one).__name__} is no certificate; for files there is from_files"
                 )
         _check_revocation_data(self.crls, self.ocsps)
+        for one in self.anchors:
+            _check_authority(one)
         self._direct = _identities(self.signers)
         self._revocations: Revocations | None = None
         self._pools: dict[str, Pool] = {}
@@ -172,11 +176,12 @@ class TrustStore:
             fetcher: as in `TrustStore`.
 
         Raises:
-            TrustError: a file cannot be read or parsed, or holds none; a folder holds none.
+            TrustError: a file cannot be read or parsed, or holds none; a folder holds none; or an
+                anchor says that it is no authority.
             UsageError: there is no such policy.
         """
         return cls(
-            [c for path in anchors for c in load_certificates(path, password)],
+            [c for path in anchors for c in _load_authorities(path, password)],
             [c for path in intermediates for c in load_certificates(path, password)],
             tsa=[c for path in tsa for c in load_certificates(path, password)],
             signers=[one for path in signers for one in load_signers(path, password)],
@@ -229,7 +234,8 @@ class TrustStore:
             certificate = parse(
                 certificate if isinstance(certificate, bytes) else _der(certificate)
             )
-        moment = moment or datetime.now(UTC)
+        # a certificate's dates are whole seconds, both inclusive (RFC 5280 Section 4.1.2.5)
+        moment = (moment or datetime.now(UTC)).replace(microsecond=0)
         key: Any = certificate.der
         if others or purpose != SIGNING:
             key = certificate.der, purpose, _digest(others)
@@ -258,11 +264,11 @@ class TrustStore:
         steps = 0
         try:
             pool = self._pool(purpose, others)
-            pool.registry.steps = 0
+            pool.begin()
             try:
                 judgement = judge.run(pool)
             finally:
-                steps = pool.registry.steps
+                steps = pool.steps
         except Exception as error:  # noqa: BLE001
             # whatever a hostile certificate brings out of a library: it is not trusted, and the
             # reason is told
@@ -303,10 +309,13 @@ class TrustStore:
         return made
 
     def is_direct(self, certificate: Certificate) -> bool:
-        """Whether this signer is trusted by itself, by certificate or by public key."""
+        """Whether this signer is trusted by itself, by the very certificate."""
+        return hashlib.sha256(certificate.der).digest() in self._direct
+
+    def has_key_of(self, certificate: Certificate) -> bool:
+        """Whether the public key in this certificate is trusted by itself, as a bare key."""
         return bool(self._direct) and (
-            hashlib.sha256(certificate.der).digest() in self._direct
-            or hashlib.sha256(spki(certificate.public_key)).digest() in self._direct
+            hashlib.sha256(spki(certificate.public_key)).digest() in self._direct
         )
 
 
@@ -319,6 +328,47 @@ def _digest(some: Iterable[bytes]) -> bytes:
 
 def _der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
+
+
+def _denies_authority(certificate: x509.Certificate) -> str:
+    from .chain import Certificate as Parsed
+    from .restrictions import denies_authority
+
+    try:
+        return denies_authority(Parsed.load(_der(certificate)))
+    except (ValueError, TypeError) as error:
+        return f"its extensions cannot be read ({error})"
+
+
+def vouches(certificate: x509.Certificate) -> bool:
+    """Whether a certificate may be an anchor: it does not say of itself that it vouches for nobody.
+
+    Basic Constraints say CA:FALSE, or Key Usage does not let it sign certificates
+    (RFC 5280 Section 4.2.1.3 and 4.2.1.9).
+    """
+    return not _denies_authority(certificate)
+
+
+def _check_authority(anchor: x509.Certificate) -> None:
+    why = _denies_authority(anchor)
+    if why:
+        raise TrustError(
+            f"the certificate of {parse(_der(anchor)).signer.subject} is none of an authority: "
+            f"{why}. It vouches for nobody. If you trust this one signer, name the certificate "
+            "with --trust-signer (signers= in Python)"
+        )
+
+
+def _load_authorities(
+    path: str | os.PathLike[str], password: str | bytes | None
+) -> list[x509.Certificate]:
+    found = load_certificates(path, password)
+    for one in found:
+        try:
+            _check_authority(one)
+        except TrustError as error:
+            raise TrustError(f"{os.fsdecode(path)}: {error}") from None
+    return found
 
 
 def _parses(der: bytes) -> bool:

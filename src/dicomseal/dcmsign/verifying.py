@@ -15,7 +15,7 @@ from ..errors import TrustError
 from ..part10 import Part10
 from ..report import ObjectReport, SignatureReport
 from ..signature_timestamp import foreign
-from ..trust import TrustStore, load_certificates
+from ..trust import TrustStore, load_certificates, vouches
 from ..unsigned import ACCEPT
 from . import details
 from .exits import Ended, Exit
@@ -200,15 +200,19 @@ def _trust(job: Job, log: Log) -> TrustStore | None:
     others += [c for c in given if c.issuer != c.subject]
     if not anchors:
         return None
-    stamps = anchors if job.timestamps != "--ignore-ts" else []
-    # OpenSSL looks at revocation only when told, and not at a signer's key usage
+    # one that is no authority OpenSSL trusts too, for itself
+    signers = [c for c in anchors if not vouches(c)]
+    anchors = [c for c in anchors if c not in signers]
+    stamps = [*anchors, *signers] if job.timestamps != "--ignore-ts" else []
+    # OpenSSL looks at revocation only when told, and not at what a key is for
     rules = policy.Policy(
         name="dcmsign",
         weak=policy.ACCEPT,
         revocation=policy.REQUIRE if check_crls else policy.OFF,
         key_usages=policy.ANY,
+        authority_usages=policy.ANY,
     )
-    return TrustStore(anchors, others, crls=lists, tsa=stamps, policy=rules)
+    return TrustStore(anchors, others, signers=signers, crls=lists, tsa=stamps, policy=rules)
 
 
 def _in_folder(folder: str, kind: str) -> list[str]:
