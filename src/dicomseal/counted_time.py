@@ -10,7 +10,7 @@ time counts if a ledger of an earlier run proves that the signature existed then
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
@@ -20,6 +20,9 @@ from .report import ProofReport
 # where it came from
 TIMESTAMP, VALIDATION, CLAIMED = "timestamp", "validation", "claimed"
 POE_LEDGER = "poe_ledger"
+
+# the validity of what has no dates
+EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 class Proof(msgspec.Struct, frozen=True):

@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import report
-from .counted_time import oddities, time_that_counts, with_proof
+from .counted_time import EVER, oddities, time_that_counts, with_proof
 from .digital_signature import iso
 from .errors import LedgerError
 from .policy import REJECT
 from .report import Digests, ProofReport, Reason
 
 if TYPE_CHECKING:
+    from .certificate import Signer
     from .counted_time import Proof, Proofs
     from .means import Means
     from .verifier import Options
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the report: the fields of `SignatureReport`; and `Judgement.effort`."""
+    """What goes into the report: the fields of `SignatureReport`; and `Judgement.effort`.
+
+    Attributes:
+        by_key: whether nothing of the certificate is to be told, see `trust.Judgement`.
+    """
 
     trust: str = report.NOT_CHECKED
     reason: Reason | None = None
@@ -35,6 +40,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     weak: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
     effort: int = 0
+    signer: Signer | None = None
+    by_key: bool = False
 
 
 def judge(
@@ -57,15 +64,16 @@ def judge(
     """
     weak = means.weak
     if integrity is None:
-        return Judged(weak=weak)
+        return Judged(weak=weak, signer=means.signer)
     validation = options.at or datetime.now(UTC)
     messages: list[str] = []
     cert = means.certificate
+    odd: list[str] = []
     if cert is not None:
-        messages += oddities(claimed, validation, cert.not_before, cert.not_after)
+        odd = oddities(claimed, validation, cert.not_before, cert.not_after)
     if options.trust is None or options.integrity_only:
         reason = _too_weak(weak) if options.weak == REJECT else None
-        return Judged(reason=reason, weak=weak, messages=tuple(messages))
+        return Judged(reason=reason, weak=weak, messages=tuple(odd), signer=means.signer)
     counted = time_that_counts(proven, validation, claimed, options.accept_claimed_time)
     messages += counted.messages
     at, by = iso(counted.at), counted.by
@@ -81,6 +89,8 @@ def judge(
         if earlier is not counted:
             made = options.trust.judge(cert, earlier.at)
             counted, at, by = earlier, iso(earlier.at), earlier.by
+    if made.by_key and cert is not None:  # the certificate's dates are nobody's word
+        odd = oddities(claimed, validation, *EVER)
     weak += made.weak
     trust, reason = made.trust, made.reason
     if trust == report.TRUSTED and options.trust.policy.weak == REJECT and weak:
@@ -93,7 +103,9 @@ def judge(
         proof=counted.proof,
         revocation=made.revocation,
         weak=weak,
-        messages=(*messages, *made.messages),
+        messages=(*odd, *messages, *made.messages),
+        signer=cert.bare_key() if made.by_key else cert.signer,
+        by_key=made.by_key,
         effort=made.effort,
     )
 

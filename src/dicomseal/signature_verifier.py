@@ -79,6 +79,8 @@ def _signature(scope: Scope, item: int, main: items.Main, options: Options) -> S
         check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
     elif when.tzinfo is None:
         check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
+    if judged.by_key:
+        check.messages = [one for one in check.messages if one not in check.means.notes]
     check.messages += judged.messages
     check.messages += stamp.messages
     mac, signer = check.mac, check.certificate
@@ -111,7 +113,7 @@ def _signature(scope: Scope, item: int, main: items.Main, options: Options) -> S
         judged_by=judged.by,
         proof=judged.proof,
         revocation=judged.revocation,
-        signer=signer.signer if signer else None,
+        signer=judged.signer,
         profiles=satisfied,
         timestamp=stamp.report,
         weak=judged.weak,

@@ -148,7 +148,7 @@ def conclude(gathered: Gathered, path: str, options: Options) -> ObjectReport | 
         judged_by=judged.by,
         proof=judged.proof,
         revocation=judged.revocation,
-        signer=whole.signer,
+        signer=judged.signer,
         profiles=whole.profiles,
         weak=judged.weak,
         messages=judged.messages,

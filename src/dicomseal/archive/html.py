@@ -168,10 +168,10 @@ def _signers(made: Summary, now: float) -> list[str]:
     rows = []
     for one in made.signers:
         until = escape(one.not_after)
-        if _expired(one.not_after, now):
+        if until and _expired(one.not_after, now):
             until = f'<span class="late">{until}, expired</span>'
         rows.append(
-            (escape(one.subject), escape(one.key), until, f"{one.signatures:,}", f"{one.intact:,}",
+            (escape(one.name), escape(one.key), until, f"{one.signatures:,}", f"{one.intact:,}",
              f"{one.trusted:,}", f"{one.without_timestamp:,}", f"{one.by_ledger:,}")
         )  # fmt: skip
     return [

@@ -232,6 +232,8 @@ class _Collector:
 
 
 def _valid(signer: Signer, time: float) -> bool:
+    if not signer.not_after:  # a bare public key, which has no dates
+        return True
     return _moment(signer.not_before) <= time <= _moment(signer.not_after)
 
 

@@ -56,6 +56,11 @@ class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
     without_timestamp: int
     by_ledger: int
 
+    @property
+    def name(self) -> str:
+        """The subject, or the fingerprint of a bare public key, which has none."""
+        return self.subject or f"the public key with the SHA-256 {self.sha256}"
+
 
 class Point(msgspec.Struct, frozen=True):
     """Throughput: what was finished until a moment, in seconds since 1970, since the last point."""
@@ -226,7 +231,7 @@ def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     ):
         one = SignerSum(**dict(zip(SignerSum.__struct_fields__, values, strict=True)))
         made.signers.append(one)
-        if one.without_timestamp:
+        if one.without_timestamp and one.not_after:  # a bare public key has no end
             month = one.not_after[:7]
             made.expiring[month] = made.expiring.get(month, 0) + one.without_timestamp
 

@@ -33,7 +33,10 @@ def render(made: ObjectReport) -> str:
 def _signature(made: SignatureReport) -> list[str]:
     where = f" in {made.location}" if made.location else ""
     lines = [f"    signature {made.uid or '(no UID)'}{where}"]
-    if made.signer:
+    if made.signer and not made.signer.not_after:
+        lines.append(f"      signer     the public key with the SHA-256 {made.signer.sha256}")
+        lines.append(f"                 {made.signer.key}")
+    elif made.signer:
         lines.append(f"      signer     {made.signer.subject}")
         lines.append(f"                 {made.signer.key}, issued by {made.signer.issuer}")
     lines.append(

@@ -92,7 +92,8 @@ def _lines(made: Summary) -> list[str]:
     if made.signers:
         lines.append("certificates, by expiry:")
     for one in made.signers:
-        lines.append(f"  {one.not_after}  {one.subject} ({one.key})")
+        until = one.not_after or "(without an end)"
+        lines.append(f"  {until}  {one.name} ({one.key})")
         judged = (
             f", {one.intact:,} intact, {one.trusted:,} trusted, "
             f"{one.without_timestamp:,} of these without a timestamp"
