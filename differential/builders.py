@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from .originals import Original
 
-Builder = Callable[[random.Random, Original], "bytes | None"]
+# with another original, whose content it has too and which readers see as they see the mutant
+Made = bytes | tuple[bytes, str] | None
+Builder = Callable[[random.Random, Original], Made]
 BUILDERS: dict[str, Builder] = {}
 
 

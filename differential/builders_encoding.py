@@ -11,6 +11,7 @@ from .faces import SHORT_VRS, evil, face, followed
 from .originals import (
     BIG_UID,
     DEFLATED_UID,
+    ENCODINGS,
     EXPLICIT_UID,
     IMPLICIT_UID,
     JPEG_UID,
@@ -22,6 +23,7 @@ from .originals import (
     meta,
     with_head,
 )  # fmt: skip
+from .originals import STYLES as ENCODED
 from .places import FRONT, front, place
 from .tree import BIG, EXPLICIT, IMPLICIT, PADDING, STYLES, Style, emit
 
@@ -185,6 +187,21 @@ def item_in_another_encoding(dice: random.Random, original: Original) -> bytes |
     header = original.style.header(node.tag, dice.choice((b"SQ", b"UN")), len(content))
     before = emit(nodes[:number], original.style)
     return original.file(before + header + content + emit(nodes[number + 1 :], original.style))
+
+
+@builder
+def recoded(dice: random.Random, original: Original) -> tuple[bytes, str] | None:
+    """The signed content in another encoding, whole: VRs come from dictionaries then."""
+    what, encoding, signer = original.name.split("-")
+    if original.style.implicit or encoding == "compressed":
+        return None
+    other = dice.choice([name for name in ENCODINGS if name != encoding])
+    syntax = ENCODINGS[other]
+    style = ENCODED.get(syntax, EXPLICIT)
+    body = emit(list(original.nodes), style, dice.choice((None, True)))
+    head = with_head(meta(syntax, sop_class(original)))
+    data = head + (deflate(body) if syntax == DEFLATED_UID else body)
+    return data, f"{what}-{other}-{signer}"
 
 
 @builder

@@ -33,6 +33,11 @@ from .tree import (
 
 PREAMBLE = b"\0" * 128 + b"DICM"
 SYNTAX = 0x00020010
+# of SOP Classes, which GDCM reads the pixels by
+CLASSES = (
+    "2", "4", "128", "481.2", "20", "6.1", "3.1", "7.1", "7.2", "7.3", "2.1", "4.1", "66.4",
+    "12.1", "1", "1.1", "77.1.6", "88.11", "104.1", "30", "481.1", "129", "130", "12.1.1", "5",
+)  # fmt: skip
 
 
 def _group_length(rows: bytes, length: int | None = None, vr: bytes = b"UL") -> bytes:
@@ -231,6 +236,21 @@ def meta_in_data_set(dice: random.Random, original: Original) -> bytes | None:
         raw = followed(dice, made, original.style, second, spot.after, tag + 1)
         put += raw or b""
     return spot.file(put)
+
+
+@builder
+def meta_sop_class(dice: random.Random, original: Original) -> bytes | None:
+    """Another SOP Class or Instance UID than that of the data set; who believes which?"""
+    named = f"1.2.840.10008.5.1.4.1.1.{dice.choice(CLASSES)}"
+    rows = [
+        (tag, vr, uid(named) if tag == 0x00020002 else value)
+        for tag, vr, value in meta(original.syntax, sop_class(original))
+    ]
+    if dice.random() < 0.2:
+        rows = [(t, vr, uid("2.25.666") if t == 0x00020003 else value) for t, vr, value in rows]
+    if dice.random() < 0.1:
+        rows = [row for row in rows if row[0] not in (0x00020002, 0x00020003)]
+    return original.file(original.body, with_head(rows))
 
 
 @builder

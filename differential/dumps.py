@@ -13,7 +13,7 @@ from typing import Any
 SECONDS = 60
 _FILE = re.compile(rb"^# dcmdump \((\d+)/\d+\): ", re.MULTILINE)
 _ELEMENT = re.compile(
-    r"^( *)\(([0-9a-f]{4}),([0-9a-f]{4})\) (\S\S) (.*?) *# *(?:\d+|u/l), *\d+ \S*$"
+    r"^( *)\(([0-9a-f]{4}),([0-9a-f]{4})\) (\S\S) (.*) # *(?:\d+|u/l), *\d+ [^#]*$"
 )
 _SIGNING = ("4FFE0001", "FFFAFFFA")
 
@@ -75,7 +75,7 @@ def _read(out: bytes) -> dict[str, Any]:
             sequences[depth - 2].append(holders[depth + 2])
         elif tag == "FFFEE000" and vr == "pi" and depth - 2 in pixels:
             holder, name = pixels[depth - 2]
-            holder[name] += f" | {match[5]}"
+            holder[name] += f" | {match[5].rstrip()}"
         elif match[2] != "fffe" and depth in holders:
             while tag in holders[depth]:  # a second of its kind: both are shown
                 tag += "+"
@@ -90,6 +90,7 @@ def _read(out: bytes) -> dict[str, Any]:
 
 
 def _value(said: str) -> str:
+    said = said.rstrip(" ")
     if said == "(no value available)":
         return ""
     return said[1:-1].rstrip(" \0") if said.startswith("[") and said.endswith("]") else said

@@ -28,7 +28,7 @@ RLE_UID = "1.2.840.10008.1.2.5"
 JPEG_UID = "1.2.840.10008.1.2.4.50"
 STYLES = {IMPLICIT_UID: IMPLICIT, BIG_UID: BIG}
 SEQUENCES = frozenset(
-    (0x00081110, 0x0040A043, 0x0040A730, 0x4FFE0001, 0xFFFAFFFA, 0x04000401, 0x00540016)
+    (0x00081110, 0x00409096, 0x0040A043, 0x0040A730, 0x4FFE0001, 0xFFFAFFFA, 0x04000401, 0x00540016)
 )
 MAC_PARAMETERS, SIGNATURES = 0x4FFE0001, 0xFFFAFFFA
 SECONDARY_CAPTURE, SR = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.88.33"
@@ -113,7 +113,7 @@ def rle(frame: bytes) -> bytes:
 def image(name: str, patient: str, grey: int, count: int, coded: str = "") -> list[Node]:
     """A small image; ``coded`` says how its pixels are encapsulated."""
     pixels = frames(grey, count)
-    code = [Node(0x00080100, b"SH", b"T-1 "), Node(0x00080104, b"LO", name.encode() + b"  ")]
+    code = [Node(0x00080100, b"SH", b"T-1 "), Node(0x00080104, b"LO", name.encode())]
     nodes = [
         Node(0x00080008, b"CS", b"DERIVED\\SECONDARY "),
         Node(0x00080016, b"UI", uid(SECONDARY_CAPTURE)), Node(0x00080018, b"UI", b"2.25.1234\0"),
@@ -135,9 +135,18 @@ def image(name: str, patient: str, grey: int, count: int, coded: str = "") -> li
     numbers = [(0x10, SIZE), (0x11, SIZE), (0x100, 16), (0x101, 16), (0x102, 15), (0x103, 0)]
     nodes += [Node(0x00280000 | e, b"US", struct.pack("<H", value)) for e, value in numbers]
     nodes += [
+        Node(0x00280106, b"US", b"\x10\0"), Node(0x00280120, b"US", b"\0\x80"),
         Node(0x00281050, b"DS", b"100 "), Node(0x00281051, b"DS", b"400 "),
         Node(0x00281052, b"DS", b"-8"), Node(0x00281053, b"DS", b"2 "),
         Node(0x00281054, b"LO", b"US"),
+        Node(0x00409096, b"SQ", items=[[
+            Node(0x00409211, b"US", b"\0\xf0"), Node(0x00409216, b"US", b"\0\0"),
+            Node(0x00409224, b"FD", struct.pack("<d", 0.5)),
+            Node(0x00409225, b"FD", struct.pack("<d", 2.0)),
+        ]]),
+        Node(0x00720026, b"AT", b"\x28\0\x10\0"), Node(0x00720065, b"OB", b"\1\2\3\4"),
+        Node(0x00720068, b"LT", b"Some text."), Node(0x00720074, b"FD", struct.pack("<d", 3.0)),
+        Node(0x00720078, b"UL", b"\1\2\3\4"), Node(0x0072007A, b"US", b"\0\xff"),
     ]  # fmt: skip
     if coded:
         coder = [rle(p) for p in pixels]
@@ -161,7 +170,7 @@ def photograph(name: str, patient: str) -> list[Node]:
               0x00280101: b"\x08\0", 0x00280102: b"\7\0"}  # fmt: skip
     nodes = []
     for node in image(name, patient, 0, 1):
-        if node.tag >> 8 == 0x2810 or node.tag == PIXEL_DATA:
+        if (node.tag >> 8 in (0x2810, 0x2801) and node.tag > 0x00280103) or node.tag == PIXEL_DATA:
             continue
         if node.tag == 0x00280004:
             nodes += [Node(node.tag, b"CS", fields[node.tag]), Node(0x00280006, b"US", b"\0\0")]
@@ -210,7 +219,7 @@ PLANS = {
 ENCODINGS = {
     "explicit": EXPLICIT_UID, "implicit": IMPLICIT_UID, "big": BIG_UID, "deflated": DEFLATED_UID
 }  # fmt: skip
-SIGNERS = ("dicomseal", "dcmsign")
+SIGNERS = ("dicomseal", "dcmsign", "both")  # one after the other
 
 
 def forged(kind: str) -> list[Node]:
@@ -248,6 +257,11 @@ def make() -> None:
 
 def _sign(source: Path, target: Path, signer: str, kind: str) -> None:
     pair = seeds.pair(kind)
+    if signer == "both":
+        _sign(source, target, "dicomseal", "rsa")
+        source.write_bytes(target.read_bytes())
+        _sign(source, target, "dcmsign", kind)
+        return
     if signer == "dicomseal":
         sign_file(source, target, *pair)
         return

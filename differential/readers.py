@@ -56,6 +56,8 @@ def by_pydicom(path: str) -> dict[str, Any]:
 
 
 def _of_pydicom(dataset: Any, depth: int) -> dict[str, Any]:
+    from pydicom.encaps import generate_fragments
+
     shown: dict[str, Any] = {}
     for tag in list(dataset.keys()):
         if tag in SIGNING:
@@ -68,6 +70,8 @@ def _of_pydicom(dataset: Any, depth: int) -> dict[str, Any]:
                 value = ""
             else:
                 value = element.value
+                if tag == 0x7FE00010 and element.is_undefined_length:
+                    value = str([text(f.rstrip(b"\0")) for f in generate_fragments(value)])
                 value = text(value if isinstance(value, bytes) else str(value))
         except Exception as error:  # noqa: BLE001 an element that it cannot show
             value = None

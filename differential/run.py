@@ -31,12 +31,16 @@ MOST_ALIKE = 12  # finds of a builder that are kept
 
 
 class Mutant(NamedTuple):
-    """One mutant; its number alone says how to make it again."""
+    """One mutant; its number alone says how to make it again.
+
+    ``shown`` names the original that the readers must show.
+    """
 
     number: int
     builder: str
     original: Original
     data: bytes
+    shown: str
 
 
 class Mutants:
@@ -54,12 +58,13 @@ class Mutants:
         dice = random.Random(f"{self.seed} {number}")
         name = self.names[number % len(self.names)]
         original = dice.choice(self.originals)
-        data = self._built[name](dice, original)
+        built = self._built[name](dice, original)
+        data, shown = built if isinstance(built, tuple) else (built, original.name)
         if data is None or data == original.data or len(data) > LARGEST:
             return None
         if dice.random() < 0.1:
             data = mutate(data, file_form, dice, original.data, LARGEST)
-        return Mutant(number, name, original, data)
+        return Mutant(number, name, original, data, shown)
 
     def upwards(self, first: int) -> Iterator[Mutant]:
         """Mutants from a number on, without end."""
@@ -171,7 +176,7 @@ def _ask(
             crashed = refused is not None and refused.startswith("crashed")
             word = "crashed" if crashed else "shown" if refused is None else "refused"
             made.readers[name, word] += 1
-        seen = finds(baseline[mutant.original.name], shown, mutant.original.signed)
+        seen = finds(baseline[mutant.shown], shown, mutant.original.signed)
         if seen:
             _keep(mutant, uncovered, seen, made, folder)
 
