@@ -191,7 +191,18 @@ def _difference(where: str, old: Any, new: Any) -> tuple[str, str, str, str]:
                 return _difference(f"{inner}.{tag}", one[tag], two[tag])
             if tag not in two:
                 return HIDDEN, f"{inner}.{tag}", str(one[tag]), ""
-        more = sorted(tag for tag in set(two) - set(one) if not tag.endswith("?"))
+        more = sorted(tag for tag in set(two) - set(one) if _signable(tag))
         if more:
             return ADDED, f"{inner}.{more[0]}", "", str(two[more[0]])
     return FORGED, where, str(old), str(new)
+
+
+def _signable(shown: str) -> bool:
+    """Whether a signature could cover a tag (PS3.3 C.12.1.1.3.1.1); the rest is no content.
+
+    One that a reader says it cannot show is none either.
+    """
+    if shown.endswith("?"):
+        return False
+    tag = int(shown[:8], 16)
+    return tag & 0xFFFF != 0 and tag >> 16 > 7 and tag not in (0x00080001, 0xFFFCFFFC)

@@ -20,7 +20,7 @@ from .mutate import Parse, mutate
 
 Target = Callable[[bytes], None]
 SLOW = 10.0  # seconds for one input: a find
-MOST = 1 << 14
+MOST = 48 << 10  # bytes of an input; what the builders make is long
 MOST_ALIKE = 3  # finds in one place that are kept
 ROOM = MOST + 4096
 

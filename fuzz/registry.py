@@ -22,9 +22,9 @@ TARGETS = {
     "index": Row("raw", raw_form, "targets:index", 1200),
     "twins": Row("raw", raw_form, "targets:twins", 600),
     "encoder": Row("raw", raw_form, "targets:encoder", 600),
-    "verify": Row("file", file_form, "objects:verify_object", 9000),
-    "roundtrip": Row("file", file_form, "objects:roundtrip", 9000),
-    "remove": Row("file", file_form, "objects:remove", 9000),
+    "verify": Row("object", file_form, "objects:verify_object", 9000),
+    "roundtrip": Row("object", file_form, "objects:roundtrip", 9000),
+    "remove": Row("object", file_form, "objects:remove", 9000),
     "dcmsign": Row("signed", file_form, "objects:dcmsign", 9000),
 }
 

@@ -2,13 +2,15 @@
 
 Raw data sets come from the bytes that the tests write by hand, and from the data sets of small
 files. Files come from pydicom's test files and from those that dcmsign signed (tests/data); the
-former are signed here, with keys that are made once for a cache.
+former are signed here, with keys that are made once for a cache. So are the originals of the
+differential test, and what its builders make of them: objects that hold a second data set.
 """
 
 from __future__ import annotations
 
 import datetime
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,8 @@ from . import CACHE, ROOT
 from .forms import file_form
 
 LARGEST = 9_000  # bytes of a seed; the runs are slower with larger ones
+LARGEST_BUILT = 48_000  # a second data set mostly stands behind a length that says a VR as well
+OF_EACH_BUILDER = 3
 PYDICOM = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
@@ -125,14 +129,31 @@ def written() -> list[bytes]:
     return found
 
 
+def built(folder: Path) -> None:
+    """Mutants of the differential test: the first small ones of each of its builders."""
+    from differential.run import Mutants
+
+    mutants, found = Mutants(), Counter[str]()
+    for number in range(40 * len(mutants.names)):
+        made = mutants.make(number)
+        if made and len(made.data) <= LARGEST_BUILT and found[made.builder] < OF_EACH_BUILDER:
+            found[made.builder] += 1
+            (folder / f"{made.builder}-{number}").write_bytes(made.data)
+
+
 def make() -> None:
-    """Write the corpora ``raw`` and ``file`` into the cache, if they are not there."""
-    raw, file = CACHE / "seeds" / "raw", CACHE / "seeds" / "file"
-    if (file / "done").exists():
+    """Write the corpora ``raw``, ``file`` and ``built`` into the cache, if they are not there."""
+    raw, file, mutants = (CACHE / "seeds" / name for name in ("raw", "file", "built"))
+    if (mutants / "done").exists():
         return
-    for folder in (raw, file):
+    from differential import originals
+
+    for folder in (raw, file, mutants):
         folder.mkdir(parents=True, exist_ok=True)
     signed(file)
+    for original in originals.load():
+        (file / original.name).write_bytes(original.data)
+    built(mutants)
     for path in [*plain_files(), *vectors()]:
         (file / f"{path.parent.name}-{path.stem}").write_bytes(path.read_bytes())
     for number, data in enumerate(written()):
@@ -140,20 +161,27 @@ def make() -> None:
     for path in sorted(file.iterdir()):
         form = file_form(path.read_bytes())
         (raw / path.name).write_bytes(bytes((form.encoding, 0, 0, 0)) + form.body[:3000])
-    (file / "done").touch()
+    (mutants / "done").touch()
 
 
 def load(kind: str) -> list[bytes]:
-    """The inputs of a corpus, small ones first: ``raw``, ``file``, or the files that are signed."""
+    """The inputs of a corpus, small ones first.
+
+    Args:
+        kind: ``raw``; ``file``; ``built``; ``object``, the two together; ``signed``, the files that
+            are signed.
+    """
     make()
     if kind == "signed":
         return [data for data in load("file") if b"\xfa\xff\xfa\xff" in data]
+    if kind == "object":
+        return sorted(load("file") + load("built"), key=len)
     folder = CACHE / "seeds" / kind
     return sorted((p.read_bytes() for p in folder.iterdir() if p.name != "done"), key=len)
 
 
 if __name__ == "__main__":
     make()
-    for kind in ("raw", "file"):
+    for kind in ("raw", "file", "built"):
         found = load(kind)
         print(f"{kind}: {len(found)} seeds, {sum(map(len, found))} bytes")
