@@ -6,10 +6,32 @@ import random
 
 from .builders import builder
 from .builders_encoding import kind
-from .faces import evil
+from .faces import LONG_VRS, SHORT_VRS, evil
 from .originals import MALLORY, PLANS, Original
 from .places import place
-from .tree import ITEM, ITEM_END, PADDING, STYLES, Node, Nodes, emit
+from .tree import (
+    IMPLICIT,
+    ITEM,
+    ITEM_END,
+    PADDING,
+    SEQUENCE_END,
+    STYLES,
+    UNDEFINED,
+    Node,
+    Nodes,
+    emit,
+)  # fmt: skip
+
+GROUPS = (
+    0x0009, 0x0011, 0x0019, 0x0021, 0x0027, 0x0029, 0x003F, 0x0041, 0x0071, 0x0073, 0x01F1, 0x2001,
+    0x2005, 0x4FFD, 0x4FFF, 0x5001, 0x6001, 0x7FDF, 0x7FE1, 0xFFF9, 0xFFFB, 0xFFFD,
+)  # fmt: skip
+# whose elements readers know from dictionaries of their own, or treat in their own way
+CREATORS = (
+    b"GEMS_IDEN_01", b"SIEMENS CSA HEADER", b"Philips Imaging DD 001", b"ELSCINT1", b"X ",
+    b"Philips MR Imaging DD 005", b"SIEMENS MR HEADER", b"GEMS_PETD_01", b"PMOD_1", b"AGFA",
+    b"SIEMENS MED NM", b"SPI-P-Private_ICS Release 1", b"CARDIO-D.R. 1.0",
+)  # fmt: skip
 
 
 @builder
@@ -61,26 +83,62 @@ def private(dice: random.Random, original: Original) -> bytes | None:
     """Private creators and private elements: another creator for a signed block, nested blocks."""
     spot = place(original, dice)
     style = spot.style
-    creators = (
-        b"GEMS_IDEN_01",
-        b"SIEMENS CSA HEADER",
-        b"Philips Imaging DD 001",
-        b"ELSCINT1",
-        b"X ",
-    )
     rows: list[tuple[int, bytes, bytes]] = []
     for _ in range(dice.randint(1, 4)):
         group = dice.choice((0x0009, 0x0009, 0x0011, 0x0019, 0x0029, 0x2005, 0x7FE1))
         element = dice.choice((0x0010, 0x0011, 0x1001, 0x1002, 0x1003, 0x1010, 0x1102, 0x0001))
         vr = dice.choice((b"LO", b"LO", b"UN", b"SQ", b"OB", b"US", b"SH", b"UL"))
-        value = dice.choice(creators) if element < 0x100 else b"\4\0\0\0"
+        value = dice.choice(CREATORS) if element < 0x100 else b"\4\0\0\0"
         if vr == b"SQ":
-            inner = style.element(0x00090010, b"LO", dice.choice(creators))
+            inner = style.element(0x00090010, b"LO", dice.choice(CREATORS))
             value = style.end(ITEM, len(inner)) + inner
         rows.append((group << 16 | element, vr, value))
     if dice.random() < 0.7:
         rows.sort(key=lambda row: row[0])
     return spot.file(b"".join(style.element(*row) for row in rows))
+
+
+@builder
+def carrier(dice: random.Random, original: Original) -> bytes | None:
+    """A well-formed element that nobody signed, in its place, with a second data set as value."""
+    spots = [place(original, dice, 0.2) for _ in range(8)]
+    fitting = [
+        (s, g) for s in spots for g in GROUPS if s.low < g << 16 and g << 16 | 0xFFFF < s.high
+    ]
+    if not fitting:
+        return None
+    spot, group = dice.choice(fitting)
+    style = spot.style
+    inner = dice.choice((style, style, *STYLES))
+    second = evil(dice, kind(original), inner)
+    ends = style.end(ITEM_END) + style.end(SEQUENCE_END)
+    vr = dice.choice((*LONG_VRS, *LONG_VRS, *SHORT_VRS))
+    items = style.end(ITEM, len(second)) + second
+    opened = style.end(ITEM, UNDEFINED) + second + style.end(ITEM_END)
+    value = dice.choice((
+        second, items, opened, items * 2, ends + second, ends * 2 + second, original.file(second),
+        original.data, second + ends, style.end(ITEM, 0) + items, b"\xff\xff\xff\xff" + second,
+        style.end(SEQUENCE_END) * 2 + second, second * (1 + 0xFF00 // len(second)),
+    ))  # fmt: skip
+    if vr == b"SQ":
+        value = dice.choice((items, opened, items + opened, b""))
+    value += b"\0" * (len(value) % 2)
+    if vr not in LONG_VRS:
+        value = value[:0xFFFE]
+    block = dice.choice((0x10, 0x11, 0x20, 0xFF))
+    creator = dice.choice((*CREATORS, b"TEST"))
+    raw = style.element(group << 16 | block, b"LO", creator + b" " * (len(creator) % 2))
+    tag = group << 16 | block << 8 | dice.choice((0, 0x01, 0x10, 0x40, 0x5F, 0x80, 0xFF))
+    if dice.random() < 0.2:
+        raw, tag = b"", dice.choice((0x00420011, 0x00281201, 0x00283006, 0x00880200, 0x54000110,
+                                     0x00091027, 0x66660010, 0x00142002, 0x50003000))  # fmt: skip
+    if vr in (b"SQ", b"UN") and dice.random() < 0.5:
+        value = dice.choice((items, opened))
+        if vr == b"UN":
+            second = evil(dice, kind(original), IMPLICIT)
+            value = IMPLICIT.end(ITEM, len(second)) + second
+        return spot.file(raw + style.header(tag, vr, UNDEFINED) + value + style.end(SEQUENCE_END))
+    return spot.file(raw + style.element(tag, vr, value))
 
 
 @builder

@@ -159,8 +159,8 @@ def _compared(name: str, before: Answer, after: Answer, signed: frozenset[int]) 
     tags = [f"{tag:08X}" for tag in sorted(signed) if f"{tag:08X}" in old]
     found = []
     for tag in tags:
-        if tag in new and new[tag] != old[tag]:
-            found.append(Find(name, *_difference(tag, old[tag], new[tag])))
+        if tag in new and _content(new[tag]) != _content(old[tag]):
+            found.append(Find(name, *_difference(tag, _content(old[tag]), _content(new[tag]))))
         if f"{tag}+" in new:
             found.append(Find(name, FORGED, f"a second {tag}", str(old[tag]), str(new[f"{tag}+"])))
     if PIXEL_DATA in signed:
@@ -191,10 +191,17 @@ def _difference(where: str, old: Any, new: Any) -> tuple[str, str, str, str]:
                 return _difference(f"{inner}.{tag}", one[tag], two[tag])
             if tag not in two:
                 return HIDDEN, f"{inner}.{tag}", str(one[tag]), ""
-        more = sorted(tag for tag in set(two) - set(one) if _signable(tag))
+        more = sorted(set(two) - set(one))
         if more:
             return ADDED, f"{inner}.{more[0]}", "", str(two[more[0]])
     return FORGED, where, str(old), str(new)
+
+
+def _content(shown: Any) -> Any:
+    """What is shown without the elements in items that are no content."""
+    if not isinstance(shown, list):
+        return shown
+    return [{t: _content(v) for t, v in item.items() if _signable(t)} for item in shown]
 
 
 def _signable(shown: str) -> bool:

@@ -153,7 +153,7 @@ def _of_gdcm(gdcm: Any, dataset: Any, depth: int) -> dict[str, Any]:
             value = f"{fragments.GetNumberOfFragments()} fragments"
         elif not raw or value.startswith("\udcfe\udcff\0\udce0"):
             items = element.GetValueAsSQ()
-        if items is not None and depth < DEEPEST:
+        if items is not None and items.GetPointer() is not None and depth < DEEPEST:
             value = [
                 _of_gdcm(gdcm, items.GetItem(n + 1).GetNestedDataSet(), depth + 1)
                 for n in range(min(items.GetNumberOfItems(), MOST_ITEMS))
