@@ -62,6 +62,8 @@ class Limits(NamedTuple):
             elements share a pass. What they may take to compute, see `Work.effort`, follows from it
             too; and how many bytes may be hashed to find the VRs that implicit VR does not state,
             at least `LEAST_SEARCH`.
+        seconds: that the signatures of an object may take to be verified, and one more for every
+            `BYTES_OF_A_SECOND` of it.
     """
 
     depth: int = 2048
@@ -72,6 +74,7 @@ class Limits(NamedTuple):
     signature: int = 1 << 14
     signatures: int = 1 << 16
     passes: int = 64
+    seconds: int = 120
 
     @classmethod
     def checked(cls, limits: Limits | None) -> Limits:
@@ -94,6 +97,7 @@ _MOST = 1 << 60
 _DEFAULT = Limits()
 
 LEAST_WORK = 1 << 30
+BYTES_OF_A_SECOND = 1 << 22
 LEAST_EFFORT = 1 << 32
 USUAL_CERTIFICATE = 8192  # bytes; what is longer is nowhere kept for the next object
 MOST_CERTIFICATES = 64 << 20

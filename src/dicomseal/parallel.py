@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,12 +25,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from . import report
+from . import report, watched
 from .report import ErrorReport, ObjectReport
 from .verifier import Options, verify_groups, verify_with
 
 BATCH = 32
 _WINDOW = 4  # batches for each worker that are under way or waiting
+
+ENDED = "it was not verified within {} seconds, and the process that did it was ended"
 
 _options = Options()
 
@@ -44,6 +47,7 @@ def _start(options: Options) -> None:
 def be_a_worker() -> None:
     """In a new worker process: it leaves Ctrl-C to its parent, and ends when that has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    watched.end_with_the_work()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
@@ -127,9 +131,12 @@ pool = _pool  # for others who submit tasks of their own; see `started_with`
 
 def _alone(path: str, options: Options) -> ObjectReport:
     """One file in a process of its own, after a worker was lost: it may be the cause."""
+    begun = time.monotonic()
     with _pool(1, options) as pool:
         try:
             return _unpack(pool.submit(_work, [path]).result())[0]
         except BrokenProcessPool:
             trouble = ErrorReport("crashed", "the process that verified it ended (out of memory?)")
+            if time.monotonic() - begun >= options.limits.seconds:
+                trouble = ErrorReport("limit", ENDED.format(options.limits.seconds))
             return ObjectReport(path=path, verdict=report.ERROR, error=trouble)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from . import report
+from . import report, watched
 from .counted_time import EVER, oddities, time_that_counts, with_proof
 from .digital_signature import iso
 from .errors import LedgerError
@@ -18,9 +18,10 @@ from .policy import REJECT
 from .report import Digests, ProofReport, Reason
 
 if TYPE_CHECKING:
-    from .certificate import Signer
+    from .certificate import Certificate, Signer
     from .counted_time import Proof, Proofs
     from .means import Means
+    from .trust import Judgement, TrustStore
     from .verifier import Options
 
 
@@ -82,12 +83,12 @@ def judge(
         return Judged(
             trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
         )
-    made = options.trust.judge(cert, counted.at)
+    made = _decided(options.trust, cert, counted.at, options)
     if made.trust != report.TRUSTED and options.proofs is not None and digests is not None:
         proof = _ask(options.proofs, digests, messages)
         earlier = with_proof(counted, proof, validation)
         if earlier is not counted:
-            made = options.trust.judge(cert, earlier.at)
+            made = _decided(options.trust, cert, earlier.at, options)
             counted, at, by = earlier, iso(earlier.at), earlier.by
     if made.by_key and cert is not None:  # the certificate's dates are nobody's word
         odd = oddities(claimed, validation, *EVER)
@@ -108,6 +109,14 @@ def judge(
         by_key=made.by_key,
         effort=made.effort,
     )
+
+
+def _decided(store: TrustStore, cert: Certificate, moment: datetime, options: Options) -> Judgement:
+    """A decision that is known, or made in time: here the usual way meets what a stranger sent."""
+    known = store.decided(cert, moment)
+    if known is not None:
+        return known
+    return watched.within(options.limits.seconds, store.renew_lock, store.judge, cert, moment)
 
 
 def _ask(proofs: Proofs, digests: Digests, messages: list[str]) -> Proof | None:

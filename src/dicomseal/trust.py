@@ -248,6 +248,17 @@ class TrustStore:
                 self._remember(key, window)
         return window.judgement
 
+    def decided(self, certificate: Certificate, moment: datetime) -> Judgement | None:
+        """What `judge` has said of a signer before, if that holds at a moment; or None."""
+        for window in self._decisions.get(certificate.der, ()):
+            if window.holds(moment):
+                return window.judgement
+        return None
+
+    def renew_lock(self) -> None:
+        """Give up the lock that a thread holds which does not come back, see `watched`."""
+        self._lock = threading.Lock()
+
     def _remember(self, key: Any, window: _Window) -> None:
         if len(self._decisions) >= _MOST_DECISIONS:
             self._decisions = {}

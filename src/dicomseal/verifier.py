@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from . import _record, coverage, report, signature_verifier, terms, usual
+from . import _record, coverage, report, signature_verifier, terms, usual, watched
 from . import sequence_items as items
 from .canonical import is_dataset, new_hasher, read_all
 from .coverage import Demands
@@ -122,7 +122,7 @@ def verify(
     """
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
-    if trust is not None and not hasattr(trust, "judge"):
+    if trust is not None and not hasattr(trust, "decided"):
         raise UsageError("trust takes a TrustStore, e.g. TrustStore.from_files('ca.pem')")
     if weak is not None:
         if weak not in WEAK_CHOICES:
@@ -172,7 +172,7 @@ def verify_with(
         index = part10.index()
         gathered = usual.gather(part10, index, options)
         made = None if gathered is None else usual.conclude(gathered, path, options)
-        return _verify(part10, index, path, options) if made is None else made
+        return _in_time(part10, index, path, options) if made is None else made
     except DicomSealError as error:
         return _failed(error, path, size)
 
@@ -195,7 +195,7 @@ def _begin(path: str, options: Options) -> ObjectReport | Gathered:
         part10 = _reader().open(path, options.limits)
         size = part10.size
         index = part10.index()
-        return usual.gather(part10, index, options) or _verify(part10, index, path, options)
+        return usual.gather(part10, index, options) or _in_time(part10, index, path, options)
     except DicomSealError as error:
         return _failed(error, path, size)
 
@@ -209,7 +209,7 @@ def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
             return made
         part10 = _reader().open(path, options.limits)
         size = part10.size
-        return _verify(part10, part10.index(), path, options)
+        return _in_time(part10, part10.index(), path, options)
     except DicomSealError as error:
         return _failed(error, path, size)
 
@@ -244,6 +244,12 @@ def _open(source: Any, path: str, options: Options) -> Part10:
             data, syntax = encode(source), transfer_syntax_of(source)
         return Part10.from_data_set(data, syntax, options.limits)
     return Part10.from_bytes(read_all(source), options.limits)
+
+
+def _in_time(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
+    seconds = options.limits.seconds + part10.size // _record.BYTES_OF_A_SECOND
+    left = getattr(options.trust, "renew_lock", None)
+    return watched.within(seconds, left, _verify, part10, index, path, options)
 
 
 def _verify(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:

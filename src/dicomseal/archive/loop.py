@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future
 from concurrent.futures import wait as wait_for
 from typing import Any, Generic, TypeVar
 
 from ..errors import DicomSealError
+
+_LONG = 2.0  # seconds
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +33,12 @@ class ExecutorLostError(LostError):
     """The executor takes no more work, or dropped what it had."""
 
     code = "executor"
+
+
+def seconds_of(error: BaseException) -> float:
+    """How long a task of one item had taken when its worker ended; 0 if it is not known."""
+    found: float = getattr(error, "dicomseal_seconds", 0.0)
+    return found
 
 
 class Loop(Generic[T, R]):
@@ -137,12 +146,14 @@ class Loop(Generic[T, R]):
                     else "the executor is broken as soon as it is made"
                 )
         (future,) = pending
+        begun = time.monotonic()
         error = _error_of(future)
         if error is None:
             yield batch, future.result()
             return
         if isinstance(error, BrokenExecutor):
             self._close(wait=False)
+            error.dicomseal_seconds = time.monotonic() - begun  # type: ignore[attr-defined]
         yield from self._blame(batch, error)
 
     def _blame(self, batch: list[T], error: BaseException) -> Iterator[tuple[list[T], R]]:
@@ -151,9 +162,10 @@ class Loop(Generic[T, R]):
         if len(batch) == 1:
             yield batch, self._failed(batch[0], error)
             return
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
-            yield from self._alone(half)
+        # what took long would take so long again in every half that it is in
+        size = 1 if seconds_of(error) > _LONG else (len(batch) + 1) // 2
+        for start in range(0, len(batch), size):
+            yield from self._alone(batch[start : start + size])
 
     def _close(self, wait: bool) -> None:
         if self._executor is not None and not self._lent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -105,7 +106,7 @@ def verify(
         return Task(
             executor or (lambda: work.embedded(jobs, made, afresh=stored)),
             work.in_pool if executor is None else work.Elsewhere(made),
-            work.crashed,
+            partial(work.crashed, seconds=options.limits.seconds),
             lambda packed: (packed, ""),
             jobs if executor is None else workers or jobs,
         )

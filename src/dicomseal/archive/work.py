@@ -7,6 +7,7 @@ with each batch, packed, and unpacks the same ones only once: the trust store ke
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import pickle
 import time
@@ -20,6 +21,7 @@ from ..report import ErrorReport, ObjectReport
 from ..verifier import Options, verify_groups, verify_with
 from . import stores
 from .directory import was_directory
+from .loop import seconds_of
 from .rows import Row, pack, row_of
 from .walk import Found
 
@@ -133,9 +135,18 @@ def _row(file: Found, made: ObjectReport, directory: bool = False) -> Row:
     return row_of(made, file.path, size, mtime, time.time(), directory)
 
 
-def crashed(file: Found, error: BaseException) -> bytes:
-    """The row of a file at which a worker died, or raised."""
-    made = _error(file.path, "crashed", death_of(error))
+def crashed(file: Found, error: BaseException, seconds: float = math.inf) -> bytes:
+    """The row of a file at which a worker died, or raised.
+
+    Args:
+        file: the file.
+        error: of its task.
+        seconds: after so many, a worker died because it was ended (see `dicomseal.watched`).
+    """
+    if seconds_of(error) >= seconds:
+        made = _error(file.path, "limit", parallel.ENDED.format(seconds))
+    else:
+        made = _error(file.path, "crashed", death_of(error))
     return pack([row_of(made, file.path, file.size, file.mtime, time.time())])
 
 
