@@ -33,6 +33,12 @@ _BITS_ALLOCATED, _WAVEFORM_BITS_ALLOCATED = 0x00280100, 0x54001004
 _WORDS_FOR_DCMTK = (terms.PIXEL_DATA, 0x60003000)  # for the rest it takes bytes
 _DESCRIPTORS = frozenset((terms.LUT_DESCRIPTOR, 0x00281100, 0x00281101, 0x00281102, 0x00281103))
 _TEXT = terms.SPACE_PADDED | {"UI"}
+# all that an element can have, what private elements have most first
+_ORDER = (
+    "LO", "SH", "CS", "DS", "IS", "ST", "LT", "UT", "DA", "TM", "DT", "UI", "PN", "AE", "AS",
+    "UC", "UR", "OB", "US", "SL", "UL", "SS", "FL", "FD", "OW", "OF", "AT", "OD", "OL", "OV",
+    "SV", "UV",
+)  # fmt: skip
 _FORMS = {
     "AS": re.compile(rb"\d{3}[DWMY]"),
     "DA": re.compile(rb"\d{8} ?"),
@@ -163,8 +169,9 @@ def _ranked(
     if everything:
         value = value if value is None else value[:_MOST_LOOKED_AT]
         text = value is not None and _is_text(value)
-        for name in sorted(terms.SHORT_VRS | terms.LONG_VRS - {"SQ", UNKNOWN}):
-            found.setdefault(name, _surprise(name, vr, value, length, text))
+        alike = text if vr == UNKNOWN else vr in _TEXT
+        for name in _ORDER:
+            found.setdefault(name, _surprise(name, alike, value, length, text))
     return [
         (name, cost)
         for name, cost in found.items()
@@ -173,14 +180,14 @@ def _ranked(
     ]
 
 
-def _surprise(name: str, vr: str, value: bytes | None, length: int, text: bool) -> int:
+def _surprise(name: str, alike: bool, value: bytes | None, length: int, text: bool) -> int:
     if length % _WIDTHS.get(name, 1):
         return UNLIKELY
     if name in _TEXT:
         form = _FORMS.get(name)
         if not text or (form is not None and value is not None and not form.fullmatch(value)):
             return UNLIKELY
-    return RELATED if (name in _TEXT) == (vr in _TEXT) else POSSIBLE
+    return RELATED if (name in _TEXT) == alike else POSSIBLE
 
 
 def _is_text(value: bytes) -> bool:

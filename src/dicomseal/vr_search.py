@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _KEPT_PIECE = 1 << 16  # bytes of a piece of the stream that is remembered
 _KEPT = 1 << 25  # of all of them
 _MOST_STATES = 4096  # hashers that are remembered
-_COST_OF_A_PIECE = 128  # bytes that could be hashed in the same time
-_COST_OF_A_TRIAL = 1024
-_COST_OF_A_STEP = 64  # on the way to a choice
+_COST_OF_A_PIECE = 512  # bytes that could be hashed in the same time
+_COST_OF_A_TRIAL = 16384
+_COST_OF_A_STEP = 512  # on the way to a choice
 _MOST_TOGETHER = 3  # how much may surprise of elements that change together
 
 Flips = tuple[tuple[int, str], ...]
@@ -119,19 +119,30 @@ class Search:
             found = self._try(way, ())
             if found or self._is_spent():
                 return found
-        alone = [((i,), one.others) for i, one in enumerate(self._open)]
+        alone: Sets = [((i,), one.others) for i, one in enumerate(self._open)]
+        likely: Sets = [
+            (members, tuple((vr, cost) for vr, cost in others if cost == open_vrs.LIKELY))
+            for members, others in alone
+        ]
         together = [sets for sets in map(self._alike, ("place", "family")) if sets]
-        most = sum(max((cost for _, cost in one.others), default=0) for one in self._open)
-        for surprise in range(1, most + 1):
-            for sets in (*(together if surprise <= _MOST_TOGETHER else ()), alone):
-                for flips in self._choices(sets, surprise):
-                    found = self._try(plain, flips)
-                    if found:
-                        return found
-                if self._is_spent():
-                    return None
-        self.exhausted = True
+        budget, self._budget = self._budget, self.spent + (self._budget - self.spent) // 2
+        for sets, alike in ((likely, []), (alone, together)):
+            for flips in self._by_surprise(sets, alike):
+                found = self._try(plain, flips)
+                if found:
+                    return found
+            self._budget = budget
+        self.exhausted = not self._is_spent()
         return None
+
+    def _by_surprise(self, sets: Sets, alike: list[Sets]) -> Iterator[Flips]:
+        """Every choice in the sets, the least surprising first, until the budget is spent."""
+        most = sum(max((cost for _, cost in others), default=0) for _, others in sets)
+        for surprise in range(1, most + 1):
+            for some in (*(alike if surprise <= _MOST_TOGETHER else ()), sets):
+                yield from self._choices(some, surprise)
+                if self._is_spent():
+                    return
 
     def _is_spent(self) -> bool:
         return self.spent >= self._budget
@@ -168,15 +179,14 @@ class Search:
                     continue
                 members, candidates = sets[i]
                 for vr, cost in candidates:
-                    self._spend(_COST_OF_A_STEP)
+                    if self._spend(_COST_OF_A_STEP):
+                        return
                     mine = [(member, vr) for member in members]
                     if cost == left:
                         yield mine
                     elif cost < left <= cost + most[i + 1]:
                         for more in choose(i + 1, left - cost):
                             yield mine + more
-                if self._is_spent():
-                    return
 
         for flips in choose(0, surprise):
             yield tuple(sorted(flips))

@@ -52,7 +52,7 @@ LOST_VR = frozenset(
 )
 # pydicom's dictionary, which is ours, knows all their private elements; DCMTK's may not.
 PRIVATE_VR_KNOWN_HERE = frozenset(f for f in FILES if f.startswith("dicomdirtests/98892001/"))
-# Signed as LO, while the dictionary says SH: in implicit VR both programs take SH.
+# Signed as LO, while the dictionary says SH: dcmsign takes SH in implicit VR, and we try LO too.
 OTHER_PRIVATE_VR = frozenset(f for f in FILES if f.startswith("dicomdirtests/77654033/CR"))
 
 # --- what dcmconv can do to a file ------------------------------------------------------------
