@@ -85,7 +85,7 @@ def test_what_is_inserted_is_what_was_sent(ledger):
 
 def test_what_is_empty_in_all_rows(ledger):
     """It is not handed over for each row, and is there all the same, with its type."""
-    blank = Row("", 0, 0, "", "", "", b"", "", "", "", "", 0.0)
+    blank = Row("", 0, 0, "", "", "", b"", "", "", "", "", 0, "", 0.0)
     signature = SignatureRow(*[""] * 13, *[b""] * 3, None)
     both = msgspec.structs.replace(blank, signatures=(signature, signature))
     one = [some(seed, 1) for seed in range(20)]

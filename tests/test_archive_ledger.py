@@ -49,9 +49,9 @@ EDITS = {
     "a row": "DELETE FROM object WHERE id = 4",
     "its signature": "DELETE FROM signature WHERE object = 3",
     "one more": "INSERT INTO object SELECT 99, path, size, mtime, '', '', '', x'', 'passed', '',"
-    " '', '', 1 FROM object WHERE id = 1",
+    " '', '', 0, '', 1 FROM object WHERE id = 1",
     "one before all": "INSERT INTO object SELECT -1, path, size, mtime, '', '', '', x'', 'passed',"
-    " '', '', '', 1 FROM object WHERE id = 1",
+    " '', '', '', 0, '', 1 FROM object WHERE id = 1",
     "one more signature": "INSERT INTO signature SELECT 99, position, location, uid, datetime,"
     " integrity, trust, mac_algorithm, reason, sentence, judged_at, judged_by, timestamp, proof,"
     " weak, digest, content, elements, signer FROM signature WHERE object = 3",

@@ -228,7 +228,7 @@ def test_names_that_strangers_chose_are_bounded(run, folder):
         for number in range(last + 1, last + 2001):
             db.execute(
                 "INSERT INTO object SELECT ?, path, size, mtime, '1.2.' || ?, '', 'M' || ?, '',"
-                " verdict, '', '', '', 1 FROM object WHERE id = 1",
+                " verdict, '', '', '', 0, '', 1 FROM object WHERE id = 1",
                 (number, number, number),
             )
         db.execute("UPDATE batch SET last = last + 2000")

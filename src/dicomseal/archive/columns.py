@@ -38,7 +38,7 @@ def _decoder() -> Callable[[bytes], list[tuple[Any, ...]]]:
 decode = _decoder()
 SIZE, VERDICT = OBJECT_FIELDS.index("size"), OBJECT_FIELDS.index("verdict")
 # how SQL writes that a field is empty; None where it cannot be
-_BLANK = {str: "''", bytes: "x''"}
+_BLANK = {str: "''", bytes: "x''", int: "0"}
 _OF_OBJECT, _OF_SIGNATURE = (
     [_BLANK.get(field.type) for field in msgspec.structs.fields(row)[:-1]]
     for row in (Row, SignatureRow)

@@ -11,6 +11,7 @@ from ..report import ERROR, FAILED, INTACT, PASSED
 from .asked import Asked
 from .ledger import VERIFY, Ledger, Run
 from .rows import DIRECTORY, NOT_DICOM, Row, SignatureRow
+from .uncovered import shortened
 from .written import as_written, decoded
 
 NEWLY_FAILING, NEWLY_PASSING = "newly_failing", "newly_passing"
@@ -166,6 +167,8 @@ def compare(old: Row, new: Row) -> str | None:
         return NO_LONGER_PASSING
     if gone:
         return RE_SIGNED
+    if _more_beside(old, new):
+        return UNSIGNED_CHANGED
     if old.signatures and len(new.signatures) > len(old.signatures):
         return SIGNATURE_ADDED
     if new.verdict == PASSED != old.verdict:
@@ -214,6 +217,17 @@ def _counterparts(old: SignatureRow, new: Row) -> list[SignatureRow]:
         if (one.digest == old.digest if one.digest and old.digest
             else (one.location, one.uid) == place)
     ]  # fmt: skip
+
+
+def _more_beside(old: Row, new: Row) -> bool:
+    """Whether the same signatures, judged alike, leave out other elements than they did."""
+    judged = [
+        sorted((one.location, one.digest, one.integrity, one.trust) for one in row.signatures)
+        for row in (old, new)
+    ]
+    return judged[0] == judged[1] and shortened(old.uncovered_classes) != shortened(
+        new.uncovered_classes
+    )
 
 
 def _doubtful(old: Row, new: Row) -> bool:

@@ -17,7 +17,7 @@ from .written import as_written
 _OBJECT = Row.__struct_fields__[:-1]
 _SIGNATURE = SignatureRow.__struct_fields__[:-1]
 # what is no text
-_NUMBERS = {"size": "int64", "mtime": "int64", "time": "float64"}
+_NUMBERS = {"size": "int64", "mtime": "int64", "uncovered": "int64", "time": "float64"}
 # as OWASP has them (CSV Injection); the last four are the full-width forms of the first
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _SIGNER = Signer.__struct_fields__
@@ -69,7 +69,7 @@ def _defused(name: str, value: Any) -> Any:
 
 
 def write_parquet(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
-    """As Parquet, in row groups of 16,384 lines; all columns but three are text.
+    """As Parquet, in row groups of 16,384 lines; all columns but four are text.
 
     Raises:
         UsageError: pyarrow is not installed.

@@ -6,14 +6,18 @@ import html
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from ..meanings import ARCHIVE, MEANING, OTHER
 from ..report import harmless
 from .ledger import SIGN
 from .summary import Summary
+from .uncovered import UncoveredSum
 
 COLOURS = {
     "passed": "#2e7d32", "failed": "#c62828", "indeterminate": "#ef8f00", "unsigned": "#78909c",
     "error": "#6a1b9a", "not_dicom": "#cfd8dc", "directory": "#bcaaa4",
 }  # fmt: skip
+EFFECTS = {MEANING: " (says what signed elements mean)", ARCHIVE: " (added by archives)", OTHER: ""}
+_MOST_NAMED = 20  # elements of a class
 _LAST = 253402300800.0  # the year 10000
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
@@ -60,6 +64,7 @@ def render(made: Summary, now: float) -> str:
     if made.sop_classes:
         totals = {name: sum(counts.values()) for name, counts in made.sop_classes.items()}
         parts += ["<h2>SOP Classes, by files</h2>", _bars(totals.items())]
+    parts += _uncovered(made)
     parts += _signers(made, now)
     if made.throughput:
         parts += ["<h2>Throughput, files a second</h2>", _throughput(made)]
@@ -152,6 +157,27 @@ def _failures(made: Summary) -> list[str]:
     if made.failures_left_out:
         parts.append(f"<p>And {made.failures_left_out:,} more, not listed.</p>")
     return parts
+
+
+def named(one: UncoveredSum) -> str:
+    """The elements of a class, those that most objects have first."""
+    names = sorted(one.names, key=lambda name: -one.names[name])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _uncovered(made: Summary) -> list[str]:
+    if not made.uncovered:
+        return []
+    rows = [
+        (escape(one.name + EFFECTS[one.effect]), escape(named(one)), f"{one.elements:,}",
+         f"{one.objects:,}")
+        for one in made.uncovered
+    ]  # fmt: skip
+    title = "Left out by signatures" if made.kind == SIGN else "Not covered by a passing signature"
+    said = f"{made.uncovered_elements:,} elements of {made.uncovered_objects:,} objects."
+    heads = ("Class", "Elements", "How many", "Objects")
+    return [f"<h2>{title}</h2>", f"<p>{said}</p>", _table(heads, rows, 2)]
 
 
 def _expired(not_after: str, now: float) -> bool:

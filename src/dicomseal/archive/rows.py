@@ -14,6 +14,7 @@ import msgspec
 from .. import report
 from ..certificate import Signer
 from ..report import ErrorReport, ObjectReport, Reason, SignatureReport
+from .uncovered import told
 
 # verdict on a file that is no DICOM object: counted, and no failure
 NOT_DICOM = "not_dicom"
@@ -79,6 +80,9 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
         reason: code of the first reason for it; empty if there is none.
         sentence: the same for people.
         reasons: all codes, separated by spaces, the object's and its signatures'.
+        uncovered: how many elements no passing signature covers, of an object with an intact one;
+            in a run that signs, how many the new signature leaves out.
+        uncovered_classes: the same by class, see `dicomseal.archive.uncovered`; empty if none.
         time: when it was verified, in seconds since 1970.
     """
 
@@ -93,6 +97,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     reason: str
     sentence: str
     reasons: str
+    uncovered: int
+    uncovered_classes: str
     time: float
     signatures: tuple[SignatureRow, ...] = ()
 
@@ -151,6 +157,8 @@ def row_of(
         why[0].code if why else "",
         _text(why[0].message) if why else "",
         " ".join(dict.fromkeys([one.code for one in why])) if why else "",
+        sum([one.count for one in made.uncovered_classes]) if made.uncovered_classes else 0,
+        told(made.uncovered_classes, bool(made.uncovered)) if made.uncovered_classes else "",
         time,
         tuple(signatures),
     )

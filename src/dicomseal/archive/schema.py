@@ -18,7 +18,8 @@ CREATE TABLE object (
   id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
   sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, modality TEXT NOT NULL,
   content BLOB NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
-  reasons TEXT NOT NULL, time REAL NOT NULL);
+  reasons TEXT NOT NULL, uncovered INTEGER NOT NULL, uncovered_classes TEXT NOT NULL,
+  time REAL NOT NULL);
 CREATE TABLE signature (
   object INTEGER NOT NULL, position INTEGER NOT NULL, location TEXT NOT NULL, uid TEXT NOT NULL,
   datetime TEXT NOT NULL, integrity TEXT NOT NULL, trust TEXT NOT NULL,

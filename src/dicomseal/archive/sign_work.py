@@ -49,6 +49,7 @@ from .rows import (
     pack,
     path_of,
 )
+from .uncovered import left_out
 from .walk import Found
 from .work import StoppedError, death_of
 
@@ -196,12 +197,13 @@ class Worker:
                 raise SourceError(f"{target}: is there already, and is no such copy", "exists")
         uid, when = self._write(part10, index, target, target == file.path)
         signature = _signature(
-            uid, when.isoformat(), self._job.wishes["mac"], self._signer.certificate.signer
+            str(uid), when.isoformat(), self._job.wishes["mac"], self._signer.certificate.signer
         )
         if target == file.path:
             status = os.stat(target)
             file = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
-        return _row(file, SIGNED, index=index, signature=signature)
+        left = len(uid.left_out), left_out(uid.telling, uid.left_out)
+        return _row(file, SIGNED, index=index, signature=signature, left=left)
 
     def _write(self, part10: Part10, index: Index, target: str, overwrite: bool) -> Any:
         for pause in (*_PAUSES, None):
@@ -296,6 +298,7 @@ def _row(
     why: tuple[str, str] | None = None,
     index: Index | None = None,
     signature: SignatureRow | None = None,
+    left: tuple[int, str] = (0, ""),
 ) -> Row:
     code, sentence = why or ("", "")
     kind = MEDIA_STORAGE_DIRECTORY if verdict == DIRECTORY else ""
@@ -315,6 +318,8 @@ def _row(
         reason=code,
         sentence=as_stored(sentence),
         reasons=code,
+        uncovered=left[0],
+        uncovered_classes=left[1],
         time=time.time(),
         signatures=(signature,) if signature else (),
     )

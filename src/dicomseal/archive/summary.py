@@ -15,6 +15,7 @@ from .modalities import label
 from .progress import Totals
 from .rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS, shown
 from .sample import CONFIDENCE, no_less_than, upper_bound
+from .uncovered import UncoveredSum, summed
 from .written import as_written, decoded
 
 MOST_FAILURES = 10_000
@@ -94,6 +95,10 @@ class Summary(msgspec.Struct, kw_only=True):
         throughput: at most 60 points.
         failures: the first of them; ``failures_left_out`` says how many more there are.
         sample: what a drawn part proves, in a sentence; or None.
+        uncovered: what no passing signature covers, by class; in a run that signs, what the new
+            signatures leave out.
+        uncovered_objects, uncovered_elements: how many objects have such elements, and how many
+            there are.
         signed: whether the end of the run carries a signature (`archive audit` verifies it).
         kind: `ledger.VERIFY`, or `ledger.SIGN`; a run that signs verified nothing.
     """
@@ -118,6 +123,9 @@ class Summary(msgspec.Struct, kw_only=True):
     throughput: list[Point] = msgspec.field(default_factory=list)
     failures: list[Failure] = msgspec.field(default_factory=list)
     failures_left_out: int = 0
+    uncovered: list[UncoveredSum] = msgspec.field(default_factory=list)
+    uncovered_objects: int = 0
+    uncovered_elements: int = 0
     sample: str | None = None
     signed: bool = False
     kind: str = VERIFY
@@ -183,9 +191,21 @@ def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
         _of(classes, _class_name(uid))[verdict] += count
         _of(modalities, label(modality, uid))[verdict] += count
     made.sop_classes, made.modalities = _sorted(classes), _sorted(modalities)
+    _uncovered(ledger, span, made)
     readable = made.files - sum(made.verdicts[one] for one in (ERROR, NOT_DICOM, DIRECTORY))
     if readable and made.kind == VERIFY:
         made.unsigned_share = made.verdicts[UNSIGNED] / readable
+
+
+def _uncovered(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
+    where = " FROM object WHERE id BETWEEN ? AND ? AND uncovered"
+    made.uncovered_objects, made.uncovered_elements = ledger.db.execute(
+        f"SELECT count(*), ifnull(sum(uncovered), 0){where}", span
+    ).fetchone()
+    rows = ledger.db.execute(
+        f"SELECT uncovered_classes, count(*){where} GROUP BY 1 ORDER BY 2 DESC", span
+    )
+    made.uncovered = summed(rows, MOST_NAMES, REST)
 
 
 def _of(counts: dict[str, Counter[str]], name: str) -> Counter[str]:

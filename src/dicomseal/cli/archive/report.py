@@ -6,7 +6,7 @@ import time
 
 import click
 
-from ...archive.html import moment, render
+from ...archive.html import EFFECTS, moment, named, render
 from ...archive.ledger import SIGN, Ledger
 from ...archive.summary import MOST_FAILURES, Summary, summarize
 from ...atomic import replacing
@@ -89,6 +89,7 @@ def _lines(made: Summary) -> list[str]:
         if any(counts.values()):
             lines.append(f"{title}:")
             lines += [f"  {count:>12,}  {name}" for name, count in counts.items() if count]
+    lines += _uncovered(made)
     if made.signers:
         lines.append("certificates, by expiry:")
     for one in made.signers:
@@ -108,3 +109,16 @@ def _lines(made: Summary) -> list[str]:
     if made.failures_left_out:
         lines.append(f"  and {made.failures_left_out:,} more")
     return lines
+
+
+def _uncovered(made: Summary) -> list[str]:
+    if not made.uncovered_objects:
+        return []
+    what = "left out by signatures" if made.kind == SIGN else "not covered by a passing signature"
+    return [
+        f"{what}: {made.uncovered_elements:,} elements of {made.uncovered_objects:,} objects",
+        *(
+            f"  {one.objects:>12,}  {one.name}{EFFECTS[one.effect]}: {named(one)}"
+            for one in made.uncovered
+        ),
+    ]
