@@ -18,6 +18,7 @@ from .errors import UsageError
 from .fragments import Hidden, hidden
 from .mac_parameters import MacParameters
 from .means import Broken, Means, altered, unverifiable
+from .merged import merged
 from .part10 import Part10
 from .tags import describe, format_location, format_tag
 from .vr_search import Found, Search
@@ -54,6 +55,7 @@ class Scope:
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
         self._means: dict[Any, Means] = {}
         self._hidden: tuple[Hidden, ...] | None = None
+        self._merged: bool | None = None
         self.vrs: dict[int, str] = {}  # that an earlier signature was found to be over
         self._open: dict[bytes, tuple[list[int], list[open_vrs.Open]]] = {}
         self.macs: dict[int, int] = {}
@@ -132,6 +134,12 @@ class Scope:
         if self._hidden is None:
             self._hidden = hidden(self.part10, self.index, self.scope, self.work)
         return self._hidden
+
+    def merged(self) -> bool:
+        """See `merged.merged`, for the main data set; looked for once."""
+        if self._merged is None:
+            self._merged = self.scope == 0 and merged(self.part10, self.index, self.work)
+        return self._merged
 
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
@@ -214,8 +222,16 @@ class Check:
         return self.mac, self.certificate
 
     def _check_fragments(self, mac: MacParameters) -> None:
-        """Elements that were signed may stand in a fragment now: the stream would be the same."""
+        """Elements that were signed may stand in a fragment now: the stream would be the same.
+
+        So may another fragment.
+        """
         listed = mac.data_elements_signed
+        if terms.PIXEL_DATA in listed and self.scope.merged():
+            raise altered(
+                "FORMAT_FAILURE",
+                "fragments of the encapsulated (7FE0,0010) that were frames are merged into one",
+            )
         for found in self.scope.hidden():
             self.scope.work.read(_WORK_OF_A_TAG * len(listed))
             if found.within in listed:

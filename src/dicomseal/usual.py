@@ -24,6 +24,7 @@ from .digital_signature import DigitalSignature, iso
 from .errors import MalformedError
 from .fragments import hidden
 from .means import Means, Whole
+from .merged import merged
 from .report import ObjectReport, SignatureReport
 from .signature_trust import judge
 from .verdict import decide
@@ -111,7 +112,8 @@ def _gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     if index.fragmented:  # a value that anybody can write costs no search through the fragments
         if not found.verifies(computed, stored.signature):
             return None
-        if hidden(part10, index, 0, Work(part10.size, options.limits)):
+        work = Work(part10.size, options.limits)
+        if hidden(part10, index, 0, work) or merged(part10, index, work):
             return None
     sop_class, sop_instance, modality = index.values(0, _NAMES)
     names = as_text(sop_class), as_text(sop_instance), as_text(modality)
