@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pki
 import pytest
+from _clock import preloading
 
 from dicomseal import sign_file
 from dicomseal.archive.audit import audit
@@ -175,7 +176,7 @@ def sizes():
 def test_an_error_in_the_middle_of_a_read(folder, broken_reads, sizes, size):
     sign(folder / "archive" / f"{size}-eio.dcm", sizes[size])
     assert run()[0] == 0
-    code, out, err = run(env={**os.environ, "LD_PRELOAD": str(broken_reads)})
+    code, out, err = run(env=preloading(broken_reads))
     assert (code, err) == (4, "")
     assert out.endswith("1 passed, 1 error\n")
     row = rows()[f"{size}-eio.dcm"]
@@ -188,7 +189,7 @@ def test_changed_while_it_is_read(folder, broken_reads, sizes, size):
     """Zeros behind the data set, which without a check would pass."""
     sign(folder / "archive" / f"{size}-grows.dcm", sizes[size])
     time.sleep(0.05)  # the kernel's clock moves on
-    code, out, err = run(env={**os.environ, "LD_PRELOAD": str(broken_reads)})
+    code, out, err = run(env=preloading(broken_reads))
     assert (code, err) == (4, ""), out
     row = rows()[f"{size}-grows.dcm"]
     assert (row.verdict, row.reason) == ("error", "changed")

@@ -14,6 +14,7 @@ import time
 import pki
 import pytest
 from _archive import VERDICTS, VERIFY, appended, many
+from _clock import waits
 from prometheus_client.parser import text_string_to_metric_families
 
 from dicomseal import sign_file
@@ -54,6 +55,7 @@ def on_a_terminal(*arguments):
 
 
 @POSIX
+@waits
 def test_on_a_terminal(folder):
     many(folder)
     rate = ("--max-rate", "0.1")  # MB/s: two seconds for all of it
@@ -77,6 +79,7 @@ def test_on_a_terminal(folder):
 
 
 @POSIX
+@waits
 def test_resumed_on_a_terminal(folder):
     many(folder)
     command = [*VERIFY, "--max-rate", "0.1"]

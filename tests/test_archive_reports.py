@@ -64,6 +64,35 @@ def test_json(run, ledger):
     assert sum(point["files"] for point in made["throughput"]) == 9
 
 
+def test_indeterminate_objects_are_listed_as_failures_are(run, ledger):
+    """With their reasons, in every format; of each as many as are asked for."""
+    (ledger / "archive" / "again.dcm").write_bytes(
+        (ledger / "archive" / "indeterminate.dcm").read_bytes()
+    )
+    run(*VERIFY)
+    report = ("archive", "report", "ledger.db")
+    made = json.loads(run(*report, "--format", "json")[1])
+    assert made["undecided_left_out"] == 0
+    assert [os.path.basename(one["path"]) for one in made["undecided"]] == [
+        "again.dcm", "indeterminate.dcm",
+    ]  # fmt: skip
+    for one in made["undecided"]:
+        assert (one["verdict"], one["reason"]) == ("indeterminate", "NO_CERTIFICATE_CHAIN_FOUND")
+        assert one["sentence"].startswith("no chain from the certificate of CN=Test other")
+    text, html = run(*report)[1], run(*report, "--format", "html")[1]
+    _, _, listed = text.partition("\nindeterminate:\n")
+    assert f"  indeterminate {ledger}/archive/again.dcm\n" in listed
+    assert "          NO_CERTIFICATE_CHAIN_FOUND: no chain from the certificate of" in listed
+    assert html.index("<h2>Failures</h2>") < html.index("<h2>Indeterminate</h2>")
+    assert f"<td>{ledger}/archive/again.dcm</td><td>indeterminate</td>" in html
+    made = json.loads(run(*report, "--format", "json", "--most", "1")[1])
+    assert (len(made["undecided"]), made["undecided_left_out"]) == (1, 1)
+    run("archive", "verify", "archive/a", "--ledger", "ledger.db")  # without --trust
+    assert "          no trust anchor was named, so nobody can say" in run(*report)[1]
+    text = run(*report, "--most", "0", "--run", "2")[1]
+    assert text.endswith("failures:\n  and 3 more\nindeterminate:\n  and 2 more\n")
+
+
 def test_modalities(run, folder):
     """As the object says it; else as its SOP Class does, and then that is told."""
     for name, modality, sop_class in (
@@ -122,7 +151,7 @@ def test_text(run, ledger):
     code, out, _ = run("archive", "report", "ledger.db", "--most", "1")
     assert code == 0
     assert re.search(r"^ +2  failed$", out, re.MULTILINE)
-    assert out.endswith("  and 2 more\n")
+    assert "\n  and 2 more\nindeterminate:\n" in out
     assert run("archive", "report", "ledger.db", "--run", "7")[0] == 2
 
 

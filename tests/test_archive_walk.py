@@ -13,6 +13,7 @@ import tracemalloc
 
 import pytest
 from _archive import TRUST, VERIFY, rows
+from _clock import times_of_files
 
 from dicomseal.archive import once, sample, walk
 from dicomseal.archive.audit import audit
@@ -34,6 +35,7 @@ def test_lists(run, folder, monkeypatch):
     assert len(rows("l.db")) == 1
 
 
+@times_of_files
 def test_age(run, folder):
     os.utime("archive/failed.dcm", (time.time() - 3 * 86400,) * 2)
     assert run(*VERIFY, "--older-than", "2d")[0] == 1
@@ -108,6 +110,7 @@ def test_a_selection_that_leaves_nothing(run, folder, options, said):
     assert said in run("archive", "report", "ledger.db")[1]
 
 
+@times_of_files
 def test_nothing_is_old_enough(run, folder):
     """So it is in the first month of an archive, which is no mistake."""
     options = ("--older-than", "8w", "--include", "*.dcm")

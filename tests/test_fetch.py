@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 import trust_pki as pki
+from _clock import waits
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 
@@ -162,6 +163,7 @@ def drip(handler, what):
         pass
 
 
+@waits
 @pytest.mark.parametrize("answer", [slow_body, slow_headers, lambda _: time.sleep(5)],
                          ids=["body", "headers", "nothing"])  # fmt: skip
 def test_time(server, leaf, answer):

@@ -12,6 +12,7 @@ import warnings
 import pki
 import pytest
 import tsa
+from _clock import FAKED
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import dicomseal
@@ -47,6 +48,7 @@ def files(tmp_path):
 USUAL = {
     "PATH": "/usr/bin:/bin",
     "PYTHONPATH": os.path.dirname(os.path.dirname(dicomseal.__file__)),
+    **FAKED,
 }
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pki
 import pytest
+from _clock import times_of_files
 
 from dicomseal import atomic, reader, remove_file, sign_file, verify, window
 from dicomseal.errors import SourceError
@@ -170,6 +171,7 @@ def test_a_file_that_changes_under_the_compiled_reader(tmp_path):
     assert snapshots() == {size}
 
 
+@times_of_files
 def test_somebody_who_never_stops_writing(victim):
     """Whatever is written is a signature over one of the two contents, never over a mixture."""
     contents = [sized(victim.stat().st_size, filler) for filler in (b"\0\1", b"\2\3")]
@@ -209,6 +211,7 @@ def test_somebody_who_never_stops_writing(victim):
     assert min(made, refusals) == 2, "the test did not show both"
 
 
+@times_of_files
 @pytest.mark.parametrize("call", [sign_file, remove_file], ids=lambda f: f.__name__)
 def test_a_file_written_just_now(tmp_path, monkeypatch, call):
     """The times of files are coarse: a second change in the same tick would not show."""

@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from . import _record, canonical, terms
+from . import _record, canonical, likeness, terms
 from .canonical import quick_file
 from .errors import MalformedError
 from .inflate import NO_PADDING, inflate
@@ -52,7 +52,10 @@ class Part10:
         self.stated = bool(uid)
         if not uid:
             head = self.read(self.start, min(8, size - self.start))
-            uid = _recognise(head, self.start > 0)
+            try:
+                uid = _recognise(head, self.start > 0)
+            except MalformedError as error:
+                raise likeness.what_it_is(error, self.read, size, self.start > 0) from None
         self.transfer_syntax = uid
         self.implicit = uid == terms.IMPLICIT_VR_LITTLE_ENDIAN
         self.big_endian = uid == terms.EXPLICIT_VR_BIG_ENDIAN

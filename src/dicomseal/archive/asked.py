@@ -91,10 +91,15 @@ def check_same(number: int, before: Asked, asked: Asked) -> None:
 
 
 def selected(
-    selection: Selection, counted: Callable[[Iterable[Found]], Iterable[Found]]
+    selection: Selection,
+    counted: Callable[[Iterable[Found]], Iterable[Found]],
+    passed: walk.PassedOver | None = None,
 ) -> Iterable[Found]:
-    """The files of a selection; ``counted`` sees those among which a sample is drawn."""
-    found: Iterable[Found] = walk.find(selection.roots, selection.follow)
+    """The files of a selection; ``counted`` sees those among which a sample is drawn.
+
+    ``passed`` is told what the walk leaves out, whatever is selected.
+    """
+    found: Iterable[Found] = walk.find(selection.roots, selection.follow, passed)
     if selection.include:
         found = walk.included(found, selection.include)
         found = walk.some(found, selection.roots, _misspelt(selection.include))

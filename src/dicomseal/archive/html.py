@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ..meanings import ARCHIVE, MEANING, OTHER
 from ..report import harmless
 from .ledger import SIGN
-from .summary import Summary
+from .summary import Failure, Summary
 from .uncovered import UncoveredSum
 
 COLOURS = {
@@ -44,12 +44,16 @@ def render(made: Summary, now: float) -> str:
         f"<h1>{title}</h1>",
         _what(made),
     ]  # fmt: skip
+    if made.passed_over.counts:
+        parts.append(f"<p>{'<br>'.join(map(escape, made.passed_over.lines()))}</p>")
     if made.sample:
         parts.append(f"<p><strong>A sample:</strong> {escape(made.sample)}.</p>")
     parts += ["<h2>Verdicts</h2>", _bars(made.verdicts.items(), COLOURS)]
     if made.unsigned_share is not None:
         parts.append(f"<p>{made.unsigned_share:.1%} of the objects are unsigned.</p>")
-    parts += _failures(made)
+    parts += _failures("Failures", made.failures, made.failures_left_out)
+    if made.undecided or made.undecided_left_out:
+        parts += _failures("Indeterminate", made.undecided, made.undecided_left_out)
     if made.reasons:
         parts += ["<h2>Reasons</h2>", _bars(made.reasons.items())]
     if made.algorithms:
@@ -146,16 +150,13 @@ def _throughput(made: Summary) -> str:
     )
 
 
-def _failures(made: Summary) -> list[str]:
-    if not made.failures:
-        return ["<h2>Failures</h2>", "<p>None.</p>"]
-    rows = [
-        (escape(one.path), escape(one.verdict), escape(f"{one.reason}: {one.sentence}"))
-        for one in made.failures
-    ]
-    parts = ["<h2>Failures</h2>", _table(("File", "Verdict", "Why"), rows, 0)]
-    if made.failures_left_out:
-        parts.append(f"<p>And {made.failures_left_out:,} more, not listed.</p>")
+def _failures(title: str, listed: list[Failure], left_out: int) -> list[str]:
+    if not listed and not left_out:
+        return [f"<h2>{title}</h2>", "<p>None.</p>"]
+    rows = [(escape(one.path), escape(one.verdict), escape(one.why)) for one in listed]
+    parts = [f"<h2>{title}</h2>", _table(("File", "Verdict", "Why"), rows, 0)]
+    if left_out:
+        parts.append(f"<p>And {left_out:,} more, not listed.</p>")
     return parts
 
 

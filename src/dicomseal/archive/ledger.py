@@ -417,20 +417,3 @@ class Ledger:
         """Append the end of a run; ``head`` is the one after it."""
         with self._transaction() as db:
             db.execute(insert("run_end", 6), (run, finished, totals, head, signature, certificate))
-
-    def remember(self, run: int) -> None:
-        """Make `done` answer for a run: its paths, sorted, in a temporary file."""
-        first, last = self.span(run)
-        with explained(self.path):
-            self.db.execute("CREATE TEMP TABLE done (path PRIMARY KEY) WITHOUT ROWID")
-            self.db.execute(
-                "INSERT OR IGNORE INTO done SELECT path FROM object WHERE id BETWEEN ? AND ?"
-                " ORDER BY path",
-                (first, last),
-            )
-
-    def done(self, path: str | bytes) -> bool:
-        """Whether the run that `remember` was told has a row of this path."""
-        with explained(self.path):
-            found = self.db.execute("SELECT 1 FROM done WHERE path = ?", (path,)).fetchone()
-        return found is not None

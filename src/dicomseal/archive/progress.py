@@ -9,6 +9,7 @@ import msgspec
 from .expected import Expected
 from .ledger import VERIFY
 from .rows import FAILURES
+from .walk import PassedOver
 
 
 class Totals(msgspec.Struct, kw_only=True):
@@ -19,6 +20,7 @@ class Totals(msgspec.Struct, kw_only=True):
         verdicts: how many files of each.
         population: of how many files they were drawn, before `Selection.share`.
         head: of the hash chain before the end, hexadecimal.
+        passed_over: what lay there and was not verified, unasked.
     """
 
     files: int = 0
@@ -26,6 +28,7 @@ class Totals(msgspec.Struct, kw_only=True):
     verdicts: dict[str, int] = msgspec.field(default_factory=dict)
     population: int = 0
     head: str = ""
+    passed_over: PassedOver = msgspec.field(default_factory=PassedOver)
 
 
 class Outcome(msgspec.Struct, frozen=True):

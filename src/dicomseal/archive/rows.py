@@ -6,6 +6,7 @@ A row is smaller than a report: what an auditor asks for a year later, no more.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,17 @@ SIGNED, ALREADY_SIGNED, REFUSED = "signed", "already_signed", "refused"
 SIGN_VERDICTS = (SIGNED, ALREADY_SIGNED, REFUSED, report.ERROR, NOT_DICOM, DIRECTORY)
 FAILURES = frozenset({report.FAILED, report.ERROR, REFUSED})
 NO_OBJECT = {"not_dicom", "empty"}
+# codes of errors that say nothing of what a file holds
+NOT_READ = (
+    "not_found", "permission", "unreadable", "changed", "crashed", "empty_folder", "empty_list",
+    "nothing_selected", "no_space", "store", "time",
+)  # fmt: skip
+_NOT_JUDGED = "no trust anchor was named, so nobody can say who signed it"
+# names that say DICOM: how they end; as media (PS3.10 Section 8) and storescp have them; a UID
+_DICOM_NAME = re.compile(
+    r".*\.(?:dcm|dicom|dic|dc3|dcm30|ima|acr)|dicomdir|(?:[a-z]{2,8}\.)?[0-2](?:\.\d+){4,}(?:\.\w+)?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
@@ -105,6 +117,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 # rows as a worker sends them, and as the chain is over them
 pack: Callable[[list[Row]], bytes] = msgspec.msgpack.Encoder().encode
+unpack: Callable[[bytes], list[Row]] = msgspec.msgpack.Decoder(list[Row]).decode
 
 
 def path_of(path: str) -> str | bytes:
@@ -124,6 +137,16 @@ def shown(path: str | bytes) -> str:
     return path
 
 
+def on_no_dicom(path: str, sentence: str) -> tuple[str, str]:
+    """Verdict and sentence on a file that is no DICOM object, by what its name says it should be.
+
+    An object that was emptied, cut or overwritten is one that cannot be read any more.
+    """
+    if _DICOM_NAME.fullmatch(os.path.basename(path)):
+        return report.ERROR, f"{sentence}, though its name says DICOM"
+    return NOT_DICOM, sentence
+
+
 def row_of(
     made: ObjectReport, path: str, size: int, mtime: int, time: float, directory: bool = False
 ) -> Row:
@@ -141,9 +164,14 @@ def row_of(
         signatures.append(_signature(one, reason))
     verdict = made.verdict
     if made.error:
-        if made.error.code in NO_OBJECT:
-            verdict = NOT_DICOM
-        why.insert(0, made.error)
+        error = made.error
+        if error.code in NO_OBJECT:
+            verdict, sentence = on_no_dicom(path, error.message)
+            error = ErrorReport(error.code, sentence)
+        why.insert(0, error)
+    sentence = why[0].message if why else ""
+    if verdict == report.INDETERMINATE and not why:
+        sentence = next(iter(made.messages), _NOT_JUDGED)
     # by position, here and below: so many names would take longer than all the rest
     return Row(
         path_of(path),
@@ -155,7 +183,7 @@ def row_of(
         bytes.fromhex(made.content_digest) if made.content_digest else b"",
         verdict,
         why[0].code if why else "",
-        _text(why[0].message) if why else "",
+        _text(sentence),
         " ".join(dict.fromkeys([one.code for one in why])) if why else "",
         sum([one.count for one in made.uncovered_classes]) if made.uncovered_classes else 0,
         told(made.uncovered_classes, bool(made.uncovered)) if made.uncovered_classes else "",

@@ -7,13 +7,17 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
+
+from ..report import ERROR
 from . import chain, poe
 from .asked import Selection, as_json, selected
 from .expected import Counting, Expected, as_before, countable
 from .ledger import Ledger, Run, Seal
+from .memory import Memory
 from .progress import Outcome, Progress, Totals
-from .rows import path_of
-from .walk import NOTHING, Found
+from .rows import NOT_DICOM, pack, path_of, unpack
+from .walk import NOTHING, OF_THE_LEDGER, Found
 
 
 class Session:
@@ -33,6 +37,7 @@ class Session:
     ) -> None:  # fmt: skip
         self._ledger, self._run, self._watch, self._seal = ledger, run, watch, seal
         self._stop_loop = stop
+        self._memory = Memory(ledger, run.number)
         self._stopped = False
         self._head = ledger.head()
         self._number = 0
@@ -42,11 +47,11 @@ class Session:
 
     def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
         """What is still to be verified."""
-        found = selected(selection, self._counted)
+        passed = self._totals.passed_over
+        found = selected(selection, self._counted, passed)
         if resume:
             for batch in self._ledger.batches(self._run.number):
                 self._number = batch.number
-            self._ledger.remember(self._run.number)
             self._count_again()
             found = self._without_done(found)
         ends = ("", "-wal", "-shm", ".lock", ".workers")
@@ -56,7 +61,9 @@ class Session:
         for file in found:
             if self._stopped:
                 return
-            if file.path not in own:
+            if file.path in own:
+                passed.add(OF_THE_LEDGER, file.path)
+            else:
                 self._progress.found += 1
                 if file.trouble and file.trouble[0] in NOTHING:
                     self._progress.nothing.append((file.path, file.trouble[1]))
@@ -79,7 +86,7 @@ class Session:
 
     def _without_done(self, found: Iterable[Found]) -> Iterator[Found]:
         for file in found:
-            if self._ledger.done(path_of(file.path)):
+            if self._memory.done(path_of(file.path)):
                 self._progress.skipped += 1
             else:
                 yield file
@@ -92,6 +99,7 @@ class Session:
     def append(self, packed: bytes) -> None:
         """The packed rows of a finished batch to the ledger."""
         self._number += 1
+        packed = self._with_memory(packed)
         made = self._ledger.append(self._run.number, self._number, self._head, packed, self._seal)
         self._head = made.head
         totals, progress = self._totals, self._progress
@@ -103,6 +111,17 @@ class Session:
         for verdict, count in made.verdicts.items():
             totals.verdicts[verdict] = totals.verdicts.get(verdict, 0) + count
         self.tell()
+
+    def _with_memory(self, packed: bytes) -> bytes:
+        """The same rows, but that what was DICOM in an earlier run is not `NOT_DICOM` now."""
+        if NOT_DICOM.encode() not in packed:
+            return packed
+        rows = unpack(packed)
+        for number, row in enumerate(rows):
+            if row.verdict == NOT_DICOM and self._memory.was_dicom(row.path):
+                sentence = f"{row.sentence}, though it was a DICOM object in an earlier run"
+                rows[number] = msgspec.structs.replace(row, verdict=ERROR, sentence=sentence)
+        return pack(rows)
 
     def tell(self) -> None:
         if self._watch:

@@ -40,12 +40,12 @@ from .rows import (
     DIRECTORY,
     MEDIA_STORAGE_DIRECTORY,
     NO_OBJECT,
-    NOT_DICOM,
     REFUSED,
     SIGNED,
     Row,
     SignatureRow,
     as_stored,
+    on_no_dicom,
     pack,
     path_of,
 )
@@ -168,8 +168,10 @@ class Worker:
                     verdict = REFUSED if error.code == "exists" else report.ERROR
                     return _row(file, verdict, (error.code, _said(file, error)))
             except MalformedError as error:
-                verdict = NOT_DICOM if error.code in NO_OBJECT else report.ERROR
-                return _row(file, verdict, (error.code, _said(file, error)))
+                verdict, sentence = report.ERROR, _said(file, error)
+                if error.code in NO_OBJECT:
+                    verdict, sentence = on_no_dicom(file.path, sentence)
+                return _row(file, verdict, (error.code, sentence))
             except _GONE as error:
                 raise StoppedError(str(error)) from None
             except DicomSealError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..counted_time import POE_LEDGER
-from ..report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED
+from ..report import ERROR, FAILED, INDETERMINATE, INTACT, TRUSTED, UNSIGNED
 from .asked import Asked
 from .ledger import SIGN, VERIFY, Ledger, Run, explained
 from .modalities import label
@@ -16,21 +16,28 @@ from .progress import Totals
 from .rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS, shown
 from .sample import CONFIDENCE, no_less_than, upper_bound
 from .uncovered import UncoveredSum, summed
+from .walk import PassedOver
 from .written import as_written, decoded
 
 MOST_FAILURES = 10_000
 MOST_NAMES, REST = 500, "(others)"
+UNDECIDED = frozenset({INDETERMINATE})
 _POINTS = 60
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An object that failed or could not be read."""
+    """An object that failed or could not be read, or was not decided."""
 
     path: str
     verdict: str
     reason: str
     sentence: str
     sop_instance_uid: str
+
+    @property
+    def why(self) -> str:
+        """Code and sentence, for people."""
+        return ": ".join(filter(None, (self.reason, self.sentence)))
 
 
 class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +101,14 @@ class Summary(msgspec.Struct, kw_only=True):
         unsigned_share: unsigned objects of all objects that could be read, 0 to 1; or None.
         throughput: at most 60 points.
         failures: the first of them; ``failures_left_out`` says how many more there are.
+        undecided: the first ``indeterminate`` objects; ``undecided_left_out``: how many more.
         sample: what a drawn part proves, in a sentence; or None.
         uncovered: what no passing signature covers, by class; in a run that signs, what the new
             signatures leave out.
         uncovered_objects, uncovered_elements: how many objects have such elements, and how many
             there are.
         signed: whether the end of the run carries a signature (`archive audit` verifies it).
+        passed_over: what lay there and was not verified, unasked; of a run that came to its end.
         kind: `ledger.VERIFY`, or `ledger.SIGN`; a run that signs verified nothing.
     """
 
@@ -126,9 +135,12 @@ class Summary(msgspec.Struct, kw_only=True):
     uncovered: list[UncoveredSum] = msgspec.field(default_factory=list)
     uncovered_objects: int = 0
     uncovered_elements: int = 0
+    undecided: list[Failure] = msgspec.field(default_factory=list)
+    undecided_left_out: int = 0
     sample: str | None = None
     signed: bool = False
     kind: str = VERIFY
+    passed_over: PassedOver = msgspec.field(default_factory=PassedOver)
 
 
 def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILURES) -> Summary:
@@ -136,7 +148,7 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILUR
 
     Args:
         number: of the run; None is the last one that verified.
-        most: how many failures are listed.
+        most: how many failures are listed, and how many undecided objects.
 
     Raises:
         LedgerError: there is no such run, the ledger cannot be read, or a value in it is not what
@@ -162,7 +174,10 @@ def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summ
     with explained(ledger.path):
         _objects(ledger, span, made)
         _signatures(ledger, span, made)
-        _failures(ledger, span, made, most)
+        made.failures, made.failures_left_out = _listed(ledger, span, made, FAILURES, most)
+        made.undecided, made.undecided_left_out = _listed(ledger, span, made, UNDECIDED, most)
+    if run.totals is not None:
+        made.passed_over = decoded(ledger.path, run.totals, Totals).passed_over
     _throughput(ledger, run, made)
     _sample(run, made)
     return made
@@ -256,14 +271,20 @@ def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
             made.expiring[month] = made.expiring.get(month, 0) + one.without_timestamp
 
 
-def _failures(ledger: Ledger, span: tuple[int, int], made: Summary, most: int) -> None:
-    for path, *values in ledger.db.execute(
-        "SELECT path, verdict, reason, sentence, sop_instance_uid FROM object"
-        " WHERE id BETWEEN ? AND ? AND verdict IN (?, ?, ?) ORDER BY id LIMIT ?",
-        (*span, *FAILURES, most),
-    ):
-        made.failures.append(Failure(shown(path), *values))
-    made.failures_left_out = sum(made.verdicts.get(one, 0) for one in FAILURES) - len(made.failures)
+def _listed(
+    ledger: Ledger, span: tuple[int, int], made: Summary, verdicts: frozenset[str], most: int
+) -> tuple[list[Failure], int]:
+    """The first objects with these verdicts, and how many more there are."""
+    marks = ", ".join("?" * len(verdicts))
+    found = [
+        Failure(shown(path), *values)
+        for path, *values in ledger.db.execute(
+            "SELECT path, verdict, reason, sentence, sop_instance_uid FROM object"  # noqa: S608
+            f" WHERE id BETWEEN ? AND ? AND verdict IN ({marks}) ORDER BY id LIMIT ?",
+            (*span, *verdicts, most),
+        )
+    ]
+    return found, sum(made.verdicts.get(one, 0) for one in verdicts) - len(found)
 
 
 def _throughput(ledger: Ledger, run: Run, made: Summary) -> None:

@@ -17,6 +17,7 @@ from ..atomic import is_temporary
 from ..errors import UsageError
 from . import stores
 from .once import once
+from .rows import path_of, shown
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # that a batch has at most as long as few files went out
@@ -24,6 +25,48 @@ EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED = "empty_folder", "empty_list", "noth
 # codes of troubles that leave nothing to verify
 NOTHING = frozenset({EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED})
 _BATCHES_AHEAD = 4  # for each worker, of a size, before the size grows
+
+
+TEMPORARY, LINK_TO_FOLDER, OF_THE_LEDGER = "temporary", "link_to_folder", "ledger"
+PASSED_OVER = {
+    TEMPORARY: "temporary files of dicomseal",
+    LINK_TO_FOLDER: "links to folders",
+    OF_THE_LEDGER: "files of the ledger",
+}
+_MOST_NAMED = 10
+
+
+class PassedOver(msgspec.Struct, kw_only=True):
+    """What a walk left out, unasked: somebody may have put an object there.
+
+    Attributes:
+        counts: how many of each kind of `PASSED_OVER`.
+        first: paths of the first few, for people.
+    """
+
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    first: list[str] = msgspec.field(default_factory=list)
+
+    def add(self, kind: str, path: str) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if len(self.first) < _MOST_NAMED:
+            self.first.append(shown(path_of(path)))
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        if not self.counts:
+            return []
+        parts = [
+            f"{what} ({self.counts[kind]:,})"
+            for kind, what in PASSED_OVER.items()
+            if kind in self.counts
+        ]
+        more = sum(self.counts.values()) - len(self.first)
+        return [
+            f"passed over, not verified: {', '.join(parts)}",
+            *(f"  {path}" for path in self.first),
+            *([f"  and {more:,} more"] if more > 0 else []),
+        ]
 
 
 class Found(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -45,7 +88,9 @@ class Found(msgspec.Struct, frozen=True, array_like=True, gc=False):
     whole: bool = False
 
 
-def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
+def find(
+    roots: Iterable[str], follow: bool = False, passed: PassedOver | None = None
+) -> Iterator[Found]:
     """The files of all roots, in a stable order: files of a folder by name, then its subfolders.
 
     Args:
@@ -53,6 +98,7 @@ def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
             ``@list`` for a file with a path on each line, ``-`` for such lines on standard input.
             What a list names twice, or what another root holds too, is found once.
         follow: go into folders that are symbolic links; one is never entered from within itself.
+        passed: is told what the walk leaves out.
 
     Raises:
         UsageError: a list cannot be read, or names an object store.
@@ -60,7 +106,7 @@ def find(roots: Iterable[str], follow: bool = False) -> Iterator[Found]:
         StoreLostError: an object store does not answer any more.
     """
     roots = tuple(roots)
-    found = _all(roots, follow)
+    found = _all(roots, follow, PassedOver() if passed is None else passed)
     # a walk comes by a path once; `check_roots` has seen to it that roots do not overlap
     yield from once(found) if any(map(is_list, roots)) else found
 
@@ -70,7 +116,7 @@ def is_list(root: str) -> bool:
     return root == "-" or root.startswith("@")
 
 
-def _all(roots: Iterable[str], follow: bool) -> Iterator[Found]:
+def _all(roots: Iterable[str], follow: bool, passed: PassedOver) -> Iterator[Found]:
     for root in roots:
         if root == "-":
             yield from _listed(root, sys.stdin.buffer)
@@ -83,7 +129,7 @@ def _all(roots: Iterable[str], follow: bool) -> Iterator[Found]:
         elif stores.is_url(root):
             yield from _stored(root)
         else:
-            yield from _below(os.path.abspath(root), follow)
+            yield from _below(os.path.abspath(root), follow, passed)
 
 
 def _stored(root: str) -> Iterator[Found]:
@@ -149,7 +195,7 @@ def _trouble(error: OSError) -> tuple[str, str]:
     return codes.get(type(error), "unreadable"), error.strerror or str(error)
 
 
-def _below(root: str, follow: bool) -> Iterator[Found]:
+def _below(root: str, follow: bool, passed: PassedOver) -> Iterator[Found]:
     if not os.path.isdir(root):
         file = _file(root)
         yield msgspec.structs.replace(file, whole=file.trouble is not None)
@@ -180,12 +226,14 @@ def _below(root: str, follow: bool) -> Iterator[Found]:
         folders = []
         for entry in entries:
             if is_temporary(entry.name):
+                passed.add(TEMPORARY, entry.path)
                 continue  # half an object, that somebody is writing, or was killed at
             if not _is_file(entry):
                 if _is_folder(entry, follow):
                     folders.append((entry.path, above))
                     continue
                 if entry.is_symlink() and _is_folder(entry, True):
+                    passed.add(LINK_TO_FOLDER, entry.path)
                     continue
             empty = False
             try:

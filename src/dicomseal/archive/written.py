@@ -31,6 +31,13 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     types: tuple[str, ...]
 
+    @property
+    def is_wrong(self) -> str:
+        """The SQL that says so of a value. What is empty is so in any type; the chain tells it."""
+        wrong = f"typeof({self.name}) NOT IN ({', '.join(map(repr, self.types))})"
+        empty = self.table in _OF_AN_OBJECT and "blob" in self.types
+        return f"{wrong} AND {self.name} IS NOT ''" if empty else wrong
+
 
 def _columns() -> Iterator[Column]:
     for table, body in re.findall(r"CREATE TABLE (\w+) \((.*?)\)[^()]*;", SCHEMA, re.DOTALL):
@@ -62,9 +69,7 @@ def wrong(
     found = []
     for table in tables:
         columns = [column for column in COLUMNS if column.table == table]
-        sums = ", ".join(
-            f"sum(typeof({one.name}) NOT IN ({', '.join(map(repr, one.types))}))" for one in columns
-        )
+        sums = ", ".join(f"sum({one.is_wrong})" for one in columns)
         query = f"SELECT {sums} FROM {table}"  # noqa: S608 - our own names
         bounds: tuple[int, ...] = ()
         if span is not None and table in _OF_AN_OBJECT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -73,8 +73,11 @@ def exit_code(counts: dict[str, int]) -> int:
     return 0
 
 
-def walk(path: str) -> Iterator[str]:
-    """The files at a path: itself, or all below a folder, in a stable order, links not followed."""
+def walk(path: str, linked: Callable[[str], object] = str) -> Iterator[str]:
+    """The files at a path: itself, or all below a folder, in a stable order.
+
+    Links to files are followed, links to folders are not: ``linked`` is called with each.
+    """
     if not os.path.isdir(path):
         yield path
         return
@@ -89,13 +92,16 @@ def walk(path: str) -> Iterator[str]:
             continue
         pending += [e.path for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
         for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
+            if entry.is_symlink() and os.path.isdir(entry.path):
+                linked(entry.path)
+            elif not entry.is_dir(follow_symlinks=False):
                 yield entry.path
 
 
 def _reports(paths: tuple[str, ...], options: Options, jobs: int) -> Iterator[ObjectReport]:
     empty: list[str] = []
-    files = _files(paths, empty)
+    linked: list[str] = []
+    files = _files(paths, empty, linked)
     if jobs == 1:
         for file in files:
             yield verify_with(file, options)
@@ -106,12 +112,20 @@ def _reports(paths: tuple[str, ...], options: Options, jobs: int) -> Iterator[Ob
     for path in empty:
         trouble = ErrorReport("empty_folder", "the folder holds no file")
         yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)
+    if linked:
+        from ..archive.walk import LINK_TO_FOLDER, PassedOver
+
+        passed = PassedOver()
+        for path in linked:
+            passed.add(LINK_TO_FOLDER, path)
+        for line in passed.lines():
+            click.echo(f"dicomseal: {report.harmless(line)}", err=True)
 
 
-def _files(paths: tuple[str, ...], empty: list[str]) -> Iterator[str]:
+def _files(paths: tuple[str, ...], empty: list[str], linked: list[str]) -> Iterator[str]:
     for path in paths:
         found = False
-        for file in walk(path):
+        for file in walk(path, linked.append):
             found = True
             yield file
         if not found:

@@ -39,7 +39,7 @@ Examples:
     type=click.IntRange(min=0),
     default=MOST_FAILURES,
     show_default=True,
-    help="List so many failures.",
+    help="List so many failures, and so many indeterminate objects.",
 )
 def command(
     ledger: str, number: int | None, kind: str, html: str | None, output: str | None, most: int
@@ -77,6 +77,7 @@ def _lines(made: Summary) -> list[str]:
         lines.append(f"sample: {made.sample}")
     if made.unsigned_share is not None:
         lines.append(f"unsigned: {made.unsigned_share:.1%} of the objects")
+    lines += made.passed_over.lines()
     for title, counts in (
         ("verdicts", made.verdicts),
         ("reasons", made.reasons),
@@ -101,13 +102,17 @@ def _lines(made: Summary) -> list[str]:
             + (f", {one.by_ledger:,} by a ledger" if one.by_ledger else "")
         )
         lines.append(f"    {one.signatures:,} signatures{'' if signs else judged}")
-    if made.failures:
-        lines.append("failures:")
-    for failure in made.failures:
-        lines.append(f"  {failure.verdict:<7} {failure.path}")
-        lines.append(f"          {failure.reason}: {failure.sentence}")
-    if made.failures_left_out:
-        lines.append(f"  and {made.failures_left_out:,} more")
+    for title, listed, left_out in (
+        ("failures", made.failures, made.failures_left_out),
+        ("indeterminate", made.undecided, made.undecided_left_out),
+    ):
+        if listed or left_out:
+            lines.append(f"{title}:")
+        for failure in listed:
+            lines.append(f"  {failure.verdict:<7} {failure.path}")
+            lines.append(f"          {failure.why}")
+        if left_out:
+            lines.append(f"  and {left_out:,} more")
     return lines
 
 

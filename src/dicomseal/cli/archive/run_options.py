@@ -18,6 +18,7 @@ from ...archive.rows import path_of, shown
 from ...archive.run import Outcome, Progress
 from ...archive.stores import is_url
 from ...errors import SourceError, UsageError
+from ...report import harmless
 
 EXIT_UNREADABLE, EXIT_INTERRUPTED = 4, 130
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -143,6 +144,7 @@ def summary(
         f"{totals.files:,} files, {totals.bytes:,} bytes in {seconds:,.1f} s{rate}: "
         f"{', '.join(parts) or 'nothing to do'}"
     )
+    lines += map(harmless, totals.passed_over.lines())
     return "\n".join(lines)
 
 
