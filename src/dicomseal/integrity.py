@@ -371,6 +371,9 @@ class Check:
         if kind_of(signer.public_key) == "RSA":  # others do not tell
             self.scope.work.verification(self.means.effort)
         signed = signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
+        by_this_key = signed is not None or kind_of(signer.public_key) != "RSA"
+        if by_this_key and self.scope.part10.dataset is not None:
+            self._check_whole(mac)
         if signed is not None:
             raise altered(
                 "HASH_FAILURE", "what was signed is not what is here: the content was changed"
@@ -379,6 +382,19 @@ class Check:
             "SIG_CRYPTO_FAILURE",
             "the Signature (0400,0120) was not made by this certificate's key over this content",
         )
+
+    def _check_whole(self, mac: MacParameters) -> None:
+        """What a program holds may be a part of what was read; it is no forgery for that."""
+        there = self.scope.index.present(self.scope.scope)
+        gone = [tag for tag in mac.data_elements_signed if tag not in there]
+        if gone:
+            named = ", ".join(describe(tag) for tag in gone[:_MOST_NAMED])
+            more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
+            raise unverifiable(
+                "SIGNED_DATA_NOT_FOUND",
+                f"the data set does not hold {named}{more}, listed as signed: it was not read to "
+                "its end, or they were taken out; verify the file",
+            )
 
     def _covers_pixel_data(self, mac: MacParameters) -> bool:
         index = self.scope.index

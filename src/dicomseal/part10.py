@@ -33,10 +33,12 @@ class Part10:
         implicit, big_endian: what it means for the encoding.
         deflated: the compressed bytes of a deflated data set; ``source`` is what came out.
         trailer: what follows them: nothing, a NUL, or a checksum and length as gzip writes them.
+        dataset: the `pydicom.Dataset` that it was encoded from, or None.
         origin: the file it was read from, or None; known where `Reader.open` was told ``settled``.
     """
 
     origin: Origin | None = None
+    dataset: Any = None
     deflated: bytes | None = None
     trailer = b""
     _head: bytes | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from . import _record, coverage, report, signature_verifier, terms, usual, watched
+from . import _record, coverage, missing, report, signature_verifier, terms, usual, watched
 from . import sequence_items as items
 from .canonical import is_dataset, new_hasher, read_all
 from .coverage import Demands
@@ -242,7 +242,9 @@ def _open(source: Any, path: str, options: Options) -> Part10:
             data, syntax = encode(source, True), terms.IMPLICIT_VR_LITTLE_ENDIAN
         else:
             data, syntax = encode(source), transfer_syntax_of(source)
-        return Part10.from_data_set(data, syntax, options.limits)
+        part10 = Part10.from_data_set(data, syntax, options.limits)
+        part10.dataset = source
+        return part10
     return Part10.from_bytes(read_all(source), options.limits)
 
 
@@ -283,6 +285,14 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         messages += (
             "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",
         )
+    if any(made.integrity is not None for made in signatures):
+        messages += tuple(missing.orphans(index, sorted({0, *scopes})))
+    else:
+        lacking = missing.evidence(part10, index)
+        messages += tuple(lacking.sentences)
+        if lacking.reason and verdict == report.UNSIGNED:
+            verdict = report.INDETERMINATE
+            reasons.append(lacking.reason)
     content = _content_digest(index) if options.content_digest else None
     part10.check()  # only when all has been read that the answer rests on
     return ObjectReport(
