@@ -105,7 +105,9 @@ def _with_mac_parameters(part10: Part10, index: Index) -> list[int]:
         if len(index) > _MOST_RECORDS:
             return [0]
     else:
-        data = getattr(part10.source, "obj", part10.source)  # of a view: it has no `find`
+        data = getattr(part10.source, "obj", part10.source)  # of a view, which has no `find`
+        if not hasattr(data, "find"):
+            data = bytes(part10.source)
         if data.find(_MAC_BIG if index.big_endian else _MAC) < 0:
             return []
     records = map(index.record, range(1, len(index)))

@@ -36,7 +36,7 @@ from .schema import (
     insert,
     remedy,
 )  # fmt: skip
-from .written import TABLES, as_written, not_written, wrong
+from .written import TABLES, not_written, wrong
 
 VERIFY, SIGN = "verify", "sign"  # what a run does
 Seal = Callable[[bytes], bytes]  # signs it
@@ -103,6 +103,8 @@ def explained(path: str) -> Iterator[None]:
     """
     try:
         yield
+    except OverflowError as error:  # a number that a stranger put there, and one more
+        raise not_written(path, str(error)) from None
     except sqlite3.Error as error:
         if "UTF-8" in str(error):  # a text that is none
             raise not_written(path, str(error)) from None
@@ -331,7 +333,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with as_written(self.path), explained(self.path):
+        with explained(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
