@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 
 import _graphs
 import pki
@@ -13,7 +14,8 @@ import tsa
 from cryptography.hazmat.primitives import serialization
 from tsa import Raw
 
-from dicomseal import TrustStore, chain, sign_file, verify
+from dicomseal import TrustStore, certificate, certified_timestamp, chain, sign_file, verify
+from dicomseal.errors import TimestampError
 
 GENERAL = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 SOON = 60  # seconds; it was for ever
@@ -127,3 +129,24 @@ def test_signatures_of_certificates_are_counted(monkeypatch):
     assert TrustStore([pki.member("root").certificate]).judge(pki.member("rsa").der).trust == (
         "trusted"
     )
+
+
+def test_what_nests_too_deep_is_no_token(monkeypatch):
+    def load(*_, **__):
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(_graphs.cms.ContentInfo, "load", load)
+    with pytest.raises(TimestampError, match="cannot be parsed: maximum recursion"):
+        certified_timestamp.read(b"0\x80")
+
+
+def test_a_decision_that_is_known_is_the_one_that_was_made():
+    """Dates of certificates are whole seconds: so is the moment that is asked for."""
+    trust = TrustStore([pki.member("root").certificate])
+    signer = certificate.parse(pki.member("rsa").der)
+    for moment in (signer.not_before, signer.not_after, pki.NOW):
+        asked = moment + timedelta(microseconds=500_000)
+        assert trust.decided(signer, asked) is None
+        made = trust.judge(signer, asked)
+        assert made.trust == "trusted"
+        assert trust.decided(signer, asked) is made

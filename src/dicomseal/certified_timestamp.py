@@ -41,7 +41,8 @@ _STRONG = {
 # computed to tell a wrong imprint from a weak one; a timestamp with one of these never counts
 _WEAK = {"md5": "md5", "sha1": "sha1", "1.3.36.3.2.1": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
-_UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
+_UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError,
+               RecursionError)  # fmt: skip
 _OTHERWISE = "GENERIC"
 # that pyHanko verifies; asn1crypto's words for the kinds of signature
 _MECHANISMS = frozenset(("rsassa_pkcs1v15", "rsassa_pss", "dsa", "ecdsa", "ed25519", "ed448"))

@@ -250,6 +250,7 @@ class TrustStore:
 
     def decided(self, certificate: Certificate, moment: datetime) -> Judgement | None:
         """What `judge` has said of a signer before, if that holds at a moment; or None."""
+        moment = moment.replace(microsecond=0)  # as there
         for window in self._decisions.get(certificate.der, ()):
             if window.holds(moment):
                 return window.judgement
