@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import struct
 import zlib
+
+from pydicom._private_dict import private_dictionaries
 
 from .builders import builder
 from .faces import SHORT_VRS, evil, face, followed
@@ -24,8 +27,8 @@ from .originals import (
     with_head,
 )  # fmt: skip
 from .originals import STYLES as ENCODED
-from .places import FRONT, front, place
-from .tree import BIG, EXPLICIT, IMPLICIT, PADDING, STYLES, Style, emit
+from .places import FRONT, Place, front, place
+from .tree import BIG, EXPLICIT, PADDING, STYLES, Style, emit
 
 # labels that some reader does not know, or knows by another name
 LABELS = (
@@ -208,22 +211,52 @@ def recoded(dice: random.Random, original: Original) -> tuple[bytes, str] | None
 def dictionary(dice: random.Random, original: Original) -> bytes | None:
     """Tags that another dictionary calls a sequence; the items are longer than the element."""
     spot = place(original, dice)
-    style = spot.style
     tag = dice.choice((
         spot.tag(dice), 0x00081111, 0x0008113A, 0x00189346, 0x00400275, 0x00540016, 0x00741000,
         0x00142002, 0x300A00B0, 0x30020041, 0x40080050, 0x00880200, 0x20300010, 0x00280200,
         0x00091110, 0x20011010, 0x2001105F, 0x20051080, 0x00191080, 0x00211080, 0x00291140,
         0x00880904, 0x00760001, 0x00821001, 0x00681001, 0x34010001, 0x00460014,
     ))  # fmt: skip
+    return spot.file(_overrunning(dice, original, spot, tag))
+
+
+@builder
+def private_dictionary(dice: random.Random, original: Original) -> bytes | None:
+    """A private element that a dictionary of a vendor's calls a sequence."""
+    creator, group, element = dice.choice(private_sequences())
+    spots = [place(original, dice, 0.2) for _ in range(8)]
+    fitting = [s for s in spots if s.low < group << 16 | 0x10 and group << 16 | 0xFFFF < s.high]
+    if not fitting and dice.random() < 0.9:
+        return None
+    spot = dice.choice(fitting or spots)
+    name = creator.encode() + b" " * (len(creator) % 2)
+    first = spot.style.element(group << 16 | 0x10, b"LO", name)
+    raw = _overrunning(dice, original, spot, group << 16 | 0x1000 | element)
+    return spot.file(first + raw)
+
+
+@functools.cache
+def private_sequences() -> list[tuple[str, int, int]]:
+    """Creator, group and element of the private sequences that pydicom's dictionary has."""
+    return sorted(
+        (creator, int(tag[:4], 16), int(tag[-2:], 16))
+        for creator, tags in private_dictionaries.items()
+        for tag, row in tags.items()
+        if row[0] == "SQ" and "x" not in tag[:4] and creator.isascii()
+    )
+
+
+def _overrunning(dice: random.Random, original: Original, spot: Place, tag: int) -> bytes:
+    """An element whose item says that it ends behind it, in a value that covers a data set."""
+    style = spot.style
     second = spot.closing + evil(dice, kind(original), style)
-    # the item says that it ends behind the element, in a value that covers the second data set
-    size = dice.choice((8, 16, 64, 256))
-    gap = dice.choice((0, 2, 64)) + size - 8
+    size = dice.choice((0, 8, 64, 256))
     wrap = style.header(PADDING, b"OB", spot.after if dice.random() < 0.8 else 0)
     cover = second + wrap
     outer = style.header(tag + 1, b"OB", len(cover))
-    length = size - 8 + len(outer) + dice.choice((0, 0, 0, 0, gap))
-    fill = IMPLICIT.element(0x00080000, b"UL", b"\0" * 4) if dice.random() < 0.3 else b""
-    inner = style.end(0xFFFEE000, length) + (fill + bytes(size))[: size - 8]
+    # in the item an element passes over the header of the value
+    fill = style.header(0x00080104, b"UT", size + len(outer))
+    length = len(fill) + size + len(outer) + dice.choice((0, 0, 0, 0, 8))
+    inner = style.end(0xFFFEE000, length) + fill + bytes(size)
     vr = dice.choice((b"UN", b"OB", b"SQ", b"LT", b"UT", b"OW"))
-    return spot.file(style.header(tag, vr, len(inner)) + inner + outer + cover)
+    return style.header(tag, vr, len(inner)) + inner + outer + cover

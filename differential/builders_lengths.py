@@ -20,6 +20,7 @@ from .tree import (
     WIDTHS,
     Node,
     Raw,
+    Style,
     emit,
 )
 
@@ -224,6 +225,37 @@ def container_lengths(dice: random.Random, original: Original) -> bytes | None:
         style.end(ITEM, len(second)) + second, style.end(ITEM_END) + style.end(SEQUENCE_END),
     ))  # fmt: skip
     return spot.file(raw + hidden)
+
+
+@builder
+def mixed_lengths(dice: random.Random, original: Original) -> bytes | None:
+    """Sequences and items with a length or a delimiter each, by chance; some have both."""
+    both = dice.random() < 0.5
+    return original.file(_mixed(dice, list(original.nodes), original.style, both))
+
+
+def _mixed(dice: random.Random, nodes: list[Node], style: Style, both: bool) -> bytes:
+    out = b""
+    for node in nodes:
+        if node.items is None:
+            out += emit([node], style)
+            continue
+        content = b""
+        for item in node.items:
+            inner = _mixed(dice, item, style, both)
+            ending = style.end(ITEM_END)
+            if dice.random() < 0.5:
+                content += style.end(ITEM, UNDEFINED) + inner + ending
+            else:
+                inner += ending if both and dice.random() < 0.3 else b""
+                content += style.end(ITEM, len(inner)) + inner
+        ending = style.end(SEQUENCE_END)
+        if dice.random() < 0.5:
+            out += style.header(node.tag, b"SQ", UNDEFINED) + content + ending
+        else:
+            content += ending if both and dice.random() < 0.3 else b""
+            out += style.header(node.tag, b"SQ", len(content)) + content
+    return out
 
 
 @builder

@@ -160,6 +160,17 @@ def image(name: str, patient: str, grey: int, count: int, coded: str = "") -> li
     return nodes
 
 
+def bytes_in_words(name: str, patient: str, grey: int) -> list[Node]:
+    """An image of 8 bits in OW, of which two make a word (PS3.5 Section 8.1.1, Annex D)."""
+    fields = {0x00280100: b"\x08\0", 0x00280101: b"\x08\0", 0x00280102: b"\7\0"}
+    nodes = []
+    for node in image(name, patient, 0, 1):
+        pixels = node.tag == PIXEL_DATA
+        value = bytes((grey + n) & 0xFF for n in range(SIZE * SIZE)) if pixels else node.value
+        nodes.append(Node(node.tag, node.vr, fields.get(node.tag, value), node.items))
+    return nodes
+
+
 def photograph(name: str, patient: str) -> list[Node]:
     """A colour image in JPEG, whose fragment comes from a file that dcmsign signed."""
     data = (ROOT / "tests" / "data" / "dcmsign" / "jpeg.dcm").read_bytes()
@@ -211,6 +222,7 @@ MALLORY = ("Mallory^Evil", "6666")
 PLANS = {
     "image": (lambda name, patient, grey: image(name, patient, grey, 1), False),
     "frames": (lambda name, patient, grey: image(name, patient, grey, 3), False),
+    "bytes": (bytes_in_words, False),
     "report": (lambda name, patient, grey: report(name, patient, f"It is {grey:04}"), False),
     "rle": (lambda name, patient, grey: image(name, patient, grey, 3, "rle"), True),
     "table": (lambda name, patient, grey: image(name, patient, grey, 3, "rle table"), True),
