@@ -6,8 +6,21 @@ import random
 import struct
 
 from .builders import builder
+from .faces import evil
 from .originals import RLE_UID, SIZE, Original, frames, meta, rle, with_head
-from .tree import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED, Node, Nodes, Raw, emit
+from .places import place
+from .tree import (
+    ITEM,
+    ITEM_END,
+    PADDING,
+    PIXEL_DATA,
+    SEQUENCE_END,
+    UNDEFINED,
+    Node,
+    Nodes,
+    Raw,
+    emit,
+)  # fmt: skip
 
 
 def _pixels(original: Original) -> tuple[int, list[bytes]] | None:
@@ -120,8 +133,8 @@ def fragment_delimiters(dice: random.Random, original: Original) -> bytes | None
     raw = style.header(PIXEL_DATA, dice.choice((node.vr, node.vr, b"OW", b"UN")), UNDEFINED)
     extra = b"".join(style.end(ITEM, len(o)) + o for o in other)
     at = dice.randrange(len(fragments) + 1)
-    for place, fragment in enumerate(fragments):
-        if place == at and dice.random() < 0.5:
+    for count, fragment in enumerate(fragments):
+        if count == at and dice.random() < 0.5:
             raw += style.end(SEQUENCE_END, dice.choice((0, len(extra), 4))) + extra
         value = fragment
         if value[-1:] == b"\0" and dice.random() < 0.4:
@@ -176,3 +189,35 @@ def pixels_under_another_label(dice: random.Random, original: Original) -> bytes
     if original.style.implicit or original.style.big:
         return None
     return with_head(meta(dice.choice(labels))) + original.body
+
+
+@builder
+def icon(dice: random.Random, original: Original) -> bytes | None:
+    """Encapsulated pixels in an item that nobody signed: their fragments hold a delimiter."""
+    tag = 0x00880200
+    holders = [s for s in (place(original, dice, 0.1) for _ in range(12)) if s.low < tag]
+    fitting = [s for s in holders if s.low < tag < s.high] or holders
+    if not fitting:
+        return None
+    spot = dice.choice(fitting)
+    if dice.random() < 0.3:
+        tag = (max(spot.low >> 16, 8) | 1) << 16 | 0x1010
+    style = spot.style
+    opened = dice.random() < 0.6
+    ends = (style.end(ITEM_END) + style.end(SEQUENCE_END)) if opened else b""
+    stop = style.end(SEQUENCE_END, dice.choice((0, 0, 0, 8)))
+    second = stop + ends + spot.closing + evil(dice, original.name.partition("-")[0], style)
+    rest = 8 + len(ends) + spot.after
+    wrapped = style.header(PADDING, b"OB", rest if dice.random() < 0.8 else 8)
+    fragment = dice.choice((b"", bytes(8), bytes(7))) + second + wrapped
+    pixels = style.header(PIXEL_DATA, dice.choice((b"OB", b"OB", b"OW")), UNDEFINED)
+    pixels += style.end(ITEM, 0) + style.end(ITEM, len(fragment)) + fragment
+    pixels += style.end(SEQUENCE_END)
+    described = emit(
+        [Node(0x00280010, b"US", b"\4\0"), Node(0x00280011, b"US", b"\4\0")], style
+    )  # fmt: skip
+    content = described + pixels
+    item = style.end(ITEM, UNDEFINED if opened else len(content)) + content
+    item += style.end(ITEM_END) if opened else b""
+    raw = style.header(tag, b"SQ", UNDEFINED if opened else len(item)) + item
+    return spot.file(raw + (style.end(SEQUENCE_END) if opened else b""))

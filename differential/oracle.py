@@ -21,6 +21,9 @@ SECONDS = 20.0  # for one answer; then the reader is replaced
 PIXEL_DATA = 0x7FE00010
 MODULES = {"pydicom": ("pydicom", "numpy"), "gdcm": ("gdcm",), "itk": ("SimpleITK",)}
 NAMES = (*READERS, "dcmdump")
+# what no signature can cover (PS3.3 C.12.1.1.3.1.1), beside group lengths
+NEVER_GROUPS = (*range(8), 0xFFFA)
+NEVER_TAGS = (0x00080001, 0x4FFE0001, 0xFFFCFFFC)
 FORGED, ADDED, HIDDEN = "forged", "added", "hidden"
 
 Answer = dict[str, Any]
@@ -212,4 +215,4 @@ def _signable(shown: str) -> bool:
     if shown.endswith("?"):
         return False
     tag = int(shown[:8], 16)
-    return tag & 0xFFFF != 0 and tag >> 16 > 7 and tag not in (0x00080001, 0xFFFCFFFC)
+    return tag & 0xFFFF != 0 and tag >> 16 not in NEVER_GROUPS and tag not in NEVER_TAGS

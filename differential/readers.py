@@ -33,6 +33,7 @@ def text(value: str | bytes) -> str:
     )
     if len(said) <= LONGEST:
         return said
+    raw += b"\0" * (len(raw) % 2)  # an odd value was padded (PS3.5 Section 7.1.1)
     return f"{said[:40]}... {len(raw)} bytes, SHA-1 {hashlib.sha1(raw).hexdigest()}"
 
 
