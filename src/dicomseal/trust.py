@@ -17,7 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -47,6 +47,7 @@ SIGNING, TIME_STAMPING = "signing", "time stamping"
 
 _MOST_DECISIONS = 4096
 _MOST_WINDOWS = 64  # of one certificate
+_SECOND = timedelta(seconds=1)
 _EFFORT_OF_A_STEP = 20_000  # nanoseconds (see `Judgement.effort`)
 
 
@@ -81,6 +82,7 @@ class _Window(msgspec.Struct, frozen=True):
     first: datetime
     last: datetime
     judgement: Judgement
+    surely: datetime  # from here on, and before ``last``, whatever part of a second it is
     expires: float = math.inf  # on the monotonic clock
 
     def holds(self, moment: datetime) -> bool:
@@ -250,8 +252,12 @@ class TrustStore:
 
     def decided(self, certificate: Certificate, moment: datetime) -> Judgement | None:
         """What `judge` has said of a signer before, if that holds at a moment; or None."""
+        windows = self._decisions.get(certificate.der, ())
+        for window in windows:  # asked for every object: so without a datetime made anew
+            if window.surely <= moment < window.last and window.expires == math.inf:
+                return window.judgement
         moment = moment.replace(microsecond=0)  # as there
-        for window in self._decisions.get(certificate.der, ()):
+        for window in windows:
             if window.holds(moment):
                 return window.judgement
         return None
@@ -295,7 +301,9 @@ class TrustStore:
             from .fetch import RETRY
 
             expires = time.monotonic() + RETRY
-        return _Window(*judge.bounds(), judgement, expires)
+        first, last = judge.bounds()
+        surely = last if first == last else first + _SECOND
+        return _Window(first, last, judgement, surely, expires)
 
     def _pool(self, purpose: str, others: Sequence[bytes]) -> Pool:
         from .chain import Pool
