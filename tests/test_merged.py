@@ -108,6 +108,12 @@ def test_what_only_looks_so(signed, backend):
         assert answer(signed(b"", value, image, frames="3").data) == GOOD
 
 
+def test_as_many_images_as_frames(signed, backend):
+    """Then nothing was merged, whatever else stands in a fragment; it is not looked through."""
+    image = IMAGES["jpeg"]
+    assert answer(signed(b"", image + TAG + image, image, frames="2").data) == GOOD
+
+
 def test_no_image_that_is_known(signed, backend):
     """Video has all its frames in one fragment, and is not read again."""
     video = b"\0\0\1\xb3 frames" + TAG + IMAGES["jpeg"]

@@ -259,8 +259,11 @@ def test_an_item_that_is_signed_beside_the_main_data_set(sign, answer, backend):
     made = answer(sign(source=inner, tags=["PatientName"]))
     assert made.verdict == "indeterminate"
     assert "Rows (0028,0010) in IconImageSequence[0], Columns" in why(made)[0][1]
-    made = answer(sign(source=inner))
+    whole = sign(source=inner)
+    made = answer(whole)
     assert (made.verdict, made.reasons) == ("passed", ())
+    made = answer(added(whole, COMMENT))
+    assert (made.verdict, made.reasons, len(made.messages)) == ("passed", (), 1)
 
 
 # --- text, times, private elements ---------------------------------------------------------------

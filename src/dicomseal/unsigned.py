@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import _record as r
@@ -73,7 +74,7 @@ def examine(
     that are intact.
 
     Args:
-        by_scope: the reports on all its signatures, by the record they sign, ascending.
+        by_scope: the reports on all its signatures, by the record they sign.
         covered: what those cover of the main data set that pass, as `measure` says.
         passing: what the ``trust`` of a signature must be for it to pass; any if it is empty.
         policy: one of `CHOICES`.
@@ -137,7 +138,7 @@ def _items(
     Those around come first: of two records the one that holds the other has the lower number.
     """
     spans: list[tuple[int, int]] = []  # of records that are covered; none in another
-    for scope, some in by_scope:
+    for scope, some in sorted(by_scope, key=itemgetter(0)):
         passed = counting(some, passing)
         if not passed:
             continue
