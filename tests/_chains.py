@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
+from asn1crypto import core
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -43,6 +44,14 @@ def named(common: str, organization: str = "") -> x509.Name:
 
 def raw(number: str, value: bytes) -> x509.UnrecognizedExtension:
     return x509.UnrecognizedExtension(ObjectIdentifier(number), value)
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """DER with any tag, of what no decent encoder makes."""
+    length = len(content)
+    if length < 128:
+        return bytes([tag, length]) + content
+    return bytes([tag, 0x82]) + length.to_bytes(2, "big") + content
 
 
 def make(
@@ -91,9 +100,9 @@ def make(
     if change is not None:
         parsed = asn1.Certificate.load(made)
         change(parsed["tbs_certificate"])
-        signed = parsed["tbs_certificate"].dump(force=True)
-        parsed["signature_value"] = signer.sign(signed, ec.ECDSA(hashes.SHA256()))
-        made = parsed.dump(force=True)
+        signed = parsed["tbs_certificate"].dump()
+        value = core.BitString.load(tlv(3, b"\0" + signer.sign(signed, ec.ECDSA(hashes.SHA256()))))
+        made = tlv(0x30, signed + parsed["signature_algorithm"].dump() + value.dump())
     return Member(own, subject, made)
 
 

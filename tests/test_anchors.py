@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from dicomseal import TrustStore, anchors
-from dicomseal.errors import TrustError
+from dicomseal.errors import LeftOutWarning, TrustError
 
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 TWO = pki.certs("root", "ca")
@@ -115,7 +115,6 @@ BAD = {
     "a CRL": (pki.crl("ca"), "no certificate in it"),
     "a damaged DER": (BROKEN, "the certificate cannot be parsed: "),
     "a cut DER": (pki.der("root")[:-9], "the certificate cannot be parsed: "),
-    "a damaged second PEM": (pem("ca") + CUT, "certificate 2 cannot be parsed: "),
     "OpenSSL's own": (pem("root").replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"),
                       "openssl x509"),
     "a damaged PKCS#7": (b"-----BEGIN PKCS7-----\nMAAA\n-----END PKCS7-----", "the PKCS#7 cannot"),
@@ -132,6 +131,12 @@ def test_bad_certificates(write, tmp_path, data, said, in_folder):
         anchors.load_certificates(tmp_path / "certs" if in_folder else path)
     assert said in str(caught.value)
     assert str(tmp_path / "certs") in str(caught.value)
+
+
+def test_a_damaged_second_certificate_is_left_out(write):
+    path = write(pem("ca") + CUT)
+    with pytest.warns(LeftOutWarning, match=r"certificate 2 cannot be parsed: .*; it is left out"):
+        assert anchors.load_certificates(path) == [pki.cert("ca")]
 
 
 def test_passwords_of_pkcs12(write):

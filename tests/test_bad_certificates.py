@@ -50,11 +50,20 @@ def twice(made):
     extensions.append(extensions[0])
 
 
+def fraction(made):
+    """Of a second, in a date of its validity; RFC 5280 allows none."""
+    begin = core.GeneralizedTime(contents=b"20200101000000.5Z")
+    made["tbs_certificate"]["validity"]["not_before"] = asn1.Time({"general_time": begin})
+
+
 LEAF = pki.der("leaf")
-UNPARSABLE = {
+ODD = {
     "NULL parameters": (pki.changed("leaf", with_parameters),
                         "no DER of its kind (extra data, at tbs_cert/signature_alg)"),
     "version 2": (pki.changed("leaf", version_2), "1 is not a valid X509 version"),
+}  # fmt: skip
+UNPARSABLE = {
+    "a fraction of a second": (pki.changed("leaf", fraction), "no DER of its kind (invalid value"),
     "something behind it": (LEAF + b"\0\0\0", "no DER of its kind (extra data)"),
     "a damaged byte": (LEAF[:50] + b"\xff" + LEAF[51:], "no DER of its kind ("),
 }  # fmt: skip
@@ -71,17 +80,21 @@ def test_unparsable(tmp_path, der, said):
         assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["NULL parameters", "version 2"])
-def test_unparsable_in_an_object(tmp_path, name):
-    """A reader that knows more could still decide."""
-    der, said = UNPARSABLE[name]
+def judged(tmp_path, der):
+    """The report on an object with this certificate."""
     source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
     source.write_bytes(signers.small())
     sign_file(source, target, pki.key("leaf"), pki.cert("leaf"))
     dataset = pydicom.dcmread(target)
     dataset.DigitalSignaturesSequence[0].CertificateOfSigner = der + b"\0" * (len(der) % 2)
     dataset.save_as(target)
-    report = verify(target, trust=STORE)
+    return verify(target, trust=STORE)
+
+
+def test_unparsable_in_an_object(tmp_path):
+    """A reader that knows more could still decide."""
+    der, said = UNPARSABLE["a fraction of a second"]
+    report = judged(tmp_path, der)
     (signature,) = report.signatures
     assert (report.verdict, signature.integrity) == ("indeterminate", "unverifiable")
     assert signature.integrity_reason.code == "NO_SIGNING_CERTIFICATE_FOUND"
@@ -89,6 +102,17 @@ def test_unparsable_in_an_object(tmp_path, name):
     assert (signature.trust, signature.trust_reason.code) == (
         "untrusted", "NO_SIGNING_CERTIFICATE_FOUND",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_in_an_object(tmp_path, name):
+    """What is odd in it decides nothing, and is told."""
+    der, said = ODD[name]
+    report = judged(tmp_path, der)
+    (signature,) = report.signatures
+    assert (report.verdict, signature.integrity) == ("passed", "intact")
+    assert signature.messages[0].startswith("the certificate is odd: ")
+    assert said in signature.messages[0]
 
 
 @pytest.mark.parametrize("number", [0, -1])

@@ -225,7 +225,7 @@ def test_bad_answers(server, leaf, answer, said):
 def test_a_busy_responder(server, leaf):
     server.answers["/ocsp"] = busy
     said = store(Fetcher()).judge(pki.cert(leaf(crl="", responder="/ocsp")))
-    assert "the responder answered try_later" in said.reason.message
+    assert "the OCSP responder answered try_later" in said.reason.message
 
 
 def test_nobody_there(leaf):

@@ -1,8 +1,8 @@
 """Certificates, public keys, CRLs and OCSP responses from files and folders.
 
 PEM (one or several in a file), DER, PKCS#7 and PKCS#12; folders, also those that OpenSSL's
-``c_rehash`` fills with links. What is named and cannot be used is an error, never left out quietly:
-only a folder may hold other things beside.
+``c_rehash`` fills with links. What is named and cannot be used is an error, or a warning if it is a
+certificate among others; it is never left out quietly. Only a folder may hold other things beside.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from cryptography import x509
@@ -19,8 +20,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
-from .certificate import FOR_PSS_ALONE, plain
-from .errors import TrustError
+from .certificate import FOR_PSS_ALONE, Certificate, parse, plain
+from .errors import CertificateError, LeftOutWarning, TrustError
 
 Path = str | os.PathLike[str]
 _T = TypeVar("_T")
@@ -31,8 +32,18 @@ _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL
 _BAD = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
-def load_certificates(path: Path, password: str | bytes | None = None) -> list[x509.Certificate]:
+AnyCertificate = x509.Certificate | Certificate
+
+
+class Refused(TrustError):  # noqa: N818
+    """Nothing in it can be used, but there are certificates in it that cannot be read."""
+
+
+def load_certificates(path: Path, password: str | bytes | None = None) -> list[AnyCertificate]:
     """The certificates in a file, or in the files of a folder; each once.
+
+    They are those of `cryptography`; where it refuses one for what decides nothing, such as the
+    spelling of a name, a `dicomseal.certificate.Certificate`.
 
     From a PKCS#12 file that holds a private key, the certificate of that key is left out: whoever
     names it wants the authorities that stand beside it.
@@ -42,10 +53,15 @@ def load_certificates(path: Path, password: str | bytes | None = None) -> list[x
         password: of a PKCS#12 file.
 
     Raises:
-        TrustError: it cannot be read, a certificate in it cannot be parsed, the password is wrong,
-            or there is no certificate in it.
+        TrustError: it cannot be read, the password is wrong, there is no certificate in it, or
+            none that can be parsed (`Refused`).
+
+    Warns:
+        LeftOutWarning: one of several cannot be parsed.
     """
-    return _load(path, lambda data: _certificates(data, password, False), "certificate")
+    return _load(
+        path, lambda data, refused: _certificates(data, password, False, refused), "certificate"
+    )
 
 
 def load_signers(path: Path, password: str | bytes | None = None) -> list[Any]:
@@ -53,8 +69,13 @@ def load_signers(path: Path, password: str | bytes | None = None) -> list[Any]:
 
     Raises:
         TrustError: as `load_certificates`.
+
+    Warns:
+        LeftOutWarning: as `load_certificates`.
     """
-    return _load(path, lambda data: _signers(data, password), "certificate or public key")
+    return _load(
+        path, lambda data, refused: _signers(data, password, refused), "certificate or public key"
+    )
 
 
 def load_crls(path: Path) -> list[bytes]:
@@ -63,7 +84,7 @@ def load_crls(path: Path) -> list[bytes]:
     Raises:
         TrustError: it cannot be read, a CRL in it cannot be parsed, or there is none in it.
     """
-    return _load(path, _crls, "certificate revocation list (CRL)")
+    return _load(path, lambda data, _: _crls(data), "certificate revocation list (CRL)")
 
 
 def load_ocsps(path: Path) -> list[bytes]:
@@ -72,26 +93,36 @@ def load_ocsps(path: Path) -> list[bytes]:
     Raises:
         TrustError: as `load_crls`.
     """
-    return _load(path, _ocsps, "OCSP response")
+    return _load(path, lambda data, _: _ocsps(data), "OCSP response")
 
 
-def _load(path: Path, parse: Callable[[bytes], list[_T]], what: str) -> list[_T]:
+def _load(path: Path, read: Callable[[bytes, list[str]], list[_T]], what: str) -> list[_T]:
     name = os.fsdecode(path)
     found: dict[Any, _T] = {}
+    refused: list[str] = []
     try:
         for file, named in _files(path):
+            where = name if named else os.fsdecode(file)
+            some: list[str] = []
             try:
-                some = parse(_read(file))
+                parsed = read(_read(file), some)
             except _Unusable as error:
-                where = name if named else os.fsdecode(file)
                 raise TrustError(f"{where}: {error}") from None
-            for one in some:
-                found.setdefault(one if isinstance(one, bytes) else _identity(one), one)
+            refused += [f"{where}: {one}" for one in some]
+            for made in parsed:
+                found.setdefault(made if isinstance(made, bytes) else identity(made), made)
     except (OSError, ValueError) as error:  # the latter for a NUL in the path
         raise TrustError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
     if not found:
-        raise TrustError(f"{name}: no {what} in it")
+        raise Refused(refused[0]) if refused else TrustError(f"{name}: no {what} in it")
+    for one in refused:
+        warn_of(one)
     return list(found.values())
+
+
+def warn_of(trouble: object) -> None:
+    """Say that a certificate is left out."""
+    warnings.warn(f"{trouble}; it is left out", LeftOutWarning, stacklevel=2)
 
 
 def _files(path: Path) -> Iterator[tuple[Path, bool]]:
@@ -117,10 +148,16 @@ class _Unusable(Exception):  # noqa: N818
     """A file's content that was meant and cannot be used; the message says why."""
 
 
-def _identity(one: Any) -> bytes:
-    if isinstance(one, x509.Certificate):
-        return one.public_bytes(serialization.Encoding.DER)
-    return spki(one)
+def der_of(certificate: AnyCertificate) -> bytes:
+    """The DER of a certificate, whoever has read it."""
+    if isinstance(certificate, Certificate):
+        return certificate.der
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def identity(one: Any) -> bytes:
+    """What tells a certificate or public key from others: its DER."""
+    return der_of(one) if isinstance(one, AnyCertificate) else spki(one)
 
 
 def spki(key: Any) -> bytes:
@@ -145,46 +182,95 @@ def _parse(load: Callable[[bytes], _T], data: bytes, what: str) -> _T:
             raise _Unusable(f"{what} cannot be parsed: {plain(error)}") from None
 
 
+def _certificate(load: Callable[[bytes], x509.Certificate], data: bytes) -> AnyCertificate:
+    """A certificate as `cryptography` reads it, or else leniently.
+
+    Raises:
+        _Unusable: neither can.
+    """
+    try:
+        return _parse(lambda some: _with_names(load(some)), data, "the certificate")
+    except _Unusable as error:
+        try:
+            return parse(_der(data))
+        except (CertificateError, ValueError):
+            raise error from None
+
+
+def _with_names(made: x509.Certificate) -> x509.Certificate:
+    """The same; a ValueError if its names cannot be read, which are read only when asked for."""
+    made.subject.rfc4514_string(), made.issuer.rfc4514_string()
+    return made
+
+
 def _certificates(
-    data: bytes, password: str | bytes | None, with_own: bool
-) -> list[x509.Certificate]:
-    found: list[x509.Certificate] = []
+    data: bytes, password: str | bytes | None, with_own: bool, refused: list[str]
+) -> list[AnyCertificate]:
+    found: list[AnyCertificate] = []
     if b"-----BEGIN " in data:
+        number = 0
         for label, text in _blocks(data):
             if label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
-                plain = text.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
-                number = f"certificate {len(found) + 1}"
-                found.append(_parse(x509.load_pem_x509_certificate, plain, number))
+                number += 1
+                whole = text.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
+                try:
+                    found.append(_certificate(x509.load_pem_x509_certificate, whole))
+                except _Unusable as error:
+                    which = str(error).removeprefix("the certificate")
+                    refused.append(f"certificate {number}{which}")
             elif label == b"TRUSTED CERTIFICATE":
                 raise _Unusable(
                     "a TRUSTED CERTIFICATE of OpenSSL cannot be read; make it a plain one with "
                     "openssl x509"
                 )
             elif label in (b"PKCS7", b"CMS"):
-                plain = text.replace(b" CMS-----", b" PKCS7-----")
-                found += _parse(pkcs7.load_pem_pkcs7_certificates, plain, "the PKCS#7")
+                whole = text.replace(b" CMS-----", b" PKCS7-----")
+                found += _pkcs7(_unarmored(whole))
         return found
     if data[:1] != b"\x30":
         return []
     try:
-        return [_parse(x509.load_der_x509_certificate, data, "the certificate")]
+        return [_certificate(x509.load_der_x509_certificate, data)]
     except _Unusable as error:
         trouble = error
-    for load in (_pkcs7, lambda some: _pkcs12(some, password, with_own)):
+    try:
+        return _pkcs7(data)
+    except _Unusable:
+        pass
+    try:
+        return _pkcs12(data, password, with_own)
+    except _BAD:
+        pass
+    if not _is_other(data):
+        refused.append(str(trouble))
+    return []
+
+
+def _unarmored(text: bytes) -> bytes:
+    try:
+        return _der(text)
+    except ValueError as error:
+        raise _Unusable(f"the PKCS#7 cannot be parsed: {error}") from None
+
+
+def _pkcs7(data: bytes) -> list[AnyCertificate]:
+    """The certificates in a PKCS#7.
+
+    Raises:
+        _Unusable: it is none, or one of them cannot be read.
+    """
+    try:
+        return list(_parse(pkcs7.load_der_pkcs7_certificates, data, "the PKCS#7"))
+    except _Unusable as error:
+        from .lenient import UNREADABLE, certificates_of_pkcs7
+
         try:
-            return load(data)
-        except _BAD:
-            continue
-    if _is_other(data):
-        return []
-    raise trouble
+            return [parse(der) for der in certificates_of_pkcs7(data)]
+        except (CertificateError, *UNREADABLE):
+            raise error from None
 
 
-def _pkcs7(data: bytes) -> list[x509.Certificate]:
-    return pkcs7.load_der_pkcs7_certificates(data)
-
-
-def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[x509.Certificate]:
+def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[AnyCertificate]:
     secret = password.encode() if isinstance(password, str) else password
     try:
         made = pkcs12.load_pkcs12(data, secret)
@@ -193,7 +279,7 @@ def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[x
             given = "the password is wrong" if password is not None else "it needs a password"
             raise _Unusable(f"PKCS#12: {given}") from None
         raise
-    found = [entry.certificate for entry in made.additional_certs]
+    found: list[AnyCertificate] = [entry.certificate for entry in made.additional_certs]
     if made.cert is not None and (with_own or made.key is None):
         found.insert(0, made.cert.certificate)
     return found
@@ -219,26 +305,24 @@ def _is_other(data: bytes) -> bool:
     return False
 
 
-def _signers(data: bytes, password: str | bytes | None) -> list[Any]:
+def _signers(data: bytes, password: str | bytes | None, refused: list[str]) -> list[Any]:
     keys: list[Any] = []
     if b"-----BEGIN " in data:
         for label, text in _blocks(data):
             if label.endswith(b"PUBLIC KEY"):
                 keys.append(_public_key(text))
-        return [*_certificates(data, password, True), *keys]
+        return [*_certificates(data, password, True, refused), *keys]
     try:
         key = serialization.load_der_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
-        return list(_certificates(data, password, True))
+        return list(_certificates(data, password, True, refused))
     _check_purpose(data)
     return [key]
 
 
 def _public_key(text: bytes) -> Any:
-    from asn1crypto import pem
-
     key = _parse(serialization.load_pem_public_key, text, "the public key")
-    _check_purpose(pem.unarmor(text)[2])
+    _check_purpose(_der(text))
     return key
 
 
@@ -259,43 +343,118 @@ def _check_purpose(der: bytes) -> None:
 
 def _crls(data: bytes) -> list[bytes]:
     if b"-----BEGIN " in data:
-        made = [
-            _parse(x509.load_pem_x509_crl, text, "the CRL")
-            for label, text in _blocks(data)
-            if label == b"X509 CRL"
-        ]
-        return [one.public_bytes(serialization.Encoding.DER) for one in made]
+        return [_crl(text) for label, text in _blocks(data) if label == b"X509 CRL"]
     if data[:1] != b"\x30":
         return []
     try:
-        _parse(x509.load_der_x509_crl, data, "the CRL")
+        return [_crl(data)]
     except _Unusable:
         if _is_certificate(data) or _is_other(data):
             return []
         raise
-    return [data]
+
+
+def _crl(data: bytes) -> bytes:
+    """The DER of a CRL that can be read.
+
+    Raises:
+        _Unusable: it cannot.
+    """
+    try:
+        der = _der(data)
+    except ValueError as error:
+        raise _Unusable(f"the CRL cannot be parsed: {error}") from None
+    try:
+        check_crl(der)
+    except TrustError as error:
+        raise _Unusable(str(error)) from None
+    return der
+
+
+def check_crl(der: bytes) -> datetime | None:
+    """Whether a CRL can be read, by `cryptography` or else leniently.
+
+    Returns:
+        Its nextUpdate, or None if it says none.
+
+    Raises:
+        TrustError: it cannot be read.
+    """
+    try:
+        return _parse(x509.load_der_x509_crl, der, "the CRL").next_update_utc
+    except _Unusable as error:
+        from .lenient import UNREADABLE, read_crl
+
+        try:
+            until: datetime | None = read_crl(der)["tbs_cert_list"]["next_update"].native
+        except UNREADABLE:
+            raise TrustError(str(error)) from None
+        return until
+
+
+def _der(data: bytes) -> bytes:
+    """What is in a PEM, or the DER itself.
+
+    Raises:
+        ValueError: it is no PEM.
+    """
+    from asn1crypto import pem
+
+    der: bytes = pem.unarmor(data)[2] if pem.detect(data) else data
+    return der
 
 
 def _ocsps(data: bytes) -> list[bytes]:
     if data[:1] != b"\x30":
         return []
     try:
-        made = _parse(ocsp.load_der_ocsp_response, data, "the OCSP response")
-    except _Unusable:
+        check_ocsp(data)
+    except Unsuccessful as error:
+        raise _Unusable(str(error)) from None
+    except TrustError as error:
         if _is_certificate(data) or _is_other(data):
             return []
-        raise
-    if made.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise _Unusable(
-            f"the OCSP responder answered {made.response_status.name.lower()}, "
-            "not with the state of a certificate"
-        )
+        raise _Unusable(str(error)) from None
     return [data]
+
+
+class Unsuccessful(TrustError):  # noqa: N818
+    """An OCSP responder gave no answer."""
+
+
+def check_ocsp(der: bytes) -> datetime | None:
+    """Whether an OCSP response can be read, by `cryptography` or else leniently.
+
+    Returns:
+        Its nextUpdate, or None if it says none.
+
+    Raises:
+        TrustError: it cannot be read, or is no answer (`Unsuccessful`).
+    """
+    until: datetime | None = None
+    try:
+        made = _parse(ocsp.load_der_ocsp_response, der, "the OCSP response")
+        status = made.response_status.name.lower()
+        if status == "successful":
+            until = made.next_update_utc
+    except (_Unusable, *_BAD) as error:
+        from .lenient import UNREADABLE
+        from .lenient_messages import read_ocsp
+
+        try:
+            status, until = read_ocsp(der)
+        except UNREADABLE:
+            raise TrustError(str(error)) from None
+    if status != "successful":
+        raise Unsuccessful(
+            f"the OCSP responder answered {status}, not with the state of a certificate"
+        )
+    return until
 
 
 def _is_certificate(data: bytes) -> bool:
     try:
-        x509.load_der_x509_certificate(data)
-    except _BAD:
+        parse(data)
+    except CertificateError:
         return False
     return True

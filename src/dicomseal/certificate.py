@@ -12,12 +12,12 @@ import warnings
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa, utils
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
@@ -86,7 +86,8 @@ class Certificate:
 
     Attributes:
         der: its DER.
-        x509: the same as `cryptography.x509.Certificate`.
+        x509: the same as `cryptography.x509.Certificate`; None where `cryptography` refuses it for
+            something that decides nothing, such as the spelling of a name.
         public_key: its key.
         signer: what reports say of it.
         not_before, not_after: its validity, aware, both bounds inclusive.
@@ -107,30 +108,37 @@ class Certificate:
             raise CertificateError(
                 f"the certificate is cut short: {len(der)} of {der_length(der)} bytes"
             )
+        self.x509: x509.Certificate | None = None
         try:
             with warnings.catch_warnings(record=True) as complaints:
                 warnings.simplefilter("always")
-                self.x509 = x509.load_der_x509_certificate(der)
-                self.public_key: Any = self.x509.public_key()
-                subject = self.x509.subject.rfc4514_string()
-                issuer = self.x509.issuer.rfc4514_string()
-                serial = f"{self.x509.serial_number:X}"
-                self.pss_only = self.x509.public_key_algorithm_oid == RSASSA_PSS
-                self.not_before = self.x509.not_valid_before_utc
-                self.not_after = self.x509.not_valid_after_utc
+                made = x509.load_der_x509_certificate(der)
+                self.public_key: Any = made.public_key()
+                subject = made.subject.rfc4514_string()
+                issuer = made.issuer.rfc4514_string()
+                serial = made.serial_number
+                self.pss_only = made.public_key_algorithm_oid == RSASSA_PSS
+                self.not_before = made.not_valid_before_utc
+                self.not_after = made.not_valid_after_utc
+                self.x509 = made
+            said = [
+                str(complaint.message).partition(". ")[0]  # what follows is for programmers
+                for complaint in complaints
+                if issubclass(complaint.category, CryptographyDeprecationWarning)
+            ]
         except _UNPARSABLE as error:
-            raise CertificateError(f"the certificate cannot be parsed: {plain(error)}") from None
+            trouble = plain(error)
+            said = [trouble]
+            found = _read_leniently(der, trouble)
+            subject, issuer, serial = found.subject, found.issuer, found.serial
+            self.public_key, self.pss_only = found.public_key, found.pss_only
+            self.not_before, self.not_after = found.not_before, found.not_after
         self.der = der
-        said = [
-            str(complaint.message).partition(". ")[0]  # what follows is for programmers
-            for complaint in complaints
-            if issubclass(complaint.category, CryptographyDeprecationWarning)
-        ]
         self.notes = tuple(f"the certificate is odd: {one}" for one in dict.fromkeys(said))
         self.signer = Signer(
             subject,
             issuer,
-            serial,
+            f"{serial:X}",
             hashlib.sha256(der).hexdigest(),
             describe_key(self.public_key).replace("RSA", "RSASSA-PSS")
             if self.pss_only
@@ -150,8 +158,10 @@ class Certificate:
 
     def bare_key(self) -> Signer:
         """What is said where nobody vouches for the certificate, and its key is trusted."""
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        spki = self.public_key.public_bytes(serialization.Encoding.DER, form)
+        # not with the module: a verification without trust has no use for it
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        spki = self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return Signer("", "", "", hashlib.sha256(spki).hexdigest(), self.signer.key, "", "")
 
     def not_valid_at(self, moment: datetime) -> str:
@@ -162,6 +172,37 @@ class Certificate:
             f"the certificate of {self.signer.subject} is valid from {self.signer.not_before} to "
             f"{self.signer.not_after}: what is signed now would not be trusted"
         )
+
+
+class _Lenient(NamedTuple):
+    subject: str
+    issuer: str
+    serial: int
+    public_key: Any
+    pss_only: bool
+    not_before: datetime
+    not_after: datetime
+
+
+def _read_leniently(der: bytes, trouble: str) -> _Lenient:
+    """A certificate that `cryptography` refuses, where that is for what decides nothing.
+
+    Raises:
+        CertificateError: it cannot be read otherwise either.
+    """
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    from . import lenient
+
+    try:
+        made = lenient.read(der)
+        key = load_der_public_key(made.public_key)
+    except (*lenient.UNREADABLE, UnsupportedAlgorithm):
+        raise CertificateError(f"the certificate cannot be parsed: {trouble}") from None
+    return _Lenient(
+        made.subject, made.issuer, made.serial, key, made.algorithm == "rsassa_pss",
+        made.not_before, made.not_after,
+    )  # fmt: skip
 
 
 def plain(error: Exception) -> str:

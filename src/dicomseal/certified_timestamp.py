@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
 from . import certificate, report, terms
+from .anchors import der_of
 from .certificate import Certificate
 from .errors import CertificateError, TimestampError
 from .report import Reason, TimestampReport
@@ -110,10 +110,12 @@ def read(der: bytes) -> Token:
     Raises:
         TimestampError: it is none.
     """
-    from asn1crypto import cms, tsp
+    from asn1crypto import tsp
+
+    from .lenient_messages import ContentInfo
 
     try:
-        content = cms.ContentInfo.load(der, strict=True)
+        content = ContentInfo.load(der, strict=True)
         if content["content_type"].native != "signed_data":
             raise TimestampError("it is no signed data")
         signed_data = content["content"]
@@ -228,12 +230,12 @@ def _hash_name(token: Token) -> str:
 
 def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
     """The certificate that the token's signer identifier names."""
-    from asn1crypto import x509
+    from .lenient import Certificate as Parsed
 
     sid = token.signed_data["signer_infos"][0]["sid"]
     for number, der in enumerate(chain(token.certificates, candidates)):
         try:
-            one = x509.Certificate.load(der)
+            one = Parsed.load(der)
             if sid.name == "issuer_and_serial_number":
                 wanted = (sid.chosen["serial_number"].native, sid.chosen["issuer"])
                 found = (one.serial_number, one.issuer) == wanted
@@ -243,7 +245,7 @@ def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
                 continue
             if number >= len(token.certificates):  # pyHanko looks only inside the token
                 token.signed_data["certificates"] = [
-                    x509.Certificate.load(each) for each in (*token.certificates, der)
+                    Parsed.load(each) for each in (*token.certificates, der)
                 ]
             return certificate.parse(der)
         except CertificateError as error:
@@ -424,4 +426,4 @@ def checked(
 def _known(store: TrustStore | None) -> Iterator[bytes]:
     """Certificates among which an authority's may be that a token leaves out."""
     for one in (*store.tsa, *store.intermediates) if store else ():
-        yield one.public_bytes(Encoding.DER)
+        yield der_of(one)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asn1crypto import algos
-from asn1crypto import x509 as asn1
 from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator import ValidationContext, errors
 from pyhanko_certvalidator.path import ValidationPath
@@ -26,6 +25,7 @@ from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from pyhanko_certvalidator.validate import async_validate_path
 
 from . import restrictions
+from .lenient import Certificate
 from .name_constraints import MOST_COMPARISONS
 from .policy import ANY, SIGNING_PURPOSES, STRONG, Policy
 from .restrictions import (
@@ -45,34 +45,6 @@ MOST_PATHS = 32  # paths that are validated
 
 _KINDS = {"rsa": "RSA", "rsassa_pss": "RSA", "ec": "ECDSA", "dsa": "DSA",
           "ed25519": "Ed25519", "ed448": "Ed448"}  # fmt: skip
-
-
-class Certificate(asn1.Certificate):  # type: ignore[misc]
-    """A certificate of which the library is shown no constraints on names and no other names.
-
-    The library knows no constraints on addresses and other names, and ends with an error of Python
-    where there are some, or where a name is not ASCII. So they are left to `name_constraints`.
-    """
-
-    @property
-    def constraints(self) -> Any:
-        """The Name Constraints, or None."""
-        return super().name_constraints_value
-
-    @property
-    def name_constraints_value(self) -> None:
-        """None, always."""
-        return None
-
-    @property
-    def alternatives(self) -> Any:
-        """The Subject Alternative Names, or None."""
-        return super().subject_alt_name_value
-
-    @property
-    def subject_alt_name_value(self) -> None:
-        """None, always."""
-        return None
 
 
 class TooMany(errors.PathBuildingError):

@@ -15,6 +15,7 @@ __all__ = [
     "KeyFileError",
     "KeyFileWarning",
     "LedgerError",
+    "LeftOutWarning",
     "MalformedError",
     "SigningError",
     "SourceError",
@@ -96,8 +97,14 @@ class KeyFileWarning(UserWarning):
 
     Or a PIN that stands in a PKCS#11 URI.
 
-    The one warning of dicomseal: what was asked for is done all the same. The command says it on
-    standard error.
+    What was asked for is done all the same. The command says it on standard error.
+    """
+
+
+class LeftOutWarning(UserWarning):
+    """A certificate among others that were named, which cannot be read and is left out.
+
+    Whoever chains to it is not trusted. The command says it on standard error.
     """
 
 

@@ -18,10 +18,8 @@ from http.client import HTTPException
 from typing import Any
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509 import ocsp
 
+from .anchors import Unsuccessful, check_crl, check_ocsp
 from .atomic import replacing
 from .errors import SourceError, TrustError
 
@@ -214,23 +212,21 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _request(cert: Any, issuer: Any) -> bytes:
-    load = x509.load_der_x509_certificate
-    builder = ocsp.OCSPRequestBuilder().add_certificate(
-        load(cert.dump()),
-        load(issuer.dump()),
-        hashes.SHA1(),  # noqa: S303 - an index, no signature
-    )
-    return builder.build().public_bytes(serialization.Encoding.DER)
+    """An OCSP request; SHA-1 in it is an index, no signature."""
+    from pyhanko_certvalidator.authority import AuthorityWithCert
+    from pyhanko_certvalidator.fetchers.common_utils import format_ocsp_request
+
+    made: bytes = format_ocsp_request(
+        cert, AuthorityWithCert(issuer), certid_hash_algo="sha1", request_nonces=False
+    ).dump()
+    return made
 
 
 def _until(data: bytes, is_ocsp: bool) -> datetime | None:
     """The nextUpdate of an answer; ValueError if it is none."""
     try:
-        response = ocsp.load_der_ocsp_response(data) if is_ocsp else x509.load_der_x509_crl(data)
-    except ValueError as error:
+        return check_ocsp(data) if is_ocsp else check_crl(data)
+    except Unsuccessful as error:
+        raise ValueError(str(error)) from None
+    except TrustError as error:
         raise ValueError(f"no {'OCSP response' if is_ocsp else 'CRL'}: {error}") from None
-    if isinstance(response, ocsp.OCSPResponse):
-        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            raise ValueError(f"the responder answered {response.response_status.name.lower()}")
-        return response.next_update_utc
-    return response.next_update_utc

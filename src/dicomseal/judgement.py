@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from pyhanko_certvalidator import errors
 
-from . import chain, restrictions
+from . import chain, lenient, restrictions
 from .chain import Pool
 from .policy import OFF, REQUIRE
 from .report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason
@@ -53,7 +53,7 @@ class Judge:
         self.signer = certificate.signer
         self.direct = purpose == SIGNING and store.is_direct(certificate)
         self.by_key = purpose == SIGNING and not self.direct and store.has_key_of(certificate)
-        self.leaf = chain.Certificate.load(certificate.der)
+        self.leaf = lenient.Certificate.load(certificate.der)
         self.moments: set[datetime] = set()
         self.trouble = False
 

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from . import certificate
+from .anchors import AnyCertificate, load_certificates
 from .certificate import Certificate
 from .errors import CertificateError, KeyFileError, KeyFileWarning, TrustError
-from .trust import load_certificates
 
 Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  # noqa: S105
 
@@ -143,7 +143,7 @@ def _certificate(source: Any) -> Certificate:
     return made
 
 
-def _certificate_file(path: str | os.PathLike[str]) -> x509.Certificate:
+def _certificate_file(path: str | os.PathLike[str]) -> AnyCertificate:
     if _shown(path) != os.fsdecode(path):  # a text with certificate and key, perhaps
         raise CertificateError(f"{_shown(path)}: this is no path of a certificate")
     try:

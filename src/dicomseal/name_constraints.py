@@ -51,6 +51,7 @@ class Constraints:
 
     def __init__(self, budget: list[int]) -> None:
         self._budget = budget
+        self._trees = 0  # all of them
         self._permitted: list[dict[str, list[_Tree]]] = []
         self._excluded: dict[str, list[_Tree]] = {}
 
@@ -68,9 +69,11 @@ class Constraints:
     def check(self, cert: Any) -> None:
         """Whether all names of a certificate are inside.
 
+        Each pair of a name and a constraint is counted, of whatever forms.
+
         Raises:
             Outside: one is not, or cannot be compared.
-            TooManyNames: the budget is spent, here or in `add`.
+            TooManyNames: the budget is spent.
         """
         if not self._permitted and not self._excluded:
             return
@@ -78,12 +81,12 @@ class Constraints:
             names = list(_names(cert))
         except (ValueError, TypeError, KeyError):
             raise Outside("a name in it cannot be compared with them: it cannot be read") from None
+        self._spend(len(names) * self._trees)
         for form, name in names:
             permitted = [trees[form] for trees in self._permitted if form in trees]
             excluded = self._excluded.get(form, [])
             if not permitted and not excluded:
                 continue
-            self._spend(len(excluded) + sum(map(len, permitted)))
             self._compare(form, name, permitted, excluded)
 
     def _spend(self, comparisons: int) -> None:
@@ -96,7 +99,7 @@ class Constraints:
         found: dict[str, list[_Tree]] = {}
         if isinstance(subtrees, core.Void):
             return found
-        self._spend(len(subtrees))
+        self._trees += len(subtrees)
         for subtree in subtrees:
             form, name = _form(subtree["base"])
             # minimum and maximum are not for this profile (RFC 5280): nobody knows their meaning

@@ -73,9 +73,8 @@ def check_form(path: Any) -> None:
     """What is asked of every certificate of a path, the anchor's too, before it is validated.
 
     Raises:
-        Unacceptable: an extension is there twice, or critical where it must not be, the two
-            signature algorithms of a certificate differ, or a key for RSASSA-PSS alone has signed
-            otherwise.
+        Unacceptable: an extension is there twice or cannot be read, the two signature algorithms
+            of a certificate differ, or a key for RSASSA-PSS alone has signed otherwise.
     """
     above = None
     for cert in path.iter_certs(include_root=True):
@@ -98,10 +97,12 @@ def check_form(path: Any) -> None:
 
 
 def check_extensions(cert: Any) -> None:
-    """That no extension is there twice (RFC 5280 Section 4.2): readers differ in which one counts.
+    """That each extension can be read, and is there once: readers differ in which of two counts.
+
+    See RFC 5280 Section 4.2.
 
     Raises:
-        Unacceptable: one is.
+        Unacceptable: one cannot, or is there twice.
     """
     seen = set()
     for one in cert["tbs_certificate"]["extensions"] or ():
@@ -109,6 +110,9 @@ def check_extensions(cert: Any) -> None:
         if number in seen:
             raise _broken(cert, f"has the extension {number} twice")
         seen.add(number)
+    for name in getattr(cert, "unreadable", ()):
+        words = name.replace("_", " ")
+        raise _broken(cert, f"has an extension that is not what it should be: {words}")
 
 
 def parameters(path: Any, policy: Policy) -> PKIXValidationParams:

@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from asn1crypto import ocsp as asn1_ocsp
 from pyhanko_certvalidator import errors
 from pyhanko_certvalidator.ltv.poe import POEManager
 from pyhanko_certvalidator.revinfo.archival import OCSPContainer
@@ -27,6 +26,7 @@ from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
 from .chain import Pool, issuer_of, run, sentence
+from .lenient_messages import OCSPResponse
 from .policy import REQUIRE, STRONG, Policy
 from .restrictions import Unacceptable, check_form, check_path, subject_of
 from .revocation_sources import Crl, Ocsp
@@ -98,7 +98,7 @@ class Revocations:
         for der in ocsps:
             if der not in self._seen:
                 self._seen.add(der)
-                response = asn1_ocsp.OCSPResponse.load(der)
+                response = OCSPResponse.load(der)
                 self._ocsps += [Ocsp(one) for one in OCSPContainer.load_multi(response)]
         return len(self._seen) > before
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from asn1crypto import core, crl
+from asn1crypto import core
 from cryptography import x509
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
+
+from . import lenient
 
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
 # Without nextUpdate newer information is always to be had (RFC 6960 Section 2.4; RFC 5280 does not
@@ -15,27 +17,20 @@ _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
 _HALF_AN_HOUR = timedelta(minutes=30)
 
 
-class _Tbs(crl.TbsCertList):  # type: ignore[misc]
+class _Tbs(lenient.TbsCertList):
     """Shows an empty list, whose signed bytes are those of the full one."""
 
     def __getitem__(self, key: Any) -> Any:
         return [] if key == "revoked_certificates" else super().__getitem__(key)
 
 
-class _WithoutEntries(crl.CertificateList):  # type: ignore[misc]
-    _fields = [("tbs_cert_list", _Tbs), *crl.CertificateList._fields[1:]]  # noqa: RUF012
+class _WithoutEntries(lenient.CertificateList):
+    _fields = [("tbs_cert_list", _Tbs), *lenient.CertificateList._fields[1:]]  # noqa: RUF012
 
 
 # RFC 3161 Section 4: after a revocation for one of these, what a TSA stamped before stays good
-_ORDERLY = frozenset(
-    (
-        x509.ReasonFlags.unspecified,
-        x509.ReasonFlags.affiliation_changed,
-        x509.ReasonFlags.superseded,
-        x509.ReasonFlags.cessation_of_operation,
-    )
-)
-
+# unspecified, affiliationChanged, superseded, cessationOfOperation (RFC 5280 Section 5.3.1)
+_ORDERLY = frozenset((0, 3, 4, 5))
 
 _NEVER_CRITICAL = frozenset(
     ("authority_information_access", "authority_key_identifier", "crl_number", "freshest_crl")
@@ -49,7 +44,7 @@ class Crl:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        self.asn1 = crl.CertificateList.load(der)
+        self.asn1 = lenient.CertificateList.load(der)
         tbs = self.asn1["tbs_cert_list"]
         self.issued: datetime = tbs["this_update"].native
         self.until: datetime = tbs["next_update"].native or self.issued + _HALF_AN_HOUR
@@ -61,7 +56,8 @@ class Crl:
         self.is_partial = scope is not None and scope["only_some_reasons"].native is not None
         self.signer = b""  # SHA-256 of the authority's certificate that is known to have signed it
         self._short: CRLContainer | None = None
-        self._quick = x509.load_der_x509_crl(der)
+        self._quick = _quick(der)
+        self._entries: dict[int, Any] = {}
         self.keeps_since = self._expired_certs_on_crl()
         self.hash = _hash_of(self.asn1["signature_algorithm"])
         self.flaw = self._flaw()
@@ -90,42 +86,48 @@ class Crl:
 
         Where a quick search finds none it gets the same CRL without entries.
         """
-        if self._indirect or self.entry(cert) is not None:
+        if self._indirect or self.lists(cert):
             return CRLContainer(self.asn1)
         if self._short is None:
             self._short = CRLContainer(_WithoutEntries.load(self.der))
         return self._short
 
-    def entry(self, cert: Any) -> x509.RevokedCertificate | None:
-        """The entry with a certificate's serial number."""
+    def lists(self, cert: Any) -> bool:
+        """Whether there is an entry with a certificate's serial number."""
         if cert["tbs_certificate"]["serial_number"].dump() not in self.der:
-            return None  # a search for bytes takes a fraction of reading the entries
-        return self._quick.get_revoked_certificate_by_serial_number(cert.serial_number)
+            return False  # a search for bytes takes a fraction of reading the entries
+        if self._quick is None:
+            return self._entry(cert) is not None
+        number = cert.serial_number
+        return self._quick.get_revoked_certificate_by_serial_number(number) is not None
+
+    def _entry(self, cert: Any) -> Any:
+        """That entry, by asn1crypto, or None; for the few that are listed."""
+        if self._indirect:
+            return None
+        if not self._entries:
+            listed = self.asn1["tbs_cert_list"]["revoked_certificates"] or ()
+            self._entries = {one["user_certificate"].native: one for one in listed}
+        return self._entries.get(cert.serial_number)
 
     def invalid_since(self, cert: Any) -> datetime | None:
         """The invalidity date of its entry (RFC 5280 Section 5.3.2), e.g. of a compromise."""
-        entry = None if self._indirect else self.entry(cert)
-        if entry is None:
+        entry = self._entry(cert) if self.lists(cert) else None
+        if entry is None or entry.invalidity_date_value is None:
             return None
-        try:
-            found = entry.extensions.get_extension_for_class(x509.InvalidityDate)
-        except x509.ExtensionNotFound:
-            return None
-        return found.value.invalidity_date_utc
+        when: datetime = entry.invalidity_date_value.native
+        return when
 
     def leaves_timestamps_good(self, cert: Any) -> bool:
         """Whether its entry of a timestamp authority says a reason that spares older timestamps.
 
-        With no reason, or such as a compromise, all of them are lost (RFC 3161 Section 4).
+        With no reason, with one that nobody knows, or such as a compromise, all of them are lost
+        (RFC 3161 Section 4).
         """
-        entry = None if self._indirect else self.entry(cert)
-        if entry is None:
+        entry = self._entry(cert) if self.lists(cert) else None
+        if entry is None or entry.crl_reason_value is None:
             return False
-        try:
-            found = entry.extensions.get_extension_for_class(x509.CRLReason)
-        except x509.ExtensionNotFound:
-            return False
-        return found.value.reason in _ORDERLY
+        return int(entry.crl_reason_value) in _ORDERLY
 
     def speaks_of(self, cert: Any) -> bool:
         """Whether it would list the certificate if it were revoked, though it may have expired."""
@@ -160,6 +162,9 @@ class Ocsp:
         self.hash = _hash_of(basic["signature_algorithm"])
         self.named_by = str(single["cert_id"]["hash_algorithm"]["algorithm"].native)
         self.issuer = basic["tbs_response_data"]["responder_id"]
+        status = single["cert_status"]
+        if status.name == "revoked":
+            lenient.is_known(status.chosen["revocation_reason"])
 
     def speaks_of(self, cert: Any) -> bool:
         """Always: it names the certificate."""
@@ -171,12 +176,22 @@ class Ocsp:
         del cert
         single: Any = self.asn1.extract_single_response()
         status = single["cert_status"]
-        reason = status.chosen["revocation_reason"].native if status.name == "revoked" else None
-        return reason in {"unspecified", *(each.name for each in _ORDERLY)}
+        if status.name != "revoked":
+            return False
+        reason = status.chosen["revocation_reason"]
+        return not isinstance(reason, core.Void) and int(reason) in _ORDERLY
 
     def invalid_since(self, cert: Any) -> datetime | None:
         """An OCSP response knows no invalidity date."""
         del cert
+        return None
+
+
+def _quick(der: bytes) -> x509.CertificateRevocationList | None:
+    """For a search among very many entries; None if `cryptography` refuses it."""
+    try:
+        return x509.load_der_x509_crl(der)
+    except ValueError:
         return None
 
 

@@ -213,13 +213,12 @@ def accept(response: bytes, signature: bytes, request: Request | None = None) ->
 
 def _purpose(authority: Certificate) -> Reason | None:
     """Why a certificate is none of a timestamp authority, or None."""
-    from asn1crypto import x509
-
     from .chain import check_time_stamping
+    from .lenient import Certificate as Parsed
     from .restrictions import Unacceptable
 
     try:
-        check_time_stamping(x509.Certificate.load(authority.der))
+        check_time_stamping(Parsed.load(authority.der))
     except Unacceptable as error:
         return error.reason
     return None

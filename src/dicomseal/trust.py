@@ -16,20 +16,30 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509 import ocsp
 from msgspec.structs import replace
 
 from . import policy as policies
 from ._record import USUAL_CERTIFICATE
-from .anchors import load_certificates, load_crls, load_ocsps, load_signers, spki
+from .anchors import (
+    AnyCertificate,
+    Refused,
+    check_crl,
+    check_ocsp,
+    der_of,
+    identity,
+    load_certificates,
+    load_crls,
+    load_ocsps,
+    load_signers,
+    spki,
+    warn_of,
+)
 from .certificate import Certificate, parse
 from .errors import CertificateError, TrustError
 from .policy import Policy
@@ -99,8 +109,8 @@ class TrustStore:
         intermediates: certificates that are not, but may stand in between.
         tsa: certificates of authorities that are trusted for timestamps, and for nothing else;
             anchors are not trusted for timestamps.
-        signers: certificates (`cryptography.x509.Certificate`) or public keys of signers that are
-            trusted directly, without a chain.
+        signers: certificates (`cryptography.x509.Certificate`, or as `load_certificates` gives
+            them) or public keys of signers that are trusted directly, without a chain.
         crls, ocsps: DER of certificate revocation lists and of OCSP responses.
         policy: what a certificate and its chain must be like.
         fetcher: where CRLs and OCSP responses that are missing come from; None: the network is
@@ -113,10 +123,10 @@ class TrustStore:
 
     def __init__(
         self,
-        anchors: Iterable[x509.Certificate],
-        intermediates: Iterable[x509.Certificate] = (),
+        anchors: Iterable[AnyCertificate],
+        intermediates: Iterable[AnyCertificate] = (),
         *,
-        tsa: Iterable[x509.Certificate] = (),
+        tsa: Iterable[AnyCertificate] = (),
         signers: Iterable[Any] = (),
         crls: Iterable[bytes] = (),
         ocsps: Iterable[bytes] = (),
@@ -132,7 +142,7 @@ class TrustStore:
         if not self.anchors and not self.signers:
             raise TrustError("the trust store has no anchor: name a file with a CA certificate")
         for one in (*self.anchors, *self.intermediates, *self.tsa):
-            if not isinstance(one, x509.Certificate):
+            if not isinstance(one, AnyCertificate):
                 raise TrustError(
                     f"a {type(one).__name__} is no certificate; for files there is from_files"
                 )
@@ -148,8 +158,8 @@ class TrustStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For worker processes: the certificates travel, the decisions do not."""
-        ders = ([_der(c) for c in some] for some in (self.anchors, self.intermediates, self.tsa))
-        signers = [(isinstance(one, x509.Certificate), _identity(one)) for one in self.signers]
+        ders = ([der_of(c) for c in some] for some in (self.anchors, self.intermediates, self.tsa))
+        signers = [(isinstance(one, AnyCertificate), identity(one)) for one in self.signers]
         rest = self.crls, self.ocsps, self.policy, self.fetcher
         return _from_der, (*ders, signers, *rest)
 
@@ -181,12 +191,33 @@ class TrustStore:
             TrustError: a file cannot be read or parsed, or holds none; a folder holds none; or an
                 anchor says that it is no authority.
             UsageError: there is no such policy.
+
+        Warns:
+            LeftOutWarning: a certificate cannot be read, and others can.
         """
+        refused: list[Refused] = []
+
+        def some(load: Callable[..., list[Any]], paths: Iterable[Any]) -> list[Any]:
+            found = []
+            for path in paths:
+                try:
+                    found += load(path, password)
+                except Refused as error:
+                    refused.append(error)
+            return found
+
+        authorities = some(_load_authorities, anchors)
+        directly = some(load_signers, signers)
+        between, stamps = some(load_certificates, intermediates), some(load_certificates, tsa)
+        if refused and not authorities and not directly:
+            raise refused[0]
+        for error in refused:
+            warn_of(error)
         return cls(
-            [c for path in anchors for c in _load_authorities(path, password)],
-            [c for path in intermediates for c in load_certificates(path, password)],
-            tsa=[c for path in tsa for c in load_certificates(path, password)],
-            signers=[one for path in signers for one in load_signers(path, password)],
+            authorities,
+            between,
+            tsa=stamps,
+            signers=directly,
             crls=[der for path in crls for der in load_crls(path)],
             ocsps=[der for path in ocsps for der in load_ocsps(path)],
             policy=policies.load(policy) if isinstance(policy, str) else policy,
@@ -213,7 +244,7 @@ class TrustStore:
 
     def judge(
         self,
-        certificate: Certificate | x509.Certificate | bytes,
+        certificate: Certificate | AnyCertificate | bytes,
         moment: datetime | None = None,
         *,
         purpose: str = SIGNING,
@@ -234,7 +265,7 @@ class TrustStore:
         """
         if not isinstance(certificate, Certificate):
             certificate = parse(
-                certificate if isinstance(certificate, bytes) else _der(certificate)
+                certificate if isinstance(certificate, bytes) else der_of(certificate)
             )
         # a certificate's dates are whole seconds, both inclusive (RFC 5280 Section 4.1.2.5)
         moment = (moment or datetime.now(UTC)).replace(microsecond=0)
@@ -277,6 +308,7 @@ class TrustStore:
     ) -> _Window:
         from .chain import sentence
         from .judgement import Judge
+        from .lenient import UNREADABLE
 
         judge = Judge(self, certificate, moment, purpose)
         steps = 0
@@ -290,9 +322,11 @@ class TrustStore:
         except Exception as error:  # noqa: BLE001
             # whatever a hostile certificate brings out of a library: it is not trusted, and the
             # reason is told
+            why = sentence(error)
+            if isinstance(error, UNREADABLE):  # in the words of asn1crypto, or of Python
+                why = "what its chain, or the CRLs and OCSP responses about it, say cannot be read"
             reason = Reason(
-                "CERTIFICATE_CHAIN_GENERAL_FAILURE",
-                f"{certificate.signer.subject}: {sentence(error)}",
+                "CERTIFICATE_CHAIN_GENERAL_FAILURE", f"{certificate.signer.subject}: {why}"
             )
             judgement = Judgement(trust=UNTRUSTED, reason=reason)
         judgement = replace(judgement, effort=_EFFORT_OF_A_STEP * steps)
@@ -311,10 +345,10 @@ class TrustStore:
         anchors = self.tsa if purpose == TIME_STAMPING else self.anchors
         if others:
             parsable = [der for der in others if _parses(der)]
-            return Pool(map(_der, anchors), [*map(_der, self.intermediates), *parsable])
+            return Pool(map(der_of, anchors), [*map(der_of, self.intermediates), *parsable])
         pool = self._pools.get(purpose)
         if pool is None:
-            pool = Pool(map(_der, anchors), map(_der, self.intermediates))
+            pool = Pool(map(der_of, anchors), map(der_of, self.intermediates))
             self._pools[purpose] = pool
         return pool
 
@@ -346,21 +380,17 @@ def _digest(some: Iterable[bytes]) -> bytes:
     return hasher.digest()
 
 
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
-
-
-def _denies_authority(certificate: x509.Certificate) -> str:
-    from .chain import Certificate as Parsed
+def _denies_authority(certificate: AnyCertificate) -> str:
+    from .lenient import Certificate as Parsed
     from .restrictions import denies_authority
 
     try:
-        return denies_authority(Parsed.load(_der(certificate)))
-    except (ValueError, TypeError) as error:
-        return f"its extensions cannot be read ({error})"
+        return denies_authority(Parsed.load(der_of(certificate)))
+    except (ValueError, TypeError):
+        return "what it says of that cannot be read"
 
 
-def vouches(certificate: x509.Certificate) -> bool:
+def vouches(certificate: AnyCertificate) -> bool:
     """Whether a certificate may be an anchor: it does not say of itself that it vouches for nobody.
 
     Basic Constraints say CA:FALSE, or Key Usage does not let it sign certificates
@@ -369,11 +399,11 @@ def vouches(certificate: x509.Certificate) -> bool:
     return not _denies_authority(certificate)
 
 
-def _check_authority(anchor: x509.Certificate) -> None:
+def _check_authority(anchor: AnyCertificate) -> None:
     why = _denies_authority(anchor)
     if why:
         raise TrustError(
-            f"the certificate of {parse(_der(anchor)).signer.subject} is none of an authority: "
+            f"the certificate of {parse(der_of(anchor)).signer.subject} is none of an authority: "
             f"{why}. It vouches for nobody. If you trust this one signer, name the certificate "
             "with --trust-signer (signers= in Python)"
         )
@@ -381,7 +411,7 @@ def _check_authority(anchor: x509.Certificate) -> None:
 
 def _load_authorities(
     path: str | os.PathLike[str], password: str | bytes | None
-) -> list[x509.Certificate]:
+) -> list[AnyCertificate]:
     found = load_certificates(path, password)
     for one in found:
         try:
@@ -400,26 +430,21 @@ def _parses(der: bytes) -> bool:
 
 
 def _check_revocation_data(crls: Iterable[bytes], ocsps: Iterable[bytes]) -> None:
-    for kind, load, some in (
-        ("CRL", x509.load_der_x509_crl, crls),
-        ("OCSP response", ocsp.load_der_ocsp_response, ocsps),
-    ):
-        for der in some:
-            try:
-                made: Any = load(der)
-                if kind != "CRL" and made.response_status.value:
-                    raise ValueError(f"the responder answered {made.response_status.name.lower()}")
-            except (ValueError, TypeError) as error:
-                raise TrustError(f"a {kind} cannot be used: {error}") from None
-
-
-def _identity(signer: Any) -> bytes:
-    return _der(signer) if isinstance(signer, x509.Certificate) else spki(signer)
+    for der in crls:
+        try:
+            check_crl(der)
+        except TrustError as error:
+            raise TrustError(f"a CRL cannot be used: {error}") from None
+    for der in ocsps:
+        try:
+            check_ocsp(der)
+        except TrustError as error:
+            raise TrustError(f"an OCSP response cannot be used: {error}") from None
 
 
 def _identities(signers: Iterable[Any]) -> frozenset[bytes]:
     try:
-        return frozenset(hashlib.sha256(_identity(one)).digest() for one in signers)
+        return frozenset(hashlib.sha256(identity(one)).digest() for one in signers)
     except (AttributeError, TypeError):
         raise TrustError("signers are certificates or public keys of cryptography") from None
 
@@ -436,7 +461,10 @@ def _from_der(
 ) -> TrustStore:
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-    load = x509.load_der_x509_certificate
+    def load(der: bytes) -> AnyCertificate:
+        made = parse(der)
+        return made.x509 or made  # as it was before it travelled
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # said when they were read
         return TrustStore(

@@ -8,19 +8,29 @@ from collections.abc import Iterator
 
 import click
 
-from ..errors import KeyFileWarning
+from ..errors import KeyFileWarning, LeftOutWarning
+
+_SAID = (KeyFileWarning, LeftOutWarning)
 
 
 @contextlib.contextmanager
 def secrets_at_hand() -> Iterator[None]:
     """Around all that a command does with a key or a password."""
     no_core_dump()
+    with warnings_said():
+        yield
+
+
+@contextlib.contextmanager
+def warnings_said() -> Iterator[None]:
+    """Around what may warn of a file that was named."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", KeyFileWarning)
+        for one in _SAID:
+            warnings.simplefilter("always", one)
         usual = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: object) -> None:
-            if issubclass(category, KeyFileWarning):
+            if issubclass(category, _SAID):
                 click.echo(f"dicomseal: warning: {message}", err=True)
             else:
                 usual(message, category, *where)  # type: ignore[arg-type]

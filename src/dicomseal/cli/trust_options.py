@@ -11,6 +11,7 @@ import click
 
 from ..errors import TrustError, UsageError
 from ..policy import PRESETS, REVOCATION_CHOICES, WEAK_CHOICES
+from .guard import warnings_said
 
 if TYPE_CHECKING:
     from ..trust import TrustStore
@@ -156,17 +157,18 @@ def _store(options: dict[str, Any], weak: str | None) -> TrustStore | None:
             from ..fetch import Fetcher
 
             fetcher = Fetcher(folder=folder)
-        return TrustStore.from_files(
-            *anchors,
-            intermediates=helpers["--intermediate"],
-            tsa=helpers["--tsa-trust"],
-            signers=signers,
-            crls=helpers["--crl"],
-            ocsps=helpers["--ocsp"],
-            policy=chosen,
-            password=_password(variable),
-            fetcher=fetcher,
-        )
+        with warnings_said():
+            return TrustStore.from_files(
+                *anchors,
+                intermediates=helpers["--intermediate"],
+                tsa=helpers["--tsa-trust"],
+                signers=signers,
+                crls=helpers["--crl"],
+                ocsps=helpers["--ocsp"],
+                policy=chosen,
+                password=_password(variable),
+                fetcher=fetcher,
+            )
     except TrustError as error:
         raise UsageError(f"trust: {error}") from None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import certified_timestamp, digital_signature, mac_parameters, profiles, purposes, terms
 from .. import sequence_items as items
-from ..certificate import kind_of, parse
+from ..certificate import Certificate, kind_of, parse
 from ..errors import DicomSealError
 from ..tags import is_signable_tag, keyword
 from .log import Log
@@ -81,7 +81,7 @@ def say(one: SignatureReport, found: Stored, log: Log) -> None:
     _row(log, "Signature purpose", purpose)
     _row(log, "Certificate of signer", "")
     try:
-        _certificate(log, parse(signature.certificate).x509)
+        _certificate(log, parse(signature.certificate))
     except DicomSealError:
         log.info("      none")
     for message in one.messages:
@@ -118,7 +118,7 @@ def say_timestamp(one: SignatureReport, found: Stored, choice: str, log: Log) ->
         made = parse(der)
         if one.timestamp and made.signer.subject == one.timestamp.authority:
             log.info("  Timestamp signature certificate: ")
-            _certificate(log, made.x509)
+            _certificate(log, made)
             break
 
 
@@ -153,18 +153,37 @@ def hexadecimal(number: int) -> str:
     return f"{'-' if number < 0 else ''}0x{abs(number):X}"
 
 
-def _certificate(log: Log, certificate: x509.Certificate) -> None:
-    serial = certificate.serial_number
-    log.info(f"      X.509v{certificate.version.value + 1}")
+def _certificate(log: Log, certificate: Certificate) -> None:
+    from ..lenient import Certificate as Parsed
+
+    made = certificate.x509
+    parsed = Parsed.load(certificate.der)
+    serial = parsed.serial_number
+    log.info(f"      X.509{parsed['tbs_certificate']['version'].native}")
     for name, value in (
-        ("Subject", one_line(certificate.subject)),
-        ("Issued by", one_line(certificate.issuer)),
+        ("Subject", one_line(made.subject) if made else _raw_line(parsed.subject)),
+        ("Issued by", one_line(made.issuer) if made else _raw_line(parsed.issuer)),
         ("Serial no.", str(serial if serial <= _LONGEST else -1)),
-        ("Validity", f"not before {moment(certificate.not_valid_before_utc)}"),
-        ("Validity", f"not after {moment(certificate.not_valid_after_utc)}"),
-        ("Public key", _key(certificate.public_key())),
+        ("Validity", f"not before {moment(certificate.not_before)}"),
+        ("Validity", f"not after {moment(certificate.not_after)}"),
+        ("Public key", _key(certificate.public_key)),
     ):
         log.info(f"      {name:<23} : {value}")
+
+
+def _raw_line(name: Any) -> str:
+    """The same for a name that `cryptography` does not read, with the bytes that are there."""
+    parts = []
+    for attribute in (one for part in name.chosen for one in part):
+        oid = attribute["type"].dotted
+        short, _, _ = attribute.rfc4514.partition("=")
+        shown = _printable(attribute["value"].contents)
+        parts.append(f"/{_NAMES.get(oid, short)}={shown}")
+    return "".join(parts)
+
+
+def _printable(raw: bytes) -> str:
+    return "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02X}" for b in raw)
 
 
 def one_line(name: x509.Name) -> str:
@@ -174,8 +193,8 @@ def one_line(name: x509.Name) -> str:
         oid = attribute.oid.dotted_string
         value = attribute.value
         raw = value if isinstance(value, bytes) else value.encode()
-        shown = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02X}" for b in raw)
-        parts.append(f"/{_NAMES.get(oid, attribute.rfc4514_attribute_name)}={shown}")
+        short = _NAMES.get(oid, attribute.rfc4514_attribute_name)
+        parts.append(f"/{short}={_printable(raw)}")
     return "".join(parts)
 
 

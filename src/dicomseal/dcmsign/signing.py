@@ -9,9 +9,9 @@ import warnings
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from cryptography import x509
-
 from .. import annotate, verifier
+from ..anchors import der_of, load_certificates
+from ..certificate import Certificate, parse
 from ..errors import DicomSealError
 from ..keys import load_key
 from ..remover import remove_file
@@ -19,7 +19,6 @@ from ..signature_maker import request_of
 from ..signer import sign_requested
 from ..signing_policy import ALLOW_WEAK
 from ..terms import is_encapsulated
-from ..trust import load_certificates
 from . import files, stamping, tagnames
 from .details import moment
 from .exits import Ended, Exit
@@ -37,7 +36,7 @@ class Keys(NamedTuple):
     """A private key, and the certificate that is said to go with it."""
 
     key: object
-    certificate: x509.Certificate
+    certificate: Certificate
 
 
 def load_keys(job: Job, log: Log) -> Keys | None:
@@ -54,7 +53,7 @@ def load_keys(job: Job, log: Log) -> Keys | None:
                 Exit.CANNOT_READ_INPUT,
                 f"file cannot be read: while loading certificate file '{job.certificate}'",
             )
-        certificate = load_certificates(job.certificate)[0]
+        certificate = parse(der_of(load_certificates(job.certificate)[0]))
     except DicomSealError as error:
         raise Ended(Exit.CANNOT_READ_INPUT, str(error)) from None
     return Keys(_key(job, job.key, log), certificate)
@@ -139,8 +138,8 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     return made
 
 
-def _warn_of_dates(certificate: x509.Certificate, log: Log) -> None:
-    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+def _warn_of_dates(certificate: Certificate, log: Log) -> None:
+    first, last = certificate.not_before, certificate.not_after
     now = datetime.now(UTC)
     if last < now:
         log.warn(f"Certificate has expired {moment(last)}, signature will be invalid.")

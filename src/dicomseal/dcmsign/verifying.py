@@ -7,15 +7,14 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from .. import policy, report, verifier
+from ..anchors import AnyCertificate, load_certificates, load_crls
+from ..certificate import Certificate
 from ..errors import TrustError
 from ..part10 import Part10
 from ..report import ObjectReport, SignatureReport
 from ..signature_timestamp import foreign
-from ..trust import TrustStore, load_certificates, vouches
+from ..trust import TrustStore, vouches
 from ..unsigned import ACCEPT
 from . import details
 from .exits import Ended, Exit
@@ -196,8 +195,8 @@ def _trust(job: Job, log: Log) -> TrustStore | None:
         if check_crls:
             for path in _in_folder(folder, _CRL):
                 lists += _crls(path, job.der, log, "info")
-    anchors = [c for c in given if c.issuer == c.subject]
-    others += [c for c in given if c.issuer != c.subject]
+    anchors = [c for c in given if _signed_itself(c)]
+    others += [c for c in given if not _signed_itself(c)]
     if not anchors:
         return None
     # one that is no authority OpenSSL trusts too, for itself
@@ -241,7 +240,13 @@ def is_encoded(path: str, der: bool) -> bool:
     return data[:1] == b"\x30" if der else b"-----BEGIN" in data
 
 
-def _load(path: str, der: bool, log: Log, level: str = "warn") -> list[x509.Certificate]:
+def _signed_itself(one: AnyCertificate) -> bool:
+    if isinstance(one, Certificate):
+        return one.signer.issuer == one.signer.subject
+    return one.issuer == one.subject
+
+
+def _load(path: str, der: bool, log: Log, level: str = "warn") -> list[AnyCertificate]:
     if is_encoded(path, der):
         try:
             return load_certificates(path)
@@ -253,12 +258,9 @@ def _load(path: str, der: bool, log: Log, level: str = "warn") -> list[x509.Cert
 
 def _crls(path: str, der: bool, log: Log, level: str = "warn") -> list[bytes]:
     if is_encoded(path, der):
-        with open(path, "rb") as file:
-            data = file.read()
-        load = x509.load_der_x509_crl if der else x509.load_pem_x509_crl
         try:
-            return [load(data).public_bytes(Encoding.DER)]
-        except ValueError as error:
+            return load_crls(path)[:1]
+        except TrustError as error:
             log.info(str(error))
     log.write(level, f"unable to load CRL file '{path}', ignoring")
     return []

@@ -43,12 +43,10 @@ def command(ledger: str, signers: tuple[str, ...]) -> None:
 
 def read_certificate(path: str) -> Certificate:
     """The first certificate in a file."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     from ... import certificate
-    from ...trust import load_certificates
+    from ...anchors import der_of, load_certificates
 
-    return certificate.parse(load_certificates(path)[0].public_bytes(Encoding.DER))
+    return certificate.parse(der_of(load_certificates(path)[0]))
 
 
 def _lines(ledger: str, made: Audit) -> list[str]:

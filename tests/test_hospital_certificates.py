@@ -1,0 +1,246 @@
+"""Certificates as hospitals have them: odd in what decides nothing, and good.
+
+Each kind is tried as the certificate of a signer and of an authority; the openssl command says OK
+to nearly all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import ssl
+import warnings
+from io import BytesIO
+from typing import Any
+
+import pki
+import pytest
+from _chains import Member, constraints, key, make, raw
+from _odd import (
+    BEYOND_OPENSSL,
+    CN,
+    DATES,
+    NAMES,
+    OTHERS,
+    T61,
+    UTF8,
+    armored,
+    named,
+    no_ascii,
+    part,
+    says_openssl,
+    signed_with,
+    time,
+)
+from asn1crypto import x509 as asn1
+
+from dicomseal import (
+    TrustStore,
+    anchors,
+    certificate,
+    lenient,
+    restrictions,
+    sign_file,
+    verify,
+)
+from dicomseal.errors import CertificateError, LeftOutWarning, TrustError
+
+
+def check(tmp_path, leaf: Member, anchor: Member, subject: str, kind: str = "") -> Any:
+    """It signs, is intact and trusted, and a report tells the name."""
+    assert says_openssl(tmp_path, anchor.der, leaf.der) == (kind not in BEYOND_OPENSSL)
+    (tmp_path / "ca.der").write_bytes(anchor.der)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LeftOutWarning)
+        store = TrustStore.from_files(tmp_path / "ca.der")
+        assert len(TrustStore.from_files(tmp_path / "root.pem").anchors) == 1
+    for one in (store, pickle.loads(pickle.dumps(store))):
+        report = verify(signed_with(leaf.der, leaf.key), trust=one)
+        assert report.verdict == "passed", report
+    made = report.signatures[0]
+    assert (made.integrity, made.trust, made.trust_reason) == ("intact", "trusted", None)
+    assert made.signer.subject == subject
+    return store
+
+
+# --- whose they are ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_the_name_of_a_signer(tmp_path, kind):
+    data, text = NAMES[kind]
+    anchor = make("root")
+    leaf = make("leaf", anchor, ca=False, change=lambda tbs: named(tbs, subject=data))
+    check(tmp_path, leaf, anchor, text, kind)
+    assert TrustStore([], signers=[certificate.parse(leaf.der)]).judge(leaf.der).trust == "trusted"
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_the_name_of_an_authority(tmp_path, kind):
+    data, text = NAMES[kind]
+    anchor = make("root", change=lambda tbs: named(tbs, data, data))
+    leaf = make("leaf", anchor, ca=False, change=lambda tbs: named(tbs, issuer=data))
+    store = check(tmp_path, leaf, anchor, "CN=leaf", kind)
+    assert certificate.parse(leaf.der).signer.issuer == text
+    # and in between
+    root = make("top")
+    between = make("root", root, change=lambda tbs: named(tbs, subject=data))
+    for some in ([anchors.load_certificates(tmp_path / "ca.der")[0]], [root.certificate]):
+        helpers = [certificate.parse(between.der)]
+        assert TrustStore(some, helpers).judge(leaf.der).trust == "trusted"
+    # another name is another authority
+    other = make("leaf", anchor, ca=False, change=lambda tbs: named(tbs, issuer=data + data))
+    assert store.judge(other.der).reason.code == "NO_CERTIFICATE_CHAIN_FOUND"
+
+
+# --- extensions, and what else -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_kinds(tmp_path, kind):
+    change = OTHERS[kind]
+    plain = make("root")
+    check(tmp_path, make("leaf", plain, ca=False, change=change), plain, "CN=leaf")
+    odd = make("root", change=change)
+    check(tmp_path, make("leaf", odd, ca=False, change=change), odd, "CN=leaf")
+
+
+def test_what_an_odd_authority_restricts_holds():
+    """Lenient in its name, strict in the rest."""
+    data, _ = NAMES["Latin-1 in a T61String"]
+    host = [asn1.GeneralName("dns_name", "clinic.example")]
+    for extensions, ca, days, code in (
+        ([constraints(host)], True, 100, "CHAIN_CONSTRAINTS_FAILURE"),
+        ([], True, -1, "OUT_OF_BOUNDS_NO_POE"),
+        ([(raw("1.2.3.9", b"\5\0"), True)], True, 100, "CHAIN_CONSTRAINTS_FAILURE"),
+    ):
+        anchor = make("root", None, *extensions, ca=ca, days=(-9, days),
+                      change=lambda tbs: named(tbs, data, data))  # fmt: skip
+        leaf = make("leaf", anchor, ca=False, change=lambda tbs: (named(tbs, issuer=data),
+                                                                  no_ascii(tbs)))  # fmt: skip
+        made = TrustStore([certificate.parse(anchor.der)]).judge(leaf.der)
+        assert (made.trust, made.reason.code) == ("untrusted", code)
+    none = make("root", ca=False, change=lambda tbs: named(tbs, data, data))
+    with pytest.raises(TrustError, match="CN=Müller CT is none of an authority"):
+        TrustStore([certificate.parse(none.der)])
+
+
+def test_a_name_with_the_same_text_in_another_encoding():
+    """Equal as text is equal (RFC 5280 Section 7.1), as far as it is text."""
+    t61, utf8 = part(CN, T61, b"M\xfcller"), part(CN, UTF8, "MÜLLER".encode())
+    anchor = make("root", change=lambda tbs: named(tbs, t61, t61))
+    leaf = make("leaf", anchor, ca=False, change=lambda tbs: named(tbs, issuer=utf8))
+    assert TrustStore([certificate.parse(anchor.der)]).judge(leaf.der).trust == "trusted"
+
+
+def test_extensions_that_are_not_what_they_should_be():
+    """A sentence about the certificate, and no error of Python."""
+    anchor = make("root")
+    for number, name in (("2.5.29.17", "subject alt name"), ("2.5.29.19", "basic constraints"),
+                         ("2.5.29.15", "key usage"), ("2.5.29.37", "extended key usage"),
+                         ("2.5.29.30", "name constraints"), ("2.5.29.36", "policy constraints"),
+                         ("2.5.29.14", "key identifier")):  # fmt: skip
+        leaf = make("leaf", anchor, (raw(number, b"\x30\x7f\x01"), False), ca=None)
+        made = TrustStore([anchor.certificate]).judge(leaf.der)
+        assert (made.trust, made.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
+        assert f"of CN=leaf has an extension that is not what it should be: {name}" in (
+            made.reason.message
+        )
+
+
+# --- what stays refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", DATES)
+@pytest.mark.parametrize("data", [b"", NAMES["Latin-1 in a T61String"][0]])
+def test_dates_are_read_strictly(tmp_path, kind, data):
+    def dated(tbs: Any) -> None:
+        named(tbs, subject=data)
+        tbs["validity"]["not_before"] = time(*DATES[kind])
+
+    anchor = make("root")
+    leaf = make("leaf", anchor, ca=False, change=dated)
+    with pytest.raises(CertificateError, match="the certificate cannot be parsed"):
+        certificate.parse(leaf.der)
+    with pytest.raises(lenient.UNREADABLE):
+        lenient.read(leaf.der)
+
+
+def test_what_is_no_certificate_is_none():
+    der = make("root").der
+    for bad in (b"\x30\x03\x02\x01\x01", der[:-1], der + b"\0",
+                der.replace(b"\x2a\x86\x48\xce\x3d\x02\x01", b"\x2a" * 7)):  # fmt: skip
+        with pytest.raises(CertificateError):
+            certificate.parse(bad)
+
+
+# --- one of several that cannot be read ----------------------------------------------------------
+
+
+@pytest.fixture
+def refused():
+    def dated(tbs: Any) -> None:
+        tbs["validity"]["not_before"] = time(*DATES["with a fraction"])
+
+    return make("bad root", change=dated).der
+
+
+@pytest.mark.parametrize("form", ["one file", "two files", "folder"])
+def test_one_authority_that_cannot_be_read_does_not_end_the_run(tmp_path, run, refused, form):
+    anchor = make("root")
+    leaf = make("leaf", anchor, ca=False)
+    good, bad, folder = tmp_path / "a.pem", tmp_path / "b.pem", tmp_path / "both"
+    folder.mkdir()
+    for where in (tmp_path, folder):
+        (where / "a.pem").write_bytes(armored(anchor.der))
+        (where / "b.pem").write_bytes(armored(refused))
+    given = {"one file": [good], "two files": [good, bad], "folder": [folder]}[form]
+    if form == "one file":
+        good.write_bytes(armored(refused, anchor.der))
+    with pytest.warns(LeftOutWarning, match="cannot be parsed.*it is left out"):
+        store = TrustStore.from_files(*given)
+    assert store.judge(leaf.der).trust == "trusted"
+    target = tmp_path / "signed.dcm"
+    target.write_bytes(signed_with(leaf.der, leaf.key))
+    code, out, err = run("verify", *(x for one in given for x in ("--trust", one)), target)
+    assert (code, out.startswith("passed")) == (0, True)
+    assert "dicomseal: warning: " in err
+    assert err.rstrip().endswith("; it is left out")
+
+
+def test_nothing_but_what_cannot_be_read_is_an_error(tmp_path, refused):
+    path = tmp_path / "bad.der"
+    path.write_bytes(refused)
+    for load in (anchors.load_certificates, anchors.load_signers, TrustStore.from_files):
+        with pytest.raises(TrustError, match=r"bad\.der: the certificate cannot be parsed"):
+            load(path)
+    with pytest.raises(CertificateError, match=r"bad\.der"):
+        sign_file(BytesIO(pki.small()), BytesIO(), key("CN=leaf"), path)
+
+
+# --- bundles of operating systems ----------------------------------------------------------------
+
+BUNDLES = [
+    path
+    for path in ("/etc/ssl/certs/ca-certificates.crt", ssl.get_default_verify_paths().cafile,
+                 os.environ.get("DICOMSEAL_BUNDLE"))
+    if path and os.path.isfile(path)
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not BUNDLES, reason="no bundle of roots here; DICOMSEAL_BUNDLE may name one")
+@pytest.mark.parametrize("path", dict.fromkeys(BUNDLES))
+def test_a_bundle_of_roots_loads_without_a_refusal(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LeftOutWarning)
+        store = TrustStore.from_files(path)
+    with open(path, "rb") as file:
+        assert len(store.anchors) == file.read().count(b"-----BEGIN CERTIFICATE-----") > 80
+    for one in store.anchors:
+        parsed = lenient.Certificate.load(anchors.der_of(one))
+        assert restrictions.no_authority(parsed) == ""
+        assert restrictions.check_extensions(parsed) is None
+        made = store.judge(one)
+        # what it says is its own: no root is a certificate to sign objects with
+        assert "Error" not in str(made.reason)
+    assert store._pool("signing", ()).roots
