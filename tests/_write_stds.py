@@ -317,29 +317,65 @@ META_VERSION = (
     b"\x02\x00\x00\x00"  # length 2
     b"\x00\x01"  # value
 )
-META_EXPLICIT = META_VERSION + (
-    b"\x02\x00\x10\x00"  # (0002,0010)
-    b"UI"  # VR
-    b"\x14\x00"  # length 20
-    b"1.2.840.10008.1.2.1\x00"  # Explicit VR Little Endian
+META_EXPLICIT = (
+    (
+        b"\x02\x00\x00\x00"  # (0002,0000)
+        b"UL"  # VR
+        b"\x04\x00"  # length 4
+        b"\x2a\x00\x00\x00"  # 42 bytes follow
+    )
+    + META_VERSION
+    + (
+        b"\x02\x00\x10\x00"  # (0002,0010)
+        b"UI"  # VR
+        b"\x14\x00"  # length 20
+        b"1.2.840.10008.1.2.1\x00"  # Explicit VR Little Endian
+    )
 )
-META_IMPLICIT = META_VERSION + (
-    b"\x02\x00\x10\x00"  # (0002,0010)
-    b"UI"  # VR
-    b"\x12\x00"  # length 18
-    b"1.2.840.10008.1.2\x00"  # Implicit VR Little Endian
+META_IMPLICIT = (
+    (
+        b"\x02\x00\x00\x00"  # (0002,0000)
+        b"UL"  # VR
+        b"\x04\x00"  # length 4
+        b"\x28\x00\x00\x00"  # 40 bytes follow
+    )
+    + META_VERSION
+    + (
+        b"\x02\x00\x10\x00"  # (0002,0010)
+        b"UI"  # VR
+        b"\x12\x00"  # length 18
+        b"1.2.840.10008.1.2\x00"  # Implicit VR Little Endian
+    )
 )
-META_BIG_ENDIAN = META_VERSION + (
-    b"\x02\x00\x10\x00"  # (0002,0010)
-    b"UI"  # VR
-    b"\x14\x00"  # length 20
-    b"1.2.840.10008.1.2.2\x00"  # Explicit VR Big Endian
+META_BIG_ENDIAN = (
+    (
+        b"\x02\x00\x00\x00"  # (0002,0000)
+        b"UL"  # VR
+        b"\x04\x00"  # length 4
+        b"\x2a\x00\x00\x00"  # 42 bytes follow
+    )
+    + META_VERSION
+    + (
+        b"\x02\x00\x10\x00"  # (0002,0010)
+        b"UI"  # VR
+        b"\x14\x00"  # length 20
+        b"1.2.840.10008.1.2.2\x00"  # Explicit VR Big Endian
+    )
 )
-META_DEFLATED = META_VERSION + (
-    b"\x02\x00\x10\x00"  # (0002,0010)
-    b"UI"  # VR
-    b"\x16\x00"  # length 22
-    b"1.2.840.10008.1.2.1.99"  # Deflated Explicit VR Little Endian
+META_DEFLATED = (
+    (
+        b"\x02\x00\x00\x00"  # (0002,0000)
+        b"UL"  # VR
+        b"\x04\x00"  # length 4
+        b"\x2c\x00\x00\x00"  # 44 bytes follow
+    )
+    + META_VERSION
+    + (
+        b"\x02\x00\x10\x00"  # (0002,0010)
+        b"UI"  # VR
+        b"\x16\x00"  # length 22
+        b"1.2.840.10008.1.2.1.99"  # Deflated Explicit VR Little Endian
+    )
 )
 META_WITHOUT_UID = META_VERSION
 

@@ -141,7 +141,8 @@ def part10(data: bytes, syntax: str = EXPLICIT) -> bytes:
     """A DICOM file around an encoded data set."""
     uid = syntax.encode() + b"\0" * (len(syntax) % 2)
     meta = encode([(0x00020010, "UI", uid)])
-    return b"\0" * 128 + b"DICM" + meta + data
+    length = encode([(0x00020000, "UL", len(meta).to_bytes(4, "little"))])
+    return b"\0" * 128 + b"DICM" + length + meta + data
 
 
 def small(form: str = "explicit", elements: Iterable[Any] = SMALL) -> bytes:

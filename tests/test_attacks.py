@@ -125,7 +125,7 @@ def test_implicit_vr_that_begins_as_explicit(test_files, tmp_path):
     first = struct.pack("<HHL", 0x0007, 0x0010, length) + bytes(length)
     report = verify(signed.head + first + signed.data[len(signed.head) :], integrity_only=True)
     assert (only(report).integrity, report.verdict) == ("intact", "failed")
-    assert "looks like the VR LO" in report.reasons[0].message
+    assert "(0007,0010) begins what is in implicit VR" in report.reasons[0].message
 
 
 def test_two_transfer_syntaxes(ct):
@@ -145,7 +145,9 @@ def test_a_signed_object_wrapped_in_another(ct):
     assert [(reason.code, reason.message) for reason in report.reasons] == [
         ("UNSIGNED_CONTENT", said)
     ]
-    assert verify(forged, integrity_only=True, unsigned="accept").messages == (said,)
+    first, second = verify(forged, integrity_only=True, unsigned="accept").messages
+    assert first == said
+    assert "the SOP Instance UID of the data set 1.2.3.4" in second
     assert verify(forged, integrity_only=True, require=["signature"]).verdict == "failed"
 
 
@@ -221,7 +223,7 @@ def test_what_could_not_pass_is_not_signed(test_files, tmp_path):
     first = struct.pack("<HHL", 0x0007, 0x0010, 0x00084F4C) + bytes(0x00084F4C)
     path = tmp_path / "odd.dcm"
     path.write_bytes(source[:start] + first + source[start:])
-    with pytest.raises(SigningError, match="looks like the VR LO"):
+    with pytest.raises(SigningError, match="looks like explicit VR"):
         sign_file(path, tmp_path / "out.dcm", *pki.member("rsa").pair)
     assert not (tmp_path / "out.dcm").exists()
 
@@ -290,7 +292,7 @@ def test_signatures_turned_into_un_beside_a_signed_item(test_files, tmp_path):
     hidden = path.read_bytes() + encode([(SIGNATURES, "UN", b"\0\0\0\0")])
     made = verify(hidden, integrity_only=True, unsigned="accept")
     assert made.verdict == "indeterminate"
-    assert "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN" in made.messages[-1]
+    assert any("Sequence (FFFA,FFFA) has the VR UN" in said for said in made.messages)
 
 
 @pytest.mark.parametrize("empty_first", [True, False])

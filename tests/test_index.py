@@ -42,7 +42,8 @@ def outcome(twin, data, **options):
     out = bytearray()
     coverage = index.stream(out.extend)
     records = [index.record(n) for n in range(len(index))]
-    return records, index.scopes, index.ambiguities, index.trailing, index.guessed, out, coverage
+    known = index.scopes, index.ambiguities, index.trailing, index.guessed, out, coverage
+    return records, *known, index.oddities, index.noted, index.free
 
 
 # --- records ------------------------------------------------------------------------------------
@@ -341,7 +342,7 @@ def test_the_sole_signature(backend, defined):
         return (before + sequence(parameters, MACS, defined)
                 + sequence(signatures, SIGNATURES, defined) + behind)  # fmt: skip
 
-    one = item(sequence(item(b"") + item(b""), defined=defined) + std.PATIENT_ID)
+    one = item(H("0004 0500 5553 0200 0100"))  # MAC ID Number
     nested = sequence(item(sequence(one, SIGNATURES)))
     cases = {
         "one each": (both(one, one), True),

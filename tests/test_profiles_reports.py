@@ -118,7 +118,7 @@ def referenced(*macs):
     """Evidence whose references say what the referenced objects' MACs were made with."""
     algorithm = TAG("MACAlgorithm")
     items = [[] if mac is None else [(algorithm, "CS", mac)] for mac in macs]
-    instance = [(TAG("ReferencedSOPInstanceUID"), "UI", b"2.25.7\0"),
+    instance = [(TAG("ReferencedSOPInstanceUID"), "UI", b"2.25.7"),
                 (TAG("ReferencedSOPInstanceMACSequence"), "SQ", items)]  # fmt: skip
     series = [(TAG("ReferencedSOPSequence"), "SQ", [instance])]
     study = [(TAG("ReferencedSeriesSequence"), "SQ", [series])]

@@ -42,7 +42,8 @@ def test_every_encoding(twins, scratch, encoding, elements, layout):
         index = twin.Index(window, **options)
         assert streamed(index) == expected
         assert index.trailing == layout.padding
-        assert index.ambiguities == []
+        # a sequence of the macro that holds anything is not as the standard has it
+        assert {note.kind for note in index.ambiguities} <= {"macro"}
 
 
 @given(elements=data_sets(surviving=False), layout=layouts)
@@ -97,7 +98,8 @@ def outcome(twin, data, options):
         main = streamed(index)
     except DicomSealError as error:
         main = type(error), str(error)
-    return records, scopes, main, index.ambiguities, index.trailing, index.guessed
+    seen = index.ambiguities, index.oddities, index.noted, index.free, index.trailing, index.guessed
+    return records, scopes, main, seen
 
 
 mutations = st.lists(
@@ -106,7 +108,9 @@ mutations = st.lists(
         st.sampled_from(["set", "insert", "delete", "cut"]),
         st.one_of(st.binary(min_size=1, max_size=1), st.sampled_from(
             [b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xff\xff\xff\xff", b"UN", b"SQ", b"ZZ",
-             b"OB", b"\xfe\xff\xdd\xe0\0\0\0\0", b"\x28\0\x06\1", b"\xfa\xff\xfa\xff"])),
+             b"OB", b"\xfe\xff\xdd\xe0\0\0\0\0", b"\x28\0\x06\1", b"\xfa\xff\xfa\xff",
+             b"\0\0UL\4\0", b"\xfc\xff\xfc\xffOB\0\0",
+             b"\1\0\1\0", b"\x09\0\x10\0UL\6\0", b"\x4f\x4c\0\0"])),
     ),
     min_size=1, max_size=4,
 )  # fmt: skip

@@ -24,6 +24,8 @@ ETSI = {
     "OUT_OF_BOUNDS_NOT_REVOKED", "OUT_OF_BOUNDS_NO_POE", "REVOCATION_OUT_OF_BOUNDS_NO_POE",
     "CRYPTO_CONSTRAINTS_FAILURE_NO_POE", "NO_POE", "TRY_LATER", "SIGNED_DATA_NOT_FOUND",
     "GENERIC",
+    # ours, where the standard has no word
+    "ENCODING_NOT_STATED", "UNSIGNED_CONTENT",
 }  # fmt: skip
 MAKERS = {"Reason": 0, "Unacceptable": 0, "altered": 0, "unverifiable": 0, "Broken": 1}
 

@@ -114,8 +114,11 @@ def test_preamble_and_meta_information_are_not_signed(sign, root):
     preamble = b"#!/bin/sh\n".ljust(128, b"#") + data[128:]
     assert answer(verify(preamble, trust=root)) == GOOD
     meta = encode([(0x00020016, "AE", b"FORGED")])
-    start = data.index(b"\x08\x00\x16\x00UI")
-    assert answer(verify(data[:start] + meta + data[start:], trust=root)) == GOOD
+    start, length = data.index(b"\x08\x00\x16\x00UI"), data.index(b"\x02\0\0\0UL\4\0") + 8
+    size = struct.pack("<L", int.from_bytes(data[length : length + 4], "little") + len(meta))
+    longer = data[:length] + size + data[length + 4 : start] + meta + data[start:]
+    assert answer(verify(longer, trust=root)) == GOOD
+    assert verify(data[:start] + meta + data[start:], trust=root).verdict == "indeterminate"
 
 
 # --- signatures removed --------------------------------------------------------------------------

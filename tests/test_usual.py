@@ -282,7 +282,9 @@ def test_groups(make, tmp_path, monkeypatch):
     assert len(paths) > verifier._GROUP
     opened = []
     whole = Reader.open
-    monkeypatch.setattr(Reader, "open", lambda r, p, o: opened.append(p) or whole(r, p, o))
+    monkeypatch.setattr(
+        Reader, "open", lambda r, p, o, **n: opened.append(p) or whole(r, p, o, **n)
+    )
     made = list(verify_groups(paths, OPTIONS["trust"]))
     twice = [path for path in paths if opened.count(path) == 2]
     assert [one.path for one in made] == paths

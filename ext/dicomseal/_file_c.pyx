@@ -6,9 +6,9 @@ Whatever is not usual, an error or an oddity, is answered with -1 or None, and t
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeASCII
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp
 
 import os
@@ -22,6 +22,11 @@ cdef extern from "_pread.h" nogil:
 cdef enum:
     MOST_META = 1 << 16
     PREFIX = 128
+    # two letters, the first in the low byte
+    AE = 0x4541
+    OB = 0x424F
+    SH = 0x4853
+    UI = 0x4955
 
 cdef object _fsencode = os.fsencode
 
@@ -59,7 +64,10 @@ def snapshot(path, bytearray buffer, Py_ssize_t most):
 
 
 def meta(source):
-    """Where the data set of a file begins, and its Transfer Syntax UID, or None."""
+    """What `file_meta.read` says of File Meta Information that is exactly as PS3.10 has it, or None.
+
+    Whether the transfer syntax is known is not asked here.
+    """
     cdef Py_buffer view
     PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
     try:
@@ -68,31 +76,59 @@ def meta(source):
         PyBuffer_Release(&view)
 
 
+cdef inline uint16_t _vr_of(uint32_t element) noexcept nogil:
+    """The VR of an element of group 0002, the first letter in the low byte; 0 of the rarer ones."""
+    if element == 0x01 or element == 0x102:
+        return OB
+    if element == 0x02 or element == 0x03 or element == 0x10 or element == 0x12 or element == 0x100:
+        return UI
+    if element == 0x13:
+        return SH
+    if 0x16 <= element <= 0x18:
+        return AE
+    return 0
+
+
 cdef object _meta(const uint8_t* p, Py_ssize_t size):
     cdef Py_ssize_t position = PREFIX + 4
-    cdef Py_ssize_t length, i
+    cdef Py_ssize_t end, length, i
     cdef object uid = None
+    cdef bytes sop_class = b""
+    cdef bytes sop_instance = b""
     cdef uint32_t element
+    cdef uint32_t last = 0
+    cdef uint16_t vr
     cdef uint8_t character
-    if size < PREFIX + 4 or memcmp(p + PREFIX, b"DICM", 4):
+    if size < PREFIX + 16 or memcmp(p + PREFIX, b"DICM\x02\0\0\0UL\x04\0", 12):
         return None
-    while position + 12 <= size and p[position] == 2 and p[position + 1] == 0:
+    position += 12
+    end = position + (p[position - 4] | p[position - 3] << 8 | p[position - 2] << 16
+                      | <Py_ssize_t> p[position - 1] << 24)
+    if end + 12 > size or (p[end] == 2 and p[end + 1] == 0):
+        return None
+    while position < end:
+        if position + 12 > size or p[position] != 2 or p[position + 1]:
+            return None
         element = p[position + 2] | <uint32_t> p[position + 3] << 8
+        vr = p[position + 4] | <uint16_t> p[position + 5] << 8
+        if element <= last or vr != _vr_of(element):
+            return None
+        last = element
         length = p[position + 6] | p[position + 7] << 8
-        if p[position + 4] == c"O" and p[position + 5] == c"B":
-            length = (p[position + 8] | p[position + 9] << 8 | p[position + 10] << 16
-                      | <Py_ssize_t> p[position + 11] << 24)
-            position += 4
-        elif not ((p[position + 4] == c"U" and (p[position + 5] == c"I" or p[position + 5] == c"L"))
-                  or (p[position + 4] == c"S" and p[position + 5] == c"H")
-                  or (p[position + 4] == c"A" and p[position + 5] == c"E")):
-            return None
         position += 8
-        if length > size - position:
-            return None
-        if element == 0x0010:
-            if uid is not None or p[position - 3] != c"I":
+        if vr == OB:
+            if length:
                 return None
+            length = (p[position] | p[position + 1] << 8 | p[position + 2] << 16
+                      | <Py_ssize_t> p[position + 3] << 24)
+            position += 4
+        if length & 1 or length > end - position:
+            return None
+        if element == 0x0002:
+            sop_class = PyBytes_FromStringAndSize(<const char*> p + position, length)
+        elif element == 0x0003:
+            sop_instance = PyBytes_FromStringAndSize(<const char*> p + position, length)
+        elif element == 0x0010:
             i = 0
             while i < length:
                 character = p[position + i]
@@ -101,10 +137,8 @@ cdef object _meta(const uint8_t* p, Py_ssize_t size):
                         break
                     return None
                 i += 1
-            if i == 0:
-                return None
             uid = PyUnicode_DecodeASCII(<const char*> p + position, i, NULL)
         position += length
-    if uid is None or position + 12 > size:
+    if not uid or position != end:
         return None
-    return position, uid
+    return position, uid, "", sop_class, sop_instance

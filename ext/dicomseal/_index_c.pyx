@@ -22,7 +22,8 @@ from dicomseal._encoder_c cimport BLOCK, VR_KNOWN, VR_LONG, VR_SPACE, Encoder, s
 
 from dicomseal import _record, dictionary as _dictionary
 from dicomseal._record import Ambiguity, Coverage, Limits, Record
-from dicomseal.errors import SourceError
+from dicomseal.errors import MalformedError, SourceError
+from dicomseal.terms import DIRECTORY_VRS as _DIRECTORY_VRS
 
 include "_records.pxi"
 include "_source.pxi"
@@ -74,6 +75,16 @@ cdef _Wanted _wanted(tags):
     return found
 
 
+cdef list _told(Notes* notes):
+    cdef uint32_t i
+    return [
+        Ambiguity(
+            _record.KINDS[notes.first[i].kind], notes.first[i].tag, notes.first[i].number
+        )
+        for i in range(notes.count)
+    ]
+
+
 # the memory of the index that went last, for the next one: fresh pages cost as much as the walk
 cdef Rec* _spare = NULL
 cdef uint32_t _spare_room = 0
@@ -87,11 +98,12 @@ cdef class Index(_Walk):
     cdef uint64_t _most_bytes    # of a value that is read as such
 
     def __cinit__(self, source, uint64_t start=0, stop=None, *, bint implicit=False,
-                  bint big_endian=False, int root=ITEM, limits=None):
+                  bint big_endian=False, int root=ITEM, limits=None, int level=0):
         global _spare, _spare_room
         cdef Rec* rec
         cdef uint64_t end
         limits = Limits() if limits is None else limits
+        self._given, self._limits, self._level = source, limits, level
         if hasattr(source, "readinto"):
             self._source = source
             self._descriptor = getattr(source, "descriptor", -1)
@@ -130,6 +142,10 @@ cdef class Index(_Walk):
         self._push(0, end, implicit, big_endian)
         with nogil:
             self._walk()
+            if self._length_count and not self._trouble.kind:
+                self._check_group_lengths()
+        if self._macro_count and not self._trouble.kind:
+            self._check_macros()
         free(self._frames)
         self._frames = NULL
         if self._trouble.kind:
@@ -150,6 +166,8 @@ cdef class Index(_Walk):
         free(self._frames)
         free(self._soft)
         free(self._scopes)
+        free(self._lengths)
+        free(self._macros)
         free(self._window)
         if self._has_view:
             PyBuffer_Release(&self._view)
@@ -187,11 +205,25 @@ cdef class Index(_Walk):
 
     @property
     def ambiguities(self):
-        """Tags that come twice or out of order, the first 100."""
-        return [
-            Ambiguity(ODD_NAMES[self._odd_kind[i]], self._odd_tag[i], self._odd[i])
-            for i in range(self._odd_count)
-        ]
+        """What readers may take differently, the first 100."""
+        return _told(&self._ambiguous)
+
+    @property
+    def oddities(self):
+        """What is not as the standard has it, and misleads nobody; the first 100."""
+        return _told(&self._odd)
+
+    @property
+    def noted(self):
+        """The kinds of all that was noted, see dicomseal._record.KINDS."""
+        return frozenset(
+            kind for i, kind in enumerate(_record.KINDS) if self._noted & (1U << i)
+        )
+
+    @property
+    def free(self):
+        """How many elements have a content that neither a signature nor a rule fixes."""
+        return self._free
 
     @property
     def trailing(self):
@@ -207,6 +239,11 @@ cdef class Index(_Walk):
     def unknown(self):
         """Whether the root is a sequence that holds an element of unknown VR."""
         return self._recs[0].bits & UNKNOWN_VR != 0
+
+    @property
+    def implicit(self):
+        """How it is encoded."""
+        return self._implicit
 
     @property
     def big_endian(self):
@@ -235,6 +272,16 @@ cdef class Index(_Walk):
             found.append(number)
             number = self._recs[number].next
         return iter(found)
+
+    def starts(self, uint32_t number):
+        """The offsets of the first bytes of the records directly inside one."""
+        cdef list found = []
+        cdef uint32_t stop = self._at(number).next
+        number += 1
+        while number < stop:
+            found.append(self._recs[number].start)
+            number = self._recs[number].next
+        return found
 
     def present(self, uint32_t scope):
         """The tags of the elements directly inside a scope."""
@@ -274,7 +321,7 @@ cdef class Index(_Walk):
         """The items of the MAC Parameters and the signature, if an index has one of each, or None."""
         cdef int64_t parameters = self._only_item(TAG_PARAMETERS)
         cdef int64_t item = self._only_item(TAG_SIGNATURES)
-        if (parameters < 0 or item < 0 or self._scope_count != 1 or self._odd_count
+        if (parameters < 0 or item < 0 or self._scope_count != 1 or self._noted
                 or self._trailing):
             return None
         return parameters, item
@@ -314,10 +361,10 @@ cdef class Index(_Walk):
         cdef uint32_t tag
         for tag in tags:
             # tags mostly come ascending, so the search goes on where the last one ended
-            if number >= stop or self._recs[number].tag > tag or self._odd_count:
+            if number >= stop or self._recs[number].tag > tag or self._ambiguous.count:
                 number = scope + 1
             while number < stop and self._recs[number].tag != tag:
-                if self._recs[number].tag > tag and not self._odd_count:
+                if self._recs[number].tag > tag and not self._ambiguous.count:
                     break
                 number = self._recs[number].next
             if (number < stop and self._recs[number].tag == tag

@@ -14,12 +14,17 @@ cdef class _Records(_Bytes):
     cdef uint32_t _soft_count, _soft_room
     cdef uint32_t* _scopes
     cdef uint32_t _scope_count, _scope_room
-    cdef uint32_t _odd[MAX_AMBIGUITIES]
-    cdef uint32_t _odd_tag[MAX_AMBIGUITIES]
-    cdef uint8_t _odd_kind[MAX_AMBIGUITIES]
-    cdef uint32_t _odd_count
+    cdef Notes _ambiguous, _odd
+    cdef uint32_t _noted         # a bit for each kind that was noted
+    cdef uint32_t _free          # elements whose content no signature and no rule fixes
+    cdef uint32_t* _lengths      # the group lengths
+    cdef uint32_t _length_count, _length_room
+    cdef uint32_t* _macros       # the sequences of the Digital Signatures Macro
+    cdef uint32_t _macro_count, _macro_room
     cdef bint _fragmented  # whether there is a fragment anywhere
     cdef Trouble _trouble
+    cdef object _given, _limits  # what the index was made of
+    cdef int _level              # how many values that may be sequences are around it
     cdef bint _implicit, _swapped
 
     @cython.final
@@ -57,11 +62,23 @@ cdef class _Records(_Bytes):
 
     @cython.final
     cdef void _note(self, uint8_t kind, uint32_t tag) noexcept nogil:
-        if self._odd_count < MAX_AMBIGUITIES:
-            self._odd[self._odd_count] = self._count
-            self._odd_tag[self._odd_count] = tag
-            self._odd_kind[self._odd_count] = kind
-            self._odd_count += 1
+        self._note_at(kind, tag, self._count)
+
+    @cython.final
+    cdef void _note_at(self, uint8_t kind, uint32_t tag, uint32_t number) noexcept nogil:
+        cdef Notes* notes = &self._ambiguous if kind < AMBIGUITIES else &self._odd
+        self._noted |= 1U << kind
+        if notes.count < MAX_AMBIGUITIES:
+            notes.first[notes.count] = Note(tag, number, kind)
+            notes.count += 1
+
+    @cython.final
+    cdef int _note_length(self) except -1 nogil:
+        """The element that is made next is a group length."""
+        self._lengths = more_numbers(self._lengths, self._length_count, &self._length_room)
+        self._lengths[self._length_count] = self._count
+        self._length_count += 1
+        return 0
 
     @cython.final
     cdef int _push_soft(self, uint32_t number, uint64_t stop) except -1 nogil:
@@ -79,7 +96,21 @@ cdef class _Records(_Bytes):
         more.stop = stop
         more.number = number
         more.frame = self._open_frames
+        more.ambiguous = self._ambiguous.count
+        more.odd = self._odd.count
+        more.noted = self._noted
+        more.free = self._free
+        more.lengths = self._length_count
+        more.macros = self._macro_count
         more.fragmented = self._fragmented
+        return 0
+
+    @cython.final
+    cdef int _note_macro(self) except -1 nogil:
+        """The element that is made next is a sequence of the Digital Signatures Macro."""
+        self._macros = more_numbers(self._macros, self._macro_count, &self._macro_room)
+        self._macros[self._macro_count] = self._count
+        self._macro_count += 1
         return 0
 
     @cython.final
@@ -97,16 +128,22 @@ cdef class _Records(_Bytes):
 
     @cython.final
     cdef int _note_scope(self, uint32_t holder) except -1 nogil:
-        cdef uint32_t* more
         if self._scope_count and self._scopes[self._scope_count - 1] == holder:
             return 0
-        if self._scope_count == self._scope_room:
-            self._scope_room = 4 if self._scope_room == 0 else self._scope_room * 2
-            more = <uint32_t*> realloc(self._scopes, self._scope_room * sizeof(uint32_t))
-            if more == NULL:
-                with gil:
-                    raise MemoryError
-            self._scopes = more
+        self._scopes = more_numbers(self._scopes, self._scope_count, &self._scope_room)
         self._scopes[self._scope_count] = holder
         self._scope_count += 1
         return 0
+
+
+cdef uint32_t* more_numbers(uint32_t* numbers, uint32_t count, uint32_t* room) except NULL nogil:
+    """Room for one more, in the same array or in a larger one."""
+    cdef uint32_t* more
+    if count < room[0]:
+        return numbers
+    room[0] = 4 if room[0] == 0 else room[0] * 2
+    more = <uint32_t*> realloc(numbers, room[0] * sizeof(uint32_t))
+    if more == NULL:
+        with gil:
+            raise MemoryError
+    return more

@@ -16,11 +16,27 @@ cdef enum:
     GUESSED = 16 << 3
     PRIVATE = 32 << 3
 
-    # kinds of ambiguity, see ODD_NAMES
+    # what is noted, numbered as in dicomseal._record.KINDS
     ODD_DUPLICATE = 0
-    ODD_ORDER = 1
-    ODD_VR = 2
+    ODD_ORDER
+    ODD_VR
+    ODD_PLACE
+    ODD_FORM
+    ODD_MACRO
+    ODD_LENGTH
+    ODD_REPAIRED
+    ODD_EXPLICIT
+    ODD_ITEMS
+    AMBIGUITIES  # those above are reasons to fail, those below are messages
+    ODD_VALUE = AMBIGUITIES
+    ODD_WIDTH
+    ODD_RESERVED
+    ODD_DELIMITER
+    ODD_UNDEFINED
+    ODD_GROUP_LENGTH
+    ODD_DIRECTORY
     MAX_AMBIGUITIES = 100
+    MAX_LEVELS = 8  # of values that look like sequences, inside one another
     MOST_REMEMBERED = 4096  # tags of a list
     MOST_SPARE = 1 << 21  # records: 64 MiB, of which only what was written takes memory
     WINDOW = 65536
@@ -30,23 +46,46 @@ cdef enum:
 cdef enum:
     UNDEFINED_LENGTH = 0xFFFFFFFFU
     TAG_ITEM = 0xFFFEE000U
+    ITEM_AS_STORED = 0xE000FFFEU  # the four bytes read as one number, little endian
+    SWAPPED_ITEM = 0x00E0FEFFU
     TAG_ITEM_DELIMITATION = 0xFFFEE00DU
     TAG_SEQUENCE_DELIMITATION = 0xFFFEE0DDU
     TAG_PARAMETERS = 0x4FFE0001U
     TAG_SIGNATURES = 0xFFFAFFFAU
     TAG_PIXEL_REPRESENTATION = 0x00280103U
     TAG_LUT_DESCRIPTOR = 0x00283002U
+    TAG_PIXEL_DATA = 0x7FE00010U
+    TAG_LENGTH_TO_END = 0x00080001U
+    TAG_PADDING = 0xFFFCFFFCU
+    TAG_TO_THE_END = 0x00FF4AA5U  # GDCM takes it for Pixel Data up to the end of the file
+    TAG_PAPYRUS = 0x031E0324U     # and this of this length for one of 202 bytes
+    PAPYRUS_LENGTH = 0x031F031CU
+    # what lies between these, both left out, can be signed by its tag, but for group lengths and
+    # MAC Parameters: all that a quick look has to ask
+    TAG_FIRST_SIGNABLE = 0x00080001U
+    TAG_LAST_SIGNABLE = 0xFFFA0000U
     # two letters, the first in the low byte
     VR_AT = 0x5441
+    VR_CS = 0x5343
+    VR_DT = 0x5444
     VR_OB = 0x424F
     VR_OW = 0x574F
     VR_SQ = 0x5153
     VR_SS = 0x5353
+    VR_UI = 0x4955
+    VR_UL = 0x4C55
     VR_UN = 0x4E55
     VR_US = 0x5355
     VR_XS = 0x7378  # US or SS, see dicomseal.dictionary
 
-ODD_NAMES = ("duplicate", "order", "vr")
+cdef struct Note:
+    uint32_t tag
+    uint32_t number
+    uint8_t kind
+
+cdef struct Notes:
+    Note first[MAX_AMBIGUITIES]
+    uint32_t count
 
 cdef struct Rec:
     uint64_t start
@@ -69,6 +108,8 @@ cdef struct Soft:
     uint64_t stop
     uint32_t number
     uint32_t frame
+    # what was noted before it
+    uint32_t ambiguous, odd, noted, free, lengths, macros
     bint fragmented
 
 cdef struct Trouble:

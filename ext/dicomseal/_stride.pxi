@@ -52,7 +52,7 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
                 rec.tag = <uint32_t> top.last
                 rec.vr = 0
                 rec.bits = ITEM | (UNDEFINED if length == UNDEFINED_LENGTH else 0)
-            elif tag == TAG_SEQUENCE_DELIMITATION and bits & UNDEFINED:
+            elif tag == TAG_SEQUENCE_DELIMITATION and bits & UNDEFINED and length == 0:
                 position += 8
                 recs[number].end = position
                 recs[number].next = count
@@ -65,15 +65,17 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
             vr = <uint16_t> p[5] << 8 | p[4]
             known = traits(vr)
             if <int64_t> tag <= top.last or not known & VR_KNOWN or vr == VR_UN:
-                if tag == TAG_ITEM_DELIMITATION and bits & UNDEFINED:
+                if (tag == TAG_ITEM_DELIMITATION and bits & UNDEFINED
+                        and load32(p + 4, False) == 0):
                     position += 8
                     recs[number].end = position
                     recs[number].next = count
                     opened -= 1
                     continue
                 break
-            if tag >> 16 == 0xFFFE:
-                break
+            if not (TAG_FIRST_SIGNABLE < tag < TAG_LAST_SIGNABLE and tag & 0xFFFF) or (
+                    tag == TAG_TO_THE_END):
+                break  # what no signature covers is looked at closely
             rec = &recs[count]
             rec.tag = tag
             rec.vr = vr
@@ -88,7 +90,9 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
                     length = load32(p + 8, False)
                     end = position + 12 + length
                     rec.bits = ELEMENT | LONG_HEADER
-                if length & 1 or end > stop:  # an undefined length is odd
+                # an undefined length is odd, and of no width
+                if length & (((known >> 3) - 1) | 1) or end > stop or (
+                        tag == TAG_PARAMETERS or (vr == VR_AT and length & 2)):
                     break
                 top.last = tag
                 rec.start = position
@@ -98,8 +102,7 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
                 rec.next = count
                 position = end
                 continue
-            if (stop - position < 12 or p[6] | p[7] or tag == TAG_SIGNATURES
-                    or opened >= self._frame_room or opened // 2 >= self._depth):
+            if (stop - position < 12 or p[6] | p[7] or tag == TAG_PARAMETERS or opened >= self._frame_room or opened // 2 >= self._depth):
                 break
             length = load32(p + 8, False)
             end = stop if length == UNDEFINED_LENGTH else position + 12 + length

@@ -63,11 +63,15 @@ cdef class _Walk(_Implicit):
         self._trouble.kind = 0
         self._open_frames = soft.frame
         self._count = soft.number + 1
+        self._ambiguous.count = soft.ambiguous
+        self._odd.count = soft.odd
+        self._noted = soft.noted
+        self._free = soft.free
+        self._length_count = soft.lengths
+        self._macro_count = soft.macros
         self._fragmented = soft.fragmented
         while self._scope_count and self._scopes[self._scope_count - 1] > soft.number:
             self._scope_count -= 1
-        while self._odd_count and self._odd[self._odd_count - 1] > soft.number:
-            self._odd_count -= 1
         with gil:
             self._forget(soft.number)
         rec = &self._recs[soft.number]
@@ -76,6 +80,10 @@ cdef class _Walk(_Implicit):
         rec.vr = VR_UN
         rec.bits = ELEMENT | UNKNOWN_VR | (REWRITE if soft.stop - content(rec) & 1 else 0)
         self._spread(UNKNOWN_VR)
+        # another reader may have the same dictionary, and find the end of the items elsewhere
+        if soft.stop - content(rec) >= 8 and load32(self._need(content(rec), 4), False) == (
+                SWAPPED_ITEM if self._frames[self._open_frames - 1].swapped else ITEM_AS_STORED):
+            self._note_at(ODD_ITEMS, rec.tag, soft.number)
         position[0] = soft.stop
         return True
 
@@ -146,8 +154,7 @@ cdef class _Walk(_Implicit):
         length = load32(p + 4, top.swapped)
         if tag == TAG_SEQUENCE_DELIMITATION and self._recs[holder].bits & UNDEFINED:
             position[0] = start + 8
-            self._close(start + 8)
-            return 0
+            return self._end(start + 8, length)
         if tag != TAG_ITEM:
             return self._fail(NO_ITEM, start, holder, False, tag)
         top.last += 1
@@ -177,6 +184,7 @@ cdef class _Walk(_Implicit):
         cdef uint8_t known
         cdef uint8_t implicit = top.implicit
         cdef uint8_t swapped = top.swapped
+        cdef bint first = top.last < 0
         cdef const uint8_t* p
         if self._open_frames == 1 and self._only_zeros(start, top.stop):
             self._trailing = top.stop - start
@@ -189,8 +197,7 @@ cdef class _Walk(_Implicit):
         if tag >= TAG_ITEM and tag >> 16 == 0xFFFE:
             if tag == TAG_ITEM_DELIMITATION and self._recs[holder].bits & UNDEFINED:
                 position[0] = start + 8
-                self._close(start + 8)
-                return 0
+                return self._end(start + 8, load32(p + 4, swapped))
             return self._fail(STRAY, start, holder, False, tag)
         if tag >> 16 == 0xFFFE:
             return self._fail(STRAY, start, holder, False, tag)
@@ -208,6 +215,10 @@ cdef class _Walk(_Implicit):
                 bits |= PRIVATE
             if vr & 0x2020 == 0x2020:  # lower case: ambiguous
                 bits |= GUESSED
+            # some readers look at the first element of a data set, or of an item of UN, to know
+            if (first and 65 <= p[4] <= 90 and 65 <= p[5] <= 90
+                    and (self._open_frames == 1 or not self._implicit)):
+                self._note(ODD_EXPLICIT, tag)
         else:
             vr = <uint16_t> p[5] << 8 | p[4]
             known = traits(vr)
@@ -221,6 +232,7 @@ cdef class _Walk(_Implicit):
                 bits |= LONG_HEADER
                 if p[6] | p[7]:
                     bits |= REWRITE
+                    self._note(ODD_RESERVED, tag)
                 length = load32(self._need(start, 12) + 8, swapped)
                 if not known & VR_KNOWN:
                     self._note(ODD_VR, tag)
@@ -238,6 +250,10 @@ cdef class _Walk(_Implicit):
                 return self._fail(NO_LENGTH, start, holder, False, tag, vr)
             vr = VR_OB  # PS3.5 Annex A.4: encapsulated is OB
             bits = (bits & ~GUESSED) | ENCAPSULATED
+            if tag != TAG_PIXEL_DATA:
+                self._note(ODD_UNDEFINED, tag)
+        if not signable(tag):
+            self._check_form(tag, vr, length)
         if bits & UNKNOWN_VR:
             self._spread(UNKNOWN_VR)
         if bits & PRIVATE:
@@ -245,6 +261,8 @@ cdef class _Walk(_Implicit):
         if bits & KIND != ELEMENT:
             if tag == TAG_SIGNATURES:
                 self._note_scope(holder)
+            if tag == TAG_SIGNATURES or tag == TAG_PARAMETERS:
+                self._note_macro()
             if self._add(start, 0, tag, vr, bits, holder) == NULL:
                 return 1
             # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
@@ -259,13 +277,145 @@ cdef class _Walk(_Implicit):
         end = start + (12 if bits & LONG_HEADER else 8) + length
         if end > top.stop:
             return self._fail(CUT_VALUE, start, holder, top.stop == self._recs[0].end, tag)
+        self._check_length(tag, vr, length, implicit)
         if length & 1:
             bits |= REWRITE
+        if not tag & 0xFFFF or tag == TAG_LENGTH_TO_END:
+            self._note_length()
+        if implicit and length >= 8 and (vr == VR_UN or tag >> 16 & 1):
+            self._check_items(end - length, end, swapped, tag)
         if self._add(start, end, tag, vr, bits, holder) == NULL:
             return 1
         if implicit:
             self._hint(self._count - 1, swapped)
         position[0] = end
+        return 0
+
+    @cython.final
+    cdef int _end(self, uint64_t position, uint32_t length) noexcept nogil:
+        """A delimiter, which has no length (PS3.5 Section 7.5); what it says is not skipped."""
+        cdef uint32_t number = self._frames[self._open_frames - 1].number
+        cdef uint32_t owner = number
+        if length:
+            if self._recs[number].bits & KIND == ITEM:
+                owner = self._recs[number].parent
+            self._note_at(ODD_DELIMITER, self._recs[owner].tag, number)
+        self._close(position)
+        return 0
+
+    @cython.final
+    cdef int _check_form(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil:
+        """What no signature covers may be nothing but what the standard makes of it."""
+        cdef bint outermost = self._open_frames == 1
+        cdef bint right
+        cdef int kind = ODD_FORM
+        if tag == TAG_PARAMETERS or tag == TAG_SIGNATURES:
+            right = vr == VR_SQ or vr == VR_UN
+        elif tag == TAG_PADDING:
+            right = vr == VR_OB and length != UNDEFINED_LENGTH
+        elif tag >> 16 == 4:
+            with gil:
+                right = _DIRECTORY_VRS.get(tag) == _letters(vr)
+            if right:
+                self._note(ODD_DIRECTORY, tag)
+            kind = ODD_PLACE
+        elif tag >> 16 >= 8 and (not tag & 0xFFFF or (tag == TAG_LENGTH_TO_END and outermost)):
+            right = vr == VR_UL and length == 4
+        else:
+            right = False
+            kind = ODD_PLACE
+        if not right:
+            self._note(kind, tag)
+            self._free += 1
+        return 0
+
+    @cython.final
+    cdef void _check_length(self, uint32_t tag, uint16_t vr, uint32_t length,
+                            bint implicit) noexcept nogil:
+        """Lengths that readers take for others, and those that are not whole values."""
+        cdef int width
+        if vr & 0x2020 == 0x2020:  # lower case: ambiguous
+            vr = VR_US if vr == VR_XS else VR_OW
+        width = 4 if vr == VR_AT else traits(vr) >> 3
+        if ((implicit and (length == 13 or (tag == TAG_PAPYRUS and length == PAPYRUS_LENGTH)))
+                or (vr == VR_UL and length == 6 and tag >> 16 == 9) or tag == TAG_TO_THE_END):
+            self._note(ODD_REPAIRED, tag)
+        elif length & 1:
+            self._note(ODD_VALUE if vr == VR_OB or vr == VR_OW or vr == VR_UN else ODD_LENGTH, tag)
+        elif length & (width - 1):
+            self._note(ODD_WIDTH, tag)
+
+    @cython.final
+    cdef int _check_items(self, uint64_t value, uint64_t end, bint swapped,
+                          uint32_t tag) except -1 nogil:
+        """A value that begins as items do, though nothing here says that it is a sequence."""
+        cdef const uint8_t* p = self._need(value, 4)
+        cdef bint ends_elsewhere
+        if (load16(p, swapped) << 16 | load16(p + 2, swapped)) == TAG_ITEM:
+            with gil:
+                try:
+                    if self._level >= MAX_LEVELS:
+                        raise MalformedError("a sequence in a value in a value ...", "limit")
+                    inside = type(self)(
+                        self._given, value, end, implicit=True, big_endian=swapped,
+                        root=SEQUENCE, limits=self._limits, level=self._level + 1,
+                    )
+                    ends_elsewhere = (<_Walk> inside)._noted >> ODD_ITEMS & 1
+                except MalformedError:
+                    ends_elsewhere = True
+                if ends_elsewhere:
+                    self._note(ODD_ITEMS, tag)
+        return 0
+
+    @cython.final
+    cdef int _check_group_lengths(self) except -1 nogil:
+        """PS3.5 Section 7.2: how many bytes follow up to the end of the group, or of all."""
+        cdef uint32_t i, after, holder
+        cdef uint64_t end
+        cdef Rec* rec
+        cdef Rec* other
+        cdef bint swapped
+        for i in range(self._length_count):
+            rec = &self._recs[self._lengths[i]]
+            if rec.end - content(rec) != 4:
+                continue
+            holder = rec.parent
+            end = rec.end
+            if rec.tag == TAG_LENGTH_TO_END:
+                end = self._recs[0].end
+            else:
+                after = rec.next
+                while after < self._recs[holder].next:
+                    other = &self._recs[after]
+                    if other.tag >> 16 != rec.tag >> 16 or not other.tag & 0xFFFF:
+                        break
+                    end = other.end
+                    after = other.next
+            swapped = self._swapped and not self._inside_unknown(self._lengths[i])
+            if load32(self._need(content(rec), 4), swapped) != end - rec.end:
+                self._note_at(ODD_GROUP_LENGTH, rec.tag, self._lengths[i])
+                self._free += 1
+        return 0
+
+    @cython.final
+    cdef int _check_macros(self) except -1:
+        """The items of MAC Parameters and Digital Signatures hold what PS3.3 Table C.12-6 has."""
+        cdef uint32_t i, sequence, item, number
+        cdef Rec* rec
+        cdef bint parameters
+        for i in range(self._macro_count):
+            sequence = self._macros[i]
+            parameters = self._recs[sequence].tag == TAG_PARAMETERS
+            item = sequence + 1
+            while item < self._recs[sequence].next:
+                number = item + 1
+                while number < self._recs[item].next:
+                    rec = &self._recs[number]
+                    if not right_in_macro(rec, parameters):
+                        self._note_at(ODD_MACRO, rec.tag, number)
+                        self._free += 1
+                    number = rec.next
+                item = self._recs[item].next
         return 0
 
     @cython.final
@@ -283,3 +433,28 @@ cdef class _Walk(_Implicit):
                     return False
             position += n
         return True
+
+
+cdef bint right_in_macro(Rec* rec, bint parameters) noexcept nogil:
+    """Whether an element has its place in an item of one of the two sequences, and its VR there."""
+    cdef uint64_t length = rec.end - content(rec)
+    cdef uint32_t tag = rec.tag
+    if not tag & 0xFFFF or tag == TAG_PADDING:
+        return True  # they have a form of their own
+    if tag == 0x04000005:
+        return rec.vr == VR_US and (length <= 2 or not parameters)
+    if parameters:
+        if tag == 0x04000010:
+            return rec.vr == VR_UI and length <= 64
+        if tag == 0x04000015:
+            return rec.vr == VR_CS and length <= 16
+        return tag == 0x04000020 and rec.vr == VR_AT
+    if tag == 0x04000100:
+        return rec.vr == VR_UI
+    if tag == 0x04000105:
+        return rec.vr == VR_DT
+    if tag == 0x04000110 or tag == 0x04000305:
+        return rec.vr == VR_CS
+    if tag == 0x04000115 or tag == 0x04000120 or tag == 0x04000310:
+        return rec.vr == VR_OB
+    return tag == 0x04000401 and rec.vr == VR_SQ

@@ -57,11 +57,15 @@ class Index(Walk):
 
     Attributes:
         scopes: the records (root or items) that hold a Digital Signatures Sequence themselves.
-        ambiguities: tags that come twice or out of order, the first 100.
+        ambiguities: what readers may take differently, the first 100: tags that come twice or out
+            of order, and more (`dicomseal._record.Ambiguity`).
+        oddities: what is not as the standard has it, and misleads nobody; the first 100.
+        noted: the kinds of all that was noted.
+        free: how many elements have a content that neither a signature nor a rule fixes.
         trailing: how many zero bytes follow the data set.
         fragmented: whether there is a fragment anywhere.
         guessed: which kinds of ambiguous VR were met, see `dictionary.AMBIGUOUS`.
-        big_endian: how it is encoded.
+        implicit, big_endian: how it is encoded.
 
     Raises:
         MalformedError: the bytes are no data set, are cut short, or exceed a limit.
@@ -78,6 +82,10 @@ class Index(Walk):
         while child < self._nodes[number].next:
             yield child
             child = self._nodes[child].next
+
+    def starts(self, number: int) -> list[int]:
+        """The offsets of the first bytes of the records directly inside one."""
+        return [self._nodes[child].start for child in self.children(number)]
 
     def present(self, scope: int) -> set[int]:
         """The tags of the elements directly inside a scope."""
@@ -99,7 +107,7 @@ class Index(Walk):
         """
         parameters = self._only_item(terms.MAC_PARAMETERS_SEQUENCE)
         item = self._only_item(terms.DIGITAL_SIGNATURES_SEQUENCE)
-        if parameters < 0 or item < 0 or len(self.scopes) != 1 or self.ambiguities or self.trailing:
+        if parameters < 0 or item < 0 or len(self.scopes) != 1 or self.noted or self.trailing:
             return None
         return parameters, item
 

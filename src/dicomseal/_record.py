@@ -105,11 +105,37 @@ _EFFORT_OF_A_CERTIFICATE, _EFFORT_OF_ITS_BYTE = 200_000, 1_000
 LEAST_SEARCH = 1 << 29
 
 
+# what an index notes: of the first group every one is a reason to fail, see `Ambiguity`
+AMBIGUITIES = {
+    "duplicate": "occurs twice",
+    "order": "stands out of order",
+    "vr": "has a VR that the standard does not know, so its length is a guess",
+    "place": "can never be signed, and the standard gives it no place here",
+    "form": "can never be signed, and has not the VR and the length that the standard gives it",
+    "macro": "does not belong into this item of the Digital Signatures Macro, or not in this form",
+    "odd": "has an odd number of bytes, of which some readers leave out the last",
+    "repaired": "has a length that some readers take for another",
+    "explicit": "begins what is in implicit VR, and looks like explicit VR",
+    "items": "begins as items do, and they end elsewhere than its value",
+}
+# and of the second every one is a message
+_ODDITIES = {
+    "odd value": "has an odd number of bytes",
+    "width": "has a length that is no whole number of its values",
+    "reserved": "has reserved bytes that are not zero",
+    "delimiter": "ends with a delimiter that has a length",
+    "undefined": "has an undefined length and is not Pixel Data",
+    "group length": "does not say how long its group is",
+    "directory": "belongs into a DICOMDIR",
+}
+KINDS = (*AMBIGUITIES, *_ODDITIES)  # the compiled twin knows them by their numbers
+
+
 class Ambiguity(NamedTuple):
-    """Two readers could see two contents here: a tag that comes twice, or out of order.
+    """Something that readers may take differently, or that is not as the standard has it.
 
     Attributes:
-        kind: ``"duplicate"``, ``"order"``, or ``"vr"`` for a VR newer than this program.
+        kind: a word of the two tables above.
         tag: the tag of the element, or of the second one.
         record: its number in the index.
     """
@@ -120,12 +146,14 @@ class Ambiguity(NamedTuple):
 
     def sentence(self) -> str:
         """What is wrong, for people."""
-        what = {
-            "duplicate": "occurs twice",
-            "order": "stands out of order",
-            "vr": "has a VR that the standard does not know, so its length is a guess",
-        }[self.kind]
+        what = AMBIGUITIES.get(self.kind)
+        if what is None:
+            return f"{format_tag(self.tag)} {_ODDITIES[self.kind]}"
         return f"{format_tag(self.tag)} {what}: two readers may see two contents"
+
+
+EVEN_UNSIGNED = frozenset(("duplicate", "order", "vr", "explicit"))
+"""The kinds that make an object fail that nobody signed, too."""
 
 
 class Coverage(NamedTuple):
@@ -155,6 +183,7 @@ class Source(Protocol):
 
 
 MAX_AMBIGUITIES = 100
+MAX_LEVELS = 8  # of values that look like sequences, inside one another
 
 _TROUBLE = {
     "header": "ends inside an element's header",

@@ -11,7 +11,7 @@ from ._encoder_py import Encoder, padding, swap
 from .tags import is_signable_tag
 
 if TYPE_CHECKING:
-    from ._walk_py import Node
+    from ._notes_py import Node
 
 
 class Stream:

@@ -6,11 +6,12 @@ Nothing is copied and nothing recurses, so a hostile depth costs memory in propo
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from . import _record as r
 from . import terms
+from ._notes_py import Node, Notes
 from .dictionary import AMBIGUOUS, dictionary
 from .errors import MalformedError, SourceError
 
@@ -22,26 +23,7 @@ def _is_certain(tag: int) -> bool:
     return tag & 0xFFFF == 0 or 0x10 <= tag & 0xFFFF <= 0xFF
 
 
-class Node:
-    """A record under construction; `Index.record` shows it as a `Record`."""
-
-    __slots__ = ("before", "big_endian", "creators", "end", "flags", "implicit", "kind", "last",
-                 "next", "number", "parent", "start", "stop", "tag", "value", "vr")  # fmt: skip
-
-    def __init__(self, tag: int, vr: str, kind: int, flags: int, start: int, value: int,
-                 end: int, parent: int) -> None:  # fmt: skip
-        self.tag, self.vr, self.kind, self.flags = tag, vr, kind, flags
-        self.start, self.value, self.end, self.parent = start, value, end, parent
-        self.next = self.number = 0
-        # while it is open:
-        self.before: tuple[int, ...] = ()  # of a private sequence: see `_give_up`
-        self.stop = end  # where it must end at the latest
-        self.last = -1  # the tag seen last, or the number of the last item
-        self.implicit = self.big_endian = False
-        self.creators: dict[int, bytes] = {}
-
-
-class Walk:
+class Walk(Notes):
     """The records of an encoded data set, as they are made; `_index_py.Index` looks them up."""
 
     def __init__(
@@ -54,8 +36,9 @@ class Walk:
         big_endian: bool = False,
         root: int = r.ITEM,
         limits: r.Limits | None = None,
+        level: int = 0,
     ) -> None:
-        self._read: Callable[[int, int], bytes]
+        super().__init__(source, limits or r.Limits(), level)
         if hasattr(source, "readinto"):
             self._read = source.read
             length = len(source)
@@ -66,10 +49,7 @@ class Walk:
         stop = length if stop is None else stop
         if not start <= stop <= length:
             raise SourceError(f"bytes {start} to {stop} of a source of {length}")
-        self._limits = limits or r.Limits()
-        self._nodes: list[Node] = []
         self.scopes: list[int] = []
-        self.ambiguities: list[r.Ambiguity] = []
         self.trailing = 0
         self.fragmented = False
         self._not_zero = -1
@@ -77,9 +57,11 @@ class Walk:
         self._hints: dict[tuple[int, int], int] = {}
         node = Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
         node.implicit, node.big_endian = implicit, big_endian
-        self.big_endian = big_endian
+        self.implicit, self.big_endian = implicit, big_endian
         self._nodes.append(node)
         self._walk(node)
+        self._check_group_lengths()
+        self._check_macros()
         self.guessed = frozenset(kind for _, kind in self._guesses)
         self._resolve()
 
@@ -111,17 +93,26 @@ class Walk:
             number, node = stack.pop()
             if node.before:
                 del self._nodes[number + 1 :]
-                scopes, ambiguities, guesses, fragmented = node.before
-                del self.scopes[scopes:], self.ambiguities[ambiguities:], self._guesses[guesses:]
-                self.fragmented = bool(fragmented)
+                *counts, self.noted, self.free, self.fragmented = node.before
+                for noted, count in zip(self._noted_things(), counts, strict=True):
+                    del noted[count:]
                 while self._hints and next(reversed(self._hints))[0] > number:
                     self._hints.popitem()
                 node.kind, node.vr, node.end = r.ELEMENT, "UN", node.stop
                 node.flags = r.UNKNOWN_VR | (r.REWRITE if (node.stop - node.value) % 2 else 0)
                 node.next = len(self._nodes)
                 self._spread(stack, r.UNKNOWN_VR)
+                # another reader may have the same dictionary, and find the items' end elsewhere
+                if node.stop - node.value >= 8 and self._begins_with_item(node, node.value):
+                    self._note("items", node.tag, number)
                 return node.stop
         raise error
+
+    def _noted_things(self) -> tuple[list[Any], ...]:
+        return (
+            self.scopes, self.ambiguities, self.oddities, self._guesses, self._lengths,
+            self._macros,
+        )  # fmt: skip
 
     def _close(self, stack: list[tuple[int, Node]], position: int) -> None:
         _, node = stack.pop()
@@ -159,8 +150,7 @@ class Walk:
         """An item of a sequence, a fragment of an encapsulated value, or the end of either."""
         tag, length = self._tag_and_length(position, top)
         if tag == terms.SEQUENCE_DELIMITATION and top.flags & r.UNDEFINED:
-            self._close(stack, position + 8)
-            return position + 8
+            return self._end(stack, position, length)
         if tag != terms.ITEM:
             raise self._error("no item", position, top, tag=tag)
         top.last += 1
@@ -184,13 +174,12 @@ class Walk:
             return position
         tag, length = self._tag_and_length(position, top)
         if tag == terms.ITEM_DELIMITATION and top.flags & r.UNDEFINED:
-            self._close(stack, position + 8)
-            return position + 8
+            return self._end(stack, position, length)
         if tag >> 16 == 0xFFFE:
             raise self._error("stray", position, top, tag=tag)
         if tag <= top.last:
             self._note("duplicate" if tag == top.last else "order", tag)
-        top.last = max(tag, top.last)
+        first, top.last = top.last < 0, max(tag, top.last)
 
         flags, value, guess = 0, position + 8, ""
         if top.implicit:
@@ -203,6 +192,12 @@ class Walk:
             if vr in AMBIGUOUS:
                 guess, vr = vr, AMBIGUOUS[vr][0]
                 flags |= r.GUESSED
+            letters = self._read(position + 4, 2)
+            # some readers look at the first element of a data set, or of an item of UN, to know
+            if first and letters.isalpha() and letters.isupper() and (
+                len(stack) == 1 or not self.implicit
+            ):  # fmt: skip
+                self._note("explicit", tag)
         else:
             head = self._read(position + 4, 4)
             vr = head[:2].decode("latin-1")
@@ -211,7 +206,10 @@ class Walk:
                     raise self._error("vr", position, top, tag=tag, detail=head[:2])
                 if position + 12 > top.stop:
                     raise self._error("header", position, top, top.stop)
-                flags |= r.LONG_HEADER | (r.REWRITE if head[2:] != b"\0\0" else 0)
+                flags |= r.LONG_HEADER
+                if head[2:] != b"\0\0":
+                    flags |= r.REWRITE
+                    self._note("reserved", tag)
                 order = ">L" if top.big_endian else "<L"
                 (length,) = struct.unpack(order, self._read(position + 8, 4))
                 value = position + 12
@@ -231,6 +229,9 @@ class Walk:
             if vr not in ("OB", "OW"):
                 raise self._error("length", position, top, tag=tag, detail=vr)
             vr, guess, flags = "OB", "", flags & ~r.GUESSED  # PS3.5 Annex A.4
+            if tag != terms.PIXEL_DATA:
+                self._note("undefined", tag)
+        self._check_form(len(stack) == 1, tag, vr, length)
         node = Node(tag, vr, kind, flags, position, value, 0, number)
         if guess:
             self._guesses.append((len(self._nodes), guess))
@@ -239,10 +240,12 @@ class Walk:
                 self._spread(stack, flag)
         if kind != r.ELEMENT:
             if flags & r.PRIVATE and length != terms.UNDEFINED_LENGTH:
-                noted = len(self.scopes), len(self.ambiguities), len(self._guesses)
-                node.before = (*noted, self.fragmented)
+                counts = [len(noted) for noted in self._noted_things()]
+                node.before = (*counts, self.noted, self.free, self.fragmented)
             if tag == terms.DIGITAL_SIGNATURES_SEQUENCE and self.scopes[-1:] != [number]:
                 self.scopes.append(number)
+            if tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
+                self._macros.append(len(self._nodes))
             # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
             node.implicit = top.implicit or vr == "UN"
             node.big_endian = top.big_endian and vr != "UN"
@@ -250,16 +253,46 @@ class Walk:
         node.end = value + length
         if node.end > top.stop:
             raise self._error("value", position, top, top.stop, tag)
+        self._check_length(top, tag, vr, length)
         if length % 2:
             node.flags |= r.REWRITE
+        if tag & 0xFFFF == 0 or tag == terms.LENGTH_TO_END:
+            self._lengths.append(len(self._nodes))
         if top.implicit:
+            if (vr == "UN" or tag >> 16 & 1) and length >= 8:
+                self._check_items(value, node.end, top, tag)
             self._hint(number, top, node, length)
         self._add(node)
         return node.end
 
-    def _note(self, what: str, tag: int) -> None:
-        if len(self.ambiguities) < r.MAX_AMBIGUITIES:
-            self.ambiguities.append(r.Ambiguity(what, tag, len(self._nodes)))
+    def _end(self, stack: list[tuple[int, Node]], position: int, length: int) -> int:
+        """A delimiter, which has no length (PS3.5 Section 7.5); what it says is not skipped."""
+        if length:
+            number, node = stack[-1]
+            owner = self._nodes[node.parent] if node.kind == r.ITEM else node
+            self._note("delimiter", owner.tag, number)
+        self._close(stack, position + 8)
+        return position + 8
+
+    def _check_items(self, value: int, end: int, top: Node, tag: int) -> None:
+        """A value that begins as items do, though nothing here says that it is a sequence.
+
+        Another dictionary may say so; then it matters where its items end.
+        """
+        if not self._begins_with_item(top, value):
+            return
+        try:
+            if self._level >= r.MAX_LEVELS:
+                raise MalformedError("a sequence in a value in a value ...", "limit")
+            inside = type(self)(
+                self._source, value, end, implicit=True, big_endian=top.big_endian,
+                root=r.SEQUENCE, limits=self._limits, level=self._level + 1,
+            )  # fmt: skip
+            ends_elsewhere = "items" in inside.noted
+        except MalformedError:
+            ends_elsewhere = True
+        if ends_elsewhere:
+            self._note("items", tag)
 
     def _spread(self, stack: list[tuple[int, Node]], flag: int) -> None:
         """An unknown VR makes every sequence around it one that cannot be signed; so a guess."""

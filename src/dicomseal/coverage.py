@@ -46,7 +46,8 @@ class Coverage(msgspec.Struct, frozen=True):
     """Which elements of a data set or item are covered.
 
     Attributes:
-        covered, uncovered: how many elements whose tag can be signed.
+        covered, uncovered: how many elements whose tag can be signed; the latter counts also what
+            no signature can cover and is not as the standard fixes it.
         tags: those that are not covered, ascending.
         signed: those that are; empty if all are and nothing was demanded.
         broken: why a demand is not met.
@@ -81,8 +82,10 @@ def measure(
     """
     main = counting((made for made in signatures if made.location == ""), passing)
     if len(main) == 1 and not demands and not main[0].unsigned_elements:
-        return Coverage(main[0].signed_elements, 0)
+        return Coverage(main[0].signed_elements, index.free)
     found = of_scope(index, 0, main)
+    if index.free:
+        found = msgspec.structs.replace(found, uncovered=found.uncovered + index.free)
     if not demands:
         return found
     there = found.signed.union(found.tags)
@@ -92,6 +95,14 @@ def measure(
         broken.append(_reason(lacking, "which must be signed", there))
     if demands.all_signed and found.tags:
         broken.append(_reason(found.tags, "and every element must be signed", there))
+    elif demands.all_signed and index.free:
+        broken.append(
+            Reason(
+                "SIG_CONSTRAINTS_FAILURE",
+                f"elements that no signature can cover hold what the standard does not fix "
+                f"({index.free}), and every element must be signed",
+            )
+        )
     return msgspec.structs.replace(found, broken=tuple(broken))
 
 

@@ -6,9 +6,10 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from . import _record, canonical, likeness, terms
+from . import _record, canonical, file_meta, likeness, terms
 from .canonical import quick_file
 from .errors import MalformedError
+from .file_meta import FileMeta
 from .inflate import NO_PADDING, inflate
 from .window import Origin, Window
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _DEFAULT = _record.Limits()
-_PREFIX = 128
 _MOST_META = 1 << 16
-_MOST_DOUBTS = 3  # are told; one is enough
 
 
 class Part10:
@@ -28,9 +27,10 @@ class Part10:
         source: the bytes: bytes-like, or a `Window`.
         size: how many there are, preamble and meta information included.
         start: offset of the data set in the source (after inflation).
-        transfer_syntax: its UID; the one recognised from the bytes where none is stated.
-        stated: whether the File Meta Information states it.
-        implicit, big_endian: what it means for the encoding.
+        transfer_syntax: its UID as stated or named; where neither is, the one that the bytes show.
+        stated: whether it is known, from the File Meta Information or from the caller.
+        meta: the File Meta Information; its ``doubt`` says why readers may take another encoding.
+        implicit, big_endian: how the data set is encoded.
         deflated: the compressed bytes of a deflated data set; ``source`` is what came out.
         trailer: what follows them: nothing, a NUL, or a checksum and length as gzip writes them.
         dataset: the `pydicom.Dataset` that it was encoded from, or None.
@@ -43,49 +43,72 @@ class Part10:
     trailer = b""
     _head: bytes | None = None
 
-    def __init__(self, source: Any, size: int, limits: _record.Limits | None = None) -> None:
+    def __init__(
+        self,
+        source: Any,
+        size: int,
+        limits: _record.Limits | None = None,
+        named: str = "",
+    ) -> None:
         self.source = source
         self.size = size
         self.limits = _DEFAULT if limits is None else limits
         in_memory = not isinstance(source, Window)
         found = quick_file.meta(source) if quick_file and in_memory else None
-        self.start: int
-        self.start, uid = found or self._begin()
-        self.stated = bool(uid)
-        if not uid:
-            head = self.read(self.start, min(8, size - self.start))
-            try:
-                uid = _recognise(head, self.start > 0)
-            except MalformedError as error:
-                raise likeness.what_it_is(error, self.read, size, self.start > 0) from None
+        if found and found[1] in terms.TRANSFER_SYNTAXES:
+            self.meta = FileMeta(*found)
+        else:
+            self.meta = self._begin()
+            if not self.meta.start and named:
+                self.meta = FileMeta(0, named, "")
+        self.start = self.meta.start
+        uid = self.meta.transfer_syntax
+        self.stated = uid in terms.TRANSFER_SYNTAXES
         self.transfer_syntax = uid
+        if not self.stated:
+            uid = self._recognised(uid)
         self.implicit = uid == terms.IMPLICIT_VR_LITTLE_ENDIAN
         self.big_endian = uid == terms.EXPLICIT_VR_BIG_ENDIAN
         if uid in terms.DEFLATED:
             self._inflate()
 
-    def _begin(self) -> tuple[int, str]:
-        """Where the data set begins, and the Transfer Syntax UID if it is stated."""
+    def _begin(self) -> FileMeta:
+        """Where the data set begins, and what is said of it."""
         if self.size == 0:
             raise MalformedError("the file is empty", "empty", 0)
         head = self.read(0, min(self.size, _MOST_META))
-        if head[_PREFIX : _PREFIX + 4] == b"DICM":
-            position = _PREFIX + 4
-        elif head[:2] == b"\x02\x00" and bytes(head[4:6]).isalpha():
-            position = 0  # meta information without a preamble
-        else:
-            return 0, ""
         try:
-            start, uid = _meta(head, position)
+            meta = file_meta.read(head)
         except MalformedError as error:
             if error.code != "truncated" or len(head) == self.size:
                 raise
-            start, uid = len(head), ""
-        if start + 8 > len(head) < self.size:
+            meta = FileMeta(len(head), "", "")
+        if meta.start + 8 > len(head) < self.size:
             raise MalformedError(
-                f"the File Meta Information has more than {_MOST_META - 8} bytes", "limit", start
+                f"the File Meta Information has more than {_MOST_META - 8} bytes",
+                "limit", meta.start,
+            )  # fmt: skip
+        return meta
+
+    def _recognised(self, label: str) -> str:
+        """The encoding that the bytes show, where a label is absent or not known."""
+        if label == terms.GE_PRIVATE_IMPLICIT:
+            raise MalformedError(
+                f"the private Transfer Syntax {label} of GE (implicit VR little endian with the "
+                "words of Pixel Data in big endian) is not supported; convert the object, e.g. "
+                "with DCMTK: dcmconv +te IN OUT",
+                "unsupported",
             )
-        return start, uid
+        head = bytes(self.read(self.start, min(8, self.size - self.start)))
+        try:
+            uid = file_meta.recognise(head, self.start > 0, label)
+        except MalformedError as error:
+            if error.code == "unsupported":
+                raise
+            raise likeness.what_it_is(error, self.read, self.size, self.start > 0) from None
+        if not label:
+            self.transfer_syntax = uid
+        return uid
 
     @property
     def head(self) -> bytes:
@@ -93,10 +116,12 @@ class Part10:
         return bytes(self.read(0, self.start)) if self._head is None else self._head
 
     @classmethod
-    def from_bytes(cls, data: Buffer, limits: _record.Limits | None = None) -> Part10:
-        """A file's content that is in memory already; errors as `Reader.open`."""
+    def from_bytes(
+        cls, data: Buffer, limits: _record.Limits | None = None, named: str = ""
+    ) -> Part10:
+        """A file's content that is in memory already; arguments and errors as `Reader.open`."""
         view = memoryview(data).cast("B")
-        return cls(view, len(view), limits)
+        return cls(view, len(view), limits, named)
 
     @classmethod
     def from_data_set(
@@ -109,6 +134,7 @@ class Part10:
         self.limits = _DEFAULT if limits is None else limits
         self.start = 0
         self.stated = True
+        self.meta = FileMeta(0, transfer_syntax, "")
         self.transfer_syntax = transfer_syntax
         self.implicit = transfer_syntax == terms.IMPLICIT_VR_LITTLE_ENDIAN
         self.big_endian = transfer_syntax == terms.EXPLICIT_VR_BIG_ENDIAN
@@ -139,33 +165,41 @@ class Part10:
         """The index of its elements, by the backend in use.
 
         Raises:
-            MalformedError: the data set is malformed or cut short.
+            MalformedError: the data set is malformed or cut short; with code ``contradiction`` if
+                it is not in the VR encoding that is stated, but in the other one.
         """
+        try:
+            return self._index(self.implicit)
+        except MalformedError as error:
+            if error.code == "limit" or not self.stated or self.big_endian:
+                raise
+            self._check_label(error)
+            raise
+
+    def _index(self, implicit: bool) -> canonical.Index:
         return canonical.Index(
             self.source,
             self.start,
-            implicit=self.implicit,
+            implicit=implicit,
             big_endian=self.big_endian,
             limits=self.limits,
         )
 
-    def doubts(self, index: canonical.Index) -> list[str]:
-        """Why two readers may see two contents, so that no signature can vouch for one."""
-        found = [ambiguity.sentence() for ambiguity in index.ambiguities[:_MOST_DOUBTS]]
-        contradiction = self._contradiction()
-        return [*found, contradiction] if contradiction else found
-
-    def _contradiction(self) -> str:
-        """Why another reader may take it for explicit VR, though implicit VR is stated; or ""."""
-        if not (self.implicit and self.stated):
-            return ""
+    def _check_label(self, error: MalformedError) -> None:
+        """Some readers believe the first element rather than the label, and see a data set."""
         vr = bytes(self.read(self.start + 4, 2))
-        if len(vr) == 2 and vr.isalpha() and vr.isupper():
-            return (
-                f"implicit VR is stated, and the data set begins with what looks like the VR "
-                f"{vr.decode()}: two readers may see two contents"
-            )
-        return ""
+        if self.implicit != (vr.isalpha() and vr.isupper()):
+            return
+        try:
+            self._index(not self.implicit)
+        except MalformedError:
+            return
+        stated, other = ("implicit", "explicit") if self.implicit else ("explicit", "implicit")
+        raise MalformedError(
+            f"{stated} VR is stated (Transfer Syntax {self.transfer_syntax}), and the data set is "
+            f"in {other} VR: two readers may see two contents",
+            "contradiction", error.offset,
+        ) from error  # fmt: skip
 
     def check(self) -> None:
         """Raise a `SourceError` if a file that is read in pieces has changed meanwhile."""
@@ -185,66 +219,3 @@ class Part10:
 def gzip_trailer(data: Buffer) -> bytes:
     """The CRC-32 and the length that some writers leave behind a deflated data set (RFC 1952)."""
     return struct.pack("<LL", zlib.crc32(data), memoryview(data).nbytes & 0xFFFFFFFF)
-
-
-_LONG_VRS = frozenset(vr.encode() for vr in terms.LONG_VRS)
-_UID_CHARACTERS = frozenset("0123456789.")
-_header = struct.Struct("<HH2sH").unpack_from
-
-
-def _meta(head: Any, position: int) -> tuple[int, str]:
-    """Where the group 0002 ends, and the Transfer Syntax UID in it (PS3.10 Section 7.1)."""
-    uid = ""
-    stated = False
-    size = len(head)
-    while position + 8 <= size:
-        group, element, vr, length = _header(head, position)
-        if group != 2:
-            return position, uid
-        value = position + 8
-        if vr in _LONG_VRS:
-            if position + 12 > size:
-                raise MalformedError(
-                    "the File Meta Information is cut short", "truncated", position
-                )
-            (length,) = struct.unpack_from("<L", head, position + 8)
-            value = position + 12
-        elif not vr.isalpha():
-            raise MalformedError(
-                f"(0002,{element:04X}) in the File Meta Information is not in explicit VR",
-                "malformed", position,
-            )  # fmt: skip
-        if value + length > size:
-            raise MalformedError("the File Meta Information is cut short", "truncated", position)
-        if element == terms.TRANSFER_SYNTAX_UID & 0xFFFF:
-            if stated:
-                raise MalformedError(
-                    "the File Meta Information states two transfer syntaxes", "malformed", position
-                )
-            stated = True
-            uid = bytes(head[value : value + length]).rstrip(b"\0 ").decode("latin-1")
-            if not set(uid) <= _UID_CHARACTERS:
-                raise MalformedError(
-                    f"the Transfer Syntax UID {uid!r} is no UID", "malformed", position
-                )
-        position = value + length
-    return position, uid
-
-
-def _recognise(head: Any, has_meta: bool) -> str:
-    """The transfer syntax of a data set that does not state one, from its first element."""
-    head = bytes(head)
-    if len(head) < 8:
-        if has_meta and not head:
-            return terms.EXPLICIT_VR_LITTLE_ENDIAN
-        raise MalformedError("not DICOM: too short", "not_dicom", 0)
-    (little,), (big,) = struct.unpack("<H", head[:2]), struct.unpack(">H", head[:2])
-    explicit = head[4:6].decode("latin-1") in terms.LONG_VRS | terms.SHORT_VRS
-    highest = 0xFFFE if has_meta else 0x0010  # without any label, only what begins as usual
-    if little <= big and 0 < little <= highest:
-        return terms.EXPLICIT_VR_LITTLE_ENDIAN if explicit else terms.IMPLICIT_VR_LITTLE_ENDIAN
-    if 0 < big <= highest and explicit:
-        return terms.EXPLICIT_VR_BIG_ENDIAN
-    raise MalformedError(
-        "not DICOM: no DICM at byte 128, and no data set at the first byte", "not_dicom", 0
-    )

@@ -46,6 +46,7 @@ class Reader:
         limits: _record.Limits | None = None,
         *,
         settled: bool = False,
+        named: str = "",
     ) -> Part10:
         """Read the file at ``path``.
 
@@ -55,6 +56,7 @@ class Reader:
             settled: a file that was written to in the last milliseconds is read a moment later, so
                 that every change from then on shows in its times, for `Part10.check_origin`. For
                 who will replace it.
+            named: the Transfer Syntax UID of a data set without File Meta Information.
 
         Raises:
             SourceError: it cannot be read, or changed while it was read.
@@ -71,7 +73,7 @@ class Reader:
         if quick_file and not settled:
             size = quick_file.snapshot(name, self._buffer, SNAPSHOT)
             if size >= 0:
-                return Part10(memoryview(self._buffer)[:size], size, limits)
+                return Part10(memoryview(self._buffer)[:size], size, limits, named)
         if "\0" in name:
             raise SourceError(f"{name!r}: a path has no NUL", "not_found")
         descriptor = -1
@@ -101,7 +103,7 @@ class Reader:
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
-        part10 = Part10(source, size, limits)
+        part10 = Part10(source, size, limits, named)
         part10.origin = Origin(name, status)
         return part10
 

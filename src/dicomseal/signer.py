@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _record as r
-from . import mac_parameters, reencode, terms
+from . import mac_parameters, parser_differentials, reencode, terms
 from . import sequence_items as items
 from .canonical import Index, require_dataset
 from .conversion import convert
@@ -157,7 +157,7 @@ def _sign_part10(
 
 def _index(part10: Part10) -> Index:
     index = part10.index()
-    doubts = part10.doubts(index)
+    doubts = parser_differentials.doubts(part10, index)
     if doubts:
         raise SigningError(
             f"{doubts[0]}, and a signature cannot say which; repair the object first",

@@ -22,10 +22,84 @@ CERTIFIED_TIMESTAMP = 0x04000310
 DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE = 0x04000401
 ORIGINAL_ATTRIBUTES_SEQUENCE = 0x04000561
 
+# What their items hold, PS3.3 Table C.12-6; nothing covers MAC Parameters, so their values may not
+# be longer than PS3.5 Section 6.2 lets them be, either
+MAC_PARAMETERS_VRS = {
+    MAC_ID_NUMBER: "US",
+    MAC_CALCULATION_TRANSFER_SYNTAX_UID: "UI",
+    MAC_ALGORITHM: "CS",
+    DATA_ELEMENTS_SIGNED: "AT",
+}
+LONGEST_IN_MAC_PARAMETERS = {"US": 2, "UI": 64, "CS": 16}
+DIGITAL_SIGNATURE_VRS = {
+    MAC_ID_NUMBER: "US",
+    DIGITAL_SIGNATURE_UID: "UI",
+    DIGITAL_SIGNATURE_DATETIME: "DT",
+    CERTIFICATE_TYPE: "CS",
+    CERTIFICATE_OF_SIGNER: "OB",
+    SIGNATURE: "OB",
+    CERTIFIED_TIMESTAMP_TYPE: "CS",
+    CERTIFIED_TIMESTAMP: "OB",
+    DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE: "SQ",
+}
+
 # PS3.3 C.12.1.1.3.1.1 and .2: of the signature's own item these stay out of the MAC
 NOT_IN_MAC = frozenset(
     (CERTIFICATE_OF_SIGNER, SIGNATURE, CERTIFIED_TIMESTAMP_TYPE, CERTIFIED_TIMESTAMP)
 )
+
+# File Meta Information, PS3.10 Table 7.1-1, with the VRs of PS3.6 Section 7; groups of this number
+# have no place in a data set
+FILE_META_VRS = {
+    0x00020000: "UL",
+    0x00020001: "OB",
+    0x00020002: "UI",
+    0x00020003: "UI",
+    0x00020010: "UI",
+    0x00020012: "UI",
+    0x00020013: "SH",
+    0x00020016: "AE",
+    0x00020017: "AE",
+    0x00020018: "AE",
+    0x00020026: "UR",
+    0x00020027: "UR",
+    0x00020028: "UR",
+    0x00020031: "OB",
+    0x00020032: "UI",
+    0x00020033: "UI",
+    0x00020035: "UI",
+    0x00020036: "UI",
+    0x00020037: "UI",
+    0x00020038: "UI",
+    0x00020100: "UI",
+    0x00020102: "OB",
+}
+MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
+MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+
+# The elements of a DICOMDIR that no signature can cover, PS3.3 Annex F and PS3.6 Section 6
+DIRECTORY_VRS = {
+    0x00041130: "CS",
+    0x00041141: "CS",
+    0x00041142: "CS",
+    0x00041200: "UL",
+    0x00041202: "UL",
+    0x00041212: "US",
+    0x00041220: "SQ",
+    0x00041400: "UL",
+    0x00041410: "US",
+    0x00041420: "UL",
+    0x00041430: "CS",
+    0x00041432: "UI",
+    0x00041500: "CS",
+    0x00041504: "UL",
+    0x00041510: "UI",
+    0x00041511: "UI",
+    0x00041512: "UI",
+    0x0004151A: "UI",
+    0x00041600: "UL",
+}
 
 # Attributes read from or written to the object itself
 TRANSFER_SYNTAX_UID = 0x00020010
@@ -57,6 +131,8 @@ PERTINENT_OTHER_EVIDENCE_SEQUENCE = 0x0040A385
 VERIFICATION_FLAG = 0x0040A493
 CONTENT_SEQUENCE = 0x0040A730
 ENCAPSULATED_DOCUMENT = 0x00420011
+EXTENDED_OFFSET_TABLE = 0x7FE00001
+NUMBER_OF_FRAMES = 0x00280008
 PIXEL_DATA = 0x7FE00010
 DATA_SET_TRAILING_PADDING = 0xFFFCFFFC
 ITEM = 0xFFFEE000
@@ -107,6 +183,22 @@ NATIVE = (
 NEVER_FOR_MAC = frozenset((IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN))
 # the standard's own transfer syntaxes all live under this arc (PS3.6 Annex A)
 TRANSFER_SYNTAX_ROOT = "1.2.840.10008.1.2"
+# PS3.6 Table A-1: every transfer syntax in which a file holds a data set, retired ones too. Not
+# those of streams (SMPTE ST 2110), mails and XML, nor Papyrus 3, which no reader agrees upon.
+TRANSFER_SYNTAXES = NATIVE | frozenset(
+    f"{TRANSFER_SYNTAX_ROOT}.{end}"
+    for end in (
+        "1.98", "5", "8.1",
+        *(f"4.{number}" for number in range(50, 67)),
+        "4.70", "4.80", "4.81", "4.90", "4.91", "4.92", "4.93",
+        "4.100", "4.101", "4.102", "4.103", "4.104", "4.105", "4.106", "4.107", "4.108",
+        "4.100.1", "4.101.1", "4.102.1", "4.103.1", "4.104.1", "4.105.1", "4.106.1",
+        "4.110", "4.111", "4.112", "4.201", "4.202", "4.203",
+    )
+)  # fmt: skip
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+# Implicit VR little endian with the words of Pixel Data in big endian, of old GE devices
+GE_PRIVATE_IMPLICIT = "1.2.840.113619.5.2"
 
 # PS3.5 Section 7.1.2: value representations whose length field has 32 bits in explicit VR
 LONG_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
@@ -133,6 +225,11 @@ def is_encapsulated(transfer_syntax: str) -> bool | None:
     if transfer_syntax.startswith(TRANSFER_SYNTAX_ROOT + "."):
         return True
     return None
+
+
+def is_video(transfer_syntax: str) -> bool:
+    """Whether it is MPEG-2, MPEG-4 or HEVC, whose frames have no fragments of their own."""
+    return transfer_syntax.startswith(TRANSFER_SYNTAX_ROOT + ".4.10")
 
 
 def mac_transfer_syntax(transfer_syntax: str) -> str:

@@ -10,7 +10,7 @@ import os
 import struct
 
 from . import certificate as certificates
-from . import digital_signature, terms
+from . import digital_signature, parser_differentials, terms
 from . import sequence_items as items
 from .canonical import Index
 from .digital_signature import DigitalSignature
@@ -78,7 +78,7 @@ def insert_file(
         SigningError, SourceError, MalformedError: as for `query_file`.
     """
     part10, index = _open(source, settled=True)
-    doubts = part10.doubts(index)
+    doubts = parser_differentials.doubts(part10, index)
     if doubts:
         raise SigningError(f"{doubts[0]}; repair the object first", "ambiguous")
     item, stored = _without_timestamp(index, os.fsdecode(source), uid)

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from . import digital_signature, mac_parameters, means, report, terms
+from . import (
+    digital_signature,
+    frames,
+    mac_parameters,
+    means,
+    parser_differentials,
+    report,
+    terms,
+)
 from ._record import Work
 from .canonical import as_text
 from .digital_signature import DigitalSignature, iso
@@ -84,7 +92,8 @@ def _gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
         return None
     if options.demands or options.content_digest or not options.limits.signatures:
         return None
-    if part10.implicit and part10.doubts(index):
+    meta = part10.meta
+    if meta.doubt or parser_differentials.looks_native(part10):
         return None
     stored = digital_signature.read(index, item, options.limits)
     when = digital_signature.parse_datetime(stored.datetime)
@@ -109,6 +118,8 @@ def _gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     if own.unsigned:
         return None
     computed = hasher.digest()
+    if index.fragmented and frames.doubts(part10, index):
+        return None
     if index.fragmented:  # a value that anybody can write costs no search through the fragments
         if not found.verifies(computed, stored.signature):
             return None
@@ -116,6 +127,10 @@ def _gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
         if hidden(part10, index, 0, work) or merged(part10, index, work):
             return None
     sop_class, sop_instance, modality = index.values(0, _NAMES)
+    if (meta.sop_class and meta.sop_class != sop_class) or (
+        meta.sop_instance and meta.sop_instance != sop_instance
+    ):
+        return None
     names = as_text(sop_class), as_text(sop_instance), as_text(modality)
     part10.check()
     return Gathered(

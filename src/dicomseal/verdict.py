@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,13 +21,19 @@ REQUIREMENTS = ("signature", "creator", "authorization", "sr", "timestamp")
 """What `verify` takes by name; `dicomseal.requirements` has the rules."""
 
 
-def decide(signatures: list[SignatureReport], reasons: list[Reason], options: Options) -> str:
+def decide(
+    signatures: list[SignatureReport],
+    reasons: list[Reason],
+    options: Options,
+    undecided: Sequence[Reason] = (),
+) -> str:
     """The verdict.
 
     Args:
         signatures: the reports on all signatures of the object.
         reasons: why the object cannot pass, whatever they say; more are added here.
         options: what the verification asks for.
+        undecided: why it cannot pass, though nothing is broken.
     """
     live = [s for s in signatures if s.integrity is not None]
     reasons += foreign(live)
@@ -42,7 +49,7 @@ def decide(signatures: list[SignatureReport], reasons: list[Reason], options: Op
         return report.FAILED
     if not live:
         return report.UNSIGNED
-    verdict = report.PASSED
+    verdict = report.INDETERMINATE if undecided else report.PASSED
     for made in live:
         if made.integrity == report.ALTERED:
             return report.FAILED

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from . import _record, coverage, missing, report, signature_verifier, terms, usual, watched
+from . import (
+    _record,
+    coverage,
+    missing,
+    parser_differentials,
+    report,
+    signature_verifier,
+    terms,
+    usual,
+    watched,
+)
 from . import sequence_items as items
 from .canonical import is_dataset, new_hasher, read_all
 from .coverage import Demands
@@ -60,6 +70,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     integrity_only: bool = False
     require: frozenset[str | Rule] = frozenset()
     accept_legacy: bool = False
+    transfer_syntax: str = ""
     digests: bool = False
     content_digest: bool = False
     proofs: Proofs | None = None
@@ -82,6 +93,7 @@ def verify(
     list_uncovered: bool = False,
     unsigned: str = WARN,
     accept_legacy: bool = False,
+    transfer_syntax: str = "",
     limits: _record.Limits | None = None,
 ) -> ObjectReport:
     """Verify all digital signatures of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 Annex C).
@@ -111,14 +123,17 @@ def verify(
             give a message; ``reject``: any fails it.
         accept_legacy: accept signatures over encapsulated Pixel Data that dcmsign made before
             3.5.4, which hashed the lengths of fragments too. A message always says so.
+        transfer_syntax: the Transfer Syntax UID of a bare data set, one without File Meta
+            Information. Without it the encoding is not stated, and the object is at best
+            ``indeterminate``. It is not used for a file that has File Meta Information.
         limits: what a hostile object may cost.
 
     Returns:
         A report. Anything wrong with the object itself is in it, as a verdict.
 
     Raises:
-        UsageError: ``require``, ``require_signed``, ``unsigned`` or ``weak`` names something
-            unknown, ``at`` has no UTC offset, or ``trust`` is no `TrustStore`.
+        UsageError: ``require``, ``require_signed``, ``unsigned``, ``weak`` or ``transfer_syntax``
+            names something unknown, ``at`` has no UTC offset, or ``trust`` is no `TrustStore`.
     """
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
@@ -136,11 +151,26 @@ def verify(
         integrity_only=integrity_only,
         require=_required(require),
         accept_legacy=accept_legacy,
+        transfer_syntax=known_transfer_syntax(transfer_syntax),
         demands=coverage.demands(require_signed, require_all_signed, list_uncovered),
         unsigned=checked(unsigned),
         limits=_record.Limits.checked(limits),
     )
     return verify_with(source, options)
+
+
+def known_transfer_syntax(uid: str) -> str:
+    """A Transfer Syntax UID that a caller names, or nothing.
+
+    Raises:
+        UsageError: the standard has no such one for files.
+    """
+    if uid and uid not in terms.TRANSFER_SYNTAXES:
+        raise UsageError(
+            f"{uid!r} is no Transfer Syntax UID of a data set that is known, such as "
+            f"{terms.EXPLICIT_VR_LITTLE_ENDIAN}"
+        )
+    return uid
 
 
 def _required(require: Any) -> frozenset[str | Rule]:
@@ -192,7 +222,7 @@ def _begin(path: str, options: Options) -> ObjectReport | Gathered:
     """What was read of a usual object, or the report on another."""
     size = 0
     try:
-        part10 = _reader().open(path, options.limits)
+        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
         size = part10.size
         index = part10.index()
         return usual.gather(part10, index, options) or _in_time(part10, index, path, options)
@@ -207,7 +237,7 @@ def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
         made = usual.conclude(gathered, path, options)
         if made is not None:
             return made
-        part10 = _reader().open(path, options.limits)
+        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
         size = part10.size
         return _in_time(part10, part10.index(), path, options)
     except DicomSealError as error:
@@ -216,6 +246,9 @@ def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
 
 def _failed(error: DicomSealError, path: str, size: int) -> ObjectReport:
     message = str(error).removeprefix(f"{path}: ")
+    if error.code == "contradiction":  # it can be read, and not by all in the same way
+        reasons = (Reason("FORMAT_FAILURE", message),)
+        return ObjectReport(path=path, verdict=report.FAILED, reasons=reasons, bytes=size)
     return ObjectReport(
         path=path, verdict=report.ERROR, error=ErrorReport(error.code, message), bytes=size
     )
@@ -232,9 +265,9 @@ def _reader() -> Reader:
 
 def _open(source: Any, path: str, options: Options) -> Part10:
     if path or isinstance(source, str):
-        return _reader().open(path, options.limits)
+        return _reader().open(path, options.limits, named=options.transfer_syntax)
     if isinstance(source, Window):
-        return Part10(source, len(source), options.limits)
+        return Part10(source, len(source), options.limits, options.transfer_syntax)
     if is_dataset(source):
         from .dataset import encode, is_implicit, transfer_syntax_of
 
@@ -245,7 +278,7 @@ def _open(source: Any, path: str, options: Options) -> Part10:
         part10 = Part10.from_data_set(data, syntax, options.limits)
         part10.dataset = source
         return part10
-    return Part10.from_bytes(read_all(source), options.limits)
+    return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
 
 
 def _in_time(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
@@ -263,21 +296,22 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
     ]
     signatures = of_the_whole(index, [made for _, some in by_scope for made in some])
     sop_class, sop_instance, modality = index.values(0, _NAMES)
-    reasons = []
-    if part10.implicit or index.ambiguities:
-        reasons += [Reason("FORMAT_FAILURE", doubt) for doubt in part10.doubts(index)]
+    live = [s.location for s in signatures if s.integrity is not None]
+    reasons = [
+        Reason("FORMAT_FAILURE", doubt)
+        for doubt in parser_differentials.doubts(part10, index, bool(live))
+    ]
     passing = "" if options.integrity_only else report.TRUSTED
     covered = coverage.measure(index, signatures, passing, options.demands)
     reasons += covered.broken
     left = examine(index, by_scope, covered, passing, options.unsigned)
-    if left.reason and options.unsigned == REJECT:
-        reasons.append(left.reason)
-    verdict = decide(signatures, reasons, options)
+    undecided = []
+    if part10.meta.doubt and live:
+        undecided.append(Reason("ENCODING_NOT_STATED", part10.meta.doubt))
+    if left.reason:
+        (reasons if options.unsigned == REJECT else undecided).append(left.reason)
+    verdict = decide(signatures, reasons, options, undecided)
     messages = left.messages
-    if left.reason and options.unsigned != REJECT:
-        reasons.append(left.reason)
-        if verdict == report.PASSED:
-            verdict = report.INDETERMINATE
     if index.trailing:
         messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
     if verdict in (report.UNSIGNED, report.PASSED) and 0 not in scopes and _hidden(index):
@@ -293,12 +327,13 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         if lacking.reason and verdict == report.UNSIGNED:
             verdict = report.INDETERMINATE
             reasons.append(lacking.reason)
+    messages += tuple(parser_differentials.messages(part10, index, bool(live)))
     content = _content_digest(index) if options.content_digest else None
     part10.check()  # only when all has been read that the answer rests on
     return ObjectReport(
         path=path,
         verdict=verdict,
-        reasons=tuple(reasons),
+        reasons=(*reasons, *undecided),
         messages=messages,
         bytes=part10.size,
         sop_class_uid=items.as_text(sop_class),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import parser_differentials
 from ..errors import MalformedError, SourceError
 from ..part10 import Part10
 from ..reader import Reader
@@ -25,7 +26,7 @@ _GROUP = 0x0004
 
 def is_directory(part10: Part10, index: Index) -> bool:
     """Whether an object is one."""
-    if part10.doubts(index):
+    if parser_differentials.doubts(part10, index, signed=False):
         return False
     if any(index.record(child).tag >> 16 != _GROUP for child in index.children(0)):
         return False

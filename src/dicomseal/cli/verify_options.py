@@ -12,6 +12,7 @@ from .._record import Limits
 from ..errors import UsageError
 from ..unsigned import CHOICES, WARN
 from ..verdict import REQUIREMENTS
+from ..verifier import known_transfer_syntax
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -57,6 +58,12 @@ _OPTIONS = (
         is_flag=True,
         help="Accept signatures over encapsulated Pixel Data by dcmsign before 3.5.4.",
     ),
+    click.option(
+        "--transfer-syntax",
+        metavar="UID",
+        default="",
+        help="The encoding of bare data sets, which have no File Meta Information to state it.",
+    ),
 )
 
 jobs_option = click.option(
@@ -95,6 +102,7 @@ def demanded(options: dict[str, Any]) -> dict[str, Any]:
         "unsigned": options.pop("unsigned"),
         "limits": _limits(options.pop("limit")),
         "accept_legacy": options.pop("accept_legacy_format"),
+        "transfer_syntax": known_transfer_syntax(options.pop("transfer_syntax")),
     }
 
 

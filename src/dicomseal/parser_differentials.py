@@ -1,0 +1,85 @@
+"""What readers of the same bytes may take differently, so that no signature can vouch for one.
+
+In: a file and its index. Out: sentences: reasons to fail, what could not be decided, messages. The
+index notes the places while it walks (`dicomseal._record.Ambiguity`); here they are told, and what
+only the whole file shows is added: its label, its deflated bytes, its frames.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import file_meta, frames, terms
+from ._record import EVEN_UNSIGNED
+from .canonical import as_text
+
+if TYPE_CHECKING:
+    from .canonical import Index
+    from .part10 import Part10
+
+_MOST_TOLD = 3  # of a kind of sentence; one is enough to fail
+
+
+def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
+    """Why two readers may see two contents.
+
+    Args:
+        part10: what is indexed.
+        index: of its elements.
+        signed: whether somebody vouches for it, or is about to; of what nobody signed less is said.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+    notes = [note for note in index.ambiguities if signed or note.kind in EVEN_UNSIGNED]
+    found = [note.sentence() for note in notes[:_MOST_TOLD]]
+    if not signed:
+        return found
+    if "directory" in index.noted and not _is_directory(part10):
+        found.append(
+            "elements of group 0004 stand in an object that is not a DICOMDIR, and no signature "
+            "can cover them"
+        )
+    if looks_native(part10):
+        found.append(
+            f"readers that do not know the Transfer Syntax {part10.transfer_syntax} may take the "
+            "deflated bytes for a data set: two readers may see two contents"
+        )
+    return found + frames.doubts(part10, index)
+
+
+def messages(part10: Part10, index: Index, signed: bool) -> list[str]:
+    """What is not as the standard has it, and misleads none of the readers that were tried."""
+    found = []
+    if not signed:
+        found += [note.sentence() for note in index.ambiguities if note.kind not in EVEN_UNSIGNED][
+            :_MOST_TOLD
+        ]
+    odd = [note.sentence() for note in index.oddities if note.kind != "directory"]
+    found += odd[:_MOST_TOLD]
+    if len(odd) > _MOST_TOLD:
+        found.append(f"and {len(odd) - _MOST_TOLD} more such oddities")
+    for what, there, tag in (
+        ("SOP Class", part10.meta.sop_class, terms.SOP_CLASS_UID),
+        ("SOP Instance", part10.meta.sop_instance, terms.SOP_INSTANCE_UID),
+    ):
+        here = index.values(0, (tag,))[0]
+        if there and here is not None and as_text(there) != as_text(here):
+            found.append(
+                f"the Media Storage {what} UID of the File Meta Information is {as_text(there)}, "
+                f"and the {what} UID of the data set {as_text(here)}"
+            )
+    return found
+
+
+def _is_directory(part10: Part10) -> bool:
+    return as_text(part10.meta.sop_class) == terms.MEDIA_STORAGE_DIRECTORY
+
+
+def looks_native(part10: Part10) -> bool:
+    """Whether deflated bytes begin as a data set does; every reader knows the first syntax."""
+    return (
+        part10.deflated is not None
+        and part10.transfer_syntax != terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+        and file_meta.begins_like_a_data_set(part10.deflated)
+    )

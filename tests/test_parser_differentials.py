@@ -1,0 +1,443 @@
+"""What other readers may take for another data set never passes, though every signed byte is kept.
+
+Each kind is put beside a signed object, or around it, and both twins of the index look at it. That
+real readers do show something else is shown by the differential tests.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import pki
+import pytest
+
+from dicomseal import sign_file, terms, verify
+from dicomseal.errors import SigningError, UsageError
+from dicomseal.part10 import Part10
+from dicomseal.sequence_items import encode, encode_item
+
+ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
+ITEM_END = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
+SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+
+
+def signed(data: bytes, **options) -> bytes:
+    out = io.BytesIO()
+    sign_file(data, out, *pki.member("rsa").pair, **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def objects():
+    """A signed object in each of the encodings."""
+    return {form: signed(pki.small(form)) for form in pki.SYNTAX_AND_FORM}
+
+
+def split(data: bytes) -> tuple[bytes, bytes]:
+    start = Part10.from_bytes(data).start
+    return data[:start], data[start:]
+
+
+def put(data: bytes, element: bytes, before: int = 0) -> bytes:
+    """A copy with an encoded element in front of the first whose tag is not smaller."""
+    part10 = Part10.from_bytes(data)
+    index = part10.index()
+    for number in index.children(0):
+        record = index.record(number)
+        if record.tag >= before:
+            return data[: record.start] + element + data[record.start :]
+    return data + element
+
+
+def explicit(tag: int, vr: str, value: bytes = b"", reserved: bytes = b"\0\0", size: int = -1):
+    size = len(value) if size < 0 else size
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode()
+    if vr in terms.LONG_VRS:
+        return head + reserved + struct.pack("<L", size) + value
+    return head + struct.pack("<H", size) + value
+
+
+def implicit(tag: int, value: bytes = b"") -> bytes:
+    return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, len(value)) + value
+
+
+def answer(data: bytes, **options):
+    return verify(data, integrity_only=True, unsigned="accept", **options)
+
+
+def why(report) -> str:
+    return " | ".join(reason.message for reason in report.reasons)
+
+
+UN_WITH_ITEM = ITEM + implicit(0x00100020, b"6666") + ITEM_END + SEQUENCE_END
+
+# --- what can never be signed ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00000002, "UI", b"1.2 "),
+        (0x00010001, "LO", b"free"),
+        (0x00020010, "UI", b"1.2\0"),
+        (0x00030010, "LO", b"free"),
+        (0x00060001, "LO", b"free"),
+        (0x00070010, "LO", b"free"),
+        (0x00041130, "CS", b"FREE"),
+        (0x00041220, "OB", b"free"),
+        (0x00080000, "OB", b"free"),
+        (0x00080000, "UL", bytes(8)),
+        (0x00080001, "UL", bytes(8)),
+        (0x00080001, "LO", b"free"),
+        (0x00100000, "SQ", b""),
+        (0x4FFE0001, "OB", b"free"),
+        (0xFFFCFFFC, "LO", b"free"),
+        (0xFFFCFFFC, "SQ", encode_item([(0x00100020, "LO", b"6666")])),
+    ],
+)
+def test_what_can_never_be_signed_has_its_form_or_fails(objects, backend, tag, vr, value):
+    report = answer(put(objects["explicit"], explicit(tag, vr, value), tag))
+    if tag >> 16 == 2 and vr == "UI":  # it follows upon the File Meta Information: a second label
+        assert (report.verdict, report.error.code) == ("error", "malformed")
+        return
+    assert report.verdict == "failed"
+    assert f"({tag >> 16:04X},{tag & 0xFFFF:04X})" in why(report) or "0004" in why(report)
+    all_signed = answer(
+        put(objects["explicit"], explicit(tag, vr, value), tag), require_all_signed=True
+    )
+    assert all_signed.verdict == "failed"
+    if tag >> 16 != 4 or vr != "CS":
+        assert report.uncovered_elements >= 1
+
+
+@pytest.mark.parametrize("tag", [0x00010001, 0x00060001, 0x00080001, 0x00100000, 0xFFFCFFFC])
+def test_no_sequence_stands_where_nothing_can_be_signed(objects, backend, tag):
+    """A UN of undefined length there would be a second data set for whoever reads it otherwise."""
+    free = explicit(tag, "UN", UN_WITH_ITEM, size=0xFFFFFFFF)
+    assert answer(put(objects["explicit"], free, tag)).verdict == "failed"
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value", "told"),
+    [
+        (0x00100000, "UL", struct.pack("<L", 28), False),
+        (0x00100000, "UL", struct.pack("<L", 27), True),
+        (0x00080001, "UL", bytes(4), True),
+        (0xFFFCFFFC, "OB", bytes(8), False),
+        (0xFFFCFFFC, "OB", b"anything", False),
+    ],
+)
+def test_what_the_standard_lets_stand_there_passes(objects, backend, tag, vr, value, told):
+    """A group length that is wrong misleads nobody: it is said, and counted."""
+    data = put(objects["explicit"], explicit(tag, vr, value), tag)
+    report = answer(data)
+    assert report.verdict == "passed"
+    assert any("how long its group is" in said for said in report.messages) == told
+    assert report.uncovered_elements == told
+    verdict = "failed" if told else "passed"
+    assert answer(data, require_all_signed=True).verdict == verdict
+
+
+def test_the_length_to_the_end_is_that_of_the_data_set(objects, backend):
+    head, body = split(objects["explicit"])
+    first = explicit(0x00080001, "UL", struct.pack("<L", len(body)))
+    assert answer(head + first + body).messages == ()
+
+
+@pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)
+def test_group_lengths_are_read_in_every_encoding(objects, backend, form):
+    _, is_implicit, big = pki.SYNTAX_AND_FORM[form]
+    for length, messages in ((28, 0), (5, 1)):
+        value = struct.pack(">L" if big else "<L", length)
+        element = encode([(0x00100000, "UL", bytes(4))], is_implicit, big)[:-4] + value
+        report = answer(put(objects[form], element, 0x00100000))
+        assert (report.verdict, len(report.messages)) == ("passed", messages)
+
+
+def test_nothing_is_added_to_mac_parameters_and_signatures(objects, backend):
+    data = objects["explicit"]
+    index = Part10.from_bytes(data).index()
+    for tag, more in (
+        (terms.MAC_PARAMETERS_SEQUENCE, explicit(0x04000100, "UI", b"1.2\0")),
+        (terms.MAC_PARAMETERS_SEQUENCE, explicit(0x04010010, "LO", b"free")),
+        (terms.MAC_PARAMETERS_SEQUENCE, explicit(0x00090010, "LO", b"free")),
+        (terms.MAC_PARAMETERS_SEQUENCE, explicit(0x04000021, "UN", UN_WITH_ITEM, size=0xFFFFFFFF)),
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, explicit(0x04000310, "SQ", b"")),
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, explicit(0x04000305, "LO", b"free")),
+    ):
+        sequence = index.record(index.find(0, tag))
+        item = index.record(index.find(0, tag) + 1)
+        content = data[item.value : item.end]
+        content = more + content if more[:2] == b"\x09\0" else content + more
+        whole = struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
+        head = data[sequence.start : sequence.start + 8] + struct.pack("<L", len(whole))
+        report = answer(data[: sequence.start] + head + whole + data[sequence.end :])
+        assert report.verdict == "failed"
+        assert "Digital Signatures Macro" in why(report)
+        assert report.uncovered_elements >= 1
+
+
+def test_a_mac_parameters_sequence_in_an_item_is_looked_at_too(objects, backend):
+    """Nothing covers it, wherever it stands, whether a signature refers to it or not."""
+    hidden = encode_item([(0x00100020, "LO", b"6666")])
+    nested = encode_item([(0x00400007, "LO", b"step"), (terms.MAC_PARAMETERS_SEQUENCE, "SQ", [])])
+    nested = nested[:-12] + explicit(terms.MAC_PARAMETERS_SEQUENCE, "SQ", hidden)
+    nested = nested[:4] + struct.pack("<L", len(nested) - 8) + nested[8:]
+    report = answer(put(objects["explicit"], explicit(0x00400275, "SQ", nested), 0x00400275))
+    assert report.verdict == "failed"
+    assert "(0010,0020) does not belong into this item" in why(report)
+
+
+# --- lengths --------------------------------------------------------------------------------------
+
+
+def shortened(data: bytes, tag: int) -> bytes:
+    """A copy of an explicit VR file without the last byte of an element."""
+    index = Part10.from_bytes(data).index()
+    record = index.record(index.find(0, tag))
+    size = record.end - record.value - 1
+    length = (
+        struct.pack("<H", size) if record.value - record.start == 8 else struct.pack("<L", size)
+    )
+    start = record.value - len(length)
+    return data[:start] + length + data[record.value : record.end - 1] + data[record.end :]
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value", "verdict"),
+    [
+        (0x00100020, "LO", b"12345 ", "failed"),
+        (0x00104000, "LT", b"text. ", "failed"),
+        (0x0020000D, "UI", b"1.2.3.4.5\0", "failed"),
+        (0x00280010, "US", b"\x10\0", "failed"),
+        (0x00281053, "DS", b"2.5 ", "failed"),
+        (0x00660016, "OF", b"\1\2\3\0", "failed"),
+        (0x00420011, "OB", b"%PDF-\0", "passed"),
+        (0x00281201, "OW", b"\1\0", "passed"),
+    ],
+)
+def test_the_padding_that_is_taken_away(backend, tag, vr, value, verdict):
+    """The stream stays the same; of text and numbers a reader shows one character less."""
+    elements = sorted([e for e in pki.SMALL if e[0] != tag] + [(tag, vr, value)])
+    data = signed(pki.small(elements=elements))
+    assert answer(data).verdict == "passed"
+    report = answer(shortened(data, tag))
+    assert report.verdict == verdict
+    said = why(report) if verdict == "failed" else " ".join(report.messages)
+    assert "has an odd number of bytes" in said
+
+
+def test_an_odd_text_is_not_signed():
+    odd = [(0x00100010, "PN", b"Doe")]
+    with pytest.raises(SigningError, match="odd number of bytes"):
+        signed(pki.part10(encode(odd)))
+
+
+@pytest.mark.parametrize(
+    ("form", "element"),
+    [
+        ("implicit", implicit(0x00091010, bytes(13))),
+        ("implicit", implicit(0x00420011, bytes(13))),
+        ("explicit", explicit(0x00091010, "UL", bytes(6))),
+        ("explicit", explicit(0x00FF4AA5, "OB", b"ab")),
+        ("explicit", explicit(0x00091010, "UN", ITEM + implicit(0x00420011, bytes(13)) + ITEM_END
+                              + SEQUENCE_END, size=0xFFFFFFFF)),
+    ],
+)  # fmt: skip
+def test_lengths_that_a_reader_repairs(objects, backend, form, element):
+    tag = int.from_bytes(element[:2], "little") << 16 | int.from_bytes(element[2:4], "little")
+    report = answer(put(objects[form], element, tag))
+    assert report.verdict == "failed"
+    assert "takes for another" in why(report) or "take for another" in why(report)
+
+
+@pytest.mark.parametrize(
+    ("element", "said"),
+    [
+        (explicit(0x00091010, "OB", b"ab", reserved=b"\1\0"), "reserved bytes"),
+        (explicit(0x00281052, "US", bytes(2)), ""),
+        (explicit(0x00189074, "FD", bytes(4)), "no whole number of its values"),
+        (explicit(0x00280009, "AT", bytes(2)), "no whole number of its values"),
+        (explicit(0x00091010, "OB", b"abc"), "has an odd number of bytes"),
+        (explicit(0x00091010, "OB", struct.pack("<HHL", 0xFFFE, 0xE000, 2) + b"ab" + SEQUENCE_END,
+                  size=0xFFFFFFFF), "is not Pixel Data"),
+        (explicit(0x00081140, "SQ", ITEM + ITEM_END[:4] + b"\4\0\0\0" + SEQUENCE_END,
+                  size=0xFFFFFFFF), "a delimiter that has a length"),
+        (explicit(0x00081140, "SQ", ITEM + ITEM_END + SEQUENCE_END[:4] + b"\xff" * 4,
+                  size=0xFFFFFFFF), "a delimiter that has a length"),
+    ],
+)  # fmt: skip
+def test_what_is_odd_and_misleads_nobody_is_said(objects, backend, element, said):
+    tag = int.from_bytes(element[:2], "little") << 16 | int.from_bytes(element[2:4], "little")
+    report = answer(put(objects["explicit"], element, tag))
+    assert report.verdict == "passed"
+    assert any(said in message for message in report.messages) if said else not report.messages
+
+
+# --- two encodings --------------------------------------------------------------------------------
+
+
+def test_an_item_of_un_that_looks_like_explicit_vr(objects, backend):
+    """PS3.5 Section 6.2.2 has it in implicit VR; a reader looks at its first element."""
+    length = 0x4F4C  # "LO"
+    for value, verdict in ((bytes(length), "failed"), (bytes(0x4F00), "passed")):
+        inside = ITEM + implicit(0x00104000, value) + ITEM_END + SEQUENCE_END
+        data = put(
+            objects["explicit"], explicit(0x00091010, "UN", inside, size=0xFFFFFFFF), 0x91010
+        )
+        assert answer(data).verdict == verdict
+
+
+@pytest.mark.parametrize("kind", ["meta", "nested"])
+def test_a_value_that_another_dictionary_may_call_a_sequence(objects, backend, kind):
+    """In implicit VR it matters where its items end, if somebody reads it as items."""
+    closed = ITEM + implicit(0x00104000, b"text") + ITEM_END
+    for value, verdict in (
+        (closed, "passed"),
+        (closed[:-8], "failed"),
+        (ITEM[:4] + b"xx", "passed"),
+    ):
+        element = implicit(0x00091010, value)
+        if kind == "nested":
+            inside = struct.pack("<HHL", 0xFFFE, 0xE000, len(element)) + element
+            element = implicit(0x00081140, inside)
+        tag = 0x00091010 if kind == "meta" else 0x00081140
+        assert answer(put(objects["implicit"], element, tag)).verdict == verdict
+
+
+def test_sequences_in_values_in_values_come_to_an_end(objects, backend):
+    value = ITEM[:4] + b"\x08\0\0\0" + implicit(0x00091011)
+    for _ in range(40):
+        value = implicit(0x00091010, value)
+        value = struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
+    report = answer(put(objects["implicit"], implicit(0x00091010, value), 0x00091010))
+    assert report.verdict == "failed"
+
+
+def meta(*elements: bytes, length: int | None = None) -> bytes:
+    content = b"".join(elements)
+    size = len(content) if length is None else length
+    return b"\0" * 128 + b"DICM" + explicit(0x00020000, "UL", struct.pack("<L", size)) + content
+
+
+VERSION = explicit(0x00020001, "OB", b"\0\1")
+CLASS = explicit(0x00020002, "UI", b"1.2.840.10008.5.1.4.1.1.7\0")
+INSTANCE = explicit(0x00020003, "UI", b"2.25.1234\0")
+SYNTAX = explicit(0x00020010, "UI", b"1.2.840.10008.1.2.1\0")
+WRITER = explicit(0x00020012, "UI", b"2.25.99\0")
+
+FILE_META = {
+    "as it should be": (meta(VERSION, CLASS, INSTANCE, SYNTAX, WRITER), ""),
+    "the syntax alone": (meta(SYNTAX), ""),
+    "a private element": (
+        meta(SYNTAX, explicit(0x00020100, "UI", b"1.2\0"), explicit(0x00020102, "OB", b"ab")), "",
+    ),
+    "no group length": (b"\0" * 128 + b"DICM" + VERSION + SYNTAX, "(0002,0000) is absent"),
+    "too short a group length": (meta(VERSION, SYNTAX, length=14), "(0002,0000) is wrong"),
+    "too long a group length": (meta(VERSION, SYNTAX, length=60), "(0002,0000) is wrong"),
+    "no syntax": (meta(VERSION, CLASS), "no Transfer Syntax UID"),
+    "an empty syntax": (meta(VERSION, explicit(0x00020010, "UI")), "no Transfer Syntax UID"),
+    "a syntax that nobody knows": (
+        meta(explicit(0x00020010, "UI", b"1.2.3.4\0")), "Transfer Syntax UID 1.2.3.4 is not known",
+    ),
+    "a syntax of another kind": (
+        meta(explicit(0x00020010, "UI", b"1.2.840.10008.1.20")), "1.2.840.10008.1.20 is not known",
+    ),
+    "out of order": (meta(CLASS, VERSION, SYNTAX), "(0002,0001) occurs twice or stands out of"),
+    "twice": (meta(CLASS, CLASS, SYNTAX), "(0002,0002) occurs twice or stands out of order"),
+    "an unknown element": (meta(SYNTAX, explicit(0x00020011, "LO", b"ab")), "not known there"),
+    "another VR": (meta(explicit(0x00020002, "LO", b"1.2 "), SYNTAX), "the VR LO, and not UI"),
+    "an odd length": (meta(explicit(0x00020002, "UI", b"1.2"), SYNTAX), "has an odd length"),
+    "reserved bytes": (
+        meta(explicit(0x00020001, "OB", b"\0\1", reserved=b"\1\0"), SYNTAX), "reserved bytes",
+    ),
+    "an unknown VR": (
+        meta(explicit(0x00020005, "ZZ") + b"\0\0\0\0", SYNTAX), "(0002,0005) is not known there",
+    ),
+    "no preamble": (meta(VERSION, SYNTAX)[132:], "no preamble"),
+    "none": (b"", "no File Meta Information"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FILE_META)
+def test_file_meta_information_is_exact_or_the_encoding_is_not_stated(objects, backend, what):
+    head, doubt = FILE_META[what]
+    report = answer(head + split(objects["explicit"])[1])
+    assert report.verdict == ("indeterminate" if doubt else "passed")
+    assert [reason.code for reason in report.reasons] == ["ENCODING_NOT_STATED"] * bool(doubt)
+    assert doubt in why(report)
+    assert report.signatures[0].integrity == "intact"
+
+
+def test_what_is_broken_stays_broken_without_a_label(objects):
+    data = FILE_META["no syntax"][0] + split(objects["explicit"])[1].replace(b"Doe^", b"Roe^")
+    assert answer(data).verdict == "failed"
+
+
+def test_an_unsigned_object_without_a_label_is_unsigned():
+    assert verify(split(pki.small())[1]).verdict == "unsigned"
+
+
+def test_whoever_holds_a_bare_data_set_names_its_encoding(objects, backend, tmp_path, run):
+    for form, (syntax, _, _) in pki.SYNTAX_AND_FORM.items():
+        body = split(objects[form])[1]
+        assert answer(body).verdict == "indeterminate"
+        report = answer(body, transfer_syntax=syntax)
+        assert (report.verdict, report.transfer_syntax) == ("passed", syntax)
+    path = tmp_path / "bare"
+    path.write_bytes(body)
+    code, out, _ = run("verify", "--integrity-only", "--transfer-syntax", syntax, path)
+    assert (code, out.split()[0]) == (0, "passed")
+    code, out, _ = run("verify", "--integrity-only", path)
+    assert (code, "no File Meta Information" in out) == (3, True)
+
+
+def test_a_name_does_not_replace_a_label(objects):
+    data = FILE_META["no syntax"][0] + split(objects["explicit"])[1]
+    assert answer(data, transfer_syntax=pki.EXPLICIT).verdict == "indeterminate"
+    assert answer(objects["explicit"], transfer_syntax=pki.IMPLICIT).verdict == "passed"
+    with pytest.raises(UsageError, match="no Transfer Syntax UID"):
+        answer(objects["explicit"], transfer_syntax="1.2.3")
+
+
+def test_the_private_transfer_syntax_of_ge_is_named(backend):
+    _, body = split(pki.small("implicit"))
+    report = verify(pki.part10(body, terms.GE_PRIVATE_IMPLICIT))
+    assert (report.verdict, report.error.code) == ("error", "unsupported")
+    assert "1.2.840.113619.5.2 of GE" in report.error.message
+
+
+@pytest.mark.parametrize(("label", "form"), [("implicit", "explicit"), ("explicit", "implicit")])
+def test_a_label_that_contradicts_the_data_set(objects, backend, label, form):
+    """pydicom goes by the first element; the lengths need not fit into the file."""
+    _, body = split(objects[form])
+    report = answer(pki.part10(body, pki.SYNTAX_AND_FORM[label][0]))
+    assert (report.verdict, report.error) == ("failed", None)
+    assert f"{label} VR is stated" in why(report)
+
+
+def test_uids_of_the_file_meta_information_may_differ(objects, backend):
+    other = explicit(0x00020003, "UI", b"2.25.9999\0")
+    report = answer(meta(VERSION, CLASS, other, SYNTAX) + split(objects["explicit"])[1])
+    assert report.verdict == "passed"
+    assert "Media Storage SOP Instance UID" in report.messages[0]
+
+
+@pytest.mark.parametrize("syntax", sorted(terms.DEFLATED))
+def test_deflated_bytes_that_are_a_data_set_as_well(objects, backend, syntax):
+    """A stored block whose head reads as an element: seen by readers that do not know the label."""
+    _, body = split(objects["explicit"])
+    tail = zlib.compressobj(9, zlib.DEFLATED, -15)
+    rest = tail.compress(body) + tail.flush()
+    stored = b"\x00" + struct.pack("<HH", 0, 0xFFFF)  # an empty stored block: 00 00 00 FF FF
+    native = stored + rest
+    assert zlib.decompress(native, -15) == body
+    fits = 8 + int.from_bytes(native[4:8], "little") <= len(native)
+    report = answer(pki.part10(native + b"\0" * (len(native) % 2), syntax))
+    known = syntax == terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+    assert report.verdict == ("failed" if fits and not known else "passed")
+    # an element of no length, and then one that takes in the rest
+    looks = b"\x00\x00\x00\xff\xff" * 2 + rest
+    assert zlib.decompress(looks, -15) == body
