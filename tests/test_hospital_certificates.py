@@ -31,8 +31,11 @@ from _odd import (
     says_openssl,
     signed_with,
     time,
+    unlocked,
 )
 from asn1crypto import x509 as asn1
+from cryptography.hazmat.primitives.asymmetric import rsa
+from tsa import openssl
 
 from dicomseal import (
     TrustStore,
@@ -43,7 +46,8 @@ from dicomseal import (
     sign_file,
     verify,
 )
-from dicomseal.errors import CertificateError, LeftOutWarning, TrustError
+from dicomseal.errors import CertificateError, KeyFileError, LeftOutWarning, TrustError
+from dicomseal.keys import load_key
 
 
 def check(tmp_path, leaf: Member, anchor: Member, subject: str, kind: str = "") -> Any:
@@ -133,19 +137,51 @@ def test_a_name_with_the_same_text_in_another_encoding():
     assert TrustStore([certificate.parse(anchor.der)]).judge(leaf.der).trust == "trusted"
 
 
-def test_extensions_that_are_not_what_they_should_be():
+EXTENSIONS = {
+    "subject alt name": ("2.5.29.17", b"\x30\x02\x8f\0"),
+    "basic constraints": ("2.5.29.19", b"\x30\x03\x04\x01\x00"),
+    "key usage": ("2.5.29.15", b"\x02\x01\x00"),
+    "extended key usage": ("2.5.29.37", b"\x30\x03\x02\x01\x00"),
+    "name constraints": ("2.5.29.30", b"\x30\x06\xa0\x04\x30\x02\x8f\0"),
+    "policy constraints": ("2.5.29.36", b"\x30\x03\x04\x01\x00"),
+    "inhibit any policy": ("2.5.29.54", b"\x04\x01\x00"),
+    "basic constraints ": ("2.5.29.19", b"\x30\x06\x02\x01\x00\x01\x01\xff"),
+    "basic constraints  ": ("2.5.29.19", b"\x30\x03\x01\x01\xff\0"),
+    "key identifier": ("2.5.29.14", b"\x02\x01\x00"),
+}
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+@pytest.mark.parametrize("cut", [False, True])
+def test_extensions_that_are_not_what_they_should_be(name, cut):
     """A sentence about the certificate, and no error of Python."""
     anchor = make("root")
-    for number, name in (("2.5.29.17", "subject alt name"), ("2.5.29.19", "basic constraints"),
-                         ("2.5.29.15", "key usage"), ("2.5.29.37", "extended key usage"),
-                         ("2.5.29.30", "name constraints"), ("2.5.29.36", "policy constraints"),
-                         ("2.5.29.14", "key identifier")):  # fmt: skip
-        leaf = make("leaf", anchor, (raw(number, b"\x30\x7f\x01"), False), ca=None)
-        made = TrustStore([anchor.certificate]).judge(leaf.der)
-        assert (made.trust, made.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
-        assert f"of CN=leaf has an extension that is not what it should be: {name}" in (
-            made.reason.message
-        )
+    number, value = EXTENSIONS[name]
+    odd = raw(number, b"\x30\x7f\x01" if cut else value), False
+    made = TrustStore([anchor.certificate]).judge(make("leaf", anchor, odd, ca=None).der)
+    assert (made.trust, made.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
+    sentence = f"of CN=leaf has an extension that is not what it should be: {name.strip()}"
+    assert sentence in made.reason.message
+    between = make("ca", anchor, odd, ca=None, usage=None)
+    made = TrustStore([anchor.certificate], [between.certificate]).judge(
+        make("leaf", between, ca=False).der
+    )
+    assert "of CN=ca has an extension that is not what it should be" in made.reason.message
+
+
+def test_an_odd_name_is_no_way_around_what_a_key_is_for():
+    def for_pss(tbs: Any) -> None:
+        named(tbs, subject=NAMES["& in a PrintableString"][0])
+        tbs["subject_public_key_info"] = public
+
+    rsa_key = rsa.generate_private_key(65537, 2048).public_key()
+    form = pki.serialization.PublicFormat.SubjectPublicKeyInfo
+    public = asn1.PublicKeyInfo.load(rsa_key.public_bytes(pki.serialization.Encoding.DER, form))
+    for only in (False, True):
+        if only:
+            public["algorithm"] = {"algorithm": "rsassa_pss"}
+        made = certificate.parse(make("leaf", make("root"), ca=False, change=for_pss).der)
+        assert (made.pss_only, made.x509) == (only, None)
 
 
 # --- what stays refused --------------------------------------------------------------------------
@@ -244,3 +280,48 @@ def test_a_bundle_of_roots_loads_without_a_refusal(path):
         # what it says is its own: no root is a certificate to sign objects with
         assert "Error" not in str(made.reason)
     assert store._pool("signing", ()).roots
+
+
+# --- PKCS#12 -------------------------------------------------------------------------------------
+
+
+def pkcs12(tmp_path, kind: str) -> Any:
+    anchor = make("root")
+    data, _ = NAMES[kind]
+    leaf = make("leaf", anchor, ca=False, change=lambda tbs: named(tbs, subject=data))
+    pki.secret(tmp_path / "key.pem", unlocked(leaf))
+    (tmp_path / "cert.pem").write_bytes(armored(leaf.der))
+    (tmp_path / "ca.pem").write_bytes(armored(anchor.der))
+    openssl("pkcs12", "-export", "-inkey", f"{tmp_path}/key.pem", "-in", f"{tmp_path}/cert.pem",
+            "-certfile", f"{tmp_path}/ca.pem", "-out", f"{tmp_path}/all.p12",
+            "-passout", "pass:secret")  # fmt: skip
+    os.chmod(tmp_path / "all.p12", 0o600)
+    return tmp_path / "all.p12"
+
+
+def test_a_pkcs12_with_a_name_that_is_read_late(tmp_path):
+    path = pkcs12(tmp_path, "Latin-1 in a T61String")
+    loaded, beside = load_key(path, "secret")
+    out = BytesIO()
+    sign_file(BytesIO(pki.small()), out, loaded, beside)
+    store = TrustStore.from_files(path, password="secret")
+    report = verify(out.getvalue(), trust=store)
+    assert (report.verdict, report.signatures[0].signer.subject) == ("passed", "CN=Müller CT")
+
+
+def test_a_pkcs12_that_is_not_read_says_why(tmp_path):
+    """The password is right, and nobody is told otherwise."""
+    path = pkcs12(tmp_path, "& in a PrintableString")
+    sentence = r"all\.p12: PKCS#12: a certificate in it cannot be parsed .* openssl pkcs12 -in"
+    with pytest.raises(KeyFileError, match=sentence):
+        load_key(path, "secret")
+    with pytest.raises(TrustError, match=sentence):
+        anchors.load_certificates(path, "secret")
+    for load in (load_key, anchors.load_certificates):
+        with pytest.raises((KeyFileError, TrustError), match="the password is wrong"):
+            load(path, "another")
+    # what it says helps
+    openssl("pkcs12", "-in", str(path), "-nodes", "-passin", "pass:secret", "-out",
+            f"{tmp_path}/all.pem")  # fmt: skip
+    os.chmod(tmp_path / "all.pem", 0o600)
+    sign_file(BytesIO(pki.small()), BytesIO(), tmp_path / "all.pem", tmp_path / "cert.pem")

@@ -36,6 +36,7 @@ from dicomseal import (
     certificate,
     certified_timestamp,
 )
+from dicomseal.errors import TrustError
 from dicomseal.trust import TIME_STAMPING
 
 
@@ -116,6 +117,20 @@ def test_a_timestamp_authority_listed_for_a_reason_that_nobody_knows_loses_all_t
         store = TrustStore([make("root").certificate], tsa=[root.certificate], crls=[der])
         before = pki.NOW - pki.timedelta(5)
         assert store.judge(leaf.der, before, purpose=TIME_STAMPING).trust == trust
+
+
+def test_an_odd_crl_of_two_signature_algorithms_is_none(tmp_path):
+    """RFC 5280 Section 5.1.1.2; cryptography refuses those that it reads."""
+    data, _ = NAMES["& in a PrintableString"]
+    anchor = make("root", change=lambda tbs: named(tbs, data, data))
+    der = crl_by(anchor, data, None)
+    inner = asn1_crl.CertificateList.load(der)["tbs_cert_list"]["signature"].dump()
+    other = inner[:-1] + bytes([inner[-1] + 1])  # over another hash
+    for bad in (der.replace(inner, other, 1), inner.join(der.rsplit(inner, 1)) + b"\0"):
+        path = tmp_path / "crl.der"
+        path.write_bytes(bad)
+        with pytest.raises(TrustError, match="the CRL cannot be parsed"):
+            anchors.load_crls(path)
 
 
 # --- timestamps ----------------------------------------------------------------------------------

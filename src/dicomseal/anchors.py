@@ -278,11 +278,34 @@ def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[A
         if "password" in str(error).lower():
             given = "the password is wrong" if password is not None else "it needs a password"
             raise _Unusable(f"PKCS#12: {given}") from None
+        trouble = trouble_of_pkcs12(data, error)
+        if trouble:
+            raise _Unusable(trouble) from None
         raise
     found: list[AnyCertificate] = [entry.certificate for entry in made.additional_certs]
     if made.cert is not None and (with_own or made.key is None):
         found.insert(0, made.cert.certificate)
     return found
+
+
+def trouble_of_pkcs12(data: bytes, error: Exception) -> str:
+    """Why a PKCS#12 whose password is right cannot be used, for people; or "" if it is none.
+
+    `cryptography` reads all of it or nothing, and no certificate leniently.
+    """
+    from asn1crypto import pkcs12 as asn1
+
+    if "ParseError" not in str(error):
+        return ""
+    try:
+        if asn1.Pfx.load(data, strict=True)["version"].native != "v3":
+            return ""
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return (
+        f"PKCS#12: a certificate in it cannot be parsed ({plain(error)}); take what is in it as "
+        "PEM, where this is no trouble: openssl pkcs12 -in FILE -nodes"
+    )
 
 
 def _is_other(data: bytes) -> bool:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from . import certificate
-from .anchors import AnyCertificate, load_certificates
+from .anchors import AnyCertificate, load_certificates, trouble_of_pkcs12
 from .certificate import Certificate
 from .errors import CertificateError, KeyFileError, KeyFileWarning, TrustError
 
@@ -174,14 +174,17 @@ def load_key(
         trouble = getattr(error, "strerror", None) or str(error)
     if trouble:
         raise KeyFileError(f"{name}: {trouble}")
-    found = _load(data, None)
-    if found is _LOCKED:
-        given = password() if callable(password) else password
-        if given is None:
-            raise KeyFileError(f"{name}: the key is encrypted; give its password", "password")
-        found = _load(data, _in_bytes(given))
-        if found is _LOCKED or found is None:
-            raise KeyFileError(f"{name}: the password is wrong", "password")
+    try:
+        found = _load(data, None)
+        if found is _LOCKED:
+            given = password() if callable(password) else password
+            if given is None:
+                raise KeyFileError(f"{name}: the key is encrypted; give its password", "password")
+            found = _load(data, _in_bytes(given))
+            if found is _LOCKED or found is None:
+                raise KeyFileError(f"{name}: the password is wrong", "password")
+    except _Odd as error:
+        raise KeyFileError(f"{name}: {error}") from None
     if found is None:
         raise KeyFileError(
             f"{name}: no private key in it (PEM, DER, PKCS#8 and PKCS#12 are understood)"
@@ -258,6 +261,10 @@ def _in_bytes(password: bytes | str) -> bytes | None:
         return None
 
 
+class _Odd(Exception):  # noqa: N818
+    """A file that holds a key, and cannot be used all the same; never leaves the module."""
+
+
 _LOCKED: tuple[Any, None] = (object(), None)  # what `_load` returns if the key is encrypted
 
 
@@ -279,6 +286,9 @@ def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | 
         except ValueError as error:
             # PKCS#12 says the same for a wrong password as for none
             needs_password |= "password" in str(error).lower() and password is None
+            trouble = trouble_of_pkcs12(data, error) if loader is not loaders[0] else ""
+            if trouble:
+                raise _Odd(trouble) from None
         else:
             if not isinstance(loaded, tuple):
                 return loaded, None

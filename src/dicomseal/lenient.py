@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
-from asn1crypto import core, crl
+from asn1crypto import core, crl, parser
 from asn1crypto import x509 as asn1
 
 # what asn1crypto raises for bytes that are not what they should be
@@ -198,6 +198,8 @@ class Certificate(asn1.Certificate):  # type: ignore[misc]
             if hasattr(self, attribute):
                 try:
                     value = extension["extn_value"].parsed
+                    if value.dump() != extension["extn_value"].contents:
+                        raise ValueError("something follows it")
                     _read(name, value)
                     setattr(self, attribute, value)
                 except UNREADABLE:
@@ -223,6 +225,14 @@ def _read(name: str, value: Any) -> None:
                 one["base"].chosen, one["minimum"].native, one["maximum"].native
     elif name in _DECIDING:
         value.native  # noqa: B018
+    if name in _ELEMENTS:
+        # where all elements are optional, asn1crypto passes over what is none of them
+        allowed, rest = iter(_ELEMENTS[name]), bytes(value.contents or b"")
+        while rest:
+            one, rest = rest[: parser.peek(rest)], rest[parser.peek(rest) :]
+            class_, _, tag, *_ = parser.parse(one)
+            if (class_, tag) not in allowed:
+                raise ValueError("an element of it is none, or not at its place")
 
 
 _DECIDING = frozenset(
@@ -256,6 +266,13 @@ class _Revoked(crl.RevokedCertificate):  # type: ignore[misc]
 
 class _AllRevoked(crl.RevokedCertificates):  # type: ignore[misc]
     _child_spec = _Revoked
+
+
+_ELEMENTS = {  # classes and tags, in their order
+    "basic_constraints": ((0, 1), (0, 2)),
+    "policy_constraints": ((2, 0), (2, 1)),
+    "name_constraints": ((2, 0), (2, 1)),
+}
 
 
 class TbsCertList(crl.TbsCertList):  # type: ignore[misc]
