@@ -156,10 +156,11 @@ def private(creator: bytes, group: int, *elements: tuple[int, str, bytes]) -> li
     private(b"SIEMENS MR HEADER ", 0x19, (0x0A, "OW", b"")),
     private(b"NOBODY", 0x19, (0x0A, "FD", bytes(8))),
     private(b"NOBODY", 0x19, (0x0A, "LO", b"text"), (0x0B, "US", us(1))),
+    [NAME, (0x00100020, "SH", b"1 "), (0x00104000, "UT", b"text")],
     [NAME, (0x00081190, "UT", b"http://x"), (0x0040E010, "UT", b"http://x")],
     [NAME, (0x0074100A, "ST", b"http://x"), (0x00660040, "UL", bytes(4))],
 ], ids=["seen", "DS not FD", "other text", "other numbers", "empty", "unknown", "two unknown",
-        "UT once", "ST once"])  # fmt: skip
+        "slips", "UT once", "ST once"])  # fmt: skip
 def test_a_dictionary_only_guesses(backend, elements):
     signature = only(implicit(elements))
     assert signature.integrity == "intact"

@@ -6,6 +6,7 @@ ones are written by pydicom's own writers. The data set is not changed.
 
 from __future__ import annotations
 
+import copy
 import struct
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,8 @@ from . import _record as r
 from .canonical import Encoder, Index
 from .dictionary import AMBIGUOUS, dictionary
 from .errors import DicomSealError, EncodingError
-from .tags import format_tag, is_signable_tag
+from .obstacles import LOST, Offer
+from .tags import describe, format_tag, is_signable_tag
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -86,14 +88,13 @@ def _nowhere(_data: Any) -> None:
     """A hasher's update that takes nothing in: what is asked is only whether."""
 
 
-def signable_tags(
-    dataset: Dataset, ancestors: tuple[Dataset, ...] = ()
-) -> Iterator[tuple[int, bool]]:
-    """The tags of a data set that can be signed by their number, and whether their VR lets them."""
+def signable_tags(dataset: Dataset, ancestors: tuple[Dataset, ...] = ()) -> Iterator[Offer]:
+    """As `obstacles.offers`, for a data set or item in memory."""
     walker = Walker(Encoder(_nowhere))
     for tag in sorted(dataset.keys()):
         if is_signable_tag(tag):
-            yield int(tag), walker.prepare(dataset, tag, ancestors) is not None
+            signable = walker.prepare(dataset, tag, ancestors) is not None
+            yield Offer(int(tag), "" if signable else f"{describe(int(tag))}: {LOST}")
 
 
 def is_implicit(dataset: Dataset) -> bool:
@@ -192,6 +193,7 @@ class Walker:
     def _decoded(self, dataset: Dataset, element: Any, around: Any, everything: bool) -> Any:
         tag = int(element.tag)
         if element.VR not in terms.SHORT_VRS and element.VR not in terms.LONG_VRS:
+            element = copy.copy(element)  # which is settled in place
             element = correct_ambiguous_vr_element(element, dataset, True, [dataset, *around])
             if element.VR not in terms.SHORT_VRS and element.VR not in terms.LONG_VRS:
                 element = None if not everything else element

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NoReturn
 
-from . import _record, mac_parameters, means, open_vrs, terms
+from . import _record, mac_parameters, means, obstacles, open_vrs, terms
 from . import sequence_items as items
 from .canonical import Index, new_hasher
 from .certificate import Certificate, kind_of, signed_digest
+from .dictionary import UNKNOWN
 from .digital_signature import DigitalSignature
 from .errors import UsageError
 from .fragments import Hidden, hidden
 from .mac_parameters import MacParameters
 from .means import Broken, Means, altered, unverifiable
 from .merged import merged
+from .obstacles import TOO_LONG
 from .part10 import Part10
 from .tags import describe, format_location, format_tag
 from .vr_search import Found, Search
@@ -27,6 +29,7 @@ from .vr_search import Found, Search
 _WORK_OF_A_STEP = 1024  # of a location
 _WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
 _MOST_LOST = 2  # elements of which nobody knows the VR: for more there is no hope
+_MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
 _MOST_NAMED = 5  # in a sentence
 _MOST_KEPT = 8  # of what the signatures of a scope share
 
@@ -57,7 +60,7 @@ class Scope:
         self._hidden: tuple[Hidden, ...] | None = None
         self._merged: bool | None = None
         self.vrs: dict[int, str] = {}  # that an earlier signature was found to be over
-        self._open: dict[bytes, tuple[list[int], list[open_vrs.Open]]] = {}
+        self._open: dict[Any, tuple[list[int], list[open_vrs.Open]]] = {}
         self.macs: dict[int, int] = {}
         self.repeated: set[int] = set()
         for mac_id, item in mac_parameters.read_ids(index, scope):
@@ -120,14 +123,15 @@ class Scope:
         return size
 
     def open_elements(
-        self, mac: MacParameters, listed: bytes
+        self, mac: MacParameters, listed: bytes, slips: bool
     ) -> tuple[list[int], list[open_vrs.Open]]:
-        """The records of the elements a signature lists, and those of unstated VR in them."""
-        if listed not in self._open:
+        """The records of the elements a signature lists, and what `open_vrs.find` finds in them."""
+        key = listed, slips
+        if key not in self._open:
             elements = open_vrs.signed(self.index, self.scope, mac.data_elements_signed)
-            found = open_vrs.find(self.index, self.scope, elements)
-            _keep(self._open, listed, (elements, found))
-        return self._open[listed]
+            found = open_vrs.find(self.index, self.scope, elements, slips)
+            _keep(self._open, key, (elements, found))
+        return self._open[key]
 
     def hidden(self) -> tuple[Hidden, ...]:
         """See `fragments.hidden`; looked for once."""
@@ -248,11 +252,7 @@ class Check:
         except UsageError as error:
             raise unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
         if self.coverage.unknown:
-            listed = ", ".join(format_tag(tag) for tag in self.coverage.unknown[:_MOST_NAMED])
-            self._undecided = unverifiable(
-                "SIGNED_DATA_NOT_FOUND",
-                f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt",
-            )
+            self._undecided = unverifiable("SIGNED_DATA_NOT_FOUND", self._why_unknown())
             if not self.scope.part10.implicit:
                 raise self._undecided
         elif not self.coverage.signed:
@@ -270,6 +270,19 @@ class Check:
         hasher.update(self._own)
         self.computed = hasher.digest()
         return self.computed
+
+    def _why_unknown(self) -> str:
+        """Why elements that are listed are not in the stream."""
+        index, tags = self.scope.index, self.coverage.unknown[:_MOST_NAMED]
+        found = [obstacles.sentence(index, index.find(self.scope.scope, tag)) for tag in tags]
+        long = next((sentence for sentence in found if sentence.endswith(TOO_LONG)), "")
+        if long:
+            return (
+                f"{long}: what was signed cannot be rebuilt by PS3.3 C.12.1.1.3.1.1. dcmsign "
+                "signs UN here"
+            )
+        listed = ", ".join(map(format_tag, tags))
+        return f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt"
 
     def _verifies_otherwise(self, mac: MacParameters) -> bool:
         """Other forms the signed stream may have had: VRs lost in implicit VR, old dcmsign."""
@@ -298,26 +311,36 @@ class Check:
         expected = signed_digest(key, mac.algorithm, signature)
         if expected is None and kind_of(key) == "RSA":
             return False  # whatever was signed: not by this key
-        elements, found = scope.open_elements(mac, self.means.listed)
-        lost = sum(one.kind == "unknown" and not one.likely() for one in found)
-        if not found or lost > _MOST_LOST:
-            return False
-        search = Search(
-            scope.index, scope.scope, elements, found, self._own, new_hasher(mac.algorithm),
-            lambda digest: (
-                digest == expected if expected else self.means.verifies(digest, signature)
-            ),
-            scope.work.search(),
-            0 if expected else self.means.effort,
-        )  # fmt: skip
-        known = [scope.vrs.get(one.number, one.vr) for one in found]
-        made = search.run(known if scope.vrs else None)
-        scope.work.searched(search.spent)
-        if made is not None:
-            self._take(found, made)
-        elif not search.exhausted or not all(one.complete for one in found):
-            self._leave_undecided(found, search)
-        return made is not None
+        for slips in (False, True):
+            if slips and len(scope.index) > _MOST_SLIPS:
+                break
+            elements, found = scope.open_elements(mac, self.means.listed, slips)
+            lost = sum(one.kind == "unknown" and not one.likely() for one in found)
+            if not found or lost > _MOST_LOST:
+                continue
+            search = Search(
+                scope.index, scope.scope, elements, found, self._own, new_hasher(mac.algorithm),
+                lambda digest: (
+                    digest == expected if expected else self.means.verifies(digest, signature)
+                ),
+                scope.work.search(),
+                0 if expected else self.means.effort,
+            )  # fmt: skip
+            known = [scope.vrs.get(one.number, one.vr) for one in found]
+            made = search.run(known if scope.vrs else None)
+            scope.work.searched(search.spent)
+            if made is not None and UNKNOWN in made.vrs:
+                self._undecided = unverifiable(
+                    "SIGNED_DATA_NOT_FOUND",
+                    f"{self._why_unknown()}, and in its form nothing was changed",
+                )
+                return False
+            if made is not None:
+                self._take(found, made)
+                return True
+            if not slips and not (search.exhausted and all(one.complete for one in found)):
+                self._leave_undecided(found, search)
+        return False
 
     def _take(self, found: list[open_vrs.Open], made: Found) -> None:
         """The signature is over these VRs."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 LIKELY, RELATED, POSSIBLE, UNLIKELY = 1, 2, 3, 4
 """How much a VR would surprise: somebody says so; it is alike; the value fits; it does not fit."""
 
-_MOST_SHORT = 0xFFFE  # bytes of a value that a short VR can hold
 _MOST_READ = 1 << 20  # bytes of a value that is looked at at all
 _MOST_LOOKED_AT = 4096  # of these, to tell text from numbers
 _MOST_POLICIES = 128
@@ -57,7 +56,7 @@ class Open(NamedTuple):
     Attributes:
         number: its record.
         tag: its tag.
-        kind: `dictionary.AMBIGUOUS` has it; or ``private``, ``was`` or ``unknown``.
+        kind: `dictionary.AMBIGUOUS` has it; or ``private``, ``was``, ``unknown`` or ``slip``.
         place: the tags of the sequences around it and its own: elements of one place mostly are
             alike.
         family: what else may make elements alike: the private creator and the VR.
@@ -86,8 +85,12 @@ def signed(index: Index, scope: int, tags: Iterable[int]) -> list[int]:
     return [child for child in index.children(scope) if index.record(child).tag in wanted]
 
 
-def find(index: Index, scope: int, elements: Iterable[int]) -> list[Open]:
-    """The open ones in some elements of a scope, in the order of the stream."""
+def find(index: Index, scope: int, elements: Iterable[int], slips: bool = False) -> list[Open]:
+    """The open ones in some elements of a scope, in the order of the stream.
+
+    With ``slips`` all text is open: what had another VR than the standard gives it was not
+    conformant, and there is such.
+    """
     found: list[Open] = []
     places: dict[int, tuple[int, ...]] = {scope: ()}
     for element in elements:
@@ -99,10 +102,10 @@ def find(index: Index, scope: int, elements: Iterable[int]) -> list[Open]:
             if tag >= 0 and not is_signable_tag(tag):
                 number = index.record(number).next
                 continue
-            if tag >= 0 and (lost or _may_be_open(tag)):
+            if tag >= 0 and (lost or slips or _may_be_open(tag)):
                 record = index.record(number)
                 if record.kind == r.ELEMENT:
-                    made = _open(index, number, record, places)
+                    made = _open(index, number, record, places, slips)
                     if made is not None:
                         found.append(made)
             number += 1
@@ -126,7 +129,11 @@ def _place(index: Index, holder: int, places: dict[int, tuple[int, ...]]) -> tup
 
 
 def _open(
-    index: Index, number: int, record: r.Record, places: dict[int, tuple[int, ...]]
+    index: Index,
+    number: int,
+    record: r.Record,
+    places: dict[int, tuple[int, ...]],
+    slips: bool,
 ) -> Open | None:
     tag, length = record.tag, record.end - record.value
     element = tag & 0xFFFF
@@ -142,12 +149,16 @@ def _open(
     likely = [*AMBIGUOUS.get(known, ()), *said]
     vr = record.vr
     kind = known if known in AMBIGUOUS else "private" if private else "was" if said else "unknown"
-    too_long = length > _MOST_SHORT and vr in terms.SHORT_VRS
+    too_long = length > terms.MOST_SHORT and vr in terms.SHORT_VRS
     if kind == "unknown" and not too_long and vr != UNKNOWN:
-        return None  # known, and always was the same
+        if not slips or vr not in _TEXT:
+            return None  # known, and always was the same
+        kind = "slip"
     value = index.value(number) if length <= _MOST_READ else None
     everything = private or vr == UNKNOWN or too_long
-    candidates = _ranked(vr, likely, value, length, everything)
+    candidates = _ranked(vr, likely, value, length, everything or kind == "slip")
+    if kind == "slip":
+        candidates = [candidate for candidate in candidates if candidate[1] == RELATED]
     if too_long or vr == UNKNOWN:
         # what no explicit VR can hold is UN for DCMTK, and it signs that
         candidates = [(UNKNOWN, UNLIKELY), *candidates] if too_long else candidates
@@ -176,7 +187,7 @@ def _ranked(
         (name, cost)
         for name, cost in found.items()
         if name not in (vr, "SQ", UNKNOWN)
-        and not (length > _MOST_SHORT and name in terms.SHORT_VRS)
+        and not (length > terms.MOST_SHORT and name in terms.SHORT_VRS)
     ]
 
 
@@ -220,6 +231,7 @@ def policies(index: Index, found: Sequence[Open]) -> Iterator[list[str]]:
         "lt": [rule, _always("OW"), _always("US")],
         "private": [rule, likely],
         "was": [rule, likely],
+        "slip": [rule],
         "unknown": [rule, likely],
     }
     kinds = sorted({one.kind for one in found})

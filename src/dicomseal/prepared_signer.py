@@ -17,9 +17,10 @@ from .certificate import Certificate
 from .digital_signature import DigitalSignature
 from .errors import CertificateError, SourceError
 from .keys import Password
+from .obstacles import offers
 from .part10 import Part10
 from .signature_maker import SignatureUID, request_of, select_tags
-from .signer import _index, _offers, _sign_scope
+from .signer import _index, _sign_scope
 from .splice import Splice
 
 if TYPE_CHECKING:
@@ -46,10 +47,13 @@ class PreparedSigner:
         purpose: str | int | None = None,
         policy: SigningPolicy | None = None,
         tsa: str | TimestampAuthority | None = None,
+        include_guessed: bool = False,
+        require_all_signed: bool = False,
     ) -> None:
         self._request = request_of(
-            key, certificate, mac, tags, None, None, password, profile, purpose, policy, False, tsa
-        )
+            key, certificate, mac, tags, None, None, password, profile, purpose, policy, False, tsa,
+            include_guessed, require_all_signed,
+        )  # fmt: skip
         self.certificate: Certificate = self._request.key.certificate
         self._public = _public_bytes(self.certificate)
         self._ours: dict[bytes, bool] = {}
@@ -122,7 +126,8 @@ class PreparedSigner:
         macs = [n for mac_id, n in mac_parameters.read_ids(copy, 0) if mac_id == stored.mac_id]
         mac = mac_parameters.read(copy, macs[0])
         elements = items.Elements(original, 0)
-        tags = select_tags(self._request, list(_offers(original, 0)), elements, main=True)
+        offered = list(offers(original, 0, self._request.include_guessed))
+        tags = select_tags(self._request, offered, elements, main=True)
         if len(macs) > 1 or copy.ambiguities or mac.algorithm != self._request.algorithm:
             return False
         if list(mac.data_elements_signed) != tags:

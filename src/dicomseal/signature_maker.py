@@ -22,6 +22,7 @@ from .errors import SigningError, UsageError
 from .keys import Password, SigningKey
 from .mac_parameters import MacParameters
 from .meanings import Signed, told_by
+from .obstacles import Offer
 from .profiles import Elements, Facts, Profile
 from .signing_policy import STRONG, SigningPolicy, check_profile, purpose_for
 from .tags import describe, format_tag, is_signable_tag, parse_tags
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .timestamp_protocol import TimestampAuthority
 
 MOST_MAC_IDS = 1 << 16
+_MOST_NAMED = 5  # in a sentence
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
@@ -40,19 +42,21 @@ class SignatureUID(str):
     Attributes:
         left_out: the elements of the data set or item that have a tag which can be signed, and are
             not, e.g. ``PatientID (0010,0020)``.
+        obstacles: sentences, why those of them cannot be signed that were not left out on purpose.
         telling: those of them that say what signed ones mean, see `dicomseal.meanings`: an object
             with them does not pass unless that is accepted.
     """
 
-    __slots__ = ("left_out", "telling")
+    __slots__ = ("left_out", "obstacles", "telling")
 
     left_out: tuple[str, ...]
+    obstacles: tuple[str, ...]
     telling: tuple[str, ...]
 
     def __new__(
         cls,
         uid: str,
-        offered: Iterable[tuple[int, bool]] = (),
+        offered: Sequence[Offer] = (),
         tags: Iterable[int] = (),
         values: Callable[[], Values] | None = None,
     ) -> SignatureUID:
@@ -68,6 +72,7 @@ class SignatureUID(str):
             read = Signed(signed, lambda: values().text(), lambda: values().time())
             telling = told_by(left, read)
         made.left_out = tuple([describe(tag) for tag in left])
+        made.obstacles = tuple([offer.obstacle for offer in offered if offer.obstacle])
         made.telling = tuple([describe(tag) for tag in telling])
         return made
 
@@ -77,6 +82,8 @@ class Request(NamedTuple):
 
     Attributes:
         meanings: whether, with a profile, what says what signed elements mean is signed with them.
+        include_guessed: whether private elements of implicit VR are signed with guessed VRs.
+        require_all_signed: whether to refuse what cannot be signed in full.
     """
 
     key: SigningKey
@@ -89,6 +96,8 @@ class Request(NamedTuple):
     purpose: purposes.Code | None
     tsa: TimestampAuthority | None
     meanings: bool = True
+    include_guessed: bool = False
+    require_all_signed: bool = False
 
 
 def request_of(
@@ -104,6 +113,8 @@ def request_of(
     policy: Any = None,
     share_mac: bool = False,
     tsa: Any = None,
+    include_guessed: bool = False,
+    require_all_signed: bool = False,
 ) -> Request:
     new_hasher(mac)
     profile = profiles.find(profile)
@@ -129,7 +140,10 @@ def request_of(
         from .timestamp_protocol import authority_of
 
         authority = authority_of(tsa)
-    return Request(signing_key, mac, wanted, uid, when, share_mac, profile, code, authority)
+    return Request(
+        signing_key, mac, wanted, uid, when, share_mac, profile, code, authority,
+        include_guessed=include_guessed, require_all_signed=require_all_signed,
+    )  # fmt: skip
 
 
 def parse_locations(items: str | Sequence[str], uid: str | None) -> list[str]:
@@ -143,16 +157,29 @@ def parse_locations(items: str | Sequence[str], uid: str | None) -> list[str]:
 
 
 def select_tags(
-    request: Request, offered: list[tuple[int, bool]], elements: Elements, main: bool
+    request: Request, offered: list[Offer], elements: Elements, main: bool
 ) -> list[int]:
     """What to sign: what was asked for, what the profile demands, and what says what that means."""
+    tags = _selected(request, offered, elements, main)
+    if request.require_all_signed and len(tags) < len(offered):
+        signed = frozenset(tags)
+        left = [offer for offer in offered if offer.tag not in signed]
+        why = "; ".join(offer.obstacle or describe(offer.tag) for offer in left[:_MOST_NAMED])
+        more = f"; and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+        raise SigningError(
+            f"every element is to be signed, and these would not be: {why}{more}", "unsigned"
+        )
+    return tags
+
+
+def _selected(request: Request, offered: list[Offer], elements: Elements, main: bool) -> list[int]:
     if request.profile is None:
         return list(_choose(offered, request.tags))
     wanted = request.tags
     if wanted is not None:
         wanted = sorted(request.profile.chosen({tag for tag, _ in offered}).union(wanted))
         if request.meanings:
-            wanted = _with_meanings(wanted, [tag for tag, signable in offered if signable])
+            wanted = _with_meanings(wanted, [tag for tag, obstacle in offered if not obstacle])
     tags = list(_choose(offered, wanted))
     facts = Facts(
         elements,
@@ -179,21 +206,19 @@ def _with_meanings(wanted: list[int], offered: list[int]) -> list[int]:
         chosen.update(more)
 
 
-def _choose(offered: Iterable[tuple[int, bool]], wanted: list[int] | None) -> Iterator[int]:
+def _choose(offered: Iterable[Offer], wanted: list[int] | None) -> Iterator[int]:
     """Those to sign, in the order of the data set."""
     missing = set(wanted or ())
     found = False
-    for tag, signable in offered:
+    for tag, obstacle in offered:
         if wanted is not None and tag not in missing:
             continue
         missing.discard(tag)
-        if signable:
+        if not obstacle:
             found = True
             yield tag
         elif wanted is not None:
-            raise SigningError(
-                f"{describe(tag)} cannot be signed: its VR, or one inside it, is UN or not known"
-            )
+            raise SigningError(f"cannot be signed: {obstacle}")
     if missing:
         raise SigningError(
             f"{', '.join(describe(tag) for tag in sorted(missing))} is to be signed and not there"

@@ -7,11 +7,10 @@ MAC is computed over the same stream, and the data set gets the two sequences.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from . import _record as r
 from . import mac_parameters, parser_differentials, reencode, terms
 from . import sequence_items as items
 from .canonical import Index, require_dataset
@@ -19,9 +18,10 @@ from .conversion import convert
 from .errors import SigningError, UsageError
 from .keys import Password
 from .mac_parameters import MacParameters
+from .obstacles import Offer, offers
 from .part10 import Part10
 from .places import find_item, walk_to
-from .profiles import Profile
+from .profiles import Elements, Profile
 from .reader import open_source
 from .signature_maker import (
     Request,
@@ -34,7 +34,7 @@ from .signature_maker import (
 from .signed_values import Scope, Values
 from .signing_policy import SigningPolicy
 from .splice import Splice
-from .tags import format_tag, is_signable_tag
+from .tags import format_tag
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -61,6 +61,8 @@ def sign_file(
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
     tsa: str | TimestampAuthority | None = None,
+    include_guessed: bool = False,
+    require_all_signed: bool = False,
 ) -> list[SignatureUID]:
     """Sign a file; every byte that is not part of the signature is kept.
 
@@ -93,11 +95,17 @@ def sign_file(
         policy: which MAC Algorithms and keys are good enough; None is `signing_policy.STRONG`.
         tsa: a timestamp authority, by its address or as `TimestampAuthority`: every signature
             gets a Certified Timestamp from it.
+        include_guessed: in implicit VR, also sign private elements. Their VR is not in the object,
+            only guessed from a dictionary: whoever guesses otherwise, or knows none, cannot verify
+            the signature, and a conversion to explicit VR may break it.
+        require_all_signed: raise a `SigningError` (code ``unsigned``) rather than leave out an
+            element whose tag can be signed.
 
     Returns:
         The Digital Signature UIDs, one for the main data set or each item. Each is a `str` that has
-        ``left_out``, the names of the elements that it does not cover, and of them ``telling``,
-        those that say what signed ones mean.
+        ``left_out``, the names of the elements that it does not cover, of them ``telling``, those
+        that say what signed ones mean, and ``obstacles``, sentences why elements could not be
+        signed.
 
     Raises:
         DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
@@ -106,8 +114,9 @@ def sign_file(
             Algorithm or key (code ``weak``), `TimestampError` if the authority gives no timestamp.
     """
     request = request_of(
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa
-    )
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
+        include_guessed, require_all_signed,
+    )  # fmt: skip
     return sign_requested(request, source, target, items, transfer_syntax)
 
 
@@ -169,7 +178,7 @@ def _index(part10: Part10) -> Index:
 def _sign_scope(
     part10: Part10, index: Index, splice: Splice, scope: int, request: Request
 ) -> SignatureUID:
-    offered = list(_offers(index, scope))
+    offered = list(offers(index, scope, request.include_guessed))
     tags = select_tags(request, offered, items.Elements(index, scope), main=scope == 0)
     present: dict[int | None, MacParameters | None] = {}
     for mac_id, item in mac_parameters.read_ids(index, scope):
@@ -204,14 +213,6 @@ def _sign_scope(
     )
 
 
-def _offers(index: Index, scope: int) -> Iterator[tuple[int, bool]]:
-    """The tags of a scope, and whether each can be signed."""
-    for child in index.children(scope):
-        record = index.record(child)
-        if is_signable_tag(record.tag):
-            yield record.tag, not record.flags & r.UNKNOWN_VR
-
-
 def sign(
     dataset: Dataset,
     key: Any,
@@ -228,18 +229,22 @@ def sign(
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
     tsa: str | TimestampAuthority | None = None,
+    include_guessed: bool = False,
+    require_all_signed: bool = False,
 ) -> SignatureUID:
     """Sign a `pydicom.Dataset` in place.
 
-    The RSA signature is the same as the one `sign_file` makes of the file, given the same uid and
-    time. If it raises, the data set is as it was.
+    It is over what the data set will be when it is written in the encoding that its File Meta
+    Information states: the VRs in memory count only if that encoding states VRs. The RSA signature
+    is the same as the one `sign_file` makes of the file, given the same uid and time. If it raises,
+    the data set is as it was.
 
     Args:
         dataset: it gets a MAC Parameters and a Digital Signatures Sequence, or one more item in
             them.
         item: the location of an item to sign instead of the main data set.
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa:
-            as for `sign_file`.
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
+            include_guessed, require_all_signed: as for `sign_file`.
 
     Returns:
         The Digital Signature UID, with ``left_out`` and ``telling`` as of `sign_file`.
@@ -249,8 +254,9 @@ def sign(
     """
     require_dataset(dataset, "sign")
     request = request_of(
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa
-    )
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
+        include_guessed, require_all_signed,
+    )  # fmt: skip
     uid, commit = _prepare(dataset, item, request)
     commit()
     return uid
@@ -271,13 +277,15 @@ def sign_items(
     policy: SigningPolicy | None = None,
     share_mac: bool = False,
     tsa: str | TimestampAuthority | None = None,
+    include_guessed: bool = False,
+    require_all_signed: bool = False,
 ) -> list[SignatureUID]:
     """Sign several items of a `pydicom.Dataset` in place, all of them or none.
 
     Args:
         items: locations such as ``BeamSequence[0]``; ``""`` is the main data set.
         dataset, key, certificate, mac, tags, when, password, profile, purpose, policy, share_mac,
-            tsa: as for `sign`.
+            tsa, include_guessed, require_all_signed: as for `sign`.
 
     Returns:
         The Digital Signature UIDs, in the order of ``items``.
@@ -287,8 +295,9 @@ def sign_items(
     """
     require_dataset(dataset, "sign")
     request = request_of(
-        key, certificate, mac, tags, None, when, password, profile, purpose, policy, share_mac, tsa
-    )
+        key, certificate, mac, tags, None, when, password, profile, purpose, policy, share_mac, tsa,
+        include_guessed, require_all_signed,
+    )  # fmt: skip
     prepared = []
     seen = set()
     for location in parse_locations(items, None):
@@ -306,11 +315,11 @@ def _prepare(
     dataset: Dataset, location: str, request: Request
 ) -> tuple[SignatureUID, Callable[[], None]]:
     """The Digital Signature UID, and what puts the signature into the data set."""
-    from .dataset import encode, signable_tags, stream_dataset, transfer_syntax_of
+    from .dataset import transfer_syntax_of
 
-    scope, ancestors = walk_to(dataset, location)
-    offered = list(signable_tags(scope, ancestors))
-    chosen = select_tags(request, offered, items.DatasetElements(scope), main=scope is dataset)
+    scope, _ = walk_to(dataset, location)
+    offered, elements, stream, values = _content(dataset, location, request)
+    chosen = select_tags(request, offered, elements, main=scope is dataset)
     present: dict[int | None, MacParameters | None] = {}
     for there in scope.get("MACParametersSequence") or ():
         read = mac_parameters.from_dataset(there)
@@ -322,7 +331,7 @@ def _prepare(
         chosen,
         transfer_syntax_of(dataset),
         present,
-        lambda update: stream_dataset(update, scope, chosen, ancestors=ancestors),
+        lambda update: stream(update, chosen),
     )
 
     def commit() -> None:
@@ -332,7 +341,35 @@ def _prepare(
         ):
             setattr(scope, name, [*(scope.get(name) or ()), items.to_dataset(elements)])
 
-    def values() -> Values:
-        return Values(Index(encode(scope)), [Scope(0, frozenset(chosen))])
+    return SignatureUID(signature.uid, offered, chosen, lambda: values(chosen)), commit
 
-    return SignatureUID(signature.uid, offered, chosen, values), commit
+
+def _content(
+    dataset: Dataset, location: str, request: Request
+) -> tuple[
+    list[Offer],
+    Elements,
+    Callable[[Callable[[Any], object], list[int]], object],
+    Callable[[list[int]], Values],
+]:
+    """What a data set or item will hold when it is written, and how to hash and read it."""
+    from .dataset import encode, signable_tags, stream_dataset
+    from .dataset_written import as_written
+
+    written = as_written(dataset)
+    if written is not None:
+        index = _index(Part10.from_data_set(*written))
+        number = find_item(index, location)
+        return (
+            list(offers(index, number, request.include_guessed)),
+            items.Elements(index, number),
+            lambda update, tags: index.stream(update, number, tags),
+            lambda tags: Values(index, [Scope(number, frozenset(tags))]),
+        )
+    scope, ancestors = walk_to(dataset, location)
+    return (
+        list(signable_tags(scope, ancestors)),
+        items.DatasetElements(scope),
+        lambda update, tags: stream_dataset(update, scope, tags, ancestors=ancestors),
+        lambda tags: Values(Index(encode(scope)), [Scope(0, frozenset(tags))]),
+    )

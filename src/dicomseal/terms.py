@@ -206,6 +206,8 @@ SHORT_VRS = frozenset(
     ("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL",
      "SS", "ST", "TM", "UI", "UL", "US")
 )  # fmt: skip
+# PS3.5 Section 6.2.2: bytes of a value that their length field can tell; an odd one is padded
+MOST_SHORT = 0xFFFE
 # PS3.5 Section 7.3: how many bytes change places in big endian; every other VR is bytes or text
 SWAP_WIDTH = {
     "AT": 2, "OW": 2, "SS": 2, "US": 2,

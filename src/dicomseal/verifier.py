@@ -18,6 +18,7 @@ from . import (
     _record,
     coverage,
     missing,
+    obstacles,
     parser_differentials,
     report,
     signature_verifier,
@@ -269,12 +270,10 @@ def _open(source: Any, path: str, options: Options) -> Part10:
     if isinstance(source, Window):
         return Part10(source, len(source), options.limits, options.transfer_syntax)
     if is_dataset(source):
-        from .dataset import encode, is_implicit, transfer_syntax_of
+        from .dataset import encode, transfer_syntax_of
+        from .dataset_written import as_written
 
-        if is_implicit(source):
-            data, syntax = encode(source, True), terms.IMPLICIT_VR_LITTLE_ENDIAN
-        else:
-            data, syntax = encode(source), transfer_syntax_of(source)
+        data, syntax = as_written(source) or (encode(source), transfer_syntax_of(source))
         part10 = Part10.from_data_set(data, syntax, options.limits)
         part10.dataset = source
         return part10
@@ -312,6 +311,7 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         (reasons if options.unsigned == REJECT else undecided).append(left.reason)
     verdict = decide(signatures, reasons, options, undecided)
     messages = left.messages
+    messages += obstacles.notes(index, 0, covered.tags if signatures else ())
     if index.trailing:
         messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
     if verdict in (report.UNSIGNED, report.PASSED) and 0 not in scopes and _hidden(index):

@@ -50,6 +50,8 @@ def sign(
     purpose: str | int | None = None,
     policy: SigningPolicy | None = None,
     tsa: TimestampAuthority | None = None,
+    include_guessed: bool = False,
+    require_all_signed: bool = False,
     jobs: int = 1,
     resume: bool = False,
     max_rate: float | None = None,
@@ -63,8 +65,9 @@ def sign(
     Args:
         path: of the ledger; made if it is not there.
         selection: which files.
-        key, certificate, mac, tags, password, profile, purpose, policy, tsa: as for
-            `dicomseal.sign_file`; the certificate is parsed, and the password asked for, once.
+        key, certificate, mac, tags, password, profile, purpose, policy, tsa, include_guessed,
+            require_all_signed: as for `dicomseal.sign_file`; the certificate is parsed, and the
+            password asked for, once.
         target: a folder that gets the signed copies, in the folders of the tree; None signs in
             place. Of several roots each gets a folder of its name.
         overwrite: replace files that are in ``target`` and are not the copies that would be made.
@@ -83,7 +86,7 @@ def sign(
     asked_password = _Once(password)
     wishes: dict[str, Any] = {
         "mac": mac, "tags": tags, "profile": profile, "purpose": purpose, "policy": policy,
-        "tsa": tsa,
+        "tsa": tsa, "include_guessed": include_guessed, "require_all_signed": require_all_signed,
     }  # fmt: skip
     signer = PreparedSigner(key, certificate, password=asked_password, **wishes)
     signer.try_key()  # asks for the PIN of a token here, and not in every worker
@@ -110,6 +113,8 @@ def sign(
             "purpose": None if purpose is None else str(purpose),
             **_policy(policy),
             **_authority(tsa),
+            "include_guessed": include_guessed or None,
+            "require_all_signed": require_all_signed or None,
             "target": target,
             "overwrite": overwrite,
             "countersign_broken": countersign_broken,

@@ -11,6 +11,7 @@ import click
 
 from ..errors import KeyFileError, UsageError
 from ..keys import read_secret
+from ..obstacles import GUESSED
 from ..profiles import PROFILES, find
 from ..purposes import MEANINGS
 from ..signing_policy import ALLOW_WEAK, STRONG
@@ -86,6 +87,17 @@ _OPTIONS = (
         "signed elements mean: gggg,eeee or a keyword. Repeatable. Default: all.",
     ),
     click.option(
+        "--include-guessed",
+        is_flag=True,
+        help="In implicit VR, also sign private elements, whose VR only a dictionary guesses. Such "
+        "a signature does not last: other programs guess otherwise.",
+    ),
+    click.option(
+        "--require-all-signed",
+        is_flag=True,
+        help="Refuse to sign rather than leave out an element whose tag can be signed.",
+    ),
+    click.option(
         "--password-env", metavar="NAME", help="Environment variable with the key's password."
     ),
     click.option("--password-file", metavar="FILE", help="File with the key's password."),
@@ -149,6 +161,8 @@ def signing(options: dict[str, Any]) -> dict[str, Any]:
         "purpose": options["purpose"],
         "policy": ALLOW_WEAK if options["allow_weak"] else STRONG,
         "tsa": authority,
+        "include_guessed": options["include_guessed"],
+        "require_all_signed": options["require_all_signed"],
         "password": lambda: _password(
             options["key"], options["password_env"], options["password_file"]
         ),
@@ -171,8 +185,18 @@ def note(options: dict[str, Any], made: Iterable[SignatureUID] = ()) -> None:
                 "mean: the object will pass with --unsigned accept only",
                 err=True,
             )
-        rest = [name for name in uid.left_out if name not in uid.telling]
-        if rest and (demands or not options["tags"]):
+        if options["tags"] and not demands:
+            continue
+        for obstacle in uid.obstacles[:_MOST_NAMED]:
+            click.echo(f"dicomseal: warning: not signed: {obstacle}", err=True)
+        if len(uid.obstacles) > _MOST_NAMED:
+            more = len(uid.obstacles) - _MOST_NAMED
+            click.echo(f"dicomseal: warning: not signed: {more} more of such elements", err=True)
+        if any(obstacle.endswith(GUESSED) for obstacle in uid.obstacles):
+            click.echo("dicomseal: --include-guessed signs guessed VRs all the same", err=True)
+        explained = {obstacle.partition(": ")[0] for obstacle in uid.obstacles}
+        rest = [name for name in uid.left_out if name not in {*uid.telling, *explained}]
+        if rest:
             click.echo(f"dicomseal: note: {uid} does not sign {_some(rest)}", err=True)
 
 
