@@ -97,11 +97,6 @@ def signable_tags(dataset: Dataset, ancestors: tuple[Dataset, ...] = ()) -> Iter
             yield Offer(int(tag), "" if signable else f"{describe(int(tag))}: {LOST}")
 
 
-def is_implicit(dataset: Dataset) -> bool:
-    """Whether it was read from implicit VR, so that its VRs are the dictionary's, not its own."""
-    return getattr(dataset, "original_encoding", (None, None))[0] is True
-
-
 def encode(dataset: Dataset, implicit: bool = False) -> bytes:
     """The whole data set in little endian, signatures included, as a file holds it."""
     out = bytearray()

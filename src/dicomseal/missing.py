@@ -163,7 +163,7 @@ def _of_its_file(dataset: Any) -> tuple[str, set[int]]:
     try:
         if path and os.stat(path).st_mtime == dataset.timestamp:
             return os.fsdecode(path), open_source(os.fsdecode(path)).index().present(0)
-        if hasattr(buffer, "getvalue") and not buffer.closed:
+        if hasattr(buffer, "getvalue") and not getattr(buffer, "closed", False):
             return "the buffer", open_source(buffer.getvalue()).index().present(0)
     except (DicomSealError, OSError, TypeError, ValueError):
         pass  # it is gone, or has changed: nothing is known
