@@ -144,7 +144,8 @@ def _read_in_part(dataset: Dataset | None, index: Index) -> Iterator[str]:
     if dataset is None:
         return
     name, there = _of_its_file(dataset)
-    more = sorted(there - index.present(0) - _OF_SIGNATURES)
+    # group lengths are never written (PS3.5 Section 7.2)
+    more = sorted(t for t in there - index.present(0) - _OF_SIGNATURES if t & 0xFFFF)
     if more:
         named = ", ".join(describe(tag) for tag in more[:_MOST_NAMED])
         rest = f" and {len(more) - _MOST_NAMED} more" if len(more) > _MOST_NAMED else ""
