@@ -216,6 +216,23 @@ def test_two_values_of_one_kind_in_a_part_of_a_name_are_not_one():
     assert judge(make("CT", anchor, ca=False, change=both), anchor).trust == "untrusted"
 
 
+@pytest.mark.parametrize(("text", "permits", "excludes"), [
+    ("Clinic", True, True), ("Other", False, False),
+    ("\u05d0Clinic\u05d0 x", False, True),  # nobody can prepare it, so nobody can compare it
+])  # fmt: skip
+def test_what_cannot_be_prepared_may_be_what_is_excluded(text, permits, excludes):
+    def organized(tbs: Any) -> None:
+        tbs["subject"] = asn1.Name.build({"organization_name": text, "common_name": "CT"})
+
+    for constraint, trusted in (
+        (constraints([directory("Clinic")]), permits),
+        (constraints((), [directory("Clinic")]), not excludes),
+    ):
+        anchor = make("anchor", None, constraint)
+        leaf = make("leaf", anchor, ca=False, change=organized)
+        assert (judge(leaf, anchor).trust == "trusted") == trusted
+
+
 def test_a_mail_address_in_the_subject():
     def addressed(tbs: Any) -> None:
         tbs["subject"] = asn1.Name.build({"common_name": "CT", "email_address": "a@other.example"})

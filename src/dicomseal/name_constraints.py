@@ -280,14 +280,31 @@ def _directory(value: Any) -> tuple[Any, ...]:
 
 
 def _prepared(attribute: Any) -> str:
+    """The text as it is compared; where it cannot be prepared, its bytes behind a mark."""
     try:
-        return str(attribute.prepped_value)
-    except (ValueError, TypeError):  # no text, or none that can be prepared: equal if the same
-        return str(attribute["value"].dump().hex())
+        prepared = str(attribute.prepped_value)
+    except (ValueError, TypeError):
+        return _UNPREPARED + str(attribute["value"].dump().hex())
+    # `lenient` has marked bytes; those of what is no text are all there is to compare
+    is_text = getattr(attribute["value"], "text", "") is not None
+    return _UNPREPARED + prepared if prepared.startswith("#") and is_text else prepared
+
+
+_UNPREPARED = "?"  # a prepared text begins with a space
 
 
 def _directory_inside(tree: _Tree, parts: tuple[Any, ...]) -> bool:
     return bool(parts[: len(tree.base)] == tree.base)
+
+
+def _directory_touches(tree: _Tree, parts: tuple[Any, ...]) -> bool:
+    """Whether an excluded name may be meant: what cannot be prepared may be spelled otherwise."""
+    if len(parts) < len(tree.base):
+        return False
+    return all(
+        one == other or any(value.startswith(_UNPREPARED) for _, value in (*one, *other))
+        for one, other in zip(tree.base, parts, strict=False)
+    )
 
 
 _Compare = Callable[[_Tree, Any], bool]
@@ -312,7 +329,10 @@ _INSIDE: dict[str, _Compare] = {
     "uniform_resource_identifier": _at_host,
     "ip_address": _in_network,
 }
-_TOUCHES: dict[str, _Compare] = {"dns_name": _dns_touches}
+_TOUCHES: dict[str, _Compare] = {
+    "dns_name": _dns_touches,
+    "directory_name": _directory_touches,
+}
 _CALLED = {
     "directory_name": "the directory name",
     "dns_name": "the DNS name",
