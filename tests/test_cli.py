@@ -81,7 +81,7 @@ def test_exit_codes(run, work, verdicts, codes):
         (("--integrity-only",), "passed.dcm", 0),
         (("--integrity-only",), "indeterminate.dcm", 0),
         (("--integrity-only",), "failed.dcm", 1),
-        (("--trust", "other.cert.pem"), "indeterminate.dcm", 0),
+        (("--trust-signer", "other.cert.pem"), "indeterminate.dcm", 0),
         (TRUST, "below.dcm", 3),
         ((*TRUST, "--intermediate", "intermediate.cert.pem"), "below.dcm", 0),
         ((*TRUST, "--at", "2001-01-01T00:00:00Z"), "passed.dcm", 3),

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import file_meta, frames, terms
-from ._record import EVEN_UNSIGNED
+from ._record import ENCAPSULATED, EVEN_UNSIGNED
 from .canonical import as_text
+from .sequence_items import as_number
 
 if TYPE_CHECKING:
     from .canonical import Index
@@ -45,16 +46,28 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
             f"readers that do not know the Transfer Syntax {part10.transfer_syntax} may take the "
             "deflated bytes for a data set: two readers may see two contents"
         )
-    return found + frames.doubts(part10, index)
+    if index.fragmented:
+        found += frames.doubts(part10, index)
+        number = index.find(0, terms.PIXEL_DATA)
+        if part10.transfer_syntax in terms.NATIVE and number >= 0 and (
+            index.record(number).kind == ENCAPSULATED
+        ):  # fmt: skip
+            found.append(
+                "Pixel Data (7FE0,0010) are encapsulated, and the Transfer Syntax "
+                f"{part10.transfer_syntax} says that they are not: readers may show the fragments "
+                "as pixels"
+            )
+    if "odd value" in index.noted and _lacks_a_byte(index):
+        found.append(
+            "Pixel Data (7FE0,0010) have an odd number of bytes, and fewer than their frames need: "
+            "readers may show other pixels"
+        )
+    return found
 
 
-def messages(part10: Part10, index: Index, signed: bool) -> list[str]:
+def messages(part10: Part10, index: Index) -> list[str]:
     """What is not as the standard has it, and misleads none of the readers that were tried."""
     found = []
-    if not signed:
-        found += [note.sentence() for note in index.ambiguities if note.kind not in EVEN_UNSIGNED][
-            :_MOST_TOLD
-        ]
     odd = [note.sentence() for note in index.oddities if note.kind != "directory"]
     found += odd[:_MOST_TOLD]
     if len(odd) > _MOST_TOLD:
@@ -70,6 +83,24 @@ def messages(part10: Part10, index: Index, signed: bool) -> list[str]:
                 f"and the {what} UID of the data set {as_text(here)}"
             )
     return found
+
+
+def _lacks_a_byte(index: Index) -> bool:
+    """Whether the last byte of an image was taken for padding; PS3.3 C.7.6.3.1 says its size.
+
+    Of an odd number of pixels of one byte, none is missing.
+    """
+    number = index.find(0, terms.PIXEL_DATA)
+    if number < 0 or not (index.record(number).end - index.record(number).value) % 2:
+        return False
+    tags = (terms.SAMPLES_PER_PIXEL, terms.ROWS, terms.COLUMNS, terms.BITS_ALLOCATED)
+    sizes = [as_number(value, index.big_endian) for value in index.values(0, tags)]
+    frame_count = as_text(index.values(0, (terms.NUMBER_OF_FRAMES,))[0]) or "1"
+    if None in sizes or not frame_count.isdecimal():
+        return False
+    samples, rows, columns, bits = (size or 0 for size in sizes)
+    needed = (samples * rows * columns * bits + 7) // 8 * int(frame_count)
+    return index.record(number).end - index.record(number).value < needed
 
 
 def _is_directory(part10: Part10) -> bool:

@@ -19,7 +19,6 @@ import msgspec
 
 from . import (
     digital_signature,
-    frames,
     mac_parameters,
     means,
     parser_differentials,
@@ -118,7 +117,7 @@ def _gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     if own.unsigned:
         return None
     computed = hasher.digest()
-    if index.fragmented and frames.doubts(part10, index):
+    if index.fragmented and parser_differentials.doubts(part10, index):
         return None
     if index.fragmented:  # a value that anybody can write costs no search through the fragments
         if not found.verifies(computed, stored.signature):

@@ -327,7 +327,8 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         if lacking.reason and verdict == report.UNSIGNED:
             verdict = report.INDETERMINATE
             reasons.append(lacking.reason)
-    messages += tuple(parser_differentials.messages(part10, index, bool(live)))
+    if live:
+        messages += tuple(parser_differentials.messages(part10, index))
     content = _content_digest(index) if options.content_digest else None
     part10.check()  # only when all has been read that the answer rests on
     return ObjectReport(

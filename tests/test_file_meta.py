@@ -1,0 +1,121 @@
+"""File Meta Information is exactly as PS3.10 has it, or the encoding is not stated."""
+
+from __future__ import annotations
+
+import struct
+
+import pki
+import pytest
+from test_parser_differentials import answer, explicit, objects, split, why  # noqa: F401
+
+from dicomseal import terms, verify
+from dicomseal.errors import UsageError
+
+
+def meta(*elements: bytes, length: int | None = None) -> bytes:
+    content = b"".join(elements)
+    size = len(content) if length is None else length
+    return b"\0" * 128 + b"DICM" + explicit(0x00020000, "UL", struct.pack("<L", size)) + content
+
+
+VERSION = explicit(0x00020001, "OB", b"\0\1")
+CLASS = explicit(0x00020002, "UI", b"1.2.840.10008.5.1.4.1.1.7\0")
+INSTANCE = explicit(0x00020003, "UI", b"2.25.1234\0")
+SYNTAX = explicit(0x00020010, "UI", b"1.2.840.10008.1.2.1\0")
+WRITER = explicit(0x00020012, "UI", b"2.25.99\0")
+
+FILE_META = {
+    "as it should be": (meta(VERSION, CLASS, INSTANCE, SYNTAX, WRITER), ""),
+    "the syntax alone": (meta(SYNTAX), ""),
+    "a private element": (
+        meta(SYNTAX, explicit(0x00020100, "UI", b"1.2\0"), explicit(0x00020102, "OB", b"ab")), "",
+    ),
+    "no group length": (b"\0" * 128 + b"DICM" + VERSION + SYNTAX, "(0002,0000) is absent"),
+    "too short a group length": (meta(VERSION, SYNTAX, length=14), "(0002,0000) is wrong"),
+    "too long a group length": (meta(VERSION, SYNTAX, length=60), "(0002,0000) is wrong"),
+    "no syntax": (meta(VERSION, CLASS), "no Transfer Syntax UID"),
+    "an empty syntax": (meta(VERSION, explicit(0x00020010, "UI")), "no Transfer Syntax UID"),
+    "a syntax that nobody knows": (
+        meta(explicit(0x00020010, "UI", b"1.2.3.4\0")), "Transfer Syntax UID 1.2.3.4 is not known",
+    ),
+    "a syntax of another kind": (
+        meta(explicit(0x00020010, "UI", b"1.2.840.10008.1.20")), "1.2.840.10008.1.20 is not known",
+    ),
+    "out of order": (meta(CLASS, VERSION, SYNTAX), "(0002,0001) occurs twice or stands out of"),
+    "twice": (meta(CLASS, CLASS, SYNTAX), "(0002,0002) occurs twice or stands out of order"),
+    "an unknown element": (meta(SYNTAX, explicit(0x00020011, "LO", b"ab")), "not known there"),
+    "another VR": (meta(explicit(0x00020002, "LO", b"1.2 "), SYNTAX), "the VR LO, and not UI"),
+    "an odd length": (meta(explicit(0x00020002, "UI", b"1.2"), SYNTAX), "has an odd length"),
+    "reserved bytes": (
+        meta(explicit(0x00020001, "OB", b"\0\1", reserved=b"\1\0"), SYNTAX), "reserved bytes",
+    ),
+    "an unknown VR": (
+        meta(explicit(0x00020005, "ZZ") + b"\0\0\0\0", SYNTAX), "(0002,0005) is not known there",
+    ),
+    "no preamble": (meta(VERSION, SYNTAX)[132:], "no preamble"),
+    "none": (b"", "no File Meta Information"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FILE_META)
+def test_file_meta_information_is_exact_or_the_encoding_is_not_stated(objects, backend, what):
+    head, doubt = FILE_META[what]
+    report = answer(head + split(objects["explicit"])[1])
+    assert report.verdict == ("indeterminate" if doubt else "passed")
+    assert [reason.code for reason in report.reasons] == ["ENCODING_NOT_STATED"] * bool(doubt)
+    assert doubt in why(report)
+    assert report.signatures[0].integrity == "intact"
+
+
+def test_what_is_broken_stays_broken_without_a_label(objects):
+    data = FILE_META["no syntax"][0] + split(objects["explicit"])[1].replace(b"Doe^", b"Roe^")
+    assert answer(data).verdict == "failed"
+
+
+def test_an_unsigned_object_without_a_label_is_unsigned():
+    assert verify(split(pki.small())[1]).verdict == "unsigned"
+
+
+def test_whoever_holds_a_bare_data_set_names_its_encoding(objects, backend, tmp_path, run):
+    for form, (syntax, _, _) in pki.SYNTAX_AND_FORM.items():
+        body = split(objects[form])[1]
+        assert answer(body).verdict == "indeterminate"
+        report = answer(body, transfer_syntax=syntax)
+        assert (report.verdict, report.transfer_syntax) == ("passed", syntax)
+    path = tmp_path / "bare"
+    path.write_bytes(body)
+    code, out, _ = run("verify", "--integrity-only", "--transfer-syntax", syntax, path)
+    assert (code, out.split()[0]) == (0, "passed")
+    code, out, _ = run("verify", "--integrity-only", path)
+    assert (code, "no File Meta Information" in out) == (3, True)
+
+
+def test_a_name_does_not_replace_a_label(objects):
+    data = FILE_META["no syntax"][0] + split(objects["explicit"])[1]
+    assert answer(data, transfer_syntax=pki.EXPLICIT).verdict == "indeterminate"
+    assert answer(objects["explicit"], transfer_syntax=pki.IMPLICIT).verdict == "passed"
+    with pytest.raises(UsageError, match="no Transfer Syntax UID"):
+        answer(objects["explicit"], transfer_syntax="1.2.3")
+
+
+def test_the_private_transfer_syntax_of_ge_is_named(backend):
+    _, body = split(pki.small("implicit"))
+    report = verify(pki.part10(body, terms.GE_PRIVATE_IMPLICIT))
+    assert (report.verdict, report.error.code) == ("error", "unsupported")
+    assert "1.2.840.113619.5.2 of GE" in report.error.message
+
+
+@pytest.mark.parametrize(("label", "form"), [("implicit", "explicit"), ("explicit", "implicit")])
+def test_a_label_that_contradicts_the_data_set(objects, backend, label, form):
+    """pydicom goes by the first element; the lengths need not fit into the file."""
+    _, body = split(objects[form])
+    report = answer(pki.part10(body, pki.SYNTAX_AND_FORM[label][0]))
+    assert (report.verdict, report.error) == ("failed", None)
+    assert f"{label} VR is stated" in why(report)
+
+
+def test_uids_of_the_file_meta_information_may_differ(objects, backend):
+    other = explicit(0x00020003, "UI", b"2.25.9999\0")
+    report = answer(meta(VERSION, CLASS, other, SYNTAX) + split(objects["explicit"])[1])
+    assert report.verdict == "passed"
+    assert "Media Storage SOP Instance UID" in report.messages[0]
