@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from _archive import folder  # noqa: F401 - a fixture
 from _archive_sign import archive_to_sign  # noqa: F401 - a fixture
+from _forms import signed_forms  # noqa: F401 - a fixture
 from _hsm import hsm  # noqa: F401 - a fixture
 from _profiles import put  # noqa: F401 - a fixture
 

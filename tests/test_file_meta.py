@@ -6,7 +6,7 @@ import struct
 
 import pki
 import pytest
-from test_parser_differentials import answer, explicit, objects, split, why  # noqa: F401
+from _forms import answer, explicit, split, why
 
 from dicomseal import terms, verify
 from dicomseal.errors import UsageError
@@ -58,17 +58,17 @@ FILE_META = {
 
 
 @pytest.mark.parametrize("what", FILE_META)
-def test_file_meta_information_is_exact_or_the_encoding_is_not_stated(objects, backend, what):
+def test_file_meta_information_is_exact_or_the_encoding_is_not_stated(signed_forms, backend, what):
     head, doubt = FILE_META[what]
-    report = answer(head + split(objects["explicit"])[1])
+    report = answer(head + split(signed_forms["explicit"])[1])
     assert report.verdict == ("indeterminate" if doubt else "passed")
     assert [reason.code for reason in report.reasons] == ["ENCODING_NOT_STATED"] * bool(doubt)
     assert doubt in why(report)
     assert report.signatures[0].integrity == "intact"
 
 
-def test_what_is_broken_stays_broken_without_a_label(objects):
-    data = FILE_META["no syntax"][0] + split(objects["explicit"])[1].replace(b"Doe^", b"Roe^")
+def test_what_is_broken_stays_broken_without_a_label(signed_forms):
+    data = FILE_META["no syntax"][0] + split(signed_forms["explicit"])[1].replace(b"Doe^", b"Roe^")
     assert answer(data).verdict == "failed"
 
 
@@ -76,9 +76,9 @@ def test_an_unsigned_object_without_a_label_is_unsigned():
     assert verify(split(pki.small())[1]).verdict == "unsigned"
 
 
-def test_whoever_holds_a_bare_data_set_names_its_encoding(objects, backend, tmp_path, run):
+def test_whoever_holds_a_bare_data_set_names_its_encoding(signed_forms, backend, tmp_path, run):
     for form, (syntax, _, _) in pki.SYNTAX_AND_FORM.items():
-        body = split(objects[form])[1]
+        body = split(signed_forms[form])[1]
         assert answer(body).verdict == "indeterminate"
         report = answer(body, transfer_syntax=syntax)
         assert (report.verdict, report.transfer_syntax) == ("passed", syntax)
@@ -90,12 +90,12 @@ def test_whoever_holds_a_bare_data_set_names_its_encoding(objects, backend, tmp_
     assert (code, "no File Meta Information" in out) == (3, True)
 
 
-def test_a_name_does_not_replace_a_label(objects):
-    data = FILE_META["no syntax"][0] + split(objects["explicit"])[1]
+def test_a_name_does_not_replace_a_label(signed_forms):
+    data = FILE_META["no syntax"][0] + split(signed_forms["explicit"])[1]
     assert answer(data, transfer_syntax=pki.EXPLICIT).verdict == "indeterminate"
-    assert answer(objects["explicit"], transfer_syntax=pki.IMPLICIT).verdict == "passed"
+    assert answer(signed_forms["explicit"], transfer_syntax=pki.IMPLICIT).verdict == "passed"
     with pytest.raises(UsageError, match="no Transfer Syntax UID"):
-        answer(objects["explicit"], transfer_syntax="1.2.3")
+        answer(signed_forms["explicit"], transfer_syntax="1.2.3")
 
 
 def test_the_private_transfer_syntax_of_ge_is_named(backend):
@@ -106,16 +106,16 @@ def test_the_private_transfer_syntax_of_ge_is_named(backend):
 
 
 @pytest.mark.parametrize(("label", "form"), [("implicit", "explicit"), ("explicit", "implicit")])
-def test_a_label_that_contradicts_the_data_set(objects, backend, label, form):
+def test_a_label_that_contradicts_the_data_set(signed_forms, backend, label, form):
     """pydicom goes by the first element; the lengths need not fit into the file."""
-    _, body = split(objects[form])
+    _, body = split(signed_forms[form])
     report = answer(pki.part10(body, pki.SYNTAX_AND_FORM[label][0]))
     assert (report.verdict, report.error) == ("failed", None)
     assert f"{label} VR is stated" in why(report)
 
 
-def test_uids_of_the_file_meta_information_may_differ(objects, backend):
+def test_uids_of_the_file_meta_information_may_differ(signed_forms, backend):
     other = explicit(0x00020003, "UI", b"2.25.9999\0")
-    report = answer(meta(VERSION, CLASS, other, SYNTAX) + split(objects["explicit"])[1])
+    report = answer(meta(VERSION, CLASS, other, SYNTAX) + split(signed_forms["explicit"])[1])
     assert report.verdict == "passed"
     assert "Media Storage SOP Instance UID" in report.messages[0]

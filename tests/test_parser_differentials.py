@@ -6,70 +6,17 @@ real readers do show something else is shown by the differential tests.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 
 import pki
 import pytest
+from _forms import ITEM, ITEM_END, SEQUENCE_END, answer, explicit, implicit, put, signed, split, why
 
-from dicomseal import sign_file, terms, verify
+from dicomseal import terms
 from dicomseal.errors import SigningError
 from dicomseal.part10 import Part10
 from dicomseal.sequence_items import encode, encode_item
-
-ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
-ITEM_END = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
-SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
-
-
-def signed(data: bytes, **options) -> bytes:
-    out = io.BytesIO()
-    sign_file(data, out, *pki.member("rsa").pair, **options)
-    return out.getvalue()
-
-
-@pytest.fixture(scope="module")
-def objects():
-    """A signed object in each of the encodings."""
-    return {form: signed(pki.small(form)) for form in pki.SYNTAX_AND_FORM}
-
-
-def split(data: bytes) -> tuple[bytes, bytes]:
-    start = Part10.from_bytes(data).start
-    return data[:start], data[start:]
-
-
-def put(data: bytes, element: bytes, before: int = 0) -> bytes:
-    """A copy with an encoded element in front of the first whose tag is not smaller."""
-    part10 = Part10.from_bytes(data)
-    index = part10.index()
-    for number in index.children(0):
-        record = index.record(number)
-        if record.tag >= before:
-            return data[: record.start] + element + data[record.start :]
-    return data + element
-
-
-def explicit(tag: int, vr: str, value: bytes = b"", reserved: bytes = b"\0\0", size: int = -1):
-    size = len(value) if size < 0 else size
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode()
-    if vr in terms.LONG_VRS:
-        return head + reserved + struct.pack("<L", size) + value
-    return head + struct.pack("<H", size) + value
-
-
-def implicit(tag: int, value: bytes = b"") -> bytes:
-    return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, len(value)) + value
-
-
-def answer(data: bytes, **options):
-    return verify(data, integrity_only=True, unsigned="accept", **options)
-
-
-def why(report) -> str:
-    return " | ".join(reason.message for reason in report.reasons)
-
 
 UN_WITH_ITEM = ITEM + implicit(0x00100020, b"6666") + ITEM_END + SEQUENCE_END
 
@@ -97,15 +44,15 @@ UN_WITH_ITEM = ITEM + implicit(0x00100020, b"6666") + ITEM_END + SEQUENCE_END
         (0xFFFCFFFC, "SQ", encode_item([(0x00100020, "LO", b"6666")])),
     ],
 )
-def test_what_can_never_be_signed_has_its_form_or_fails(objects, backend, tag, vr, value):
-    report = answer(put(objects["explicit"], explicit(tag, vr, value), tag))
+def test_what_can_never_be_signed_has_its_form_or_fails(signed_forms, backend, tag, vr, value):
+    report = answer(put(signed_forms["explicit"], explicit(tag, vr, value), tag))
     if tag >> 16 == 2 and vr == "UI":  # it follows upon the File Meta Information: a second label
         assert (report.verdict, report.error.code) == ("error", "malformed")
         return
     assert report.verdict == "failed"
     assert f"({tag >> 16:04X},{tag & 0xFFFF:04X})" in why(report) or "0004" in why(report)
     all_signed = answer(
-        put(objects["explicit"], explicit(tag, vr, value), tag), require_all_signed=True
+        put(signed_forms["explicit"], explicit(tag, vr, value), tag), require_all_signed=True
     )
     assert all_signed.verdict == "failed"
     if tag >> 16 != 4 or vr != "CS":
@@ -113,10 +60,10 @@ def test_what_can_never_be_signed_has_its_form_or_fails(objects, backend, tag, v
 
 
 @pytest.mark.parametrize("tag", [0x00010001, 0x00060001, 0x00080001, 0x00100000, 0xFFFCFFFC])
-def test_no_sequence_stands_where_nothing_can_be_signed(objects, backend, tag):
+def test_no_sequence_stands_where_nothing_can_be_signed(signed_forms, backend, tag):
     """A UN of undefined length there would be a second data set for whoever reads it otherwise."""
     free = explicit(tag, "UN", UN_WITH_ITEM, size=0xFFFFFFFF)
-    assert answer(put(objects["explicit"], free, tag)).verdict == "failed"
+    assert answer(put(signed_forms["explicit"], free, tag)).verdict == "failed"
 
 
 @pytest.mark.parametrize(
@@ -129,9 +76,9 @@ def test_no_sequence_stands_where_nothing_can_be_signed(objects, backend, tag):
         (0xFFFCFFFC, "OB", b"anything", False),
     ],
 )
-def test_what_the_standard_lets_stand_there_passes(objects, backend, tag, vr, value, told):
+def test_what_the_standard_lets_stand_there_passes(signed_forms, backend, tag, vr, value, told):
     """A group length that is wrong misleads nobody: it is said, and counted."""
-    data = put(objects["explicit"], explicit(tag, vr, value), tag)
+    data = put(signed_forms["explicit"], explicit(tag, vr, value), tag)
     report = answer(data)
     assert report.verdict == "passed"
     assert any("how long its group is" in said for said in report.messages) == told
@@ -140,24 +87,24 @@ def test_what_the_standard_lets_stand_there_passes(objects, backend, tag, vr, va
     assert answer(data, require_all_signed=True).verdict == verdict
 
 
-def test_the_length_to_the_end_is_that_of_the_data_set(objects, backend):
-    head, body = split(objects["explicit"])
+def test_the_length_to_the_end_is_that_of_the_data_set(signed_forms, backend):
+    head, body = split(signed_forms["explicit"])
     first = explicit(0x00080001, "UL", struct.pack("<L", len(body)))
     assert answer(head + first + body).messages == ()
 
 
 @pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)
-def test_group_lengths_are_read_in_every_encoding(objects, backend, form):
+def test_group_lengths_are_read_in_every_encoding(signed_forms, backend, form):
     _, is_implicit, big = pki.SYNTAX_AND_FORM[form]
     for length, messages in ((28, 0), (5, 1)):
         value = struct.pack(">L" if big else "<L", length)
         element = encode([(0x00100000, "UL", bytes(4))], is_implicit, big)[:-4] + value
-        report = answer(put(objects[form], element, 0x00100000))
+        report = answer(put(signed_forms[form], element, 0x00100000))
         assert (report.verdict, len(report.messages)) == ("passed", messages)
 
 
-def test_nothing_is_added_to_mac_parameters_and_signatures(objects, backend):
-    data = objects["explicit"]
+def test_nothing_is_added_to_mac_parameters_and_signatures(signed_forms, backend):
+    data = signed_forms["explicit"]
     index = Part10.from_bytes(data).index()
     for tag, more in (
         (terms.MAC_PARAMETERS_SEQUENCE, explicit(0x04000100, "UI", b"1.2\0")),
@@ -179,13 +126,13 @@ def test_nothing_is_added_to_mac_parameters_and_signatures(objects, backend):
         assert report.uncovered_elements >= 1
 
 
-def test_a_mac_parameters_sequence_in_an_item_is_looked_at_too(objects, backend):
+def test_a_mac_parameters_sequence_in_an_item_is_looked_at_too(signed_forms, backend):
     """Nothing covers it, wherever it stands, whether a signature refers to it or not."""
     hidden = encode_item([(0x00100020, "LO", b"6666")])
     nested = encode_item([(0x00400007, "LO", b"step"), (terms.MAC_PARAMETERS_SEQUENCE, "SQ", [])])
     nested = nested[:-12] + explicit(terms.MAC_PARAMETERS_SEQUENCE, "SQ", hidden)
     nested = nested[:4] + struct.pack("<L", len(nested) - 8) + nested[8:]
-    report = answer(put(objects["explicit"], explicit(0x00400275, "SQ", nested), 0x00400275))
+    report = answer(put(signed_forms["explicit"], explicit(0x00400275, "SQ", nested), 0x00400275))
     assert report.verdict == "failed"
     assert "(0010,0020) does not belong into this item" in why(report)
 
@@ -246,9 +193,9 @@ def test_an_odd_text_is_not_signed():
                               + SEQUENCE_END, size=0xFFFFFFFF)),
     ],
 )  # fmt: skip
-def test_lengths_that_a_reader_repairs(objects, backend, form, element):
+def test_lengths_that_a_reader_repairs(signed_forms, backend, form, element):
     tag = int.from_bytes(element[:2], "little") << 16 | int.from_bytes(element[2:4], "little")
-    report = answer(put(objects[form], element, tag))
+    report = answer(put(signed_forms[form], element, tag))
     assert report.verdict == "failed"
     assert "takes for another" in why(report) or "take for another" in why(report)
 
@@ -269,9 +216,9 @@ def test_lengths_that_a_reader_repairs(objects, backend, form, element):
                   size=0xFFFFFFFF), "a delimiter that has a length"),
     ],
 )  # fmt: skip
-def test_what_is_odd_and_misleads_nobody_is_said(objects, backend, element, said):
+def test_what_is_odd_and_misleads_nobody_is_said(signed_forms, backend, element, said):
     tag = int.from_bytes(element[:2], "little") << 16 | int.from_bytes(element[2:4], "little")
-    report = answer(put(objects["explicit"], element, tag))
+    report = answer(put(signed_forms["explicit"], element, tag))
     assert report.verdict == "passed"
     assert any(said in message for message in report.messages) if said else not report.messages
 
@@ -279,19 +226,19 @@ def test_what_is_odd_and_misleads_nobody_is_said(objects, backend, element, said
 # --- two encodings --------------------------------------------------------------------------------
 
 
-def test_an_item_of_un_that_looks_like_explicit_vr(objects, backend):
+def test_an_item_of_un_that_looks_like_explicit_vr(signed_forms, backend):
     """PS3.5 Section 6.2.2 has it in implicit VR; a reader looks at its first element."""
     length = 0x4F4C  # "LO"
     for value, verdict in ((bytes(length), "failed"), (bytes(0x4F00), "passed")):
         inside = ITEM + implicit(0x00104000, value) + ITEM_END + SEQUENCE_END
         data = put(
-            objects["explicit"], explicit(0x00091010, "UN", inside, size=0xFFFFFFFF), 0x91010
+            signed_forms["explicit"], explicit(0x00091010, "UN", inside, size=0xFFFFFFFF), 0x91010
         )
         assert answer(data).verdict == verdict
 
 
 @pytest.mark.parametrize("kind", ["meta", "nested"])
-def test_a_value_that_another_dictionary_may_call_a_sequence(objects, backend, kind):
+def test_a_value_that_another_dictionary_may_call_a_sequence(signed_forms, backend, kind):
     """In implicit VR it matters where its items end, if somebody reads it as items."""
     closed = ITEM + implicit(0x00104000, b"text") + ITEM_END
     for value, verdict in (
@@ -304,22 +251,22 @@ def test_a_value_that_another_dictionary_may_call_a_sequence(objects, backend, k
             inside = struct.pack("<HHL", 0xFFFE, 0xE000, len(element)) + element
             element = implicit(0x00081140, inside)
         tag = 0x00091010 if kind == "meta" else 0x00081140
-        assert answer(put(objects["implicit"], element, tag)).verdict == verdict
+        assert answer(put(signed_forms["implicit"], element, tag)).verdict == verdict
 
 
-def test_sequences_in_values_in_values_come_to_an_end(objects, backend):
+def test_sequences_in_values_in_values_come_to_an_end(signed_forms, backend):
     value = ITEM[:4] + b"\x08\0\0\0" + implicit(0x00091011)
     for _ in range(40):
         value = implicit(0x00091010, value)
         value = struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
-    report = answer(put(objects["implicit"], implicit(0x00091010, value), 0x00091010))
+    report = answer(put(signed_forms["implicit"], implicit(0x00091010, value), 0x00091010))
     assert report.verdict == "failed"
 
 
 @pytest.mark.parametrize("syntax", sorted(terms.DEFLATED))
-def test_deflated_bytes_that_are_a_data_set_as_well(objects, backend, syntax):
+def test_deflated_bytes_that_are_a_data_set_as_well(signed_forms, backend, syntax):
     """A stored block whose head reads as an element: seen by readers that do not know the label."""
-    _, body = split(objects["explicit"])
+    _, body = split(signed_forms["explicit"])
     tail = zlib.compressobj(9, zlib.DEFLATED, -15)
     rest = tail.compress(body) + tail.flush()
     stored = b"\x00" + struct.pack("<HH", 0, 0xFFFF)  # an empty stored block: 00 00 00 FF FF
