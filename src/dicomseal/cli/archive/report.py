@@ -72,6 +72,7 @@ def _lines(made: Summary) -> list[str]:
     lines = [
         f"run {made.run}{signs}, {state}, {moment(made.started)} to {moment(made.finished)}",
         f"{made.files:,} files, {made.bytes:,} bytes",
+        "signed: `archive audit --signer` says by whom" if made.signed else "not signed",
     ]
     if made.sample:
         lines.append(f"sample: {made.sample}")
