@@ -212,7 +212,8 @@ def test_for_cron(run, one):
 
 def test_when_trust_is_lost(run, one):
     run(*VERIFY)
-    run("archive", "verify", "archive", "--ledger", "ledger.db", "--trust", "other.cert.pem")
+    names = ("--trust-signer", "other.cert.pem")
+    run("archive", "verify", "archive", "--ledger", "ledger.db", *names)
     code, found, _ = changed(run)
     assert (code, found["passed.dcm"]) == (1, "no_longer_passing")
 

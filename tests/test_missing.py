@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 
 import pki
@@ -200,7 +201,8 @@ def test_whole_objects_are_unsigned(test_files):
         path = os.path.join(test_files, name)
         for source in (path, dcmread(path)):
             report = verify(source)
-            assert (report.verdict, report.messages, report.reasons) == ("unsigned", (), ())
+            assert (report.verdict, report.reasons) == ("unsigned", ())
+            assert not re.search("missing|to its end|cut|taken out", " ".join(report.messages))
 
 
 # --- read in part ---------------------------------------------------------------------------------
