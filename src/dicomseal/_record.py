@@ -61,7 +61,7 @@ class Limits(NamedTuple):
             together; for a small object it is at least `LEAST_WORK` bytes. Signatures over the same
             elements share a pass. What they may take to compute, see `Work.effort`, follows from it
             too; and how many bytes may be hashed to find the VRs that implicit VR does not state,
-            at least `LEAST_SEARCH`.
+            at most `MOST_SEARCHES` times the size and at least `LEAST_SEARCH`.
         seconds: that the signatures of an object may take to be verified, and one more for every
             `BYTES_OF_A_SECOND` of it.
     """
@@ -103,6 +103,7 @@ USUAL_CERTIFICATE = 8192  # bytes; what is longer is nowhere kept for the next o
 MOST_CERTIFICATES = 64 << 20
 _EFFORT_OF_A_CERTIFICATE, _EFFORT_OF_ITS_BYTE = 200_000, 1_000
 LEAST_SEARCH = 1 << 29
+MOST_SEARCHES = 32  # passes over an object
 
 
 # what an index notes: of the first group every one is a reason to fail, see `Ambiguity`
@@ -258,7 +259,8 @@ class Work:
         self._verified = False
         self._known: set[bytes] = set()
         self._room = MOST_CERTIFICATES
-        self._search = max(limits.passes * size, LEAST_SEARCH if limits.passes > 0 else 0)
+        searches = min(limits.passes, MOST_SEARCHES) * size
+        self._search = max(searches, LEAST_SEARCH if limits.passes > 0 else 0)
 
     def signature(self) -> None:
         """Count one signature; a `MalformedError` with code ``limit`` if it is one too many."""

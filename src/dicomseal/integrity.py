@@ -323,7 +323,7 @@ class Check:
                 lambda digest: (
                     digest == expected if expected else self.means.verifies(digest, signature)
                 ),
-                scope.work.search(),
+                min(scope.work.search(), _record.LEAST_SEARCH) if slips else scope.work.search(),
                 0 if expected else self.means.effort,
             )  # fmt: skip
             known = [scope.vrs.get(one.number, one.vr) for one in found]
