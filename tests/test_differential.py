@@ -186,6 +186,11 @@ def test_every_builder_makes_mutants(name):
     assert all(m.builder == name and m.data != m.original.data for m in made)
 
 
+def test_the_docs_have_every_builder():
+    text = (ROOT / "docs" / "differential.md").read_text("utf-8")
+    assert [name for name in builders.load() if f"| `{name}` |" not in text] == []
+
+
 def test_what_is_put_somewhere_is_there(objects):
     """A place's own count of what follows it is right, at any depth, whatever the lengths."""
     import random
