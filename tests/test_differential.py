@@ -50,6 +50,20 @@ def shown(readers, folder, *files):
     return readers.ask(paths)
 
 
+# --- what must hold -------------------------------------------------------------------------------
+
+
+@pytest.mark.peer
+def test_what_passes_is_what_the_readers_show(readers, tmp_path):
+    """The short form of `make differential`; each builder gets a dozen mutants or more."""
+    made = run.run(900, oracle=readers, folder=tmp_path, seed=7)
+    assert made.kept == [] and not made.finds
+    assert {name for name, _ in made.verdicts} == set(builders.load())
+    passed = sum(count for (_, verdict), count in made.verdicts.items() if verdict == run.PASSED)
+    assert passed > 50
+    assert all(made.readers[name, "shown"] > passed / 3 for name in oracle.NAMES)
+
+
 # --- the oracle sees a forgery --------------------------------------------------------------------
 
 
