@@ -5,6 +5,7 @@ They are made once for a cache, with the keys of the fuzzing corpus.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import struct
@@ -248,7 +249,7 @@ def plain(kind: str, syntax: str, undefined: bool) -> bytes:
 
 def make() -> None:
     """Write the originals into the cache, if they are not there."""
-    folder = CACHE / "originals"
+    folder = _folder()
     if (folder / "done").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -284,10 +285,16 @@ def _sign(source: Path, target: Path, signer: str, kind: str) -> None:
     )  # fmt: skip
 
 
+def _folder() -> Path:
+    """Where they lie; other plans and other programs make others."""
+    digest = hashlib.sha256(Path(__file__).read_bytes() + bytes(shutil.which("dcmsign") is None))
+    return CACHE / f"originals-{digest.hexdigest()[:8]}"
+
+
 def load() -> list[Original]:
     """The originals, by name."""
     make()
-    paths = sorted((CACHE / "originals").glob("*.dcm"))
+    paths = sorted(_folder().glob("*.dcm"))
     return [taken_apart(path.stem, path.read_bytes()) for path in paths]
 
 
