@@ -85,7 +85,7 @@ def every_row():
             if "x" in element and "," in element:
                 group, low = element.split(",")
                 groups = [group.replace("xx", "00"), group.replace("xx", "1E")]
-                tags = [f"{g},{low.replace('xxxx', e)}" for g in set(groups) for e in
+                tags = [f"{g},{low.replace('xxxx', e)}" for g in sorted(set(groups)) for e in
                         ("0010", "3000", "1001")[: 3 if "x" in low else 1]]  # fmt: skip
             for tag in tags:
                 yield pytest.param(row, parse_tag(tag), id=f"{row.name}-{tag}")

@@ -56,7 +56,8 @@ class Part10:
         in_memory = not isinstance(source, Window)
         found = quick_file.meta(source) if quick_file and in_memory else None
         if found and found[1] in terms.TRANSFER_SYNTAXES:
-            self.meta = FileMeta(*found)
+            # what FileMeta(...) does in the end, without the detour through Python code
+            self.meta: FileMeta = tuple.__new__(FileMeta, found)
         else:
             self.meta = self._begin()
             if not self.meta.start and named:

@@ -92,7 +92,7 @@ def _gather(part10: Part10, index: Index, options: Options) -> Gathered | None:
     if options.demands or options.content_digest or not options.limits.signatures:
         return None
     meta = part10.meta
-    if meta.doubt or parser_differentials.looks_native(part10):
+    if meta.doubt or (part10.deflated is not None and parser_differentials.looks_native(part10)):
         return None
     stored = digital_signature.read(index, item, options.limits)
     when = digital_signature.parse_datetime(stored.datetime)
