@@ -339,3 +339,18 @@ def test_several_signatures_share_what_was_found(backend, tmp_path):
     report = verify(data, integrity_only=True)
     assert [s.integrity for s in report.signatures] == ["intact", "intact"]
     assert len({s.messages for s in report.signatures}) == 1
+
+
+def test_the_list_of_other_vrs():
+    """Each differs from what the dictionary has, and can be tried."""
+    from dicomseal.dictionary import AMBIGUOUS, dictionary, others
+
+    known = others()
+    assert known.public[0x00081190] == ("UT",)
+    assert known.private(0x0051100A, b"SIEMENS MR HEADER ")[0] == "LO"
+    assert known.private(0x0051110A, b"SIEMENS MR HEADER")[0] == "LO"  # whatever its block
+    assert known.private(0x0051100A, None) == known.private(0x0051100A, b"NOBODY") == ()
+    for tag, vrs in known.public.items():
+        ours = dictionary().public(tag)
+        assert not {*vrs} & {ours, *AMBIGUOUS.get(ours, ())}
+        assert {*vrs} <= terms.SHORT_VRS | terms.LONG_VRS

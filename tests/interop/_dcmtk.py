@@ -46,10 +46,9 @@ STRIPPED_PADDING = frozenset(("SC_rgb_gdcm_KY.dcm", "examples_ybr_color.dcm"))
 # UN with undefined length: DCMTK reads it as SQ (CP-246) and signs it; UN is never signed here.
 UN_OF_UNDEFINED_LENGTH = frozenset(("UN_sequence.dcm",))
 # Implicit VR loses the VR of these private elements: nobody can rebuild what was signed.
-LOST_VR = frozenset(
-    [f for f in FILES if f.startswith("dicomdirtests/77654033/CT2/")]
-    + ["UN_sequence.dcm", "waveform_ecg.dcm"]
-)
+LOST_VR = frozenset(("UN_sequence.dcm", "waveform_ecg.dcm"))
+# Of these there are so few that all VRs can be tried.
+FOUND_VR = frozenset(f for f in FILES if f.startswith("dicomdirtests/77654033/CT2/"))
 # pydicom's dictionary, which is ours, knows all their private elements; DCMTK's may not.
 PRIVATE_VR_KNOWN_HERE = frozenset(f for f in FILES if f.startswith("dicomdirtests/98892001/"))
 # Signed as LO, while the dictionary says SH: dcmsign takes SH in implicit VR, and we try LO too.
