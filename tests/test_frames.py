@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 
 import pki
 import pytest
@@ -134,23 +133,3 @@ def test_an_extended_offset_table_added_behind_the_signature(backend):
         forged = data[:at] + encode([(0x7FE00001, "OV", order)]) + data[at:]
         assert answer(forged).verdict == verdict
     assert verify(forged, integrity_only=True).verdict == "failed"
-
-
-@pytest.mark.parametrize("syntax", [pki.EXPLICIT, terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN])
-def test_fragments_under_a_label_of_native_pixels(backend, syntax):
-    """pydicom shows the bytes of the items as pixels."""
-    data = signed(file(RLE, 3, terms.RLE_LOSSLESS))
-    assert answer(data).verdict == "passed"
-    start = data.index(b"\x08\0\x16\0")  # the first element of the data set
-    body = data[start:]
-    if syntax in terms.DEFLATED:
-        packer = zlib.compressobj(wbits=-15)
-        body = packer.compress(body) + packer.flush()
-    report = answer(pki.part10(body, syntax))
-    assert report.verdict == "failed"
-    assert f"is encapsulated, and the Transfer Syntax is {syntax}" in report.reasons[0].message
-
-
-def test_fragments_under_a_label_of_native_pixels_are_not_signed():
-    with pytest.raises(SigningError, match="is encapsulated, and the Transfer Syntax is"):
-        signed(file(RLE, 3, pki.EXPLICIT))

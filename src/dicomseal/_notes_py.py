@@ -81,8 +81,7 @@ class Notes:
     def _check_length(self, top: Node, tag: int, vr: str, length: int) -> None:
         """Lengths that readers take for others, and those that are not whole values.
 
-        Of an odd value GDCM shows all but the last byte, and of half a word of pixels ITK shows
-        whatever was in memory. In implicit VR it takes 13 for 10, which
+        Of an odd value GDCM shows all but the last byte. In implicit VR it takes 13 for 10, which
         a device once meant; so for 6 where a UL of group 0009 stands; (00FF,4AA5) it takes for
         Pixel Data up to the end of the file.
         """
@@ -94,7 +93,7 @@ class Notes:
         ):
             self._note("repaired", tag)
         elif length % 2:
-            self._note("odd value" if vr in ("OB", "UN") else "odd", tag)
+            self._note("odd value" if vr in ("OB", "OW", "UN") else "odd", tag)
         elif length % (4 if vr == "AT" else width):
             self._note("width", tag)
 

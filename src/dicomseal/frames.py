@@ -1,9 +1,9 @@
 """Which fragments of encapsulated Pixel Data are which frame (PS3.5 Annex A.4).
 
-In: a file and its index. Out: sentences, where readers may make other frames of the fragments: a
-Transfer Syntax without fragments, an offset table that does not name them in their order, a second
-table, or RLE fragments that are not one for each frame (PS3.5 Annex A.4.2). That two fragments were
-joined into one, where the hashed bytes stay the same, `merged` looks for.
+In: a file and its index. Out: sentences, where readers may make other frames of the fragments: an
+offset table that does not name them in their order, a second table, or RLE fragments that are not
+one for each frame (PS3.5 Annex A.4.2). That two fragments were joined into one, where the hashed
+bytes stay the same, `merged` looks for.
 """
 
 from __future__ import annotations
@@ -47,8 +47,6 @@ def doubts(part10: Part10, index: Index) -> list[str]:
 
 
 def _why(index: Index, value: int, scope: int, syntax: str) -> str:
-    if syntax in terms.NATIVE:  # pydicom takes the items, their headers too, for the pixels
-        return f"is encapsulated, and the Transfer Syntax is {syntax}"
     first, *fragments = index.starts(value)
     extended, number = index.values(scope, (terms.EXTENDED_OFFSET_TABLE, terms.NUMBER_OF_FRAMES))
     frames = _number(number)
