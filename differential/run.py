@@ -27,6 +27,7 @@ from .originals import load as load_originals
 
 BATCH = 96  # mutants that pass and are shown to the readers together
 LARGEST = 300_000
+RAISED = "raised"
 MOST_ALIKE = 12  # finds of a builder that are kept
 
 
@@ -131,10 +132,16 @@ def run(
         baseline = _baseline(asked, mutants.originals, scratch)
         batch: list[tuple[Mutant, bool]] = []
         for mutant in mutants.upwards(first):
-            report = verify(mutant.data, trust=trust)
-            made.verdicts[mutant.builder, report.verdict] += 1
-            if report.verdict == PASSED:
-                batch.append((mutant, bool(report.uncovered_elements)))
+            try:
+                report = verify(mutant.data, trust=trust)
+            except Exception as error:  # noqa: BLE001 a verification never raises for a bad file
+                made.verdicts[mutant.builder, RAISED] += 1
+                seen = Find("dicomseal", RAISED, type(error).__name__, "a report", str(error))
+                _keep(mutant, False, [seen], made, folder)
+            else:
+                made.verdicts[mutant.builder, report.verdict] += 1
+                if report.verdict == PASSED:
+                    batch.append((mutant, bool(report.uncovered_elements)))
             over = made.mutants >= count or (seconds and time.monotonic() - begun > seconds)
             if len(batch) >= BATCH or over:
                 _ask(asked, batch, baseline, scratch, made, folder)

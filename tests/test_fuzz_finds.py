@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _forms
 import _write_stds as std
 import pki
 import pytest
@@ -141,3 +142,12 @@ def test_empty_value_in_big_endian(backend):
     assert encoder.raw_elements([(tag, element)], RawDataElement, None, None, None) == (1, 0)
     encoder.flush()
     assert bytes(out) == std.H("2800 1000  5553  0000")
+
+
+def test_a_signed_tag_that_stands_twice_the_second_time_as_un(backend):
+    """The differential test: an AssertionError left `verify`."""
+    data = _forms.signed(pki.small())
+    for before in (0x00100010, 0x00100020):  # in front of the signed one, and behind it
+        report = _forms.answer(_forms.put(data, _forms.explicit(0x00100010, "UN", b"a"), before))
+        assert report.verdict == "failed"
+        assert "(0010,0010) occurs twice" in report.reasons[0].message

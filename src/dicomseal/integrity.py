@@ -274,7 +274,13 @@ class Check:
     def _why_unknown(self) -> str:
         """Why elements that are listed are not in the stream."""
         index, tags = self.scope.index, self.coverage.unknown[:_MOST_NAMED]
-        found = [obstacles.sentence(index, index.find(self.scope.scope, tag)) for tag in tags]
+        # a tag may stand twice, and the first of them be known
+        lost = {
+            record.tag: number
+            for number in index.children(self.scope.scope)
+            if (record := index.record(number)).flags & _record.UNKNOWN_VR and record.tag in tags
+        }
+        found = [obstacles.sentence(index, lost[tag]) for tag in tags]
         long = next((sentence for sentence in found if sentence.endswith(TOO_LONG)), "")
         if long:
             return (
