@@ -200,8 +200,8 @@ def with_orphan(data):
     return out.getvalue()
 
 
-def test_the_last_one_takes_both_sequences_with_it(place):
-    """Even MAC Parameters that nobody used; before the last, only its own."""
+def test_the_last_one_leaves_what_belongs_to_none(place):
+    """MAC Parameters that nobody used were there before; `dcmsign` takes them, too."""
     source, target = place(pki.small())
     (first,) = sign_file(source, target, *RSA)
     (second,) = sign_file(target, target, *EC)
@@ -210,10 +210,71 @@ def test_the_last_one_takes_both_sequences_with_it(place):
     assert remove_file(target, target, first) == remove(dataset, first) == (1, 1)
     assert mac_ids(target.read_bytes()) == [9, 1]
     assert [item.MACIDNumber for item in dataset.MACParametersSequence] == [9, 1]
+    before = target.read_bytes()
     assert remove_file(target, target, second) == remove(dataset, second) == (1, 0)
     for left in (pydicom.dcmread(target), dataset):
         assert "DigitalSignaturesSequence" not in left
-        assert "MACParametersSequence" not in left
+        assert [item.MACIDNumber for item in left.MACParametersSequence] == [9]
+    for uid in (second, None):
+        assert remove_file(before, target, uid, orphans=True) == (1, 0)
+        assert parts(target.read_bytes()) == [[], []]
+        assert "MACParametersSequence" not in pydicom.dcmread(target)
+
+
+UNUSED = (0x4FFE0001, "SQ", [[(0x04000005, "US", b"\0\0"), (0x04000015, "CS", b"SHA1")]])
+EMPTY = [(0x4FFE0001, "SQ", []), (0xFFFAFFFA, "SQ", [])]
+REFERENCED = (0x00081140, "SQ", [[(0x00080060, "CS", b"OT"), *EMPTY], EMPTY, [UNUSED]])
+LEFT_BEHIND = sorted([REFERENCED, *pki.SMALL, UNUSED])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_original_comes_back(place, form):
+    """With the empty sequences and the MAC Parameters that another tool left in it."""
+    if form == "undefined":
+        original = pki.part10(pki.undefined(LEFT_BEHIND))
+    else:
+        original = pki.small(form, elements=LEFT_BEHIND)
+    source, target = place(original)
+    (first,) = sign_file(source, target, *RSA)
+    assert mac_ids(target.read_bytes()) == [0, 1]  # it uses none of what was left behind
+    (second,) = sign_file(target, target, *EC)
+    dataset = pydicom.dcmread(target)
+    assert remove_file(target, source) == (2, 0)
+    assert source.read_bytes() == original
+    for uid, left in ((first, 1), (second, 0)):
+        assert remove_file(target, target, uid) == remove(dataset, uid) == (1, left)
+    assert target.read_bytes() == original
+    assert dataset == pydicom.dcmread(io.BytesIO(original))
+    with pytest.raises(SigningError, match="there is no signature"):
+        remove_file(target, target)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("empty", [EMPTY, EMPTY[:1], EMPTY[1:]])
+def test_an_empty_sequence_that_was_filled_goes(place, form, empty):
+    """Nothing tells it from a new one: README says so."""
+    elements = sorted([*pki.SMALL, *empty])
+    if form == "undefined":
+        original, plain = (pki.part10(pki.undefined(e)) for e in (elements, pki.SMALL))
+    else:
+        original, plain = (pki.small(form, elements=e) for e in (elements, pki.SMALL))
+    source, target = place(original)
+    sign_file(source, target, *RSA)
+    remove_file(target, target)
+    assert target.read_bytes() == plain
+
+
+def test_unused_parameters_that_were_shared_go(place):
+    """They say the same, so the signature uses them, and they are its own from then on."""
+    source, target = place(pki.small())
+    sign_file(source, target, *RSA)
+    dataset = pydicom.dcmread(target)
+    del dataset.DigitalSignaturesSequence
+    dataset.save_as(source)
+    assert mac_ids(source.read_bytes()) == [0]
+    sign_file(source, target, *RSA, share_mac=True)
+    assert mac_ids(target.read_bytes()) == [0]
+    remove_file(target, target)
     assert parts(target.read_bytes()) == [[], []]
 
 

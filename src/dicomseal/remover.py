@@ -29,14 +29,21 @@ def remove_file(
     source: str | os.PathLike[str] | Buffer | BinaryIO,
     target: str | os.PathLike[str] | BinaryIO,
     uid: str | None = None,
+    orphans: bool = False,
 ) -> Removed:
     """Take signatures out of a file; every other byte is kept.
+
+    A file that was signed by dicomseal is what it was before, byte for byte. Where it held an empty
+    Digital Signatures or MAC Parameters Sequence in which the signature was put, nothing tells that
+    sequence from a new one: it goes with the last item in it.
 
     Args:
         source, target: as for `sign_file`.
         uid: the Digital Signature UID of the one to remove; None removes all. MAC Parameters that
-            another signature still uses stay, and so does what Original Attributes Sequence
-            (0400,0561) holds.
+            another signature still uses stay, those that no signature used do, and so does what
+            Original Attributes Sequence (0400,0561) holds.
+        orphans: with the last signature of a data set or item take out all MAC Parameters, even
+            those that no signature used, and empty sequences, as dcmsign does.
 
     Raises:
         SigningError: there is no such signature; nothing was written.
@@ -49,7 +56,7 @@ def remove_file(
     history = items.History(index)
     for scope in index.scopes:
         if scope not in history:
-            found += _cuts(index, scope, uid, cuts)
+            found += _cuts(index, scope, uid, cuts, orphans)
     splice = Splice(part10, index)
     end = 0
     removed = 0
@@ -67,7 +74,9 @@ def remove_file(
     return Removed(removed, len(found) - removed)
 
 
-def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int]) -> list[int]:
+def _cuts(
+    index: Index, scope: int, uid: str | None, cuts: list[int], orphans: bool
+) -> list[int]:
     """The signatures of a scope; what is to be cut because of them is appended to ``cuts``.
 
     A damaged object may have a sequence twice: both are looked at.
@@ -85,22 +94,24 @@ def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int]) -> list[in
         n for n in found
         if uid is None or items.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
     }  # fmt: skip
-    if uid is not None and not gone:
-        return found
+    orphans = orphans and len(gone) == len(found) and (uid is None or bool(gone))
+    if not gone and not orphans:
+        return found  # what is empty here, or belongs to nothing, was so before
     used = {mac_id(n) for n in found if n not in gone}
     freed = {mac_id(n) for n in gone} - used
     for sequence in signatures:
-        _cut(index, sequence, gone, cuts)
+        _cut(index, sequence, gone, cuts, orphans)
     for sequence in sequences(terms.MAC_PARAMETERS_SEQUENCE):
-        spare = {n for n in index.children(sequence) if not used or mac_id(n) in freed}
-        _cut(index, sequence, spare, cuts)
+        spare = {n for n in index.children(sequence) if orphans or mac_id(n) in freed}
+        _cut(index, sequence, spare, cuts, orphans)
     return found
 
 
-def _cut(index: Index, sequence: int, out: set[int], cuts: list[int]) -> None:
-    """Some items of a sequence; the sequence itself if none would be left."""
+def _cut(index: Index, sequence: int, out: set[int], cuts: list[int], empty: bool) -> None:
+    """Some items of a sequence; the sequence itself if none would be left of them."""
     numbers = list(index.children(sequence))
-    cuts += [sequence] if out.issuperset(numbers) else [n for n in numbers if n in out]
+    whole = out.issuperset(numbers) and (empty or bool(numbers))
+    cuts += [sequence] if whole else [n for n in numbers if n in out]
 
 
 def remove(dataset: Dataset, uid: str | None = None) -> Removed:
@@ -137,13 +148,11 @@ def _remove_here(scope: Dataset, uid: str | None) -> tuple[int, int]:
     if len(kept) < len(signatures):
         used = {s.get("MACIDNumber") for s in kept}
         freed = {s.get("MACIDNumber") for s in signatures} - used
-        macs = [
-            m for m in scope.get("MACParametersSequence") or ()
-            if kept and m.get("MACIDNumber") not in freed
-        ]  # fmt: skip
+        macs = [m for m in scope.get("MACParametersSequence") or ()
+                if m.get("MACIDNumber") not in freed]  # fmt: skip
         for name, left in (("DigitalSignaturesSequence", kept), ("MACParametersSequence", macs)):
             if left:
                 setattr(scope, name, left)
-            elif name in scope:
+            elif scope.get(name):
                 delattr(scope, name)
     return len(signatures) - len(kept), len(kept)

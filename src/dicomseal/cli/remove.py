@@ -23,7 +23,7 @@ def command(source: str, target: str, uid: str | None, everything: bool) -> None
     """Take signatures out of the object IN and write it to OUT, which may be the same file.
 
     Every other byte is kept: without its signatures an object signed by dicomseal is the original
-    file again.
+    file again. Sequences that were empty before they were signed into are the exception.
     """
     if bool(uid) == everything:
         raise UsageError("say which: --uid UID or --all")

@@ -175,7 +175,7 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
     if chosen:
         output = io.BytesIO()
         try:
-            remove_file(data, output, None if everything else job.remove)
+            remove_file(data, output, None if everything else job.remove, orphans=True)
         except DicomSealError as error:
             raise Ended(
                 Exit.REMOVAL_FAILED, f"{error}: while removing signature", "error"
