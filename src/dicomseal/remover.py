@@ -74,9 +74,7 @@ def remove_file(
     return Removed(removed, len(found) - removed)
 
 
-def _cuts(
-    index: Index, scope: int, uid: str | None, cuts: list[int], orphans: bool
-) -> list[int]:
+def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int], orphans: bool) -> list[int]:
     """The signatures of a scope; what is to be cut because of them is appended to ``cuts``.
 
     A damaged object may have a sequence twice: both are looked at.

@@ -6,6 +6,8 @@ The words are those of ETSI EN 319 102-1 where it has one for the case.
 from __future__ import annotations
 
 import builtins
+import os
+import re
 from typing import ClassVar, NoReturn
 
 import msgspec
@@ -266,22 +268,71 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.verdict}: {why[0]}" if why else self.verdict
 
     def to_json(self) -> builtins.bytes:
-        """The report as one line of JSON, without a line end."""
+        """The report as one line of JSON, without a line end; its path as `escaped` has it."""
+        made, path = self, escaped(self.path)
+        if path != self.path:
+            made = msgspec.structs.replace(self, path=path)
         try:
-            return msgspec.json.encode(self)
-        except UnicodeEncodeError:  # a file name that is no UTF-8
-            error = self.error and ErrorReport(self.error.code, _escaped(self.error.message))
-            return msgspec.json.encode(
-                msgspec.structs.replace(self, path=_escaped(self.path), error=error)
-            )
+            return msgspec.json.encode(made)
+        except UnicodeEncodeError:  # a message with a file name that is no UTF-8
+            error = self.error and ErrorReport(self.error.code, _readable(self.error.message))
+            return msgspec.json.encode(msgspec.structs.replace(made, error=error))
+
+
+_ESCAPES = re.compile(
+    rb"\\(?:(?P<same>\\)|x(?P<byte>[0-9a-f]{2})|(?P<short>[nrt])"
+    rb"|u(?P<four>[0-9a-f]{4})|U(?P<eight>[0-9a-f]{8}))"
+)
+_SHORT = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+def escaped(path: str | builtins.bytes) -> str:
+    """A path as every output has it: text, of which `unescaped` makes the same path again.
+
+    Two files must not read the same: a byte that is no UTF-8 is ``\\xfc``, and so that no name
+    can hold that itself, a backslash is two, except where it separates folders.
+    """
+    if isinstance(path, str):
+        if path.isascii() and "\\" not in path:
+            return path
+        try:
+            data = path.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # a text that names no file
+            data = path.encode("utf-8", "backslashreplace")
+    else:
+        data = path
+    if os.sep != "\\":
+        data = data.replace(b"\\", b"\\\\")
+    return data.decode("utf-8", "backslashreplace")
+
+
+def unescaped(path: str) -> str:
+    """The path that `escaped`, or a text for people, was made of; `open` takes it."""
+
+    def plain(found: re.Match[builtins.bytes]) -> builtins.bytes:
+        same, byte, short, four, eight = found.groups()
+        if byte:
+            return builtins.bytes.fromhex(byte.decode())
+        code = four or eight
+        return chr(int(code, 16)).encode() if code else same or _SHORT[short]
+
+    if os.sep == "\\":
+        return path
+    return _ESCAPES.sub(plain, path.encode()).decode("utf-8", "surrogateescape")
 
 
 def harmless(line: str) -> str:
     """Names and objects come from strangers: no line ends, no commands to the terminal."""
     if line.isprintable():
         return line
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return "".join(c if c.isprintable() else _printed(c) for c in line)
 
 
-def _escaped(text: str) -> str:
+def _printed(character: str) -> str:
+    # \\xad is a byte of a file name, see `escaped`
+    code = ord(character)
+    return f"\\u{code:04x}" if 0x80 <= code <= 0xFF else ascii(character)[1:-1]
+
+
+def _readable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()

@@ -10,8 +10,9 @@ from typing import IO, Any
 
 from ..certificate import Signer
 from ..errors import UsageError
+from ..report import escaped
 from .ledger import Ledger
-from .rows import Row, SignatureRow, shown
+from .rows import Row, SignatureRow
 from .written import as_written
 
 _OBJECT = Row.__struct_fields__[:-1]
@@ -44,7 +45,7 @@ def lines(ledger: Ledger, number: int | None = None) -> Iterator[dict[str, Any]]
 
 def _line(row: Row, signature: SignatureRow | None) -> dict[str, Any]:
     signer = signature.signer if signature else None
-    values = [shown(row.path), *(getattr(row, name) for name in _OBJECT[1:])]
+    values = [escaped(row.path), *(getattr(row, name) for name in _OBJECT[1:])]
     values += [getattr(signature, name, None) for name in _SIGNATURE]
     values += [getattr(signer, name, None) for name in _SIGNER]
     texts = [one.hex() if isinstance(one, bytes) else one for one in values]

@@ -130,13 +130,6 @@ def path_of(path: str) -> str | bytes:
     return path
 
 
-def shown(path: str | bytes) -> str:
-    """A path for people and JSON: what is no UTF-8 in it is escaped."""
-    if isinstance(path, bytes):
-        return path.decode("utf-8", "backslashreplace")
-    return path
-
-
 def on_no_dicom(path: str, sentence: str) -> tuple[str, str]:
     """Verdict and sentence on a file that is no DICOM object, by what its name says it should be.
 

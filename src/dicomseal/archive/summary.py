@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from ..counted_time import POE_LEDGER
-from ..report import ERROR, FAILED, INDETERMINATE, INTACT, TRUSTED, UNSIGNED
+from ..report import ERROR, FAILED, INDETERMINATE, INTACT, TRUSTED, UNSIGNED, escaped
 from .asked import Asked
 from .ledger import SIGN, VERIFY, Ledger, Run, explained
 from .modalities import label
 from .progress import Totals
-from .rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS, shown
+from .rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS
 from .sample import CONFIDENCE, no_less_than, upper_bound
 from .uncovered import UncoveredSum, summed
 from .walk import PassedOver
@@ -277,7 +277,7 @@ def _listed(
     """The first objects with these verdicts, and how many more there are."""
     marks = ", ".join("?" * len(verdicts))
     found = [
-        Failure(shown(path), *values)
+        Failure(escaped(path), *values)
         for path, *values in ledger.db.execute(
             "SELECT path, verdict, reason, sentence, sop_instance_uid FROM object"  # noqa: S608
             f" WHERE id BETWEEN ? AND ? AND verdict IN ({marks}) ORDER BY id LIMIT ?",

@@ -15,9 +15,9 @@ import msgspec
 
 from ..atomic import is_temporary
 from ..errors import UsageError
+from ..report import escaped
 from . import stores
 from .once import once
-from .rows import path_of, shown
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # that a batch has at most as long as few files went out
@@ -50,7 +50,7 @@ class PassedOver(msgspec.Struct, kw_only=True):
     def add(self, kind: str, path: str) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if len(self.first) < _MOST_NAMED:
-            self.first.append(shown(path_of(path)))
+            self.first.append(escaped(path))
 
     def lines(self) -> list[str]:
         """The same for people."""

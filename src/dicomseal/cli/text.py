@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import report
-from ..report import ObjectReport, SignatureReport, TimestampReport, harmless
+from ..report import ObjectReport, SignatureReport, TimestampReport, escaped, harmless
 
 __all__ = ["harmless", "render", "summary"]
 
@@ -19,7 +19,7 @@ _TIMES = {
 
 def render(made: ObjectReport) -> str:
     """One object: the verdict and its path, then what is known of each signature."""
-    lines = [f"{made.verdict:<13} {made.path}"]
+    lines = [f"{made.verdict:<13} {escaped(made.path)}"]
     if made.error:
         lines.append(f"    {made.error.code}: {made.error.message}")
     lines += [f"    {reason.code}: {reason.message}" for reason in made.reasons]

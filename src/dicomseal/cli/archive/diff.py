@@ -16,8 +16,7 @@ from ...archive.diff import (
     same_files,
 )  # fmt: skip
 from ...archive.ledger import Ledger
-from ...archive.rows import shown
-from ..text import harmless
+from ...report import escaped, harmless
 
 _EPILOG = """\b
 Exit codes: 1 if one of the changes marked with * happened, else 0; 2 usage, or no two
@@ -56,7 +55,7 @@ def command(ledger: str, since: int | None, kind: str) -> None:
         before, after = pair(opened, since)
         for change in changes(opened, before, after):
             counts[change.kind] += 1
-            path, row = shown(change.row.path), change.row
+            path, row = escaped(change.row.path), change.row
             if kind == "jsonl":
                 import msgspec
 

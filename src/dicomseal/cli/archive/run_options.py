@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 
 import click
 
-from ...archive.rows import path_of, shown
 from ...archive.run import Outcome, Progress
 from ...archive.stores import is_url
 from ...errors import SourceError, UsageError
-from ...report import harmless
+from ...report import escaped, harmless
 
 EXIT_UNREADABLE, EXIT_INTERRUPTED = 4, 130
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -118,7 +117,7 @@ def _check_metrics(path: str) -> None:
 def say_nothing_found(progress: Progress | None) -> None:
     """Name the roots with nothing to verify: in cron that must not look as if all were well."""
     for root, why in progress.nothing if progress else ():
-        name = "standard input" if root == "-" else shown(path_of(root))
+        name = "standard input" if root == "-" else escaped(root)
         click.echo(f"dicomseal: {name}: {why}", err=True)
 
 
