@@ -119,3 +119,33 @@ def test_uids_of_the_file_meta_information_may_differ(signed_forms, backend):
     report = answer(meta(VERSION, CLASS, other, SYNTAX) + split(signed_forms["explicit"])[1])
     assert report.verdict == "passed"
     assert "Media Storage SOP Instance UID" in report.messages[0]
+
+
+# --- the label of the calculation, which no MAC protects ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("uid", "verdict", "said"),
+    [
+        (b"1.2.840.10008.1.2.9\0", "passed", "1.2.840.10008.1.2.9 is not known"),
+        (b"2.25.123456789012345", "passed", "2.25.123456789012345 is not known"),
+        (b"1.2.840.10008.1.2\0\0\0", "failed", "is not explicit VR little endian"),
+        (b"1.2.840.10008.1.2.2\0", "failed", "is not explicit VR little endian"),
+        (b"1.2.840.10008.1.2.72", "passed", "1.2.840.10008.1.2.72 is not known"),
+        (b"1.2.840.10008.1.20\0\0", "failed", "is not explicit VR little endian"),
+        (b"1.2.840.10008.5.1.4\0", "failed", "is not explicit VR little endian"),
+        (b"explicit little end.", "failed", "is no UID"),
+        (b"1.02.840.10008.1.2.1", "failed", "is no UID"),
+        (b".1.2.840.10008.1.2.1", "failed", "is no UID"),
+    ],
+)
+def test_the_mac_calculation_transfer_syntax(signed_forms, backend, uid, verdict, said):
+    data = signed_forms["explicit"]
+    label = b"\x00\x04\x10\x00UI\x14\x00"
+    assert data.count(label) == 1
+    at = data.index(label) + len(label)
+    report = answer(data[:at] + uid + data[at + 20 :])
+    (signature,) = report.signatures
+    reason = signature.integrity_reason
+    assert report.verdict == verdict
+    assert any(said in text for text in (*signature.messages, reason.message if reason else ""))

@@ -188,12 +188,19 @@ class Means:
                 "FORMAT_FAILURE",
                 f"Data Elements Signed lists {format_tag(unsignable)}, which can never be signed",
             )
-        if mac.transfer_syntax in terms.NEVER_FOR_MAC:
+        syntax = mac.transfer_syntax
+        if not terms.is_uid(syntax):
             raise altered(
                 "FORMAT_FAILURE",
-                f"its MAC Calculation Transfer Syntax {mac.transfer_syntax} is not explicit VR "
-                "little endian",
+                f"its MAC Calculation Transfer Syntax UID (0400,0010) {syntax!r} is no UID",
             )
+        if not terms.may_be_for_mac(syntax):
+            raise altered(
+                "FORMAT_FAILURE",
+                f"its MAC Calculation Transfer Syntax {syntax} is not explicit VR little endian",
+            )
+        if syntax not in terms.TRANSFER_SYNTAXES:
+            self.messages += (f"its MAC Calculation Transfer Syntax {syntax} is not known",)
         if mac.algorithm not in terms.MAC_ALGORITHMS:
             raise unverifiable(
                 "CRYPTO_CONSTRAINTS_FAILURE", f"the MAC Algorithm {mac.algorithm!r} is not known"

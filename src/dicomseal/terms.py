@@ -5,6 +5,8 @@ PS3.3 C.12.1.1.3 (Digital Signatures Macro), PS3.5 Section 7 and 10, PS3.6, PS3.
 
 from __future__ import annotations
 
+import re
+
 # Attributes of the Digital Signatures Macro, PS3.3 Table C.12-6
 MAC_PARAMETERS_SEQUENCE = 0x4FFE0001
 DIGITAL_SIGNATURES_SEQUENCE = 0xFFFAFFFA
@@ -183,8 +185,15 @@ NATIVE = (
     )
     | DEFLATED
 )
-# PS3.3 C.12.1.1.3.1.2: a MAC can only be computed over explicit VR and little endian
-NEVER_FOR_MAC = frozenset((IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN))
+# PS3.3 C.12.1.1.3.1.2: a MAC can only be computed over explicit VR and little endian; nor is there
+# a data set in a mail, in XML or in a stream (PS3.6 Annex A)
+NEVER_FOR_MAC = frozenset(
+    (
+        IMPLICIT_VR_LITTLE_ENDIAN,
+        EXPLICIT_VR_BIG_ENDIAN,
+        *(f"1.2.840.10008.1.2.{end}" for end in ("6.1", "6.2", "7.1", "7.2", "7.3")),
+    )
+)
 # the standard's own transfer syntaxes all live under this arc (PS3.6 Annex A)
 TRANSFER_SYNTAX_ROOT = "1.2.840.10008.1.2"
 # PS3.6 Table A-1: every transfer syntax in which a file holds a data set, retired ones too. Not
@@ -222,6 +231,23 @@ SWAP_WIDTH = {
 SPACE_PADDED = frozenset(
     ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT")
 )
+
+
+_UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
+
+
+def is_uid(text: str) -> bool:
+    """Whether it is written as a UID is (PS3.5 Section 9.1)."""
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
+
+
+def may_be_for_mac(uid: str) -> bool:
+    """Whether a UID may name a MAC Calculation Transfer Syntax, as far as is known.
+
+    One that the standard gives to something else than a transfer syntax may not.
+    """
+    others = uid.startswith("1.2.840.10008.") and not uid.startswith(TRANSFER_SYNTAX_ROOT + ".")
+    return uid not in NEVER_FOR_MAC and not others
 
 
 def is_encapsulated(transfer_syntax: str) -> bool | None:
