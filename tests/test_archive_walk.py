@@ -153,6 +153,71 @@ def test_names_in_a_list_that_are_no_utf_8(folder):
     ]  # fmt: skip
 
 
+def test_a_byte_order_mark_is_no_part_of_a_path(run, folder):
+    """As Windows' editors put it first; what they write in UTF-16 is told, not read as names."""
+    lines = "archive/a/passed.dcm\r\narchive/failed.dcm\r\n"
+    (folder / "list").write_text(lines, "utf-8-sig")
+    found = [os.path.relpath(one.path) for one in walk.find(["@list"])]
+    assert found == ["archive/a/passed.dcm", "archive/failed.dcm"]
+    os.rename("archive/failed.dcm", "\ufeff.dcm")
+    (folder / "list").write_bytes(b"x\n\xef\xbb\xbf.dcm\n")  # only the first line has a mark
+    assert [one.trouble for one in walk.find(["@list"])][1:] == [None]
+    for encoding in ("utf-16", "utf-16-be"):
+        (folder / "list").write_text(
+            f"{'' if encoding == 'utf-16' else chr(0xFEFF)}{lines}", encoding
+        )
+        code, _, err = run("archive", "verify", "@list", "--ledger", "l.db")
+        assert (code, "UTF-16: write it in UTF-8" in err) == (2, True)
+    os.rename("archive/a/passed.dcm", b"\xff\xfe.dcm")  # the same bytes, and a name
+    (folder / "list").write_bytes(b"\xff\xfe.dcm\n")
+    assert [one.trouble for one in walk.find(["@list"])] == [None]
+
+
+def test_lists_with_nul(run, folder):
+    """As `find -print0` writes them: names may hold line ends."""
+    os.rename("archive/a/passed.dcm", "archive/x\n.dcm")
+    names = [
+        "archive/x\n.dcm",
+        *(f"archive/{number}" for number in range(20_000)),
+        "archive/failed.dcm",
+    ]
+    for end in ("\0", ""):
+        (folder / "list").write_text("\0".join(names) + end)
+        found = list(walk.find(["@list"], null=True))
+        assert [one.path for one in found] == [os.path.abspath(name) for name in names]
+        assert [one.trouble for one in (found[0], found[-1])] == [None, None]
+    command = [
+        sys.executable,
+        "-m",
+        "dicomseal",
+        "archive",
+        "verify",
+        "-",
+        "--ledger",
+        "l.db",
+        *TRUST,
+    ]
+    done = subprocess.run([*command, "-0"], input=b"archive/x\n.dcm\0", capture_output=True)
+    assert (done.returncode, len(rows("l.db"))) == (0, 1), done.stderr
+    done = subprocess.run(command, input=b"archive/x\n.dcm\0", capture_output=True)
+    assert done.returncode == 4
+
+
+def test_excluded(run, folder):
+    everything = {os.path.relpath(one.path, "archive") for one in walk.find(["archive"])}
+    code = run("archive", "verify", "archive", "--ledger", "l.db", *TRUST, "--exclude", "*/b/*",
+               "--exclude", "fail*", "--include", "*.dcm")[0]  # fmt: skip
+    left = {
+        name for name in everything
+        if name.endswith(".dcm") and "b/" not in name and not name.startswith("fail")
+    }  # fmt: skip
+    assert {os.path.relpath(row.path, "archive") for row in rows("l.db")} == left
+    assert left
+    assert code != 1  # what fails was left out
+    code, _, err = run("archive", "verify", "archive", "--ledger", "l.db", "--exclude", "*")
+    assert (code, "every file is excluded" in err) == (4, True)
+
+
 def test_a_long_list_costs_no_memory(folder, monkeypatch):
     """Most of it is in a temporary file, which is gone when the walk is."""
     monkeypatch.setenv("SQLITE_TMPDIR", str(folder))

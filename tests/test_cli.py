@@ -348,6 +348,30 @@ def test_passwords(run, work, tmp_path, monkeypatch):
         assert (code, err) == (0, "")
 
 
+def test_a_password_file_of_windows(run, work, tmp_path):
+    pki.secret(tmp_path / "password", b"\xef\xbb\xbf" + PASSWORD.encode() + b"\r\n")
+    line = ("sign", "unsigned.dcm", tmp_path / "x", "--key", "locked.pem", *KEY[2:])
+    assert run(*line, "--password-file", tmp_path / "password")[::2] == (0, "")
+
+
+@pytest.mark.parametrize("name", ["sha512", "Sha512", "SHA512"])
+def test_the_name_of_a_hash_in_any_case(run, work, tmp_path, name):
+    assert run("sign", "unsigned.dcm", tmp_path / "x", *KEY, "--mac", name)[0] == 0
+    (made,) = verify(tmp_path / "x", integrity_only=True).signatures
+    assert (made.mac_algorithm, made.integrity) == ("SHA512", "intact")
+
+
+@pytest.mark.parametrize("length", ["80", "8120", "820400", "83010000", "8401000000"])
+def test_a_cms_envelope_is_named(run, work, tmp_path, length):
+    """A Secure DICOM File is one (PS3.10 Section 7.4)."""
+    start = bytes.fromhex(f"30{length}06092A864886F70D010703A0")
+    (tmp_path / "x").write_bytes(start + pki.small())
+    code, out, _ = run("verify", tmp_path / "x")
+    assert (code, "a CMS (PKCS #7) envelope" in out) == (4, True)
+    (tmp_path / "x").write_bytes(start.replace(b"\x06\x09", b"\x02\x09") + pki.small())
+    assert "CMS" not in run("verify", tmp_path / "x")[1]
+
+
 def test_dump(run, work):
     code, out, _ = run("dump", "passed.dcm")
     assert code == 0

@@ -141,7 +141,7 @@ def parse_datetime(value: str, offset: str = "") -> datetime | None:
     Returns:
         None if it is no date and time.
     """
-    if _FULL(value):  # as nearly every signature has it
+    if _FULL(value) and value[12:14] != "60":  # as nearly every signature has it
         try:
             return datetime.fromisoformat(f"{value[:8]}T{value[8:]}")
         except ValueError:
@@ -156,13 +156,15 @@ def parse_datetime(value: str, offset: str = "") -> datetime | None:
     )
     try:
         microsecond = int((fraction or "").ljust(6, "0"))
-        made = datetime(year, month, day, hour, minute, second, microsecond)
+        leap = second == 60  # as PS3.5 has it; Python's second ends at 59, so the next one begins
+        made = datetime(year, month, day, hour, minute, second - leap, microsecond)
+        made += timedelta(seconds=leap)
         zone = zone or (offset if re.fullmatch(r"[+-]\d{4}", offset) else None)
         if zone is None:
             return made
         distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
         return made.replace(tzinfo=timezone(-distance if zone[0] == "-" else distance))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

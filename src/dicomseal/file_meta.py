@@ -7,6 +7,7 @@ the group length, another by the group of each element, a third guesses.
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from . import terms
 from .errors import MalformedError
 from .tags import format_tag
 
+# how BER begins a sequence of any length that holds an object identifier (RFC 5652 Section 3)
+_CMS = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...|\x84....)\x06\x09", re.DOTALL)
 _PREFIX = 128  # bytes of the preamble
 _LONG_VRS = frozenset(vr.encode() for vr in terms.LONG_VRS)
 _VRS = _LONG_VRS | frozenset(vr.encode() for vr in terms.SHORT_VRS)
@@ -166,6 +169,11 @@ def recognise(head: bytes, has_meta: bool, label: str = "") -> str:
         return terms.EXPLICIT_VR_LITTLE_ENDIAN if explicit else terms.IMPLICIT_VR_LITTLE_ENDIAN
     if 0 < big <= highest and explicit:
         return terms.EXPLICIT_VR_BIG_ENDIAN
+    if not has_meta and _CMS.match(head):
+        raise MalformedError(
+            "not DICOM: a CMS (PKCS #7) envelope, perhaps with a DICOM file in it (PS3.10 Section "
+            "7.4); take the content out first, e.g. with openssl cms", "not_dicom", 0,
+        )  # fmt: skip
     if label:
         raise MalformedError(
             f"the Transfer Syntax {label} is not known, and the bytes do not show another",

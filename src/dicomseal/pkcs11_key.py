@@ -7,6 +7,7 @@ it is opened at the first use in each, so a key may be made before a fork and us
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import random
@@ -101,7 +102,8 @@ class Pkcs11Uri:
         from .keys import read_secret
 
         try:
-            return read_secret(name).partition(b"\n")[0].rstrip(b"\r").decode()
+            data = read_secret(name).removeprefix(codecs.BOM_UTF8)
+            return data.partition(b"\n")[0].rstrip(b"\r").decode()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "no text in UTF-8"
             raise KeyFileError(f"pin-source: {name}: {why}", "password") from None

@@ -19,6 +19,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         roots: as `dicomseal.archive.walk.find` takes them; folders absolute.
         include: patterns of names; empty takes all.
+        exclude: patterns of names that are left out.
+        null: in lists a NUL ends each path.
         before: only files last modified before this time, in seconds since 1970; or None.
         share: of the files that is drawn, 0 to 1; None takes all.
         seed: of the draw.
@@ -28,6 +30,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     roots: tuple[str, ...]
     include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    null: bool = False
     before: float | None = None
     share: float | None = None
     seed: str = ""
@@ -99,10 +103,13 @@ def selected(
 
     ``passed`` is told what the walk leaves out, whatever is selected.
     """
-    found: Iterable[Found] = walk.find(selection.roots, selection.follow, passed)
+    found: Iterable[Found] = walk.find(selection.roots, selection.follow, passed, selection.null)
     if selection.include:
         found = walk.included(found, selection.include)
         found = walk.some(found, selection.roots, _misspelt(selection.include))
+    if selection.exclude:
+        found = walk.excluded(found, selection.exclude)
+        found = walk.some(found, selection.roots, "nothing is selected: every file is excluded")
     if selection.before is not None:
         limit = int(selection.before * 1e9)
         found = (file for file in found if file.mtime < limit)

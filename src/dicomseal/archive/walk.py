@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import itertools
 import operator
@@ -9,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -89,7 +90,10 @@ class Found(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def find(
-    roots: Iterable[str], follow: bool = False, passed: PassedOver | None = None
+    roots: Iterable[str],
+    follow: bool = False,
+    passed: PassedOver | None = None,
+    null: bool = False,
 ) -> Iterator[Found]:
     """The files of all roots, in a stable order: files of a folder by name, then its subfolders.
 
@@ -99,6 +103,7 @@ def find(
             What a list names twice, or what another root holds too, is found once.
         follow: go into folders that are symbolic links; one is never entered from within itself.
         passed: is told what the walk leaves out.
+        null: in lists a NUL ends each path, not a line end.
 
     Raises:
         UsageError: a list cannot be read, or names an object store.
@@ -106,7 +111,7 @@ def find(
         StoreLostError: an object store does not answer any more.
     """
     roots = tuple(roots)
-    found = _all(roots, follow, PassedOver() if passed is None else passed)
+    found = _all(roots, follow, PassedOver() if passed is None else passed, null)
     # a walk comes by a path once; `check_roots` has seen to it that roots do not overlap
     yield from once(found) if any(map(is_list, roots)) else found
 
@@ -116,14 +121,14 @@ def is_list(root: str) -> bool:
     return root == "-" or root.startswith("@")
 
 
-def _all(roots: Iterable[str], follow: bool, passed: PassedOver) -> Iterator[Found]:
+def _all(roots: Iterable[str], follow: bool, passed: PassedOver, null: bool) -> Iterator[Found]:
     for root in roots:
         if root == "-":
-            yield from _listed(root, sys.stdin.buffer)
+            yield from _listed(root, _paths(sys.stdin.buffer, null))
         elif root.startswith("@"):
             try:
                 with open(root[1:], "rb") as lines:
-                    yield from _listed(root, lines)
+                    yield from _listed(root, _paths(lines, null))
             except OSError as error:
                 raise UsageError(f"{root[1:]}: {error.strerror or error}") from None
         elif stores.is_url(root):
@@ -167,10 +172,33 @@ def check_roots(roots: Iterable[str]) -> None:
             stores.check(folder)
 
 
-def _listed(root: str, lines: Iterable[bytes]) -> Iterator[Found]:
+def _paths(file: BinaryIO, null: bool) -> Iterator[bytes]:
+    """What a list names, without line ends and the mark that Windows' editors put first."""
+    if null:  # from a program, and exact
+        yield from _ended_by_null(file)
+        return
+    for number, line in enumerate(file):
+        name = line.rstrip(b"\r\n")
+        if not number:
+            if name.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in name:
+                raise UsageError("a list is in UTF-16: write it in UTF-8")
+            name = name.removeprefix(codecs.BOM_UTF8)
+        yield name
+
+
+def _ended_by_null(file: BinaryIO) -> Iterator[bytes]:
+    rest = b""
+    while piece := file.read(1 << 16):
+        *names, rest = (rest + piece).split(b"\0")
+        yield from names
+    if rest:
+        yield rest
+
+
+def _listed(root: str, names: Iterable[bytes]) -> Iterator[Found]:
     empty = True
-    for line in lines:
-        name = os.fsdecode(line.rstrip(b"\r\n"))
+    for one in names:
+        name = os.fsdecode(one)
         if stores.is_url(name):
             raise UsageError(f"{name}: a list names files; name an object store as a root")
         if name:
@@ -269,16 +297,26 @@ def _is_folder(entry: os.DirEntry[str], follow: bool) -> bool:
 
 def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:
     """Those whose name (or, for a pattern with a slash, path) matches one of the patterns."""
+    matches = _matcher(patterns)
+    return (file for file in files if file.whole or matches(file.path))
+
+
+def excluded(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:
+    """Those that match none of the patterns, which are as for `included`."""
+    matches = _matcher(patterns)
+    return (file for file in files if file.whole or not matches(file.path))
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    patterns = tuple(patterns)
     names = [re.compile(fnmatch.translate(one)) for one in patterns if "/" not in one]
     paths = [re.compile(fnmatch.translate(one)) for one in patterns if "/" in one]
-    for file in files:
-        name = os.path.basename(file.path)
-        if (
-            file.whole
-            or any(one.match(name) for one in names)
-            or any(one.match(file.path) for one in paths)
-        ):
-            yield file
+
+    def matches(path: str) -> bool:
+        name = os.path.basename(path)
+        return any(one.match(name) for one in names) or any(one.match(path) for one in paths)
+
+    return matches
 
 
 def some(files: Iterable[Found], roots: Iterable[str], why: str) -> Iterator[Found]:

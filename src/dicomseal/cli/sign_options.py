@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -48,7 +49,7 @@ _OPTIONS = (
     ),
     click.option(
         "--mac",
-        type=click.Choice(list(MAC_ALGORITHMS)),
+        type=click.Choice(list(MAC_ALGORITHMS), case_sensitive=False),
         default="SHA256",
         show_default=True,
         help="MAC Algorithm.",
@@ -106,7 +107,7 @@ _OPTIONS = (
     ),
     click.option(
         "--tsa-mac",
-        type=click.Choice(TIMESTAMP_ALGORITHMS),
+        type=click.Choice(TIMESTAMP_ALGORITHMS, case_sensitive=False),
         default="SHA256",
         show_default=True,
         help="Hash of the timestamp's imprint.",
@@ -225,7 +226,7 @@ def _password(key: str, variable: str | None, file: str | None) -> bytes:
 
 def _first_line(file: str) -> bytes:
     try:
-        data = read_secret(file)
+        data = read_secret(file).removeprefix(codecs.BOM_UTF8)  # Windows' editors write one
         data.decode()
         trouble = ""
     except UnicodeDecodeError:

@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--uid-out", metavar="FILE", help="Write a UID file too, for dcmsign +t.")
 @click.option(
     "--mac",
-    type=click.Choice(TIMESTAMP_ALGORITHMS),
+    type=click.Choice(TIMESTAMP_ALGORITHMS, case_sensitive=False),
     default="SHA256",
     show_default=True,
     help="Hash of the timestamp's imprint.",

@@ -38,6 +38,15 @@ _LAST = (
         help="Only files whose name (path, if it has a slash) matches. Repeatable.",
     ),
     click.option(
+        "--exclude",
+        metavar="GLOB",
+        multiple=True,
+        help="No file whose name (path, if it has a slash) matches. Repeatable.",
+    ),
+    click.option(
+        "-0", "--null", is_flag=True, help="In lists a NUL ends each path, as find -print0 writes."
+    ),
+    click.option(
         "--older-than",
         metavar="AGE",
         help="Only files last modified so long ago: 90m, 12h, 30d, 8w.",

@@ -66,6 +66,8 @@ def command(
     resume: bool,
     jobs: int,
     include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    null: bool,
     older_than: str | None,
     follow_links: bool,
     max_rate: float | None,
@@ -89,6 +91,8 @@ def command(
     selection = Selection(
         roots=tuple(absolute(root) for root in roots),
         include=include,
+        exclude=exclude,
+        null=null,
         before=None if older_than is None else time.time() - age(older_than),
         follow=follow_links,
     )

@@ -86,6 +86,8 @@ def command(
     jobs: int,
     scheduler: str | None,
     include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    null: bool,
     older_than: str | None,
     sample: str | None,
     seed: str,
@@ -111,6 +113,8 @@ def command(
     selection = Selection(
         roots=tuple(absolute(root) for root in roots),
         include=include,
+        exclude=exclude,
+        null=null,
         before=None if older_than is None else time.time() - age(older_than),
         share=None if sample is None else _share(sample),
         seed=seed,
