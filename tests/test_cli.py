@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import stat
+import subprocess
 import sys
 from hashlib import sha256
+from pathlib import Path
 
 import pki
 import pytest
@@ -16,6 +19,8 @@ from pydicom import dcmread
 
 from dicomseal import __version__, sign_file, verify
 from dicomseal.certificate import verify_mac
+from dicomseal.cli import streams
+from dicomseal.errors import UsageError
 
 COMMANDS = ["verify", "sign", "remove", "dump", "demo"]
 PASSWORD = "correct horse"
@@ -346,6 +351,61 @@ def test_passwords(run, work, tmp_path, monkeypatch):
         line = ("sign", "unsigned.dcm", tmp_path / "x", "--key", "locked.pem", *KEY[2:], *option)
         code, _, err = run(*line)
         assert (code, err) == (0, "")
+
+
+def piped(data, *line):
+    done = subprocess.run(
+        [sys.executable, "-m", "dicomseal", *map(os.fspath, line)], input=data, capture_output=True
+    )
+    assert b"Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def test_standard_input_and_output(run, work):
+    plain = Path("unsigned.dcm").read_bytes()
+    code, signed, uid = piped(plain, "sign", "-", "-", *KEY)
+    (made,) = verify(signed, integrity_only=True).signatures
+    assert (code, uid) == (0, f"{made.uid}\n")
+    code, said, _ = piped(signed, "verify", *TRUST, "-", "--format", "json")
+    assert (code, json.loads(said)["verdict"], json.loads(said)["path"]) == (0, "passed", "-")
+    code, said, _ = piped(signed, "verify", *TRUST, "-", "failed.dcm", "--jobs", "2")
+    assert code == 1
+    assert [line.split() for line in said.decode().splitlines() if line[0] != " "] == [
+        ["passed", "-"], ["failed", "failed.dcm"], ["2", "objects:", "1", "passed,", "1", "failed"],
+    ]  # fmt: skip
+    code, back, said = piped(signed, "remove", "-", "-", "--all")
+    assert (code, back, said) == (0, plain, "1 removed, 0 left\n")
+    for options in ([], ["--raw"]):
+        expected = run("dump", "passed.dcm", *options)[1].encode("latin-1")
+        data = Path("passed.dcm").read_bytes()
+        assert piped(data, "dump", "-", *options)[:2] == (0, expected)
+
+
+def test_what_goes_wrong_on_standard_input_and_output(run, work):
+    assert not Path("-").exists()
+    for line, code in (
+        (("verify", "-", "-"), 2), (("verify", "-"), 4), (("sign", "-", "-", *KEY), 1),
+        (("remove", "-", "-", "--all"), 1), (("remove", "unsigned.dcm", "-", "--all"), 1),
+        (("dump", "-"), 1),
+    ):  # fmt: skip
+        done, out, err = piped(b"no DICOM", *line)
+        assert (done, out if line[0] != "verify" else b"") == (code, b""), err
+    assert not Path("-").exists()
+    assert piped(b"", "verify", "-")[0] == 4
+
+
+def test_no_object_is_written_to_a_terminal(monkeypatch):
+    class Terminal(io.BytesIO):
+        def isatty(self):
+            return True
+
+    for there in (Terminal(), None):
+        monkeypatch.setattr(sys, "stdout", there)
+        with pytest.raises(UsageError, match="to a terminal"):
+            streams.Target("-")
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="no standard input"):
+        streams.source_of("-")
 
 
 def test_a_password_file_of_windows(run, work, tmp_path):

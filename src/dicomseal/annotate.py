@@ -13,7 +13,7 @@ from . import _index_py, _record, mac_parameters, terms
 from . import sequence_items as items
 from ._encoder_py import Encoder
 from .errors import SigningError
-from .reader import Reader, open_source
+from .reader import open_source
 from .tags import format_tag, keyword
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def raw(
     return coverage
 
 
-def annotated(source: str | os.PathLike[str], uid: str | None = None) -> Iterator[str]:
+def annotated(source: str | os.PathLike[str] | Buffer, uid: str | None = None) -> Iterator[str]:
     """The same as lines of text; arguments and errors as for `raw`."""
-    part10 = Reader().open(source)
+    part10 = open_source(source)
     index = _index_py.Index(
         part10.source,
         part10.start,

@@ -7,6 +7,7 @@ import sys
 import click
 
 from .. import annotate
+from .streams import source_of
 
 _EPILOG = """\b
 Examples:
@@ -22,13 +23,14 @@ Examples:
 def command(source: str, uid: str | None, as_bytes: bool) -> None:
     """Show the canonical byte stream that a signature in FILE is computed over.
 
-    Of an unsigned object it is the stream of all elements that can be signed. Annotated, a line
-    has the offset in the stream, the element, and the bytes.
+    - is standard input. Of an unsigned object it is the stream of all elements that can be
+    signed. Annotated, a line has the offset in the stream, the element, and the bytes.
     """
+    data = source_of(source)
     if as_bytes:
         output = sys.stdout.buffer
-        annotate.raw(source, output.write, uid)
+        annotate.raw(data, output.write, uid)
         output.flush()
     else:
-        for line in annotate.annotated(source, uid):
+        for line in annotate.annotated(data, uid):
             click.echo(line)

@@ -6,6 +6,7 @@ import click
 
 from ..errors import UsageError
 from ..remover import remove_file
+from .streams import Target, source_of
 
 _EPILOG = """\b
 Examples:
@@ -20,12 +21,15 @@ Examples:
 @click.option("--uid", metavar="UID", help="Remove the signature with this Digital Signature UID.")
 @click.option("--all", "everything", is_flag=True, help="Remove all signatures, at any depth.")
 def command(source: str, target: str, uid: str | None, everything: bool) -> None:
-    """Take signatures out of the object IN and write it to OUT, which may be the same file.
+    """Take signatures out of the object IN and write it to OUT, which may be the same file. - is
+    standard input or output.
 
     Every other byte is kept: without its signatures an object signed by dicomseal is the original
     file again. Sequences that were empty before they were signed into are the exception.
     """
     if bool(uid) == everything:
         raise UsageError("say which: --uid UID or --all")
-    done = remove_file(source, target, uid)
-    click.echo(f"{done.removed} removed, {done.remaining} left")
+    output = Target(target)
+    done = remove_file(source_of(source), output.file, uid)
+    output.done()
+    output.say(f"{done.removed} removed, {done.remaining} left")

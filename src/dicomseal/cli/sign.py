@@ -11,6 +11,7 @@ from ..signature_maker import request_of
 from ..signer import sign_requested
 from .guard import secrets_at_hand
 from .sign_options import PASSWORDS, note, sign_options, signing
+from .streams import Target, source_of
 
 _EPILOG = f"""\b
 {PASSWORDS}
@@ -61,7 +62,8 @@ def command(
 ) -> None:
     """Sign the object IN and write it to OUT, which may be the same file.
 
-    Every byte that is not part of the signature is kept, unless --transfer-syntax asks for others.
+    - is standard input or output; with the latter the UIDs go to standard error. Every byte that
+    is not part of the signature is kept, unless --transfer-syntax asks for others.
     """  # fmt: skip
     with secrets_at_hand():
         wishes = signing(options)
@@ -71,7 +73,10 @@ def command(
         trouble = request.key.certificate.not_valid_at(request.when)
         if trouble:
             click.echo(f"dicomseal: warning: {trouble}; {_REMEDY}", err=True)
-        uids = sign_requested(request, source, target, items, transfer_syntax)
+        output = Target(target)
+        data = source_of(source)
+        uids = sign_requested(request, data, output.file, items, transfer_syntax)
+        output.done()
     note(options, uids)
     for uid in uids:
-        click.echo(uid)
+        output.say(uid)

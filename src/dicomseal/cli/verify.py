@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
+import msgspec
 
 from .. import report
 from ..report import ErrorReport, ObjectReport
 from ..verifier import Options, verify_with
+from .streams import STANDARD, once_at_most, source_of
 from .trust_options import trust_options, verification
 from .verify_options import demanded, jobs_option, verify_options
 
@@ -47,11 +49,13 @@ def command(
     output: str,
     **given: Any,
 ) -> None:
-    """Verify every digital signature of the objects at PATH; folders are walked.
+    """Verify every digital signature of the objects at PATH; folders are walked, - is standard
+    input.
 
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?
     """  # fmt: skip
+    once_at_most(paths)
     options = Options(**verification(given), **demanded(given))
     counts: dict[str, int] = {}
     writer = _Writer(output, single=len(paths) == 1 and not os.path.isdir(paths[0]))
@@ -101,7 +105,10 @@ def walk(path: str, linked: Callable[[str], object] = str) -> Iterator[str]:
 def _reports(paths: tuple[str, ...], options: Options, jobs: int) -> Iterator[ObjectReport]:
     empty: list[str] = []
     linked: list[str] = []
-    files = _files(paths, empty, linked)
+    if STANDARD in paths:
+        made = verify_with(source_of(STANDARD), options)
+        yield msgspec.structs.replace(made, path=STANDARD)
+    files = _files([path for path in paths if path != STANDARD], empty, linked)
     if jobs == 1:
         for file in files:
             yield verify_with(file, options)
@@ -122,7 +129,7 @@ def _reports(paths: tuple[str, ...], options: Options, jobs: int) -> Iterator[Ob
             click.echo(f"dicomseal: {report.harmless(line)}", err=True)
 
 
-def _files(paths: tuple[str, ...], empty: list[str], linked: list[str]) -> Iterator[str]:
+def _files(paths: Sequence[str], empty: list[str], linked: list[str]) -> Iterator[str]:
     for path in paths:
         found = False
         for file in walk(path, linked.append):
@@ -156,8 +163,6 @@ class _Writer:
         elif self._output == "jsonl":
             click.echo(made.to_json().decode())
         else:
-            import msgspec
-
             if not self._single:
                 click.echo("[" if self._first else ",")
             click.echo(msgspec.json.format(made.to_json(), indent=2).decode())
