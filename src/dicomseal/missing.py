@@ -31,6 +31,7 @@ _REASON = Reason(
     "SIGNED_DATA_NOT_FOUND",
     "no signature is there, and whether there was one cannot be told: a part is missing",
 )
+ORPHANS = "MAC Parameters"  # how a sentence about those begins that no signature names
 _MOST_NAMED = 3
 _PIXELS = (0x7FE00008, 0x7FE00009, terms.PIXEL_DATA, 0x00287FE0)  # the last: at another place
 _IMAGE = (0x00280010, 0x00280011, 0x00280100)  # Rows, Columns, Bits Allocated (PS3.3 C.7.6.3)
@@ -68,7 +69,7 @@ def orphans(index: Index, scopes: list[int]) -> list[str]:
             ids = f" of MAC ID {', '.join(lone[:_MOST_NAMED])}" if lone else ""
             where = format_location(items.locate(index, scope))
             found.append(
-                f"MAC Parameters{ids} are there{f' in {where}' if where else ''}, and no signature "
+                f"{ORPHANS}{ids} are there{f' in {where}' if where else ''}, and no signature "
                 "that they belong to: it was removed, or the object was cut, or not read to its end"
             )
     return found
