@@ -73,6 +73,17 @@ def test_frames_joined_into_one_fragment(backend, fragments, with_table, joined)
     assert answer(exchanged(data, fragments, new)).verdict == "failed"
 
 
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"])
+@pytest.mark.parametrize("table", ["empty", "right", "taken in"])
+def test_frames_that_do_not_begin_as_an_image(backend, syntax, table):
+    """Raw or deflated, each is one fragment (PS3.5 A.4.11, A.4.13), so they can be counted."""
+    frames = [b"\x63\x60" + bytes([number]) * 18 for number in range(3)]
+    data = signed(file(frames, 3, syntax, offsets(frames) if table == "right" else b""))
+    assert answer(data).verdict == "passed"
+    old = [b"", *frames] if table == "taken in" else frames
+    assert answer(exchanged(data, old, [MARK.join(old[:2]), *old[2:]])).verdict == "failed"
+
+
 def test_a_fragment_cut_in_two(backend):
     """One that holds the mark of an item: with RLE each frame has one fragment."""
     second = RLE[1][:64] + MARK + RLE[1][64:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pki
 import pytest
 from _apart import MACS, SIGNATURES, Signed, sequence
 
-from dicomseal import Limits, sign_file, terms, verify
+from dicomseal import Limits, canonical, sign_file, terms, verify
 from dicomseal._record import LEAST_WORK, Work
 from dicomseal.errors import MalformedError
 from dicomseal.part10 import Part10
@@ -264,3 +265,48 @@ def test_removing_many_signatures_costs_so_many_times_one(ct, tmp_path):
             times.append(time.process_time() - begin)
         taken.append(min(times))
     assert taken[1] < 8 * taken[0] * 4  # quadratic would be 64
+
+
+def inside(content: bytes, depth: int, order: str, vr: bytes) -> bytes:
+    """Content in a sequence in a sequence ..., of defined lengths."""
+    for _ in range(depth):
+        head = struct.pack(f"{order}HH", 0x0040, 0xA730) + vr
+        item = struct.pack(f"{order}HHL", 0xFFFE, 0xE000, len(content)) + content
+        content = head + struct.pack(f"{order}L", len(item)) + item
+    return content
+
+
+@pytest.mark.parametrize("kind", ["US or SS", "group length"])
+def test_deep_elements_are_looked_at_once_and_not_once_for_each_level(backend, kind):
+    """What the data sets around an element say of it is asked once for all of its scope."""
+    count = 6000
+    if kind == "US or SS":
+        one = struct.pack("<HHL", 0x0028, 0x0106, 2) + b"\0\0"
+        form = {"implicit": True}
+        nested = [inside(one * count, depth, "<", b"") for depth in (1, 1000)]
+    else:
+        one = struct.pack(">HH", 0x0009, 0) + b"UL" + struct.pack(">HL", 4, 0)
+        form = {"big_endian": True}
+        nested = [inside(one * 10 * count, depth, ">", b"SQ\0\0") for depth in (1, 1000)]
+    taken = []
+    for data in nested:
+        times = []
+        for _ in range(2):
+            begin = time.process_time()
+            assert len(canonical.Index(data, **form)) > count
+            times.append(time.process_time() - begin)
+        taken.append(min(times))
+    assert taken[1] < 6 * taken[0] + 0.2
+
+
+def test_many_values_of_pixel_data_in_one_data_set(backend):
+    fragment = b"\xfe\xff\0\xe0\x02\0\0\0ab"
+    pixels = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff" + b"\xfe\xff\0\xe0\0\0\0\0" + fragment
+    pixels += b"\xfe\xff\xdd\xe0\0\0\0\0"
+    elements = encode([e for e in pki.SMALL if e[0] < 0x7FE00010])
+    out = io.BytesIO()
+    sign_file(pki.part10(elements + pixels, pki.JPEG), out, *pki.member("rsa").pair)
+    many = out.getvalue().replace(pixels, pixels * 30_000)
+    begin = time.process_time()
+    assert answer(many).verdict == "failed"
+    assert time.process_time() - begin < 10  # each with all of them took minutes

@@ -39,6 +39,7 @@ cdef class _Implicit(_Records):
     cdef bint _has_dictionary
     cdef list _guesses
     cdef dict _hints, _creators
+    cdef dict _near  # what `_nearest` found, by the record that it began at or came by
 
     @cython.final
     cdef int _load_dictionary(self) except -1:
@@ -102,25 +103,36 @@ cdef class _Implicit(_Records):
     cdef int _resolve(self) except -1:
         """Set the VRs that implicit VR leaves open by the rules of `dictionary`."""
         cdef Rec* rec
+        self._near = {}
         for number, kind in self._guesses:
             rec = &self._recs[number]
             vr = _dictionary.AMBIGUOUS[kind][0]
-            if kind == "xs" and self._nearest(number, TAG_PIXEL_REPRESENTATION):
+            if kind == "xs" and self._nearest(rec.parent):
                 vr = "SS"
             elif kind == "lt" and self._hints.get((rec.parent, TAG_LUT_DESCRIPTOR)) == 1:
                 vr = "US"
             if kind == "lt" and rec.end - content(rec) > 0xFFFE:
                 vr = "OW"  # the only one that can hold it
             rec.vr = _code(vr)
+        self._near = None
         return 0
 
     @cython.final
-    cdef object _nearest(self, uint32_t number, uint32_t tag):
-        while number:
+    cdef object _nearest(self, uint32_t number):
+        """The Pixel Representation of a data set or the nearest around it; each is asked once."""
+        cdef list passed = []
+        cdef object found = None
+        while number not in self._near:
+            passed.append(number)
+            found = self._hints.get((number, TAG_PIXEL_REPRESENTATION))
+            if found is not None or not number:
+                break
             number = self._recs[number].parent
-            if (number, tag) in self._hints:
-                return self._hints[number, tag]
-        return None
+        else:
+            found = self._near[number]
+        for one in passed:
+            self._near[one] = found
+        return found
 
     @cython.final
     cdef bint _inside_unknown(self, uint32_t number) noexcept nogil:

@@ -119,7 +119,7 @@ cdef class Index(_Walk):
         end = self._length if stop is None else stop
         if end > self._length or start > end:
             raise SourceError(f"bytes {start} to {end} of a source of {self._length}")
-        self._most = min(limits.records, 0xFFFFFFF0)
+        self._most = min(limits.records, 0x7FFFFFF0)
         self._most_bytes = max(limits.value, 0)
         self._depth = min(limits.depth, 0x3FFFFFF0)
         self._implicit = implicit

@@ -17,7 +17,7 @@ cdef class _Records(_Bytes):
     cdef Notes _ambiguous, _odd
     cdef uint32_t _noted         # a bit for each kind that was noted
     cdef uint32_t _free          # elements whose content no signature and no rule fixes
-    cdef uint32_t* _lengths      # the group lengths
+    cdef uint32_t* _lengths      # the group lengths: twice their number, and 1 in big endian
     cdef uint32_t _length_count, _length_room
     cdef uint32_t* _macros       # the sequences of the Digital Signatures Macro
     cdef uint32_t _macro_count, _macro_room
@@ -73,10 +73,10 @@ cdef class _Records(_Bytes):
             notes.count += 1
 
     @cython.final
-    cdef int _note_length(self) except -1 nogil:
+    cdef int _note_length(self, bint swapped) except -1 nogil:
         """The element that is made next is a group length."""
         self._lengths = more_numbers(self._lengths, self._length_count, &self._length_room)
-        self._lengths[self._length_count] = self._count
+        self._lengths[self._length_count] = self._count << 1 | swapped
         self._length_count += 1
         return 0
 

@@ -281,7 +281,7 @@ cdef class _Walk(_Implicit):
         if length & 1:
             bits |= REWRITE
         if not tag & 0xFFFF or tag == TAG_LENGTH_TO_END:
-            self._note_length()
+            self._note_length(swapped)
         if implicit and length >= 8 and (vr == VR_UN or tag >> 16 & 1):
             self._check_items(end - length, end, swapped, tag)
         if self._add(start, end, tag, vr, bits, holder) == NULL:
@@ -374,9 +374,10 @@ cdef class _Walk(_Implicit):
         cdef uint64_t end
         cdef Rec* rec
         cdef Rec* other
-        cdef bint swapped
+        cdef uint32_t number
         for i in range(self._length_count):
-            rec = &self._recs[self._lengths[i]]
+            number = self._lengths[i] >> 1
+            rec = &self._recs[number]
             if rec.end - content(rec) != 4:
                 continue
             holder = rec.parent
@@ -391,9 +392,8 @@ cdef class _Walk(_Implicit):
                         break
                     end = other.end
                     after = other.next
-            swapped = self._swapped and not self._inside_unknown(self._lengths[i])
-            if load32(self._need(content(rec), 4), swapped) != end - rec.end:
-                self._note_at(ODD_GROUP_LENGTH, rec.tag, self._lengths[i])
+            if load32(self._need(content(rec), 4), self._lengths[i] & 1) != end - rec.end:
+                self._note_at(ODD_GROUP_LENGTH, rec.tag, number)
                 self._free += 1
         return 0
 

@@ -354,10 +354,11 @@ class Walk(Notes):
 
     def _resolve(self) -> None:
         """Set the VRs that implicit VR leaves open by the rules of `dictionary`."""
+        near: dict[int, int | None] = {}
         for number, kind in self._guesses:
             node = self._nodes[number]
             vr = AMBIGUOUS[kind][0]
-            if kind == "xs" and self._nearest(number, terms.PIXEL_REPRESENTATION):
+            if kind == "xs" and self._nearest(node.parent, near):
                 vr = "SS"
             if kind == "lt" and self._hints.get((node.parent, terms.LUT_DESCRIPTOR)) == 1:
                 vr = "US"
@@ -365,13 +366,19 @@ class Walk(Notes):
                 vr = "OW"  # the only one that can hold it
             node.vr = vr
 
-    def _nearest(self, number: int, tag: int) -> int | None:
-        """The hint of the nearest data set around a record, its own first."""
-        while number:
+    def _nearest(self, number: int, near: dict[int, int | None]) -> int | None:
+        """The Pixel Representation of a data set or the nearest around it; each is asked once."""
+        passed = []
+        while number not in near:
+            passed.append(number)
+            found = self._hints.get((number, terms.PIXEL_REPRESENTATION))
+            if found is not None or not number:
+                break
             number = self._nodes[number].parent
-            if (number, tag) in self._hints:
-                return self._hints[number, tag]
-        return None
+        else:
+            found = near[number]
+        near.update(dict.fromkeys(passed, found))
+        return found
 
     def _pieces(self, offset: int, length: int) -> Iterator[bytes]:
         for begin in range(offset, offset + length, _CHUNK):

@@ -1,9 +1,9 @@
 """Which fragments of encapsulated Pixel Data are which frame (PS3.5 Annex A.4).
 
 In: a file and its index. Out: sentences, where readers may make other frames of the fragments: an
-offset table that does not name them in their order, a second table, or RLE fragments that are not
-one for each frame (PS3.5 Annex A.4.2). That two fragments were joined into one, where the hashed
-bytes stay the same, `merged` looks for.
+offset table that does not name them in their order, a second table, or fragments that are not one
+for each frame where the standard wants that (RLE: PS3.5 Annex A.4.2). That two fragments were
+joined into one, where the hashed bytes stay the same, `merged` looks for.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ def doubts(part10: Part10, index: Index) -> list[str]:
     """
     found = []
     numbers = index.fragments(0)
+    scopes = set()
     place = 0
     while place < len(numbers):
         value = index.record(numbers[place]).parent
         record = index.record(value)
-        if record.tag == terms.PIXEL_DATA:
+        if record.tag == terms.PIXEL_DATA and record.parent not in scopes:
+            scopes.add(record.parent)  # if there are more, they occur twice, which is said already
             why = _why(index, value, record.parent, part10.transfer_syntax)
             if why:
                 found.append(
@@ -61,7 +63,7 @@ def _why(index: Index, value: int, scope: int, syntax: str) -> str:
         offsets = _offsets(extended, 8)
     if offsets and frames > 1 and not terms.is_video(syntax):
         return _wrong_offsets(offsets, fragments, frames)
-    if syntax == terms.RLE_LOSSLESS and len(fragments) != frames:
+    if syntax in terms.ONE_FRAGMENT_PER_FRAME and len(fragments) != frames:
         return f"has {len(fragments)} fragments for {frames} frames"
     return ""
 

@@ -210,6 +210,11 @@ TRANSFER_SYNTAXES = NATIVE | frozenset(
     )
 )  # fmt: skip
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+# PS3.5 Annex A.4.2, A.4.11 and A.4.13: each frame is one fragment. The latter two do not begin as
+# an image does: encapsulated uncompressed, and Deflated Image Frame Compression
+ONE_FRAGMENT_PER_FRAME = frozenset(
+    (RLE_LOSSLESS, f"{TRANSFER_SYNTAX_ROOT}.1.98", f"{TRANSFER_SYNTAX_ROOT}.8.1")
+)
 # Implicit VR little endian with the words of Pixel Data in big endian, of old GE devices
 GE_PRIVATE_IMPLICIT = "1.2.840.113619.5.2"
 
