@@ -341,7 +341,8 @@ cdef class _Walk(_Implicit):
                 or (vr == VR_UL and length == 6 and tag >> 16 == 9) or tag == TAG_TO_THE_END):
             self._note(ODD_REPAIRED, tag)
         elif length & 1:
-            self._note(ODD_VALUE if vr == VR_OB or vr == VR_OW or vr == VR_UN else ODD_LENGTH, tag)
+            self._note(ODD_VALUE if vr == VR_OB or vr == VR_UN or tag == TAG_PIXEL_DATA
+                       else ODD_LENGTH, tag)
         elif length & (width - 1):
             self._note(ODD_WIDTH, tag)
 

@@ -81,9 +81,10 @@ class Notes:
     def _check_length(self, top: Node, tag: int, vr: str, length: int) -> None:
         """Lengths that readers take for others, and those that are not whole values.
 
-        Of an odd value GDCM shows all but the last byte. In implicit VR it takes 13 for 10, which
-        a device once meant; so for 6 where a UL of group 0009 stands; (00FF,4AA5) it takes for
-        Pixel Data up to the end of the file.
+        Of an odd text GDCM shows all but the last byte, of odd words DCMTK; of Pixel Data see
+        `parser_differentials`. In implicit VR GDCM takes 13 for 10, which a device once meant; so
+        for 6 where a UL of group 0009 stands; (00FF,4AA5) it takes for Pixel Data up to the end of
+        the file.
         """
         width = terms.SWAP_WIDTH.get(vr, 1)
         if (
@@ -93,7 +94,8 @@ class Notes:
         ):
             self._note("repaired", tag)
         elif length % 2:
-            self._note("odd value" if vr in ("OB", "OW", "UN") else "odd", tag)
+            bytes_alone = vr in ("OB", "UN") or tag == terms.PIXEL_DATA
+            self._note("odd value" if bytes_alone else "odd", tag)
         elif length % (4 if vr == "AT" else width):
             self._note("width", tag)
 
