@@ -146,9 +146,10 @@ def test_a_key_goes_to_another_process(hsm):
 URI = "pkcs11:token=archive;object=rsa"
 
 
-def test_a_pin_from_a_file(hsm, tmp_path):
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_pin_from_a_file(hsm, tmp_path, mark):
     path = tmp_path / "the pin"
-    pki_secret(path, f"{PIN}\r\nmore\n")
+    pki_secret(path, f"{mark}{PIN}\r\nmore\n")
     gc.collect()
     for source in (f"{tmp_path}/the%20pin", f"file:{tmp_path}/the%20pin",
                    f"file://{tmp_path}/the%20pin"):  # fmt: skip

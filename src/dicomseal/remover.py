@@ -98,18 +98,17 @@ def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int], orphans: b
     used = {mac_id(n) for n in found if n not in gone}
     freed = {mac_id(n) for n in gone} - used
     for sequence in signatures:
-        _cut(index, sequence, gone, cuts, orphans)
+        _cut(index, sequence, gone, cuts)
     for sequence in sequences(terms.MAC_PARAMETERS_SEQUENCE):
         spare = {n for n in index.children(sequence) if orphans or mac_id(n) in freed}
-        _cut(index, sequence, spare, cuts, orphans)
+        _cut(index, sequence, spare, cuts)
     return found
 
 
-def _cut(index: Index, sequence: int, out: set[int], cuts: list[int], empty: bool) -> None:
+def _cut(index: Index, sequence: int, out: set[int], cuts: list[int]) -> None:
     """Some items of a sequence; the sequence itself if none would be left of them."""
     numbers = list(index.children(sequence))
-    whole = out.issuperset(numbers) and (empty or bool(numbers))
-    cuts += [sequence] if whole else [n for n in numbers if n in out]
+    cuts += [sequence] if out.issuperset(numbers) else [n for n in numbers if n in out]
 
 
 def remove(dataset: Dataset, uid: str | None = None) -> Removed:
@@ -151,6 +150,6 @@ def _remove_here(scope: Dataset, uid: str | None) -> tuple[int, int]:
         for name, left in (("DigitalSignaturesSequence", kept), ("MACParametersSequence", macs)):
             if left:
                 setattr(scope, name, left)
-            elif scope.get(name):
+            elif name in scope:
                 delattr(scope, name)
     return len(signatures) - len(kept), len(kept)
