@@ -324,3 +324,17 @@ def test_fragments_under_a_label_for_native_pixels(backend, label):
     assert answer(data).verdict == "passed"
     report = answer(pki.part10(split(data)[1], label))
     assert (report.verdict, "says that they are not" in why(report)) == ("failed", True)
+
+
+@pytest.mark.parametrize(("vr", "verdict"), [("OW", "failed"), ("OB", "passed")])
+def test_an_icon_that_lacks_a_byte(backend, vr, verdict):
+    """A reader shows one word less of it; of bytes, none."""
+    icon = encode_item([(0x00280010, "US", b"\2\0"), (0x7FE00010, vr, b"\1\0\5\0")])
+    source = pki.part10(encode(pki.SMALL[:2]) + explicit(0x00880200, "SQ", icon))
+    data = signed(source)
+    assert answer(data).verdict == "passed"
+    short = icon[:-8] + struct.pack("<L", 3) + b"\1\0\5"
+    short = short[:4] + struct.pack("<L", len(short) - 8) + short[8:]
+    at = data.index(icon) - 4
+    forged = data[:at] + struct.pack("<L", len(short)) + short + data[at + 4 + len(icon) :]
+    assert answer(forged).verdict == verdict

@@ -341,8 +341,9 @@ cdef class _Walk(_Implicit):
                 or (vr == VR_UL and length == 6 and tag >> 16 == 9) or tag == TAG_TO_THE_END):
             self._note(ODD_REPAIRED, tag)
         elif length & 1:
-            self._note(ODD_VALUE if vr == VR_OB or vr == VR_UN or tag == TAG_PIXEL_DATA
-                       else ODD_LENGTH, tag)
+            # of the image itself it is asked whether a byte is lacking; of an icon it is not
+            self._note(ODD_VALUE if vr == VR_OB or vr == VR_UN
+                       or (tag == TAG_PIXEL_DATA and self._open_frames == 1) else ODD_LENGTH, tag)
         elif length & (width - 1):
             self._note(ODD_WIDTH, tag)
 

@@ -94,7 +94,9 @@ class Notes:
         ):
             self._note("repaired", tag)
         elif length % 2:
-            bytes_alone = vr in ("OB", "UN") or tag == terms.PIXEL_DATA
+            # of the image itself it is asked whether a byte is lacking; of an icon it is not
+            image = tag == terms.PIXEL_DATA and top.number == 0
+            bytes_alone = vr in ("OB", "UN") or image
             self._note("odd value" if bytes_alone else "odd", tag)
         elif length % (4 if vr == "AT" else width):
             self._note("width", tag)
