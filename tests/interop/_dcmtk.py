@@ -25,6 +25,11 @@ NOT_DICOM = (".txt", ".json", ".dump", ".icc", ".gz", "README")
 UNREADABLE = frozenset(
     ("MR_truncated.dcm", "SC_rgb_jpeg.dcm", "no_meta.dcm", "rtplan_truncated.dcm")
 )
+# elements in group 0001, which PS3.5 Section 7.8.1 forbids and no signature can cover: dcmsign
+# signs what is beside them; here the object is not signed, and does not pass
+FORBIDDEN_GROUP = frozenset(("nested_priv_SQ.dcm", "meta_missing_tsyntax.dcm"))
+# its File Meta Information says not how long it is: readers guess, so it is indeterminate
+NO_META_GROUP_LENGTH = "no_meta_group_length.dcm"
 # nothing but group 0004, which is never signed: dcmsign signs an empty list, and rejects it
 NOTHING_TO_SIGN = "DICOMDIR"
 
@@ -35,7 +40,11 @@ def _files() -> list[str]:
 
 
 FILES = _files()
-SIGNABLE = [f for f in FILES if f not in UNREADABLE and not Path(f).name.startswith("DICOMDIR")]
+SIGNABLE = [
+    f
+    for f in FILES
+    if f not in UNREADABLE | FORBIDDEN_GROUP and not Path(f).name.startswith("DICOMDIR")
+]
 DIRECTORIES = [f for f in FILES if Path(f).name.startswith("DICOMDIR")]
 
 # --- where the two differ, and why ------------------------------------------------------------

@@ -13,6 +13,7 @@ from _dcmtk import (
     CONVERSIONS,
     CONVERTED,
     DIRECTORIES,
+    FORBIDDEN_GROUP,
     FOUND_VR,
     KEYS,
     LOST_VR,
@@ -95,6 +96,17 @@ def test_what_dcmsign_cannot_read_is_an_error(
 ) -> None:
     assert dcmtk.try_to_sign(ROOT / file, work / "s", pki.pair("rsa")) != 0
     assert verify(ROOT / file).verdict == "error"
+
+
+@pytest.mark.parametrize("file", sorted(FORBIDDEN_GROUP))
+def test_a_forbidden_group_beside_the_signature(
+    file: str, dcmtk: Dcmtk, pki: Any, work: Path
+) -> None:
+    """dcmsign signs what it can; what it cannot may be anything."""
+    dcmtk.sign(ROOT / file, work / "s", pki.pair("rsa"))
+    report = verify(work / "s", trust=pki.trust)
+    assert report.verdict == "failed"
+    assert "(0001,0001) can never be signed" in report.reasons[0].message
 
 
 @pytest.mark.parametrize("file", DIRECTORIES)
