@@ -13,6 +13,7 @@ from . import file_meta, frames, terms
 from ._record import ENCAPSULATED, EVEN_UNSIGNED
 from .canonical import as_text
 from .sequence_items import as_number
+from .tags import is_signable_tag
 
 if TYPE_CHECKING:
     from .canonical import Index
@@ -36,7 +37,7 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
     found = [note.sentence() for note in notes[:_MOST_TOLD]]
     if not signed:
         return found
-    if "directory" in index.noted and not _is_directory(part10):
+    if "directory" in index.noted and not _is_directory(part10, index):
         found.append(
             "elements of group 0004 stand in an object that is not a DICOMDIR, and no signature "
             "can cover them"
@@ -103,8 +104,11 @@ def _lacks_a_byte(index: Index) -> bool:
     return index.record(number).end - index.record(number).value < needed
 
 
-def _is_directory(part10: Part10) -> bool:
-    return as_text(part10.meta.sop_class) == terms.MEDIA_STORAGE_DIRECTORY
+def _is_directory(part10: Part10, index: Index) -> bool:
+    """By its label, or because its main data set has nothing that could be signed."""
+    if as_text(part10.meta.sop_class) == terms.MEDIA_STORAGE_DIRECTORY:
+        return True
+    return not any(is_signable_tag(tag) for tag in index.present(0))
 
 
 def looks_native(part10: Part10) -> bool:

@@ -24,6 +24,7 @@ from _dcmtk import (
 )
 
 from dicomseal import annotate, canonical, sign_file, terms, verify
+from dicomseal.errors import SigningError
 from dicomseal.part10 import Part10
 
 pytestmark = pytest.mark.peer
@@ -167,6 +168,10 @@ def test_legacy_form(file: str, backend: Any, dcmtk: Dcmtk, pki: Any, work: Path
 
 PREAMBLE = b"\0" * 128 + b"DICM"
 META = (
+    b"\x02\x00\x00\x00"  # (0002,0000)
+    b"UL"  # VR
+    b"\x04\x00"  # length 4
+    b"\x1c\x00\x00\x00"  # 28 bytes follow
     b"\x02\x00\x10\x00"  # (0002,0010)
     b"UI"  # VR
     b"\x14\x00"  # length 20
@@ -225,6 +230,10 @@ def test_odd_length(name: str, backend: Any, dcmtk: Dcmtk, pki: Any, work: Path)
 def test_odd_length_signed_by_us(name: str, dcmtk: Dcmtk, pki: Any, work: Path) -> None:
     data, _, vr = odd_file(name)
     (work / "o").write_bytes(data)
+    if vr != "OB":  # GDCM leaves out the last byte, so who signs it cannot know what is seen
+        with pytest.raises(SigningError, match="odd number of bytes"):
+            sign_file(work / "o", work / "s", *pki.pair("rsa"), when=datetime.now(UTC))
+        return
     sign_file(work / "o", work / "s", *pki.pair("rsa"), when=datetime.now(UTC))
     assert verify(work / "s", trust=pki.trust).verdict == "passed"
     assert dcmtk.verify(work / "s", "+rg") == (101 if vr in terms.SPACE_PADDED else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,19 @@ from _dcmtk import (
     SIGNABLE,
     UNREADABLE,
     Dcmtk,
+    accepted,
     combination,
     find,
     is_encapsulated,
 )
 from _tamper import insert_after, leaves, tampered
 
-import dicomseal
 from dicomseal import ObjectReport, remove_file, sign_file, terms
 
 pytestmark = pytest.mark.peer
 
 # what no signature covers is no matter to dcmsign, and here it is the signatures that are compared
-verify = partial(dicomseal.verify, unsigned="accept")
+verify = accepted
 
 NATIVE = "MR_small.dcm"
 JPEG = "SC_rgb_small_odd_jpeg.dcm"
@@ -95,7 +94,8 @@ def test_what_dcmsign_cannot_read_is_an_error(
     file: str, dcmtk: Dcmtk, pki: Any, work: Path
 ) -> None:
     assert dcmtk.try_to_sign(ROOT / file, work / "s", pki.pair("rsa")) != 0
-    assert verify(ROOT / file).verdict == "error"
+    # one is in implicit VR, and labelled explicit
+    assert verify(ROOT / file).verdict == ("failed" if file == "SC_rgb_jpeg.dcm" else "error")
 
 
 @pytest.mark.parametrize("file", sorted(FORBIDDEN_GROUP))
