@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
-from dicomseal import certificate, remove_file, verify
+from dicomseal import certificate, reader, remove_file, verify
 
 SIGNATURES = (
     b"\xfa\xff\xfa\xff"  # (FFFA,FFFA)
@@ -151,3 +151,13 @@ def test_a_signed_tag_that_stands_twice_the_second_time_as_un(backend):
         report = _forms.answer(_forms.put(data, _forms.explicit(0x00100010, "UN", b"a"), before))
         assert report.verdict == "failed"
         assert "(0010,0010) occurs twice" in report.reasons[0].message
+
+
+def test_a_data_set_too_short_for_a_vr_in_a_file_read_in_pieces(backend, monkeypatch, tmp_path):
+    """It was said to have become shorter while it was read."""
+    path = tmp_path / "short.dcm"
+    path.write_bytes(pki.part10(b"\x10\0\x10\0P"))
+    whole = verify(path).error
+    monkeypatch.setattr(reader, "SNAPSHOT", 64)
+    assert whole.code == "truncated"
+    assert verify(path).error == whole

@@ -188,6 +188,8 @@ class Part10:
 
     def _check_label(self, error: MalformedError) -> None:
         """Some readers believe the first element rather than the label, and see a data set."""
+        if len(self.source) < self.start + 6:
+            return  # not even a VR
         vr = bytes(self.read(self.start + 4, 2))
         if self.implicit != (vr.isalpha() and vr.isupper()):
             return
