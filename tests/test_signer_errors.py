@@ -35,10 +35,10 @@ OPTIONS = {
         {"tags": ["PatientID", "PatientSex", "PatientAge"]}, SigningError,
         r"PatientSex \(0010,0040\), PatientAge \(0010,1010\) is to be signed and not there"),
     "tag is UN": (
-        {"tags": ["0009,1001"]}, SigningError, r"\(0009,1001\) cannot be signed: its VR"),
+        {"tags": ["0009,1001"]}, SigningError, r"cannot be signed: \(0009,1001\): its VR"),
     "tag holds a UN": (
         {"tags": [0x00081140]}, SigningError,
-        r"ReferencedImageSequence \(0008,1140\) cannot be signed: its VR, or one inside it"),
+        r"cannot be signed: ReferencedImageSequence \(0008,1140\): of \(0009,1001\) in it"),
     "group length": (
         {"tags": ["0010,0000"]}, UsageError, r"\(0010,0000\) can never be signed \(PS3.3"),
     "length to end": ({"tags": ["0008,0001"]}, UsageError, r"\(0008,0001\) can never be signed"),
