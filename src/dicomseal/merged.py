@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .canonical import Index
     from .part10 import Part10
 
-_NUMBER_OF_FRAMES = 0x00280008
 _PIECE = 1 << 20
 _WORK_OF_A_RECORD = 32
 _LONGEST = 16  # bytes of a beginning, with the item tag
@@ -69,7 +68,7 @@ def merged(part10: Part10, index: Index, work: _record.Work) -> bool:
 
 
 def _frames(index: Index) -> int:
-    (stored,) = index.values(0, (_NUMBER_OF_FRAMES,))
+    (stored,) = index.values(0, (terms.NUMBER_OF_FRAMES,))
     text = as_text(stored)
     return int(text) if text.isdecimal() and len(text) < 10 else 1
 

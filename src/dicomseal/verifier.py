@@ -319,16 +319,15 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         messages += (
             "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",
         )
-    if any(made.integrity is not None for made in signatures):
+    if live:
         messages += tuple(missing.orphans(index, sorted({0, *scopes})))
+        messages += tuple(parser_differentials.messages(part10, index))
     else:
         lacking = missing.evidence(part10, index)
         messages += tuple(lacking.sentences)
         if lacking.reason and verdict == report.UNSIGNED:
             verdict = report.INDETERMINATE
             reasons.append(lacking.reason)
-    if live:
-        messages += tuple(parser_differentials.messages(part10, index))
     content = _content_digest(index) if options.content_digest else None
     part10.check()  # only when all has been read that the answer rests on
     return ObjectReport(
