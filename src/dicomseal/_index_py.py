@@ -78,10 +78,7 @@ class Index(Walk):
 
     def children(self, number: int) -> Iterator[int]:
         """The numbers of the records directly inside one."""
-        child = number + 1
-        while child < self._nodes[number].next:
-            yield child
-            child = self._nodes[child].next
+        return self._inside(number)
 
     def starts(self, number: int) -> list[int]:
         """The offsets of the first bytes of the records directly inside one."""

@@ -7,7 +7,7 @@ In: an element's tag, VR and length, where it stands, and its bytes where they m
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _record as r
@@ -126,17 +126,23 @@ class Notes:
         for sequence in self._macros:
             parameters = self._nodes[sequence].tag == terms.MAC_PARAMETERS_SEQUENCE
             known = terms.MAC_PARAMETERS_VRS if parameters else terms.DIGITAL_SIGNATURE_VRS
-            for number in range(sequence + 1, self._nodes[sequence].next):
-                node = self._nodes[number]
-                if self._nodes[node.parent].parent != sequence:
-                    continue
-                if node.tag & 0xFFFF == 0 or node.tag == terms.DATA_SET_TRAILING_PADDING:
-                    continue  # they have a form of their own
-                most = terms.LONGEST_IN_MAC_PARAMETERS.get(node.vr) if parameters else None
-                long = most is not None and node.end - node.value > most
-                if known.get(node.tag) != node.vr or long:
-                    self._note("macro", node.tag, number)
-                    self.free += 1
+            for item in self._inside(sequence):
+                for number in self._inside(item):
+                    node = self._nodes[number]
+                    if node.tag & 0xFFFF == 0 or node.tag == terms.DATA_SET_TRAILING_PADDING:
+                        continue  # they have a form of their own
+                    most = terms.LONGEST_IN_MAC_PARAMETERS.get(node.vr) if parameters else None
+                    long = most is not None and node.end - node.value > most
+                    if known.get(node.tag) != node.vr or long:
+                        self._note("macro", node.tag, number)
+                        self.free += 1
+
+    def _inside(self, number: int) -> Iterator[int]:
+        """The numbers of the records directly inside one."""
+        child = number + 1
+        while child < self._nodes[number].next:
+            yield child
+            child = self._nodes[child].next
 
     def _begins_with_item(self, node: Node, position: int) -> bool:
         item = b"\xff\xfe\xe0\x00" if node.big_endian else b"\xfe\xff\x00\xe0"
