@@ -22,11 +22,26 @@ from dicomseal.sequence_items import encode
 # --- certificates -------------------------------------------------------------------------------
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def dsa_key() -> dsa.DSAPrivateKey:
+    """Make a DSA key whose r and s have every length about as often as that of other keys.
+
+    r and s are below the subgroup's order q. Where q is little more than a power of two, both
+    values nearly always have one bit less, and their DER is never of odd length.
+    """
+    while True:
+        key = dsa.generate_private_key(2048)
+        q = key.private_numbers().public_numbers.parameter_numbers.q
+        if q >> (q.bit_length() - 2) == 0b11:
+            return key
+
+
 KEYS = {
     "RSA 2048": lambda: rsa.generate_private_key(65537, 2048),
     "RSA 1024": lambda: rsa.generate_private_key(65537, 1024),
     "EC P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "DSA 2048": lambda: dsa.generate_private_key(2048),
+    "DSA 2048": dsa_key,
     "Ed25519": ed25519.Ed25519PrivateKey.generate,
 }
 

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pki import dsa_key
 
 from dicomseal import TrustStore
 
@@ -85,7 +86,7 @@ def make_key(kind: str) -> Key:
         return rsa.generate_private_key(65537, 2048)
     if kind == "ec":
         return ec.generate_private_key(ec.SECP256R1())
-    return dsa.generate_private_key(2048)
+    return dsa_key()
 
 
 @pytest.fixture(scope="session")
