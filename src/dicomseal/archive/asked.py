@@ -109,7 +109,7 @@ def selected(
         found = walk.some(found, selection.roots, _misspelt(selection.include))
     if selection.exclude:
         found = walk.excluded(found, selection.exclude)
-        found = walk.some(found, selection.roots, "nothing is selected: every file is excluded")
+        found = walk.some(found, selection.roots, walk.ALL_EXCLUDED)
     if selection.before is not None:
         limit = int(selection.before * 1e9)
         found = (file for file in found if file.mtime < limit)

@@ -25,6 +25,8 @@ FIRST_FILES = 32  # that a batch has at most as long as few files went out
 EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED = "empty_folder", "empty_list", "nothing_selected"
 # codes of troubles that leave nothing to verify
 NOTHING = frozenset({EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED})
+EMPTY = {EMPTY_FOLDER: "the folder holds no file", EMPTY_LIST: "the list names no file"}
+ALL_EXCLUDED = "nothing is selected: every file is excluded"
 _BATCHES_AHEAD = 4  # for each worker, of a size, before the size grows
 
 
@@ -175,7 +177,7 @@ def check_roots(roots: Iterable[str]) -> None:
 def _paths(file: BinaryIO, null: bool) -> Iterator[bytes]:
     """What a list names, without line ends and the mark that Windows' editors put first."""
     if null:  # from a program, and exact
-        yield from _ended_by_null(file)
+        yield from ended_by_null(file)
         return
     for number, line in enumerate(file):
         name = line.rstrip(b"\r\n")
@@ -186,7 +188,8 @@ def _paths(file: BinaryIO, null: bool) -> Iterator[bytes]:
         yield name
 
 
-def _ended_by_null(file: BinaryIO) -> Iterator[bytes]:
+def ended_by_null(file: BinaryIO) -> Iterator[bytes]:
+    """What a NUL ends, or the end of the file."""
     rest = b""
     while piece := file.read(1 << 16):
         *names, rest = (rest + piece).split(b"\0")
@@ -205,7 +208,7 @@ def _listed(root: str, names: Iterable[bytes]) -> Iterator[Found]:
             empty = False
             yield _file(os.path.abspath(name))
     if empty:  # as where the command that makes the list has failed
-        yield Found(root, trouble=(EMPTY_LIST, "the list names no file"), whole=True)
+        yield Found(root, trouble=(EMPTY_LIST, EMPTY[EMPTY_LIST]), whole=True)
 
 
 def _file(path: str) -> Found:
@@ -277,7 +280,7 @@ def _below(root: str, follow: bool, passed: PassedOver) -> Iterator[Found]:
             yield Found(entry.path, status.st_size, status.st_mtime_ns)
         pending += reversed(folders)
     if empty:
-        yield Found(root, trouble=(EMPTY_FOLDER, "the folder holds no file"), whole=True)
+        yield Found(root, trouble=(EMPTY_FOLDER, EMPTY[EMPTY_FOLDER]), whole=True)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -297,17 +300,18 @@ def _is_folder(entry: os.DirEntry[str], follow: bool) -> bool:
 
 def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:
     """Those whose name (or, for a pattern with a slash, path) matches one of the patterns."""
-    matches = _matcher(patterns)
+    matches = matcher(patterns)
     return (file for file in files if file.whole or matches(file.path))
 
 
 def excluded(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:
     """Those that match none of the patterns, which are as for `included`."""
-    matches = _matcher(patterns)
+    matches = matcher(patterns)
     return (file for file in files if file.whole or not matches(file.path))
 
 
-def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a path matches one of the patterns: its name, or all of it where that has a slash."""
     patterns = tuple(patterns)
     names = [re.compile(fnmatch.translate(one)) for one in patterns if "/" not in one]
     paths = [re.compile(fnmatch.translate(one)) for one in patterns if "/" in one]

@@ -20,11 +20,18 @@ def source_of(name: str) -> str | bytes:
     Raises:
         UsageError: there is no standard input.
     """
-    if name != STANDARD:
-        return name
+    return name if name != STANDARD else standard_input().read()
+
+
+def standard_input() -> BinaryIO:
+    """Standard input, as bytes.
+
+    Raises:
+        UsageError: there is none.
+    """
     if sys.stdin is None:
         raise UsageError("there is no standard input")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer
 
 
 def once_at_most(names: Sequence[str]) -> None:

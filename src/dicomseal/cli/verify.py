@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -13,7 +12,8 @@ import msgspec
 from .. import report
 from ..report import ErrorReport, ObjectReport
 from ..verifier import Options, verify_with
-from .streams import STANDARD, once_at_most, source_of
+from .files import Files
+from .streams import STANDARD, source_of
 from .trust_options import trust_options, verification
 from .verify_options import demanded, jobs_option, verify_options
 
@@ -27,11 +27,22 @@ Examples:
   dicomseal verify --trust ca.pem ct.dcm
   dicomseal verify --trust ca.pem --require signature --format jsonl archive/ > report.jsonl
   dicomseal verify --trust ca.pem --require-signed PatientID --require-signed PixelData ct.dcm
+  dicomseal verify --trust ca.pem archive/ --exclude "*.txt"
+  find archive -mtime -1 -type f -print0 | dicomseal verify --trust ca.pem -0 -
 """
 
 
 @click.command("verify", epilog=_EPILOG)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option(
+    "-0", "--null", is_flag=True, help="In lists a NUL ends each path, as find -print0 writes."
+)
+@click.option(
+    "--exclude",
+    metavar="GLOB",
+    multiple=True,
+    help="No file whose name (path, if it has a slash) matches. Repeatable.",
+)
 @trust_options
 @verify_options
 @jobs_option
@@ -45,21 +56,24 @@ Examples:
 )
 def command(
     paths: tuple[str, ...],
+    null: bool,
+    exclude: tuple[str, ...],
     jobs: int,
     output: str,
     **given: Any,
 ) -> None:
-    """Verify every digital signature of the objects at PATH; folders are walked, - is standard
-    input.
+    """Verify every digital signature of the objects at PATH; folders are walked, - is an object on
+    standard input. With -0, - is a list of paths on standard input instead, and @LIST one in a
+    file.
 
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?
     """  # fmt: skip
-    once_at_most(paths)
+    files = Files(paths, null, exclude)
     options = Options(**verification(given), **demanded(given))
     counts: dict[str, int] = {}
-    writer = _Writer(output, single=len(paths) == 1 and not os.path.isdir(paths[0]))
-    for made in _watched(_reports(paths, options, jobs), paths):
+    writer = _Writer(output, files.single)
+    for made in _watched(_reports(files, options, jobs), files):
         counts[made.verdict] = counts.get(made.verdict, 0) + 1
         writer.write(made)
     writer.close(counts)
@@ -77,38 +91,10 @@ def exit_code(counts: dict[str, int]) -> int:
     return 0
 
 
-def walk(path: str, linked: Callable[[str], object] = str) -> Iterator[str]:
-    """The files at a path: itself, or all below a folder, in a stable order.
-
-    Links to files are followed, links to folders are not: ``linked`` is called with each.
-    """
-    if not os.path.isdir(path):
-        yield path
-        return
-    pending = [path]
-    while pending:
-        folder = pending.pop()
-        try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda e: e.name)
-        except OSError:
-            yield folder  # to open it will tell why, and the rest of the walk goes on
-            continue
-        pending += [e.path for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
-        for entry in entries:
-            if entry.is_symlink() and os.path.isdir(entry.path):
-                linked(entry.path)
-            elif not entry.is_dir(follow_symlinks=False):
-                yield entry.path
-
-
-def _reports(paths: tuple[str, ...], options: Options, jobs: int) -> Iterator[ObjectReport]:
-    empty: list[str] = []
-    linked: list[str] = []
-    if STANDARD in paths:
+def _reports(files: Files, options: Options, jobs: int) -> Iterator[ObjectReport]:
+    if files.standard_input:
         made = verify_with(source_of(STANDARD), options)
         yield msgspec.structs.replace(made, path=STANDARD)
-    files = _files([path for path in paths if path != STANDARD], empty, linked)
     if jobs == 1:
         for file in files:
             yield verify_with(file, options)
@@ -116,36 +102,19 @@ def _reports(paths: tuple[str, ...], options: Options, jobs: int) -> Iterator[Ob
         from ..parallel import verify_many
 
         yield from verify_many(files, options, jobs)
-    for path in empty:
-        trouble = ErrorReport("empty_folder", "the folder holds no file")
-        yield ObjectReport(path=path, verdict=report.ERROR, error=trouble)
-    if linked:
-        from ..archive.walk import LINK_TO_FOLDER, PassedOver
-
-        passed = PassedOver()
-        for path in linked:
-            passed.add(LINK_TO_FOLDER, path)
-        for line in passed.lines():
-            click.echo(f"dicomseal: {report.harmless(line)}", err=True)
+    for path, code, why in files.nothing():
+        yield ObjectReport(path=path, verdict=report.ERROR, error=ErrorReport(code, why))
+    for line in files.passed_over():
+        click.echo(f"dicomseal: {report.harmless(line)}", err=True)
 
 
-def _files(paths: Sequence[str], empty: list[str], linked: list[str]) -> Iterator[str]:
-    for path in paths:
-        found = False
-        for file in walk(path, linked.append):
-            found = True
-            yield file
-        if not found:
-            empty.append(path)
-
-
-def _watched(reports: Iterator[ObjectReport], paths: tuple[str, ...]) -> Iterator[ObjectReport]:
-    """The same, with a progress bar on standard error while a person watches a folder."""
-    if not sys.stderr.isatty() or not any(os.path.isdir(path) for path in paths):
+def _watched(reports: Iterator[ObjectReport], files: Files) -> Iterator[ObjectReport]:
+    """The same, with a progress bar on standard error while a person watches several files."""
+    if not sys.stderr.isatty() or files.single:
         return reports
     from .progress import watched
 
-    return watched(reports, sum(1 for path in paths for _ in walk(path)))
+    return watched(reports, files.count())
 
 
 class _Writer:

@@ -1,0 +1,150 @@
+"""Which files a command means: paths, folders that are walked, lists, less what is excluded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from ..errors import UsageError
+from .streams import STANDARD, once_at_most, standard_input
+
+
+def walk(path: str, linked: Callable[[str], object] = str) -> Iterator[str]:
+    """The files at a path: itself, or all below a folder, in a stable order.
+
+    Links to files are followed, links to folders are not: ``linked`` is called with each.
+    """
+    if not os.path.isdir(path):
+        yield path
+        return
+    pending = [path]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda e: e.name)
+        except OSError:
+            yield folder  # to open it will tell why, and the rest of the walk goes on
+            continue
+        pending += [e.path for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
+        for entry in entries:
+            if entry.is_symlink() and os.path.isdir(entry.path):
+                linked(entry.path)
+            elif not entry.is_dir(follow_symlinks=False):
+                yield entry.path
+
+
+class Files:
+    """The files that arguments of a command name; to be gone through once.
+
+    Args:
+        paths: files, folders; ``-`` for an object on standard input.
+        null: ``-`` is a list of paths on standard input instead, each ended by a NUL, and ``@FILE``
+            one in a file. A list names files: a folder in it is not walked, as its files are
+            mostly in the list, too.
+        exclude: patterns of names or, with a slash, of paths. What stands on standard input has
+            neither, and a folder that cannot be read is never left out.
+
+    Attributes:
+        standard_input: whether an object is to be read there.
+        single: whether one object is named, and not a list or folder, that may hold one alone.
+
+    Raises:
+        UsageError: standard input is named twice, or a list cannot be read.
+    """
+
+    def __init__(self, paths: Sequence[str], null: bool, exclude: Sequence[str]) -> None:
+        once_at_most(paths)
+        self.standard_input = STANDARD in paths and not null
+        # each with its files, if they are known already: what a list names
+        self._roots = [
+            (path, _listed(path) if null and (path == STANDARD or path[:1] == "@") else None)
+            for path in paths
+            if null or path != STANDARD
+        ]
+        listed = any(names is not None for _, names in self._roots)
+        self.single = len(paths) == 1 and not listed and (
+            self.standard_input or not os.path.isdir(paths[0])
+        )  # fmt: skip
+        self._matches: Callable[[str], bool] | None = None
+        if exclude:
+            from ..archive.walk import matcher
+
+            self._matches = matcher(exclude)
+        self._empty: list[tuple[str, bool]] = []
+        self._linked: list[str] = []
+        self._left_out = self._any = False
+
+    def __iter__(self) -> Iterator[str]:
+        for path, names in self._roots:
+            found = False
+            for file in self._below(path, names, self._linked.append):
+                found = True
+                if self._excluded(file):
+                    self._left_out = True
+                    continue
+                self._any = True
+                yield file
+            if not found:
+                self._empty.append((path, names is not None))
+
+    def _below(
+        self, path: str, names: list[str] | None, linked: Callable[[str], object] = str
+    ) -> Iterable[str]:
+        return walk(path, linked) if names is None else names
+
+    def _excluded(self, path: str) -> bool:
+        """By its path as it is said, or as `archive verify` says it."""
+        if self._matches is None:
+            return False
+        matches = self._matches(path) or self._matches(os.path.abspath(path))
+        return matches and not os.path.isdir(path)
+
+    def count(self) -> int:
+        """How many there are, counted apart from the walk."""
+        return self.standard_input + sum(
+            not self._excluded(file)
+            for path, names in self._roots
+            for file in self._below(path, names)
+        )
+
+    def nothing(self) -> Iterator[tuple[str, str, str]]:
+        """After the walk, of what held no file: path, code and sentence."""
+        if not self._empty and not self._left_out:
+            return
+        from ..archive.walk import ALL_EXCLUDED, EMPTY, EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED
+
+        for path, is_list in self._empty:
+            code = EMPTY_LIST if is_list else EMPTY_FOLDER
+            yield path, code, EMPTY[code]
+        if self._left_out and not self._any and not self.standard_input:
+            empty = {path for path, _ in self._empty}
+            for path, _ in self._roots:
+                if path not in empty:
+                    yield path, NOTHING_SELECTED, ALL_EXCLUDED
+
+    def passed_over(self) -> list[str]:
+        """After the walk, what it left out unasked: lines for people."""
+        if not self._linked:
+            return []
+        from ..archive.walk import LINK_TO_FOLDER, PassedOver
+
+        passed = PassedOver()
+        for path in self._linked:
+            passed.add(LINK_TO_FOLDER, path)
+        return passed.lines()
+
+
+def _listed(path: str) -> list[str]:
+    from ..archive.walk import ended_by_null
+
+    if path == STANDARD:
+        names = list(ended_by_null(standard_input()))
+    else:
+        try:
+            with open(path[1:], "rb") as file:
+                names = list(ended_by_null(file))
+        except (OSError, ValueError) as error:  # the latter for a NUL in the name
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"{path[1:]}: {why}") from None
+    return [os.fsdecode(name) for name in names if name]
