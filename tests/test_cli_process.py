@@ -123,6 +123,15 @@ def test_progress_on_a_terminal(shelf):
     assert (code, "verifying" in shown) == (3, False)
 
 
+def test_progress_of_several_signings(shelf, tmp_path):
+    line = ("sign", "plain.dcm", "gone", "--key", "rsa.key.pem", "--cert", "rsa.cert.pem")
+    code, shown = terminal(shelf, *line, "--target", str(tmp_path))
+    assert (code, os.listdir(tmp_path)) == (1, ["plain.dcm"])
+    for said in ("signing", "2/2", "gone: No such file", "1 signed, 1 not", "2.25."):
+        assert said in shown
+    assert "\x1b" not in shell(shelf, f"dicomseal {' '.join(line)} --target {tmp_path}/x").stderr
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "said"),
     [(PASSWORD.encode() + b"\n", 0, "2.25."), (b"wrong\n", 1, "the password is wrong"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,10 @@ from cryptography.hazmat.primitives import serialization
 
 from . import certificate, digital_signature, mac_parameters, terms
 from . import sequence_items as items
-from .atomic import replacing
 from .canonical import Index, new_hasher
 from .certificate import Certificate
 from .digital_signature import DigitalSignature
-from .errors import CertificateError, SourceError
+from .errors import CertificateError
 from .keys import Password
 from .obstacles import offers
 from .part10 import Part10
@@ -167,13 +165,7 @@ class PreparedSigner:
         splice = Splice(part10, index)
         uid = _sign_scope(part10, index, splice, 0, request)
 
-        def check() -> None:
-            part10.check_origin()
-            if not overwrite and os.path.lexists(target):
-                raise SourceError(f"{target}: is there already", "exists")
-
-        with replacing(target, check) as file:
-            splice.write(file)
+        splice.save(target, overwrite)
         return uid, request.when
 
 

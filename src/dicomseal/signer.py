@@ -126,8 +126,12 @@ def sign_requested(
     target: str | os.PathLike[str] | BinaryIO,
     items: str | Sequence[str] = (),
     transfer_syntax: str | None = None,
+    overwrite: bool = True,
 ) -> list[SignatureUID]:
-    """`sign_file`, for who looks at the request first."""
+    """`sign_file`, for who looks at the request first.
+
+    Without ``overwrite`` a target that is there is a `SourceError` with the code ``exists``.
+    """
     locations = parse_locations(items, request.uid)
     syntax = None if transfer_syntax is None else _syntax(transfer_syntax)
     part10 = open_source(source, settled=True)
@@ -136,7 +140,7 @@ def sign_requested(
         part10 = Part10.from_bytes(convert(part10, _index(part10), syntax))
         part10.origin = origin  # what is replaced must still be what was read
     splice, made = _sign_part10(part10, locations, request)
-    splice.save(target)
+    splice.save(target, overwrite)
     return made
 
 

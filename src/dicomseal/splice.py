@@ -15,7 +15,7 @@ from . import _record as r
 from . import terms
 from .atomic import replacing
 from .canonical import Index
-from .errors import SigningError
+from .errors import SigningError, SourceError
 from .part10 import Part10, gzip_trailer
 from .tags import format_tag
 from .window import Window
@@ -103,23 +103,32 @@ class Splice:
                 length = max(0, length + delta) & 0xFFFFFFFF
                 self._edits.append((record.value, 0, 4, struct.pack(self._order + "L", length)))
 
-    def save(self, target: str | os.PathLike[str] | IO[bytes]) -> None:
+    def save(self, target: str | os.PathLike[str] | IO[bytes], overwrite: bool = True) -> None:
         """Write the whole edited object to a file, which is replaced in one step.
 
-        Args:
-            target: a path, or a binary file that is open for writing.
         Whoever opened the object with ``Reader().open(path, settled=True)`` is told if the file was
         changed between that and the replacement.
 
+        Args:
+            target: a path, or a binary file that is open for writing.
+            overwrite: replace a file that is there.
+
         Raises:
-            SourceError: it cannot be written, or what is read has changed; nothing was written
-                (unless the code is ``not_synced``, see `dicomseal.atomic`).
+            SourceError: it cannot be written, what is read has changed, or the target is there
+                (code ``exists``); nothing was written (unless the code is ``not_synced``, see
+                `dicomseal.atomic`).
         """
         if not isinstance(target, (str, os.PathLike)) and hasattr(target, "write"):
             self.write(target)
             return
         path: Any = target  # whatever else it is, `replacing` says what it should be
-        with replacing(path, self._part10.check_origin) as file:
+
+        def check() -> None:
+            self._part10.check_origin()
+            if not overwrite and os.path.lexists(path):
+                raise SourceError(f"{os.fsdecode(path)}: is there already", "exists")
+
+        with replacing(path, check) as file:
             self.write(file)
 
     def write(self, target: IO[bytes]) -> None:

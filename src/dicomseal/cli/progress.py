@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -15,6 +16,18 @@ from rich.progress import (
 
 from .. import report
 from ..report import ObjectReport
+
+_T = TypeVar("_T")
+
+
+def counted(things: Sequence[_T], doing: str) -> Iterator[_T]:
+    """Pass things through, and show on standard error how many of them are done."""
+    columns = TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(things))
+        for thing in things:
+            yield thing
+            progress.advance(task)
 
 
 def watched(reports: Iterator[ObjectReport], total: int) -> Iterator[ObjectReport]:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from ..errors import UsageError
 from ..reencode import SYNTAXES
+from ..report import escaped, harmless
 from ..signature_maker import request_of
 from ..signer import sign_requested
+from ..tags import parse_location
 from .guard import secrets_at_hand
-from .sign_options import PASSWORDS, note, sign_options, signing
+from .several import Step, check, each, steps
+from .sign_options import PASSWORDS, caution, note, sign_options, signing
 from .streams import Target, source_of
 
 _EPILOG = f"""\b
 {PASSWORDS}
 
 \b
+Exit codes: 0 all are signed, 1 a file could not be signed (it is named, and the others are signed),
+2 usage.
+
+\b
 Examples:
   dicomseal sign in.dcm out.dcm --key key.pem --cert cert.pem
+  dicomseal sign *.dcm --in-place --key key.pem --cert cert.pem
+  dicomseal sign *.dcm --target signed/ --key key.pem --cert cert.pem
+  dicomseal archive sign --help    signs whole folders, and can be stopped and resumed
   dicomseal sign plan.dcm plan.dcm --key signer.p12 --item "BeamSequence[0]"
   dicomseal sign sr.dcm sr.dcm --key key.pem --cert cert.pem --profile sr --purpose author
   dicomseal sign in.dcm out.dcm --key "pkcs11:token=archive;object=signer"
@@ -30,9 +42,15 @@ _REMEDY = (
 
 
 @click.command("sign", epilog=_EPILOG)
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="OUT")
+@click.argument("paths", metavar="IN OUT | IN...", nargs=-1, required=True)
 @sign_options
+@click.option("--in-place", is_flag=True, help="Sign all files named, each where it is.")
+@click.option(
+    "--target",
+    metavar="DIR",
+    help="Sign all files named; the signed ones have the same names in this folder.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are in that folder already.")
 @click.option(
     "--item",
     "items",
@@ -53,18 +71,26 @@ _REMEDY = (
     "signature that is there.",
 )
 def command(
-    source: str,
-    target: str,
+    paths: tuple[str, ...],
     items: tuple[str, ...],
     share_mac: bool,
     transfer_syntax: str | None,
+    in_place: bool,
+    target: str | None,
+    overwrite: bool,
     **options: Any,
 ) -> None:
-    """Sign the object IN and write it to OUT, which may be the same file.
+    """Sign the object IN and write it to OUT, which may be the same file; or several files, with
+    --in-place or --target.
 
     - is standard input or output; with the latter the UIDs go to standard error. Every byte that
     is not part of the signature is kept, unless --transfer-syntax asks for others.
     """  # fmt: skip
+    todo = steps(paths, in_place, target)
+    if overwrite and target is None:
+        raise UsageError("--overwrite goes with --target")
+    for item in items:
+        parse_location(item)
     with secrets_at_hand():
         wishes = signing(options)
         request = request_of(
@@ -73,10 +99,25 @@ def command(
         trouble = request.key.certificate.not_valid_at(request.when)
         if trouble:
             click.echo(f"dicomseal: warning: {trouble}; {_REMEDY}", err=True)
-        output = Target(target)
-        data = source_of(source)
-        uids = sign_requested(request, data, output.file, items, transfer_syntax)
-        output.done()
-    note(options, uids)
-    for uid in uids:
-        output.say(uid)
+        if todo is None:
+            output = Target(paths[1])
+            data = source_of(paths[0])
+            uids = sign_requested(request, data, output.file, items, transfer_syntax)
+            output.done()
+            caution(options)
+            note(options, uids)
+            for uid in uids:
+                output.say(uid)
+            return
+
+        def act(step: Step) -> list[str]:
+            free = overwrite or in_place
+            check(step, free)
+            now = request._replace(when=datetime.now(UTC).astimezone())
+            made = sign_requested(now, step.source, step.target, items, transfer_syntax, free)
+            note(options, made, escaped(step.source))
+            return [f"{uid}  {harmless(escaped(step.target))}" for uid in made]
+
+        caution(options)
+        code = each(todo, act, "signing", "signed")
+    raise click.exceptions.Exit(code)

@@ -15,6 +15,7 @@ from ..keys import read_secret
 from ..obstacles import GUESSED
 from ..profiles import PROFILES, find
 from ..purposes import MEANINGS
+from ..report import harmless
 from ..signing_policy import ALLOW_WEAK, STRONG
 from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 
@@ -170,35 +171,43 @@ def signing(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def note(options: dict[str, Any], made: Iterable[SignatureUID] = ()) -> None:
-    """What a profile wants a user to know who chose the tags, and what signatures leave out.
+def caution(options: dict[str, Any]) -> None:
+    """Say what a profile wants a user to know who chose the tags."""
+    demands = find(options["profile"])
+    if options["tags"] and demands and demands.caution:
+        click.echo(f"dicomseal: note: {demands.caution}", err=True)
+
+
+def note(options: dict[str, Any], made: Iterable[SignatureUID], file: str = "") -> None:
+    """Say what signatures leave out; in which file, if there are several.
 
     What a user left out without a profile was meant so, unless the object will not pass for it.
     """
     demands = find(options["profile"])
-    if options["tags"] and demands and demands.caution:
-        click.echo(f"dicomseal: note: {demands.caution}", err=True)
+    where = f"{harmless(file)}: " if file else ""
     for uid in made:
         if uid.telling:
             named = _some(uid.telling)
             click.echo(
-                f"dicomseal: note: {uid} does not sign {named}, and that says what signed elements "
-                "mean: the object will pass with --unsigned accept only",
+                f"dicomseal: note: {where}{uid} does not sign {named}, and that says what signed "
+                "elements mean: the object will pass with --unsigned accept only",
                 err=True,
             )
         if options["tags"] and not demands:
             continue
         for obstacle in uid.obstacles[:_MOST_NAMED]:
-            click.echo(f"dicomseal: warning: not signed: {obstacle}", err=True)
+            click.echo(f"dicomseal: warning: {where}not signed: {obstacle}", err=True)
         if len(uid.obstacles) > _MOST_NAMED:
             more = len(uid.obstacles) - _MOST_NAMED
-            click.echo(f"dicomseal: warning: not signed: {more} more of such elements", err=True)
+            click.echo(
+                f"dicomseal: warning: {where}not signed: {more} more of such elements", err=True
+            )
         if any(obstacle.endswith(GUESSED) for obstacle in uid.obstacles):
             click.echo("dicomseal: --include-guessed signs guessed VRs all the same", err=True)
         explained = {obstacle.partition(": ")[0] for obstacle in uid.obstacles}
         rest = [name for name in uid.left_out if name not in {*uid.telling, *explained}]
         if rest:
-            click.echo(f"dicomseal: note: {uid} does not sign {_some(rest)}", err=True)
+            click.echo(f"dicomseal: note: {where}{uid} does not sign {_some(rest)}", err=True)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from ...archive.run import Selection
 from ...archive.work import StoppedError
 from ...errors import UsageError
 from ..guard import secrets_at_hand
-from ..sign_options import PASSWORDS, note, sign_options
+from ..sign_options import PASSWORDS, caution, sign_options
 from ..sign_options import signing as wishes
 from .run_options import (
     EXIT_INTERRUPTED,
@@ -119,7 +119,7 @@ def command(
             click.echo("stopped: --resume goes on where it was", err=True)
             raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
-    note(options)
+    caution(options)
     click.echo(summary(ledger, outcome, SIGN_VERDICTS, watch.progress, time.monotonic() - started))
     say_nothing_found(watch.progress)
     if not outcome.complete:
