@@ -114,6 +114,40 @@ def test_a_label_that_contradicts_the_data_set(signed_forms, backend, label, for
     assert f"{label} VR is stated" in why(report)
 
 
+FORMS = {
+    "explicit": (pki.EXPLICIT, "explicit VR"),
+    "implicit": (pki.IMPLICIT, "implicit VR"),
+    "big endian": (pki.BIG, "explicit VR big endian"),
+    "deflated": (terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "deflated explicit VR"),
+}
+
+
+@pytest.mark.parametrize("pixels", [0, 3 << 20])
+@pytest.mark.parametrize("is_signed", [True, False])
+@pytest.mark.parametrize("form", ["explicit", "implicit", "big endian"])
+@pytest.mark.parametrize("label", FORMS)
+def test_every_label_that_contradicts_the_data_set(
+    signed_forms, backend, label, form, is_signed, pixels
+):
+    """Zeros in a large value may make sense in another encoding; the answer is the same."""
+    if label == form:
+        return
+    big, implied = form == "big endian", form == "implicit"
+    _, body = split(signed_forms[form] if is_signed else pki.small(form))
+    if pixels:
+        head = struct.pack(">HH" if big else "<HH", 0x7FE0, 0x0010)
+        head += b"" if implied else b"OW\0\0"
+        element = head + struct.pack(">L" if big else "<L", pixels) + bytes(pixels)
+        at = body.find(struct.pack(">HH" if big else "<HH", 0xFFFA, 0xFFFA))
+        body = body[:at] + element + body[at:] if at >= 0 else body + element
+    syntax, stated = FORMS[label]
+    report = answer(pki.part10(body, syntax))
+    assert (report.verdict, report.error, report.signatures) == ("failed", None, ())
+    assert why(report).startswith(stated)
+    assert f"is stated (Transfer Syntax {syntax})" in why(report)
+    assert f"the data set is in {FORMS[form][1]}" in why(report)
+
+
 def test_uids_of_the_file_meta_information_may_differ(signed_forms, backend):
     other = explicit(0x00020003, "UI", b"2.25.9999\0")
     report = answer(meta(VERSION, CLASS, other, SYNTAX) + split(signed_forms["explicit"])[1])

@@ -154,7 +154,12 @@ class Part10:
         if size > limit:
             raise MalformedError(f"the deflated data set has more than {limit} bytes", "limit")
         self.deflated = bytes(self.read(self.start, size))
-        data, self.trailer = inflate(self.deflated, limit)
+        try:
+            data, self.trailer = inflate(self.deflated, limit)
+        except MalformedError as error:
+            if error.code == "malformed":
+                self._check_label(error, native=False)
+            raise
         if self.trailer.strip(b"\0") and self.trailer != gzip_trailer(data):
             raise MalformedError(NO_PADDING)
         self._head = self.head
@@ -167,41 +172,54 @@ class Part10:
 
         Raises:
             MalformedError: the data set is malformed or cut short; with code ``contradiction`` if
-                it is not in the VR encoding that is stated, but in the other one.
+                it is not in the encoding that is stated, but in another one.
         """
         try:
-            return self._index(self.implicit)
+            index = self._index(self.implicit, self.big_endian)
         except MalformedError as error:
-            if error.code == "limit" or not self.stated or self.big_endian:
-                raise
-            self._check_label(error)
+            if self.stated:
+                self._check_label(error)
             raise
+        if self.stated and (index.noted or index.trailing):
+            self._check_label(None)  # by chance the bytes may make sense in both
+        return index
 
-    def _index(self, implicit: bool) -> canonical.Index:
+    def _index(self, implicit: bool, big_endian: bool) -> canonical.Index:
         return canonical.Index(
             self.source,
             self.start,
             implicit=implicit,
-            big_endian=self.big_endian,
+            big_endian=big_endian,
             limits=self.limits,
         )
 
-    def _check_label(self, error: MalformedError) -> None:
-        """Some readers believe the first element rather than the label, and see a data set."""
-        if len(self.source) < self.start + 6:
+    def _check_label(self, error: MalformedError | None, native: bool = True) -> None:
+        """Some readers believe the first element rather than the label, and see a data set.
+
+        Args:
+            error: what is wrong with the data set as it is stated, or None.
+            native: whether the bytes are not deflated, as stated.
+        """
+        head = bytes(self.read(self.start, 6))
+        if len(head) < 6:
             return  # not even a VR
-        vr = bytes(self.read(self.start + 4, 2))
-        if self.implicit != (vr.isalpha() and vr.isupper()):
+        little, big = (int.from_bytes(head[:2], order) for order in ("little", "big"))
+        stated = (self.implicit, self.big_endian)
+        explicit = head[4:6].isalpha() and head[4:6].isupper()
+        other = (not explicit, explicit and big < little)
+        if native and other == stated:
             return
         try:
-            self._index(not self.implicit)
+            self._index(*other)
         except MalformedError:
             return
-        stated, other = ("implicit", "explicit") if self.implicit else ("explicit", "implicit")
+        said, found = _name(*stated, other[1]), _name(*other, stated[1])
+        if not native:
+            said = "deflated " + said
         raise MalformedError(
-            f"{stated} VR is stated (Transfer Syntax {self.transfer_syntax}), and the data set is "
-            f"in {other} VR: two readers may see two contents",
-            "contradiction", error.offset,
+            f"{said} is stated (Transfer Syntax {self.transfer_syntax}), and the data set is "
+            f"in {found}: two readers may see two contents",
+            "contradiction", self.start if error is None else error.offset,
         ) from error  # fmt: skip
 
     def check(self) -> None:
@@ -217,6 +235,14 @@ class Part10:
         """
         if self.origin is not None:
             self.origin.check()
+
+
+def _name(implicit: bool, big_endian: bool, order: bool) -> str:
+    """An encoding; with its byte order, if either it or the one beside it is big endian."""
+    name = "implicit VR" if implicit else "explicit VR"
+    if big_endian or order:
+        name += " big endian" if big_endian else " little endian"
+    return name
 
 
 def gzip_trailer(data: Buffer) -> bytes:
