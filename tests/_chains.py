@@ -51,6 +51,8 @@ def tlv(tag: int, content: bytes) -> bytes:
     length = len(content)
     if length < 128:
         return bytes([tag, length]) + content
+    if length < 256:
+        return bytes([tag, 0x81, length]) + content
     return bytes([tag, 0x82]) + length.to_bytes(2, "big") + content
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pki
 import pytest
-from _chains import Member, constraints, key, make, raw
+from _chains import Member, constraints, key, make, raw, tlv
 from _odd import (
     BEYOND_OPENSSL,
     CN,
@@ -107,6 +107,22 @@ def test_other_kinds(tmp_path, kind):
     check(tmp_path, make("leaf", plain, ca=False, change=change), plain, "CN=leaf")
     odd = make("root", change=change)
     check(tmp_path, make("leaf", odd, ca=False, change=change), odd, "CN=leaf")
+
+
+@pytest.mark.parametrize("at", [3, 7], ids=["outer", "inner"])
+@pytest.mark.parametrize("kind", ["critical FALSE", "TRUE as 01"])  # in DER they would be others
+def test_a_length_that_ends_with_80_is_no_indefinite_one(tmp_path, kind, at):
+    """One in 256: asn1crypto writes such a certificate anew, in DER; it was signed otherwise."""
+    anchor = make("root")
+    for size in range(1, 300):
+        filling = raw("1.2.3.9", tlv(4, bytes(size))), False
+        leaf = make("leaf", anchor, filling, ca=False, change=OTHERS[kind])
+        if leaf.der[at] == 0x80:
+            break
+    else:
+        raise AssertionError("none has such a length")
+    check(tmp_path, leaf, anchor, "CN=leaf")
+    assert lenient.Certificate.load(leaf.der)["tbs_certificate"].dump() in leaf.der
 
 
 def test_what_an_odd_authority_restricts_holds():

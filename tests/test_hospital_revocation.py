@@ -23,6 +23,7 @@ from _odd import (
 from asn1crypto import core, pem
 from asn1crypto import crl as asn1_crl
 from asn1crypto import ocsp as asn1_ocsp
+from asn1crypto import parser as asn1_parser
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -84,6 +85,77 @@ def crl_by(
 
 
 # --- revocation ----------------------------------------------------------------------------------
+
+
+def resigned(issuer: Member, der: bytes, old: bytes, new: bytes) -> bytes:
+    """A CRL by the same authority with other bytes in it, of any length."""
+    made = asn1_crl.CertificateList.load(der)
+    signed = replaced(made["tbs_cert_list"].dump(), old, new)
+    value = issuer.key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    algorithm = made["signature_algorithm"].dump()
+    return tlv(0x30, signed + algorithm + core.BitString.load(tlv(3, b"\0" + value)).dump())
+
+
+def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    """With the lengths of all that is around it."""
+    if data == old:
+        return new
+    header, content, _ = parsed(data)
+    if not header & 0x20:
+        return data
+    inside = b""
+    while content:
+        _, _, size = parsed(content)
+        inside, content = inside + replaced(content[:size], old, new), content[size:]
+    return tlv(header, inside)
+
+
+def parsed(data: bytes) -> tuple[int, bytes, int]:
+    _, _, _, head, content, tail = asn1_parser.parse(data[: asn1_parser.peek(data)])
+    return head[0], content, len(head) + len(content) + len(tail)
+
+
+REASON, INVALIDITY, NUMBER = (
+    core.ObjectIdentifier(number).dump() for number in ("2.5.29.21", "2.5.29.24", "2.5.29.20")
+)
+UNREADABLE = {
+    "two bytes": (REASON, b"\x0a\x02\x00\xff"),
+    "negative": (REASON, b"\x0a\x01\xff"),
+    "an integer": (REASON, b"\x02\x01\x01"),
+    "no content": (REASON, b"\x0a\x00"),
+    "no value": (REASON, b""),
+    "no DER": (REASON, b"\xff\xff"),
+    "no date": (INVALIDITY, b"\x18\x03abc"),
+    "no type": (INVALIDITY, b"\x01"),
+    "no number": (NUMBER, b"\x01"),
+}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_decides_nothing_in_a_crl_need_not_be_readable(kind, listed):
+    """Who is listed is revoked (RFC 5280 Section 5.3), and the others are not."""
+    anchor = make("root")
+    leaf, other = (make(name, anchor, ca=False) for name in ("leaf", "other"))
+    oid, value = UNREADABLE[kind]
+    plain = crl_by(anchor, b"", leaf if listed else other)
+    made = asn1_crl.CertificateList.load(plain)["tbs_cert_list"]
+    if oid == NUMBER:
+        extensions = tlv(0xA0, tlv(0x30, tlv(0x30, oid + tlv(4, value))))
+        entries = made["revoked_certificates"].dump()
+        # the extensions of a CRL stand behind its entries, and no others are in this one
+        der = resigned(anchor, plain, entries, entries + extensions)
+    else:
+        (entry,) = made["revoked_certificates"]
+        old = next(
+            one.dump() for one in entry["crl_entry_extensions"] if one["extn_id"].dump() == oid
+        )
+        der = resigned(anchor, plain, old, tlv(0x30, oid + tlv(4, value)))
+    assert der != plain
+    store = TrustStore([certificate.parse(anchor.der)], crls=[der])
+    judged = store.judge(leaf.der)
+    assert judged.revocation == ("revoked" if listed else "good"), judged
+    assert judged.trust == ("untrusted" if listed else "trusted")
 
 
 @pytest.mark.parametrize("reason", [1, 7, 11, 99, 127])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -147,11 +147,29 @@ def _with_names(fields: list[Any]) -> list[Any]:
     return [(field[0], Name, *field[2:]) if field[1] is asn1.Name else field for field in fields]
 
 
-class _Tbs(asn1.TbsCertificate):  # type: ignore[misc]
+class AsRead(core.Asn1Value):  # type: ignore[misc]
+    """A structure whose bytes are those that were read, as they were signed.
+
+    asn1crypto takes every length that ends with the byte 80 for an indefinite one, one in 256 of
+    all, and writes the structure anew: in DER, which is not what an odd certificate is in.
+    """
+
+    def dump(self, force: bool = False) -> bytes:
+        header = self._header
+        indefinite = header is None or len(header) == _HEADER_WITHOUT_LENGTH
+        if force or indefinite or self._is_mutated():
+            return bytes(super().dump(force=force))
+        return bytes(core.Asn1Value.dump(self))
+
+
+_HEADER_WITHOUT_LENGTH = 2  # a tag and 80, or a length below it
+
+
+class _Tbs(AsRead, asn1.TbsCertificate):  # type: ignore[misc]
     _fields = _with_names(asn1.TbsCertificate._fields)
 
 
-class Certificate(asn1.Certificate):  # type: ignore[misc]
+class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
     """A certificate of which the library is shown no constraints on names and no other names.
 
     The library knows no constraints on addresses and other names, and ends with an error of Python
@@ -198,7 +216,8 @@ class Certificate(asn1.Certificate):  # type: ignore[misc]
             if hasattr(self, attribute):
                 try:
                     value = extension["extn_value"].parsed
-                    if value.dump() != extension["extn_value"].contents:
+                    encoded = extension["extn_value"].contents
+                    if parser.peek(encoded) != len(encoded):
                         raise ValueError("something follows it")
                     _read(name, value)
                     setattr(self, attribute, value)
@@ -257,11 +276,34 @@ def is_known(reason: Any) -> bool:
         return False
 
 
+_DECIDES_NOTHING = frozenset(("crl_reason", "invalidity_date", "crl_number", "issuer_alt_name"))
+
+
+def _set_extensions(made: Any, extensions: Iterable[Any]) -> None:
+    """What asn1crypto does in its own method; what decides nothing need not be readable."""
+    made._critical_extensions = set()
+    for extension in extensions:
+        name = extension["extn_id"].native
+        if extension["critical"].native:
+            made._critical_extensions.add(name)
+        attribute = f"_{name}_value"
+        if not hasattr(made, attribute):
+            continue
+        try:
+            value = extension["extn_value"].parsed
+            if name != "crl_reason" or is_known(value):
+                value.native  # noqa: B018
+        except UNREADABLE:
+            if name not in _DECIDES_NOTHING:
+                raise
+        else:
+            setattr(made, attribute, value)
+    made._processed_extensions = True
+
+
 class _Revoked(crl.RevokedCertificate):  # type: ignore[misc]
     def _set_extensions(self) -> None:
-        super()._set_extensions()
-        if self._crl_reason_value is not None:
-            is_known(self._crl_reason_value)
+        _set_extensions(self, self["crl_entry_extensions"])
 
 
 class _AllRevoked(crl.RevokedCertificates):  # type: ignore[misc]
@@ -275,7 +317,7 @@ _ELEMENTS = {  # classes and tags, in their order
 }
 
 
-class TbsCertList(crl.TbsCertList):  # type: ignore[misc]
+class TbsCertList(AsRead, crl.TbsCertList):  # type: ignore[misc]
     """The signed part of a CRL."""
 
     _fields = [  # noqa: RUF012
@@ -284,10 +326,13 @@ class TbsCertList(crl.TbsCertList):  # type: ignore[misc]
     ]
 
 
-class CertificateList(crl.CertificateList):  # type: ignore[misc]
+class CertificateList(AsRead, crl.CertificateList):  # type: ignore[misc]
     """A CRL."""
 
     _fields = [("tbs_cert_list", TbsCertList), *crl.CertificateList._fields[1:]]  # noqa: RUF012
+
+    def _set_extensions(self) -> None:
+        _set_extensions(self, self["tbs_cert_list"]["crl_extensions"])
 
 
 def read_crl(der: bytes) -> CertificateList:

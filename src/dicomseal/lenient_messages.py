@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from asn1crypto import cms, ocsp
 
-from .lenient import Certificate, Name, moment
+from .lenient import AsRead, Certificate, Name, moment
 
 
 def _with(fields: list[Any], *replacements: type) -> list[Any]:
@@ -67,7 +67,7 @@ class _ResponderId(ocsp.ResponderId):  # type: ignore[misc]
     _alternatives = _with(ocsp.ResponderId._alternatives, Name)
 
 
-class _ResponseData(ocsp.ResponseData):  # type: ignore[misc]
+class _ResponseData(AsRead, ocsp.ResponseData):  # type: ignore[misc]
     _fields = _with(ocsp.ResponseData._fields, _ResponderId)
 
 
