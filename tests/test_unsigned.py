@@ -25,7 +25,7 @@ PIXELS = (terms.PIXEL_DATA, "OW", bytes(32))
 IMAGE = [*UIDS, NAME, (0x00280010, "US", b"\4\0"), (0x00280011, "US", b"\4\0"), PIXELS]
 SLOPE = (0x00281053, "DS", b"-1")
 COMMENT = (0x00104000, "LT", b"added ")
-_VRS = {"ox": "OW", "xs": "US", "lt": "OW", "UN": "OW"}
+_VRS = {"ox": "OW", "bo": "OB", "xs": "US", "lt": "OW", "UN": "OW"}
 
 
 def added(data: bytes, *elements) -> bytes:

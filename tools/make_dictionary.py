@@ -20,6 +20,9 @@ DATA = Path(__file__).resolve().parent.parent / "src" / "dicomseal" / "data"
 HEADER = f"# tag and VR from the data dictionaries of pydicom {pydicom.__version__} (PS3.6)"
 # VRs that depend on other elements, PS3.6 notes; see dicomseal.dictionary
 AMBIGUOUS = {"US or SS": "xs", "OB or OW": "ox", "US or OW": "lt", "US or SS or OW": "lt"}
+# those of "OB or OW" that are bytes in implicit VR: curves are (PS3.5-2004 Annex A.1); of the
+# others PS3.5 says nothing, and DCMTK, which alone writes them in explicit VR, takes bytes
+BYTES = frozenset(("00143050", "00143070", "50xx200C", "50xx3000", "7Fxx0010"))
 
 
 def public() -> str:
@@ -30,6 +33,8 @@ def public() -> str:
             by_vr[AMBIGUOUS.get(entry[0], entry[0])].append(f"{tag:08X}")
     for mask, entry in RepeatersDictionary.items():
         by_vr[AMBIGUOUS.get(entry[0], entry[0])].append(mask.upper().replace("X", "x"))
+    by_vr["bo"] = [tag for tag in by_vr["ox"] if tag in BYTES]
+    by_vr["ox"] = [tag for tag in by_vr["ox"] if tag not in BYTES]
     lines = [f"{vr} {' '.join(sorted(tags))}" for vr, tags in sorted(by_vr.items())]
     return "\n".join([HEADER, "# VR tag ...", *lines]) + "\n"
 

@@ -277,7 +277,7 @@ def _resolved(kind: str, length: int, scopes: tuple[Dataset, ...]) -> str:
         entries = scopes[0].get("LUTDescriptor")
         if (entries if entries is None or isinstance(entries, int) else entries[0]) == 1:
             return "US"
-    return "OW"
+    return AMBIGUOUS[kind][0]
 
 
 def _index(sequence: bytes, implicit: bool, big_endian: bool) -> Index:

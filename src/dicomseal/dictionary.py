@@ -6,6 +6,7 @@ the index resolves them (PS3.5 Annex A.1 and PS3.3 C.7.6.3.1, C.11.1):
 
 ====  ==========================================================================================
 ox    OB or OW: in implicit VR little endian OW
+bo    OB or OW: in implicit VR little endian OB, as Curve Data (50xx,3000) in PS3.5-2004 Annex A.1
 xs    US or SS: by the nearest Pixel Representation (0028,0103), own data set first
 lt    US or OW: LUT Data; US where LUT Descriptor names one entry, else OW
 ====  ==========================================================================================
@@ -17,7 +18,9 @@ import os
 from array import array
 
 UNKNOWN = "UN"
-AMBIGUOUS = {"ox": ("OW", "OB"), "xs": ("US", "SS"), "lt": ("OW", "US", "SS")}
+AMBIGUOUS = {
+    "ox": ("OW", "OB"), "bo": ("OB", "OW"), "xs": ("US", "SS"), "lt": ("OW", "US", "SS"),
+}  # fmt: skip
 
 
 def _rows(name: str, separator: str | None) -> list[list[str]]:

@@ -224,10 +224,30 @@ def policies(index: Index, found: Sequence[Open]) -> Iterator[list[str]]:
     def descriptors_unsigned(one: Open) -> str:
         return "US" if one.tag in _DESCRIPTORS else one.vr
 
+    def by_sign(one: Open) -> str:
+        return "SS" if near.sign(one) else "US"
+
+    def by_sign_of_item(one: Open) -> str:
+        return "SS" if index.record(one.number).parent in negative() else "US"
+
+    @functools.cache
+    def negative() -> set[int]:
+        return {
+            index.record(one.number).parent for one in found if one.kind == "xs" and near.sign(one)
+        }
+
     rule, likely = _vr, Open.likely
     columns: dict[str, list[Callable[[Open], str]]] = {
         "ox": [rule, by_bits, as_dcmtk, _always("OB"), as_dcmtk_by_bits, _always("OW")],
-        "xs": [rule, descriptors_unsigned, _always("US"), _always("SS")],
+        "bo": [rule, _always("OW"), by_bits],
+        "xs": [
+            rule,
+            descriptors_unsigned,
+            _always("US"),
+            _always("SS"),
+            by_sign_of_item,
+            by_sign,
+        ],
         "lt": [rule, _always("OW"), _always("US")],
         "private": [rule, likely],
         "was": [rule, likely],
@@ -275,6 +295,12 @@ class _Near:
             if found is not None:
                 return found
         return 16
+
+    def sign(self, one: Open) -> bool:
+        """Whether its first number, or the first value mapped by a table, may be negative."""
+        value = self._index.value(one.number)[:4]
+        place = 2 if one.tag in _DESCRIPTORS else 0
+        return value[place + 1 : place + 2] >= b"\x80"
 
     def _value(self, scope: int, tag: int) -> int | None:
         if (scope, tag) not in self._known:

@@ -61,6 +61,20 @@ def test_private_elements_of_implicit_vr(dcmtk: Dcmtk, pki: Any, work: Path) -> 
     assert verify(work / "c", integrity_only=True).signatures[0].integrity == "intact"
 
 
+@pytest.mark.parametrize("tag", [0x00143050, 0x00143070, 0x5000200C, 0x50023000, 0x7F020010])
+def test_bytes_of_implicit_vr(tag: int, dcmtk: Dcmtk, pki: Any, work: Path) -> None:
+    """Curves and the like: OB or OW, and DCMTK takes them for bytes."""
+    from pki import part10
+
+    elements = [*IMPLICIT[:3], (tag, "OB", b"\1\2")]
+    (work / "p").write_bytes(part10(encode(elements, True), "1.2.840.10008.1.2"))
+    (uid,) = sign_file(work / "p", work / "s", *pki.pair("rsa"))
+    assert not uid.left_out
+    assert dcmtk.verify(work / "s") == 0
+    dcmtk.convert(work / "s", work / "c", "+te")
+    assert verify(work / "c", integrity_only=True).signatures[0].integrity == "intact"
+
+
 def test_dcmsign_signs_long_values_as_un(dcmtk: Dcmtk, pki: Any, work: Path) -> None:
     """It verifies that itself until explicit VR makes UN of the element; here it is explained."""
     from pki import part10
