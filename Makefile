@@ -28,7 +28,7 @@ FAST := $(wildcard tests/test_verifier.py tests/test_trust*.py tests/test_revo*.
 	tests/test_cli.py tests/test_cli_sign.py tests/test_keys.py tests/test_signing_policy.py \
 	tests/test_threats.py)
 
-.PHONY: help another-day demo test lint types bench pins pins-check audit sbom fuzz differential sanitize clean
+.PHONY: help another-day demo test lint types bench pins pins-check audit sbom fuzz differential agreement sanitize clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -102,6 +102,9 @@ fuzz: $(BUILT) ## each fuzzing target for FUZZ_SECONDS, with coverage (needs cla
 differential: $(BUILT) ## what passes, shown to pydicom, GDCM, SimpleITK and dcmdump; DIFFERENTIAL="--count N"
 	$(RUN)/python -m pip $(PINNED) requirements/differential.txt
 	$(RUN)/python -m differential $(DIFFERENTIAL)
+
+agreement: $(BUILT) ## real files of packages and of pydicom, by dicomseal and dcmsign; writes docs/agreement.md
+	nice $(RUN)/python -m differential.agreement --packages build/packages --write docs/agreement.md
 
 sanitize: $(BUILT) ## tests and a fuzz of FUZZ_SECONDS with AddressSanitizer and UBSan (needs gcc)
 	$(RUN)/python -m fuzz.sanitize --seconds $(FUZZ_SECONDS)

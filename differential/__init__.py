@@ -3,8 +3,10 @@
 The rooms: `tree` takes a data set apart and puts it together, `originals` makes signed objects in
 all encodings, `places` and `faces` put a second data set into one of them, the modules
 ``builders_*`` say how; `readers` and `dumps` ask pydicom, GDCM, SimpleITK and dcmdump, `oracle`
-compares what they show, `run` counts. Nothing here is part of the installed package;
-docs/differential.md has the results.
+compares what they show, `run` counts. `good` asks what good objects are judged to be, `agreement`
+whether dcmsign says the same of real files: `packages` and `dcmtk` bring both, `both` asks about
+one file, `streams` finds what differs, `agreement_tables` counts. Nothing here is part of the
+installed package; docs/differential.md and docs/agreement.md have the results.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from _dcmtk import Dcmtk, KeyPair
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pki import dsa_key
+from pydicom.dataset import Dataset
 
 from dicomseal import TrustStore
 
@@ -139,3 +141,26 @@ def signed_once(dcmtk: Dcmtk, pki: Pki) -> Iterator[Any]:
             return last[file, by]
 
         yield signed
+
+
+def _code(value: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "99X", f"Meaning {value}"
+    return item
+
+
+@pytest.fixture(scope="session")
+def long_report(tmp_path_factory: pytest.TempPathFactory, test_files: str) -> Path:
+    """A structured report with 300 content items, about 40 KB."""
+    dataset = pydicom.dcmread(Path(test_files, "test-SR.dcm"))
+    content = []
+    for number in range(300):
+        item = Dataset()
+        item.RelationshipType, item.ValueType = "CONTAINS", "TEXT"
+        item.ConceptNameCodeSequence = [_code(f"C{number:03}")]
+        item.TextValue = f"finding {number:03}"
+        content.append(item)
+    dataset.ContentSequence = content
+    path = tmp_path_factory.mktemp("report") / "report.dcm"
+    dataset.save_as(path)
+    return path

@@ -8,9 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pydicom
 import pytest
-from pydicom.dataset import Dataset
 
 from dicomseal import sign_file, verify
 from dicomseal.annotate import raw
@@ -19,32 +17,9 @@ from dicomseal.canonical import digest
 pytestmark = pytest.mark.peer
 
 
-def code(value: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "99X", f"Meaning {value}"
-    return item
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: Any, test_files: str) -> Path:
-    """A structured report with 300 content items, about 40 KB."""
-    dataset = pydicom.dcmread(Path(test_files, "test-SR.dcm"))
-    content = []
-    for number in range(300):
-        item = Dataset()
-        item.RelationshipType, item.ValueType = "CONTAINS", "TEXT"
-        item.ConceptNameCodeSequence = [code(f"C{number:03}")]
-        item.TextValue = f"finding {number:03}"
-        content.append(item)
-    dataset.ContentSequence = content
-    path = tmp_path_factory.mktemp("defect") / "report.dcm"
-    dataset.save_as(path)
-    return path
-
-
-def test_dcmsign_does_not_see_a_change(dcmtk: Any, pki: Any, report: Path, work: Path) -> None:
+def test_dcmsign_does_not_see_a_change(dcmtk: Any, pki: Any, long_report: Path, work: Path) -> None:
     signed, tampered = work / "signed.dcm", work / "tampered.dcm"
-    dcmtk.sign(report, signed, pki.pair("rsa"), "+m2")
+    dcmtk.sign(long_report, signed, pki.pair("rsa"), "+m2")
     assert dcmtk.verify(signed) == 0
     data = signed.read_bytes()
     for number in range(60, 300):
@@ -59,22 +34,22 @@ def test_dcmsign_does_not_see_a_change(dcmtk: Any, pki: Any, report: Path, work:
 
 
 def test_its_signature_is_not_over_the_standards_stream(
-    dcmtk: Any, pki: Any, report: Path, work: Path
+    dcmtk: Any, pki: Any, long_report: Path, work: Path
 ) -> None:
     signed, stream = work / "signed.dcm", work / "stream"
-    dcmtk.sign(report, signed, pki.pair("rsa"), "+m2", "+d", stream)
+    dcmtk.sign(long_report, signed, pki.pair("rsa"), "+m2", "+d", stream)
     made = verify(signed, integrity_only=True).signatures[0]
     assert (made.integrity, made.integrity_reason.code) == ("altered", "HASH_FAILURE")
     whole = bytearray()
     raw(signed, whole.extend)
     assert stream.stat().st_size < len(whole)
-    assert digest(report) == digest(signed)
+    assert digest(long_report) == digest(signed)
 
 
 def test_dcmsign_rejects_a_signature_over_the_whole(
-    dcmtk: Any, pki: Any, report: Path, work: Path
+    dcmtk: Any, pki: Any, long_report: Path, work: Path
 ) -> None:
     signed = work / "signed.dcm"
-    sign_file(report, signed, *pki.pair("rsa"))
+    sign_file(long_report, signed, *pki.pair("rsa"))
     assert verify(signed, trust=pki.trust).verdict == "passed"
     assert dcmtk.verify(signed) == 101
