@@ -6,6 +6,7 @@ to nearly all of them.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import ssl
@@ -113,12 +114,16 @@ def test_other_kinds(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["critical FALSE", "TRUE as 01"])  # in DER they would be others
 def test_a_length_that_ends_with_80_is_no_indefinite_one(tmp_path, kind, at):
     """One in 256: asn1crypto writes such a certificate anew, in DER; it was signed otherwise."""
-    anchor = make("root")
-    for size in range(1, 300):
+    anchor, closest = make("root"), 0
+    for size in itertools.chain.from_iterable([n] * 8 for n in range(1, 300)):
+        if size < closest:
+            continue
         filling = raw("1.2.3.9", tlv(4, bytes(size))), False
         leaf = make("leaf", anchor, filling, ca=False, change=OTHERS[kind])
         if leaf.der[at] == 0x80:
             break
+        # serial numbers and signatures differ in length: near the goal a size is tried again
+        closest = size + (abs(leaf.der[at] - 0x80) > 4)
     else:
         raise AssertionError("none has such a length")
     check(tmp_path, leaf, anchor, "CN=leaf")
