@@ -11,7 +11,6 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Any, TypeVar
 
 from cryptography import x509
@@ -20,8 +19,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
+from . import trust_settings
 from .certificate import FOR_PSS_ALONE, Certificate, parse, plain
-from .errors import CertificateError, LeftOutWarning, TrustError
+from .errors import CertificateError, LeftOutWarning, TrustError, UnusedSettingsWarning
+from .outside import BAD, Unsuccessful, Unusable, check_crl, check_ocsp, der_in, parsed
+from .trust_settings import ANCHOR, Wanted
 
 Path = str | os.PathLike[str]
 _T = TypeVar("_T")
@@ -29,7 +31,6 @@ _T = TypeVar("_T")
 LARGEST = 1 << 28  # bytes of a file; the largest CRLs of public CAs are some tens of MB
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
-_BAD = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 AnyCertificate = x509.Certificate | Certificate
@@ -39,7 +40,9 @@ class Refused(TrustError):  # noqa: N818
     """Nothing in it can be used, but there are certificates in it that cannot be read."""
 
 
-def load_certificates(path: Path, password: str | bytes | None = None) -> list[AnyCertificate]:
+def load_certificates(
+    path: Path, password: str | bytes | None = None, wanted: Wanted = ANCHOR
+) -> list[AnyCertificate]:
     """The certificates in a file, or in the files of a folder; each once.
 
     They are those of `cryptography`; where it refuses one for what decides nothing, such as the
@@ -51,30 +54,35 @@ def load_certificates(path: Path, password: str | bytes | None = None) -> list[A
     Args:
         path: PEM, DER, PKCS#7, PKCS#12; or a folder of such files.
         password: of a PKCS#12 file.
+        wanted: what they are for, which the trust settings in a TRUSTED CERTIFICATE of OpenSSL
+            may not allow.
 
     Raises:
         TrustError: it cannot be read, the password is wrong, there is no certificate in it, or
-            none that can be parsed (`Refused`).
+            none that can be parsed and may be used (`Refused`).
 
     Warns:
-        LeftOutWarning: one of several cannot be parsed.
+        LeftOutWarning: one of several cannot be parsed, or may not be used.
+        UnusedSettingsWarning: trust settings decide nothing for what it is wanted for.
     """
     return _load(
-        path, lambda data, refused: _certificates(data, password, False, refused), "certificate"
+        path,
+        lambda data, troubles: _certificates(data, password, False, troubles, wanted),
+        "certificate",
     )
 
 
-def load_signers(path: Path, password: str | bytes | None = None) -> list[Any]:
+def load_signers(
+    path: Path, password: str | bytes | None = None, wanted: Wanted = ANCHOR
+) -> list[Any]:
     """Certificates or public keys of signers, as `cryptography` objects; each once.
 
-    Raises:
-        TrustError: as `load_certificates`.
-
-    Warns:
-        LeftOutWarning: as `load_certificates`.
+    Arguments, errors and warnings are those of `load_certificates`.
     """
     return _load(
-        path, lambda data, refused: _signers(data, password, refused), "certificate or public key"
+        path,
+        lambda data, troubles: _signers(data, password, troubles, wanted),
+        "certificate or public key",
     )
 
 
@@ -96,19 +104,28 @@ def load_ocsps(path: Path) -> list[bytes]:
     return _load(path, lambda data, _: _ocsps(data), "OCSP response")
 
 
-def _load(path: Path, read: Callable[[bytes, list[str]], list[_T]], what: str) -> list[_T]:
+class _Troubles(list[str]):
+    """Why certificates of a file cannot be used; and notes on those that can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+
+def _load(path: Path, read: Callable[[bytes, _Troubles], list[_T]], what: str) -> list[_T]:
     name = os.fsdecode(path)
     found: dict[Any, _T] = {}
-    refused: list[str] = []
+    refused, notes = [], []
     try:
         for file, named in _files(path):
             where = name if named else os.fsdecode(file)
-            some: list[str] = []
+            some = _Troubles()
             try:
                 parsed = read(_read(file), some)
-            except _Unusable as error:
+            except Unusable as error:
                 raise TrustError(f"{where}: {error}") from None
             refused += [f"{where}: {one}" for one in some]
+            notes += [f"{where}: {one}" for one in some.notes]
             for made in parsed:
                 found.setdefault(made if isinstance(made, bytes) else identity(made), made)
     except (OSError, ValueError) as error:  # the latter for a NUL in the path
@@ -117,6 +134,8 @@ def _load(path: Path, read: Callable[[bytes, list[str]], list[_T]], what: str) -
         raise Refused(refused[0]) if refused else TrustError(f"{name}: no {what} in it")
     for one in refused:
         warn_of(one)
+    for one in notes:
+        warnings.warn(one, UnusedSettingsWarning, stacklevel=3)
     return list(found.values())
 
 
@@ -140,12 +159,8 @@ def _read(path: Path) -> bytes:
     with open(path, "rb") as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise _Unusable(f"larger than {LARGEST >> 20} MiB")
+        raise Unusable(f"larger than {LARGEST >> 20} MiB")
     return data
-
-
-class _Unusable(Exception):  # noqa: N818
-    """A file's content that was meant and cannot be used; the message says why."""
 
 
 def der_of(certificate: AnyCertificate) -> bytes:
@@ -173,26 +188,17 @@ def _blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield match[1], match[0]
 
 
-def _parse(load: Callable[[bytes], _T], data: bytes, what: str) -> _T:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what cryptography merely complains of, it accepts
-        try:
-            return load(data)
-        except _BAD as error:
-            raise _Unusable(f"{what} cannot be parsed: {plain(error)}") from None
-
-
 def _certificate(load: Callable[[bytes], x509.Certificate], data: bytes) -> AnyCertificate:
     """A certificate as `cryptography` reads it, or else leniently.
 
     Raises:
-        _Unusable: neither can.
+        Unusable: neither can.
     """
     try:
-        return _parse(lambda some: _with_names(load(some)), data, "the certificate")
-    except _Unusable as error:
+        return parsed(lambda some: _with_names(load(some)), data, "the certificate")
+    except Unusable as error:
         try:
-            return parse(_der(data))
+            return parse(der_in(data))
         except (CertificateError, ValueError):
             raise error from None
 
@@ -204,25 +210,23 @@ def _with_names(made: x509.Certificate) -> x509.Certificate:
 
 
 def _certificates(
-    data: bytes, password: str | bytes | None, with_own: bool, refused: list[str]
+    data: bytes,
+    password: str | bytes | None,
+    with_own: bool,
+    troubles: _Troubles,
+    wanted: Wanted,
 ) -> list[AnyCertificate]:
     found: list[AnyCertificate] = []
     if b"-----BEGIN " in data:
         number = 0
         for label, text in _blocks(data):
-            if label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
+            if label in (b"CERTIFICATE", b"X509 CERTIFICATE", trust_settings.LABEL):
                 number += 1
-                whole = text.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
                 try:
-                    found.append(_certificate(x509.load_pem_x509_certificate, whole))
-                except _Unusable as error:
+                    found.append(_of_pem(label, text, f"certificate {number}", troubles, wanted))
+                except Unusable as error:
                     which = str(error).removeprefix("the certificate")
-                    refused.append(f"certificate {number}{which}")
-            elif label == b"TRUSTED CERTIFICATE":
-                raise _Unusable(
-                    "a TRUSTED CERTIFICATE of OpenSSL cannot be read; make it a plain one with "
-                    "openssl x509"
-                )
+                    troubles.append(f"certificate {number}{which}")
             elif label in (b"PKCS7", b"CMS"):
                 whole = text.replace(b" CMS-----", b" PKCS7-----")
                 found += _pkcs7(_unarmored(whole))
@@ -231,37 +235,61 @@ def _certificates(
         return []
     try:
         return [_certificate(x509.load_der_x509_certificate, data)]
-    except _Unusable as error:
+    except Unusable as error:
         trouble = error
     try:
         return _pkcs7(data)
-    except _Unusable:
+    except Unusable:
         pass
     try:
         return _pkcs12(data, password, with_own)
-    except _BAD:
+    except BAD:
         pass
     if not _is_other(data):
-        refused.append(str(trouble))
+        troubles.append(str(trouble))
     return []
+
+
+def _of_pem(
+    label: bytes, text: bytes, which: str, troubles: _Troubles, wanted: Wanted
+) -> AnyCertificate:
+    """The certificate in a block of PEM.
+
+    Raises:
+        Unusable: it cannot be read, or its trust settings do not allow what it is wanted for.
+    """
+    if label != trust_settings.LABEL:
+        whole = text.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
+        return _certificate(x509.load_pem_x509_certificate, whole)
+    try:
+        settings = trust_settings.read(der_in(text))
+    except (TrustError, ValueError) as error:
+        raise Unusable(f"the certificate cannot be parsed: {error}") from None
+    trouble = settings.trouble(wanted)
+    if trouble:
+        raise Unusable(f"the certificate {trouble}")
+    made = _certificate(x509.load_der_x509_certificate, settings.certificate)
+    if settings.unused(wanted):
+        troubles.notes.append(f"{which}: {settings.unused(wanted)}")
+    return made
 
 
 def _unarmored(text: bytes) -> bytes:
     try:
-        return _der(text)
+        return der_in(text)
     except ValueError as error:
-        raise _Unusable(f"the PKCS#7 cannot be parsed: {error}") from None
+        raise Unusable(f"the PKCS#7 cannot be parsed: {error}") from None
 
 
 def _pkcs7(data: bytes) -> list[AnyCertificate]:
     """The certificates in a PKCS#7.
 
     Raises:
-        _Unusable: it is none, or one of them cannot be read.
+        Unusable: it is none, or one of them cannot be read.
     """
     try:
-        return list(_parse(pkcs7.load_der_pkcs7_certificates, data, "the PKCS#7"))
-    except _Unusable as error:
+        return list(parsed(pkcs7.load_der_pkcs7_certificates, data, "the PKCS#7"))
+    except Unusable as error:
         from .lenient import UNREADABLE, certificates_of_pkcs7
 
         try:
@@ -277,10 +305,10 @@ def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[A
     except ValueError as error:
         if "password" in str(error).lower():
             given = "the password is wrong" if password is not None else "it needs a password"
-            raise _Unusable(f"PKCS#12: {given}") from None
+            raise Unusable(f"PKCS#12: {given}") from None
         trouble = trouble_of_pkcs12(data, error)
         if trouble:
-            raise _Unusable(trouble) from None
+            raise Unusable(trouble) from None
         raise
     found: list[AnyCertificate] = [entry.certificate for entry in made.additional_certs]
     if made.cert is not None and (with_own or made.key is None):
@@ -328,24 +356,26 @@ def _is_other(data: bytes) -> bool:
     return False
 
 
-def _signers(data: bytes, password: str | bytes | None, refused: list[str]) -> list[Any]:
+def _signers(
+    data: bytes, password: str | bytes | None, troubles: _Troubles, wanted: Wanted
+) -> list[Any]:
     keys: list[Any] = []
     if b"-----BEGIN " in data:
         for label, text in _blocks(data):
             if label.endswith(b"PUBLIC KEY"):
                 keys.append(_public_key(text))
-        return [*_certificates(data, password, True, refused), *keys]
+        return [*_certificates(data, password, True, troubles, wanted), *keys]
     try:
         key = serialization.load_der_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
-        return list(_certificates(data, password, True, refused))
+        return list(_certificates(data, password, True, troubles, wanted))
     _check_purpose(data)
     return [key]
 
 
 def _public_key(text: bytes) -> Any:
-    key = _parse(serialization.load_pem_public_key, text, "the public key")
-    _check_purpose(_der(text))
+    key = parsed(serialization.load_pem_public_key, text, "the public key")
+    _check_purpose(der_in(text))
     return key
 
 
@@ -361,7 +391,7 @@ def _check_purpose(der: bytes) -> None:
     except (ValueError, TypeError, KeyError):
         return  # the older form of an RSA key, which has no place to say so
     if algorithm == "rsassa_pss":
-        raise _Unusable(f"the public key {FOR_PSS_ALONE}")
+        raise Unusable(f"the public key {FOR_PSS_ALONE}")
 
 
 def _crls(data: bytes) -> list[bytes]:
@@ -371,7 +401,7 @@ def _crls(data: bytes) -> list[bytes]:
         return []
     try:
         return [_crl(data)]
-    except _Unusable:
+    except Unusable:
         if _is_certificate(data) or _is_other(data):
             return []
         raise
@@ -381,49 +411,16 @@ def _crl(data: bytes) -> bytes:
     """The DER of a CRL that can be read.
 
     Raises:
-        _Unusable: it cannot.
+        Unusable: it cannot.
     """
     try:
-        der = _der(data)
+        der = der_in(data)
     except ValueError as error:
-        raise _Unusable(f"the CRL cannot be parsed: {error}") from None
+        raise Unusable(f"the CRL cannot be parsed: {error}") from None
     try:
         check_crl(der)
     except TrustError as error:
-        raise _Unusable(str(error)) from None
-    return der
-
-
-def check_crl(der: bytes) -> datetime | None:
-    """Whether a CRL can be read, by `cryptography` or else leniently.
-
-    Returns:
-        Its nextUpdate, or None if it says none.
-
-    Raises:
-        TrustError: it cannot be read.
-    """
-    try:
-        return _parse(x509.load_der_x509_crl, der, "the CRL").next_update_utc
-    except _Unusable as error:
-        from .lenient import UNREADABLE, read_crl
-
-        try:
-            until: datetime | None = read_crl(der)["tbs_cert_list"]["next_update"].native
-        except UNREADABLE:
-            raise TrustError(str(error)) from None
-        return until
-
-
-def _der(data: bytes) -> bytes:
-    """What is in a PEM, or the DER itself.
-
-    Raises:
-        ValueError: it is no PEM.
-    """
-    from asn1crypto import pem
-
-    der: bytes = pem.unarmor(data)[2] if pem.detect(data) else data
+        raise Unusable(str(error)) from None
     return der
 
 
@@ -433,46 +430,12 @@ def _ocsps(data: bytes) -> list[bytes]:
     try:
         check_ocsp(data)
     except Unsuccessful as error:
-        raise _Unusable(str(error)) from None
+        raise Unusable(str(error)) from None
     except TrustError as error:
         if _is_certificate(data) or _is_other(data):
             return []
-        raise _Unusable(str(error)) from None
+        raise Unusable(str(error)) from None
     return [data]
-
-
-class Unsuccessful(TrustError):  # noqa: N818
-    """An OCSP responder gave no answer."""
-
-
-def check_ocsp(der: bytes) -> datetime | None:
-    """Whether an OCSP response can be read, by `cryptography` or else leniently.
-
-    Returns:
-        Its nextUpdate, or None if it says none.
-
-    Raises:
-        TrustError: it cannot be read, or is no answer (`Unsuccessful`).
-    """
-    until: datetime | None = None
-    try:
-        made = _parse(ocsp.load_der_ocsp_response, der, "the OCSP response")
-        status = made.response_status.name.lower()
-        if status == "successful":
-            until = made.next_update_utc
-    except (_Unusable, *_BAD) as error:
-        from .lenient import UNREADABLE
-        from .lenient_messages import read_ocsp
-
-        try:
-            status, until = read_ocsp(der)
-        except UNREADABLE:
-            raise TrustError(str(error)) from None
-    if status != "successful":
-        raise Unsuccessful(
-            f"the OCSP responder answered {status}, not with the state of a certificate"
-        )
-    return until
 
 
 def _is_certificate(data: bytes) -> bool:

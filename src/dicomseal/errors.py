@@ -21,6 +21,7 @@ __all__ = [
     "SourceError",
     "TimestampError",
     "TrustError",
+    "UnusedSettingsWarning",
     "UsageError",
     "VerificationError",
 ]
@@ -105,6 +106,13 @@ class LeftOutWarning(UserWarning):
     """A certificate among others that were named, which cannot be read and is left out.
 
     Whoever chains to it is not trusted. The command says it on standard error.
+    """
+
+
+class UnusedSettingsWarning(UserWarning):
+    """Trust settings in a TRUSTED CERTIFICATE of OpenSSL that decide nothing where it was named.
+
+    The command says it on standard error.
     """
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
-from .anchors import Unsuccessful, check_crl, check_ocsp
 from .atomic import replacing
 from .errors import SourceError, TrustError
+from .outside import Unsuccessful, check_crl, check_ocsp
 
 TIMEOUT = 10.0  # seconds for one answer, from first to last byte
 LARGEST_CRL = 64 << 20  # bytes

@@ -23,6 +23,7 @@ from . import certificate
 from .anchors import AnyCertificate, load_certificates, trouble_of_pkcs12
 from .certificate import Certificate
 from .errors import CertificateError, KeyFileError, KeyFileWarning, TrustError
+from .trust_settings import NOT_TRUSTED
 
 Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  # noqa: S105
 
@@ -147,7 +148,7 @@ def _certificate_file(path: str | os.PathLike[str]) -> AnyCertificate:
     if _shown(path) != os.fsdecode(path):  # a text with certificate and key, perhaps
         raise CertificateError(f"{_shown(path)}: this is no path of a certificate")
     try:
-        return load_certificates(path)[0]
+        return load_certificates(path, wanted=NOT_TRUSTED)[0]
     except TrustError as error:
         raise CertificateError(str(error)) from None
 

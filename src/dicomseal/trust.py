@@ -29,8 +29,6 @@ from ._record import USUAL_CERTIFICATE
 from .anchors import (
     AnyCertificate,
     Refused,
-    check_crl,
-    check_ocsp,
     der_of,
     identity,
     load_certificates,
@@ -41,9 +39,11 @@ from .anchors import (
     warn_of,
 )
 from .certificate import Certificate, parse
-from .errors import CertificateError, TrustError
+from .errors import CertificateError, TrustError, UsageError
+from .outside import check_crl, check_ocsp
 from .policy import Policy
 from .report import NOT_CHECKED, UNTRUSTED, Reason
+from .trust_settings import Wanted
 
 if TYPE_CHECKING:
     from .chain import Pool
@@ -188,27 +188,36 @@ class TrustStore:
             fetcher: as in `TrustStore`.
 
         Raises:
-            TrustError: a file cannot be read or parsed, or holds none; a folder holds none; or an
-                anchor says that it is no authority.
+            TrustError: a file cannot be read or parsed, or holds none; a folder holds none; an
+                anchor says that it is no authority; or its trust settings (a TRUSTED CERTIFICATE of
+                OpenSSL) do not trust it for this.
             UsageError: there is no such policy.
 
         Warns:
-            LeftOutWarning: a certificate cannot be read, and others can.
+            LeftOutWarning: a certificate cannot be read or used, and others can.
+            UnusedSettingsWarning: trust settings decide nothing here.
         """
+        from .restrictions import TIME_STAMPING_PURPOSES
+
+        policy = policies.load(policy) if isinstance(policy, str) else policy
+        if not isinstance(policy, Policy):
+            raise UsageError(f"policy takes a Policy or the name of one, not {policy!r}")
         refused: list[Refused] = []
 
-        def some(load: Callable[..., list[Any]], paths: Iterable[Any]) -> list[Any]:
+        def some(load: Callable[..., list[Any]], paths: Iterable[Any], wanted: Wanted) -> list[Any]:
             found = []
             for path in paths:
                 try:
-                    found += load(path, password)
+                    found += load(path, password, wanted)
                 except Refused as error:
                     refused.append(error)
             return found
 
-        authorities = some(_load_authorities, anchors)
-        directly = some(load_signers, signers)
-        between, stamps = some(load_certificates, intermediates), some(load_certificates, tsa)
+        signing = Wanted.of(policy.authority_usages)
+        authorities = some(_load_authorities, anchors, signing)
+        directly = some(load_signers, signers, signing)
+        between = some(load_certificates, intermediates, signing._replace(anchor=False))
+        stamps = some(load_certificates, tsa, Wanted(TIME_STAMPING_PURPOSES))
         if refused and not authorities and not directly:
             raise refused[0]
         for error in refused:
@@ -220,7 +229,7 @@ class TrustStore:
             signers=directly,
             crls=[der for path in crls for der in load_crls(path)],
             ocsps=[der for path in ocsps for der in load_ocsps(path)],
-            policy=policies.load(policy) if isinstance(policy, str) else policy,
+            policy=policy,
             fetcher=fetcher,
         )
 
@@ -410,9 +419,9 @@ def _check_authority(anchor: AnyCertificate) -> None:
 
 
 def _load_authorities(
-    path: str | os.PathLike[str], password: str | bytes | None
+    path: str | os.PathLike[str], password: str | bytes | None, wanted: Wanted
 ) -> list[AnyCertificate]:
-    found = load_certificates(path, password)
+    found = load_certificates(path, password, wanted)
     for one in found:
         try:
             _check_authority(one)

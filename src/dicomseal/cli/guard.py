@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import click
 
-from ..errors import KeyFileWarning, LeftOutWarning
+from ..errors import KeyFileWarning, LeftOutWarning, UnusedSettingsWarning
 
-_SAID = (KeyFileWarning, LeftOutWarning)
+_SAID = (KeyFileWarning, LeftOutWarning, UnusedSettingsWarning)
 
 
 @contextlib.contextmanager

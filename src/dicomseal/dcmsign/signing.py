@@ -19,6 +19,7 @@ from ..signature_maker import request_of
 from ..signer import sign_requested
 from ..signing_policy import ALLOW_WEAK
 from ..terms import is_encapsulated
+from ..trust_settings import NOT_TRUSTED
 from . import files, stamping, tagnames
 from .details import moment
 from .exits import Ended, Exit
@@ -53,7 +54,7 @@ def load_keys(job: Job, log: Log) -> Keys | None:
                 Exit.CANNOT_READ_INPUT,
                 f"file cannot be read: while loading certificate file '{job.certificate}'",
             )
-        certificate = parse(der_of(load_certificates(job.certificate)[0]))
+        certificate = parse(der_of(load_certificates(job.certificate, wanted=NOT_TRUSTED)[0]))
     except DicomSealError as error:
         raise Ended(Exit.CANNOT_READ_INPUT, str(error)) from None
     return Keys(_key(job, job.key, log), certificate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from datetime import UTC, datetime
 from typing import Any
 
@@ -252,7 +253,12 @@ def _signed_itself(one: AnyCertificate) -> bool:
 def _load(path: str, der: bool, log: Log, level: str = "warn") -> list[AnyCertificate]:
     if is_encoded(path, der):
         try:
-            return load_certificates(path)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                found = load_certificates(path)
+            for said in caught:
+                log.info(str(said.message))
+            return found
         except TrustError as error:
             log.info(str(error))
     log.write(level, f"unable to load certificate file '{path}', ignoring")
