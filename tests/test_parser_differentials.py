@@ -59,6 +59,26 @@ def test_what_can_never_be_signed_has_its_form_or_fails(signed_forms, backend, t
         assert report.uncovered_elements >= 1
 
 
+@pytest.mark.parametrize(
+    "element",
+    [
+        explicit(0x00041130, "CS", b"FREE"),
+        explicit(0x00041220, "SQ", b"\xfe\xff\x00\xe0\x0c\0\0\0\x10\0\x10\0PN\4\0E^F "),
+    ],
+    ids=["name", "records"],
+)
+def test_a_label_makes_no_dicomdir_of_what_is_none(signed_forms, backend, element):
+    """Nobody signs the SOP Class of the File Meta Information; dcmdump shows the second name."""
+    label = explicit(0x00020002, "UI", terms.MEDIA_STORAGE_DIRECTORY.encode())
+    label += explicit(0x00020010, "UI", b"1.2.840.10008.1.2.1\0")
+    head = bytes(128) + b"DICM" + explicit(0x00020000, "UL", struct.pack("<L", len(label))) + label
+    body = split(signed_forms["explicit"])[1]
+    assert answer(head + body).verdict == "passed"
+    report = answer(head + element + body)
+    assert report.verdict == "failed"
+    assert "group 0004 stand in an object that is not a DICOMDIR" in why(report)
+
+
 @pytest.mark.parametrize("tag", [0x00010001, 0x00060001, 0x00080001, 0x00100000, 0xFFFCFFFC])
 def test_no_sequence_stands_where_nothing_can_be_signed(signed_forms, backend, tag):
     """A UN of undefined length there would be a second data set for whoever reads it otherwise."""

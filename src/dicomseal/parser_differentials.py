@@ -105,10 +105,16 @@ def _lacks_a_byte(index: Index) -> bool:
 
 
 def _is_directory(part10: Part10, index: Index) -> bool:
-    """By its label, or because its main data set has nothing that could be signed."""
-    if as_text(part10.meta.sop_class) == terms.MEDIA_STORAGE_DIRECTORY:
+    """Whether the main data set has nothing but group 0004, and private elements if it says so.
+
+    PS3.3 Annex F has no other element there. The label alone, which nobody signs, would make room
+    in any object for what no signature covers.
+    """
+    others = [tag for tag in index.present(0) if is_signable_tag(tag)]
+    if not others:
         return True
-    return not any(is_signable_tag(tag) for tag in index.present(0))
+    labelled = as_text(part10.meta.sop_class) == terms.MEDIA_STORAGE_DIRECTORY
+    return labelled and all(tag >> 16 & 1 for tag in others)
 
 
 def looks_native(part10: Part10) -> bool:
