@@ -6,6 +6,7 @@ Every key and certificate is made once per process, when it is first asked for.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -164,6 +165,20 @@ def small(form: str = "explicit", elements: Iterable[Any] = SMALL) -> bytes:
     """A small object as a file, sequences with explicit lengths."""
     syntax, implicit, big_endian = SYNTAX_AND_FORM[form]
     return part10(encode(elements, implicit, big_endian), syntax)
+
+
+LABELS = {form: row[0] for form, row in SYNTAX_AND_FORM.items()} | {
+    "deflated": terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+}
+
+
+def body_of(form: str, elements: Iterable[Any] = SMALL) -> bytes:
+    """A data set alone, in one of these encodings."""
+    if form == "deflated":
+        packer = zlib.compressobj(wbits=-15)
+        body: bytes = packer.compress(encode(elements)) + packer.flush()
+        return body + b"\0" * (len(body) % 2)
+    return encode(elements, *SYNTAX_AND_FORM[form][1:])
 
 
 def secret(path: Any, data: bytes) -> Any:

@@ -6,9 +6,9 @@ import struct
 
 import pki
 import pytest
-from _forms import answer, explicit, split, why
+from _forms import answer, explicit, implicit, split, why
 
-from dicomseal import terms, verify
+from dicomseal import Limits, terms, verify
 from dicomseal.errors import UsageError
 
 
@@ -105,13 +105,76 @@ def test_the_private_transfer_syntax_of_ge_is_named(backend):
     assert "1.2.840.113619.5.2 of GE" in report.error.message
 
 
-@pytest.mark.parametrize(("label", "form"), [("implicit", "explicit"), ("explicit", "implicit")])
-def test_a_label_that_contradicts_the_data_set(signed_forms, backend, label, form):
+SHOWN = {"implicit": "implicit VR", "explicit": "explicit VR", "big endian": "big endian",
+         "deflated": "deflated"}  # fmt: skip
+KINDS = tuple(pki.LABELS)
+
+
+def labelled(form: str, label: str, more: bytes = b"") -> bytes:
+    """A data set of one encoding with the label of another, and zeros as Pixel Data if asked for.
+
+    With some millions of them the wrong lengths fit into the file.
+    """
+    elements = [*pki.SMALL[:-1], (0x7FE00010, "OW", more)] if more else pki.SMALL
+    return pki.part10(pki.body_of(form, elements), pki.LABELS[label])
+
+
+@pytest.mark.parametrize("more", [0, 3 << 20, 20 << 20], ids=["small", "large", "window"])
+@pytest.mark.parametrize(
+    ("label", "form"), [(label, form) for label in KINDS for form in KINDS if label != form]
+)
+def test_a_label_that_contradicts_the_data_set(backend, label, form, more):
     """pydicom goes by the first element; the lengths need not fit into the file."""
-    _, body = split(signed_forms[form])
-    report = answer(pki.part10(body, pki.SYNTAX_AND_FORM[label][0]))
+    report = answer(labelled(form, label, bytes(more)))
+    assert (report.verdict, report.error) == ("failed", None)
+    (sentence,) = (reason.message for reason in report.reasons)
+    uid = pki.LABELS[label]
+    said, found = sentence.split(", and the data set is ")
+    assert SHOWN[label] in said
+    assert f"(Transfer Syntax {uid})" in said
+    assert SHOWN[form] in found
+    assert found.endswith(": two readers may see two contents")
+    assert "cut short" not in sentence
+
+
+@pytest.mark.parametrize("form", KINDS)
+def test_the_right_label_contradicts_nothing(backend, form):
+    assert answer(labelled(form, form, bytes(3 << 20))).verdict == "unsigned"
+
+
+@pytest.mark.parametrize(("label", "form"), [("implicit", "explicit"), ("explicit", "implicit")])
+def test_a_label_that_contradicts_what_is_cut_short(backend, label, form):
+    """Its first bytes tell, whether the rest can be read or not."""
+    report = answer(labelled(form, label)[:-3])
     assert (report.verdict, report.error) == ("failed", None)
     assert f"{label} VR is stated" in why(report)
+    report = answer(labelled(form, form)[:-3])
+    assert (report.verdict, report.error.code) == ("error", "truncated")
+
+
+def test_a_private_element_first(backend):
+    """Its tag shows nothing: that all of it reads otherwise does."""
+    elements = [(0x00090010, "LO", b"ACME"), (0x00091001, "LO", b"X ")]
+    report = answer(pki.part10(pki.body_of("implicit", elements), pki.EXPLICIT))
+    assert (report.verdict, "is in implicit VR" in why(report)) == ("failed", True)
+
+
+@pytest.mark.parametrize("label", ["1.2.3.4", ""])
+def test_what_is_deflated_under_an_unknown_label_is_not_cut_short(backend, label):
+    report = verify(pki.part10(pki.body_of("deflated"), label))
+    assert (report.verdict, report.error.code) == ("error", "unsupported")
+    assert "the data set is deflated" in report.error.message
+
+
+def test_what_fails_does_not_become_an_error_by_what_it_costs(backend):
+    """A limit is met after it was seen that readers may see two contents."""
+    first = implicit(0x00070010, bytes(0x00084F4C))  # its length reads as the VR LO
+    data = pki.part10(first + pki.body_of("implicit"), pki.IMPLICIT)
+    report = answer(data, limits=Limits(value=4))
+    assert (report.verdict, report.error) == ("failed", None)
+    assert "looks like explicit VR" in why(report)
+    assert "at most 4 are read" in report.messages[0]
+    assert answer(pki.small("implicit"), limits=Limits(value=4)).error.code == "limit"
 
 
 FORMS = {

@@ -17,7 +17,7 @@ LAYERS = (
     {"errors", "terms", "dictionary", "tags"},
     {"_record", "_encoder_py", "_encoder_c", "_stream_py", "_notes_py", "_walk_py", "_index_py",
      "_index_c", "canonical", "dataset", "dataset_written", "obstacles", "window", "file_meta",
-     "likeness", "inflate", "part10", "reader"},
+     "likeness", "labels", "inflate", "part10", "reader"},
     {"frames", "merged", "parser_differentials", "signed_values", "watched", "sequence_items",
      "mac_parameters", "digital_signature", "certificate", "lenient", "splice", "atomic",
      "reencode", "places", "fragments", "identity", "open_vrs", "vr_search"},

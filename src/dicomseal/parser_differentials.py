@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import file_meta, frames, terms
-from ._record import ENCAPSULATED, EVEN_UNSIGNED
+from ._record import ENCAPSULATED, EVEN_UNSIGNED, Ambiguity
 from .canonical import as_text
 from .sequence_items import as_number
 from .tags import is_signable_tag
@@ -34,7 +34,7 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
         SourceError: the file cannot be read.
     """
     notes = [note for note in index.ambiguities if signed or note.kind in EVEN_UNSIGNED]
-    found = [note.sentence() for note in notes[:_MOST_TOLD]]
+    found = [_sentence(note, part10) for note in notes[:_MOST_TOLD]]
     if not signed:
         return found
     if "directory" in index.noted and not _is_directory(part10, index):
@@ -64,6 +64,13 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
             "readers may show other pixels"
         )
     return found
+
+
+def _sentence(note: Ambiguity, part10: Part10) -> str:
+    """What is wrong, with the label that says otherwise."""
+    said = "is in implicit VR"
+    label = f"{said} (Transfer Syntax {part10.transfer_syntax})" if part10.implicit else said
+    return note.sentence().replace(said, label)
 
 
 def messages(part10: Part10, index: Index) -> list[str]:

@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from . import _record, canonical, file_meta, likeness, terms
+from . import _record, canonical, file_meta, labels, likeness, terms
 from .canonical import quick_file
 from .errors import MalformedError
 from .file_meta import FileMeta
@@ -100,6 +100,16 @@ class Part10:
                 "with DCMTK: dcmconv +te IN OUT",
                 "unsupported",
             )
+        if self.start and labels.shown(self.read, self.start, self.size) == labels.DEFLATED:
+            said = (
+                f"the Transfer Syntax {label} is not known"
+                if label
+                else "no Transfer Syntax is stated"
+            )
+            raise MalformedError(
+                f"the data set is deflated, and {said}",
+                "unsupported", self.start,
+            )  # fmt: skip
         head = bytes(self.read(self.start, min(8, self.size - self.start)))
         try:
             uid = file_meta.recognise(head, self.start > 0, label)
@@ -157,9 +167,11 @@ class Part10:
         try:
             data, self.trailer = inflate(self.deflated, limit)
         except MalformedError as error:
-            if error.code == "malformed":
-                self._check_label(error, native=False)
-            raise
+            shown = labels.shown(self.read, self.start, self.size)
+            self.deflated = None
+            if error.code == "limit" or shown in ("", labels.DEFLATED):
+                raise
+            raise self._contradiction(shown, self.start) from error
         if self.trailer.strip(b"\0") and self.trailer != gzip_trailer(data):
             raise MalformedError(NO_PADDING)
         self._head = self.head
@@ -172,16 +184,23 @@ class Part10:
 
         Raises:
             MalformedError: the data set is malformed or cut short; with code ``contradiction`` if
-                it is not in the encoding that is stated, but in another one.
+                it is not in the encoding that is stated, but begins in another one.
         """
         try:
             index = self._index(self.implicit, self.big_endian)
         except MalformedError as error:
-            if self.stated:
-                self._check_label(error)
-            raise
-        if self.stated and (index.noted or index.trailing):
-            self._check_label(None)  # by chance the bytes may make sense in both
+            shown = self._shown() or ("" if error.code == "limit" else self._other())
+            if not shown or not self.stated:
+                raise
+            raise self._contradiction(shown, error.offset) from error
+        if self.stated:  # by chance the bytes may make sense in both
+            shown = ""
+            if labels.belies(bytes(self.read(self.start, 6)), self._encoding()):
+                shown = self._shown()
+            if not shown and (index.noted or index.trailing):
+                shown = self._other()
+            if shown:
+                raise self._contradiction(shown, self.start)
         return index
 
     def _index(self, implicit: bool, big_endian: bool) -> canonical.Index:
@@ -193,34 +212,45 @@ class Part10:
             limits=self.limits,
         )
 
-    def _check_label(self, error: MalformedError | None, native: bool = True) -> None:
-        """Some readers believe the first element rather than the label, and see a data set.
+    def _encoding(self) -> str:
+        """How the data set is read; what was deflated is explicit VR by now."""
+        if self.big_endian:
+            return labels.BIG
+        return labels.IMPLICIT if self.implicit else labels.EXPLICIT
 
-        Args:
-            error: what is wrong with the data set as it is stated, or None.
-            native: whether the bytes are not deflated, as stated.
-        """
-        head = bytes(self.read(self.start, 6))
+    def _shown(self) -> str:
+        """Another encoding, if its first element shows one."""
+        shown = labels.shown(self.read, self.start, len(self.source))
+        return "" if shown == self._encoding() else shown
+
+    def _other(self) -> str:
+        """Another encoding, if all of the data set reads in the one that its first bytes show."""
+        head = bytes(self.read(self.start, min(6, len(self.source) - self.start)))
         if len(head) < 6:
-            return  # not even a VR
+            return ""  # not even a VR
         little, big = (int.from_bytes(head[:2], order) for order in ("little", "big"))
-        stated = (self.implicit, self.big_endian)
         explicit = head[4:6].isalpha() and head[4:6].isupper()
-        other = (not explicit, explicit and big < little)
-        if native and other == stated:
-            return
+        big_endian = explicit and big < little
+        if (not explicit, big_endian) == (self.implicit, self.big_endian):
+            return ""
         try:
-            self._index(*other)
+            self._index(not explicit, big_endian)
         except MalformedError:
-            return
-        said, found = _name(*stated, other[1]), _name(*other, stated[1])
-        if not native:
-            said = "deflated " + said
-        raise MalformedError(
-            f"{said} is stated (Transfer Syntax {self.transfer_syntax}), and the data set is "
-            f"in {found}: two readers may see two contents",
-            "contradiction", self.start if error is None else error.offset,
-        ) from error  # fmt: skip
+            return ""
+        return labels.BIG if big_endian else labels.EXPLICIT if explicit else labels.IMPLICIT
+
+    def _contradiction(self, shown: str, offset: int | None) -> MalformedError:
+        """Some readers believe the first element rather than the label, and see a data set."""
+        said = labels.stated(self.transfer_syntax)
+        if said == labels.BIG and shown == labels.EXPLICIT:
+            shown += " little endian"
+        elif said == labels.DEFLATED and self.deflated is None:
+            shown += ", not deflated"
+        return MalformedError(
+            f"{said} is stated (Transfer Syntax {self.transfer_syntax}), and the data set is in "
+            f"{shown}: two readers may see two contents",
+            "contradiction", offset,
+        )  # fmt: skip
 
     def check(self) -> None:
         """Raise a `SourceError` if a file that is read in pieces has changed meanwhile."""
@@ -235,14 +265,6 @@ class Part10:
         """
         if self.origin is not None:
             self.origin.check()
-
-
-def _name(implicit: bool, big_endian: bool, order: bool) -> str:
-    """An encoding; with its byte order, if either it or the one beside it is big endian."""
-    name = "implicit VR" if implicit else "explicit VR"
-    if big_endian or order:
-        name += " big endian" if big_endian else " little endian"
-    return name
 
 
 def gzip_trailer(data: Buffer) -> bytes:

@@ -196,7 +196,7 @@ def verify_with(
     path = source if isinstance(source, str) else ""
     if not path and isinstance(source, os.PathLike):
         path = os.fsdecode(source)
-    size = 0
+    size, index = 0, None
     try:
         part10 = _open(source, path, options)
         size = part10.size
@@ -205,7 +205,7 @@ def verify_with(
         made = None if gathered is None else usual.conclude(gathered, path, options)
         return _in_time(part10, index, path, options) if made is None else made
     except DicomSealError as error:
-        return _failed(error, path, size)
+        return _failed(error, path, size, index)
 
 
 def verify_groups(paths: Sequence[str], options: Options) -> Iterator[ObjectReport]:
@@ -221,14 +221,14 @@ def verify_groups(paths: Sequence[str], options: Options) -> Iterator[ObjectRepo
 
 def _begin(path: str, options: Options) -> ObjectReport | Gathered:
     """What was read of a usual object, or the report on another."""
-    size = 0
+    size, index = 0, None
     try:
         part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
         size = part10.size
         index = part10.index()
         return usual.gather(part10, index, options) or _in_time(part10, index, path, options)
     except DicomSealError as error:
-        return _failed(error, path, size)
+        return _failed(error, path, size, index)
 
 
 def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
@@ -245,8 +245,21 @@ def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
         return _failed(error, path, size)
 
 
-def _failed(error: DicomSealError, path: str, size: int) -> ObjectReport:
+def _failed(
+    error: DicomSealError, path: str, size: int, index: Index | None = None
+) -> ObjectReport:
     message = str(error).removeprefix(f"{path}: ")
+    if index is not None and error.code == "limit":  # it failed before it became too much
+        reasons = tuple(
+            Reason("FORMAT_FAILURE", note.sentence())
+            for note in index.ambiguities
+            if note.kind in _record.EVEN_UNSIGNED
+        )
+        if reasons:
+            return ObjectReport(
+                path=path, verdict=report.FAILED, reasons=reasons[:1], messages=(message,),
+                bytes=size,
+            )  # fmt: skip
     if error.code == "contradiction":  # it can be read, and not by all in the same way
         reasons = (Reason("FORMAT_FAILURE", message),)
         return ObjectReport(path=path, verdict=report.FAILED, reasons=reasons, bytes=size)

@@ -97,6 +97,14 @@ cut.dcm
 +cf ca.pem -f -td raw-signed.dcm
 +cf ca.pem -td big.dcm
 -td jpg-signed.dcm
++cf ca.pem explicit-as-implicit.dcm
++cf ca.pem implicit-as-explicit.dcm
++cf ca.pem little-as-big.dcm
++cf ca.pem big-as-little.dcm
++cf ca.pem explicit-as-deflated.dcm
++cf ca.pem deflated-as-explicit.dcm
++cf ca.pem large-explicit-as-implicit.dcm
++cf ca.pem large-explicit-as-big.dcm
 """
 
 VERIFYING = """
@@ -401,6 +409,8 @@ DIFFERENT = {
     "+cd hashed-wrong signed.dcm": (101, 0, "under another hash"),
     "{I} BeamSequence[4294967296] plan.dcm out.dcm": (0, 85, "an item number beyond"),
     "{S} -t AcquisitionComments in.dcm out.dcm": (1, 85, "a retired attribute"),
+    "ge.dcm": (0, 20, "GE's private transfer syntax"),
+    "large-implicit-as-big.dcm": (0, 20, "a label for big endian"),
 }
 
 # rows that take more than a command line, and the tests of them

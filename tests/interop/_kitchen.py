@@ -19,7 +19,7 @@ from _dcmtk import ROOT, find
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from dicomseal import sign_file, verify
+from dicomseal import sign_file, terms, verify
 from dicomseal.part10 import Part10
 from dicomseal.sequence_items import encode
 
@@ -43,6 +43,7 @@ class Kitchen:
         soon = self._brief()
         self._objects()
         self._encodings()
+        self._labels()
         self._reports()
         self._timestamps()
         self._know_uids()
@@ -249,6 +250,27 @@ class Kitchen:
         self.put("history.dcm", members.small(elements=[*members.SMALL[:4], *former]))
         place = "OriginalAttributesSequence[0].ModifiedAttributesSequence[0]"
         self.dcmsign("+si", "key.pem", "cert.pem", place, "history.dcm", "history.dcm")
+
+    def _labels(self) -> None:
+        """Data sets under the label of another encoding."""
+        forms = members.LABELS
+        bodies = {form: members.body_of(form) for form in forms}
+        large = [*members.SMALL[:-1], (0x7FE00010, "OW", bytes(20 << 20))]
+        big = "big endian"
+        for name, form, label in (
+            ("explicit-as-implicit", "explicit", "implicit"), ("little-as-big", "explicit", big),
+            ("implicit-as-explicit", "implicit", "explicit"), ("big-as-little", big, "explicit"),
+            ("explicit-as-deflated", "explicit", "deflated"),
+            ("deflated-as-explicit", "deflated", "explicit"),
+        ):  # fmt: skip
+            self.put(f"{name}.dcm", members.part10(bodies[form], forms[label]))
+        for name, form, label in (
+            ("explicit-as-implicit", "explicit", "implicit"), ("explicit-as-big", "explicit", big),
+            ("implicit-as-big", "implicit", big),
+        ):  # fmt: skip
+            body = members.body_of(form, large)
+            self.put(f"large-{name}.dcm", members.part10(body, forms[label]))
+        self.put("ge.dcm", members.part10(bodies["implicit"], terms.GE_PRIVATE_IMPLICIT))
 
     def _reports(self) -> None:
         """Structured reports, verified or not, with signatures of several profiles."""
