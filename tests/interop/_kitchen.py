@@ -264,12 +264,8 @@ class Kitchen:
             ("deflated-as-explicit", "deflated", "explicit"),
         ):  # fmt: skip
             self.put(f"{name}.dcm", members.part10(bodies[form], forms[label]))
-        for name, form, label in (
-            ("explicit-as-implicit", "explicit", "implicit"), ("explicit-as-big", "explicit", big),
-            ("implicit-as-big", "implicit", big),
-        ):  # fmt: skip
-            body = members.body_of(form, large)
-            self.put(f"large-{name}.dcm", members.part10(body, forms[label]))
+        body = members.body_of("explicit", large)
+        self.put("large-explicit-as-implicit.dcm", members.part10(body, forms["implicit"]))
         self.put("ge.dcm", members.part10(bodies["implicit"], terms.GE_PRIVATE_IMPLICIT))
 
     def _reports(self) -> None:
@@ -287,6 +283,7 @@ class Kitchen:
         for source in ("verified", "unverified"):
             self.dcmsign(*sign, f"sr-{source}.dcm", f"{source}-all.dcm")
             self.dcmsign(*sign, "+pr", "+sp", "1", f"sr-{source}.dcm", f"{source}-sr.dcm")
+        self.dcmsign(*sign, "-t", "PatientName", "sr-unverified.dcm", "unverified-part.dcm")
         self.dcmsign(*sign, "+pv", "+sp", "5", "sr-verified.dcm", "verified-srv.dcm")
         self.dcmsign(*sign, "+pc", "-t", "PatientName", "in.dcm", "creator.dcm")
         self.dcmsign(*sign, "+pa", "-t", "PatientName", "in.dcm", "authorized.dcm")

@@ -305,6 +305,32 @@ def test_what_is_said_otherwise(
     assert only == ([f"{what}=JPEG Baseline"], [f"{what}1.2.840.10008.1.2.4.50"])
 
 
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("{S} +pr sr.dcm out.dcm", True),
+        ("{S} +pr +sp 1 sr.dcm out.dcm", False),
+        ("+cf ca.pem +rs unverified-all.dcm", True),
+        ("+cf ca.pem +rs verified-sr.dcm", True),
+        ("+cf ca.pem +rs unverified-sr.dcm", False),
+        ("+cf ca.pem +rs verified-srv.dcm", False),
+        ("+cf ca.pem +rs signed.dcm", False),
+    ],
+)
+def test_what_is_not_by_the_standard_is_said(
+    text: str, warned: bool, kitchen: Kitchen, work: Path, capsysbinary: Any, monkeypatch: Any
+) -> None:
+    """C.4 wants a purpose and a verifier's signature; dcmsign wants neither."""
+    arguments = kitchen.line(table.full(text))
+    kitchen.copy(arguments, work / "w")
+    monkeypatch.chdir(work / "w")
+    assert dcmsign.run(arguments) == (102 if "signed" in text else 0)
+    assert (b"PS3.15 C.4" in capsysbinary.readouterr().err) == warned
+    if warned and "+rs" in text:
+        report = verify(arguments[-1], integrity_only=True, require="sr")
+        assert report.verdict == "failed"
+
+
 def typed(line: list[str], folder: Path, text: bytes) -> int:
     """The exit code of a program that asks a person at a terminal."""
     near, far = os.openpty()

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import structs
+
 from .. import certified_timestamp, digital_signature, mac_parameters, profiles, purposes, terms
 from .. import sequence_items as items
 from ..certificate import Certificate, kind_of, parse
 from ..errors import DicomSealError
+from ..profiles import Facts, Profile
 from ..tags import is_signable_tag, keyword
 from .log import Log
 
@@ -34,6 +37,10 @@ _SYNTAXES = {
     terms.IMPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Implicit",
 }
 _LONGEST = (1 << 63) - 1  # a serial number that fits into what dcmsign keeps it in
+
+
+# as dcmsign has PS3.15 C.4
+SR_WITHOUT_PURPOSE = structs.replace(profiles.SR, purpose=None)
 
 
 class Stored(NamedTuple):
@@ -124,23 +131,32 @@ def say_timestamp(one: SignatureReport, found: Stored, choice: str, log: Log) ->
 
 def profiles_of(one: SignatureReport, found: Stored) -> tuple[str, ...]:
     """The profiles whose demands a signature meets, even if it does not verify."""
+    facts = _facts(one, found)
+    return () if facts is None else profiles.satisfied(facts)
+
+
+def follows(profile: Profile, one: SignatureReport, found: Stored) -> bool:
+    """Whether a signature meets the demands of a profile, even if it does not verify."""
+    facts = _facts(one, found)
+    return facts is not None and not any(profile.unmet(facts))
+
+
+def _facts(one: SignatureReport, found: Stored) -> Facts | None:
     signature, mac = found.signature, found.mac
     if mac is None or one.signer is None:
-        return ()
+        return None
     signed = set(mac.data_elements_signed)
     code = purposes.code_of(signature.purpose) if signature.purpose else None
-    return profiles.satisfied(
-        profiles.Facts(
-            found.elements,
-            not one.location,
-            mac.data_elements_signed,
-            all(tag in signed for tag in found.elements.present() if is_signable_tag(tag)),
-            kind_of(parse(signature.certificate).public_key),
-            mac.algorithm,
-            signature.certificate_type,
-            signature.timestamp_type,
-            code,
-        )
+    return Facts(
+        found.elements,
+        not one.location,
+        mac.data_elements_signed,
+        all(tag in signed for tag in found.elements.present() if is_signable_tag(tag)),
+        kind_of(parse(signature.certificate).public_key),
+        mac.algorithm,
+        signature.certificate_type,
+        signature.timestamp_type,
+        code,
     )
 
 

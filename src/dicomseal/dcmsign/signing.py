@@ -14,13 +14,14 @@ from ..anchors import der_of, load_certificates
 from ..certificate import Certificate, parse
 from ..errors import DicomSealError
 from ..keys import load_key
+from ..profiles import Profile
 from ..remover import remove_file
 from ..signature_maker import request_of
 from ..signer import sign_requested
 from ..signing_policy import ALLOW_WEAK
 from ..terms import is_encapsulated
 from ..trust_settings import NOT_TRUSTED
-from . import files, stamping, tagnames
+from . import details, files, stamping, tagnames
 from .details import moment
 from .exits import Ended, Exit
 from .job import SIGN_ITEM, Job
@@ -101,6 +102,13 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     log.info(f"create signature in {'sequence item' if item else 'main object'}.")
     if job.profile == "authorization":
         log.warn(_CAUTION)
+    profile: str | Profile = job.profile
+    if job.profile == "sr" and job.purpose is None:
+        profile = details.SR_WITHOUT_PURPOSE
+        log.warn(
+            "signed without a purpose, as dcmsign does: PS3.15 C.4 wants one for every signature "
+            "of this profile (--sig-purpose)"
+        )
     _warn_of_dates(keys.certificate, log)
     data = files.converted(job, data)
     if job.legacy and _has_encapsulated(data):
@@ -119,7 +127,7 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
             uid=None,
             when=None,
             password=None,
-            profile=job.profile,
+            profile=profile,
             purpose=job.purpose,
             policy=ALLOW_WEAK,
         )

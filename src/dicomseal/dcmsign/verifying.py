@@ -76,7 +76,7 @@ def _judge(job: Job, made: ObjectReport, stored: list[details.Stored | None], lo
         log.warn("no signatures found in dataset.")
         return Exit.OK
     log.info(f"{len(live)} signatures verified in dataset, {broken} corrupted.")
-    if job.require in _PROFILES and not any(_satisfied(job, *both) for both in live):
+    if job.require in _PROFILES and not _is_met(job, live, log):
         log.error(
             f"No signature in this dataset fulfills the required {_PROFILES[job.require]} "
             "signature policy"
@@ -129,6 +129,26 @@ def _expired(one: SignatureReport) -> bool:
     if one.judged_by != "timestamp" or one.signer is None:
         return False
     return datetime.fromisoformat(one.signer.not_after) < datetime.now(UTC)
+
+
+def _is_met(job: Job, live: list[tuple[SignatureReport, details.Stored | None]], log: Log) -> bool:
+    """Whether one of the signatures is of the profile wanted.
+
+    For ``+rs`` dcmsign looks neither at the purpose nor for the verifier's signature.
+    """
+    if any(_satisfied(job, *both) for both in live):
+        return True
+    wanted = details.SR_WITHOUT_PURPOSE
+    if job.require != wanted.name or not any(
+        found and details.follows(wanted, one, found) for one, found in live
+    ):
+        return False
+    log.warn(
+        "accepted as dcmsign does, and not by PS3.15 C.4: there every signature has a purpose, and "
+        "a report that is VERIFIED has one of the purpose 5 (Verification Signature); dicomseal "
+        "verify --require sr keeps to it"
+    )
+    return True
 
 
 def _satisfied(job: Job, one: SignatureReport, found: details.Stored | None) -> bool:
