@@ -26,7 +26,7 @@ LAYERS = (
      "revocation_sources", "lenient_messages", "judgement", "trust", "keys", "profiles",
      "purposes", "requirements", "signing_policy", "certified_timestamp",
      "timestamp_protocol", "pkcs11_key", "tsa_credentials"},
-    {"means", "integrity", "conversion", "signature_trust", "signature_timestamp",
+    {"means", "unpadded", "integrity", "conversion", "signature_trust", "signature_timestamp",
      "signature_verifier", "usual", "coverage", "missing", "unsigned", "verdict", "verifier",
      "signature_maker", "signer", "prepared_signer", "remover", "timestamper"},
     {"annotate", "parallel", "archive"},

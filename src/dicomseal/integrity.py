@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NoReturn
 
-from . import _record, mac_parameters, means, obstacles, open_vrs, terms
+from . import _record, mac_parameters, means, obstacles, open_vrs, terms, unpadded
 from . import sequence_items as items
 from .canonical import Index, new_hasher
 from .certificate import Certificate, kind_of, signed_digest
@@ -291,7 +291,9 @@ class Check:
         return f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt"
 
     def _verifies_otherwise(self, mac: MacParameters) -> bool:
-        """Other forms the signed stream may have had: VRs lost in implicit VR, old dcmsign."""
+        """Other forms the signed stream may have had: VRs lost in implicit VR, and dcmsign's."""
+        if self._verifies_unpadded(mac):
+            return True
         if self.scope.part10.implicit and self._verifies_with_other_vrs(mac):
             return True
         if self._undecided:
@@ -308,6 +310,20 @@ class Check:
             self.messages.append(f"{said}: accepted as asked for")
             return True
         return False
+
+    def _verifies_unpadded(self, mac: MacParameters) -> bool:
+        """See `unpadded`."""
+        hasher = None if self._undecided else unpadded.hashed(self.scope, mac)
+        if hasher is None:
+            return False
+        content = hasher.digest() if self._digests else b""
+        hasher.update(self._own)
+        self.scope.work.verification(self.means.effort)
+        if not self.means.verifies(hasher.digest(), self.stored.signature):
+            return False
+        self.computed, self.content = hasher.digest(), content
+        self.messages.append(unpadded.MESSAGE)
+        return True
 
     def _verifies_with_other_vrs(self, mac: MacParameters) -> bool:
         """See `vr_search`. What it leaves undecided is kept for later."""

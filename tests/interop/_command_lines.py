@@ -161,6 +161,11 @@ altered.dcm
 +cf ca.pem +rg item.dcm
 +cf ca.pem ec.dcm
 +cf ca.pem dsa.dcm
++cf ca.pem p521-even.dcm
++cf ca.pem odd-signed.dcm
++cf ca.pem odd-implicit-signed.dcm
++cf ca.pem odd-big-signed.dcm
++cf ca.pem odd-altered.dcm
 +cf ca.pem jpg-signed.dcm
 +cf ca.pem -fn jpg-signed.dcm
 +cf ca.pem jpg-old.dcm
@@ -412,6 +417,10 @@ DIFFERENT = {
     "+cd hashed-wrong signed.dcm": (101, 0, "under another hash"),
     "{I} BeamSequence[4294967296] plan.dcm out.dcm": (0, 85, "an item number beyond"),
     "{S} -t AcquisitionComments in.dcm out.dcm": (1, 85, "a retired attribute"),
+    "{S} odd.dcm out.dcm": (0, 0, "signing OW of an odd length"),
+    "+cf ca.pem odd-curve.dcm": (0, 101, "OW of an odd length that is not"),
+    "+cf ca.pem p521-odd.dcm": (101, 0, "by a P-521 key"),
+    "{S} private-implicit.dcm out.dcm": (0, 0, "signing implicit VR: private elements"),
     "ge.dcm": (0, 20, "GE's private transfer syntax"),
 }
 

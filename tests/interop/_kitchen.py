@@ -18,6 +18,7 @@ import pki as members
 from _dcmtk import ROOT, find
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dicomseal import sign_file, terms, verify
 from dicomseal.part10 import Part10
@@ -44,6 +45,7 @@ class Kitchen:
         self._objects()
         self._encodings()
         self._labels()
+        self._odd_lengths()
         self._reports()
         self._timestamps()
         self._know_uids()
@@ -266,7 +268,35 @@ class Kitchen:
             self.put(f"{name}.dcm", members.part10(bodies[form], forms[label]))
         body = members.body_of("explicit", large)
         self.put("large-explicit-as-implicit.dcm", members.part10(body, forms["implicit"]))
+        private = [(0x00290010, "LO", b"SIEMENS CSA HEADER"), (0x00291008, "CS", b"IMAGE NUM 4 ")]
+        known = [*members.SMALL[:2], private[0], private[1]]
+        self.put("private-implicit.dcm", members.small("implicit", known))
         self.put("ge.dcm", members.part10(bodies["implicit"], terms.GE_PRIVATE_IMPLICIT))
+
+    def _odd_lengths(self) -> None:
+        """OW of an odd length, and P-521 signatures of an odd length and an even one."""
+        sign = ("+s", "key.pem", "cert.pem", "+m2")
+        word = bytes(range(1, 8))
+        for name, form, tag in (
+            ("odd", "explicit", 0x7FE00010), ("odd-implicit", "implicit", 0x7FE00010),
+            ("odd-big", "big endian", 0x7FE00010), ("odd-curve", "explicit", 0x54001010),
+        ):  # fmt: skip
+            elements = [*members.SMALL[:4], (tag, "OW", word)]
+            self.put(f"{name}.dcm", members.small(form, elements))
+            self.dcmsign(*sign, f"{name}.dcm", f"{name}-signed.dcm")
+        shutil.move(self.folder / "odd-curve-signed.dcm", self.folder / "odd-curve.dcm")
+        signed = self.read("odd-signed.dcm")
+        self.put("odd-altered.dcm", signed.replace(word, word[:-1] + b"\x09"))
+        self.issue("p521", ec.generate_private_key(ec.SECP521R1()))
+        left = {"odd", "even"}
+        while left:
+            self.dcmsign("+s", "p521.key", "p521.crt", "+m2", "in.dcm", "p521.dcm")
+            data = self.read("p521.dcm")
+            at = data.rindex(b"\x00\x04\x20\x01OB") + 12  # 30 81, and the rest of its length
+            assert data[at : at + 2] == b"\x30\x81"
+            parity = "even" if data[at + 2] % 2 else "odd"
+            shutil.move(self.folder / "p521.dcm", self.folder / f"p521-{parity}.dcm")
+            left.discard(parity)
 
     def _reports(self) -> None:
         """Structured reports, verified or not, with signatures of several profiles."""

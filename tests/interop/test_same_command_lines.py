@@ -331,6 +331,28 @@ def test_what_is_not_by_the_standard_is_said(
         assert report.verdict == "failed"
 
 
+def test_private_elements_are_left_out_and_named(
+    kitchen: Kitchen, work: Path, capsysbinary: Any, monkeypatch: Any
+) -> None:
+    """Of an implicit VR object: dcmsign signs what its dictionary knows, and says nothing."""
+    line = kitchen.line(table.full("{S} private-implicit.dcm out.dcm"))
+    kitchen.copy(line, work / "w")
+    monkeypatch.chdir(work / "w")
+    assert dcmsign.run(line) == 0
+    assert b"(0029,1008)" in capsysbinary.readouterr().err
+    report = dicomseal.verify("out.dcm", integrity_only=True, unsigned="accept")
+    assert report.signatures[0].unsigned_elements == 1
+
+
+def test_p521_signatures_of_an_odd_length(kitchen: Kitchen, work: Path) -> None:
+    """Not for the curve: what it does not take off is the padding of an odd length."""
+    for parity, code in (("odd", 101), ("even", 0)):
+        line = ["+cf", "ca.pem", f"p521-{parity}.dcm"]
+        kitchen.copy(line, work / parity)
+        assert real(kitchen, line, work / parity).code == code
+        assert verify(work / parity / line[-1], integrity_only=True).verdict == "passed"
+
+
 def typed(line: list[str], folder: Path, text: bytes) -> int:
     """The exit code of a program that asks a person at a terminal."""
     near, far = os.openpty()

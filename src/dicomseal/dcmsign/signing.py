@@ -133,6 +133,8 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
         )
         # dcmsign signs what the profile demands, and nothing besides
         (uid,) = sign_requested(request._replace(meanings=False), data, output, items)
+        for obstacle in uid.obstacles:
+            log.warn(obstacle)
         made = files.converted(job, output.getvalue())  # lengths of the new sequences
         if job.stamp_query is not None:
             stamping.write_query(job, made, uid, log)
