@@ -201,6 +201,7 @@ def said(report: ObjectReport) -> str:
 def template(words: str) -> str:
     """What was said, without the names of elements and the numbers of one file."""
     words = words.removeprefix("signature verification failed: ")
+    words = re.sub(r"(reading file: ).*", r"\1FILE", words)
     words = _NAMED.sub(_named, words)
     words = re.sub(r"ELEMENT(, ELEMENT)+( and \d+ more)?", "ELEMENTS", words)
     return re.sub(r"(?<![\w.])\d+(?![\w.])", "N", words)

@@ -117,6 +117,7 @@ def test_what_was_said_without_what_is_of_one_file() -> None:
         "Data Elements Signed (0400,0020) lists nothing": "Data Elements Signed lists nothing",
         "signature verification failed: gone (offset 12)": "gone (offset N)",
         "is not as PS3.10 has it": "is not as PS3.10 has it",
+        "Item missing: reading file: /a/b (1).dcm": "Item missing: reading file: FILE",
     }
     assert {words: both.template(words) for words in said} == said
 

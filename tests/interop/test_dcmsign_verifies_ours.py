@@ -93,6 +93,17 @@ def test_every_mac_and_key(
     assert dcmtk.verify(work / "s", "+rg") == 0
 
 
+def test_a_transfer_syntax_that_dcmsign_does_not_know(dcmtk: Dcmtk, pki: Any, work: Path) -> None:
+    """It does not have HTJ2K, which is younger than it; fragments are hashed as they are."""
+    dataset = pydicom.dcmread(ROOT / JPEG)
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.201"
+    dataset.save_as(work / "h")
+    sign_now(work / "h", work / "s", pki.pair("rsa"))
+    assert_passed(verify(work / "s", trust=pki.trust))
+    assert dcmtk.verify(work / "s") == 101
+    assert dcmtk.try_to_sign(work / "h", work / "t", pki.pair("rsa")) != 0
+
+
 @pytest.mark.parametrize(
     "file", sorted(UNREADABLE | UN_OF_UNDEFINED_LENGTH | FORBIDDEN_GROUP) + DIRECTORIES
 )
