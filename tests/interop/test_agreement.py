@@ -72,7 +72,11 @@ def test_padding_that_dcmtk_takes_away(judge: Any) -> None:
 
 
 def test_private_elements_whose_vr_was_lost(judge: Any) -> None:
-    found = not_accepted(judge("waveform_ecg.dcm"))
+    judged = judge("waveform_ecg.dcm")
+    found = not_accepted(judged)
+    lost = [v for v in judged.verifications if v.form == "implicit VR"]
+    assert all(v.ours.kinds == v.theirs.kinds == ("no longer hashed",) for v in lost)
+    assert all(set(v.ours.elements) <= set(v.theirs.elements) for v in lost)
     assert set(found) == {(signer, "implicit VR") for signer in both.SIGNERS}
     for key in found.values():
         assert key.kinds == ("no longer hashed",)
