@@ -142,13 +142,17 @@ def test_the_right_label_contradicts_nothing(backend, form):
     assert answer(labelled(form, form, bytes(3 << 20))).verdict == "unsigned"
 
 
-@pytest.mark.parametrize(("label", "form"), [("implicit", "explicit"), ("explicit", "implicit")])
-def test_a_label_that_contradicts_what_is_cut_short(backend, label, form):
+@pytest.mark.parametrize("more", [0, 3 << 20], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("label", "form"),
+    [(a, b) for a in KINDS for b in KINDS if a != b and b != "deflated"],
+)
+def test_a_label_that_contradicts_what_is_cut_short(backend, label, form, more):
     """Its first bytes tell, whether the rest can be read or not."""
-    report = answer(labelled(form, label)[:-3])
+    report = answer(labelled(form, label, bytes(more))[:-3])
     assert (report.verdict, report.error) == ("failed", None)
-    assert f"{label} VR is stated" in why(report)
-    report = answer(labelled(form, form)[:-3])
+    assert f"is stated (Transfer Syntax {pki.LABELS[label]})" in why(report)
+    report = answer(labelled(form, form, bytes(more))[:-3])
     assert (report.verdict, report.error.code) == ("error", "truncated")
 
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from dicomseal import Limits, digital_signature, terms
 from dicomseal import sequence_items as items
+from dicomseal._record import Work
 from dicomseal.annotate import raw
 from dicomseal.part10 import Part10
 from dicomseal.reader import SNAPSHOT
@@ -110,3 +111,20 @@ def test_it_counts_as_another_passage(backend):
     assert answer(odd(), limits=none).verdict == "passed"
     report = answer(unpadded(odd()), limits=none)
     assert (report.verdict, report.error.code) == ("error", "limit")
+
+
+@pytest.mark.parametrize("signature", ["padded", "unpadded", "broken"])
+def test_all_of_the_object_is_counted(backend, signature, monkeypatch):
+    """What is read for the form, and the verification, where the form is tried; else neither."""
+    counted = []
+    monkeypatch.setattr(Work, "read", lambda _, length: counted.append(length))
+    monkeypatch.setattr(Work, "verification", lambda *_: counted.append("verification"))
+    data = odd()
+    if signature != "padded":
+        data = unpadded(data)
+    if signature == "broken":
+        data = data.replace(ODD, ODD[:-1] + b"!")
+    assert answer(data).verdict == ("failed" if signature == "broken" else "passed")
+    tried = signature != "padded"
+    assert counted.count(len(data)) == tried
+    assert counted.count("verification") >= 1 + tried
