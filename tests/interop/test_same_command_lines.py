@@ -344,6 +344,18 @@ def test_private_elements_are_left_out_and_named(
     assert report.signatures[0].unsigned_elements == 1
 
 
+def test_a_signature_in_the_syntax_of_ge(kitchen: Kitchen, work: Path) -> None:
+    """dcmsign hashes implicit VR there, and names that syntax in the MAC Parameters."""
+    line = ["+s", "key.pem", "cert.pem", "+m2", "+d", "dump", "ge.dcm", "out.dcm"]
+    kitchen.copy(line, work / "w")
+    assert real(kitchen, line, work / "w").code == 0
+    assert bytes.fromhex("1000100008000000") in (work / "w" / "dump").read_bytes()  # no VR
+    subprocess.run([find("dcmconv"), "+te", work / "w/out.dcm", work / "w/te.dcm"], check=True)
+    report = verify(work / "w" / "te.dcm", integrity_only=True)
+    assert (report.verdict, report.signatures[0].integrity) == ("indeterminate", "unverifiable")
+    assert "1.2.840.113619.5.2 is not known" in report.signatures[0].integrity_reason.message
+
+
 def test_p521_signatures_of_an_odd_length(kitchen: Kitchen, work: Path) -> None:
     """Not for the curve: what it does not take off is the padding of an odd length."""
     for parity, code in (("odd", 101), ("even", 0)):
