@@ -123,7 +123,7 @@ def fragments_merged(dice: random.Random, original: Original) -> bytes | None:
 
 @builder
 def fragment_delimiters(dice: random.Random, original: Original) -> bytes | None:
-    """Delimiters of encapsulated pixels with lengths, twice, early; fragments of odd length."""
+    """Delimiters of encapsulated pixels with lengths, twice, early, none; odd fragments."""
     found = _pixels(original)
     if found is None:
         return None
@@ -142,7 +142,7 @@ def fragment_delimiters(dice: random.Random, original: Original) -> bytes | None
         raw += style.end(ITEM, len(value)) + value
     raw += dice.choice((
         style.end(SEQUENCE_END), style.end(SEQUENCE_END, len(extra)) + extra, extra,
-        style.end(SEQUENCE_END, 4), style.end(SEQUENCE_END, UNDEFINED),
+        style.end(SEQUENCE_END, 4), style.end(SEQUENCE_END, UNDEFINED), b"",
         style.end(SEQUENCE_END) + extra + style.end(SEQUENCE_END),
         style.end(SEQUENCE_END) + style.header(0x7FE10010, b"OB", len(extra)) + extra,
     ))  # fmt: skip

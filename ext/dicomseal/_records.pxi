@@ -27,6 +27,7 @@ cdef enum:
     ODD_REPAIRED
     ODD_EXPLICIT
     ODD_ITEMS
+    ODD_OPEN
     AMBIGUITIES  # those above are reasons to fail, those below are messages
     ODD_VALUE = AMBIGUITIES
     ODD_WIDTH
@@ -35,6 +36,7 @@ cdef enum:
     ODD_UNDEFINED
     ODD_GROUP_LENGTH
     ODD_DIRECTORY
+    LEAST_OPEN = 2  # as in dicomseal._record
     MAX_AMBIGUITIES = 100
     MAX_LEVELS = 8  # of values that look like sequences, inside one another
     MOST_REMEMBERED = 4096  # tags of a list

@@ -35,7 +35,10 @@ cdef class _Walk(_Implicit):
             top = &self._frames[self._open_frames - 1]
             rec = &self._recs[top.number]
             if position == top.stop:
-                if rec.bits & UNDEFINED:
+                if rec.bits & UNDEFINED and self._may_end(top, rec, position == stop_of_all):
+                    self._note_at(ODD_OPEN, rec.tag, top.number)
+                    self._close(position)
+                elif rec.bits & UNDEFINED:
                     self._fail(NO_DELIMITER, position, top.number, position == stop_of_all)
                     if not self._give_up(&position):
                         break
@@ -47,6 +50,12 @@ cdef class _Walk(_Implicit):
             elif self._item(&position) and not self._give_up(&position):
                 break
         return 0
+
+    @cython.final
+    cdef bint _may_end(self, Frame* top, Rec* rec, bint at_end) noexcept nogil:
+        """At the end of the file Pixel Data may do without a delimiter: where they end is clear."""
+        return (at_end and rec.bits & KIND == ENCAPSULATED and rec.tag == TAG_PIXEL_DATA
+                and rec.parent == 0 and top.last + 1 >= LEAST_OPEN)
 
     @cython.final
     cdef bint _give_up(self, uint64_t* position) except? True nogil:

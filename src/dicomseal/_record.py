@@ -11,7 +11,7 @@ from .tags import format_tag
 ELEMENT, SEQUENCE, ENCAPSULATED, ITEM, FRAGMENT = range(5)
 
 # flags of a record
-UNDEFINED = 1  # its length was undefined: a delimiter of 8 bytes stands at its end
+UNDEFINED = 1  # its length was undefined: a delimiter of 8 bytes stands at its end, but see "open"
 UNKNOWN_VR = 2  # its VR is UN or cannot be known, or it is a sequence that holds such an element
 LONG_HEADER = 4  # its header has 12 bytes, not 8
 REWRITE = 8  # its header must be written anew: reserved bytes not zero, or an odd length
@@ -118,6 +118,7 @@ AMBIGUITIES = {
     "repaired": "has a length that some readers take for another",
     "explicit": "begins what is in implicit VR, and looks like explicit VR",
     "items": "begins as items do, and they end elsewhere than its value",
+    "open": "ends with the file and without its delimiter, the bytes FEFFDDE000000000",
 }
 # and of the second every one is a message
 _ODDITIES = {
@@ -155,6 +156,13 @@ class Ambiguity(NamedTuple):
 
 EVEN_UNSIGNED = frozenset(("duplicate", "order", "vr", "explicit"))
 """The kinds that make an object fail that nobody signed, too."""
+
+
+LEAST_OPEN = 2
+"""How many items Pixel Data without a delimiter must have: an offset table, and a fragment.
+
+With fewer of them there are no pixels, and the file was cut (PS3.5 Annex A.4).
+"""
 
 
 class Coverage(NamedTuple):

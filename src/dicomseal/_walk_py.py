@@ -75,7 +75,7 @@ class Walk(Notes):
             try:
                 if position == top.stop:
                     if top.flags & r.UNDEFINED:
-                        raise self._error("delimiter", position, top, position)
+                        self._without_delimiter(number, top, position)
                     self._close(stack, position)
                 elif top.kind == r.ITEM:
                     position = self._element(stack, number, top, position)
@@ -83,6 +83,19 @@ class Walk(Notes):
                     position = self._item(stack, number, top, position)
             except MalformedError as error:
                 position = self._give_up(stack, error)
+
+    def _without_delimiter(self, number: int, top: Node, position: int) -> None:
+        """At the end of the file Pixel Data may do without one: where they end is clear.
+
+        Some devices write them so. DCMTK refuses the file, pydicom shows no pixels, and GDCM the
+        last fragment twice.
+        """
+        at_end = position == self._nodes[0].stop and top.parent == 0
+        if top.kind != r.ENCAPSULATED or top.tag != terms.PIXEL_DATA or not at_end or (
+            top.last + 1 < r.LEAST_OPEN
+        ):  # fmt: skip
+            raise self._error("delimiter", position, top, position)
+        self._note("open", top.tag, number)
 
     def _give_up(self, stack: list[tuple[int, Node]], error: MalformedError) -> int:
         """Only a private dictionary says that this is a sequence: then it is none, and is UN.

@@ -97,7 +97,8 @@ def evidence(part10: Part10, index: Index) -> Lacking:
     history = items.History(index)
     scopes = [scope for scope in _with_mac_parameters(part10, index) if scope not in history]
     found = [*orphans(index, scopes), *_cut(index), *_read_in_part(part10.dataset, index)]
-    return Lacking([*found, *_hardly_begun(index)], _REASON if found else None)
+    rest = [*_hardly_begun(index), *_open(index)]
+    return Lacking([*found, *rest], _REASON if found else None)
 
 
 def _with_mac_parameters(part10: Part10, index: Index) -> list[int]:
@@ -121,6 +122,15 @@ def _hardly_begun(index: Index) -> Iterator[str]:
     if last < terms.SOP_INSTANCE_UID and last >> 16 != 0x0004:  # a DICOMDIR ends there
         what = "is empty" if not last else f"ends with {describe(last)}"
         yield f"the data set {what}, and has no SOP Instance UID (0008,0018): was it cut?"
+
+
+def _open(index: Index) -> Iterator[str]:
+    """Whether the file ends with the pixels. What was signed has MAC Parameters before them."""
+    if "open" in index.noted:
+        yield (
+            "Pixel Data (7FE0,0010) end with the file and without their delimiter, the bytes "
+            "FEFFDDE000000000: some readers refuse the file, show no pixels, or others"
+        )
 
 
 def _cut(index: Index) -> Iterator[str]:

@@ -67,6 +67,8 @@ def _as_file(job: Job, data: bytes) -> bytes:
             if terms.is_encapsulated(part10.transfer_syntax) is False:
                 part10 = inside  # Pixel Data that are encapsulated cannot be told from the start
     index = part10.index()
+    if "open" in index.noted:
+        raise MalformedError("Sequence Delimitation Item missing", "truncated")
     if not part10.head or not part10.stated:
         data = file_of(part10, index)
     if job.convert_un:
