@@ -142,7 +142,7 @@ def _causes(files: list[Judged]) -> str:
         rows.append((
             len(row.files), row.verifications, ", ".join(sorted(row.signers, reverse=True)),
             "; ".join(cause.kinds) or "nothing", cause.ours, cause.theirs,
-            elements + (f" and {more} more" if more > 0 else ""), _name(min(row.files)),
+            elements + (f" and {more} more" if more > 0 else ""), min(map(_name, row.files)),
         ))  # fmt: skip
     return table(header, rows)
 
