@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pki
 import pytest
@@ -213,6 +214,15 @@ def test_every_label_that_contradicts_the_data_set(
     assert why(report).startswith(stated)
     assert f"is stated (Transfer Syntax {syntax})" in why(report)
     assert f"the data set is in {FORMS[form][1]}" in why(report)
+
+
+@pytest.mark.parametrize("name", ["DICOMDIR", "DICOMDIR-implicit", "DICOMDIR-bigEnd"])
+def test_a_directory_that_is_cut_short_is_in_its_encoding(test_files, backend, name):
+    """Its first group is 0004, whose bytes the other way round are those of a group as well."""
+    data = Path(test_files, "dicomdirtests", name).read_bytes()
+    report = verify(data[:-24])
+    assert (report.verdict, report.error.code) == ("error", "truncated")
+    assert verify(data).verdict == "unsigned"
 
 
 def test_uids_of_the_file_meta_information_may_differ(signed_forms, backend):

@@ -21,6 +21,7 @@ DEFLATED = "deflated explicit VR"
 _VRS = frozenset(vr.encode() for vr in terms.LONG_VRS | terms.SHORT_VRS)
 _GROUP = 0x0008  # with which data sets begin
 _SWAPPED = 0x0800  # with which none does
+_DIRECTORY, _DIRECTORY_SWAPPED = 0x0004, 0x0400  # the same of a DICOMDIR
 _HEAD = 12
 _PACKED, _INFLATED = 1 << 12, 64  # bytes that are inflated, and looked at
 
@@ -58,7 +59,9 @@ def _shown(head: bytes, size: int) -> str:
         return ""
     for order, explicit, implicit in (("<", EXPLICIT, IMPLICIT), (">", BIG, "")):
         group, element = struct.unpack(order + "HH", head[:4])
-        if not _GROUP <= group < _SWAPPED:
+        if group == _DIRECTORY_SWAPPED:
+            continue
+        if group != _DIRECTORY and not _GROUP <= group < _SWAPPED:
             continue
         if head[4:6] in _VRS:
             return explicit
