@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
-SOURCES := pyproject.toml setup.py requirements/dev.txt $(wildcard ext/dicomseal/*)
+SOURCES := pyproject.toml setup.py requirements/dev.txt $(wildcard ext/dicomseal/*/*)
 BUILT := $(VENV)/.built
 # every file is checked against its hash, and nobody else's build script runs: what a source
 # distribution would build with is not pinned
@@ -63,7 +63,8 @@ lint: $(BUILT) ## style
 
 types: $(BUILT) ## strict types, and the stubs of the compiled modules against the modules
 	$(RUN)/mypy
-	$(RUN)/python -m mypy.stubtest dicomseal._encoder_c dicomseal._index_c dicomseal._file_c
+	$(RUN)/python -m mypy.stubtest dicomseal.encoding._encoder_c \
+		dicomseal.encoding._index_c dicomseal.files._file_c
 
 bench: $(BUILT) ## benchmarks against the floor, DCMTK, dcmsign, the pure twin and pydicom; writes bench/RESULTS.md
 	$(RUN)/python -m pip $(PINNED) requirements/bench.txt
@@ -110,4 +111,4 @@ sanitize: $(BUILT) ## tests and a fuzz of FUZZ_SECONDS with AddressSanitizer and
 	$(RUN)/python -m fuzz.sanitize --seconds $(FUZZ_SECONDS)
 
 clean: ## remove everything that was built
-	rm -rf $(VENV) build dist fuzz/.cache src/*.egg-info src/dicomseal/*.so src/dicomseal/_pure_build
+	rm -rf $(VENV) build dist fuzz/.cache src/*.egg-info src/dicomseal/*/*.so src/dicomseal/_pure_build

@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
-MODULES = ("_encoder_c", "_index_c", "_file_c")
+MODULES = ("encoding._encoder_c", "encoding._index_c", "files._file_c")
 PURE = os.environ.get("DICOMSEAL_PURE", "") not in ("", "0")
 
 
@@ -34,7 +34,7 @@ def extensions():
         [
             Extension(
                 f"dicomseal.{name}",
-                [f"ext/dicomseal/{name}.pyx"],
+                [f"ext/dicomseal/{name.replace('.', '/')}.pyx"],
                 extra_compile_args=compile_args,
             )
             for name in MODULES

@@ -139,9 +139,9 @@ def _child(what: str, *arguments: object) -> dict[str, Any]:
 
 def verify(path: str, passes: str) -> dict[str, Any]:
     """Passes of a whole run with two processes: wall clock, and the processor time of all."""
-    from dicomseal.archive import run as runs
-    from dicomseal.archive.run import Asked, Selection
-    from dicomseal.verifier import Options
+    from dicomseal.archive.run import runner as runs
+    from dicomseal.archive.run.runner import Asked, Selection
+    from dicomseal.verification.options import Options
 
     asked = Asked(selection=Selection(roots=(path,)))
     made: dict[str, Any] = {"seconds": [], "cpu": [], "parent_cpu": []}
@@ -166,12 +166,12 @@ def children() -> float:
 
 def long(text: str) -> dict[str, Any]:
     """A run over objects that are not there, and the report on it; memory as it goes on."""
-    from dicomseal.archive import run as runs
-    from dicomseal.archive import work
-    from dicomseal.archive.ledger import VERIFY, Ledger
-    from dicomseal.archive.run import Asked, Progress, Selection, Task
-    from dicomseal.archive.summary import summarize
-    from dicomseal.verifier import Options
+    from dicomseal.archive.ledger.ledger import VERIFY, Ledger
+    from dicomseal.archive.reports.summary import summarize
+    from dicomseal.archive.run import runner as runs
+    from dicomseal.archive.run import verify_worker
+    from dicomseal.archive.run.runner import Asked, Progress, Selection, Task
+    from dicomseal.verification.options import Options
 
     count = int(text)
     points: list[dict[str, float]] = []
@@ -188,7 +188,7 @@ def long(text: str) -> dict[str, Any]:
         ledger = f"{folder}/ledger.db"
         options = Options(integrity_only=True)
         standin = Standin(template)
-        task = Task(lambda: work.embedded(JOBS, options), standin, work.crashed,
+        task = Task(lambda: verify_worker.embedded(JOBS, options), standin, verify_worker.crashed,
                     lambda packed: (packed, ""), JOBS)  # fmt: skip
         outcome = runs.carry_out(
             ledger, VERIFY, Asked(selection=Selection(roots=(folder,))), lambda _: task,
@@ -221,8 +221,9 @@ class Standin:
     def __call__(self, batch: list[Any]) -> bytes:
         import msgspec
 
-        from dicomseal.archive.rows import row_of
-        from dicomseal.verifier import Options, verify_with
+        from dicomseal.archive.ledger.rows import row_of
+        from dicomseal.verification.options import Options
+        from dicomseal.verification.verifier import verify_with
 
         global _row
         if _row is None:
@@ -245,7 +246,7 @@ _row: Any = None
 
 
 def _imagined(count: int) -> Iterator[Any]:
-    from dicomseal.archive.walk import Found
+    from dicomseal.archive.find.found import Found
 
     for number in range(count):
         yield Found(f"/archive/{number // 10**6:03}/{number // 500:06}/{number:010}.dcm", 8_000, 1)

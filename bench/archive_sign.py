@@ -129,15 +129,15 @@ def _sign_on(key: Any, kind: str, counts: Any) -> None:
 
 def sign(kind: str, source: str) -> dict[str, Any]:
     """Files in a second of one whole run: ledger, pool, walk, signing, writing, flushing."""
-    from dicomseal.archive import signing
-    from dicomseal.archive.run import Selection
+    from dicomseal.archive.run import sign_archive
+    from dicomseal.archive.run.runner import Selection
 
     from .archive import children
 
     key, certificate = pair(kind)
     with tempfile.TemporaryDirectory(dir=cache()) as folder:
         start, own, before = time.perf_counter(), time.process_time(), children()
-        outcome = signing.sign(
+        outcome = sign_archive.sign(
             f"{folder}/ledger.db", Selection(roots=(source,)), key, certificate,
             target=f"{folder}/signed", jobs=JOBS,
         )  # fmt: skip

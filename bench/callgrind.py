@@ -80,7 +80,7 @@ def _read(path: Path) -> str:
 
 
 def _child(path: str, step: str, times: str) -> None:
-    from dicomseal.part10 import Part10
+    from dicomseal.files.part10 import Part10
 
     part10 = Part10.from_bytes(Path(path).read_bytes())
     sink = collections.deque[object](maxlen=0).append  # a consumer in C that keeps nothing

@@ -117,7 +117,7 @@ def _maker() -> tuple[Callable[[str], object], Callable[[str], str]]:
         from pydicom import dcmread
 
         from dicomseal import canonical
-        from dicomseal.dataset import signable_tags, stream_dataset
+        from dicomseal.encoding.from_pydicom import signable_tags, stream_dataset
     except ImportError as error:
         raise Unavailable(f"dicomseal.dataset is missing: {error}") from error
     sink = collections.deque[object](maxlen=0).append  # a consumer in C that keeps nothing

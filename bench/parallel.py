@@ -73,8 +73,9 @@ def copies(name: str, count: int) -> Path:
 def _maker(mode: str) -> tuple[Callable[[str], object], Callable[[str], str]]:
     """What a worker process does for one of `MODES`."""
     try:
-        from dicomseal.parallel import BATCH, verify_many
-        from dicomseal.verifier import Options, verify_with
+        from dicomseal.verification.options import Options
+        from dicomseal.verification.parallel import BATCH, verify_many
+        from dicomseal.verification.verifier import verify_with
     except ImportError as error:
         raise Unavailable(f"dicomseal.parallel is missing: {error}") from error
     options = Options(integrity_only=True)

@@ -16,15 +16,15 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 
-from dicomseal.archive import poe
-from dicomseal.archive.chain import of_end
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.rows import Row, SignatureRow, pack
-from dicomseal.certificate import Signer
+from dicomseal.archive.ledger import proof_of_existence
+from dicomseal.archive.ledger.hash_chain import of_end
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.ledger.rows import Row, SignatureRow, pack
+from dicomseal.report import CertificateInfo
 
 BATCH = 64
 NOW = datetime.now(UTC)
-SIGNER = Signer(
+SIGNER = CertificateInfo(
     "CN=Made up", "CN=Made up", "1", "0" * 64, "RSA 2048",
     (NOW - timedelta(days=1)).isoformat(), (NOW + timedelta(days=1)).isoformat(),
 )  # fmt: skip
@@ -63,12 +63,12 @@ def main(count: int) -> None:
         print(f"{count:,} objects, {os.path.getsize(path) / count:,.0f} bytes each in the ledger")
         Ledger(own, create=True).close()
         before, start = memory(), time.perf_counter()
-        wanted = poe.Wanted((path,))
-        with poe.proving(wanted, own, None) as (proven, said):
+        wanted = proof_of_existence.Wanted((path,))
+        with proof_of_existence.proving(wanted, own, None) as (proven, said):
             seconds = time.perf_counter() - start
             print(f"audited and sorted in {seconds:,.1f} s, {count / seconds:,.0f} a second")
             print(f"memory {before:,.0f} MB before, {memory():,.0f} MB at most; {said[0][-20:]}")
-            size = os.path.getsize(poe.place(own))
+            size = os.path.getsize(proof_of_existence.place(own))
             print(f"{size / count:,.0f} bytes each in the file of proofs")
             chance = random.Random(7)
             some = [digest(chance.randrange(2 * count)) for _ in range(10_000)]

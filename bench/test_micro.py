@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import dicomseal
-from dicomseal.part10 import Part10
+from dicomseal.files.part10 import Part10
 
 from . import workloads
 

@@ -142,11 +142,12 @@ def _spawn(side: str, folder: Path, verifications: int) -> dict[str, float]:
 def _side(side: str, folder: Path, verifications: int) -> dict[str, float]:
     """One side, in this process: all seconds, of the CPU, until ten files are done, the rest."""
     begin, used = time.perf_counter(), time.process_time()
-    from dicomseal.verifier import Options, verify_with
+    from dicomseal.verification.options import Options
+    from dicomseal.verification.verifier import verify_with
 
     if side == "trust":
         from dicomseal.policy import DEFAULT
-        from dicomseal.trust import TrustStore
+        from dicomseal.trust.store import TrustStore
 
         store = TrustStore.from_files(
             folder / "ca.pem", crls=[folder / "ca.crl"], policy=DEFAULT.but(revocation="require")

@@ -289,7 +289,7 @@ def _folder() -> Path:
 
 def describe(path: Path) -> dict[str, int]:
     """How many files, bytes, and records (elements, items and fragments, at any depth)."""
-    from dicomseal.reader import Reader
+    from dicomseal.files.reader import Reader
 
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     reader = Reader()

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from dicomseal import ObjectReport, TrustStore, annotate, mac_parameters, sign_file, terms, verify
-from dicomseal import sequence_items as items
+from dicomseal import ObjectReport, TrustStore, sign_file, verify
 from dicomseal.cli.demo import make_pki
+from dicomseal.encoding import values
 from dicomseal.errors import DicomSealError
-from dicomseal.reader import open_source
+from dicomseal.files.source import open_source
+from dicomseal.signature import dump, mac_parameters
+from dicomseal.standard import terms
 
 from .dcmtk import Dcmtk
 from .streams import Difference, UnreadableStreamError, data_set, differences, pieces_left_out
@@ -178,14 +180,14 @@ def forms(signed: Path) -> dict[str, tuple[str, ...]]:
 def _streamed(path: Path) -> bytes:
     """The stream that dicomseal hashes."""
     out = bytearray()
-    annotate.raw(path, out.extend)
+    dump.raw(path, out.extend)
     return bytes(out)
 
 
 def _listed(path: Path) -> list[int]:
     """Data Elements Signed of the last signature over the main data set."""
     index = open_source(path).index()
-    *_, item = items.items_of(index, 0, terms.MAC_PARAMETERS_SEQUENCE)
+    *_, item = values.items_of(index, 0, terms.MAC_PARAMETERS_SEQUENCE)
     return list(mac_parameters.read(index, item).data_elements_signed)
 
 

@@ -15,7 +15,7 @@ from fuzz import seeds
 
 from dicomseal import sign_file, verify
 from dicomseal.errors import DicomSealError, MalformedError
-from dicomseal.part10 import Part10
+from dicomseal.files.part10 import Part10
 
 FORMS = (None, "explicit", "implicit", "big-endian", "deflated")
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dicomseal.tags import format_tag
+from dicomseal.standard.tags import format_tag
 
 from .tree import LONG, PIXEL_DATA
 

@@ -34,11 +34,11 @@ KINDS = {
 }
 # what is read at once (a creator's 64 bytes) must fit a window; a run of 64 bytes must fit a block
 SMALL = {
-    "_records.pxi": {"WINDOW": 96, "GLANCE": 16},
-    "_encoder_c.pxd": {"BLOCK": 128},
-    "_encoder_c.pyx": {"DIRECT": 48},
+    "encoding/_records.pxi": {"WINDOW": 96, "GLANCE": 16},
+    "encoding/_encoder_c.pxd": {"BLOCK": 128},
+    "encoding/_encoder_c.pyx": {"DIRECT": 48},
 }
-MODULES = ("_encoder_c", "_index_c", "_file_c")
+MODULES = ("encoding._encoder_c", "encoding._index_c", "files._file_c")
 
 
 def shrink(source: Path) -> None:
@@ -93,10 +93,11 @@ def build(kind: str, folder: Path, sources: Path = ROOT / "ext") -> Path:
         shrink(source)
     flags = shlex.split(KINDS[kind][1])
     for module in MODULES:
-        pyx = source / "dicomseal" / f"{module}.pyx"
+        place = Path("dicomseal", *module.split("."))
+        pyx = (source / place).with_suffix(".pyx")
         run(sys.executable, "-m", "cython", "-3", "--module-name", f"dicomseal.{module}",
             "-I", source, pyx)  # fmt: skip
-        target = folder / "dicomseal" / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
+        target = folder / f"{place}{sysconfig.get_config_var('EXT_SUFFIX')}"
         include = f"-I{sysconfig.get_path('include')}"
         run(compiler(kind), "-shared", "-fPIC", "-w", *flags, include,
             pyx.with_suffix(".c"), *runtime(kind), "-o", target)  # fmt: skip

@@ -97,7 +97,7 @@ ORDER = ("twins", "encoder", "index")
 def apply(mutant: Mutant, folder: Path) -> Path:
     """A copy of the sources with the change made; the old text must be there exactly once."""
     shutil.copytree(ROOT / "ext", folder, dirs_exist_ok=True)
-    texts = {path: path.read_text("utf-8") for path in sorted(folder.glob("dicomseal/*.p*"))}
+    texts = {path: path.read_text("utf-8") for path in sorted(folder.glob("dicomseal/*/*.p*"))}
     found = [path for path, text in texts.items() for _ in range(text.count(mutant.old))]
     if len(found) != 1:
         raise SystemExit(f"{len(found)} times {mutant.old!r}")

@@ -18,21 +18,14 @@ from typing import Any
 import msgspec
 import pydicom
 
-from dicomseal import (
-    TrustStore,
-    _index_c,
-    _index_py,
-    canonical,
-    part10,
-    reader,
-    remove_file,
-    sign_file,
-    terms,
-    usual,
-    verify,
-)
+from dicomseal import TrustStore, remove_file, sign_file, verify
+from dicomseal.encoding import _index_c, _index_py
+from dicomseal.encoding import backend as dispatch
 from dicomseal.errors import DicomSealError
+from dicomseal.files import part10, reader
 from dicomseal.report import PASSED, ObjectReport
+from dicomseal.standard import terms, transfer_syntaxes
+from dicomseal.verification import usual
 
 from . import seeds
 from .forms import IMPLICIT, Form, file_form, tokens
@@ -41,7 +34,7 @@ from .mutate import padded
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 FOLDER = Path(tempfile.mkdtemp(prefix="dicomseal-fuzz-", dir=MEMORY))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
-IMPLICIT_UID = terms.IMPLICIT_VR_LITTLE_ENDIAN
+IMPLICIT_UID = transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN
 NOW = datetime.datetime.now(datetime.UTC)
 _SEQUENCES = re.compile(rb"\xfe\x4f\x01\0|\x4f\xfe\0\x01|\xfa\xff\xfa\xff|\xff\xfa\xff\xfa")
 _state: dict[str, Any] = {}
@@ -59,11 +52,11 @@ def _trust() -> TrustStore:
 
 
 def _verified(data: bytes, backend: Any, path: Path | None = None, **options: Any) -> ObjectReport:
-    canonical.Index = backend
+    dispatch.Index = backend
     try:
         return verify(str(path) if path else data, **options)
     finally:
-        canonical.Index = _index_c.Index
+        dispatch.Index = _index_c.Index
 
 
 def verify_object(data: bytes) -> None:

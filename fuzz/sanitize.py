@@ -21,7 +21,7 @@ TESTS = (
 TARGETS = ("twins", "index", "encoder", "verify", "remove")
 # so that a run with another core in use is not mistaken for one with sanitizers
 PROOF = """
-import sys, dicomseal._index_c as c, dicomseal._encoder_c as e
+import sys, dicomseal.encoding._index_c as c, dicomseal.encoding._encoder_c as e
 assert c.__file__.startswith(sys.argv[1]) and e.__file__.startswith(sys.argv[1]), c.__file__
 assert "libasan" in open("/proc/self/maps").read()
 """

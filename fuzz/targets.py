@@ -13,10 +13,13 @@ from typing import Any
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
-from dicomseal import _encoder_py, _index_c, _index_py, _record, terms
-from dicomseal._encoder_c import Encoder as CompiledEncoder
+from dicomseal.encoding import _encoder_py, _index_c, _index_py
+from dicomseal.encoding import record as _record
+from dicomseal.encoding._encoder_c import Encoder as CompiledEncoder
+from dicomseal.encoding.limits import Limits
 from dicomseal.errors import DicomSealError, MalformedError
-from dicomseal.part10 import Part10
+from dicomseal.files.part10 import Part10
+from dicomseal.standard import terms
 
 from .forms import BIG, DEFLATED, HEADER, IMPLICIT, deflate
 from .mutate import TAGS, VRS
@@ -69,9 +72,9 @@ class Request:
         if mode & 64:  # an unordered choice with repetitions, as a hostile list may have
             self.tags = [TAGS[(one + k * (two | 1)) % len(TAGS)] for k in range(1 + two % 7)]
         self.without = (TAGS[two % len(TAGS)],) if two & 128 else ()
-        limits = _record.Limits()
+        limits = Limits()
         if mode & 32:
-            limits = _record.Limits(depth=one % 8, records=1 + two % 24, value=one)
+            limits = Limits(depth=one % 8, records=1 + two % 24, value=one)
         self.options: dict[str, Any] = {
             "implicit": self.encoding == IMPLICIT,
             "big_endian": self.encoding == BIG,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pki
 
-from dicomseal import sign_file, terms
-from dicomseal.canonical import Index
-from dicomseal.part10 import Part10
+from dicomseal import sign_file
+from dicomseal.encoding.backend import Index
+from dicomseal.files.part10 import Part10
+from dicomseal.standard import terms
 
 SIGNATURES, MACS = terms.DIGITAL_SIGNATURES_SEQUENCE, terms.MAC_PARAMETERS_SEQUENCE
 

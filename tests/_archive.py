@@ -6,7 +6,7 @@ import pki
 import pytest
 
 from dicomseal import sign_file
-from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.errors import LedgerError
 
 # of each kind that the folder below holds; a report names those of which there is none, too

@@ -21,12 +21,12 @@ import time
 
 import _dying
 
-from dicomseal.archive import run as runs
-from dicomseal.archive.asked import as_json
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Asked, Selection
-from dicomseal.archive.session import Session
-from dicomseal.verifier import Options
+from dicomseal.archive.find.selection import as_json
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.session import Session
+from dicomseal.verification.options import Options
 
 
 def verify(job):

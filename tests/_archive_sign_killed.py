@@ -27,9 +27,9 @@ from pathlib import Path
 
 import _dying
 
-from dicomseal.archive import sign_work, signing
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Selection
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import sign_archive, sign_worker
+from dicomseal.archive.run.runner import Selection
 from dicomseal.errors import LedgerError
 
 
@@ -40,7 +40,7 @@ def unfinished(ledger):
 
 
 def sign(job, place):
-    outcome = signing.sign(
+    outcome = sign_archive.sign(
         f"{place}/ledger.db", Selection(roots=(f"{place}/archive",)), job["key"], job["cert"],
         target=f"{place}/target" if job["target"] else None, jobs=2, batch_files=4,
         resume=unfinished(f"{place}/ledger.db"),
@@ -54,7 +54,7 @@ def fork(job, place, *prepare):
 
 def dying_at(step):
     watch = _dying.at_event(step, lambda: os.killpg(0, signal.SIGKILL))
-    inner = sign_work.Worker._sign
+    inner = sign_worker.Worker._sign
 
     def watched(self, file):
         sys.setprofile(watch)
@@ -63,7 +63,7 @@ def dying_at(step):
         finally:
             sys.setprofile(None)
 
-    return lambda: setattr(sign_work.Worker, "_sign", watched)
+    return lambda: setattr(sign_worker.Worker, "_sign", watched)
 
 
 def tell(campaign, place, child):

@@ -8,8 +8,9 @@ import struct
 import pki
 import pytest
 
-from dicomseal import sign_file, terms, verify
-from dicomseal.part10 import Part10
+from dicomseal import sign_file, verify
+from dicomseal.files.part10 import Part10
+from dicomseal.standard import terms
 
 ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
 ITEM_END = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)

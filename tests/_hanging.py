@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 
-from dicomseal import Limits, TrustStore, chain, verify
+from dicomseal import Limits, TrustStore, verify
+from dicomseal.trust import certification_paths
 
 SLOW = "CN=Test ec"
 
-_validate = chain.validate
+_validate = certification_paths.validate
 
 
 def _loop():
@@ -36,11 +37,11 @@ HOW = {
 
 def hang(how):
     def validate(pool, path, *rest):
-        if chain.subject_of(path.last) == SLOW:
+        if certification_paths.subject_of(path.last) == SLOW:
             HOW[how]()
         return _validate(pool, path, *rest)
 
-    chain.validate = validate
+    certification_paths.validate = validate
 
 
 def said(made):
@@ -82,10 +83,10 @@ def archive(what, paths, trust, limits):
     import os
     from concurrent.futures import ThreadPoolExecutor
 
-    from dicomseal.archive.asked import Asked, Selection
-    from dicomseal.archive.ledger import Ledger
-    from dicomseal.archive.run import verify as run
-    from dicomseal.verifier import Options
+    from dicomseal.archive.find.selection import Asked, Selection
+    from dicomseal.archive.ledger.ledger import Ledger
+    from dicomseal.archive.run.runner import verify as run
+    from dicomseal.verification.options import Options
 
     folder = os.path.dirname(paths[0])
     asked = Asked(selection=Selection(roots=(folder,)))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from dicomseal.pkcs11_key import MODULE_VARIABLE
+from dicomseal.keys.pkcs11 import MODULE_VARIABLE
 
 PIN = "24680"
 LIBRARIES = (

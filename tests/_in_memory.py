@@ -10,13 +10,13 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
-from dicomseal import terms
+from dicomseal.standard import transfer_syntaxes
 
 ENCODINGS = {
-    "implicit": terms.IMPLICIT_VR_LITTLE_ENDIAN,
-    "explicit": terms.EXPLICIT_VR_LITTLE_ENDIAN,
-    "big-endian": terms.EXPLICIT_VR_BIG_ENDIAN,
-    "deflated": terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    "implicit": transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN,
+    "explicit": transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN,
+    "big-endian": transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN,
+    "deflated": transfer_syntaxes.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
 }
 # tag, VRs that it may have in memory, values
 _ELEMENTS: tuple[tuple[int, tuple[str, ...], tuple[Any, ...]], ...] = (
@@ -71,7 +71,7 @@ def data_set(seed: int, encoding: str) -> Dataset:
         made.PixelData = bytes(range(4 * made.BitsAllocated // 8))
         made["PixelData"].VR = "OB" if made.BitsAllocated == 8 else "OW"
     _fill(made, choose, 2)
-    big = [uid == terms.EXPLICIT_VR_BIG_ENDIAN for uid in (name, ENCODINGS[encoding])]
+    big = [uid == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN for uid in (name, ENCODINGS[encoding])]
     if choose.random() < 0.4 and big[0] == big[1]:  # pydicom converts between no others
         made = dcmread(io.BytesIO(saved(made)))
     made.file_meta.TransferSyntaxUID = UID(ENCODINGS[encoding])

@@ -27,12 +27,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from dicomseal import window
-from dicomseal.keys import SigningKey
-from dicomseal.remover import remove_file
-from dicomseal.signer import sign_file
-from dicomseal.splice import Splice
-from dicomseal.timestamper import insert_file
+from dicomseal.editing.remove import remove_file
+from dicomseal.editing.splice import Splice
+from dicomseal.files import window
+from dicomseal.keys.signing_key import SigningKey
+from dicomseal.signing.sign_file import sign_file
+from dicomseal.timestamps.request_files import insert_file
 
 UID, WHEN = "2.25.99", datetime.fromisoformat("2026-01-02T03:04:05+00:00")
 

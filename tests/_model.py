@@ -10,7 +10,7 @@ import _write_stds as std
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from dicomseal import terms
+from dicomseal.standard import terms
 
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("default", max_examples=80, deadline=None, suppress_health_check=QUIET)

@@ -14,9 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tsa import Tsa
 
-from dicomseal import (
-    sign_file,
-)
+from dicomseal import sign_file
 
 DAY = pki.timedelta(1)
 STAMP = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dicomseal import _record as r
-from dicomseal import terms
-from dicomseal._index_py import Index
-from dicomseal.part10 import Part10
-from dicomseal.tags import is_signable_tag
+from dicomseal.encoding import record as r
+from dicomseal.encoding._index_py import Index
+from dicomseal.files.part10 import Part10
+from dicomseal.standard import terms
+from dicomseal.standard.tags import is_signable_tag
 
 
 def index_of(data: bytes) -> tuple[Any, int]:

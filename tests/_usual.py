@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from dicomseal import usual, verifier
-from dicomseal.reader import Reader
+from dicomseal.files.reader import Reader
+from dicomseal.verification import usual, verifier
 
 compared = 0
 watching = True

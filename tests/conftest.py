@@ -18,7 +18,7 @@ from _hsm import hsm  # noqa: F401 - a fixture
 from _profiles import put  # noqa: F401 - a fixture
 
 from dicomseal import cli
-from dicomseal._record import Coverage
+from dicomseal.encoding.record import Coverage
 
 _usual.watch()
 TWINS = {"cython": "c", "python": "py"}
@@ -33,7 +33,7 @@ class Backend:
         self.Encoder = self.module("encoder").Encoder
 
     def module(self, kind: str) -> ModuleType:
-        return importlib.import_module(f"dicomseal._{kind}_{TWINS[self.name]}")
+        return importlib.import_module(f"dicomseal.encoding._{kind}_{TWINS[self.name]}")
 
     def stream(self, data: Any, scope: int = 0, tags: Any = None, **options: Any) -> bytes:
         """The canonical bytes of encoded elements."""
@@ -67,12 +67,12 @@ def twins() -> list[Backend]:
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """Each implementation in turn; the rest of the package uses it as long as the test runs."""
     chosen = load_backend(request.param)
-    for user in ("dicomseal.canonical", "dicomseal.dataset"):
+    for user in ("dicomseal.encoding.backend", "dicomseal.encoding.from_pydicom"):
         module = importlib.import_module(user)
         monkeypatch.setattr(module, "Index", chosen.Index)
         monkeypatch.setattr(module, "Encoder", chosen.Encoder)
     if chosen.name == "python":
-        for user in ("dicomseal.part10", "dicomseal.reader"):
+        for user in ("dicomseal.files.part10", "dicomseal.files.reader"):
             monkeypatch.setattr(f"{user}.quick_file", None)
     return chosen
 

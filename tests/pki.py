@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from dicomseal import terms
-from dicomseal.sequence_items import encode
+from dicomseal.signature.items import encode
+from dicomseal.standard import transfer_syntaxes
 
 # --- certificates -------------------------------------------------------------------------------
 
@@ -127,9 +127,9 @@ def member(name: str) -> Member:
 
 # --- small objects ------------------------------------------------------------------------------
 
-EXPLICIT = terms.EXPLICIT_VR_LITTLE_ENDIAN
-IMPLICIT = terms.IMPLICIT_VR_LITTLE_ENDIAN
-BIG = terms.EXPLICIT_VR_BIG_ENDIAN
+EXPLICIT = transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN
+IMPLICIT = transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN
+BIG = transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN
 JPEG = "1.2.840.10008.1.2.4.50"
 
 SMALL = [
@@ -168,7 +168,7 @@ def small(form: str = "explicit", elements: Iterable[Any] = SMALL) -> bytes:
 
 
 LABELS = {form: row[0] for form, row in SYNTAX_AND_FORM.items()} | {
-    "deflated": terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+    "deflated": transfer_syntaxes.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
 }
 
 

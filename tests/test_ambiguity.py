@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from _apart import MACS, SIGNATURES, Signed, sequence
 
-from dicomseal import terms, verify
-from dicomseal.canonical import tags_of
-from dicomseal.sequence_items import encode
+from dicomseal import verify
+from dicomseal.encoding.backend import tags_of
+from dicomseal.signature.items import encode
+from dicomseal.standard import terms
 
 ITEM = (0xFFFE, 0xE000)
 

@@ -10,8 +10,9 @@ import trust_pki as pki
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
-from dicomseal import TrustStore, anchors
+from dicomseal import TrustStore
 from dicomseal.errors import LeftOutWarning, TrustError
+from dicomseal.trust import loading
 
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 TWO = pki.certs("root", "ca")
@@ -75,7 +76,7 @@ GOOD = {
 
 @pytest.mark.parametrize(("data", "names"), GOOD.values(), ids=GOOD)
 def test_certificates(write, data, names):
-    found = anchors.load_certificates(write(data))
+    found = loading.load_certificates(write(data))
     assert sorted(c.subject.rfc4514_string() for c in found) == sorted(f"CN={n}" for n in names)
 
 
@@ -90,7 +91,7 @@ def test_a_folder(write, tmp_path):
     for number, data in enumerate(others):
         write(data, f"certs/other{number}")
     write(pem("direct"), "certs/below/deeper.pem")
-    found = anchors.load_certificates(tmp_path / "certs")
+    found = loading.load_certificates(tmp_path / "certs")
     assert [c.subject.rfc4514_string() for c in found] == ["CN=root", "CN=ca"]
     os.remove(tmp_path / "certs" / "a.pem")
     assert TrustStore.from_files(tmp_path / "certs").anchors
@@ -103,8 +104,8 @@ def test_a_folder_hashed_by_openssl(write, tmp_path):
     folder = str(tmp_path / "certs")
     subprocess.run(["openssl", "rehash", folder], check=True, capture_output=True)
     assert [name for name in os.listdir(folder) if name.endswith(".0")]
-    assert len(anchors.load_certificates(folder)) == 1
-    assert anchors.load_crls(folder) == [pki.x509.load_pem_x509_crl(crl).public_bytes(DER)]
+    assert len(loading.load_certificates(folder)) == 1
+    assert loading.load_crls(folder) == [pki.x509.load_pem_x509_crl(crl).public_bytes(DER)]
 
 
 BROKEN = pki.der("root")[:50] + b"\xff" + pki.der("root")[51:]
@@ -127,7 +128,7 @@ BAD = {
 def test_bad_certificates(write, tmp_path, data, said, in_folder):
     path = write(data, "certs/bad")
     with pytest.raises(TrustError) as caught:
-        anchors.load_certificates(tmp_path / "certs" if in_folder else path)
+        loading.load_certificates(tmp_path / "certs" if in_folder else path)
     assert said in str(caught.value)
     assert str(tmp_path / "certs") in str(caught.value)
 
@@ -135,15 +136,15 @@ def test_bad_certificates(write, tmp_path, data, said, in_folder):
 def test_a_damaged_second_certificate_is_left_out(write):
     path = write(pem("ca") + CUT)
     with pytest.warns(LeftOutWarning, match=r"certificate 2 cannot be parsed: .*; it is left out"):
-        assert anchors.load_certificates(path) == [pki.cert("ca")]
+        assert loading.load_certificates(path) == [pki.cert("ca")]
 
 
 def test_passwords_of_pkcs12(write):
     path = write(p12(others=("root", "ca"), encryption=HIDDEN))
-    assert len(anchors.load_certificates(path, "secret")) == 2
+    assert len(loading.load_certificates(path, "secret")) == 2
     assert TrustStore.from_files(path, password=b"secret").anchors
     with pytest.raises(TrustError, match="the password is wrong"):
-        anchors.load_certificates(path, "guess")
+        loading.load_certificates(path, "guess")
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
@@ -157,16 +158,16 @@ def test_an_empty_folder_is_an_error(tmp_path):
 
 
 def test_what_is_not_there(tmp_path):
-    for load in (anchors.load_certificates, anchors.load_signers, anchors.load_crls,
-                 anchors.load_ocsps):  # fmt: skip
+    for load in (loading.load_certificates, loading.load_signers, loading.load_crls,
+                 loading.load_ocsps):  # fmt: skip
         with pytest.raises(TrustError, match="No such file"):
             load(tmp_path / "none")
 
 
 def test_a_file_too_large(write, monkeypatch):
-    monkeypatch.setattr(anchors, "LARGEST", 100)
+    monkeypatch.setattr(loading, "LARGEST", 100)
     with pytest.raises(TrustError, match="larger than"):
-        anchors.load_certificates(write(pem("root")))
+        loading.load_certificates(write(pem("root")))
 
 
 @pytest.mark.parametrize("data", [public("leaf"), public("leaf", DER), pem("leaf"),
@@ -183,12 +184,12 @@ def test_crls(write):
     other = pki.crl("root")
     as_pem = pki.x509.load_der_x509_crl(der).public_bytes(PEM)
     more = pki.x509.load_der_x509_crl(other).public_bytes(PEM)
-    assert anchors.load_crls(write(der)) == [der]
-    assert anchors.load_crls(write(as_pem + pem("ca") + more + more)) == [der, other]
+    assert loading.load_crls(write(der)) == [der]
+    assert loading.load_crls(write(as_pem + pem("ca") + more + more)) == [der, other]
     for data, said in ((der[:-9], "the CRL cannot be parsed"), (pki.der("ca"), "no cert"),
                        (as_pem.replace(b"M", b"A", 1), "the CRL cannot be parsed")):  # fmt: skip
         with pytest.raises(TrustError, match=said):
-            anchors.load_crls(write(data))
+            loading.load_crls(write(data))
 
 
 def test_ocsps(write):
@@ -196,9 +197,9 @@ def test_ocsps(write):
 
     der = pki.ocsp("leaf")
     busy = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
-    assert anchors.load_ocsps(write(der)) == [der]
+    assert loading.load_ocsps(write(der)) == [der]
     for data, said in ((der[:-9], "the OCSP response cannot be parsed"), (b"text", "no OCSP"),
                        (pki.der("ca"), "no OCSP"),
                        (busy.public_bytes(DER), "answered try_later")):  # fmt: skip
         with pytest.raises(TrustError, match=said):
-            anchors.load_ocsps(write(data))
+            loading.load_ocsps(write(data))

@@ -10,11 +10,11 @@ import pki
 import pytest
 from _archive import VERDICTS, VERIFY, many, rows
 
-from dicomseal.archive import run as runs
-from dicomseal.archive import walk
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Asked, Selection
-from dicomseal.verifier import Options
+from dicomseal.archive.find import walk
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.verification.options import Options
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

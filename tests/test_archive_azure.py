@@ -16,9 +16,10 @@ import pki
 import pytest
 
 from dicomseal import sign_file
-from dicomseal.archive import stores, walk
-from dicomseal.reader import SNAPSHOT
-from dicomseal.verifier import Options, verify_with
+from dicomseal.archive.find import object_stores, walk
+from dicomseal.files.reader import SNAPSHOT
+from dicomseal.verification.options import Options
+from dicomseal.verification.verifier import verify_with
 
 pytestmark = pytest.mark.skipif(_s3.SKIP, reason="there is no obstore")
 TIME = "Sat, 21 Nov 2026 10:00:00 GMT"
@@ -89,7 +90,7 @@ def container(tmp_path, monkeypatch):
         monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"http://127.0.0.1:{server.server_port}/acc")
         monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "acc")
         monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "bm90IGEgc2VjcmV0")
-        stores._made.cache_clear()
+        object_stores._made.cache_clear()
         yield made
         server.shutdown()
         thread.join()
@@ -102,7 +103,7 @@ def test_az(container):
     ]
     assert {one.mtime for one in found} == {1795255200 * 10**9}
     for one in found:
-        report = verify_with(stores.fetch(one.path).source, Options(integrity_only=True))
+        report = verify_with(object_stores.fetch(one.path).source, Options(integrity_only=True))
         assert report.verdict == "passed"
     ranges = [(wanted, etag) for _, wanted, etag in container.asked if wanted]
     assert len(ranges) > 3
@@ -110,7 +111,7 @@ def test_az(container):
 
 
 def test_replaced(container):
-    source = stores.fetch("az://box/b/large").source
+    source = object_stores.fetch("az://box/b/large").source
     container.etag = '"0x8D2"'
     report = verify_with(source, Options(integrity_only=True))
     assert (report.verdict, report.error.code) == ("error", "changed")

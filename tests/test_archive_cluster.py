@@ -14,8 +14,8 @@ import pki
 import pytest
 
 from dicomseal import sign_file
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.errors import LedgerError
 
 FILES = 600
@@ -162,7 +162,7 @@ def test_a_scheduler_that_is_lost(cluster, tmp_path):
 
 def test_a_scheduler_that_is_not_there(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dicomseal.archive.cluster.TIMEOUT", 1)
+    monkeypatch.setattr("dicomseal.archive.run.dask_cluster.TIMEOUT", 1)
     done = subprocess.run(
         [sys.executable, "-m", "dicomseal", "archive", "verify", ".", "--ledger", "l.db",
          "--scheduler", "tcp://127.0.0.1:9"], capture_output=True, text=True, timeout=60,

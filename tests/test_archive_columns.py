@@ -10,17 +10,17 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from dicomseal.archive import chain, columns
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.rows import Row, SignatureRow, pack
-from dicomseal.certificate import Signer
+from dicomseal.archive.ledger import columns, hash_chain
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.ledger.rows import Row, SignatureRow, pack
 from dicomseal.errors import LedgerError
+from dicomseal.report import CertificateInfo
 
 TEXTS = ("", "x", "CN=J\u00fcrgen, O=\U0001f5c4", "a" * 300, "'; DROP TABLE object; --")
 SIGNERS = (
     None,
-    *(Signer(f"CN={n}", "CN=ca", f"{n}", "00" * 32, "RSA 2048", "", "") for n in "123"),
+    *(CertificateInfo(f"CN={n}", "CN=ca", f"{n}", "00" * 32, "RSA 2048", "", "") for n in "123"),
 )
 
 
@@ -67,7 +67,7 @@ def test_what_is_inserted_is_what_was_sent(ledger):
         stored = list(ledger.rows(batch.first, batch.last))
         assert stored == rows
         # the head over the bytes of the worker is the one over the rows that an audit reads
-        assert made.head == batch.head == chain.of_batch(head, number, batch.time, stored)
+        assert made.head == batch.head == hash_chain.of_batch(head, number, batch.time, stored)
         whole = msgspec.msgpack.encode(("batch", (number, batch.time, stored)))
         assert made.head == hashlib.sha256(head + whole).digest()
         assert (made.files, made.size) == (len(rows), sum(row.size for row in rows))
@@ -173,7 +173,7 @@ def test_numbers_of_certificates(tmp_path):
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("INSERT INTO signer VALUES (41, 'CN=old', '', '', '', '', '', '')")
     with Ledger(path, create=True) as ledger:
-        old = Signer("CN=old", "", "", "", "", "", "")
+        old = CertificateInfo("CN=old", "", "", "", "", "", "")
         found = columns.Signers(ledger.db)
         packed = {one: msgspec.msgpack.encode(one) for one in (old, *SIGNERS)}
         assert [found[packed[one]] for one in (SIGNERS[0], SIGNERS[1], old)] == [None, 42, 41]

@@ -14,7 +14,7 @@ import pytest
 from _archive import VERIFY
 
 from dicomseal import remove_file, sign_file
-from dicomseal.archive.diff import ALARMING, KINDS
+from dicomseal.archive.reports.diff import ALARMING, KINDS
 
 GOOD = "archive/a/passed.dcm"
 ONE = "archive/one.dcm"

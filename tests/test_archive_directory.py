@@ -11,12 +11,12 @@ import pytest
 from _archive import TRUST, rows
 
 from dicomseal import sign_file
-from dicomseal.archive import diff
-from dicomseal.archive.rows import DIRECTORY, MEDIA_STORAGE_DIRECTORY
-from dicomseal.archive.stores import Fetched
-from dicomseal.archive.walk import Found
-from dicomseal.archive.work import verify_object
-from dicomseal.verifier import Options
+from dicomseal.archive.find.found import Found
+from dicomseal.archive.find.object_stores import Fetched
+from dicomseal.archive.ledger.rows import DIRECTORY, MEDIA_STORAGE_DIRECTORY
+from dicomseal.archive.reports import diff
+from dicomseal.archive.run.verify_worker import verify_object
+from dicomseal.verification.options import Options
 
 RECORD = (0x00041430, "CS", b"PATIENT ")
 RECORDS = [(0x00041130, "CS", b"MEDIUM"), (0x00041220, "SQ", [[RECORD]])]

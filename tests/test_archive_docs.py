@@ -46,7 +46,7 @@ def test_commands(tmp_path, monkeypatch):
 
 
 def test_every_kind_of_change_is_explained():
-    from dicomseal.archive.diff import ALARMING, KINDS
+    from dicomseal.archive.reports.diff import ALARMING, KINDS
 
     section = DOCUMENT.partition("## What changed")[2].partition("\n## ")[0]
     named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)

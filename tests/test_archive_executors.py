@@ -9,10 +9,11 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import pki
 import pytest
 
-from dicomseal.archive import run as runs
-from dicomseal.archive.loop import ExecutorLostError, Loop, LostError
-from dicomseal.archive.run import Asked, Selection
-from dicomseal.verifier import Options
+from dicomseal.archive.errors import ExecutorLostError, LostError
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.loop import Loop
+from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.verification.options import Options
 
 
 def dies(batch):

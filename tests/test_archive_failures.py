@@ -15,10 +15,10 @@ import pytest
 from _clock import preloading
 
 from dicomseal import sign_file
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.errors import LedgerError
-from dicomseal.reader import SNAPSHOT
+from dicomseal.files.reader import SNAPSHOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="capabilities, tmpfs, LD_PRELOAD")
 FILES = 400

@@ -9,7 +9,7 @@ import pytest
 from _archive import VERDICTS, VERIFY
 from _browser import look
 
-from dicomseal.archive.html import COLOURS
+from dicomseal.archive.reports.html import COLOURS
 
 # names of files: markup, a way out of an attribute, text that runs backwards, a line end
 HOSTILE = [

@@ -12,8 +12,8 @@ from pathlib import Path
 import pki
 import pytest
 
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, and kills with a signal")
 FILES, KILLS = 150, 40

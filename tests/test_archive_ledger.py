@@ -10,12 +10,12 @@ import pytest
 from _archive import VERIFY
 
 import dicomseal
-from dicomseal.archive import run as runs
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Asked, Selection
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
 from dicomseal.errors import UsageError
-from dicomseal.verifier import Options
+from dicomseal.verification.options import Options
 
 
 def test_other_files_and_versions(run, folder):
@@ -139,7 +139,7 @@ def columns_of(found, table):
 
 def test_a_chain_computed_anew_does_not_help(run, folder):
     """Who knows how the chain is made cannot make the signature."""
-    from dicomseal.archive import chain
+    from dicomseal.archive.ledger import hash_chain
 
     run(*VERIFY, "--sign-run", "rsa.key.pem", "rsa.cert.pem")
     with sqlite3.connect("ledger.db") as db:
@@ -147,11 +147,11 @@ def test_a_chain_computed_anew_does_not_help(run, folder):
     with Ledger("ledger.db") as ledger:
         (found,) = ledger.runs()
         (batch,) = ledger.batches(1)
-        head = chain.of_batch(found.head, 1, batch.time, ledger.rows(1, 8))
+        head = hash_chain.of_batch(found.head, 1, batch.time, ledger.rows(1, 8))
     with sqlite3.connect("ledger.db") as db:
         db.execute("UPDATE batch SET head = ?", (head,))
         db.execute("UPDATE run_end SET head = ?",
-                   (chain.of_end(head, found.finished, found.totals),))  # fmt: skip
+                   (hash_chain.of_end(head, found.finished, found.totals),))  # fmt: skip
     code, out, _ = run("archive", "audit", "ledger.db")
     assert (code, "its signature is not over what is there" in out) == (1, True)
 

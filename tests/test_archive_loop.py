@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from _archive import rows
 
-from dicomseal.archive import run as runs
-from dicomseal.archive import walk, work
-from dicomseal.archive.loop import ExecutorLostError, Loop
-from dicomseal.archive.rows import Row
-from dicomseal.archive.run import Asked, Selection
-from dicomseal.verifier import Options
+from dicomseal.archive.errors import ExecutorLostError
+from dicomseal.archive.find import found
+from dicomseal.archive.ledger.rows import Row
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run import verify_worker
+from dicomseal.archive.run.loop import Loop
+from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.verification.options import Options
 
 
 def dies(batch):
@@ -31,7 +33,7 @@ def verdict(item, error):
 
 
 def in_processes():
-    from dicomseal import parallel
+    from dicomseal.verification import parallel
 
     return parallel.pool(2, Options())
 
@@ -84,10 +86,10 @@ def test_any_executor(folder):
 
 
 def test_options_are_unpacked_once():
-    batch = [walk.Found("gone")]
-    work._unpacked.cache_clear()
+    batch = [found.Found("gone")]
+    verify_worker._unpacked.cache_clear()
     for _ in range(3):
-        work.Elsewhere(Options())(batch)
-    assert work._unpacked.cache_info().misses == 1
-    (row,) = msgspec.msgpack.decode(work.Elsewhere(Options())(batch), type=list[Row])
+        verify_worker.Elsewhere(Options())(batch)
+    assert verify_worker._unpacked.cache_info().misses == 1
+    (row,) = msgspec.msgpack.decode(verify_worker.Elsewhere(Options())(batch), type=list[Row])
     assert row.reason == "not_found"

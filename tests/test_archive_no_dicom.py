@@ -11,8 +11,8 @@ import pytest
 from _archive import TRUST, VERIFY, rows
 
 from dicomseal import verify
-from dicomseal.archive.rows import on_no_dicom
-from dicomseal.sequence_items import encode
+from dicomseal.archive.ledger.rows import on_no_dicom
+from dicomseal.signature.items import encode
 
 EVIL = [(tag, vr, b"Evil^Man" if tag == 0x00100010 else value) for tag, vr, value in pki.SMALL]
 LITTLE, IMPLICIT, BIG = encode(EVIL), encode(EVIL, True), encode(EVIL, big_endian=True)

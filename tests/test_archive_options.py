@@ -8,13 +8,13 @@ import pki
 import pytest
 
 from dicomseal import sign_file
-from dicomseal.archive import run as runs
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Asked, Selection
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
 from dicomseal.cli.archive import verify as archive_verify
 from dicomseal.cli.verify import command as verify
 from dicomseal.errors import UsageError
-from dicomseal.verifier import Options
+from dicomseal.verification.options import Options
 
 
 @pytest.fixture

@@ -16,17 +16,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 import dicomseal
-from dicomseal import certificate, remove_file, sign_file
-from dicomseal.archive import chain, poe
-from dicomseal.archive import run as runs
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Asked, Selection
-from dicomseal.counted_time import CountedTime, Proof, with_proof
+from dicomseal import remove_file, sign_file
+from dicomseal.archive.ledger import hash_chain, proof_of_existence
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
 from dicomseal.errors import LedgerError
-from dicomseal.identity import elements_digest, signature_digest
 from dicomseal.report import ProofReport
-from dicomseal.trust import TrustStore
-from dicomseal.verifier import Options
+from dicomseal.signature import certificate
+from dicomseal.signature.digests import elements_digest, signature_digest
+from dicomseal.trust.store import TrustStore
+from dicomseal.verification.best_signature_time import CountedTime, Proof, with_proof
+from dicomseal.verification.options import Options
 
 DAY = timedelta(days=1)
 LATER = (pki.NOW + 2 * DAY).isoformat()  # the certificates have expired
@@ -94,11 +95,14 @@ def test_it_stays_trusted_after_expiry(run, old):
 
 def test_the_report_of_a_file_names_it(old):
     store = TrustStore([pki.member("root").certificate])
-    wanted = poe.Wanted((str(old / "ledger.db"),))
-    with Ledger("new.db", create=True), poe.proving(wanted, "new.db", None) as (proven, _):
+    wanted = proof_of_existence.Wanted((str(old / "ledger.db"),))
+    with (
+        Ledger("new.db", create=True),
+        proof_of_existence.proving(wanted, "new.db", None) as (proven, _),
+    ):
         options = Options(trust=store, at=pki.NOW + 2 * DAY, digests=True, proofs=proven)
         from dicomseal.cli.text import render
-        from dicomseal.verifier import verify_with
+        from dicomseal.verification.verifier import verify_with
 
         made = verify_with(PASSED, options)
         (signature,) = made.signatures
@@ -277,11 +281,11 @@ def anew():
         made = []
         for run in ledger.runs():
             (batch,) = ledger.batches(run.number)
-            before = made[-1][1] if made else chain.GENESIS
-            begin = chain.of_run(before, run.number, run.kind, run.started, run.asked)
+            before = made[-1][1] if made else hash_chain.GENESIS
+            begin = hash_chain.of_run(before, run.number, run.kind, run.started, run.asked)
             rows = list(ledger.rows(batch.first, batch.last))
-            head = chain.of_batch(begin, 1, batch.time, rows)
-            made.append((head, chain.of_end(head, run.finished, run.totals), begin))
+            head = hash_chain.of_batch(begin, 1, batch.time, rows)
+            made.append((head, hash_chain.of_end(head, run.finished, run.totals), begin))
     for number, (head, end, begin) in enumerate(made, 1):
         edit("UPDATE run SET head = ? WHERE id = ?", begin, number)
         edit("UPDATE batch SET head = ? WHERE run = ?", head, number)
@@ -349,9 +353,9 @@ def test_rows_put_there_before_the_next_run_was_signed(run, old):
         pass
 
     def times(signers):
-        wanted = poe.Wanted((str(old / "ledger.db"),), signers)
+        wanted = proof_of_existence.Wanted((str(old / "ledger.db"),), signers)
         digests = {one.digest for row in rows("ledger.db", 2) for one in row.signatures}
-        with poe.proving(wanted, "new.db", None) as (proven, _):
+        with proof_of_existence.proving(wanted, "new.db", None) as (proven, _):
             return sorted(proof.time.timestamp() for one in digests if (proof := proven.of(one)))
 
     assert times(None)[0] < signed[0] - 1800  # unsigned, it proves what its writer likes
@@ -386,7 +390,7 @@ def test_resumed(old):
     store = TrustStore([pki.member("root").certificate])
     options = Options(trust=store, at=pki.NOW + 2 * DAY)
     asked = Asked(selection=Selection(roots=("archive",)))
-    wanted = poe.Wanted((str(old / "ledger.db"),))
+    wanted = proof_of_existence.Wanted((str(old / "ledger.db"),))
 
     def go(ledger, resume, watch=None):
         return runs.verify(ledger, asked, options, proofs=wanted, resume=resume, watch=watch,
@@ -409,10 +413,10 @@ def test_resumed(old):
 def test_a_worker_that_cannot_look(old, tmp_path):
     """It is not decided, and never passes."""
     store = TrustStore([pki.member("root").certificate])
-    proven = poe.Proven(str(tmp_path / "not here"))
+    proven = proof_of_existence.Proven(str(tmp_path / "not here"))
     with pytest.raises(LedgerError, match="unable to open"):
         proven.of(bytes(32))
-    from dicomseal.verifier import verify_with
+    from dicomseal.verification.verifier import verify_with
 
     options = Options(trust=store, at=pki.NOW + 2 * DAY, digests=True, proofs=proven)
     made = verify_with(PASSED, options)

@@ -18,13 +18,13 @@ from _clock import waits
 from prometheus_client.parser import text_string_to_metric_families
 
 from dicomseal import sign_file
-from dicomseal.archive import run as runs
-from dicomseal.archive.expected import Counting, Expected, as_before
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Asked, Progress, Selection
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.estimate import Counting, Expected, as_before
+from dicomseal.archive.run.runner import Asked, Progress, Selection
 from dicomseal.cli.archive.progress import _duration
 from dicomseal.errors import SourceError, UsageError
-from dicomseal.verifier import Options
+from dicomseal.verification.options import Options
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
 
@@ -212,7 +212,7 @@ def test_metrics_of_a_run_that_is_refused(run, folder):
 
 def test_metrics_that_cannot_be_written(run, folder, monkeypatch):
     """When a run is under way it is not worth the run."""
-    from dicomseal.archive import metrics as written
+    from dicomseal.archive.run import metrics as written
 
     def full(path, progress, outcome):
         if progress.files:
@@ -252,7 +252,7 @@ def test_metrics(run, folder):
 
 
 def test_metrics_of_a_run_that_is_stopped(folder):
-    from dicomseal.archive.metrics import write
+    from dicomseal.archive.run.metrics import write
 
     asked = Asked(selection=Selection(roots=("archive",)))
     kept = []

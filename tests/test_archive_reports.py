@@ -18,9 +18,9 @@ from _archive import VERDICTS, VERIFY
 from pydicom.uid import UID
 
 from dicomseal import sign_file
-from dicomseal.archive import modalities
-from dicomseal.archive.sample import no_less_than
-from dicomseal.archive.summary import MOST_NAMES
+from dicomseal.archive.find.sample import no_less_than
+from dicomseal.archive.reports import modalities
+from dicomseal.archive.reports.summary import MOST_NAMES
 
 
 @pytest.fixture

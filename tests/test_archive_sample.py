@@ -9,12 +9,12 @@ import pki
 import pytest
 from _archive import rows
 
-from dicomseal.archive import walk
-from dicomseal.archive.sample import drawn, no_less_than, upper_bound
+from dicomseal.archive.find.found import Found
+from dicomseal.archive.find.sample import drawn, no_less_than, upper_bound
 
 
 def test_a_draw_is_the_same_again():
-    files = [walk.Found(f"/a/{n % 10}/{n}") for n in range(4000)]
+    files = [Found(f"/a/{n % 10}/{n}") for n in range(4000)]
     files.sort(key=lambda file: os.path.dirname(file.path))
     one = list(drawn(files, 0.1, "x", False))
     assert one == list(drawn(files, 0.1, "x", False))

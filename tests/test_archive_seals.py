@@ -15,15 +15,15 @@ from _archive import VERIFY, rows
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import CertificateBuilder
 
-from dicomseal.archive import chain
-from dicomseal.archive import rows as row_module
-from dicomseal.archive import run as runs
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Asked, Selection
-from dicomseal.certificate import parse
+from dicomseal.archive.ledger import hash_chain
+from dicomseal.archive.ledger import rows as row_module
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
 from dicomseal.cli.archive.run_options import run_signer
-from dicomseal.trust import TrustStore
-from dicomseal.verifier import Options
+from dicomseal.signature.certificate import parse
+from dicomseal.trust.store import TrustStore
+from dicomseal.verification.options import Options
 
 SIGN_RUN = ("--sign-run", "rsa.key.pem", "rsa.cert.pem")
 AUDIT = ("archive", "audit", "ledger.db", "--signer", "rsa.cert.pem")
@@ -206,7 +206,10 @@ def test_a_certificate_whose_key_signs_otherwise(run, folder):
 
 def test_seals_are_not_ends():
     head = bytes(32)
-    said = {chain.to_be_signed(1, head), *(chain.to_be_sealed(1, n, head) for n in range(3))}
+    said = {
+        hash_chain.to_be_signed(1, head),
+        *(hash_chain.to_be_sealed(1, n, head) for n in range(3)),
+    }
     assert len(said) == 4
 
 

@@ -14,13 +14,13 @@ from _archive_sign import KEY, NAMED, SIGN, VERDICTS, contents, found, own
 from _hsm import PIN
 
 from dicomseal import SigningPolicy, TimestampAuthority, remove_file, verify
-from dicomseal.archive import signing
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Selection
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import sign_archive
+from dicomseal.archive.run.runner import Selection
 from dicomseal.errors import KeyFileError, SigningError, UsageError
-from dicomseal.sequence_items import encode
-from dicomseal.signing_policy import ALLOW_WEAK, STRONG
+from dicomseal.signature.items import encode
+from dicomseal.signing.policy import ALLOW_WEAK, STRONG
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ def test_a_password_is_asked_for_once(folder):
         asked.append(os.getpid())
         return b"open"
 
-    outcome = signing.sign(
+    outcome = sign_archive.sign(
         "ledger.db", Selection(roots=(str(folder / "archive"),)), "locked.pem", "rsa.cert.pem",
         password=password, jobs=2, batch_files=1,
     )  # fmt: skip
@@ -286,19 +286,19 @@ def test_a_password_is_asked_for_once(folder):
     assert outcome.totals.verdicts["signed"] == 4
     assert asked == [os.getpid()]
     with pytest.raises(KeyFileError, match="password is wrong"):
-        signing.sign("other.db", Selection(roots=("archive",)), "locked.pem", "rsa.cert.pem",
+        sign_archive.sign("other.db", Selection(roots=("archive",)), "locked.pem", "rsa.cert.pem",
                      password="no")  # fmt: skip
     assert not os.path.exists("other.db")
 
 
 @pytest.mark.parametrize("name", ["rsa", "ec"])
 def test_a_key_in_memory(folder, name):
-    outcome = signing.sign(
+    outcome = sign_archive.sign(
         "ledger.db", Selection(roots=(str(folder / "archive"),)), *pki.member(name).pair
     )
     assert outcome.totals.verdicts["signed"] == (4 if name == "rsa" else 5)
     with pytest.raises(SigningError, match=r"too weak|not one the policy allows"):
-        signing.sign("o.db", Selection(roots=("archive",)), *pki.member(name).pair,
+        sign_archive.sign("o.db", Selection(roots=("archive",)), *pki.member(name).pair,
                      policy=SigningPolicy(macs=["SHA512"], rsa_bits=2048, ec_bits=256))  # fmt: skip
 
 
@@ -310,7 +310,7 @@ def test_a_key_on_a_token(folder, hsm):
         asked.append(os.getpid())
         return PIN.encode()
 
-    outcome = signing.sign(
+    outcome = sign_archive.sign(
         "ledger.db", Selection(roots=(str(folder / "archive"),)),
         "pkcs11:token=archive;object=p256", str(hsm.file("p256")),
         password=pin, jobs=2, batch_files=1,
@@ -371,14 +371,14 @@ def test_a_run_is_resumed_as_what_it_was(run, folder):
         stopped.append(1)
         stop_run()
 
-    assert not signing.sign(*arguments, watch=stop, batch_files=1).complete
+    assert not sign_archive.sign(*arguments, watch=stop, batch_files=1).complete
     with pytest.raises(UsageError, match="signing: mac"):
-        signing.sign(*arguments, resume=True, mac="SHA512")
+        sign_archive.sign(*arguments, resume=True, mac="SHA512")
     with pytest.raises(UsageError, match="signing: target"):
-        signing.sign(*arguments, resume=True, target="t")
+        sign_archive.sign(*arguments, resume=True, target="t")
     code, _, err = run("archive", "verify", "archive", "--ledger", "ledger.db", "--resume")
     assert (code, "one of another kind, 'sign'" in err) == (2, True)
-    assert signing.sign(*arguments, resume=True).complete
+    assert sign_archive.sign(*arguments, resume=True).complete
 
 
 MINE = SigningPolicy(macs=["SHA256"], rsa_bits=2048)
@@ -401,7 +401,7 @@ def test_how_a_run_was_to_sign(folder, begun, resumed, said):
     def sign(how, **more):
         made = how | ({"tsa": TimestampAuthority(*how["tsa"])} if "tsa" in how else {})
         one = Selection(roots=(str(folder / "archive"),), include=("own.dcm",))
-        return signing.sign("l.db", one, "rsa.key.pem", "rsa.cert.pem", **made, **more)
+        return sign_archive.sign("l.db", one, "rsa.key.pem", "rsa.cert.pem", **made, **more)
 
     assert not sign(begun, watch=lambda _, stop: stop()).complete
     if said:
@@ -414,7 +414,7 @@ def test_how_a_run_was_to_sign(folder, begun, resumed, said):
 def test_a_run_is_resumed_with_the_same_options(run, folder):
     """One of a version that did not keep these options goes on where they are not given."""
     one = Selection(roots=(str(folder / "archive"),))
-    signing.sign("ledger.db", one, "rsa.key.pem", "rsa.cert.pem", watch=lambda _, stop: stop())
+    sign_archive.sign("ledger.db", one, "rsa.key.pem", "rsa.cert.pem", watch=lambda _, stop: stop())
     with Ledger("ledger.db") as ledger:
         asked = json.loads(ledger.find().asked)
     for name in ("allow_weak", "policy", "tsa_mac", "tsa_policy"):

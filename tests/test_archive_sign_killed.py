@@ -13,8 +13,8 @@ import pki
 import pytest
 
 import dicomseal
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, and kills with a signal")
 FILES, KILLS = 60, 25

@@ -19,13 +19,15 @@ from _archive_sign import SIGN, VERDICTS, contents, found, own
 from cryptography.hazmat.primitives import serialization as form
 from tsa import Tsa, serving
 
-from dicomseal import prepared_signer, sign_file
-from dicomseal.archive import locked, sign_work, signing
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.run import Selection
-from dicomseal.archive.walk import Found
-from dicomseal.archive.work import StoppedError
+from dicomseal import sign_file
+from dicomseal.archive.errors import StoppedError
+from dicomseal.archive.find.found import Found
+from dicomseal.archive.ledger import lock
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import sign_archive, sign_worker
+from dicomseal.archive.run.runner import Selection
 from dicomseal.errors import LedgerError, SourceError
+from dicomseal.signing import bulk_signer
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def folder(archive_to_sign):
 
 
 def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
-    monkeypatch.setattr(sign_work, "_PAUSES", (0.01,))
+    monkeypatch.setattr(sign_worker, "_PAUSES", (0.01,))
     with serving(Tsa(folder)) as url:
         assert run(*SIGN, "--in-place", "--include", "unsigned.dcm", "--tsa", url)[0] == 0
         assert own("archive/unsigned.dcm")[0].timestamp is not None
@@ -57,12 +59,12 @@ def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
 
 
 def worker(folder):
-    job = sign_work.Job(
+    job = sign_worker.Job(
         key=str(folder / "rsa.key.pem"), certificate=pki.member("rsa").der, password=None,
         wishes={"mac": "SHA256"}, roots=(str(folder / "archive"),), target=None, overwrite=False,
         countersign_broken=False, workers_lock="w", run="r", session="s",
     )  # fmt: skip
-    return sign_work.Worker(job)
+    return sign_worker.Worker(job)
 
 
 def test_a_full_disk_stops_the_run(folder, monkeypatch):
@@ -84,7 +86,7 @@ def test_a_certificate_that_expires_meanwhile_stops_the_run(folder, monkeypatch)
     before = path.read_bytes()
     made = worker(folder)
     later = pki.NOW + timedelta(days=2)
-    monkeypatch.setattr(prepared_signer, "datetime", SimpleNamespace(now=lambda _: later))
+    monkeypatch.setattr(bulk_signer, "datetime", SimpleNamespace(now=lambda _: later))
     with pytest.raises(StoppedError, match=r"is valid from .* would not be trusted"):
         made.sign(Found(str(path)))
     assert path.read_bytes() == before
@@ -124,15 +126,15 @@ def test_two_names_of_one_file(run, folder):
 
 
 def test_a_file_that_kills_its_worker(folder, monkeypatch):
-    inner = sign_work.Worker._sign
+    inner = sign_worker.Worker._sign
 
     def deadly(self, file):
         if file.path.endswith("item.dcm"):
             os._exit(7)
         return inner(self, file)
 
-    monkeypatch.setattr(sign_work.Worker, "_sign", deadly)
-    signing.sign("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",
+    monkeypatch.setattr(sign_worker.Worker, "_sign", deadly)
+    sign_archive.sign("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",
                  "rsa.cert.pem", jobs=2)  # fmt: skip
     verdicts = {name: row.verdict for name, row in found().items()}
     assert verdicts.pop("item.dcm") == "error"
@@ -215,13 +217,13 @@ def test_what_was_begun_elsewhere_is_removed(run, folder):
     os.symlink("../elsewhere/unsigned.dcm", "archive/unsigned.dcm")
     selection = Selection(roots=(str(folder / "archive"),))
     arguments = ("ledger.db", selection, "rsa.key.pem", "rsa.cert.pem")
-    assert not signing.sign(*arguments, watch=lambda _, stop: stop()).complete
+    assert not sign_archive.sign(*arguments, watch=lambda _, stop: stop()).complete
     with Ledger("ledger.db") as ledger:
         head = ledger.find().head.hex()[:16]
     left = [f".dicomseal-{head}-00112233-77-0123456789abcdef.tmp", f".dicomseal-{head}-odd.tmp"]
     for name in left:
         (folder / "elsewhere" / name).write_bytes(b"half")
-    assert signing.sign(*arguments, resume=True).complete
+    assert sign_archive.sign(*arguments, resume=True).complete
     assert own("archive/unsigned.dcm")
     assert os.path.islink("archive/unsigned.dcm")
     assert sorted(os.listdir("elsewhere")) == [left[1], "unsigned.dcm"]
@@ -245,12 +247,12 @@ def test_nobody_goes_on_while_workers_of_a_killed_run_live(folder, monkeypatch):
             time.sleep(0.01)  # it may be flushing a file to disk
         child.kill()
         child.wait()
-        monkeypatch.setattr(locked, "PATIENCE", 0.2)
+        monkeypatch.setattr(lock, "PATIENCE", 0.2)
         arguments = ("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",
                      "rsa.cert.pem")  # fmt: skip
         with pytest.raises(LedgerError, match="still at work"):
-            signing.sign(*arguments, resume=True)
+            sign_archive.sign(*arguments, resume=True)
     finally:
         os.kill(worker_id, signal.SIGCONT)
-    monkeypatch.setattr(locked, "PATIENCE", 30)
-    assert signing.sign(*arguments, resume=True).complete
+    monkeypatch.setattr(lock, "PATIENCE", 30)
+    assert sign_archive.sign(*arguments, resume=True).complete

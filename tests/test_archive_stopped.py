@@ -11,13 +11,13 @@ import time
 import pytest
 from _archive import VERIFY, many, rows
 
-from dicomseal.archive import run as runs
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.locked import locked
-from dicomseal.archive.run import Asked, Selection
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.ledger.lock import locked
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
 from dicomseal.errors import LedgerError, UsageError
-from dicomseal.verifier import Options
+from dicomseal.verification.options import Options
 
 
 def test_stopped_and_resumed(folder):
@@ -120,7 +120,7 @@ def _resumed(run, before):
 
 def test_one_run_at_a_time(run, folder):
     program = (
-        "from dicomseal.archive.locked import locked\n"
+        "from dicomseal.archive.ledger.lock import locked\n"
         "with locked('ledger.db'): print('held', flush=True); input()"
     )
     holder = subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1)

@@ -18,15 +18,16 @@ import pki
 import pytest
 
 from dicomseal import TrustStore, sign_file
-from dicomseal.archive import run as runs
-from dicomseal.archive import stores, walk
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
-from dicomseal.archive.loop import LostError
-from dicomseal.archive.run import Asked, Selection
+from dicomseal.archive.errors import LostError
+from dicomseal.archive.find import object_stores, walk
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import runner as runs
+from dicomseal.archive.run.runner import Asked, Selection
 from dicomseal.errors import LedgerError
-from dicomseal.reader import SNAPSHOT
-from dicomseal.verifier import Options, verify_with
+from dicomseal.files.reader import SNAPSHOT
+from dicomseal.verification.options import Options
+from dicomseal.verification.verifier import verify_with
 
 pytestmark = pytest.mark.skipif(_s3.SKIP, reason="there is no obstore, or no moto")
 ODD = "a b/ä+%2F&=\\'.dcm"
@@ -46,9 +47,9 @@ def server(running, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pki.member("root").write(tmp_path)
     running.faults()
-    stores._made.cache_clear()
-    stores._anybody_there.cache_clear()
-    stores._lost.clear()
+    object_stores._made.cache_clear()
+    object_stores._anybody_there.cache_clear()
+    object_stores._lost.clear()
     return running
 
 
@@ -237,14 +238,14 @@ def test_a_large_object_is_read_in_ranges(server, bucket, large, monkeypatch):
     monkeypatch.setattr(_usual, "watching", False)  # it reads once more
     assert len(large[0]) > SNAPSHOT
     server.put(bucket, "large", large[0])
-    source, size, _ = stores.fetch(f"s3://{bucket}/large")
+    source, size, _ = object_stores.fetch(f"s3://{bucket}/large")
     assert size == len(large[0])
     trust = TrustStore([pki.member("root").certificate])
     assert verify_with(source, Options(trust=trust)).verdict == "passed"
     log = server.log()
     ranges = [tuple(map(int, one["range"][6:].split("-"))) for one in log if one["range"]]
     assert len(ranges) >= 4
-    assert max(last - first for first, last in ranges) < stores.MOST_RANGE
+    assert max(last - first for first, last in ranges) < object_stores.MOST_RANGE
     assert sum(last - first for first, last in ranges) < size + (2 << 20)
     assert len({one["if_match"] for one in log if one["range"]}) == 1
     assert all(one["if_match"] for one in log if one["range"])
@@ -372,7 +373,7 @@ def test_a_store_that_does_not_let_us_in(run, server, bucket, monkeypatch, what)
     assert not os.path.exists("ledger.db")
     if what == "https":
         assert server.log() == []
-        assert stores._store("s3", bucket).client_options is None
+        assert object_stores._store("s3", bucket).client_options is None
 
 
 def test_a_store_that_goes_in_the_middle(server, signed, monkeypatch):

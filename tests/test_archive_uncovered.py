@@ -14,10 +14,10 @@ from _archive import VERIFY, rows
 from test_unsigned import COMMENT, IMAGE, SLOPE, added
 
 from dicomseal import sign_file
-from dicomseal.archive import diff
-from dicomseal.archive.uncovered import left_out, read, shortened, summed, told
+from dicomseal.archive.ledger.uncovered import left_out, read, shortened, summed, told
+from dicomseal.archive.reports import diff
 from dicomseal.report import UncoveredClass
-from dicomseal.sequence_items import encode
+from dicomseal.signature.items import encode
 
 PRIVATE = [(0x00111001 + n, "LO", b"x ") for n in range(12)]
 

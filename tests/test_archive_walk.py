@@ -15,9 +15,10 @@ import pytest
 from _archive import TRUST, VERIFY, rows
 from _clock import times_of_files
 
-from dicomseal.archive import once, sample, walk
-from dicomseal.archive.audit import audit
-from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.find import once, sample, walk
+from dicomseal.archive.find.found import Files, Found
+from dicomseal.archive.ledger.audit import audit
+from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.errors import LedgerError
 
 
@@ -223,7 +224,7 @@ def test_a_long_list_costs_no_memory(folder, monkeypatch):
     monkeypatch.setenv("SQLITE_TMPDIR", str(folder))
     before = set(os.listdir(folder))
     names = [f"archive/{number % 50_000:050}" for number in range(60_000)]
-    files = once.once(walk.Found(name * 4) for name in names)
+    files = once.once(Found(name * 4) for name in names)
     next(files)
     tracemalloc.start()
     assert sum(1 for _ in files) == 49_999
@@ -238,7 +239,7 @@ def test_no_room_for_a_long_list(folder, monkeypatch):
 
     monkeypatch.setattr(sqlite3, "connect", refuse)
     with pytest.raises(LedgerError, match="database or disk is full; TMPDIR names another folder"):
-        list(once.once([walk.Found("x")]))
+        list(once.once([Found("x")]))
 
 
 @pytest.mark.parametrize("listed", ["", "\n\r\n"])
@@ -291,14 +292,14 @@ def test_the_ledger_is_not_part_of_the_archive(run, folder):
 
 
 def test_batches_are_bounded():
-    files = [walk.Found(str(n), size) for n, size in enumerate([1, 1, 1, 9, 1, 1, 1, 1])]
+    files = [Found(str(n), size) for n, size in enumerate([1, 1, 1, 9, 1, 1, 1, 1])]
     assert [[f.size for f in b] for b in walk.batches(files, 3, 5)] == [[1, 1, 1], [9], [1, 1, 1],
                                                                        [1]]  # fmt: skip
 
 
 def test_batches_grow():
     """Few files are work for all workers; many go out in few batches."""
-    files = [walk.Found(f"{n}", 1) for n in range(5000)]
+    files = [Found(f"{n}", 1) for n in range(5000)]
     for workers in (1, 2, 32):
         made = list(walk.batches(files, workers=workers))
         assert [file for batch in made for file in batch] == files
@@ -311,7 +312,7 @@ def test_batches_grow():
     assert [len(batch) for batch in walk.batches(files[:100], workers=2)] == [32, 32, 32, 4]
     assert {len(batch) for batch in walk.batches(files, 5)} == {5}
     assert max(len(batch) for batch in walk.batches(files, 50)) == 50
-    large = [walk.Found("large", 20 << 20)] * 10
+    large = [Found("large", 20 << 20)] * 10
     assert {len(batch) for batch in walk.batches(large)} == {3, 1}
 
 
@@ -319,9 +320,9 @@ def test_batches_grow():
 def test_batches_on_their_way(name):
     """A batch is packed; what cannot be goes all the same."""
     path = os.fsdecode(b"/archive/" + name)
-    batch = walk.Files(
-        [walk.Found(path, 1 << 62, -1), walk.Found("s3://bucket/x", 0, 2),
-         walk.Found(path, trouble=("not_found", f"no {path}"), whole=True)]
+    batch = Files(
+        [Found(path, 1 << 62, -1), Found("s3://bucket/x", 0, 2),
+         Found(path, trouble=("not_found", f"no {path}"), whole=True)]
     )  # fmt: skip
     packed = pickle.dumps(batch)
     assert pickle.loads(packed) == list(batch)

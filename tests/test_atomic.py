@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from dicomseal.atomic import replacing
 from dicomseal.errors import SourceError
+from dicomseal.files.atomic import replacing
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ import trust_pki as pki
 from asn1crypto import core
 from asn1crypto import x509 as asn1
 
-from dicomseal import TrustStore, anchors, certificate, sign_file, verify
+from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import TrustError
+from dicomseal.signature import certificate
+from dicomseal.trust import loading
 
 STORE = TrustStore(pki.certs("root"), pki.certs("ca"))
 
@@ -73,7 +75,7 @@ UNPARSABLE = {
 def test_unparsable(tmp_path, der, said):
     path = tmp_path / "bad.cer"
     path.write_bytes(der)
-    for load in (anchors.load_certificates, anchors.load_signers):
+    for load in (loading.load_certificates, loading.load_signers):
         with pytest.raises(TrustError) as caught:
             load(path)
         assert str(caught.value).startswith(f"{path}: the certificate cannot be parsed: ")

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from dicomseal.window import Window
+from dicomseal.files.window import Window
 
 EDGES = [edge + by for edge in (8192, 16384, 32768, 65536) for by in (-14, -12, -8, -4, -2, 0, 2)]
 FORMS = {"explicit": "<", "implicit": "<", "big endian": ">"}

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes
 from pydicom import Dataset
 
 from dicomseal import canonical
-from dicomseal._record import Limits
+from dicomseal.encoding.limits import Limits
 from dicomseal.errors import MalformedError, SourceError, UsageError
-from dicomseal.part10 import Part10, gzip_trailer
+from dicomseal.files.part10 import Part10, gzip_trailer
 
 
 class Recorder:
@@ -226,11 +226,11 @@ def run(backend_name):
 
 @pytest.mark.parametrize(("name", "module"), [("python", "_index_py"), ("cython", "_index_c")])
 def test_backend_by_environment(name, module, twins):
-    assert run(name).stdout.split() == [name, f"dicomseal.{module}"]
+    assert run(name).stdout.split() == [name, f"dicomseal.encoding.{module}"]
 
 
 def test_backend_by_default_is_the_compiled_one(twins):
-    assert run("").stdout.split() == ["cython", "dicomseal._index_c"]
+    assert run("").stdout.split() == ["cython", "dicomseal.encoding._index_c"]
 
 
 def test_backend_that_does_not_exist():

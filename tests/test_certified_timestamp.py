@@ -15,10 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tsa import Raw, Tsa
 
-from dicomseal import TrustStore, certified_timestamp, sign_file, verify
-from dicomseal.certified_timestamp import verify_token
+from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import TimestampError, UsageError
-from dicomseal.timestamp_protocol import accept
+from dicomseal.timestamps import token as certified_timestamp
+from dicomseal.timestamps.protocol import accept
+from dicomseal.timestamps.token import verify_token
 
 ANCHOR = (pki.member("root").certificate,)
 

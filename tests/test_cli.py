@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import serialization as form
 from pydicom import dcmread
 
 from dicomseal import __version__, sign_file, verify
-from dicomseal.certificate import verify_mac
 from dicomseal.cli import streams
 from dicomseal.errors import UsageError
+from dicomseal.signature.certificate import verify_mac
 
 COMMANDS = ["verify", "sign", "remove", "dump", "demo"]
 PASSWORD = "correct horse"

@@ -151,8 +151,8 @@ def test_usage(run, work, line, said):
 
 def test_what_every_file_fails_for_ends_it(run, work, monkeypatch):
     """A token that is lost in between, a disk that is full: no use to go on."""
+    from dicomseal.editing.splice import Splice
     from dicomseal.errors import KeyFileError, SourceError
-    from dicomseal.splice import Splice
 
     before = content()
     save = Splice.save

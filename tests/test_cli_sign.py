@@ -10,8 +10,8 @@ import pytest
 from pydicom import dcmread
 
 from dicomseal import verify
-from dicomseal.part10 import Part10
-from dicomseal.reencode import SYNTAXES
+from dicomseal.editing.reencode import SYNTAXES
+from dicomseal.files.part10 import Part10
 
 KEY = ("--key", "rsa.key.pem", "--cert", "rsa.cert.pem")
 EC = ("--key", "ec.key.pem", "--cert", "ec.cert.pem")

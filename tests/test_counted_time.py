@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pki
 import pytest
 
-from dicomseal import TrustStore, digital_signature, sign_file, verify
-from dicomseal.counted_time import oddities, time_that_counts
+from dicomseal import TrustStore, sign_file, verify
+from dicomseal.signature import digital_signature
+from dicomseal.verification.best_signature_time import oddities, time_that_counts
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -12,19 +12,12 @@ import pydicom
 import pytest
 from test_signer import FOLDER, RSA, WHEN
 
-from dicomseal import (
-    mac_parameters,
-    remove,
-    remove_file,
-    sequence_items,
-    sign,
-    sign_file,
-    sign_items,
-    terms,
-    verify,
-)
+from dicomseal import remove, remove_file, sign, sign_file, sign_items, verify
+from dicomseal.encoding import values
 from dicomseal.errors import SigningError, UsageError
-from dicomseal.part10 import Part10
+from dicomseal.files.part10 import Part10
+from dicomseal.signature import mac_parameters
+from dicomseal.standard import terms
 
 EC = pki.member("ec").pair
 FORMS = {**{form: pki.small(form) for form in pki.SYNTAX_AND_FORM},
@@ -39,7 +32,7 @@ def parts(data, scope=0):
     index = part10.index()
     found = []
     for tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
-        records = [index.record(n) for n in sequence_items.items_of(index, scope, tag)]
+        records = [index.record(n) for n in values.items_of(index, scope, tag)]
         found.append([bytes(part10.source[r.start : r.end]) for r in records])
     return found
 

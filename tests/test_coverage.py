@@ -11,7 +11,7 @@ from _apart import MACS, Signed, sequence
 
 from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import UsageError
-from dicomseal.sequence_items import encode
+from dicomseal.signature.items import encode
 
 NAME, IDENTITY = 0x00100010, 0x00100020
 NEW = encode([(0x00100030, "DA", b"20000101")])

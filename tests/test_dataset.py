@@ -15,9 +15,9 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit, RLELossless
 
 from dicomseal import canonical
-from dicomseal.dataset import encode, stream_dataset, transfer_syntax_of
+from dicomseal.encoding.from_pydicom import encode, stream_dataset, transfer_syntax_of
 from dicomseal.errors import DicomSealError, EncodingError, MalformedError
-from dicomseal.part10 import Part10
+from dicomseal.files.part10 import Part10
 
 PIXELS = std.PIXEL_DATA_OB + std.UNDEFINED + std.ITEM_EMPTY + std.FRAGMENT + std.SEQUENCE_END
 PIXELS_HASHED = std.PIXEL_DATA_OB + std.ITEM + std.FRAGMENT_HASHED + std.END

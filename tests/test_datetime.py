@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pki
 import pytest
 
-from dicomseal import digital_signature, sign_file, verify
-from dicomseal.digital_signature import parse_datetime
+from dicomseal import sign_file, verify
+from dicomseal.signature import digital_signature
+from dicomseal.signature.digital_signature import parse_datetime
 
 WEST = timezone(timedelta(hours=-5))
 TIMES = {

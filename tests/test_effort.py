@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from test_limits import answer, told
 
-from dicomseal import TrustStore, _record, certificate, verify
-from dicomseal._record import Limits, Work
+from dicomseal import TrustStore, verify
+from dicomseal.encoding import limits
+from dicomseal.encoding.limits import Limits, ReadBudget
 from dicomseal.errors import MalformedError
-from dicomseal.sequence_items import binary, encode
+from dicomseal.signature import certificate
+from dicomseal.signature.items import binary, encode
 
 BY_KIND = {
     "RSA 2048": lambda: rsa.RSAPublicNumbers(65537, (1 << 2047) + 1).public_key(),
@@ -76,7 +78,7 @@ def test_every_verification_is_counted_by_its_key(ct, monkeypatch, kind):
     each = certificate.effort_of(key) * (2 if kind.startswith("RSA") else 1)
     data = signatures(ct, *[by(ct, made_out_to(key))] * 10)
     for allowed, verdict in ((10 * each, "failed"), (8 * each, "error")):
-        monkeypatch.setattr(_record, "LEAST_EFFORT", allowed)
+        monkeypatch.setattr(limits, "MIN_EFFORT", allowed)
         made = answer(data, passes=1)
         assert made.verdict == verdict, made.sentence()
     assert "too much computing" in told(made)
@@ -99,15 +101,15 @@ def test_what_a_verification_takes_is_about_what_is_counted():
 def test_the_first_is_free(ct):
     """So an object with one signature costs what it did, and the usual way need not count."""
     assert answer(ct.data, passes=0).verdict == "passed"
-    work = Work(10, Limits(passes=0))
+    work = ReadBudget(10, Limits(passes=0))
     work.verification(10**9)
     with pytest.raises(MalformedError):
         work.verification(1)
 
 
 def test_a_certificate_counts_once(monkeypatch):
-    monkeypatch.setattr(_record, "LEAST_EFFORT", 10_000_000)
-    work = Work(10, Limits())
+    monkeypatch.setattr(limits, "MIN_EFFORT", 10_000_000)
+    work = ReadBudget(10, Limits())
     assert not work.certificate(b"first")
     assert work.certificate(b"second")
     for _ in range(1000):
@@ -135,10 +137,10 @@ def test_certificates_in_memory_are_limited(ct, monkeypatch):
         .public_bytes(serialization.Encoding.DER)
         for number in range(10)
     ]
-    assert len(ders[0]) > _record.USUAL_CERTIFICATE
+    assert len(ders[0]) > limits.USUAL_CERTIFICATE
     data = signatures(ct, *[by(ct, der) for der in ders])
     assert answer(data).verdict == "failed"
-    monkeypatch.setattr(_record, "MOST_CERTIFICATES", 8 * len(ders[0]))
+    monkeypatch.setattr(limits, "MAX_CERTIFICATES", 8 * len(ders[0]))
     assert "the certificates of its signatures have more than" in told(answer(data))
     before = certificate._parsed.cache_info().currsize
     for der in ders:
@@ -152,7 +154,7 @@ def test_timestamps_are_counted(ct, monkeypatch):
     data = signatures(ct, *[ct.content(SIGNATURES) + stamp] * 10)
     trust = TrustStore([pki.member("root").certificate])
     assert verify(data, trust=trust).error is None
-    monkeypatch.setattr(_record, "LEAST_EFFORT", 20_000_000)
+    monkeypatch.setattr(limits, "MIN_EFFORT", 20_000_000)
     assert "too much computing" in told(verify(data, trust=trust, limits=Limits(passes=1)))
 
 
@@ -166,10 +168,10 @@ def test_what_it_takes_to_judge_a_timestamp_is_counted(ct, monkeypatch):
     data = signatures(ct, *[ct.content(SIGNATURES) + stamp] * 20)
     for _ in range(2):
         trust = TrustStore([root], tsa=[root])
-        monkeypatch.setattr(_record, "LEAST_EFFORT", 1 << 32)
+        monkeypatch.setattr(limits, "MIN_EFFORT", 1 << 32)
         made = verify(data, trust=trust)
         assert made.verdict == "passed", made.sentence()
-        monkeypatch.setattr(_record, "LEAST_EFFORT", 500_000_000)
+        monkeypatch.setattr(limits, "MIN_EFFORT", 500_000_000)
         for _ in range(2):
             assert "too much computing" in told(verify(data, trust=trust, limits=Limits(passes=1)))
 
@@ -203,11 +205,11 @@ def test_searches_for_each_signature_cost_so_many_times_one():
 
 def test_nested_reports_are_looked_through_within_the_budget(ct, monkeypatch):
     """What a profile asks of all that is inside a scope, scopes inside one another ask again."""
-    from dicomseal.sequence_items import Elements
+    from dicomseal.signature.element_views import Elements
 
     index = ct.index
-    monkeypatch.setattr(_record, "LEAST_WORK", 100_000)
-    elements = Elements(index, 0, Work(0, Limits()))
+    monkeypatch.setattr(limits, "MIN_READ_BUDGET", 100_000)
+    elements = Elements(index, 0, ReadBudget(0, Limits()))
     with pytest.raises(MalformedError, match="times over"):
         for tag in range(1000):
             elements.texts(tag, 0x00080008)

@@ -12,7 +12,7 @@ from pydicom.data import get_testdata_file
 import dicomseal
 
 MODULES = ("dicomseal.policy", "dicomseal.profiles", "dicomseal.purposes",
-           "dicomseal.requirements", "dicomseal.signing_policy")  # fmt: skip
+           "dicomseal.requirements", "dicomseal.signing.policy")  # fmt: skip
 OBJECTS = {
     "dicomseal.policy": ["Policy", "load"],
     "dicomseal.profiles": ["Profile"],
@@ -20,10 +20,10 @@ OBJECTS = {
         "AllOf", "AnyOf", "AnySignature", "HasProfile", "HasPurpose", "HasTimestamp", "NotWeak",
         "Rule", "SignedBy", "parse",
     ],
-    "dicomseal.signing_policy": ["SigningPolicy"],
+    "dicomseal.signing.policy": ["SigningPolicy"],
 }  # fmt: skip
 # constants have no docstring that Python keeps: their example is in the source
-CONSTANTS = {"dicomseal.signing_policy": ["ALLOW_WEAK"], "dicomseal.policy": ["ANY"]}
+CONSTANTS = {"dicomseal.signing.policy": ["ALLOW_WEAK"], "dicomseal.policy": ["ANY"]}
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from _clock import waits
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 
-from dicomseal import TrustStore, fetch
+from dicomseal import TrustStore
 from dicomseal.errors import TrustError
-from dicomseal.fetch import Fetcher
 from dicomseal.policy import DEFAULT
+from dicomseal.trust import fetching
+from dicomseal.trust.fetching import Fetcher
 
 REQUIRE = DEFAULT.but(revocation="require")
 FINE_ROOT = pki.crl("root")
@@ -254,7 +255,7 @@ def test_a_failure_is_not_asked_again_at_once(server, leaf, monkeypatch):
     server.answers["/ca.crl"] = pki.crl("ca")
     assert made.judge(pki.cert(name)).trust == "untrusted"
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + fetch.RETRY + 1)
+    monkeypatch.setattr(time, "monotonic", lambda: now + fetching.RETRY + 1)
     assert made.judge(pki.cert(name)).trust == "trusted"
     assert len(server.asked) == 2
 

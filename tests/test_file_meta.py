@@ -9,8 +9,9 @@ import pki
 import pytest
 from _forms import answer, explicit, implicit, split, why
 
-from dicomseal import Limits, terms, verify
+from dicomseal import Limits, verify
 from dicomseal.errors import UsageError
+from dicomseal.standard import transfer_syntaxes
 
 
 def meta(*elements: bytes, length: int | None = None) -> bytes:
@@ -101,7 +102,7 @@ def test_a_name_does_not_replace_a_label(signed_forms):
 
 def test_the_private_transfer_syntax_of_ge_is_named(backend):
     _, body = split(pki.small("implicit"))
-    report = verify(pki.part10(body, terms.GE_PRIVATE_IMPLICIT))
+    report = verify(pki.part10(body, transfer_syntaxes.GE_PRIVATE_IMPLICIT))
     assert (report.verdict, report.error.code) == ("error", "unsupported")
     assert "1.2.840.113619.5.2 of GE" in report.error.message
 
@@ -186,7 +187,7 @@ FORMS = {
     "explicit": (pki.EXPLICIT, "explicit VR"),
     "implicit": (pki.IMPLICIT, "implicit VR"),
     "big endian": (pki.BIG, "explicit VR big endian"),
-    "deflated": (terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "deflated explicit VR"),
+    "deflated": (transfer_syntaxes.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "deflated explicit VR"),
 }
 
 

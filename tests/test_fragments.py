@@ -8,10 +8,13 @@ import pki
 import pytest
 from _apart import Signed, sequence
 
-from dicomseal import _record, fragments, terms, verify
+from dicomseal import verify
+from dicomseal.ambiguity import hidden_elements
+from dicomseal.encoding import limits
 from dicomseal.errors import MalformedError
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
+from dicomseal.standard import transfer_syntaxes
 
 FRAGMENT = b"\xfe\xff\x00\xe0"
 END = b"\xfe\xff\xdd\xe0"
@@ -19,7 +22,9 @@ VENDOR = encode([(0x7FE10010, "LO", b"Vendor")])
 
 
 def pixels(*fragments):
-    values = b"".join(FRAGMENT + struct.pack("<L", len(one)) + one for one in (b"", *fragments))
+    values = b"".join(
+        FRAGMENT + struct.pack("<L", len(one)) + one for one in (b"", *hidden_elements)
+    )
     return b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + values + END + bytes(4)
 
 
@@ -102,11 +107,11 @@ CHAINS = {
 }
 
 
-class Counted(_record.Work):
+class Counted(limits.ReadBudget):
     steps = 0
 
     def read(self, length):
-        self.steps += length == fragments._WORK_OF_A_STEP
+        self.steps += length == hidden_elements._WORK_OF_A_STEP
         super().read(length)
 
 
@@ -114,10 +119,11 @@ def searched(chain):
     nested, content = CHAINS[chain]
     value = pixels(content + b"junk")
     part10 = Part10.from_data_set(
-        sequence(0x00880200, value) if nested else value, terms.EXPLICIT_VR_LITTLE_ENDIAN
+        sequence(0x00880200, value) if nested else value,
+        transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN,
     )
-    work = Counted(part10.size, _record.Limits())
-    return fragments.hidden(part10, part10.index(), 0, work), work.steps
+    work = Counted(part10.size, limits.Limits())
+    return hidden_elements.hidden(part10, part10.index(), 0, work), work.steps
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -130,8 +136,8 @@ def test_a_fragment_full_of_marks(chain):
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_fragment_with_more_than_is_remembered(chain, monkeypatch):
-    monkeypatch.setattr(fragments, "_MOST_KEPT", 0)
-    monkeypatch.setattr(_record, "LEAST_WORK", 1 << 20)
-    monkeypatch.setattr(fragments, "_WORK_OF_A_STEP", 4096)
+    monkeypatch.setattr(hidden_elements, "_MOST_KEPT", 0)
+    monkeypatch.setattr(limits, "MIN_READ_BUDGET", 1 << 20)
+    monkeypatch.setattr(hidden_elements, "_WORK_OF_A_STEP", 4096)
     with pytest.raises(MalformedError, match="times over"):
         searched(chain)

@@ -8,9 +8,10 @@ import struct
 import pki
 import pytest
 
-from dicomseal import sign_file, terms, verify
+from dicomseal import sign_file, verify
 from dicomseal.errors import SigningError
-from dicomseal.sequence_items import encode
+from dicomseal.signature.items import encode
+from dicomseal.standard import transfer_syntaxes
 
 MARK = b"\xfe\xff\x00\xe0"
 JPEG = [b"\xff\xd8\xff" + word + b"\xff\xd9" for word in (b" first ", b" second", b" third ")]
@@ -65,7 +66,7 @@ def answer(data: bytes):
 @pytest.mark.parametrize("with_table", [False, True])
 @pytest.mark.parametrize("joined", [(0, 1), (1, 2), (0, 2)])
 def test_frames_joined_into_one_fragment(backend, fragments, with_table, joined):
-    syntax = pki.JPEG if fragments is JPEG else terms.RLE_LOSSLESS
+    syntax = pki.JPEG if fragments is JPEG else transfer_syntaxes.RLE_LOSSLESS
     data = signed(file(fragments, 3, syntax, offsets(fragments) if with_table else b""))
     assert answer(data).verdict == "passed"
     first, last = joined
@@ -88,7 +89,7 @@ def test_a_fragment_cut_in_two(backend):
     """One that holds the mark of an item: with RLE each frame has one fragment."""
     second = RLE[1][:64] + MARK + RLE[1][64:]
     fragments = [RLE[0], second, RLE[2]]
-    data = signed(file(fragments, 3, terms.RLE_LOSSLESS))
+    data = signed(file(fragments, 3, transfer_syntaxes.RLE_LOSSLESS))
     assert answer(data).verdict == "passed"
     cut = exchanged(data, fragments, [RLE[0], RLE[1][:64], RLE[1][64:], RLE[2]])
     assert answer(cut).verdict == "failed"
@@ -121,8 +122,8 @@ def test_offset_tables_name_the_fragments_in_their_order(backend, table, extende
         (None, JPEG[:1], pki.JPEG, True),
         (1, JPEG, pki.JPEG, True),
         (4, JPEG, pki.JPEG, True),
-        (1, RLE, terms.RLE_LOSSLESS, False),
-        (3, RLE, terms.RLE_LOSSLESS, True),
+        (1, RLE, transfer_syntaxes.RLE_LOSSLESS, False),
+        (3, RLE, transfer_syntaxes.RLE_LOSSLESS, True),
         (300, JPEG[:1], "1.2.840.10008.1.2.4.100", True),
         (3, [], pki.JPEG, True),
     ],

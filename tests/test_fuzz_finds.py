@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
-from dicomseal import certificate, reader, remove_file, verify
+from dicomseal import remove_file, verify
+from dicomseal.files import reader
+from dicomseal.signature import certificate
 
 SIGNATURES = (
     b"\xfa\xff\xfa\xff"  # (FFFA,FFFA)

@@ -38,17 +38,11 @@ from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tsa import openssl
 
-from dicomseal import (
-    TrustStore,
-    anchors,
-    certificate,
-    lenient,
-    restrictions,
-    sign_file,
-    verify,
-)
+from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import CertificateError, KeyFileError, LeftOutWarning, TrustError
-from dicomseal.keys import load_key
+from dicomseal.keys.key_files import load_key
+from dicomseal.signature import certificate, lenient_certificate
+from dicomseal.trust import loading, restrictions
 
 
 def check(tmp_path, leaf: Member, anchor: Member, subject: str, kind: str = "") -> Any:
@@ -90,7 +84,7 @@ def test_the_name_of_an_authority(tmp_path, kind):
     # and in between
     root = make("top")
     between = make("root", root, change=lambda tbs: named(tbs, subject=data))
-    for some in ([anchors.load_certificates(tmp_path / "ca.der")[0]], [root.certificate]):
+    for some in ([loading.load_certificates(tmp_path / "ca.der")[0]], [root.certificate]):
         helpers = [certificate.parse(between.der)]
         assert TrustStore(some, helpers).judge(leaf.der).trust == "trusted"
     # another name is another authority
@@ -127,7 +121,7 @@ def test_a_length_that_ends_with_80_is_no_indefinite_one(tmp_path, kind, at):
     else:
         raise AssertionError("none has such a length")
     check(tmp_path, leaf, anchor, "CN=leaf")
-    assert lenient.Certificate.load(leaf.der)["tbs_certificate"].dump() in leaf.der
+    assert lenient_certificate.Certificate.load(leaf.der)["tbs_certificate"].dump() in leaf.der
 
 
 def test_what_an_odd_authority_restricts_holds():
@@ -219,8 +213,8 @@ def test_dates_are_read_strictly(tmp_path, kind, data):
     leaf = make("leaf", anchor, ca=False, change=dated)
     with pytest.raises(CertificateError, match="the certificate cannot be parsed"):
         certificate.parse(leaf.der)
-    with pytest.raises(lenient.UNREADABLE):
-        lenient.read(leaf.der)
+    with pytest.raises(lenient_certificate.UNREADABLE):
+        lenient_certificate.read(leaf.der)
 
 
 def test_what_is_no_certificate_is_none():
@@ -268,7 +262,7 @@ def test_one_authority_that_cannot_be_read_does_not_end_the_run(tmp_path, run, r
 def test_nothing_but_what_cannot_be_read_is_an_error(tmp_path, refused):
     path = tmp_path / "bad.der"
     path.write_bytes(refused)
-    for load in (anchors.load_certificates, anchors.load_signers, TrustStore.from_files):
+    for load in (loading.load_certificates, loading.load_signers, TrustStore.from_files):
         with pytest.raises(TrustError, match=r"bad\.der: the certificate cannot be parsed"):
             load(path)
     with pytest.raises(CertificateError, match=r"bad\.der"):
@@ -294,7 +288,7 @@ def test_a_bundle_of_roots_loads_without_a_refusal(path):
     with open(path, "rb") as file:
         assert len(store.anchors) == file.read().count(b"-----BEGIN CERTIFICATE-----") > 80
     for one in store.anchors:
-        parsed = lenient.Certificate.load(anchors.der_of(one))
+        parsed = lenient_certificate.Certificate.load(loading.der_of(one))
         assert restrictions.no_authority(parsed) == ""
         assert restrictions.check_extensions(parsed) is None
         made = store.judge(one)
@@ -337,8 +331,8 @@ def test_a_pkcs12_that_is_not_read_says_why(tmp_path):
     with pytest.raises(KeyFileError, match=sentence):
         load_key(path, "secret")
     with pytest.raises(TrustError, match=sentence):
-        anchors.load_certificates(path, "secret")
-    for load in (load_key, anchors.load_certificates):
+        loading.load_certificates(path, "secret")
+    for load in (load_key, loading.load_certificates):
         with pytest.raises((KeyFileError, TrustError), match="the password is wrong"):
             load(path, "another")
     # what it says helps

@@ -31,14 +31,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tsa import openssl
 
-from dicomseal import (
-    TrustStore,
-    anchors,
-    certificate,
-    certified_timestamp,
-)
+from dicomseal import TrustStore
 from dicomseal.errors import TrustError
-from dicomseal.trust import TIME_STAMPING
+from dicomseal.signature import certificate
+from dicomseal.timestamps import token as certified_timestamp
+from dicomseal.trust import loading
+from dicomseal.trust.decision import TIME_STAMPING
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -50,7 +48,7 @@ def test_the_name_of_who_signs_a_crl(tmp_path, kind, listed):
     der = crl_by(anchor, data, leaf if listed else None)
     for name, content in (("crl.der", der), ("crl.pem", pem.armor("X509 CRL", der))):
         (tmp_path / name).write_bytes(content)
-        (found,) = anchors.load_crls(tmp_path / name)
+        (found,) = loading.load_crls(tmp_path / name)
         assert found == der
         store = TrustStore([certificate.parse(anchor.der)], crls=[found])
         made = store.judge(leaf.der)
@@ -202,7 +200,7 @@ def test_an_odd_crl_of_two_signature_algorithms_is_none(tmp_path):
         path = tmp_path / "crl.der"
         path.write_bytes(bad)
         with pytest.raises(TrustError, match="the CRL cannot be parsed"):
-            anchors.load_crls(path)
+            loading.load_crls(path)
 
 
 # --- timestamps ----------------------------------------------------------------------------------
@@ -277,7 +275,7 @@ def test_an_odd_ocsp_responder(tmp_path, kind, listed):
         f"{tmp_path}/helper.pem", "-rkey", f"{tmp_path}/key.pem", "-ndays", "3", "-noverify",
         "-respout", f"{tmp_path}/answer.der",
     )  # fmt: skip
-    (answer,) = anchors.load_ocsps(tmp_path / "answer.der")
+    (answer,) = loading.load_ocsps(tmp_path / "answer.der")
     made = TrustStore([certificate.parse(root.der)], ocsps=[answer]).judge(leaf.der)
     assert made.revocation == ("revoked" if listed else "good"), made
 

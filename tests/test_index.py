@@ -6,7 +6,7 @@ import _write_stds as std
 import pytest
 from _write_stds import H, item, sequence
 
-from dicomseal import _record as r
+from dicomseal.encoding import record as r
 from dicomseal.errors import MalformedError, SourceError
 
 PIXELS = std.PIXEL_DATA_OB + std.UNDEFINED + std.ITEM_EMPTY + std.FRAGMENT + std.SEQUENCE_END

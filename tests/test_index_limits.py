@@ -9,11 +9,11 @@ import pytest
 from _write_stds import item, sequence
 from test_index import SMALL, SMALL_BIG_ENDIAN, SMALL_IMPLICIT, outcome
 
-from dicomseal import _record as r
-from dicomseal import reader
-from dicomseal._record import Limits
+from dicomseal.encoding import record as r
+from dicomseal.encoding.limits import Limits
 from dicomseal.errors import MalformedError, SourceError
-from dicomseal.window import Window
+from dicomseal.files import reader
+from dicomseal.files.window import Window
 
 ENCODED = {
     "explicit": (SMALL, {}),

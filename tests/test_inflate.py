@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dicomseal import Limits, verify
-from dicomseal import inflate as module
 from dicomseal.errors import MalformedError
-from dicomseal.inflate import inflate
+from dicomseal.files import inflate as module
+from dicomseal.files.inflate import inflate
 
 MIB = 1 << 20
 

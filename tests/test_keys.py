@@ -8,9 +8,10 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ed448, x25519
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from dicomseal import certificate
 from dicomseal.errors import CertificateError, KeyFileError
-from dicomseal.keys import SigningKey, load_key
+from dicomseal.keys.key_files import load_key
+from dicomseal.keys.signing_key import SigningKey
+from dicomseal.signature import certificate
 
 SECRET = "correct horse battery"
 PEM, DER = form.Encoding.PEM, form.Encoding.DER

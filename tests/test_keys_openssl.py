@@ -7,7 +7,7 @@ import tsa
 from cryptography import x509
 
 from dicomseal.errors import KeyFileError
-from dicomseal.keys import SigningKey
+from dicomseal.keys.signing_key import SigningKey
 
 PASSWORD = "a password"
 # {k}: PEM of the key, {c}: PEM of the certificate, {o}: the file to make

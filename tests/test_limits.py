@@ -11,11 +11,12 @@ import pki
 import pytest
 from _apart import MACS, SIGNATURES, Signed, sequence
 
-from dicomseal import Limits, canonical, sign_file, terms, verify
-from dicomseal._record import LEAST_WORK, Work
+from dicomseal import Limits, sign_file, verify
+from dicomseal.encoding.limits import MIN_READ_BUDGET, ReadBudget
 from dicomseal.errors import MalformedError
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
+from dicomseal.standard import terms, transfer_syntaxes
 
 
 @pytest.fixture
@@ -90,19 +91,19 @@ def test_meta_information_is_limited(ct, tmp_path):
 
 
 def test_work_is_counted():
-    work = Work(10, Limits(passes=3))
-    work.read(LEAST_WORK)
+    work = ReadBudget(10, Limits(passes=3))
+    work.read(MIN_READ_BUDGET)
     with pytest.raises(MalformedError, match="more than 3 times over"):
         work.read(1)
-    work = Work(LEAST_WORK, Limits(passes=3))
-    work.read(3 * LEAST_WORK)
+    work = ReadBudget(MIN_READ_BUDGET, Limits(passes=3))
+    work.read(3 * MIN_READ_BUDGET)
     with pytest.raises(MalformedError):
         work.read(1)
 
 
 def test_signatures_over_different_elements_may_not_cost_without_end(ct, monkeypatch, backend):
     """Each list needs a pass of its own over the pixels; equal ones share it."""
-    monkeypatch.setattr("dicomseal._record.LEAST_WORK", 0)
+    monkeypatch.setattr("dicomseal.encoding.limits.MIN_READ_BUDGET", 0)
     mac, signature = ct.content(MACS), ct.content(SIGNATURES)
     head = ct.without(mac, terms.DATA_ELEMENTS_SIGNED)
 
@@ -124,7 +125,7 @@ def test_signatures_over_different_elements_may_not_cost_without_end(ct, monkeyp
 
 def test_signatures_inside_one_another_may_not_either(monkeypatch):
     """Every level is hashed again by each level around it."""
-    monkeypatch.setattr("dicomseal._record.LEAST_WORK", 0)
+    monkeypatch.setattr("dicomseal.encoding.limits.MIN_READ_BUDGET", 0)
     mac = encode(
         [
             (0x04000005, "US", b"\0\0"),
@@ -147,7 +148,7 @@ def test_signatures_inside_one_another_may_not_either(monkeypatch):
     for _ in range(100):
         inner = sequence(0x0040A730, level)
         level = value + inner + sequence(MACS, mac) + sequence(SIGNATURES, signature)
-    data = Part10.from_data_set(level, terms.EXPLICIT_VR_LITTLE_ENDIAN)
+    data = Part10.from_data_set(level, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
     assert len(data.index().scopes) == 100
     meta = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0"
     file = bytes(128) + b"DICM" + meta + level
@@ -222,7 +223,7 @@ def test_empty_lists_of_signatures_at_great_depth_cost_nothing(tmp_path):
 
 
 def test_signatures_at_great_depth_are_limited(ct, monkeypatch):
-    monkeypatch.setattr("dicomseal._record.LEAST_WORK", 0)
+    monkeypatch.setattr("dicomseal.encoding.limits.MIN_READ_BUDGET", 0)
     mac, signature = ct.content(MACS), ct.content(SIGNATURES)
     signed = sequence(MACS, mac) + sequence(SIGNATURES, signature)
     deep = sequence(0x00400440, *[signed] * 50)
@@ -293,7 +294,7 @@ def test_deep_elements_are_looked_at_once_and_not_once_for_each_level(backend, k
         times = []
         for _ in range(2):
             begin = time.process_time()
-            assert len(canonical.Index(data, **form)) > count
+            assert len(backend.Index(data, **form)) > count
             times.append(time.process_time() - begin)
         taken.append(min(times))
     assert taken[1] < 6 * taken[0] + 0.2

@@ -8,8 +8,10 @@ import pki
 import pytest
 from _apart import Signed
 
-from dicomseal import merged, terms, verify
-from dicomseal.sequence_items import encode
+from dicomseal import verify
+from dicomseal.ambiguity import merged_fragments
+from dicomseal.signature.items import encode
+from dicomseal.standard import terms
 
 TAG = b"\xfe\xff\x00\xe0"
 IMAGES = {
@@ -132,7 +134,7 @@ def test_pixels_that_are_not_signed(signed):
 def test_it_is_found_wherever_it_lies(signed, monkeypatch):
     """A fragment is read in pieces."""
     image = IMAGES["jpeg"]
-    monkeypatch.setattr(merged, "_PIECE", 64)
+    monkeypatch.setattr(merged_fragments, "_PIECE", 64)
     for length in range(0, 140, 2):
         first = image + b"x" * length
         whole = signed(b"", first, image, frames="2")

@@ -14,8 +14,8 @@ from pydicom import dcmread
 from pydicom.sequence import Sequence
 
 from dicomseal import TrustStore, remove, sign_file, verify
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
 
 CODE = "SIGNED_DATA_NOT_FOUND"
 IMAGE = [

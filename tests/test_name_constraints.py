@@ -10,7 +10,7 @@ from _chains import alternatives, constraints, judge, make, named
 from asn1crypto import core
 from asn1crypto import x509 as asn1
 
-from dicomseal import name_constraints
+from dicomseal.trust import name_constraints
 
 UPN, MAILBOX = "1.3.6.1.4.1.311.20.2.3", "1.3.6.1.5.5.7.8.9"
 
@@ -315,7 +315,7 @@ def test_hostile_constraints_cost_bounded_work(names):
 
 
 def test_the_bound_is_one_for_all_paths_of_a_decision(monkeypatch):
-    monkeypatch.setattr("dicomseal.chain.MOST_COMPARISONS", 30)
+    monkeypatch.setattr("dicomseal.trust.certification_paths.MOST_COMPARISONS", 30)
     hosts = [dns(f"x{number}.test") for number in range(8)]
     anchor = make("anchor", None, constraints((), hosts))
     paths = [make("ca", anchor, constraints((), [dns("leaf.test")])) for _ in range(4)]

@@ -12,9 +12,10 @@ import pki
 import pydicom
 import pytest
 
-from dicomseal import _record as r
-from dicomseal import canonical, remove_file, sign_file, terms, verify
+from dicomseal import canonical, remove_file, sign_file, verify
+from dicomseal.encoding import record as r
 from dicomseal.errors import MalformedError, SigningError
+from dicomseal.standard import terms
 
 END = std.SEQUENCE_END
 TABLE = bytes.fromhex("FEFF00E000000000")

@@ -17,11 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicomseal import Limits, open_vrs, sign_file, terms, verify
-from dicomseal.part10 import Part10
-from dicomseal.reencode import reencode
-from dicomseal.sequence_items import encode
-from dicomseal.vr_search import Search
+from dicomseal import Limits, sign_file, verify
+from dicomseal.ambiguity import open_vrs
+from dicomseal.ambiguity.vr_search import Search
+from dicomseal.editing.reencode import reencode
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
+from dicomseal.standard import terms, transfer_syntaxes
 
 RSA, EC = pki.member("rsa").pair, pki.member("ec").pair
 TWO, FOUR = b"\1\0", b"\1\0\2\0"
@@ -40,7 +42,7 @@ def implicit(elements: list[Any], pair: Any = RSA, **options: Any) -> bytes:
     out = io.BytesIO()
     sign_file(pki.part10(encode(sorted(elements))), out, *pair, **options)
     part10 = Part10.from_bytes(out.getvalue())
-    return reencode(part10, part10.index(), terms.IMPLICIT_VR_LITTLE_ENDIAN)[0]
+    return reencode(part10, part10.index(), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)[0]
 
 
 def only(data: bytes, **options: Any) -> Any:
@@ -204,7 +206,7 @@ def test_what_may_have_been_a_sequence_is_undecided(backend):
     out = io.BytesIO()
     sign_file(pki.part10(encode(elements)), out, *RSA)
     part10 = Part10.from_bytes(out.getvalue())
-    syntax = terms.IMPLICIT_VR_LITTLE_ENDIAN
+    syntax = transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN
     data = reencode(part10, part10.index(), syntax, convert_un=True)[0]  # asks for no losses
     signature = only(data)
     assert signature.integrity == "unverifiable"
@@ -296,7 +298,7 @@ def search(data: bytes, budget: int) -> Search:
     index = part10.index()
     elements = open_vrs.signed(index, 0, [0x00100010, 0x00409096])
     found = open_vrs.find(index, 0, elements)
-    from dicomseal.canonical import new_hasher
+    from dicomseal.standard.mac_algorithms import new_hasher
 
     made = Search(index, 0, elements, found, b"", new_hasher("SHA256"), lambda _: False, budget)
     assert made.run() is None
@@ -319,7 +321,7 @@ def test_every_choice_is_tried_once_the_budget_allows(backend):
     index = part10.index()
     elements = open_vrs.signed(index, 0, [0x00100010, 0x00409096])
     found = open_vrs.find(index, 0, elements)
-    from dicomseal.canonical import new_hasher
+    from dicomseal.standard.mac_algorithms import new_hasher
 
     seen: list[bytes] = []
     Search(
@@ -352,7 +354,7 @@ def test_several_signatures_share_what_was_found(backend, tmp_path):
     sign_file(pki.part10(encode(sorted(elements))), once, *RSA)
     sign_file(once.getvalue(), twice, *EC)
     part10 = Part10.from_bytes(twice.getvalue())
-    data = reencode(part10, part10.index(), terms.IMPLICIT_VR_LITTLE_ENDIAN)[0]
+    data = reencode(part10, part10.index(), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)[0]
     report = verify(data, integrity_only=True)
     assert [s.integrity for s in report.signatures] == ["intact", "intact"]
     assert len({s.messages for s in report.signatures}) == 1
@@ -360,7 +362,7 @@ def test_several_signatures_share_what_was_found(backend, tmp_path):
 
 def test_the_list_of_other_vrs():
     """Each differs from what the dictionary has, and can be tried."""
-    from dicomseal.dictionary import AMBIGUOUS, dictionary, others
+    from dicomseal.standard.dictionary import AMBIGUOUS, dictionary, others
 
     known = others()
     assert known.public[0x00081190] == ("UT",)

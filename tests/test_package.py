@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ast
+import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,63 +15,60 @@ import dicomseal
 
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(dicomseal.__file__).parent
-LAYERS = (
-    {"errors", "terms", "dictionary", "tags"},
-    {"_record", "_encoder_py", "_encoder_c", "_stream_py", "_notes_py", "_walk_py", "_index_py",
-     "_index_c", "canonical", "dataset", "dataset_written", "obstacles", "window", "file_meta",
-     "likeness", "labels", "inflate", "part10", "reader"},
-    {"frames", "merged", "parser_differentials", "signed_values", "watched", "sequence_items",
-     "mac_parameters", "digital_signature", "certificate", "lenient", "splice", "atomic",
-     "reencode", "places", "fragments", "identity", "open_vrs", "vr_search"},
-    {"report", "meanings", "name_constraints", "restrictions", "policy", "counted_time",
-     "outside", "trust_settings", "anchors", "chain", "fetch", "revocation",
-     "revocation_sources", "lenient_messages", "judgement", "trust", "keys", "profiles",
-     "purposes", "requirements", "signing_policy", "certified_timestamp",
-     "timestamp_protocol", "pkcs11_key", "tsa_credentials"},
-    {"means", "unpadded", "integrity", "conversion", "signature_trust", "signature_timestamp",
-     "signature_verifier", "usual", "coverage", "missing", "unsigned", "verdict", "verifier",
-     "signature_maker", "signer", "prepared_signer", "remover", "timestamper"},
-    {"annotate", "parallel", "archive"},
-    {"cli", "__init__", "__main__"},
+
+
+def house() -> ModuleType:
+    """`tools/house.py`, which holds the order of the floors."""
+    spec = importlib.util.spec_from_file_location("house", ROOT / "tools" / "house.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_import_goes_down_and_none_in_a_circle():
+    assert list(house().complaints()) == []
+
+
+def test_every_room_has_a_floor():
+    found = house()
+    assert {found.room_of(name) for name in found.modules()} == {
+        room for floor in found.FLOORS for room in floor
+    }
+
+
+def test_the_drawing_is_that_of_the_documentation():
+    assert house().drawn() == house().drawing()
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "said"),
+    [
+        ("errors", "from .cli import lazy", "errors imports cli.lazy"),
+        ("files.part10", "def late():\n    from ..verification import verifier",
+         "files.part10 imports verification.verifier"),
+        ("trust.decision", "if TYPE_CHECKING:\n    from .store import TrustStore", "a circle: "),
+        ("archive.find.once", "from ..reports import html",
+         "archive.find.once imports archive.reports.html"),
+        ("files.window", "import dicomseal.archive", "files.window imports archive"),
+    ],
 )  # fmt: skip
-HOUSE = {name: level for level, names in enumerate(LAYERS) for name in names}
-
-
-def imports(path: Path) -> set[str]:
-    """The modules of the package that a module imports anywhere, types aside."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
-    return found & HOUSE.keys()
-
-
-@pytest.mark.parametrize("path", sorted(SOURCE.glob("*.py")), ids=lambda path: path.stem)
-def test_layers(path):
-    level = HOUSE[path.stem]
-    if path.stem != "__init__":  # it names the public parts, wherever they are
-        assert all(HOUSE[name] <= level for name in imports(path)), imports(path)
-
-
-@pytest.mark.parametrize("path", sorted(SOURCE.glob("archive/*.py")), ids=lambda path: path.stem)
-def test_layers_of_the_archive(path):
-    """It uses what lies below it, and never the command line."""
-    tree = ast.parse(path.read_text("utf-8"))
-    used = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 2:
-            used |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
-    assert all(HOUSE.get(name, 0) <= HOUSE["archive"] for name in used - {"__version__"}), used
+def test_an_import_that_runs_back_up_is_found(module, line, said, tmp_path, monkeypatch):
+    """Wherever it is: at the top, inside a function, or for types alone."""
+    found = house()
+    copy = tmp_path / "dicomseal"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    path = copy.joinpath(*module.split(".")).with_suffix(".py")
+    path.write_text(path.read_text("utf-8") + f"\n{line}\n", "utf-8")
+    monkeypatch.setattr(found, "SOURCE", copy)
+    assert any(said in one for one in found.complaints()), list(found.complaints())
 
 
 def test_verifier_and_signer_do_not_know_each_other():
-    assert "signer" not in imports(SOURCE / "verifier.py")
-    assert "verifier" not in imports(SOURCE / "signer.py")
-    assert "verifier" not in imports(SOURCE / "signature_maker.py")
+    for name, targets in house().arrows().items():
+        rooms = {house().room_of(target) for target in targets}
+        assert not (name.startswith("verification") and "signing" in rooms), name
+        assert not (name.startswith("signing") and "verification" in rooms), name
 
 
 def test_dictionary_data_are_up_to_date():

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dicomseal import TrustStore, parallel
-from dicomseal.parallel import BATCH, verify_many
-from dicomseal.verifier import Options
+from dicomseal import TrustStore
+from dicomseal.verification import parallel
+from dicomseal.verification.options import Options
+from dicomseal.verification.parallel import BATCH, verify_many
 
 
 @pytest.fixture

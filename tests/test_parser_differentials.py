@@ -13,10 +13,10 @@ import pki
 import pytest
 from _forms import ITEM, ITEM_END, SEQUENCE_END, answer, explicit, implicit, put, signed, split, why
 
-from dicomseal import terms
 from dicomseal.errors import SigningError
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode, encode_item
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode, encode_item
+from dicomseal.standard import terms, transfer_syntaxes
 
 UN_WITH_ITEM = ITEM + implicit(0x00100020, b"6666") + ITEM_END + SEQUENCE_END
 
@@ -283,7 +283,7 @@ def test_sequences_in_values_in_values_come_to_an_end(signed_forms, backend):
     assert report.verdict == "failed"
 
 
-@pytest.mark.parametrize("syntax", sorted(terms.DEFLATED))
+@pytest.mark.parametrize("syntax", sorted(transfer_syntaxes.DEFLATED))
 def test_deflated_bytes_that_are_a_data_set_as_well(signed_forms, backend, syntax):
     """A stored block whose head reads as an element: seen by readers that do not know the label."""
     _, body = split(signed_forms["explicit"])
@@ -294,7 +294,7 @@ def test_deflated_bytes_that_are_a_data_set_as_well(signed_forms, backend, synta
     assert zlib.decompress(native, -15) == body
     fits = 8 + int.from_bytes(native[4:8], "little") <= len(native)
     report = answer(pki.part10(native + b"\0" * (len(native) % 2), syntax))
-    known = syntax == terms.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+    known = syntax == transfer_syntaxes.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
     assert report.verdict == ("failed" if fits and not known else "passed")
     # an element of no length, and then one that takes in the rest
     looks = b"\x00\x00\x00\xff\xff" * 2 + rest
@@ -333,7 +333,9 @@ def test_an_odd_number_of_pixels_may_lack_its_padding(backend):
     assert report.messages == ("(7FE0,0010) has an odd number of bytes",)
 
 
-@pytest.mark.parametrize("label", sorted(terms.NATIVE - {pki.IMPLICIT, pki.BIG} - terms.DEFLATED))
+@pytest.mark.parametrize(
+    "label", sorted(transfer_syntaxes.NATIVE - {pki.IMPLICIT, pki.BIG} - transfer_syntaxes.DEFLATED)
+)
 def test_fragments_under_a_label_for_native_pixels(backend, label):
     """Who believes the label shows the compressed bytes as pixels."""
     pixels = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dicomseal import file_meta, terms
 from dicomseal.errors import MalformedError, SourceError
-from dicomseal.file_meta import FileMeta
-from dicomseal.part10 import Part10
-from dicomseal.reader import SNAPSHOT, Reader
-from dicomseal.window import Window
+from dicomseal.files import file_meta
+from dicomseal.files.file_meta import FileMeta
+from dicomseal.files.part10 import Part10
+from dicomseal.files.reader import SNAPSHOT, Reader
+from dicomseal.files.window import Window
+from dicomseal.standard import transfer_syntaxes
 
-quick = pytest.importorskip("dicomseal._file_c", reason="there is no compiled backend")
+quick = pytest.importorskip("dicomseal.files._file_c", reason="there is no compiled backend")
 
 EXPLICIT = b"1.2.840.10008.1.2.1\0"
 ELEMENT = b"\x08\x00\x16\x00UI\x04\x001.2\0"
@@ -66,7 +67,7 @@ def test_it_agrees_or_says_nothing(meta, cut):
     found = quick.meta(data)
     if found is not None:
         expected = slowly(data)
-        known = expected.transfer_syntax in terms.TRANSFER_SYNTAXES
+        known = expected.transfer_syntax in transfer_syntaxes.TRANSFER_SYNTAXES
         assert found == (expected if known else expected._replace(doubt=""))
 
 

@@ -13,11 +13,12 @@ import pki
 import pytest
 from _hsm import KEYS, PIN
 
-from dicomseal import certificate, cli, sign_file, verify
+from dicomseal import cli, sign_file, verify
 from dicomseal.errors import CertificateError, KeyFileError, KeyFileWarning, UsageError
-from dicomseal.keys import SigningKey
-from dicomseal.pkcs11_key import MODULE_VARIABLE, Pkcs11Key, Pkcs11Uri
-from dicomseal.terms import MAC_ALGORITHMS
+from dicomseal.keys.pkcs11 import MODULE_VARIABLE, Pkcs11Key, Pkcs11Uri
+from dicomseal.keys.signing_key import SigningKey
+from dicomseal.signature import certificate
+from dicomseal.standard.mac_algorithms import MAC_ALGORITHMS
 
 # --- signing --------------------------------------------------------------------------------------
 
@@ -64,7 +65,7 @@ def test_the_certificate_of_another_key(hsm):
 
 def test_a_key_that_is_gone_leaves_no_session(hsm, monkeypatch):
     """Every call of `sign_file` with a URI makes a key of its own, and tokens have few sessions."""
-    from dicomseal import pkcs11_key
+    from dicomseal.keys import pkcs11 as pkcs11_key
 
     ended = []
     real = pkcs11_key._close

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from dicomseal import TrustStore
-from dicomseal.anchors import load_certificates, load_crls
 from dicomseal.errors import CertificateError, TrustError
 from dicomseal.policy import DEFAULT
+from dicomseal.trust.loading import load_certificates, load_crls
 
 FOLDER = Path(os.environ.get("DICOMSEAL_PKITS", "/none"))
 WHEN = datetime(2015, 1, 1, tzinfo=UTC)

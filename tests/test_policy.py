@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import UsageError
 from dicomseal.policy import ANY, DEFAULT, PRESETS, STRICT, load
-from dicomseal.signing_policy import ALLOW_WEAK
+from dicomseal.signing.policy import ALLOW_WEAK
 
 
 def test_grades():

@@ -18,7 +18,7 @@ from pydicom.datadict import keyword_for_tag
 from dicomseal import ALLOW_WEAK, profiles, sign, sign_file, verify
 from dicomseal.errors import SigningError, UsageError
 from dicomseal.profiles import AUTHORIZATION, BASE, CREATOR, PROFILES, SR, SR_VERIFICATION
-from dicomseal.sequence_items import encode
+from dicomseal.signature.items import encode
 
 ROOT = Path(__file__).parent.parent
 RSA = pki.member("rsa").pair
@@ -366,8 +366,8 @@ def test_the_short_way_says_the_same_as_the_long_one(test_files):
     """`satisfied` asks little of a signature over everything; each profile in full agrees."""
     compared = set()
     for name in ("CT_small.dcm", "test-SR.dcm", "rtplan.dcm", "nested_priv_SQ.dcm"):
-        from dicomseal.reader import Reader
-        from dicomseal.sequence_items import Elements
+        from dicomseal.files.reader import Reader
+        from dicomseal.signature.element_views import Elements
 
         part10 = Reader().open(str(Path(test_files, name)))
         index = part10.index()

@@ -18,8 +18,8 @@ from pydicom import dcmread
 
 from dicomseal.canonical import update
 from dicomseal.errors import DicomSealError, MalformedError
-from dicomseal.part10 import Part10
-from dicomseal.window import Window
+from dicomseal.files.part10 import Part10
+from dicomseal.files.window import Window
 
 # --- the properties -----------------------------------------------------------------------------
 

@@ -22,9 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import dicomseal
-from dicomseal import TrustStore, certificate, chain
+from dicomseal import TrustStore
 from dicomseal.errors import CertificateError, KeyFileError, TrustError
-from dicomseal.keys import load_key
+from dicomseal.keys.key_files import load_key
+from dicomseal.signature import certificate
+from dicomseal.trust import certification_paths
 
 ALONE = "is for RSASSA-PSS alone"
 V15 = "sha256_rsa"
@@ -181,6 +183,6 @@ def test_the_library_is_not_left_alone_with_it():
     spki = asn1.Certificate.load(made("root", "root", for_pss=True)).public_key
     value = key("root").sign(b"data", padding.PKCS1v15(), hashes.SHA256())
     algorithm = algos.SignedDigestAlgorithm({"algorithm": V15})
-    verifier = chain._Signatures(chain.Registry())
-    with pytest.raises(chain.InvalidSignature):
+    verifier = certification_paths._Signatures(certification_paths.Registry())
+    with pytest.raises(certification_paths.InvalidSignature):
         verifier.validate_signature(value, b"data", spki, algorithm)

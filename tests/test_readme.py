@@ -94,7 +94,7 @@ def test_links(document):
 
 
 def test_verdicts_and_exit_codes():
-    from dicomseal.cli import verify
+    from dicomseal.cli import exit_codes
 
     for verdict, code in re.findall(r"^\| `(\w+)` \| (\d) \|", README, re.MULTILINE):
-        assert verify.exit_code({verdict: 1}) == int(code), verdict
+        assert exit_codes.exit_code({verdict: 1}) == int(code), verdict

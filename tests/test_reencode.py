@@ -10,14 +10,15 @@ import pydicom
 import pytest
 from test_signer import FOLDER, READABLE, RSA, WHEN, read
 
-from dicomseal import sign_file, terms, verify
-from dicomseal._encoder_py import swap
-from dicomseal.certificate import sign_mac
-from dicomseal.conversion import convert
+from dicomseal import sign_file, verify
+from dicomseal.editing.convert import convert
+from dicomseal.editing.reencode import EXPLICIT, KEEP, SYNTAXES, UNDEFINED, reencode, resolve
+from dicomseal.encoding._encoder_py import swap
 from dicomseal.errors import SigningError, SourceError, UsageError
-from dicomseal.part10 import Part10
-from dicomseal.reencode import EXPLICIT, KEEP, SYNTAXES, UNDEFINED, reencode, resolve
-from dicomseal.sequence_items import encode
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.certificate import sign_mac
+from dicomseal.signature.items import encode
+from dicomseal.standard import transfer_syntaxes
 
 NATIVE = [
     n for n in READABLE if verify(os.path.join(FOLDER, n)).transfer_syntax in SYNTAXES.values()
@@ -135,7 +136,7 @@ def test_pixels_are_not_decoded(name):
     assert sum(a != b for a, b in zip(body(again), body(part10), strict=True)) <= 16
     assert stream(again.index()) == stream(index)
     with pytest.raises(SigningError, match="have to be decoded"):
-        reencode(part10, index, terms.EXPLICIT_VR_LITTLE_ENDIAN)
+        reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
 
 
 @pytest.mark.parametrize("name", NATIVE[::4])
@@ -221,10 +222,10 @@ def test_un_keeps_its_bytes(undefined):
             assert same == data
         else:
             assert inside in same
-    other, losses = reencode(part10, index, terms.EXPLICIT_VR_BIG_ENDIAN)
+    other, losses = reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN)
     assert bool(losses) != undefined  # whose bytes are to change places nobody knows
     assert inside in other
-    back, _ = reencode(*opened(other), terms.EXPLICIT_VR_LITTLE_ENDIAN)
+    back, _ = reencode(*opened(other), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
     assert body(Part10.from_bytes(back)) == body(part10)
 
 
@@ -233,10 +234,10 @@ def test_too_long_for_explicit_vr():
     value = b"1\\" * 0x8001
     data = pki.small("implicit", [(0x00080018, "UI", b"2.25.1234\0"), (0x00200032, "DS", value)])
     part10, index = opened(data)
-    made, losses = reencode(part10, index, terms.EXPLICIT_VR_LITTLE_ENDIAN)
+    made, losses = reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
     assert [(loss.tag, loss.after) for loss in losses] == [(0x00200032, "UN")]
     assert value in made
-    back, losses = reencode(*opened(made), terms.IMPLICIT_VR_LITTLE_ENDIAN)
+    back, losses = reencode(*opened(made), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
     assert losses == []
     assert body(Part10.from_bytes(back)) == body(part10)
 
@@ -253,7 +254,7 @@ def test_deep(tmp_path):
     part10, index = opened(pki.part10(data))
     for uid in SYNTAXES.values():
         made, _ = reencode(part10, index, uid)
-        back, _ = reencode(*opened(made), terms.EXPLICIT_VR_LITTLE_ENDIAN)
+        back, _ = reencode(*opened(made), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
         assert body(Part10.from_bytes(back)) == data
 
 
@@ -296,23 +297,25 @@ def test_a_lost_vr_is_refused_without_signatures_too(tmp_path):
     with pytest.raises(SigningError, match=r"LO of \(0009,1001\) would be read as UN"):
         sign_file(tmp_path / "in.dcm", tmp_path / "out", *RSA, transfer_syntax="implicit")
     part10, index = opened(pki.small(elements=PRIVATE))
-    made = convert(part10, index, terms.IMPLICIT_VR_LITTLE_ENDIAN, accept_loss=True)
+    made = convert(part10, index, transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN, accept_loss=True)
     assert Part10.from_bytes(made).implicit
 
 
 def test_a_signature_that_only_another_vr_explains(tmp_path):
     """Signed as OB, read from implicit VR: intact here by trying; explicit VR would settle OW."""
     data = signed(pki.small(elements=BYTES), tmp_path)
-    made, _ = reencode(*opened(data), terms.IMPLICIT_VR_LITTLE_ENDIAN)
+    made, _ = reencode(*opened(data), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
     assert "PixelData (7FE0,0010) as OB" in intact(made).signatures[0].messages[0]
     with pytest.raises(SigningError, match="would break"):
-        convert(*opened(made), terms.EXPLICIT_VR_LITTLE_ENDIAN)
+        convert(*opened(made), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
 
 
 def test_a_broken_signature_is_no_obstacle(tmp_path):
     data = signed(pki.small(elements=PRIVATE), tmp_path).replace(b"unknown ", b"changed ")
     part10, index = opened(data)
-    assert Part10.from_bytes(convert(part10, index, terms.EXPLICIT_VR_BIG_ENDIAN)).big_endian
+    assert Part10.from_bytes(
+        convert(part10, index, transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN)
+    ).big_endian
 
 
 def test_a_vr_that_is_found_again_is_no_obstacle(tmp_path):
@@ -322,7 +325,7 @@ def test_a_vr_that_is_found_again_is_no_obstacle(tmp_path):
     assert data.count(header + b"PN\10\0") == 1
     lost = data.replace(header + b"PN\10\0", header + b"UN\0\0\10\0\0\0")
     assert verify(lost).signatures[0].integrity == "unverifiable"
-    intact(convert(*opened(lost), terms.IMPLICIT_VR_LITTLE_ENDIAN))
+    intact(convert(*opened(lost), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN))
 
 
 STRANGE = {
@@ -345,7 +348,7 @@ def test_what_cannot_be_verified_here_may_be_elsewhere(tmp_path, what):
     sign_file(source, target, *RSA, transfer_syntax="big-endian")
     intact(target.read_bytes().replace(strange, known))
     # implicit VR leaves open what explicit VR would settle, and nobody here can try
-    made, _ = reencode(*opened(intact_one), terms.IMPLICIT_VR_LITTLE_ENDIAN)
+    made, _ = reencode(*opened(intact_one), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
     intact(made)
     source.write_bytes(made.replace(known, strange))
     for syntax in ("explicit", "big-endian", "deflated"):
@@ -362,13 +365,14 @@ def test_a_vr_that_is_lost_already_is_no_obstacle(tmp_path):
     """Signed as LO, then in implicit VR: unverifiable. As UN it is that as well, no more."""
     several = PRIVATE + [(0x00091002 + n, "LO", b"unknown ") for n in range(3)]
     lost, losses = reencode(
-        *opened(signed(pki.small(elements=several), tmp_path)), terms.IMPLICIT_VR_LITTLE_ENDIAN
+        *opened(signed(pki.small(elements=several), tmp_path)),
+        transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN,
     )
     assert losses
     assert verify(lost).signatures[0].integrity == "unverifiable"
-    made = convert(*opened(lost), terms.EXPLICIT_VR_LITTLE_ENDIAN)
+    made = convert(*opened(lost), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
     assert verify(made).signatures[0].integrity == "unverifiable"
-    back = convert(*opened(made), terms.IMPLICIT_VR_LITTLE_ENDIAN)
+    back = convert(*opened(made), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
     assert body(Part10.from_bytes(back)) == body(Part10.from_bytes(lost))
 
 
@@ -385,7 +389,7 @@ def test_meta_information_is_made_where_there_is_none(tmp_path):
     sign_file(tmp_path / "in.dcm", tmp_path / "out.dcm", *RSA, transfer_syntax="big-endian")
     dataset = pydicom.dcmread(tmp_path / "out.dcm")
     assert dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID == "2.25.1234"
-    assert dataset.file_meta.TransferSyntaxUID == terms.EXPLICIT_VR_BIG_ENDIAN
+    assert dataset.file_meta.TransferSyntaxUID == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN
     assert dataset.file_meta.FileMetaInformationGroupLength > 100
     intact((tmp_path / "out.dcm").read_bytes())
 

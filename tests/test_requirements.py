@@ -164,7 +164,7 @@ def test_rules_that_make_no_sense(make):
 def test_names_stand_for_rules():
     assert AllOf(["creator"]) == AllOf([HasProfile("creator")])
     assert NAMED.keys() == {"signature", "creator", "authorization", "sr", "timestamp"}
-    from dicomseal.verdict import REQUIREMENTS
+    from dicomseal.requirements import REQUIREMENTS
 
     assert tuple(NAMED) == REQUIREMENTS
 

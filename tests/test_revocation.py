@@ -22,9 +22,10 @@ from cryptography.x509 import ReasonFlags as Why
 from msgspec.structs import replace
 from trust_pki import Entry
 
-from dicomseal import TrustStore, revocation, revocation_sources
+from dicomseal import TrustStore
 from dicomseal.policy import DEFAULT
-from dicomseal.trust import TIME_STAMPING
+from dicomseal.trust import revocation, revocation_data
+from dicomseal.trust.decision import TIME_STAMPING
 
 REQUIRE, OFF = DEFAULT.but(revocation="require"), DEFAULT.but(revocation="off")
 ACCEPT, OLD = DEFAULT.but(weak="accept"), DEFAULT.but(weak_hashes=frozenset({"sha1"}))
@@ -413,14 +414,14 @@ def test_a_crl_that_runs_out_ends_the_decision():
 def test_a_large_crl_is_not_searched_by_the_library(monkeypatch):
     """Where a quick search finds nothing, the library gets the CRL without its entries."""
     seen = []
-    container = revocation_sources.Crl.container
+    container = revocation_data.Crl.container
 
     def watched(self, cert):
         made = container(self, cert)
         seen.append(len(made.crl_data["tbs_cert_list"]["revoked_certificates"]))
         return made
 
-    monkeypatch.setattr(revocation_sources.Crl, "container", watched)
+    monkeypatch.setattr(revocation_data.Crl, "container", watched)
     entries = [Entry(name) for name in ("rsa", "direct", "server")]
     assert judge(Case(crls(*entries)))[1].revocation == "good"
     assert set(seen) == {0}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dicomseal import cli
-from dicomseal.archive.ledger import Ledger
+from dicomseal.archive.ledger.ledger import Ledger
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "runbook.md").read_text("utf-8")
 SCRIPTS = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)

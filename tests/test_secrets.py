@@ -19,10 +19,12 @@ import pydicom
 import pytest
 from cryptography.hazmat.primitives import serialization as form
 
-from dicomseal import sign, sign_file, signature_maker, verify
+from dicomseal import sign, sign_file, verify
 from dicomseal.errors import DicomSealError, KeyFileWarning
-from dicomseal.keys import SigningKey, load_key
-from dicomseal.signing_policy import STRONG
+from dicomseal.keys.key_files import load_key
+from dicomseal.keys.signing_key import SigningKey
+from dicomseal.signing.policy import STRONG
+from dicomseal.signing.request import request_of
 
 PASSWORD = "Sentinel-Passw0rd"
 ODD = PASSWORD + "\udcff"  # cannot be written as UTF-8
@@ -163,7 +165,7 @@ def test_a_path_is_named_and_a_text_is_not(shelf):
 def test_no_repr_log_or_report_tells(shelf, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     key = SigningKey(shelf / "locked.pem", shelf / "cert.pem", PASSWORD)
-    request = signature_maker.request_of(
+    request = request_of(
         str(shelf / "locked.pem"),
         CERT,
         "SHA256",

@@ -20,10 +20,11 @@ from _model import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dicomseal import _record as r
-from dicomseal import sign_file, terms, verify
-from dicomseal.part10 import Part10
-from dicomseal.tags import is_signable_tag
+from dicomseal import sign_file, verify
+from dicomseal.encoding import record as r
+from dicomseal.files.part10 import Part10
+from dicomseal.standard import terms
+from dicomseal.standard.tags import is_signable_tag
 
 SEQUENCES = (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE)
 

@@ -13,22 +13,12 @@ import pydicom
 import pytest
 from pydicom import dcmread
 
-from dicomseal import (
-    ALLOW_WEAK,
-    _index_py,
-    certificate,
-    remove,
-    remove_file,
-    sign,
-    sign_file,
-    verify,
-)
-from dicomseal.errors import (
-    KeyFileError,
-    SigningError,
-)
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode
+from dicomseal import ALLOW_WEAK, remove, remove_file, sign, sign_file, verify
+from dicomseal.encoding import _index_py
+from dicomseal.errors import KeyFileError, SigningError
+from dicomseal.files.part10 import Part10
+from dicomseal.signature import certificate
+from dicomseal.signature.items import encode
 
 FOLDER = os.path.join(os.path.dirname(pydicom.data.__file__), "test_files")
 WHEN = datetime(2026, 11, 22, 1, 2, 3, 456789, UTC)

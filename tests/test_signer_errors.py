@@ -21,7 +21,7 @@ from dicomseal.errors import (
     SourceError,
     UsageError,
 )
-from dicomseal.sequence_items import encode
+from dicomseal.signature.items import encode
 
 KEY, CERT = RSA = pki.member("rsa").pair
 NAIVE = datetime(2026, 11, 22)

@@ -6,9 +6,10 @@ import pki
 import pydicom
 import pytest
 
-from dicomseal import ALLOW_WEAK, SigningPolicy, sign, sign_file, terms, verify
+from dicomseal import ALLOW_WEAK, SigningPolicy, sign, sign_file, verify
 from dicomseal.errors import SigningError, UsageError
-from dicomseal.signing_policy import STRONG
+from dicomseal.signing.policy import STRONG
+from dicomseal.standard import mac_algorithms
 
 PAIR = pki.member("rsa").pair
 
@@ -20,7 +21,7 @@ def source(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("mac", sorted(terms.WEAK_MAC_ALGORITHMS))
+@pytest.mark.parametrize("mac", sorted(mac_algorithms.WEAK_MAC_ALGORITHMS))
 def test_weak_macs(source, tmp_path, mac):
     target = tmp_path / "out.dcm"
     dataset = pydicom.dcmread(source)
@@ -48,7 +49,7 @@ def test_weak_keys(source, tmp_path):
 
 
 @pytest.mark.parametrize("who", ["rsa", "ec", "dsa", "weak"])
-@pytest.mark.parametrize("mac", terms.MAC_ALGORITHMS)
+@pytest.mark.parametrize("mac", mac_algorithms.MAC_ALGORITHMS)
 def test_refused_is_what_reports_call_weak(source, tmp_path, who, mac):
     pair = pki.member(who).pair
     sign_file(source, tmp_path / "out.dcm", *pair, mac=mac, policy=ALLOW_WEAK)

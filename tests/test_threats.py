@@ -19,9 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 
-from dicomseal import ALLOW_WEAK, TrustStore, certificate, remove_file, sign_file, terms, verify
+from dicomseal import ALLOW_WEAK, TrustStore, remove_file, sign_file, verify
 from dicomseal.report import Reason
-from dicomseal.sequence_items import encode
+from dicomseal.signature import certificate
+from dicomseal.signature.items import encode
+from dicomseal.standard import mac_algorithms
 
 MAC, SIGNATURE = "MACParametersSequence", "DigitalSignaturesSequence"
 HASH, CRYPTO = "HASH_FAILURE", "SIG_CRYPTO_FAILURE"
@@ -247,7 +249,7 @@ def test_a_signed_item_in_another_object(sign, root):
 
 @pytest.mark.parametrize("who", ["rsa", "ec", "dsa"])
 @pytest.mark.parametrize("signed", ["SHA256", "SHA1", "RIPEMD160"])
-@pytest.mark.parametrize("other", terms.MAC_ALGORITHMS)
+@pytest.mark.parametrize("other", mac_algorithms.MAC_ALGORITHMS)
 def test_another_mac_algorithm_named(sign, root, who, signed, other):
     data = sign(who=who, mac=signed)
     report = verify(
@@ -307,7 +309,7 @@ def test_an_rsa_signature_forged_for_the_exponent_3(sign, root):
     data = sign(pair=pair)
     assert answer(verify(data, trust=root)) == GOOD
     digest = hashlib.sha256(b"any MAC will do").digest()
-    start = b"\0\1" + b"\xff" * 8 + b"\0" + certificate.DIGEST_INFO["SHA256"] + digest
+    start = b"\0\1" + b"\xff" * 8 + b"\0" + mac_algorithms.DIGEST_INFO["SHA256"] + digest
     target = int.from_bytes(start.ljust(256, b"\0"), "big")
     low, high = 0, 1 << 700
     while low < high:

@@ -16,9 +16,10 @@ import pki
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from dicomseal import Limits, sign_file, verify, watched
-from dicomseal.archive.ledger import Ledger
+from dicomseal import Limits, sign_file, verify
+from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.errors import MalformedError
+from dicomseal.verification import time_limit
 
 SECONDS = 2
 SIGNERS = ("rsa", "ec", "rsa two", "ec", "dsa")
@@ -145,12 +146,12 @@ def spin(until=60.0):
 
 @in_both
 def test_what_it_returns_and_raises(place):
-    assert call(place, lambda: watched.within(10, None, divmod, 7, 3)) == (2, 1)
+    assert call(place, lambda: time_limit.within(10, None, divmod, 7, 3)) == (2, 1)
     with pytest.raises(MalformedError, match="as it was"):
-        call(place, lambda: watched.within(10, None, _fail))
+        call(place, lambda: time_limit.within(10, None, _fail))
     for _ in range(3):
-        with pytest.raises(watched.OutOfTimeError, match=r"within 0\.1 seconds") as info:
-            call(place, lambda: watched.within(0.1, None, spin))
+        with pytest.raises(time_limit.OutOfTimeError, match=r"within 0\.1 seconds") as info:
+            call(place, lambda: time_limit.within(0.1, None, spin))
         assert info.value.code == "limit"
 
 
@@ -173,33 +174,33 @@ def test_what_catches_everything_is_told_again(place):
             if place == "main":
                 spin()
 
-    with pytest.raises(watched.OutOfTimeError):
-        call(place, lambda: watched.within(0.1, None, stubborn))
+    with pytest.raises(time_limit.OutOfTimeError):
+        call(place, lambda: time_limit.within(0.1, None, stubborn))
     assert caught == ["any"]
 
 
 @in_both
 def test_one_inside_another_has_no_time_of_its_own(place):
     def inner():
-        return watched.within(0.05, None, spin, 0.3)
+        return time_limit.within(0.05, None, spin, 0.3)
 
-    assert call(place, lambda: watched.within(30, None, inner)) is None
-    with pytest.raises(watched.OutOfTimeError, match=r"within 0\.1 "):
-        call(place, lambda: watched.within(0.1, None, lambda: watched.within(30, None, spin)))
+    assert call(place, lambda: time_limit.within(30, None, inner)) is None
+    with pytest.raises(time_limit.OutOfTimeError, match=r"within 0\.1 "):
+        call(place, lambda: time_limit.within(0.1, None, lambda: time_limit.within(30, None, spin)))
 
 
 @POSIX
 def test_the_alarm_is_as_it_was():
-    watched.within(10, None, int)
-    with pytest.raises(watched.OutOfTimeError):
-        watched.within(0.05, None, spin)
+    time_limit.within(10, None, int)
+    with pytest.raises(time_limit.OutOfTimeError):
+        time_limit.within(0.05, None, spin)
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     for mine in (lambda *_: None, signal.SIG_IGN):
         signal.signal(signal.SIGALRM, mine)
         try:
-            with pytest.raises(watched.OutOfTimeError):
-                watched.within(0.05, None, spin)
+            with pytest.raises(time_limit.OutOfTimeError):
+                time_limit.within(0.05, None, spin)
             assert signal.getsignal(signal.SIGALRM) is mine
         finally:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -207,10 +208,10 @@ def test_the_alarm_is_as_it_was():
 
 def test_a_thread_that_stays_gives_up_its_locks():
     given_up = []
-    with pytest.raises(watched.OutOfTimeError):
+    with pytest.raises(time_limit.OutOfTimeError):
         call(
             "other",
-            lambda: watched.within(0.05, lambda: given_up.append(1), threading.Event().wait, 5),
+            lambda: time_limit.within(0.05, lambda: given_up.append(1), threading.Event().wait, 5),
         )
     assert given_up == [1]
 

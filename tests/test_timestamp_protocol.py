@@ -14,13 +14,8 @@ from tsa import Tsa, serve, serving
 
 from dicomseal import TrustStore, sign, sign_file, verify
 from dicomseal.errors import TimestampError, UsageError
-from dicomseal.timestamp_protocol import (
-    MOST_BYTES,
-    Request,
-    TimestampAuthority,
-    accept,
-    token_of,
-)
+from dicomseal.timestamps.authority import MOST_BYTES, TimestampAuthority
+from dicomseal.timestamps.protocol import TimestampRequest, accept, token_of
 
 VALUE = bytes(range(200))
 
@@ -43,7 +38,7 @@ def store():
 @pytest.mark.parametrize("nonce", [True, False])
 @pytest.mark.parametrize("certificate", [True, False])
 def test_openssl_reads_a_request(tmp_path, algorithm, policy, nonce, certificate):
-    made = Request.make(VALUE, algorithm, policy, nonce, certificate)
+    made = TimestampRequest.make(VALUE, algorithm, policy, nonce, certificate)
     path = tmp_path / "request.tsq"
     path.write_bytes(made.encode())
     text = tsa.openssl("ts", "-query", "-in", str(path), "-text").decode()
@@ -52,19 +47,19 @@ def test_openssl_reads_a_request(tmp_path, algorithm, policy, nonce, certificate
     assert (f"Nonce: 0x{made.nonce:X}" if nonce else "Nonce: unspecified") in text
     assert f"Certificate required: {'yes' if certificate else 'no'}" in text
     assert made.imprint == hashlib.new(algorithm, VALUE).digest()
-    assert Request.parse(made.encode()) == made
+    assert TimestampRequest.parse(made.encode()) == made
 
 
 def test_a_request_of_openssl_is_read(authority):
     der = authority.query(VALUE, "-sha512", "-cert", "-tspolicy", tsa.OTHER_POLICY)
-    made = Request.parse(der)
+    made = TimestampRequest.parse(der)
     assert made.imprint == hashlib.sha512(VALUE).digest()
     assert (made.algorithm, made.policy, made.certificate) == ("sha512", tsa.OTHER_POLICY, True)
     assert made.nonce
 
 
 def test_nonces_differ_and_are_long():
-    nonces = {Request.make(VALUE).nonce for _ in range(50)}
+    nonces = {TimestampRequest.make(VALUE).nonce for _ in range(50)}
     assert len(nonces) == 50
     assert min(nonces) >= 1 << 63
 
@@ -80,7 +75,7 @@ def test_nonces_differ_and_are_long():
 )
 def test_wishes_that_make_no_sense(options, words):
     with pytest.raises(UsageError, match=words):
-        Request.make(VALUE, **options)
+        TimestampRequest.make(VALUE, **options)
     with pytest.raises(UsageError, match=words):
         TimestampAuthority("http://localhost/", **options)
 
@@ -88,14 +83,14 @@ def test_wishes_that_make_no_sense(options, words):
 @pytest.mark.parametrize("der", [b"", b"0", b"\x30\x00", b"no request", b"\x30\x82\xff"])
 def test_no_request(der):
     with pytest.raises(TimestampError, match="no timestamp request"):
-        Request.parse(der)
+        TimestampRequest.parse(der)
 
 
 # --- responses ------------------------------------------------------------------------------------
 
 
 def test_the_token_of_a_response_and_a_bare_one(authority):
-    request = Request.make(VALUE)
+    request = TimestampRequest.make(VALUE)
     response = authority.reply(request.encode())
     token = token_of(response)
     assert token_of(token) == token
@@ -118,14 +113,14 @@ def changed(request, **fields):
     ],
 )
 def test_a_response_to_another_request(authority, fields, words):
-    request = Request.make(VALUE, policy=tsa.OTHER_POLICY)
+    request = TimestampRequest.make(VALUE, policy=tsa.OTHER_POLICY)
     assert accept(authority.reply(request.encode()), VALUE, request)
     with pytest.raises(TimestampError, match=words):
         accept(authority.reply(changed(request, **fields)), VALUE, request)
 
 
 def test_a_refusal_says_why(authority):
-    request = Request.make(VALUE, policy=tsa.UNKNOWN_POLICY)
+    request = TimestampRequest.make(VALUE, policy=tsa.UNKNOWN_POLICY)
     with pytest.raises(TimestampError, match=r"refused.*policy is not supported") as caught:
         token_of(authority.reply(request.encode()))
     assert caught.value.code == "refused"
@@ -151,7 +146,7 @@ def test_what_is_not_taken(authority):
         accept(authority.token(VALUE, "-sha1", "-cert"), VALUE)
     with pytest.raises(TimestampError, match="not taken: the certificate of its authority"):
         accept(authority.token(VALUE, "-sha256"), VALUE)
-    asked = Request.make(VALUE, nonce=False, certificate=False)
+    asked = TimestampRequest.make(VALUE, nonce=False, certificate=False)
     assert accept(authority.reply(asked.encode()), VALUE, asked)
 
 
@@ -212,7 +207,7 @@ def refused(url, tmp_path, **options):
 
 def test_a_nonce_that_comes_back_changed(authority, tmp_path):
     def replay(body):
-        return changed(Request.parse(body), nonce=4711)
+        return changed(TimestampRequest.parse(body), nonce=4711)
 
     with serving(authority, replay) as url:
         assert "its nonce is another" in str(refused(url, tmp_path))

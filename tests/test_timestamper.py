@@ -12,8 +12,8 @@ from pydicom import dcmread
 from tsa import Tsa, serving
 
 from dicomseal import TrustStore, cli, remove_file, sign_file, verify
-from dicomseal.timestamp_protocol import Request
-from dicomseal.timestamper import insert_file, query_file
+from dicomseal.timestamps.protocol import TimestampRequest
+from dicomseal.timestamps.request_files import insert_file, query_file
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_wishes(run, signed):
     run("timestamp", "query", path, "--out", "q.tsq", "--mac", "SHA512", "--policy", "1.2.3",
         "--no-nonce", "--no-cert")  # fmt: skip
     with open("q.tsq", "rb") as file:
-        made = Request.parse(file.read())
+        made = TimestampRequest.parse(file.read())
     assert made[0] == "sha512"
     assert made[2:] == (None, "1.2.3", False)
 

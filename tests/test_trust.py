@@ -13,10 +13,11 @@ import pytest
 import trust_pki as pki
 from cryptography.hazmat.primitives import serialization
 
-from dicomseal import TrustStore, chain
+from dicomseal import TrustStore
 from dicomseal.errors import CertificateError, TrustError
 from dicomseal.policy import DEFAULT, STRICT
-from dicomseal.trust import TIME_STAMPING
+from dicomseal.trust import certification_paths
+from dicomseal.trust.decision import TIME_STAMPING
 
 ISSUERS = {row.issuer for row in pki.TABLE.values()}
 CAS = tuple(
@@ -338,7 +339,7 @@ def _below_namesakes():
 
 
 def test_a_chain_of_a_thousand(monkeypatch):
-    monkeypatch.setattr(chain, "MOST_STEPS", 10**9)
+    monkeypatch.setattr(certification_paths, "MOST_STEPS", 10**9)
     names = [f"c{number:04}" for number in range(1500)]
     one = pki.cert("loop one").public_bytes(serialization.Encoding.DER)
     many = [
@@ -367,7 +368,7 @@ def test_whatever_the_library_raises_is_a_reason(monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("no way")
 
-    monkeypatch.setattr(chain, "validate", fail)
+    monkeypatch.setattr(certification_paths, "validate", fail)
     answer = store("root").judge(pki.cert("leaf"))
     assert (answer.trust, answer.reason.code) == ("untrusted", GENERAL)
     assert "no way" in answer.reason.message

@@ -12,10 +12,11 @@ import pytest
 import trust_pki as pki
 from cryptography.hazmat.primitives import serialization
 
-from dicomseal import TrustStore, anchors, outside, policy, sign_file, trust_settings, verify
+from dicomseal import TrustStore, policy, sign_file, verify
 from dicomseal.errors import LeftOutWarning, TrustError, UnusedSettingsWarning, UsageError
-from dicomseal.keys import SigningKey
-from dicomseal.trust_settings import NOT_TRUSTED, Wanted
+from dicomseal.keys.signing_key import SigningKey
+from dicomseal.trust import loading, outside, trust_settings
+from dicomseal.trust.trust_settings import NOT_TRUSTED, Wanted
 
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 EMAIL, SERVER, ANY = "emailProtection", "serverAuth", "anyExtendedKeyUsage"
@@ -124,7 +125,7 @@ def test_the_policy_says_what_signatures_are(tmp_path):
 
 def test_names_in_it_decide_nothing(tmp_path, recwarn):
     root = trusted(tmp_path / "root", "root", "-setalias", "My Root")
-    assert anchors.load_certificates(root) == [pki.cert("root")]
+    assert loading.load_certificates(root) == [pki.cert("root")]
     assert not recwarn.list
 
 
@@ -138,7 +139,7 @@ def test_one_of_several(tmp_path):
     ]
     bundle.write_bytes(b"# Root\n".join(parts))
     with pytest.warns(LeftOutWarning, match="certificate 2 is rejected for any extended key"):
-        assert anchors.load_certificates(bundle) == [pki.cert("root"), pki.cert("other root")]
+        assert loading.load_certificates(bundle) == [pki.cert("root"), pki.cert("other root")]
 
 
 TAILS = {
@@ -162,9 +163,9 @@ def test_what_cannot_be_understood_is_no_trust(tmp_path, tail, good):
     path = tmp_path / "file"
     path.write_bytes(by_hand(tail))
     if good:
-        assert anchors.load_certificates(path) == [pki.cert("root")]
+        assert loading.load_certificates(path) == [pki.cert("root")]
         return
-    for load in (anchors.load_certificates, anchors.load_signers):
+    for load in (loading.load_certificates, loading.load_signers):
         with pytest.raises(TrustError, match="certificate 1 "):
             load(path)
     with pytest.raises(TrustError, match=r"certificate 1 cannot be parsed|is trusted for nothing"):
@@ -177,7 +178,7 @@ def test_it_is_no_der(tmp_path):
     for tail in (b"\x30\x00", bytes.fromhex("3008A0060604551D2500")):
         path.write_bytes(pki.der("root") + tail)
         with pytest.raises(TrustError, match="cannot be parsed"):
-            anchors.load_certificates(path)
+            loading.load_certificates(path)
 
 
 @pytest.mark.parametrize(

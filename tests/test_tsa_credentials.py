@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import dicomseal
 from dicomseal import TimestampAuthority, sign_file
 from dicomseal.errors import KeyFileWarning, TimestampError, UsageError
-from dicomseal.tsa_credentials import find
+from dicomseal.timestamps.credentials import find
 
 SECRET = "Sentinel:Passw0rd \u00fc"
 EXPECTED = "Basic " + base64.b64encode(f"clinic:{SECRET}".encode()).decode()

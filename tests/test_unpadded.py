@@ -10,13 +10,15 @@ from _forms import answer, signed
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from dicomseal import Limits, digital_signature, terms
-from dicomseal import sequence_items as items
-from dicomseal._record import Work
-from dicomseal.annotate import raw
-from dicomseal.part10 import Part10
-from dicomseal.reader import SNAPSHOT
-from dicomseal.unpadded import MESSAGE
+from dicomseal import Limits
+from dicomseal.encoding.limits import ReadBudget
+from dicomseal.encoding.values import items_of
+from dicomseal.files.part10 import Part10
+from dicomseal.files.reader import SNAPSHOT
+from dicomseal.signature import digital_signature
+from dicomseal.signature.dump import raw
+from dicomseal.signature.unpadded import MESSAGE
+from dicomseal.standard import terms
 
 ODD = bytes(range(1, 8))
 BITS = (0x00280100, "US", b"\x10\0")
@@ -36,7 +38,7 @@ def unpadded(data: bytes, value: bytes = ODD, vr: str = "OW") -> bytes:
 
 def signature_of(data: bytes) -> bytes:
     index = Part10.from_bytes(data).index()
-    (item,) = items.items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE)
+    (item,) = items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE)
     return digital_signature.read(index, item, Limits()).signature
 
 
@@ -117,8 +119,8 @@ def test_it_counts_as_another_passage(backend):
 def test_all_of_the_object_is_counted(backend, signature, monkeypatch):
     """What is read for the form, and the verification, where the form is tried; else neither."""
     counted = []
-    monkeypatch.setattr(Work, "read", lambda _, length: counted.append(length))
-    monkeypatch.setattr(Work, "verification", lambda *_: counted.append("verification"))
+    monkeypatch.setattr(ReadBudget, "read", lambda _, length: counted.append(length))
+    monkeypatch.setattr(ReadBudget, "verification", lambda *_: counted.append("verification"))
     data = odd()
     if signature != "padded":
         data = unpadded(data)

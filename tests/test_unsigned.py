@@ -10,13 +10,14 @@ from pathlib import Path
 import pki
 import pytest
 
-from dicomseal import TrustStore, meanings, sign_file, terms, verify
-from dicomseal.dictionary import dictionary
+from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import UsageError
-from dicomseal.meanings import SUBJECTS, Signed, row_of
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode
-from dicomseal.tags import describe, parse_tag
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
+from dicomseal.standard import meanings, terms
+from dicomseal.standard.dictionary import dictionary
+from dicomseal.standard.meanings import SUBJECTS, Signed, row_of
+from dicomseal.standard.tags import describe, parse_tag
 
 UIDS = [(0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.7\0"), (0x00080018, "UI", b"2.25.1234\0")]
 NAME = (0x00100010, "PN", b"Doe^John")
@@ -346,7 +347,7 @@ def test_a_fully_signed_object_is_not_looked_at_again(sign, answer, monkeypatch)
         raise AssertionError
 
     data = sign()
-    monkeypatch.setattr("dicomseal.unsigned.row_of", never)
+    monkeypatch.setattr("dicomseal.verification.unsigned.row_of", never)
     assert answer(data, list_uncovered=True).verdict == "passed"
     with pytest.raises(AssertionError):
         answer(added(data, SLOPE))
@@ -366,9 +367,9 @@ def test_texts_and_times_are_looked_for_so_far_and_no_further(sign, answer, monk
     """Who adds a character set to a huge object costs no more than a second or two."""
     plain = sign([*UIDS, *[(0x00111001 + n, "LT", b"x" * 10) for n in range(200)]])
     for new in (charset("ISO_IR 100"), (0x00080201, "SH", b"+0900 ")):
-        monkeypatch.setattr("dicomseal.signed_values._MOST_ELEMENTS", 202)
+        monkeypatch.setattr("dicomseal.signature.signed_values._MOST_ELEMENTS", 202)
         assert answer(added(plain, new)).verdict == "passed"
-        monkeypatch.setattr("dicomseal.signed_values._MOST_ELEMENTS", 201)
+        monkeypatch.setattr("dicomseal.signature.signed_values._MOST_ELEMENTS", 201)
         assert answer(added(plain, new)).verdict == "indeterminate"
 
 

@@ -9,10 +9,11 @@ import pki
 import pytest
 from pydicom import dcmread
 
-from dicomseal import profiles, sign, sign_file, sign_items, terms, verify
-from dicomseal.canonical import Index, tags_of
-from dicomseal.sequence_items import encode
-from dicomseal.tags import parse_tags
+from dicomseal import profiles, sign, sign_file, sign_items, verify
+from dicomseal.encoding.backend import Index, tags_of
+from dicomseal.signature.items import encode
+from dicomseal.standard import terms
+from dicomseal.standard.tags import parse_tags
 
 UIDS = [
     (0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.7\0"), (0x00080018, "UI", b"2.25.1234\0"),

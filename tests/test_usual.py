@@ -17,24 +17,18 @@ import pytest
 from _apart import MACS, SIGNATURES, Signed, sequence
 from _tamper import index_of
 
-from dicomseal import (
-    ALLOW_WEAK,
-    TrustStore,
-    certificate,
-    sign_file,
-    terms,
-    usual,
-    verifier,
-    verify,
-)
-from dicomseal._record import Limits
-from dicomseal.canonical import Index
-from dicomseal.coverage import Demands
+from dicomseal import ALLOW_WEAK, TrustStore, sign_file, verify
+from dicomseal.encoding.backend import Index
+from dicomseal.encoding.limits import Limits
 from dicomseal.errors import TrustError
-from dicomseal.part10 import Part10
-from dicomseal.reader import Reader
-from dicomseal.sequence_items import encode
-from dicomseal.verifier import Options, verify_groups, verify_with
+from dicomseal.files.part10 import Part10
+from dicomseal.files.reader import Reader
+from dicomseal.signature import certificate
+from dicomseal.signature.items import encode
+from dicomseal.standard import terms
+from dicomseal.verification import usual, verifier
+from dicomseal.verification.options import Demands, Options
+from dicomseal.verification.verifier import verify_groups, verify_with
 
 JPEG = "1.2.840.10008.1.2.4.50"
 AT = datetime.now(UTC)

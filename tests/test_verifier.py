@@ -15,10 +15,12 @@ from pydicom import dcmread
 from pydicom.uid import ImplicitVRLittleEndian
 
 import dicomseal
-from dicomseal import ALLOW_WEAK, TrustStore, certificate, sign_file, terms, verify
-from dicomseal._record import Limits
+from dicomseal import ALLOW_WEAK, TrustStore, sign_file, verify
+from dicomseal.encoding.limits import Limits
 from dicomseal.errors import TrustError, UsageError, VerificationError
-from dicomseal.part10 import Part10
+from dicomseal.files.part10 import Part10
+from dicomseal.signature import certificate
+from dicomseal.standard import mac_algorithms, terms
 
 
 def anchors(*names):
@@ -46,7 +48,7 @@ def only(report):
 # --- integrity -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mac", terms.MAC_ALGORITHMS)
+@pytest.mark.parametrize("mac", mac_algorithms.MAC_ALGORITHMS)
 @pytest.mark.parametrize(("who", "key"), [("rsa", "RSA 2048"), ("ec", "ECDSA secp256r1"),
                                           ("dsa", "DSA 2048")])  # fmt: skip
 @pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)

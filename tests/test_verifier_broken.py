@@ -13,7 +13,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRBigEndian
 
 from dicomseal import ALLOW_WEAK, sign_file, verify
-from dicomseal.sequence_items import encode
+from dicomseal.signature.items import encode
 
 MAC, SIGNATURE = "MACParametersSequence", "DigitalSignaturesSequence"
 NONE = "FORMAT_FAILURE"
@@ -351,7 +351,10 @@ def test_every_byte_of_every_form(tmp_path):
     for form in pki.SYNTAX_AND_FORM:
         data = signed(tmp_path, data=pki.small(form), who="ec")
         for position in range(132, len(data)):
-            for value in (0x00, 0xFF, data[position] ^ 0x20):
+            values = (0x00, 0xFF, data[position] ^ 0x20)
+            if form == "implicit":  # every change there is followed by a search for other VRs
+                values = values[position % 3 :][:1]
+            for value in values:
                 changed = data[:position] + bytes([value]) + data[position + 1 :]
                 for signature in verify(changed).signatures:
                     assert signature.integrity_reason or signature.integrity == "intact"

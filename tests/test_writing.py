@@ -19,8 +19,8 @@ from _killed import UID, WHEN
 from tsa import Tsa
 
 from dicomseal import remove_file, sign_file, verify
-from dicomseal.reader import SNAPSHOT
-from dicomseal.timestamper import insert_file, query_file
+from dicomseal.files.reader import SNAPSHOT
+from dicomseal.timestamps.request_files import insert_file, query_file
 
 KILLER = Path(__file__).with_name("_killed.py")
 # What an administrator may delete (docs/writing.md): nothing else is ever left behind.

@@ -12,9 +12,10 @@ import pki
 import pytest
 from _clock import times_of_files
 
-from dicomseal import atomic, reader, remove_file, sign_file, verify, window
+from dicomseal import remove_file, sign_file, verify
 from dicomseal.errors import SourceError
-from dicomseal.keys import SigningKey
+from dicomseal.files import atomic, reader, window
+from dicomseal.keys.signing_key import SigningKey
 
 PAIR = pki.member("rsa").pair
 

@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 
-from dicomseal import sign, sign_file, terms, verify
+from dicomseal import sign, sign_file, verify
+from dicomseal.editing.reencode import reencode
+from dicomseal.encoding.obstacles import GUESSED
 from dicomseal.errors import SigningError
-from dicomseal.obstacles import GUESSED
-from dicomseal.part10 import Part10
-from dicomseal.reencode import reencode
-from dicomseal.sequence_items import encode
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
+from dicomseal.standard import terms, transfer_syntaxes
 
 RSA = pki.member("rsa").pair
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,7 +129,7 @@ def test_it_lasts_whatever_another_program_guesses(backend, lost):
     """In explicit VR it may be UN (PS3.5 Section 6.2.2), or what another dictionary has."""
     data, _ = signed([NAME, SIEMENS, GUESS])
     dataset = dcmread(io.BytesIO(data))
-    dataset.file_meta.TransferSyntaxUID = terms.EXPLICIT_VR_LITTLE_ENDIAN
+    dataset.file_meta.TransferSyntaxUID = transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN
     dataset.add_new(GUESS[0], lost, GUESS[2] if lost == "UN" else GUESS[2].decode().strip())
     out = io.BytesIO()
     dataset.save_as(out, implicit_vr=False)
@@ -241,7 +242,7 @@ def test_a_long_value_is_left_out_with_its_reason(backend):
 def test_a_long_value_in_explicit_vr_has_the_same_reason(backend):
     """There it is UN with its real length (PS3.5 Section 6.2.2)."""
     part10 = Part10.from_bytes(pki.part10(encode(contours(), True), pki.IMPLICIT))
-    explicit = reencode(part10, part10.index(), terms.EXPLICIT_VR_LITTLE_ENDIAN)[0]
+    explicit = reencode(part10, part10.index(), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)[0]
     (uid,) = sign_file(explicit, io.BytesIO(), *RSA)
     assert uid.obstacles == (WHY,)
 
@@ -256,7 +257,8 @@ def test_the_command_signs_a_structure_set_with_a_warning(run, work):
 
 def test_a_signature_over_a_long_value_is_explained(backend):
     """As dcmsign makes it over one that is in no sequence: as UN, and nothing was changed."""
-    from dicomseal import canonical, certificate
+    from dicomseal.signature import certificate
+    from dicomseal.standard import mac_algorithms
 
     elements = [NAME, (0x00104000, "LT", b"x" * 70000)]
     data, _ = signed([NAME, (0x00104000, "LT", b"short ")])
@@ -269,7 +271,7 @@ def test_a_signature_over_a_long_value_is_explained(backend):
         stored.save_as(whole)
     part10 = Part10.from_bytes(whole.getvalue())
     index = part10.index()
-    hasher = canonical.new_hasher("SHA256")
+    hasher = mac_algorithms.new_hasher("SHA256")
     long = encode([NAME, (0x00104000, "UN", elements[1][2])])
     hasher.update(long)
     item = next(index.children(index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)))

@@ -1,4 +1,4 @@
-"""Write src/dicomseal/data/{vr,private_vr,keywords}.txt from pydicom's data dictionaries.
+"""Write src/dicomseal/standard/data/{vr,private_vr,keywords}.txt from pydicom's data dictionaries.
 
 The file path of dicomseal never imports pydicom, yet implicit VR needs the VR of every tag: so the
 two columns it needs (VR and keyword) are kept in the package, in a form that a diff can show.
@@ -16,7 +16,7 @@ import pydicom
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom._private_dict import private_dictionaries
 
-DATA = Path(__file__).resolve().parent.parent / "src" / "dicomseal" / "data"
+DATA = Path(__file__).resolve().parent.parent / "src" / "dicomseal" / "standard" / "data"
 HEADER = f"# tag and VR from the data dictionaries of pydicom {pydicom.__version__} (PS3.6)"
 # VRs that depend on other elements, PS3.6 notes; see dicomseal.dictionary
 AMBIGUOUS = {"US or SS": "xs", "OB or OW": "ox", "US or OW": "lt", "US or SS or OW": "lt"}

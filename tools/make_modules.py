@@ -1,4 +1,4 @@
-"""Write src/dicomseal/data/modules.txt: which attributes the modules of PS3.15 Annex C have.
+"""Write src/dicomseal/standard/data/modules.txt: the attributes of the modules of PS3.15 C.
 
 The digital signature profiles name modules ("any Attributes of the General Equipment Module that
 are present"); here is what stands at the top level of each. Source: the module table in the package
@@ -21,7 +21,14 @@ from pathlib import Path
 
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
-DATA = Path(__file__).resolve().parent.parent / "src" / "dicomseal" / "data" / "modules.txt"
+DATA = (
+    Path(__file__).resolve().parent.parent
+    / "src"
+    / "dicomseal"
+    / "standard"
+    / "data"
+    / "modules.txt"
+)
 
 # the names of the standard -> those of the table; only where one is not the other in lower case.
 # "MR Spectroscopy modules" is a plural in C.3, and was in C.2: the spectrum itself is in one of its

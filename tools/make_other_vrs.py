@@ -1,4 +1,4 @@
-"""Write src/dicomseal/data/other_vr.txt: the VRs that others have, or had, for an element.
+"""Write src/dicomseal/standard/data/other_vr.txt: the VRs that others have, or had, for an element.
 
 Implicit VR does not state a VR, and a signature made over explicit VR is over the signer's. Where
 that may have been another than the one of our dictionary, this file says which to try first:
@@ -24,10 +24,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from dicomseal import terms
-from dicomseal.dictionary import AMBIGUOUS, UNKNOWN, dictionary
+from dicomseal.standard import terms
+from dicomseal.standard.dictionary import AMBIGUOUS, UNKNOWN, dictionary
 
-DATA = Path(__file__).resolve().parent.parent / "src" / "dicomseal" / "data" / "other_vr.txt"
+DATA = (
+    Path(__file__).resolve().parent.parent
+    / "src"
+    / "dicomseal"
+    / "standard"
+    / "data"
+    / "other_vr.txt"
+)
 VRS = (terms.LONG_VRS | terms.SHORT_VRS) - {UNKNOWN}
 SEVERAL = {"xs": "US SS", "ox": "OB OW", "px": "OB OW", "lt": "US SS OW", "up": "UL"}
 

@@ -15,14 +15,15 @@ from .errors import DicomSealError, VerificationError
 
 if TYPE_CHECKING:
     from . import canonical, profiles, purposes, requirements
-    from ._record import Limits
-    from .remover import remove, remove_file
+    from .editing.remove import remove, remove_file
+    from .encoding.limits import Limits
     from .report import ObjectReport, SignatureReport, TimestampReport
-    from .signer import sign, sign_file, sign_items
-    from .signing_policy import ALLOW_WEAK, SigningPolicy
-    from .timestamp_protocol import TimestampAuthority
-    from .trust import TrustStore
-    from .verifier import verify
+    from .signing.policy import ALLOW_WEAK, SigningPolicy
+    from .signing.sign_dataset import sign, sign_items
+    from .signing.sign_file import sign_file
+    from .timestamps.authority import TimestampAuthority
+    from .trust.store import TrustStore
+    from .verification.verifier import verify
 
 __version__ = "0.1.0"
 
@@ -52,24 +53,24 @@ __all__ = [
 
 # where each public name lives; imported at its first use, so that the command starts quickly
 _HOMES = {
-    "ALLOW_WEAK": "signing_policy",
-    "Limits": "_record",
+    "ALLOW_WEAK": "signing.policy",
+    "Limits": "encoding.limits",
     "ObjectReport": "report",
     "SignatureReport": "report",
-    "SigningPolicy": "signing_policy",
-    "TimestampAuthority": "timestamp_protocol",
+    "SigningPolicy": "signing.policy",
+    "TimestampAuthority": "timestamps.authority",
     "TimestampReport": "report",
-    "TrustStore": "trust",
+    "TrustStore": "trust.store",
     "canonical": "canonical",
     "profiles": "profiles",
     "purposes": "purposes",
-    "remove": "remover",
-    "remove_file": "remover",
+    "remove": "editing.remove",
+    "remove_file": "editing.remove",
     "requirements": "requirements",
-    "sign": "signer",
-    "sign_file": "signer",
-    "sign_items": "signer",
-    "verify": "verifier",
+    "sign": "signing.sign_file",
+    "sign_file": "signing.sign_file",
+    "sign_items": "signing.sign_file",
+    "verify": "verification.verifier",
 }
 
 

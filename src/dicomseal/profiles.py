@@ -27,9 +27,10 @@ from typing import Protocol
 
 import msgspec
 
-from . import purposes, terms
+from . import purposes
 from .errors import UsageError
-from .tags import describe, parse_tags
+from .standard import mac_algorithms, terms
+from .standard.tags import describe, parse_tags
 
 _GROUPS = range(0x00, 0x20, 2)  # repeating groups: 5000 to 501E, 6000 to 601E (PS3.5 Section 7.6)
 
@@ -111,7 +112,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     section: str = ""
-    macs: frozenset[str] = frozenset(terms.MAC_ALGORITHMS)
+    macs: frozenset[str] = frozenset(mac_algorithms.MAC_ALGORITHMS)
     keys: frozenset[str] = frozenset(("RSA",))
     main: bool = False
     required: frozenset[int] = frozenset()
@@ -223,10 +224,10 @@ def _no_report(scope: Elements) -> Iterator[str]:
         yield "the object is no Structured Report and no Key Object Selection"
         return
     macs = scope.texts(terms.REFERENCED_SOP_INSTANCE_MAC_SEQUENCE, terms.MAC_ALGORITHM)
-    for mac in sorted(set(macs) - terms.MAC_ALGORITHMS.keys()):
+    for mac in sorted(set(macs) - mac_algorithms.MAC_ALGORITHMS.keys()):
         yield (
             f"in a Referenced SOP Instance MAC Sequence (0400,0403) the MAC Algorithm is "
-            f"{mac or 'absent'}, not {_either(terms.MAC_ALGORITHMS)}"
+            f"{mac or 'absent'}, not {_either(mac_algorithms.MAC_ALGORITHMS)}"
         )
 
 
@@ -259,7 +260,7 @@ def _united(
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[int]]:
-    path = os.path.join(os.path.dirname(__file__), "data", "modules.txt")
+    path = os.path.join(os.path.dirname(__file__), "standard", "data", "modules.txt")
     with open(path, encoding="utf-8") as lines:
         rows = [line.split() for line in lines if not line.startswith("#")]
     return {name: frozenset(_expand(patterns)) for name, *patterns in rows}

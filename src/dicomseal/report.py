@@ -12,7 +12,6 @@ from typing import ClassVar, NoReturn
 
 import msgspec
 
-from .certificate import Signer
 from .errors import UsageError, VerificationError
 
 # integrity
@@ -110,6 +109,30 @@ class Digests(msgspec.Struct, frozen=True):
     elements: str
 
 
+class CertificateInfo(msgspec.Struct, frozen=True):
+    """What a report says of a Certificate of Signer.
+
+    Where only a bare public key is trusted, nothing of the certificate is told, as nobody has
+    signed it: then all is empty but ``sha256`` and ``key``.
+
+    Attributes:
+        subject, issuer: distinguished names, RFC 4514.
+        serial: serial number, hexadecimal.
+        sha256: fingerprint of the certificate's DER, hexadecimal; of a bare public key, of its
+            SubjectPublicKeyInfo.
+        key: kind and size of its public key, e.g. ``RSA 2048`` or ``ECDSA secp256r1``.
+        not_before, not_after: validity, ISO 8601 in UTC, both bounds inclusive.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    key: str
+    not_before: str
+    not_after: str
+
+
 class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one signature. It has no truth value: ``bool()`` of it raises.
 
@@ -166,7 +189,7 @@ class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
     judged_by: str | None = None
     proof: ProofReport | None = None
     revocation: str = NOT_CHECKED
-    signer: Signer | None = None
+    signer: CertificateInfo | None = None
     timestamp: TimestampReport | None = None
     profiles: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()

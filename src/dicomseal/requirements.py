@@ -293,3 +293,7 @@ def unmet(rule: Rule, signatures: Sequence[SignatureReport]) -> tuple[str, bool]
         return f"a signature is required, and {what}", False
     undecided = any(signature.integrity == report.UNVERIFIABLE for signature in main)
     return f"a signature is required that {whys[0]}: there is none", undecided
+
+
+REQUIREMENTS = ("signature", "creator", "authorization", "sr", "timestamp")
+"""What `verify` takes by name; `dicomseal.requirements` has the rules."""

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import pydicom
 import pytest
 
-from dicomseal import ObjectReport, terms, verify
+from dicomseal import ObjectReport, verify
 from dicomseal.errors import DicomSealError
-from dicomseal.part10 import Part10
-from dicomseal.reader import Reader
+from dicomseal.files.part10 import Part10
+from dicomseal.files.reader import Reader
+from dicomseal.standard import transfer_syntaxes
 
 ROOT = Path(pydicom.__file__).parent / "data" / "test_files"
 
@@ -101,7 +102,7 @@ def combination(file: str) -> tuple[str, str]:
 def is_encapsulated(file: str) -> bool:
     """Whether dcmconv cannot convert its Pixel Data to a native transfer syntax."""
     try:
-        return bool(terms.is_encapsulated(Reader().open(ROOT / file).transfer_syntax))
+        return bool(transfer_syntaxes.is_encapsulated(Reader().open(ROOT / file).transfer_syntax))
     except DicomSealError:
         return False
 

@@ -20,9 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dicomseal import sign_file, terms, verify
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode
+from dicomseal import sign_file, verify
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
 
 MEMBERS = {"rsa": "", "rsa two": "two", "ec": "ec", "dsa": "dsa", "weak": "weak",
            "below": "below", "expired": "expired"}  # fmt: skip
@@ -271,7 +271,9 @@ class Kitchen:
         private = [(0x00290010, "LO", b"SIEMENS CSA HEADER"), (0x00291008, "CS", b"IMAGE NUM 4 ")]
         known = [*members.SMALL[:2], private[0], private[1]]
         self.put("private-implicit.dcm", members.small("implicit", known))
-        self.put("ge.dcm", members.part10(bodies["implicit"], terms.GE_PRIVATE_IMPLICIT))
+        self.put(
+            "ge.dcm", members.part10(bodies["implicit"], transfer_syntaxes.GE_PRIVATE_IMPLICIT)
+        )
 
     def _odd_lengths(self) -> None:
         """OW of an odd length, and P-521 signatures of an odd length and an even one."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dicomseal import sign_file, verify
-from dicomseal.annotate import raw
 from dicomseal.canonical import digest
+from dicomseal.signature.dump import raw
 
 pytestmark = pytest.mark.peer
 

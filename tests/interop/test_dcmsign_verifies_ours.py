@@ -29,15 +29,8 @@ from _dcmtk import (
 )
 from _tamper import leaves, tampered
 
-from dicomseal import (
-    ALLOW_WEAK,
-    DicomSealError,
-    ObjectReport,
-    remove,
-    sign,
-    sign_file,
-    terms,
-)
+from dicomseal import ALLOW_WEAK, DicomSealError, ObjectReport, remove, sign, sign_file
+from dicomseal.standard import terms
 
 pytestmark = pytest.mark.peer
 

@@ -10,8 +10,8 @@ from _dcmtk import Dcmtk
 from _in_memory import ENCODINGS, data_set, saved
 
 from dicomseal import sign, sign_file, verify
-from dicomseal.part10 import Part10
-from dicomseal.sequence_items import encode
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.items import encode
 
 pytestmark = pytest.mark.peer
 

@@ -15,9 +15,11 @@ from pydicom.datadict import DicomDictionary, dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicomseal import mac_parameters, meanings, profiles, sign_file, verify
+from dicomseal import profiles, sign_file, verify
 from dicomseal.errors import DicomSealError, SigningError
-from dicomseal.reader import Reader
+from dicomseal.files.reader import Reader
+from dicomseal.signature import mac_parameters
+from dicomseal.standard import meanings
 
 pytestmark = pytest.mark.peer
 

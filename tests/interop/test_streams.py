@@ -23,9 +23,11 @@ from _dcmtk import (
     Dcmtk,
 )
 
-from dicomseal import annotate, canonical, sign_file, terms, verify
+from dicomseal import canonical, sign_file, verify
 from dicomseal.errors import SigningError
-from dicomseal.part10 import Part10
+from dicomseal.files.part10 import Part10
+from dicomseal.signature import dump
+from dicomseal.standard import terms
 
 pytestmark = pytest.mark.peer
 
@@ -43,7 +45,7 @@ class Recorder:
 def raw(path: Path) -> bytes:
     """Our stream of the only signature in a file."""
     out = bytearray()
-    coverage = annotate.raw(path, out.extend)
+    coverage = dump.raw(path, out.extend)
     assert coverage.unknown == ()
     return bytes(out)
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import TimestampError
 from dicomseal.report import TimestampReport
-from dicomseal.timestamp_protocol import Request
-from dicomseal.timestamper import encode_uid, insert_file, query_file, read_uid
+from dicomseal.timestamps.protocol import TimestampRequest
+from dicomseal.timestamps.request_files import encode_uid, insert_file, query_file, read_uid
 
 pytestmark = pytest.mark.peer
 
@@ -80,7 +80,7 @@ def test_its_query_our_insertion(
         SOURCE, files.signed,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    request = Request.parse(files.query.read_bytes())
+    request = TimestampRequest.parse(files.query.read_bytes())
     assert request.nonce is not None
     assert (request.algorithm, request.policy, request.certificate) == (
         algorithm.lower(), tsa.OTHER_POLICY, True,

@@ -11,9 +11,10 @@ import click
 
 from .. import report
 from ..errors import UsageError
-from ..signer import sign_file
-from ..trust import TrustStore
-from ..verifier import Options, verify_with
+from ..signing.sign_file import sign_file
+from ..trust.store import TrustStore
+from ..verification.options import Options
+from ..verification.verifier import verify_with
 from .guard import secrets_at_hand
 from .text import render, summary
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from .. import annotate
+from ..signature import dump
 from .streams import source_of
 
 _EPILOG = """\b
@@ -29,8 +29,8 @@ def command(source: str, uid: str | None, as_bytes: bool) -> None:
     data = source_of(source)
     if as_bytes:
         output = sys.stdout.buffer
-        annotate.raw(data, output.write, uid)
+        dump.raw(data, output.write, uid)
         output.flush()
     else:
-        for line in annotate.annotated(data, uid):
+        for line in dump.annotated(data, uid):
             click.echo(line)

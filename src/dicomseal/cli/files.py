@@ -68,7 +68,7 @@ class Files:
         )  # fmt: skip
         self._matches: Callable[[str], bool] | None = None
         if exclude:
-            from ..archive.walk import matcher
+            from ..archive.find.walk import matcher
 
             self._matches = matcher(exclude)
         self._empty: list[tuple[str, bool]] = []
@@ -112,7 +112,8 @@ class Files:
         """After the walk, of what held no file: path, code and sentence."""
         if not self._empty and not self._left_out:
             return
-        from ..archive.walk import ALL_EXCLUDED, EMPTY, EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED
+        from ..archive.find.found import EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED
+        from ..archive.find.walk import ALL_EXCLUDED, EMPTY
 
         for path, is_list in self._empty:
             code = EMPTY_LIST if is_list else EMPTY_FOLDER
@@ -127,7 +128,7 @@ class Files:
         """After the walk, what it left out unasked: lines for people."""
         if not self._linked:
             return []
-        from ..archive.walk import LINK_TO_FOLDER, PassedOver
+        from ..archive.find.walk import LINK_TO_FOLDER, PassedOver
 
         passed = PassedOver()
         for path in self._linked:
@@ -136,7 +137,7 @@ class Files:
 
 
 def _listed(path: str) -> list[str]:
-    from ..archive.walk import ended_by_null
+    from ..archive.find.walk import ended_by_null
 
     if path == STANDARD:
         names = list(ended_by_null(standard_input()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..editing.remove import remove_file
 from ..errors import UsageError
-from ..remover import remove_file
 from .streams import Target, source_of
 
 _EPILOG = """\b

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from ..editing.reencode import SYNTAXES
 from ..errors import UsageError
-from ..reencode import SYNTAXES
 from ..report import escaped, harmless
-from ..signature_maker import request_of
-from ..signer import sign_requested
-from ..tags import parse_location
+from ..signature.locations import parse_location
+from ..signing.request import request_of
+from ..signing.sign_file import sign_requested
 from .guard import secrets_at_hand
 from .several import Step, check, each, steps
 from .sign_options import PASSWORDS, caution, note, sign_options, signing

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..encoding.obstacles import GUESSED
 from ..errors import KeyFileError, UsageError
-from ..keys import read_secret
-from ..obstacles import GUESSED
+from ..keys.secret_files import read_secret
 from ..profiles import PROFILES, find
 from ..purposes import MEANINGS
 from ..report import harmless
-from ..signing_policy import ALLOW_WEAK, STRONG
-from ..terms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
+from ..signing.policy import ALLOW_WEAK, STRONG
+from ..standard.mac_algorithms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 
 if TYPE_CHECKING:
-    from ..signature_maker import SignatureUID
+    from ..signing.request import SignatureUID
 
 _MOST_NAMED = 10
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -147,8 +147,8 @@ def signing(options: dict[str, Any]) -> dict[str, Any]:
     authority = None
     url, how = options["tsa"], options["tsa_auth"]
     if url is not None:
-        from .. import tsa_credentials
-        from ..timestamp_protocol import TimestampAuthority
+        from ..timestamps import credentials as tsa_credentials
+        from ..timestamps.authority import TimestampAuthority
 
         credentials = tsa_credentials.find(how, url) if how else None
         authority = TimestampAuthority(

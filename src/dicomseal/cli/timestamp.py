@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ..atomic import replacing
 from ..errors import SourceError, UsageError
-from ..terms import TIMESTAMP_ALGORITHMS
-from ..timestamp_protocol import MOST_BYTES
-from ..timestamper import encode_uid, insert_file, query_file, read_uid
+from ..files.atomic import replacing
+from ..standard.mac_algorithms import TIMESTAMP_ALGORITHMS
+from ..timestamps.authority import MOST_BYTES
+from ..timestamps.request_files import encode_uid, insert_file, query_file, read_uid
 
 _EPILOG = """\b
 The files are those of "openssl ts" and of dcmsign's +ts and +t.

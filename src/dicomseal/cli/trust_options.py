@@ -14,7 +14,7 @@ from ..policy import PRESETS, REVOCATION_CHOICES, WEAK_CHOICES
 from .guard import warnings_said
 
 if TYPE_CHECKING:
-    from ..trust import TrustStore
+    from ..trust.store import TrustStore
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -149,12 +149,12 @@ def _store(options: dict[str, Any], weak: str | None) -> TrustStore | None:
             if given:
                 raise UsageError(f"{name} helps to judge a signer; give --trust as well")
         return None
-    from ..trust import TrustStore
+    from ..trust.store import TrustStore
 
     try:
         fetcher = None
         if fetch:
-            from ..fetch import Fetcher
+            from ..trust.fetching import Fetcher
 
             fetcher = Fetcher(folder=folder)
         with warnings_said():

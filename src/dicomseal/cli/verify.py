@@ -11,7 +11,9 @@ import msgspec
 
 from .. import report
 from ..report import ErrorReport, ObjectReport
-from ..verifier import Options, verify_with
+from ..verification.options import Options
+from ..verification.verifier import verify_with
+from .exit_codes import exit_code
 from .files import Files
 from .streams import STANDARD, source_of
 from .trust_options import trust_options, verification
@@ -80,17 +82,6 @@ def command(
     raise click.exceptions.Exit(exit_code(counts))
 
 
-def exit_code(counts: dict[str, int]) -> int:
-    """The exit code for so many objects of each verdict."""
-    if counts.get(report.FAILED):
-        return 1
-    if counts.get(report.ERROR):
-        return 4
-    if counts.get(report.INDETERMINATE):
-        return 3
-    return 0
-
-
 def _reports(files: Files, options: Options, jobs: int) -> Iterator[ObjectReport]:
     if files.standard_input:
         made = verify_with(source_of(STANDARD), options)
@@ -99,7 +90,7 @@ def _reports(files: Files, options: Options, jobs: int) -> Iterator[ObjectReport
         for file in files:
             yield verify_with(file, options)
     else:
-        from ..parallel import verify_many
+        from ..verification.parallel import verify_many
 
         yield from verify_many(files, options, jobs)
     for path, code, why in files.nothing():

@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
-from .. import coverage
-from .._record import Limits
+from ..encoding.limits import Limits
 from ..errors import UsageError
-from ..unsigned import CHOICES, WARN
-from ..verdict import REQUIREMENTS
-from ..verifier import known_transfer_syntax
+from ..requirements import REQUIREMENTS
+from ..verification.options import CHOICES, WARN, demands
+from ..verification.verifier import known_transfer_syntax
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -94,7 +93,7 @@ def demanded(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "integrity_only": options.pop("integrity_only"),
         "require": frozenset(options.pop("require")),
-        "demands": coverage.demands(
+        "demands": demands(
             options.pop("require_signed"),
             options.pop("require_all_signed"),
             options.pop("list_uncovered"),

@@ -12,29 +12,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 
-from .. import certified_timestamp, digital_signature, mac_parameters, profiles, purposes, terms
-from .. import sequence_items as items
-from ..certificate import Certificate, kind_of, parse
+from .. import profiles, purposes
+from ..encoding import values
 from ..errors import DicomSealError
 from ..profiles import Facts, Profile
-from ..tags import is_signable_tag, keyword
+from ..signature import digital_signature, element_views, mac_parameters
+from ..signature.certificate import Certificate, kind_of, parse
+from ..standard import terms, transfer_syntaxes
+from ..standard.tags import is_signable_tag, keyword
+from ..timestamps import token as certified_timestamp
 from .log import Log
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..canonical import Index
-    from ..digital_signature import DigitalSignature
-    from ..mac_parameters import MacParameters
+    from ..encoding.backend import Index
     from ..report import SignatureReport
+    from ..signature.digital_signature import DigitalSignature
+    from ..signature.mac_parameters import MacParameters
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CURVES = {"secp256r1": "prime256v1"}  # OpenSSL has another name for it
 _NAMES = {"1.2.840.113549.1.9.1": "emailAddress", "2.5.4.5": "serialNumber", "2.5.4.4": "SN"}
 _SYNTAXES = {
-    terms.EXPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Explicit",
-    terms.EXPLICIT_VR_BIG_ENDIAN: "=Big Endian Explicit",
-    terms.IMPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Implicit",
+    transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Explicit",
+    transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN: "=Big Endian Explicit",
+    transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Implicit",
 }
 _LONGEST = (1 << 63) - 1  # a serial number that fits into what dcmsign keeps it in
 
@@ -46,7 +49,7 @@ SR_WITHOUT_PURPOSE = structs.replace(profiles.SR, purpose=None)
 class Stored(NamedTuple):
     """A signature as it stands in the object, what it signs, and how its MAC was calculated."""
 
-    elements: items.Elements
+    elements: element_views.Elements
     signature: DigitalSignature
     mac: MacParameters | None
 
@@ -54,9 +57,9 @@ class Stored(NamedTuple):
 def stored(index: Index) -> Iterator[Stored]:
     """Every signature of an object, in the order of the reports on them."""
     for scope in index.scopes:
-        elements = items.Elements(index, scope)
+        elements = element_views.Elements(index, scope)
         macs = dict(reversed(mac_parameters.read_ids(index, scope)))  # the first of its number
-        for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+        for item in values.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
             signature = digital_signature.read(index, item)
             at = macs.get(signature.mac_id)
             yield Stored(
@@ -170,7 +173,7 @@ def hexadecimal(number: int) -> str:
 
 
 def _certificate(log: Log, certificate: Certificate) -> None:
-    from ..lenient import Certificate as Parsed
+    from ..signature.lenient_certificate import Certificate as Parsed
 
     made = certificate.x509
     parsed = Parsed.load(certificate.der)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from .. import terms
-from ..atomic import replacing
-from ..conversion import convert
+from ..editing.convert import convert
+from ..editing.reencode import EXPLICIT, UNDEFINED, file_of, needs_other_lengths, reencode
 from ..errors import DicomSealError, MalformedError, SourceError
-from ..part10 import Part10
-from ..reencode import EXPLICIT, UNDEFINED, file_of, needs_other_lengths, reencode
+from ..files.atomic import replacing
+from ..files.part10 import Part10
+from ..standard import transfer_syntaxes
 from .exits import Ended, Exit
 from .job import Job
 
@@ -64,7 +64,7 @@ def _as_file(job: Job, data: bytes) -> bytes:
         part10 = Part10.from_bytes(data)
         if job.detect and is_file and part10.deflated is None:
             inside = Part10.from_bytes(bytes(data[part10.start :]))
-            if terms.is_encapsulated(part10.transfer_syntax) is False:
+            if transfer_syntaxes.is_encapsulated(part10.transfer_syntax) is False:
                 part10 = inside  # Pixel Data that are encapsulated cannot be told from the start
     index = part10.index()
     if "open" in index.noted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .. import terms
+from ..standard import transfer_syntaxes
 from .exits import Ended
 from .log import LEVELS
 from .parser import CommandLine, usage_error
@@ -15,9 +15,9 @@ VERIFY, SIGN, SIGN_ITEM = "--verify", "--sign", "--sign-item"
 INSERT, REMOVE, REMOVE_ALL = "--insert-timestamp", "--remove", "--remove-all"
 _OPERATIONS = (VERIFY, SIGN, SIGN_ITEM, INSERT, REMOVE, REMOVE_ALL)
 _LITTLE, _BIG, _IMPLICIT = (
-    terms.EXPLICIT_VR_LITTLE_ENDIAN,
-    terms.EXPLICIT_VR_BIG_ENDIAN,
-    terms.IMPLICIT_VR_LITTLE_ENDIAN,
+    transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN,
+    transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN,
+    transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN,
 )
 _READ = {
     "--read-xfer-auto": "",

@@ -9,18 +9,19 @@ import warnings
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from .. import annotate, verifier
-from ..anchors import der_of, load_certificates
-from ..certificate import Certificate, parse
+from ..editing.remove import remove_file
 from ..errors import DicomSealError
-from ..keys import load_key
+from ..keys.key_files import load_key
 from ..profiles import Profile
-from ..remover import remove_file
-from ..signature_maker import request_of
-from ..signer import sign_requested
-from ..signing_policy import ALLOW_WEAK
-from ..terms import is_encapsulated
-from ..trust_settings import NOT_TRUSTED
+from ..signature import dump
+from ..signature.certificate import Certificate, parse
+from ..signing.policy import ALLOW_WEAK
+from ..signing.request import request_of
+from ..signing.sign_file import sign_requested
+from ..standard.transfer_syntaxes import is_encapsulated
+from ..trust.loading import der_of, load_certificates
+from ..trust.trust_settings import NOT_TRUSTED
+from ..verification import verifier
 from . import details, files, stamping, tagnames
 from .details import moment
 from .exits import Ended, Exit
@@ -144,7 +145,7 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
         ) from None
     if job.dump is not None:
         stream = bytearray()
-        annotate.raw(made, stream.extend, uid)
+        dump.raw(made, stream.extend, uid)
         files.write_support(job.dump, bytes(stream), f"unable to write dump file '{job.dump}'")
     return made
 

@@ -6,13 +6,15 @@ import hashlib
 import io
 import secrets
 
-from .. import digital_signature, terms, timestamp_protocol, timestamper
-from .. import sequence_items as items
-from ..canonical import Index
-from ..digital_signature import DigitalSignature
+from ..editing.splice import Splice
+from ..encoding import values
+from ..encoding.backend import Index
 from ..errors import DicomSealError, SigningError
-from ..part10 import Part10
-from ..splice import Splice
+from ..files.part10 import Part10
+from ..signature import digital_signature, items, locations
+from ..signature.digital_signature import DigitalSignature
+from ..standard import mac_algorithms, terms
+from ..timestamps import protocol, request_files
 from . import files
 from .exits import Ended, Exit
 from .job import Job
@@ -27,18 +29,18 @@ def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
         Ended: a file cannot be written.
     """
     _, _, stored = _find(data, uid)
-    signature = timestamper.unpadded(stored)
-    query = timestamp_protocol.Request.make(
+    signature = request_files.unpadded(stored)
+    query = protocol.TimestampRequest.make(
         signature, "SHA256", job.stamp_policy, False, job.stamp_certificate
     )
     # weak hashes are for authorities that know no better; a timestamp with one proves nothing here
-    name = terms.MAC_ALGORITHMS[job.stamp_mac]
+    name = mac_algorithms.MAC_ALGORITHMS[job.stamp_mac]
     imprint = hashlib.new(name, signature, usedforsecurity=False).digest()
     nonce = secrets.randbits(63) | 1 << 63 if job.stamp_nonce else None
     query = query._replace(algorithm=_OIDS.get(name, name), imprint=imprint, nonce=nonce)
     for path, content, what in (
         (job.stamp_query, query.encode(), "timestamp query"),
-        (job.stamp_uid, timestamper.encode_uid(uid), "UID"),
+        (job.stamp_uid, request_files.encode_uid(uid), "UID"),
     ):
         if not path:
             log.warn(f"no name for the {what} file: it is not written")
@@ -61,7 +63,7 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
     log.info("inserting certified timestamp.")
     query_file, response_file, uid_file = job.insert
     try:
-        query = timestamp_protocol.Request.parse(_read(query_file))
+        query = protocol.TimestampRequest.parse(_read(query_file))
     except (DicomSealError, Ended):
         raise Ended(
             Exit.CANNOT_READ_TSQ_FILE, f"Unable to load timestamp query file '{query_file}'",
@@ -69,7 +71,7 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
         ) from None  # fmt: skip
     try:
         response = _read(response_file)
-        timestamp_protocol.token_of(response)
+        protocol.token_of(response)
     except (DicomSealError, Ended) as error:
         if getattr(error, "code", "") != "refused":  # such a response is one, and none for this
             raise Ended(
@@ -78,7 +80,7 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
                 "error",
             ) from None
     try:
-        uid = timestamper.read_uid(uid_file)
+        uid = request_files.read_uid(uid_file)
     except DicomSealError as error:
         raise Ended(Exit.CANNOT_READ_UID_FILE, str(error), "error") from None
     data = files.converted(job, data)
@@ -87,7 +89,7 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
     except SigningError:
         raise Ended(Exit.UID_NOT_FOUND, f"signature with UID '{uid}' not found.", "error") from None
     try:
-        token = timestamp_protocol.accept(response, timestamper.unpadded(stored), query)
+        token = protocol.accept(response, request_files.unpadded(stored), query)
     except DicomSealError as error:
         raise Ended(Exit.TS_CONSISTENCY, str(error), "error") from None
     return files.converted(job, _put(part10, item, token))
@@ -103,9 +105,9 @@ def _find(data: bytes, uid: str) -> tuple[Part10, int, DigitalSignature]:
     part10 = Part10.from_bytes(data)
     index = part10.index()
     for scope in index.scopes:
-        if items.is_history(items.locate(index, scope)):
+        if locations.is_history(locations.locate(index, scope)):
             continue
-        for item in items.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+        for item in values.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
             stored = digital_signature.read(index, item)
             if stored.uid == uid:
                 return part10, item, stored

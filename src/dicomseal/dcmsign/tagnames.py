@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..dictionary import keywords
 from ..errors import UsageError
-from ..tags import format_tag
+from ..standard.dictionary import keywords
+from ..standard.tags import format_tag
 from .exits import Ended, Exit
 
 _SPACE = " \t\n\v\f\r"

@@ -8,15 +8,16 @@ import warnings
 from datetime import UTC, datetime
 from typing import Any
 
-from .. import missing, policy, report, verifier
-from ..anchors import AnyCertificate, load_certificates, load_crls
-from ..certificate import Certificate
+from .. import policy, report
 from ..errors import TrustError
-from ..part10 import Part10
+from ..files.part10 import Part10
 from ..report import ObjectReport, SignatureReport
-from ..signature_timestamp import foreign
-from ..trust import TrustStore, vouches
-from ..unsigned import ACCEPT
+from ..signature.certificate import Certificate
+from ..trust.loading import AnyCertificate, load_certificates, load_crls
+from ..trust.store import TrustStore, vouches
+from ..verification import missing, options, verifier
+from ..verification.options import ACCEPT
+from ..verification.signature_timestamp import foreign
 from . import details
 from .exits import Ended, Exit
 from .job import Job
@@ -37,7 +38,7 @@ _UNCHECKED = "Certified Timestamp (0400,0310) was not checked"
 def verify(job: Job, data: bytes, log: Log) -> Exit:
     """Verify every signature, say what was found, and return the exit code."""
     log.info("verifying all signatures.")
-    fields = set(verifier.Options.__struct_fields__)
+    fields = set(options.Options.__struct_fields__)
     wanted: dict[str, Any] = {
         "accept_legacy": job.legacy,
         "trust": _trust(job, log),
@@ -45,7 +46,7 @@ def verify(job: Job, data: bytes, log: Log) -> Exit:
     }
     if "weak" in fields:
         wanted["weak"] = "accept"  # as dcmsign does; every one is named in a warning
-    made = verifier.verify_with(data, verifier.Options(**wanted))
+    made = verifier.verify_with(data, options.Options(**wanted))
     if made.error:
         raise Ended(Exit.CANNOT_READ_INPUT, f"{made.error.message}: reading file: {job.source}")
     stored: list[details.Stored | None] = [None] * len(made.signatures)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ...archive.audit import Audit, audit
-from ...archive.ledger import Ledger
-from ...certificate import Certificate
+from ...archive.ledger.audit import Audit, audit
+from ...archive.ledger.ledger import Ledger
+from ...signature.certificate import Certificate
 from ..text import harmless
 
 _EPILOG = """\b
@@ -43,8 +43,8 @@ def command(ledger: str, signers: tuple[str, ...]) -> None:
 
 def read_certificate(path: str) -> Certificate:
     """The first certificate in a file."""
-    from ... import certificate
-    from ...anchors import der_of, load_certificates
+    from ...signature import certificate
+    from ...trust.loading import der_of, load_certificates
 
     return certificate.parse(der_of(load_certificates(path)[0]))
 

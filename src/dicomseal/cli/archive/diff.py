@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ...archive.diff import (
+from ...archive.ledger.ledger import Ledger
+from ...archive.reports.diff import (  # fmt: skip
     ALARMING,
     KINDS,
     MEANINGS,
@@ -14,8 +15,7 @@ from ...archive.diff import (
     changes,
     pair,
     same_files,
-)  # fmt: skip
-from ...archive.ledger import Ledger
+)
 from ...report import escaped, harmless
 
 _EPILOG = """\b

@@ -6,10 +6,10 @@ import io
 
 import click
 
-from ...archive.export import lines, write_csv, write_jsonl, write_parquet
-from ...archive.ledger import Ledger
-from ...atomic import replacing
+from ...archive.ledger.ledger import Ledger
+from ...archive.reports.export import lines, write_csv, write_jsonl, write_parquet
 from ...errors import UsageError
+from ...files.atomic import replacing
 
 _EPILOG = """\b
 Example:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ...archive.run import Progress
+from ...archive.run.runner import Progress
 
 
 class Line:

@@ -6,11 +6,11 @@ import time
 
 import click
 
-from ...archive.html import EFFECTS, moment, named, render
-from ...archive.ledger import SIGN, Ledger
-from ...archive.summary import MOST_FAILURES, Summary, summarize
-from ...atomic import replacing
+from ...archive.ledger.ledger import SIGN, Ledger
+from ...archive.reports.html import EFFECTS, moment, named, render
+from ...archive.reports.summary import MOST_FAILURES, Summary, summarize
 from ...errors import UsageError
+from ...files.atomic import replacing
 from ..text import harmless
 
 _EPILOG = """\b

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ...archive.run import Outcome, Progress
-from ...archive.stores import is_url
+from ...archive.find.object_stores import is_url
+from ...archive.run.runner import Outcome, Progress
 from ...errors import SourceError, UsageError
 from ...report import escaped, harmless
 
@@ -100,7 +100,7 @@ def age(text: str) -> float:
 
 
 def run_signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, bytes]]:
-    from ...keys import SigningKey
+    from ...keys.signing_key import SigningKey
     from ..guard import secrets_at_hand
 
     with secrets_at_hand():
@@ -113,7 +113,7 @@ def run_signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, byt
 
 
 def _check_metrics(path: str) -> None:
-    from ...archive.metrics import check
+    from ...archive.run.metrics import check
 
     try:
         check(path)
@@ -215,7 +215,7 @@ class Watch:
             self._write(self._metrics, self.progress, outcome)
 
     def _write(self, path: str, progress: Progress, outcome: Outcome | None) -> None:
-        from ...archive.metrics import write
+        from ...archive.run.metrics import write
 
         try:
             write(path, progress, outcome)

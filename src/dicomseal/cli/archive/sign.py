@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from ...archive import signing
-from ...archive.rows import REFUSED, SIGN_VERDICTS
-from ...archive.run import Selection
-from ...archive.work import StoppedError
+from ...archive.errors import StoppedError
+from ...archive.ledger.rows import REFUSED, SIGN_VERDICTS
+from ...archive.run import sign_archive
+from ...archive.run.runner import Selection
 from ...errors import UsageError
 from ..guard import secrets_at_hand
 from ..sign_options import PASSWORDS, caution, sign_options
@@ -99,7 +99,7 @@ def command(
     started = time.monotonic()
     with secrets_at_hand(), Watch(metrics) as watch:
         try:
-            outcome = signing.sign(
+            outcome = sign_archive.sign(
                 ledger,
                 selection,
                 options["key"],

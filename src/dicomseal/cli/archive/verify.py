@@ -13,15 +13,15 @@ from typing import Any
 
 import click
 
-from ...archive import run as runs
-from ...archive.loop import LostError
-from ...archive.poe import Wanted
-from ...archive.rows import VERDICTS
-from ...archive.run import Asked, Selection
+from ...archive.errors import LostError
+from ...archive.ledger.proof_of_existence import Wanted
+from ...archive.ledger.rows import VERDICTS
+from ...archive.run import runner as runs
+from ...archive.run.runner import Asked, Selection
 from ...errors import UsageError
-from ...verifier import Options
+from ...verification.options import Options
+from ..exit_codes import exit_code
 from ..trust_options import trust_options, verification
-from ..verify import exit_code
 from ..verify_options import demanded, verify_options
 from .run_options import (
     EXIT_INTERRUPTED,
@@ -165,7 +165,7 @@ def _workers(address: str | None) -> Iterator[tuple[Callable[[], Executor] | Non
     if address is None:
         yield None, None
         return
-    from ...archive.cluster import cluster
+    from ...archive.run.dask_cluster import cluster
 
     try:
         with cluster(address) as found:

@@ -1,0 +1,283 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: auto_pickle=False, autotestdict=False, embedsignature=False
+"""The compiled twin of dicomseal._encoder_py: the same stream, in blocks.
+
+Small pieces gather in one block of 64 KiB; what is larger goes to the hasher as it lies in memory.
+The hasher is called with the GIL held (hashlib drops it again for anything of 2 KiB and more).
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from dicomseal.standard import terms
+from dicomseal.errors import EncodingError
+
+cdef enum:
+    VR_SQ = 0x5153
+    VR_UN = 0x4E55
+    DIRECT = 16384  # pieces of this size and more are not gathered
+
+
+cdef int _fill_traits() except -1:
+    for name in terms.SHORT_VRS | terms.LONG_VRS:
+        VR_TRAITS[ord(name[0]) | ord(name[1]) << 8] = (
+            VR_KNOWN
+            | (VR_LONG if name in terms.LONG_VRS else 0)
+            | (VR_SPACE if name in terms.SPACE_PADDED else 0)
+            | terms.SWAP_WIDTH.get(name, 1) << 3
+        )
+    return 0
+
+_fill_traits()
+
+
+cdef inline uint16_t _two_letters(str vr) except? 0:
+    """They as a number; 0 where it is something else."""
+    cdef Py_ssize_t size = 0
+    cdef const char* letters = PyUnicode_AsUTF8AndSize(vr, &size)
+    return <uint8_t> letters[0] | <uint16_t> (<uint8_t> letters[1]) << 8 if size == 2 else 0
+
+
+cdef uint16_t _code(str vr) except 0:
+    cdef uint16_t code = _two_letters(vr)
+    if code == 0:
+        raise EncodingError(f"{vr!r} is no value representation")
+    return code
+
+
+# the block of the encoder that went last, for the next one
+cdef uint8_t* _spare = NULL
+
+
+def _tag_of(pair):
+    return int(pair[0])
+
+
+@cython.final
+cdef class Encoder:
+    """Feeds canonical bytes to ``update``, the method of a hasher."""
+
+    def __cinit__(self, update):
+        global _spare
+        self._update = update
+        self.used = 0
+        self.block = _spare
+        _spare = NULL
+        if self.block == NULL:
+            self.block = <uint8_t*> malloc(BLOCK)
+            if self.block == NULL:
+                raise MemoryError
+
+    def __dealloc__(self):
+        global _spare
+        if _spare == NULL:
+            _spare = self.block
+        else:
+            free(self.block)
+
+    cdef int send(self, const uint8_t* data, Py_ssize_t length) except -1:
+        # the view dies with the call: a consumer that kept it would read freed memory
+        view = PyMemoryView_FromMemory(<char*> data, length, PyBUF_READ)
+        try:
+            self._update(view)
+        finally:
+            view.release()
+        return 0
+
+    cpdef int flush(self) except -1:
+        """Hand over what is held back."""
+        cdef Py_ssize_t length = self.used
+        if length:
+            self.used = 0
+            self.send(self.block, length)
+        return 0
+
+    cdef int put(self, const uint8_t* data, Py_ssize_t length) except -1 nogil:
+        if length >= DIRECT:
+            with gil:
+                self.flush()
+                self.send(data, length)
+            return 0
+        if length > BLOCK - self.used:
+            with gil:
+                self.flush()
+        memcpy(self.block + self.used, data, length)
+        self.used += length
+        return 0
+
+    cdef int put_swapped(self, const uint8_t* data, Py_ssize_t length, int width) except -1 nogil:
+        cdef Py_ssize_t whole = length - length % width
+        cdef Py_ssize_t done = 0
+        cdef Py_ssize_t n, i
+        cdef int k
+        cdef uint8_t* target
+        while done < whole:
+            if BLOCK - self.used < width:
+                with gil:
+                    self.flush()
+            n = BLOCK - self.used
+            n = min(n - n % width, whole - done)
+            target = self.block + self.used
+            i = 0
+            if width == 2:
+                while i < n:
+                    target[i] = data[done + i + 1]
+                    target[i + 1] = data[done + i]
+                    i += 2
+            else:
+                while i < n:
+                    for k in range(width):
+                        target[i + k] = data[done + i + width - 1 - k]
+                    i += width
+            self.used += n
+            done += n
+        return self.put(data + whole, length - whole)
+
+    cdef int put_header(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil:
+        cdef uint8_t* head
+        cdef int size = 8
+        if self.used > BLOCK - 12:
+            self.make_room()
+        head = self.block + self.used
+        write_tag_and_vr(head, tag, vr)
+        if traits(vr) & VR_LONG:
+            head[6] = head[7] = 0
+            head[8] = length & 0xFF
+            head[9] = length >> 8 & 0xFF
+            head[10] = length >> 16 & 0xFF
+            head[11] = length >> 24
+            size = 12
+        elif length <= 0xFFFF:
+            head[6] = length & 0xFF
+            head[7] = length >> 8
+        else:
+            with gil:
+                raise EncodingError(
+                    f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has {length} bytes, too many for the VR "
+                    f"{chr(vr & 0xFF)}{chr(vr >> 8)} in explicit VR"
+                )
+        self.used += size
+        return 0
+
+    cdef int make_room(self) except -1 nogil:
+        with gil:
+            return self.flush()
+
+    def header(self, uint32_t tag, str vr, uint32_t length):
+        """Tag, VR, the two reserved bytes if the VR has them, length."""
+        self.put_header(tag, _code(vr), length)
+
+    def element(self, uint32_t tag, str vr, value, bint big_endian=False):
+        """A plain element: header and value, the value made even."""
+        cdef Py_buffer view
+        PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        try:
+            self.put_value(tag, _code(vr), <const uint8_t*> view.buf, view.len, big_endian)
+        finally:
+            PyBuffer_Release(&view)
+
+    def raw_elements(self, elements, type raw, wanted, other, index):
+        """The elements of a data set in memory, those that were read and not decoded."""
+        cdef uint32_t tag
+        cdef uint16_t code
+        cdef uint8_t known
+        cdef Py_ssize_t size
+        cdef Py_ssize_t signed = 0
+        cdef Py_ssize_t unsigned = 0
+        cdef tuple element
+        cdef const uint8_t* value
+        cdef int64_t last = -1
+        cdef list pairs = list(elements)
+        for key, found in pairs:
+            if <uint32_t> key <= last:
+                pairs.sort(key=_tag_of)  # not as read from a file
+                break
+            last = <uint32_t> key
+        for key, found in pairs:
+            tag = key
+            if not signable(tag):
+                continue
+            # as a plain int: pydicom's tags compare in Python code
+            if wanted is not None and <object> tag not in wanted:
+                unsigned += 1
+                continue
+            if type(found) is raw:
+                element = <tuple> found
+                # None in implicit VR; pydicom may have put "OB or OW" there
+                name = element[1]
+                code = _two_letters(name) if name is not None else 0
+                known = traits(code)
+                size = -1
+                if code == VR_SQ and type(element[3]) is bytes:
+                    sequence = index(<bytes> element[3], element[5], not element[6])
+                    if sequence is not None:
+                        self.put_open(tag, VR_SQ)
+                        sequence.stream_items(self)
+                        self.put_close()
+                        signed += 1
+                        continue
+                if (known & VR_KNOWN and code != VR_SQ and code != VR_UN
+                        and tag != 0x7FE00010U and <uint32_t> element[2] != 0xFFFFFFFFU):
+                    if element[3] is None:
+                        size = 0 if element[2] == 0 else -1
+                    elif type(element[3]) is bytes:
+                        size = len(<bytes> element[3])
+                    if not known & VR_LONG and size > 0xFFFE:
+                        size = -1
+                if size >= 0:
+                    value = <const uint8_t*> <bytes> element[3] if size else NULL
+                    self.put_value(tag, code, value, size, not element[6])
+                    signed += 1
+                    continue
+            if other(key):
+                signed += 1
+            else:
+                unsigned += 1
+        return signed, unsigned
+
+    cdef int put_value(self, uint32_t tag, uint16_t vr, const uint8_t* value, Py_ssize_t size,
+                       bint big_endian) except -1:
+        cdef uint8_t known = traits(vr)
+        self.put_header(tag, vr, <uint32_t> (size + (size & 1)))
+        if size == 0:
+            return 0  # an empty value may be NULL, which C does not let us add to or copy from
+        if big_endian and known >> 3 > 1:
+            self.put_swapped(value, size, known >> 3)
+        else:
+            self.put(value, size)
+        if size & 1:
+            self.put(b" " if known & VR_SPACE else b"\0", 1)
+        return 0
+
+    def data(self, value):
+        """A piece of a value whose header has been written."""
+        cdef Py_buffer view
+        PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        try:
+            self.put(<const uint8_t*> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    def open(self, uint32_t tag, str vr):
+        """The start of a sequence, or of an encapsulated value: no length."""
+        self.put_open(tag, _code(vr))
+
+    def item(self):
+        """The start of an item or of a fragment: the tag alone."""
+        self.put_item()
+
+    def fragment(self, value):
+        """A fragment of an encapsulated value, made even: no length either."""
+        self.put_item()
+        self.data(value)
+        if len(value) & 1:
+            self.put(b"\0", 1)
+
+    def close(self):
+        """The end of a sequence, or of an encapsulated value."""
+        self.put_close()

@@ -1,0 +1,312 @@
+"""The elements of an implicit VR object whose VR may have been another when they were signed.
+
+Implicit VR states no VR (PS3.5 Section 7.1.3). What a reader takes is a rule's choice where the
+standard leaves two open, a private dictionary's where the element is private, and today's where the
+standard has changed. Here stand the other candidates for each of them, and how likely they are.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..encoding import record as r
+from ..standard import terms
+from ..standard.dictionary import AMBIGUOUS, UNKNOWN, dictionary, others
+from ..standard.tags import is_signable_tag
+
+if TYPE_CHECKING:
+    from ..encoding.backend import Index
+
+LIKELY, RELATED, POSSIBLE, UNLIKELY = 1, 2, 3, 4
+"""How much a VR would surprise: somebody says so; it is alike; the value fits; it does not fit."""
+
+_MOST_READ = 1 << 20  # bytes of a value that is looked at at all
+_MOST_LOOKED_AT = 4096  # of these, to tell text from numbers
+_MOST_POLICIES = 128
+_ITEM = bytes.fromhex("FEFF00E0")
+_BITS_ALLOCATED, _WAVEFORM_BITS_ALLOCATED = 0x00280100, 0x54001004
+_WORDS_FOR_DCMTK = (terms.PIXEL_DATA, 0x60003000)  # for the rest it takes bytes
+_DESCRIPTORS = frozenset((terms.LUT_DESCRIPTOR, 0x00281100, 0x00281101, 0x00281102, 0x00281103))
+_TEXT = terms.SPACE_PADDED | {"UI"}
+# all that an element can have, what private elements have most first
+_ORDER = (
+    "LO", "SH", "CS", "DS", "IS", "ST", "LT", "UT", "DA", "TM", "DT", "UI", "PN", "AE", "AS",
+    "UC", "UR", "OB", "US", "SL", "UL", "SS", "FL", "FD", "OW", "OF", "AT", "OD", "OL", "OV",
+    "SV", "UV",
+)  # fmt: skip
+_FORMS = {
+    "AS": re.compile(rb"\d{3}[DWMY]"),
+    "DA": re.compile(rb"\d{8} ?"),
+    "DS": re.compile(rb"[0-9+\-Ee. \\]*"),
+    "DT": re.compile(rb"[0-9+\-. \\]*"),
+    "IS": re.compile(rb"[0-9+\- \\]*"),
+    "TM": re.compile(rb"[0-9.: \\]*"),
+    "UI": re.compile(rb"[0-9.\\]*\0?"),
+}
+_WIDTHS = terms.SWAP_WIDTH | {"AT": 4, "OW": 2}
+
+
+class Open(NamedTuple):
+    """One of them.
+
+    Attributes:
+        number: its record.
+        tag: its tag.
+        kind: `dictionary.AMBIGUOUS` has it; or ``private``, ``was``, ``unknown`` or ``slip``.
+        place: the tags of the sequences around it and its own: elements of one place mostly are
+            alike.
+        family: what else may make elements alike: the private creator and the VR.
+        vr: the VR to begin with.
+        others: the candidates besides, each with how much it would surprise.
+        complete: whether no VR of PS3.5 is left that could be meant.
+    """
+
+    number: int
+    tag: int
+    kind: str
+    place: tuple[int, ...]
+    family: tuple[object, ...]
+    vr: str
+    others: tuple[tuple[str, int], ...]
+    complete: bool
+
+    def likely(self) -> str:
+        """What somebody says it is, or its VR if nobody does."""
+        return next((vr for vr, cost in self.others if cost == LIKELY), "")
+
+
+def signed(index: Index, scope: int, tags: Iterable[int]) -> list[int]:
+    """The records of the listed elements of a scope, whether their VR is known or not."""
+    wanted = {tag for tag in tags if is_signable_tag(tag)}
+    return [child for child in index.children(scope) if index.record(child).tag in wanted]
+
+
+def find(index: Index, scope: int, elements: Iterable[int], slips: bool = False) -> list[Open]:
+    """The open ones in some elements of a scope, in the order of the stream.
+
+    With ``slips`` all text is open: what had another VR than the standard gives it was not
+    conformant, and there is such.
+    """
+    found: list[Open] = []
+    places: dict[int, tuple[int, ...]] = {scope: ()}
+    for element in elements:
+        whole = index.record(element)
+        number, tags = element, index.tags(element, whole.next)
+        lost = whole.flags & r.UNKNOWN_VR
+        while number < whole.next:
+            tag = tags[number - element]
+            if tag >= 0 and not is_signable_tag(tag):
+                number = index.record(number).next
+                continue
+            if tag >= 0 and (lost or slips or _may_be_open(tag)):
+                record = index.record(number)
+                if record.kind == r.ELEMENT:
+                    made = _open(index, number, record, places, slips)
+                    if made is not None:
+                        found.append(made)
+            number += 1
+    return found
+
+
+@functools.lru_cache(4096)
+def _may_be_open(tag: int) -> bool:
+    if tag >> 16 & 1:
+        return True
+    return dictionary().public(tag) in AMBIGUOUS or tag in others().public
+
+
+def _place(index: Index, holder: int, places: dict[int, tuple[int, ...]]) -> tuple[int, ...]:
+    """The tags of the sequences around an item, or none around the scope."""
+    if holder not in places:
+        sequence = index.record(index.record(holder).parent)
+        outer = _place(index, sequence.parent, places)
+        places[holder] = (*outer, sequence.tag)
+    return places[holder]
+
+
+def _open(
+    index: Index,
+    number: int,
+    record: r.Record,
+    places: dict[int, tuple[int, ...]],
+    slips: bool,
+) -> Open | None:
+    tag, length = record.tag, record.end - record.value
+    element = tag & 0xFFFF
+    private = bool(tag >> 16 & 1)
+    if private and (element == 0 or 0x10 <= element <= 0xFF):
+        return None
+    creator, said = None, others().public.get(tag, ())
+    if private:
+        block = index.find(record.parent, tag & 0xFFFF0000 | element >> 8)
+        creator = index.value(block)[:64] if block >= 0 else None
+        said = others().private(tag, creator)
+    known = dictionary().private(tag, creator) if private else dictionary().public(tag)
+    likely = [*AMBIGUOUS.get(known, ()), *said]
+    vr = record.vr
+    kind = known if known in AMBIGUOUS else "private" if private else "was" if said else "unknown"
+    too_long = length > terms.MOST_SHORT and vr in terms.SHORT_VRS
+    if kind == "unknown" and not too_long and vr != UNKNOWN:
+        if not slips or vr not in _TEXT:
+            return None  # known, and always was the same
+        kind = "slip"
+    value = index.value(number) if length <= _MOST_READ else None
+    everything = private or vr == UNKNOWN or too_long
+    candidates = _ranked(vr, likely, value, length, everything or kind == "slip")
+    if kind == "slip":
+        candidates = [candidate for candidate in candidates if candidate[1] == RELATED]
+    if too_long or vr == UNKNOWN:
+        # what no explicit VR can hold is UN for DCMTK, and it signs that
+        candidates = [(UNKNOWN, UNLIKELY), *candidates] if too_long else candidates
+        vr = min(candidates, key=lambda candidate: candidate[1])[0] if candidates else UNKNOWN
+        candidates = [candidate for candidate in candidates if candidate[0] != vr]
+        kind = "unknown"
+    closed = not everything or bool(value and value[:4] != _ITEM)  # else it may be a sequence
+    place = (*_place(index, record.parent, places), tag)
+    return Open(number, tag, kind, place, (creator, tag >> 16), vr, tuple(candidates), closed)
+
+
+def _ranked(
+    vr: str, likely: Sequence[str], value: bytes | None, length: int, everything: bool
+) -> list[tuple[str, int]]:
+    """The candidates besides a VR, each once."""
+    found: dict[str, int] = {}
+    for name in likely:
+        found.setdefault(name, LIKELY)
+    if everything:
+        value = value if value is None else value[:_MOST_LOOKED_AT]
+        text = value is not None and _is_text(value)
+        alike = text if vr == UNKNOWN else vr in _TEXT
+        for name in _ORDER:
+            found.setdefault(name, _surprise(name, alike, value, length, text))
+    return [
+        (name, cost)
+        for name, cost in found.items()
+        if name not in (vr, "SQ", UNKNOWN)
+        and not (length > terms.MOST_SHORT and name in terms.SHORT_VRS)
+    ]
+
+
+def _surprise(name: str, alike: bool, value: bytes | None, length: int, text: bool) -> int:
+    if length % _WIDTHS.get(name, 1):
+        return UNLIKELY
+    if name in _TEXT:
+        form = _FORMS.get(name)
+        if not text or (form is not None and value is not None and not form.fullmatch(value)):
+            return UNLIKELY
+    return RELATED if (name in _TEXT) == alike else POSSIBLE
+
+
+def _is_text(value: bytes) -> bool:
+    return all(byte >= 0x20 or byte in b"\t\n\f\r\x1b" for byte in value.rstrip(b"\0"))
+
+
+def policies(index: Index, found: Sequence[Open]) -> Iterator[list[str]]:
+    """What a writer of explicit VR may have taken for all of them, the likeliest first.
+
+    Each kind has a few rules that writers follow throughout; all mixtures of these, up to a number.
+    """
+    near = _Near(index)
+
+    def by_bits(one: Open) -> str:
+        return "OB" if near.bits(one) <= 8 else "OW"
+
+    def as_dcmtk(one: Open) -> str:
+        return "OW" if one.tag & 0xFF00FFFF in _WORDS_FOR_DCMTK else "OB"
+
+    def as_dcmtk_by_bits(one: Open) -> str:
+        return "OW" if "OW" in (as_dcmtk(one), by_bits(one)) else "OB"
+
+    def descriptors_unsigned(one: Open) -> str:
+        return "US" if one.tag in _DESCRIPTORS else one.vr
+
+    def by_sign(one: Open) -> str:
+        return "SS" if near.sign(one) else "US"
+
+    def by_sign_of_item(one: Open) -> str:
+        return "SS" if index.record(one.number).parent in negative() else "US"
+
+    @functools.cache
+    def negative() -> set[int]:
+        return {
+            index.record(one.number).parent for one in found if one.kind == "xs" and near.sign(one)
+        }
+
+    rule, likely = _vr, Open.likely
+    columns: dict[str, list[Callable[[Open], str]]] = {
+        "ox": [rule, by_bits, as_dcmtk, _always("OB"), as_dcmtk_by_bits, _always("OW")],
+        "bo": [rule, _always("OW"), by_bits],
+        "xs": [
+            rule,
+            descriptors_unsigned,
+            _always("US"),
+            _always("SS"),
+            by_sign_of_item,
+            by_sign,
+        ],
+        "lt": [rule, _always("OW"), _always("US")],
+        "private": [rule, likely],
+        "was": [rule, likely],
+        "slip": [rule],
+        "unknown": [rule, likely],
+    }
+    kinds = sorted({one.kind for one in found})
+    ways = itertools.product(*(range(len(columns[kind])) for kind in kinds))
+    seen = set()
+    for way in itertools.islice(sorted(ways, key=sum), _MOST_POLICIES):
+        rules = {kind: columns[kind][n] for kind, n in zip(kinds, way, strict=True)}
+        made = [rules[one.kind](one) for one in found]
+        made = [
+            vr if vr == one.vr or vr in dict(one.others) else one.vr
+            for vr, one in zip(made, found, strict=True)
+        ]
+        if tuple(made) not in seen:
+            seen.add(tuple(made))
+            yield made
+
+
+def _vr(one: Open) -> str:
+    return one.vr
+
+
+def _always(vr: str) -> Callable[[Open], str]:
+    return lambda _: vr
+
+
+class _Near:
+    """Values of the data sets around an element, the nearest first; each is read once."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._known: dict[tuple[int, int], int | None] = {}
+
+    def bits(self, one: Open) -> int:
+        """How many a sample has, 16 if nothing says so."""
+        waveform = one.tag >> 16 == _WAVEFORM_BITS_ALLOCATED >> 16
+        tag = _WAVEFORM_BITS_ALLOCATED if waveform else _BITS_ALLOCATED
+        number = one.number
+        while number:
+            number = self._index.record(number).parent
+            found = self._value(number, tag)
+            if found is not None:
+                return found
+        return 16
+
+    def sign(self, one: Open) -> bool:
+        """Whether its first number, or the first value mapped by a table, may be negative."""
+        value = self._index.value(one.number)[:4]
+        place = 2 if one.tag in _DESCRIPTORS else 0
+        return value[place + 1 : place + 2] >= b"\x80"
+
+    def _value(self, scope: int, tag: int) -> int | None:
+        if (scope, tag) not in self._known:
+            number = -1
+            if self._index.record(scope).kind == r.ITEM:
+                number = self._index.find(scope, tag)
+            value = self._index.value(number)[:2] if number >= 0 else b""
+            self._known[scope, tag] = int.from_bytes(value, "little") if len(value) == 2 else None
+        return self._known[scope, tag]

@@ -1,0 +1,135 @@
+"""What readers of the same bytes may take differently, so that no signature can vouch for one.
+
+In: a file and its index. Out: sentences: reasons to fail, what could not be decided, messages. The
+index notes the places while it walks (`dicomseal._record.Ambiguity`); here they are told, and what
+only the whole file shows is added: its label, its deflated bytes, its frames.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..encoding.backend import as_text
+from ..encoding.record import ENCAPSULATED, EVEN_UNSIGNED, Ambiguity
+from ..encoding.values import as_number
+from ..files import file_meta
+from ..standard import terms, transfer_syntaxes
+from ..standard.tags import is_signable_tag
+from . import frames
+
+if TYPE_CHECKING:
+    from ..encoding.backend import Index
+    from ..files.part10 import Part10
+
+_MOST_TOLD = 3  # of a kind of sentence; one is enough to fail
+
+
+def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
+    """Why two readers may see two contents.
+
+    Args:
+        part10: what is indexed.
+        index: of its elements.
+        signed: whether somebody vouches for it, or is about to; of what nobody signed less is said.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+    notes = [note for note in index.ambiguities if signed or note.kind in EVEN_UNSIGNED]
+    found = [_sentence(note, part10) for note in notes[:_MOST_TOLD]]
+    if not signed:
+        return found
+    if "directory" in index.noted and not _is_directory(part10, index):
+        found.append(
+            "elements of group 0004 stand in an object that is not a DICOMDIR, and no signature "
+            "can cover them"
+        )
+    if looks_native(part10):
+        found.append(
+            f"readers that do not know the Transfer Syntax {part10.transfer_syntax} may take the "
+            "deflated bytes for a data set: two readers may see two contents"
+        )
+    if index.fragmented:
+        found += frames.doubts(part10, index)
+        number = index.find(0, terms.PIXEL_DATA)
+        if part10.transfer_syntax in transfer_syntaxes.NATIVE and number >= 0 and (
+            index.record(number).kind == ENCAPSULATED
+        ):  # fmt: skip
+            found.append(
+                "Pixel Data (7FE0,0010) are encapsulated, and the Transfer Syntax "
+                f"{part10.transfer_syntax} says that they are not: readers may show the fragments "
+                "as pixels"
+            )
+    if "odd value" in index.noted and _lacks_a_byte(index):
+        found.append(
+            "Pixel Data (7FE0,0010) have an odd number of bytes, and fewer than their frames need: "
+            "readers may show other pixels"
+        )
+    return found
+
+
+def _sentence(note: Ambiguity, part10: Part10) -> str:
+    """What is wrong, with the label that says otherwise."""
+    said = "is in implicit VR"
+    label = f"{said} (Transfer Syntax {part10.transfer_syntax})" if part10.implicit else said
+    return note.sentence().replace(said, label)
+
+
+def messages(part10: Part10, index: Index) -> list[str]:
+    """What is not as the standard has it, and misleads none of the readers that were tried."""
+    found = []
+    odd = [note.sentence() for note in index.oddities if note.kind != "directory"]
+    found += odd[:_MOST_TOLD]
+    if len(odd) > _MOST_TOLD:
+        found.append(f"and {len(odd) - _MOST_TOLD} more such oddities")
+    for what, there, tag in (
+        ("SOP Class", part10.meta.sop_class, terms.SOP_CLASS_UID),
+        ("SOP Instance", part10.meta.sop_instance, terms.SOP_INSTANCE_UID),
+    ):
+        here = index.values(0, (tag,))[0]
+        if there and here is not None and as_text(there) != as_text(here):
+            found.append(
+                f"the Media Storage {what} UID of the File Meta Information is {as_text(there)}, "
+                f"and the {what} UID of the data set {as_text(here)}"
+            )
+    return found
+
+
+def _lacks_a_byte(index: Index) -> bool:
+    """Whether the last byte of an image was taken for padding; PS3.3 C.7.6.3.1 says its size.
+
+    Of an odd number of pixels of one byte, none is missing.
+    """
+    number = index.find(0, terms.PIXEL_DATA)
+    if number < 0 or not (index.record(number).end - index.record(number).value) % 2:
+        return False
+    tags = (terms.SAMPLES_PER_PIXEL, terms.ROWS, terms.COLUMNS, terms.BITS_ALLOCATED)
+    sizes = [as_number(value, index.big_endian) for value in index.values(0, tags)]
+    frame_count = as_text(index.values(0, (terms.NUMBER_OF_FRAMES,))[0]) or "1"
+    if None in sizes or not frame_count.isdecimal():
+        return False
+    samples, rows, columns, bits = (size or 0 for size in sizes)
+    needed = (samples * rows * columns * bits + 7) // 8 * int(frame_count)
+    return index.record(number).end - index.record(number).value < needed
+
+
+def _is_directory(part10: Part10, index: Index) -> bool:
+    """Whether the main data set has nothing but group 0004, and private elements if it says so.
+
+    PS3.3 Annex F has no other element there. The label alone, which nobody signs, would make room
+    in any object for what no signature covers.
+    """
+    others = [tag for tag in index.present(0) if is_signable_tag(tag)]
+    if not others:
+        return True
+    labelled = as_text(part10.meta.sop_class) == terms.MEDIA_STORAGE_DIRECTORY
+    return labelled and all(tag >> 16 & 1 for tag in others)
+
+
+def looks_native(part10: Part10) -> bool:
+    """Whether deflated bytes begin as a data set does; every reader knows the first syntax."""
+    return (
+        part10.deflated is not None
+        and part10.transfer_syntax != transfer_syntaxes.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+        and file_meta.begins_like_a_data_set(part10.deflated)
+    )

@@ -1,0 +1,111 @@
+"""Drawing a part of the archive, the same part whenever it is asked for with the same seed.
+
+A file is drawn by a hash of the seed and its path below its root, so the draw needs no memory, and
+does not depend on the order in which files are found, on what else is there, nor on where the
+archive is mounted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from .found import Found
+
+CONFIDENCE = 0.95
+
+
+def drawn(
+    files: Iterable[Found], share: float, seed: str, stratify: bool, roots: Sequence[str] = ()
+) -> Iterator[Found]:
+    """A share (0 to 1) of the files, and whatever `Found.whole` stands for more than one.
+
+    Args:
+        stratify: draw from every folder apart, at least one file of each.
+        roots: the names of files below them begin there.
+    """
+    rank = _Rank(seed, roots)
+    if not stratify:
+        limit = int(share * 2**64)
+        for file in files:
+            if file.whole or rank(file) < limit:
+                yield file
+        return
+    for _, found in itertools.groupby(files, key=lambda file: os.path.dirname(file.path)):
+        folder = list(found)
+        single = [number for number, file in enumerate(folder) if not file.whole]
+        count = math.ceil(len(single) * share)
+        chosen = set(sorted(single, key=lambda n: rank(folder[n]))[:count])
+        yield from (file for number, file in enumerate(folder) if file.whole or number in chosen)
+
+
+class _Rank:
+    """A number below 2**64 for each file, which looks as if it were drawn."""
+
+    def __init__(self, seed: str, roots: Sequence[str]) -> None:
+        self._seed = os.fsencode(seed) + b"\0"
+        folders = [
+            os.path.join(root if "://" in root else os.path.abspath(root), "") for root in roots
+        ]
+        # a second root has a number, or equal trees below two roots would be drawn alike
+        self._roots = [(one, b"%d\0" % n if n else b"") for n, one in enumerate(folders)]
+
+    def __call__(self, file: Found) -> int:
+        path, mark = file.path, b""
+        for root, number in self._roots:
+            if path.startswith(root):
+                path, mark = path[len(root) :], number
+                break
+        data = self._seed + mark + os.fsencode(path)
+        return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+def upper_bound(drawn: int, found: int, confidence: float = CONFIDENCE) -> float:
+    """The share that could be altered at most, if ``found`` of ``drawn`` were (Clopper-Pearson).
+
+    One-sided: were the share greater, so few would be found with a probability below
+    ``1 - confidence``. It takes no advantage of the archive being finite, so it errs on the safe
+    side.
+    """
+    if found >= drawn:
+        return 1.0
+    low, high = found / drawn, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _at_most(found, drawn, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def no_less_than(share: float) -> str:
+    """A share in percent, rounded up to three digits: a bound that was rounded down is none."""
+    percent = round(100 * share, 12)
+    if percent <= 0:
+        return "0%"
+    places = max(2 - math.floor(math.log10(percent)), 0)
+    text = f"{math.ceil(round(percent * 10**places, 6)) / 10**places:.{places}f}"
+    return (text.rstrip("0").rstrip(".") if places else text) + "%"
+
+
+def _at_most(found: int, drawn: int, share: float) -> float:
+    """The binomial probability of ``found`` or fewer."""
+    if share <= 0:
+        return 1.0
+    if share >= 1:
+        return 0.0
+    first = math.lgamma(drawn + 1)
+    return sum(
+        math.exp(
+            first
+            - math.lgamma(k + 1)
+            - math.lgamma(drawn - k + 1)
+            + k * math.log(share)
+            + (drawn - k) * math.log1p(-share)
+        )
+        for k in range(found + 1)
+    )

@@ -1,0 +1,104 @@
+"""The packed rows of a batch, as they go into their tables.
+
+A worker packs its rows once. These bytes are what the chain is over, and from them, and nothing
+else, the columns are decoded: straight to tuples, as SQLite takes them. `Row` says what is in them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from ...report import CertificateInfo
+from .rows import Row, SignatureRow
+from .schema import OBJECT_FIELDS, SIGNER, SIGNER_FIELDS, insert
+
+
+def _columns(row: type[msgspec.Struct], last: Any) -> Any:
+    """The type of a row as a tuple, with another type for its last field.
+
+    Bytes become a bytearray: sqlite3 looks for an adapter of every value of bytes, which takes as
+    long as decoding the whole row, and knows that there is none for a bytearray.
+    """
+    types = [field.type for field in msgspec.structs.fields(row)[:-1]]
+    return tuple.__class_getitem__((*(bytearray if one is bytes else one for one in types), last))
+
+
+def _decoder() -> Callable[[bytes], list[tuple[Any, ...]]]:
+    one: Any = list
+    return msgspec.msgpack.Decoder(
+        one[_columns(Row, one[_columns(SignatureRow, msgspec.Raw)])]
+    ).decode
+
+
+# objects, each with its signatures in the last place; a signature has its packed signer there
+decode = _decoder()
+SIZE, VERDICT = OBJECT_FIELDS.index("size"), OBJECT_FIELDS.index("verdict")
+# how SQL writes that a field is empty; None where it cannot be
+_BLANK = {str: "''", bytes: "x''", int: "0"}
+_OF_OBJECT, _OF_SIGNATURE = (
+    [_BLANK.get(field.type) for field in msgspec.structs.fields(row)[:-1]]
+    for row in (Row, SignatureRow)
+)
+
+
+def insert_objects(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
+    """Append rows to the table of objects: the columns of it, each with its value in every row."""
+    _insert(db, "object", (None, *_OF_OBJECT), columns)
+
+
+def insert_signatures(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
+    """The same for signatures."""
+    _insert(db, "signature", (None, None, *_OF_SIGNATURE, None), columns)
+
+
+def _insert(
+    db: sqlite3.Connection,
+    table: str,
+    blanks: Sequence[str | None],
+    columns: Sequence[Sequence[Any]],
+) -> None:
+    """What is empty in all rows, a third of the columns mostly, is said once and not for each."""
+    places, bound = [], []
+    for blank, column in zip(blanks, columns, strict=True):
+        if blank and not any(column):
+            places.append(blank)
+        else:
+            places.append("?")
+            bound.append(column)
+    values = ", ".join(places)
+    db.executemany(f"INSERT INTO {table} VALUES ({values})", zip(*bound, strict=True))  # noqa: S608
+
+
+class Signers(dict[bytes, int | None]):
+    """The numbers of certificates in their table, by how a worker packs them; None has none.
+
+    One that is not there yet is inserted when it is asked for, within the transaction that asks.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.forget()
+
+    def forget(self) -> None:
+        """The transaction was rolled back: what was inserted in it is not there."""
+        self.clear()
+        self[_encode(None)] = None
+
+    def __missing__(self, packed: bytes) -> int | None:
+        if len(self) == 1:  # a few hundred in an archive; read them once
+            for number, *values in self._db.execute(f"SELECT id, {SIGNER} FROM signer"):  # noqa: S608
+                self[_encode(CertificateInfo(*values))] = number
+            if packed in self:
+                return self[packed]
+        signer = msgspec.structs.astuple(_decode_signer(packed))
+        done = self._db.execute(insert("signer", 1 + len(SIGNER_FIELDS)), (None, *signer))
+        self[packed] = number = done.lastrowid
+        return number
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_signer = msgspec.msgpack.Decoder(CertificateInfo).decode

@@ -1,0 +1,60 @@
+"""What a ledger knows of a path: whether this run has it, and what earlier runs saw there.
+
+There is no index on paths: it would cost every run more than all else. When it is first asked, the
+paths are sorted into a temporary file of SQLite's (`TMPDIR`), about as large as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ...report import ERROR
+from .ledger import Ledger, explained
+from .rows import NOT_DICOM, NOT_READ
+
+_DONE = "SELECT path FROM object WHERE id BETWEEN ? AND ? ORDER BY path"
+_WAS_DICOM = (
+    "SELECT path FROM object"
+    " WHERE id <= (SELECT coalesce(max(last), 0) FROM batch WHERE run < ?) AND verdict != ?"
+    " AND NOT (verdict = ? AND reason IN (SELECT value FROM json_each(?))) ORDER BY path"
+)
+
+
+class Memory:
+    """Of one run, while it is under way.
+
+    Args:
+        ledger: open for writing.
+        run: which.
+    """
+
+    def __init__(self, ledger: Ledger, run: int) -> None:
+        self._ledger, self._run = ledger, run
+        self._made: set[str] = set()
+
+    def done(self, path: str | bytes) -> bool:
+        """Whether the run had a row of this path when that was first asked."""
+        return self._holds("done", path, _DONE, lambda: self._ledger.span(self._run))
+
+    def was_dicom(self, path: str | bytes) -> bool:
+        """Whether a run before this one has a row of this path on a DICOM object."""
+        return self._holds(
+            "was_dicom",
+            path,
+            _WAS_DICOM,
+            lambda: (self._run, NOT_DICOM, ERROR, json.dumps(NOT_READ)),
+        )
+
+    def _holds(
+        self, table: str, path: str | bytes, query: str, values: Callable[[], tuple[Any, ...]]
+    ) -> bool:
+        with explained(self._ledger.path):
+            db = self._ledger.db
+            if table not in self._made:
+                self._made.add(table)
+                db.execute(f"CREATE TEMP TABLE {table} (path PRIMARY KEY) WITHOUT ROWID")
+                db.execute(f"INSERT OR IGNORE INTO {table} {query}", values())
+            found = db.execute(f"SELECT 1 FROM {table} WHERE path = ?", (path,)).fetchone()  # noqa: S608
+        return found is not None

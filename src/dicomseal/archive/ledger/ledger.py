@@ -1,0 +1,421 @@
+"""The ledger: one SQLite file, append-only, one writer, finished batches in one transaction each.
+
+``run`` says what a run was asked to do, ``batch`` which rows came in one transaction and the head
+of the chain after them, ``object`` and ``signature`` what was found, ``signer`` the certificates,
+each once, ``run_end`` the totals of a run that came to its end. No row is ever changed; what no key
+has sealed is taken back where a run that is to be signed goes on (`drop`). Rows are
+numbered in the order of their coming, so appending stays as fast at the end as at the beginning.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import os
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from ...errors import LedgerError
+from ...report import CertificateInfo
+from . import columns, hash_chain
+from .rows import Row, SignatureRow
+from .schema import (  # fmt: skip
+    APPLICATION,
+    OBJECT,
+    SCHEMA,
+    SIGNATURE,
+    SIGNATURE_FIELDS,
+    SIGNER,
+    VERSION,
+    insert,
+    remedy,
+)
+from .written import TABLES, not_written, wrong
+
+VERIFY, SIGN = "verify", "sign"  # what a run does
+Seal = Callable[[bytes], bytes]  # signs it
+_MOST_SIGNERS = 4096  # that are kept while rows are read
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run as the ledger has it.
+
+    Attributes:
+        number: counted from 1.
+        kind: what it does: ``verify`` or ``sign``.
+        started: in seconds since 1970.
+        asked: what it was asked to do, JSON.
+        head: of the chain, after its beginning.
+        seal: over that, by the key that signs the run; or None.
+        finished: when it came to its end, or None.
+        totals: at its end, JSON; or None.
+        end_head: of the chain, after its end; or None.
+        signature, certificate: over the end, and of whom (DER); or None.
+    """
+
+    number: int
+    kind: str
+    started: float
+    asked: str
+    head: bytes
+    seal: bytes | None = None
+    finished: float | None = None
+    totals: str | None = None
+    end_head: bytes | None = None
+    signature: bytes | None = None
+    certificate: bytes | None = None
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A finished batch: its number, when, its rows by their numbers, their bytes, head and seal."""
+
+    run: int
+    number: int
+    time: float
+    first: int
+    last: int
+    size: int
+    head: bytes
+    seal: bytes | None = None
+
+
+class Appended(NamedTuple):
+    """What was appended: the head after it, how many files and bytes, how many of each verdict."""
+
+    head: bytes
+    files: int
+    size: int
+    verdicts: Counter[str]
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Around all that SQLite does: its errors become sentences.
+
+    Raises:
+        LedgerError: SQLite raised.
+    """
+    try:
+        yield
+    except OverflowError as error:  # a number that a stranger put there, and one more
+        raise not_written(path, str(error)) from None
+    except sqlite3.Error as error:
+        if "UTF-8" in str(error):  # a text that is none
+            raise not_written(path, str(error)) from None
+        raise LedgerError(f"{path}: the ledger cannot be used: {error}") from None
+
+
+def uri(path: str, mode: str) -> str:
+    """A file as SQLite names it, to be opened in a mode."""
+    name = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{name}?mode={mode}"
+
+
+def _at_rest(path: str) -> bool:
+    """Whether we may not write beside a ledger, as SQLite does to read it, and nobody else does.
+
+    So an auditor without the right to write can read it, or a copy on a medium that takes none.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
+    may_write = os.access(path, os.W_OK) and os.access(folder, os.W_OK)
+    return not may_write and not os.path.exists(f"{os.path.realpath(path)}-wal")
+
+
+class Ledger:
+    """An open ledger.
+
+    Args:
+        path: of the file.
+        create: make it if it is not there; else only read it.
+
+    Raises:
+        LedgerError: it is not there, is no ledger, or is one of another version.
+    """
+
+    def __init__(self, path: str, create: bool = False) -> None:
+        self.path = path
+        if not create and not os.path.isfile(path):
+            raise LedgerError(f"{path}: there is no ledger", "not_found")
+        name = uri(path, "rwc" if create else "rw")
+        if not create and _at_rest(path):
+            name = uri(path, "ro") + "&immutable=1"
+        with explained(path):
+            self.db = sqlite3.connect(name, uri=True, isolation_level=None, timeout=30)
+            try:
+                self._begin(create)
+            except BaseException:
+                self.db.close()
+                raise
+        self._signers = columns.Signers(self.db)
+
+    def _begin(self, create: bool) -> None:
+        (application,) = self.db.execute("PRAGMA application_id").fetchone()
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if create and not tables:
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.executescript(
+                f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION};"
+                f"PRAGMA user_version={VERSION}; {SCHEMA} COMMIT;"
+            )
+        elif application != APPLICATION:
+            raise LedgerError(f"{self.path}: this is no ledger of dicomseal", "no_ledger")
+        elif version != VERSION:
+            raise LedgerError(
+                f"{self.path}: the ledger has version {version}; this dicomseal reads version "
+                f"{VERSION}. {remedy(version, self._writer())}",
+                "version",
+            )
+        if create:
+            # FULL: a batch that was said to be finished is there after a power failure as well
+            self.db.execute("PRAGMA synchronous=FULL")
+        else:
+            self.db.execute("PRAGMA query_only=ON")
+        self.db.execute("PRAGMA temp_store=FILE")
+
+    def _writer(self) -> str:
+        """Which dicomseal wrote the last run of a ledger of another version; "" if it is silent."""
+        try:
+            (asked,) = self.db.execute("SELECT asked FROM run ORDER BY id DESC").fetchone()
+            return str(msgspec.json.decode(asked)["version"])
+        except (sqlite3.Error, msgspec.MsgspecError, TypeError, KeyError):
+            return ""
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around several reads: they all see the ledger as it was at the first of them."""
+        if self.db.in_transaction:
+            yield
+            return
+        with explained(self.path):
+            self.db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.db.execute("COMMIT")
+
+    def check(self, span: tuple[int, int] = (1, 0)) -> None:
+        """Whether all values are of the types that dicomseal writes: of these objects, and of runs.
+
+        Raises:
+            LedgerError: they are not.
+        """
+        with explained(self.path):
+            found = wrong(self.db, TABLES, span)
+        if found:
+            raise not_written(self.path, found[0])
+
+    def runs(self, kind: str | None = None) -> list[Run]:
+        """All runs, or those of a kind, in their order."""
+        with explained(self.path):
+            found = self.db.execute(
+                "SELECT id, kind, started, asked, run.head, seal, finished, totals, run_end.head,"
+                " signature, certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
+            )
+            return [run for run in (Run(*values) for values in found) if kind in (None, run.kind)]
+
+    def find(self, number: int | None = None, kind: str | None = None) -> Run:
+        """A run by its number; None is the last one, of a kind if one is named.
+
+        Raises:
+            LedgerError: there is no such run.
+        """
+        for run in reversed(self.runs(kind)):
+            if number in (None, run.number):
+                return run
+        what = "no run" if number is None else f"no run {number}"
+        if kind is not None:
+            what += f" of the kind {kind!r}"
+        raise LedgerError(f"{self.path}: there is {what} in the ledger", "no_run")
+
+    def head(self) -> bytes:
+        """The head of the chain."""
+        runs = self.runs()
+        if not runs:
+            return hash_chain.GENESIS
+        if runs[-1].end_head is not None:
+            return runs[-1].end_head
+        last = collections.deque(self.batches(runs[-1].number), maxlen=1)
+        return last[0].head if last else runs[-1].head
+
+    def batches(self, run: int) -> Iterator[Batch]:
+        """The finished batches of a run, in their order."""
+        with explained(self.path):
+            for values in self.db.execute(
+                "SELECT run, number, time, first, last, bytes, head, seal FROM batch WHERE run = ?"
+                " ORDER BY number",
+                (run,),
+            ):
+                yield Batch(*values)
+
+    def span(self, run: int) -> tuple[int, int]:
+        """The first and last number of a run's objects; the first is greater if there is none."""
+        with explained(self.path):
+            first, last = self.db.execute(
+                "SELECT min(first), max(last) FROM batch WHERE run = ?", (run,)
+            ).fetchone()
+        return (1, 0) if first is None else (first, last)
+
+    def tally(self, run: int) -> tuple[int, int, dict[str, int]]:
+        """Of the finished batches of a run: files, bytes, and how many files of each verdict."""
+        with explained(self.path):
+            found = self.db.execute(
+                "SELECT verdict, count(*), sum(size) FROM object WHERE id BETWEEN ? AND ?"
+                " GROUP BY verdict",
+                self.span(run),
+            ).fetchall()
+        files, size = (sum(one[column] for one in found) for column in (1, 2))
+        return files, size, {verdict: count for verdict, count, _ in found}
+
+    def rows(self, first: int, last: int, order: Literal["id", "path"] = "id") -> Iterator[Row]:
+        """The objects with these numbers, with their signatures.
+
+        Args:
+            order: ``id`` or ``path``; the latter sorts outside memory.
+        """
+        with explained(self.path):
+            found = self.db.cursor().execute(
+                f"SELECT id, {OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY {order}",  # noqa: S608
+                (first, last),
+            )
+            if order == "path":
+                for number, *values in found:
+                    signatures = [one for _, one in self._signatures(number, number)]
+                    yield Row(*(*values, tuple(signatures)))
+                return
+            # side by side, instead of a query for each object
+            rest = self._signatures(first, last)
+            waiting = next(rest, None)
+            for number, *values in found:
+                signatures = []
+                while waiting is not None and waiting[0] <= number:
+                    if waiting[0] == number:  # else the object is missing, which the audit tells
+                        signatures.append(waiting[1])
+                    waiting = next(rest, None)
+                yield Row(*(*values, tuple(signatures)))
+
+    def _signatures(self, first: int, last: int) -> Iterator[tuple[int, SignatureRow]]:
+        """The signatures of the objects with these numbers, with the numbers, in their order."""
+        end = len(SIGNATURE_FIELDS) + 1
+        signers: dict[int, CertificateInfo] = {}
+        for values in self.db.cursor().execute(
+            f"SELECT object, {SIGNATURE}, signer.id, {SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
+            " ON signer.id = signature.signer WHERE object BETWEEN ? AND ?"
+            " ORDER BY object, position",
+            (first, last),
+        ):
+            number = values[end]
+            signer = None if number is None else signers.get(number)
+            if signer is None and number is not None:
+                if len(signers) >= _MOST_SIGNERS:
+                    signers.clear()
+                signer = signers[number] = CertificateInfo(*values[end + 1 :])
+            yield values[0], SignatureRow(*(*values[1:end], signer))
+
+    # --- appending -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with explained(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:  # SQLite has rolled back itself where the disk is full
+                    self.db.execute("ROLLBACK")
+                self._signers.forget()
+                raise
+
+    def begin(self, asked: str, kind: str = VERIFY, seal: Seal | None = None) -> Run:
+        """Append the beginning of a run."""
+        number = len(self.runs()) + 1
+        started = time.time()
+        head = hash_chain.of_run(self.head(), number, kind, started, asked)
+        sealed = None if seal is None else seal(hash_chain.to_be_sealed(number, 0, head))
+        with self._transaction() as db:
+            db.execute(insert("run", 6), (number, kind, started, asked, head, sealed))
+        return Run(number, kind, started, asked, head, sealed)
+
+    def drop(self, run: int, number: int) -> int:
+        """Take back what the last run has behind a batch, for another to record it again.
+
+        Args:
+            run, number: which run, and the last batch in it that stays; 0: none of them. -1: the
+                run's beginning goes, too.
+
+        Returns:
+            How many objects were taken back.
+        """
+        with self._transaction() as db:
+            (last,) = db.execute(
+                "SELECT coalesce(max(last), 0) FROM batch"
+                " WHERE run < ? OR (run = ? AND number <= ?)",
+                (run, run, number),
+            ).fetchone()
+            gone = db.execute("DELETE FROM object WHERE id > ?", (last,)).rowcount
+            db.execute("DELETE FROM signature WHERE object > ?", (last,))
+            db.execute(
+                "DELETE FROM signer WHERE id NOT IN"
+                " (SELECT signer FROM signature WHERE signer IS NOT NULL)"
+            )
+            db.execute("DELETE FROM batch WHERE run >= ? AND number > ?", (run, number))
+            if number < 0:
+                db.execute("DELETE FROM run WHERE id = ?", (run,))
+        self._signers.forget()
+        return gone
+
+    def append(
+        self, run: int, number: int, head: bytes, packed: bytes, seal: Seal | None = None
+    ) -> Appended:
+        """Append a finished batch. When this returns, it is on disk.
+
+        Args:
+            run, number: which run, and the batch's number in it.
+            head: of the chain before it.
+            packed: what was found, one row at least, as `rows.pack` gives it.
+            seal: signs the head after it, if the run is to be signed.
+        """
+        *objects, signed = zip(*columns.decode(packed), strict=True)
+        verdicts, size = Counter(objects[columns.VERDICT]), sum(objects[columns.SIZE])
+        now = time.time()
+        head = hash_chain.of_batch(head, number, now, packed)
+        sealed = None if seal is None else seal(hash_chain.to_be_sealed(run, number, head))
+        with self._transaction() as db:
+            (last,) = db.execute("SELECT coalesce(max(id), 0) FROM object").fetchone()
+            first, last = last + 1, last + len(signed)
+            numbers = range(first, last + 1)
+            columns.insert_objects(db, numbers, *objects)
+            if any(signed):
+                owners = [owner for owner, some in zip(numbers, signed, strict=True) for _ in some]
+                positions = [position for some in signed for position, _ in enumerate(some)]
+                *values, whose = zip(*itertools.chain.from_iterable(signed), strict=True)
+                signers = [self._signers[bytes(one)] for one in whose]
+                columns.insert_signatures(db, owners, positions, *values, signers)
+            db.execute(insert("batch", 8), (run, number, now, first, last, size, head, sealed))
+        return Appended(head, len(signed), size, verdicts)
+
+    def end(
+        self, run: int, head: bytes, totals: str, finished: float,
+        signature: bytes | None = None, certificate: bytes | None = None,
+    ) -> None:  # fmt: skip
+        """Append the end of a run; ``head`` is the one after it."""
+        with self._transaction() as db:
+            db.execute(insert("run_end", 6), (run, finished, totals, head, signature, certificate))

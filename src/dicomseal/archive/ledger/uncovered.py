@@ -1,0 +1,114 @@
+"""What no signature covers, as a row of a ledger keeps it, and summed up for a report.
+
+A row has it as text: the classes (see `dicomseal.meanings`), each with the keywords of its first
+elements, or their tags where they have none, and how many more there are:
+``rescale=RescaleIntercept,RescaleSlope other=PatientComments,00111001+12``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from ...report import UncoveredClass
+from ...standard.meanings import ARCHIVE, MEANING, OTHER
+
+_MOST_NAMED = 10  # of a class, in a row; all that the report has where they are to be listed
+
+
+class Uncovered(NamedTuple):
+    """One class of a row: its name, its elements by name, and how many more there are."""
+
+    name: str
+    elements: tuple[str, ...]
+    more: int
+
+    @property
+    def total(self) -> int:
+        """How many elements."""
+        return len(self.elements) + self.more
+
+
+class UncoveredSum(msgspec.Struct, frozen=True, kw_only=True):
+    """A class of elements that no passing signature covers, over a run.
+
+    Attributes:
+        name: the class in the table of `dicomseal.meanings`, or ``other``; in a run that signs
+            ``meaning`` or ``other``.
+        effect: ``meaning``, ``archive`` or ``other``, as in `dicomseal.report.UncoveredClass`.
+        objects: how many have such an element.
+        elements: how many there are in all of them.
+        names: objects by the element they have; the first of each object only, unless the run was
+            to list all.
+    """
+
+    name: str
+    effect: str
+    objects: int
+    elements: int
+    names: dict[str, int]
+
+
+def told(classes: Iterable[UncoveredClass], listed: bool = False) -> str:
+    """The text of a row; ``listed``: with all elements that the report has."""
+    return " ".join([_told(one.name, one.elements, one.count, listed) for one in classes])
+
+
+def left_out(telling: Collection[str], all_left_out: Collection[str]) -> str:
+    """The text of a row for what a new signature leaves out, by names as reports have them."""
+    others = [name for name in all_left_out if name not in telling]
+    parts = ((MEANING, list(telling)), (OTHER, others))
+    return " ".join([_told(name, some, len(some), False) for name, some in parts if some])
+
+
+def _told(name: str, elements: Collection[str], count: int, listed: bool) -> str:
+    named = [_short(one) for one in list(elements)[: None if listed else _MOST_NAMED]]
+    more = f"+{count - len(named)}" if count > len(named) else ""
+    return f"{name}={','.join(named)}{more}"
+
+
+def _short(element: str) -> str:
+    """``RescaleSlope (0028,1053)`` -> ``RescaleSlope``; ``(0011,1001)`` -> ``00111001``"""
+    keyword, _, tag = element.rpartition(" ")
+    return keyword or tag[1:-1].replace(",", "")
+
+
+def read(text: str) -> Iterator[Uncovered]:
+    """The classes of a row's text."""
+    for part in text.split():
+        name, _, rest = part.partition("=")
+        elements, _, more = rest.partition("+")
+        yield Uncovered(name, tuple(filter(None, elements.split(","))), int(more or 0))
+
+
+def shortened(text: str) -> list[tuple[str, int, tuple[str, ...]]]:
+    """The same, alike whether all elements were to be listed or not: for comparing two rows."""
+    return [(one.name, one.total, one.elements[:_MOST_NAMED]) for one in read(text)]
+
+
+def summed(rows: Iterable[tuple[str, int]], most: int, rest: str) -> list[UncoveredSum]:
+    """The sums of rows, those first that change a meaning, then those that most objects have.
+
+    Args:
+        rows: texts, and how many rows have each.
+        most: so many elements of a class are told apart; the others are ``rest``.
+    """
+    found: dict[str, UncoveredSum] = {}
+    for text, count in rows:
+        for one in read(text):
+            before = found.get(one.name)
+            names = before.names if before else {}
+            for element in one.elements:
+                name = element if element in names or len(names) < most else rest
+                names[name] = names.get(name, 0) + count
+            found[one.name] = UncoveredSum(
+                name=one.name,
+                effect=one.name if one.name in (ARCHIVE, OTHER) else MEANING,
+                objects=count + (before.objects if before else 0),
+                elements=count * one.total + (before.elements if before else 0),
+                names=names,
+            )
+    order = (MEANING, OTHER, ARCHIVE)
+    return sorted(found.values(), key=lambda one: (order.index(one.effect), -one.objects, one.name))

@@ -1,0 +1,94 @@
+"""A run as a table for other programs: one line a signature, and one for an object without any."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from ...errors import UsageError
+from ...report import CertificateInfo, escaped
+from ..ledger.ledger import Ledger
+from ..ledger.rows import Row, SignatureRow
+from ..ledger.written import as_written
+
+_OBJECT = Row.__struct_fields__[:-1]
+_SIGNATURE = SignatureRow.__struct_fields__[:-1]
+# what is no text
+_NUMBERS = {"size": "int64", "mtime": "int64", "uncovered": "int64", "time": "float64"}
+# as OWASP has them (CSV Injection); the last four are the full-width forms of the first
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNER = CertificateInfo.__struct_fields__
+COLUMNS = (
+    *_OBJECT,
+    *(f"signature_{name}" for name in _SIGNATURE),
+    *(f"signer_{name}" for name in _SIGNER),
+)
+
+
+def lines(ledger: Ledger, number: int | None = None) -> Iterator[dict[str, Any]]:
+    """The lines of a run (None: the last one), with all `COLUMNS`; None where there is nothing.
+
+    Raises:
+        LedgerError: there is no such run, or a value is not what dicomseal writes there.
+    """
+    span = ledger.span(ledger.find(number).number)
+    ledger.check(span)
+    with as_written(ledger.path):
+        for row in ledger.rows(*span):
+            for signature in row.signatures or (None,):
+                yield _line(row, signature)
+
+
+def _line(row: Row, signature: SignatureRow | None) -> dict[str, Any]:
+    signer = signature.signer if signature else None
+    values = [escaped(row.path), *(getattr(row, name) for name in _OBJECT[1:])]
+    values += [getattr(signature, name, None) for name in _SIGNATURE]
+    values += [getattr(signer, name, None) for name in _SIGNER]
+    texts = [one.hex() if isinstance(one, bytes) else one for one in values]
+    return dict(zip(COLUMNS, texts, strict=True))
+
+
+def write_csv(found: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    """As CSV (RFC 4180), the columns named in the first line.
+
+    Objects and file names are strangers', and spreadsheet programs run as a formula what begins
+    like one. Text that does gets an apostrophe before it.
+    """
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
+    for line in found:
+        writer.writerow({name: _defused(name, value) for name, value in line.items()})
+
+
+def _defused(name: str, value: Any) -> Any:
+    formula = name not in _NUMBERS and isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if formula else value
+
+
+def write_parquet(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
+    """As Parquet, in row groups of 16,384 lines; all columns but four are text.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError("--parquet needs the extra: pip install dicomseal[archive]") from None
+    schema = pyarrow.schema(
+        [(name, pyarrow.type_for_alias(_NUMBERS.get(name, "string"))) for name in COLUMNS]
+    )
+    rest = iter(found)
+    with parquet.ParquetWriter(file, schema) as writer:
+        while group := list(itertools.islice(rest, 1 << 14)):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema))
+
+
+def write_jsonl(found: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    """As JSON, one object a line."""
+    for line in found:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,170 @@
+"""One bounded loop over any `concurrent.futures.Executor`: batches in, results out as they come.
+
+At most ``window`` batches are under way: neither ten million files nor a slow ledger cost memory.
+A batch whose task fails (its worker was killed, it ran out of memory) is halved until the item is
+found that fails alone; everything else in the batch is done as usual.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future
+from concurrent.futures import wait as wait_for
+from typing import Any, Generic, TypeVar
+
+from ..errors import ExecutorLostError, LostError
+
+_LONG = 2.0  # seconds
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def seconds_of(error: BaseException) -> float:
+    """How long a task of one item had taken when its worker ended; 0 if it is not known."""
+    found: float = getattr(error, "dicomseal_seconds", 0.0)
+    return found
+
+
+class Loop(Generic[T, R]):
+    """The loop.
+
+    Args:
+        executor: makes an executor; called again when one is broken (a worker process died). Or an
+            executor of the caller's own, which is neither shut down nor replaced.
+        function: what a worker does with a batch; it returns one result.
+        failed: the result for a batch of one item that made its task fail.
+        window: how many batches are under way at most.
+    """
+
+    def __init__(
+        self,
+        executor: Executor | Callable[[], Executor],
+        function: Callable[[list[T]], R],
+        failed: Callable[[T, BaseException], R],
+        window: int,
+    ) -> None:
+        self._function, self._failed, self._window = function, failed, window
+        self._make, self._lent = executor, isinstance(executor, Executor)
+        self._executor: Executor | None = None
+        self._stopped = False
+        self._suspects: collections.deque[list[T]] = collections.deque()
+
+    def stop(self) -> None:
+        """Take no more batches; `run` ends when those under way are done."""
+        self._stopped = True
+
+    def run(self, batches: Iterable[list[T]]) -> Iterator[tuple[list[T], R]]:
+        """Each batch, or the parts it was split into, with its result, in the order of coming.
+
+        Raises:
+            ExecutorLostError: the executor does not work any more.
+            LostError: a worker raised it: no batch can be done.
+        """
+        waiting = iter(batches)
+        pending: dict[Future[R], list[T]] = {}
+        try:
+            while True:
+                while not self._stopped and len(pending) < self._window:
+                    batch = next(waiting, None)
+                    if batch is None:
+                        break
+                    # a worker that dies between two results breaks the pool under our hands
+                    if not self._submit(batch, pending):
+                        self._suspects.append(batch)
+                        break
+                    if any(future.done() for future in pending):
+                        break  # finding files may be slow: what is done goes out before the next
+                if not pending and not self._suspects:
+                    return
+                if pending:
+                    done, _ = wait_for(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        batch = pending.pop(future)
+                        error = _error_of(future)
+                        if error is None:
+                            yield batch, future.result()
+                        elif isinstance(error, BrokenExecutor):
+                            self._suspects.append(batch)
+                        else:  # this batch and no other
+                            yield from self._blame(batch, error)
+                if self._suspects:
+                    # one of those that were under way killed its worker: all of them, one by one
+                    for future, batch in pending.items():
+                        wait_for([future])
+                        error = _error_of(future)
+                        if error is None:
+                            yield batch, future.result()
+                        else:
+                            self._suspects.append(batch)
+                    pending.clear()
+                    while self._suspects:
+                        yield from self._alone(self._suspects.popleft())
+        finally:
+            for future in pending:
+                future.cancel()
+            # also where it ends in an error: at the end of the process those under way are waited
+            # for all the same, and a pool that is shutting down then may print a traceback
+            self._close(wait=True)
+
+    def _submit(self, batch: list[T], pending: dict[Future[R], list[T]]) -> bool:
+        if self._executor is None:
+            made = self._make
+            self._executor = made if isinstance(made, Executor) else made()
+        try:
+            pending[self._executor.submit(self._function, batch)] = batch
+        except BrokenExecutor:
+            return False
+        except RuntimeError as error:  # it was shut down by somebody else
+            raise ExecutorLostError(f"the executor takes no more work: {error}") from None
+        return True
+
+    def _alone(self, batch: list[T]) -> Iterator[tuple[list[T], R]]:
+        """A batch that may have killed its worker, with no other under way."""
+        pending: dict[Future[R], list[T]] = {}
+        if self._executor is None or not self._submit(batch, pending):
+            self._close(wait=False)
+            if not self._submit(batch, pending):
+                raise ExecutorLostError(
+                    "the executor is broken, and is not ours to replace"
+                    if self._lent
+                    else "the executor is broken as soon as it is made"
+                )
+        (future,) = pending
+        begun = time.monotonic()
+        error = _error_of(future)
+        if error is None:
+            yield batch, future.result()
+            return
+        if isinstance(error, BrokenExecutor):
+            self._close(wait=False)
+            error.dicomseal_seconds = time.monotonic() - begun  # type: ignore[attr-defined]
+        yield from self._blame(batch, error)
+
+    def _blame(self, batch: list[T], error: BaseException) -> Iterator[tuple[list[T], R]]:
+        if isinstance(error, LostError):
+            raise error
+        if len(batch) == 1:
+            yield batch, self._failed(batch[0], error)
+            return
+        # what took long would take so long again in every half that it is in
+        size = 1 if seconds_of(error) > _LONG else (len(batch) + 1) // 2
+        for start in range(0, len(batch), size):
+            yield from self._alone(batch[start : start + size])
+
+    def _close(self, wait: bool) -> None:
+        if self._executor is not None and not self._lent:
+            with contextlib.suppress(BrokenExecutor):
+                self._executor.shutdown(wait=wait)  # what waits was cancelled, or is broken
+        self._executor = None
+
+
+def _error_of(future: Future[Any]) -> BaseException | None:
+    """What went wrong with a task; an executor that dropped it is another matter."""
+    try:
+        return future.exception()
+    except CancelledError as error:
+        raise ExecutorLostError("the executor dropped a task: has its scheduler gone?") from error

@@ -1,0 +1,148 @@
+"""One process's part of a run: from its beginning, or where the one before it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from ...report import ERROR
+from ..find.found import NOTHING, Found, path_of
+from ..find.selection import Selection, as_json, selected
+from ..find.walk import OF_THE_LEDGER
+from ..ledger import hash_chain, proof_of_existence
+from ..ledger.known_paths import Memory
+from ..ledger.ledger import Ledger, Run, Seal
+from ..ledger.rows import NOT_DICOM, pack, unpack
+from .estimate import Counting, Expected, as_before, countable
+from .progress import Outcome, Progress, Totals
+
+
+class Session:
+    """What this process knows of the run, and what it appends to the ledger.
+
+    Args:
+        stop: ends the loop, when the batches under way are done.
+        watch: as of `dicomseal.archive.run.verify`.
+        seal: signs the head of the chain after each batch, if the run is to be signed.
+        again: how many objects are done again.
+    """
+
+    def __init__(
+        self, ledger: Ledger, run: Run, kind: str, stop: Callable[[], None],
+        watch: Callable[[Progress, Callable[[], None]], object] | None,
+        seal: Seal | None = None, again: int = 0,
+    ) -> None:  # fmt: skip
+        self._ledger, self._run, self._watch, self._seal = ledger, run, watch, seal
+        self._stop_loop = stop
+        self._memory = Memory(ledger, run.number)
+        self._stopped = False
+        self._head = ledger.head()
+        self._number = 0
+        self._population = 0
+        self._progress = Progress(run.number, started=time.monotonic(), kind=kind, again=again)
+        self._totals = Totals()
+
+    def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
+        """What is still to be verified."""
+        passed = self._totals.passed_over
+        found = selected(selection, self._counted, passed)
+        if resume:
+            for batch in self._ledger.batches(self._run.number):
+                self._number = batch.number
+            self._count_again()
+            found = self._without_done(found)
+        ends = ("", "-wal", "-shm", ".lock", ".workers")
+        names = os.path.abspath(self._ledger.path), os.path.realpath(self._ledger.path)
+        own = {name + end for name in names for end in ends}
+        own.add(proof_of_existence.place(self._ledger.path))
+        for file in found:
+            if self._stopped:
+                return
+            if file.path in own:
+                passed.add(OF_THE_LEDGER, file.path)
+            else:
+                self._progress.found += 1
+                if file.trouble and file.trouble[0] in NOTHING:
+                    self._progress.nothing.append((file.path, file.trouble[1]))
+                yield file
+        self._progress.walked = True
+
+    def expecting(self, selection: Selection) -> contextlib.AbstractContextManager[object]:
+        """Find out how much there is, as long as this lasts."""
+        known = as_before(self._ledger, selection)
+        self._progress.expected = known
+        if known is not None or not countable(selection.roots):
+            return contextlib.nullcontext()
+        made = self._progress.expected = Expected()
+        return Counting(made, lambda: selected(selection, iter))
+
+    def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
+        for file in found:
+            self._population += 1
+            yield file
+
+    def _without_done(self, found: Iterable[Found]) -> Iterator[Found]:
+        for file in found:
+            if self._memory.done(path_of(file.path)):
+                self._progress.skipped += 1
+            else:
+                yield file
+
+    def _count_again(self) -> None:
+        totals, progress = self._totals, self._progress
+        totals.files, totals.bytes, totals.verdicts = self._ledger.tally(self._run.number)
+        progress.before, progress.bytes_before = totals.files, totals.bytes
+
+    def append(self, packed: bytes) -> None:
+        """The packed rows of a finished batch to the ledger."""
+        self._number += 1
+        packed = self._with_memory(packed)
+        made = self._ledger.append(self._run.number, self._number, self._head, packed, self._seal)
+        self._head = made.head
+        totals, progress = self._totals, self._progress
+        totals.files += made.files
+        totals.bytes += made.size
+        progress.files += made.files
+        progress.bytes += made.size
+        progress.verdicts += made.verdicts
+        for verdict, count in made.verdicts.items():
+            totals.verdicts[verdict] = totals.verdicts.get(verdict, 0) + count
+        self.tell()
+
+    def _with_memory(self, packed: bytes) -> bytes:
+        """The same rows, but that what was DICOM in an earlier run is not `NOT_DICOM` now."""
+        if NOT_DICOM.encode() not in packed:
+            return packed
+        rows = unpack(packed)
+        for number, row in enumerate(rows):
+            if row.verdict == NOT_DICOM and self._memory.was_dicom(row.path):
+                sentence = f"{row.sentence}, though it was a DICOM object in an earlier run"
+                rows[number] = msgspec.structs.replace(row, verdict=ERROR, sentence=sentence)
+        return pack(rows)
+
+    def tell(self) -> None:
+        if self._watch:
+            self._watch(self._progress, self.stop)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._stop_loop()
+
+    def end(self, sign: Callable[[bytes], tuple[bytes, bytes]] | None) -> Outcome:
+        """The end of the run, if all was verified."""
+        totals = self._totals
+        totals.population = self._population
+        totals.head = self._head.hex()
+        if not self._progress.walked:
+            return Outcome(self._run.number, False, totals)
+        finished, text = time.time(), as_json(totals)
+        head = hash_chain.of_end(self._head, finished, text)
+        signature = certificate = None
+        if sign:
+            signature, certificate = sign(hash_chain.to_be_signed(self._run.number, head))
+        self._ledger.end(self._run.number, head, text, finished, signature, certificate)
+        return Outcome(self._run.number, True, totals)

@@ -1,0 +1,219 @@
+"""Sign an archive into a ledger: the loop of `run`, with workers that sign.
+
+A file is replaced (or a copy made) in one step before its row is in the ledger. Killed in between,
+the next process finds the signature of its own key in the file: no object is signed twice, and
+none is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+
+from ...errors import UsageError
+from ...keys.key_files import Password
+from ...signing.bulk_signer import PreparedSigner
+from ...signing.policy import ALLOW_WEAK, STRONG
+from ..find import walk
+from ..find.object_stores import is_url
+from ..find.selection import Asked, Selection
+from ..ledger.ledger import SIGN, Run
+from ..ledger.lock import workers_gone
+from . import runner as runs
+from . import sign_worker
+from .progress import Outcome, Progress
+from .runner import Task
+
+if TYPE_CHECKING:
+    from ...signing.policy import SigningPolicy
+    from ...timestamps.authority import TimestampAuthority
+
+
+def sign(
+    path: str,
+    selection: Selection,
+    key: Any,
+    certificate: Any = None,
+    *,
+    target: str | None = None,
+    overwrite: bool = False,
+    countersign_broken: bool = False,
+    mac: str = "SHA256",
+    tags: tuple[str | int, ...] | None = None,
+    password: Password = None,
+    profile: str | None = None,
+    purpose: str | int | None = None,
+    policy: SigningPolicy | None = None,
+    tsa: TimestampAuthority | None = None,
+    include_guessed: bool = False,
+    require_all_signed: bool = False,
+    jobs: int = 1,
+    resume: bool = False,
+    max_rate: float | None = None,
+    sign_run: Callable[[bytes], tuple[bytes, bytes]] | None = None,
+    watch: Callable[[Progress, Callable[[], None]], object] | None = None,
+    batch_files: int = walk.BATCH_FILES,
+    batch_bytes: int = walk.BATCH_BYTES,
+) -> Outcome:
+    """Sign the main data set of every object of an archive that has no signature by this key.
+
+    Args:
+        path: of the ledger; made if it is not there.
+        selection: which files.
+        key, certificate, mac, tags, password, profile, purpose, policy, tsa, include_guessed,
+            require_all_signed: as for `dicomseal.sign_file`; the certificate is parsed, and the
+            password asked for, once.
+        target: a folder that gets the signed copies, in the folders of the tree; None signs in
+            place. Of several roots each gets a folder of its name.
+        overwrite: replace files that are in ``target`` and are not the copies that would be made.
+        countersign_broken: sign objects too that hold a signature which does not verify.
+        jobs: processes on this machine; each opens the key itself.
+        resume: go on with the last run, which has not come to its end.
+        max_rate: bytes in a second at most.
+        sign_run, watch, batch_files, batch_bytes: as ``sign``, … of `dicomseal.archive.run.verify`.
+
+    Raises:
+        KeyFileError, CertificateError, SigningError: of the key, before anything is signed.
+        LedgerError, UsageError: as for `dicomseal.archive.run.verify`.
+        StoppedError: the key, the timestamp authority or the disk's space was lost on the way; the
+            run can be resumed.
+    """
+    asked_password = _Once(password)
+    wishes: dict[str, Any] = {
+        "mac": mac, "tags": tags, "profile": profile, "purpose": purpose, "policy": policy,
+        "tsa": tsa, "include_guessed": include_guessed, "require_all_signed": require_all_signed,
+    }  # fmt: skip
+    signer = PreparedSigner(key, certificate, password=asked_password, **wishes)
+    signer.try_key()  # asks for the PIN of a token here, and not in every worker
+    _check_target(selection, target)
+    job = sign_worker.Job(
+        key=_portable(key),
+        certificate=signer.certificate.der,
+        password=asked_password.answer,
+        wishes=wishes,
+        roots=selection.roots,
+        target=target,
+        overwrite=overwrite,
+        countersign_broken=countersign_broken,
+        workers_lock=f"{os.path.realpath(path)}.workers",
+    )
+    asked = Asked(
+        selection=selection,
+        signing={
+            "certificate": signer.certificate.signer.sha256,
+            "signer": signer.certificate.signer.subject,
+            "mac": mac,
+            "tags": None if tags is None else [str(tag) for tag in tags],
+            "profile": None if profile == "none" else profile,
+            "purpose": None if purpose is None else str(purpose),
+            **_policy(policy),
+            **_authority(tsa),
+            "include_guessed": include_guessed or None,
+            "require_all_signed": require_all_signed or None,
+            "target": target,
+            "overwrite": overwrite,
+            "countersign_broken": countersign_broken,
+        },
+    )
+    del signer  # a session with a token is not for children
+
+    def task(run: Run) -> Task:
+        workers_gone(job.workers_lock)
+        marked = msgspec.structs.replace(job, run=run.head.hex()[:16], session=secrets.token_hex(4))
+        return Task(
+            lambda: _pool(jobs, marked),
+            sign_worker.in_pool,
+            sign_worker.crashed,
+            sign_worker.unpack,
+            jobs,
+        )
+
+    return runs.carry_out(
+        path, SIGN, asked, task, resume=resume, max_rate=max_rate, sign=sign_run, watch=watch,
+        batch_files=batch_files, batch_bytes=batch_bytes,
+    )  # fmt: skip
+
+
+# What is as it is by default is None: so are options that the version which began a run had not.
+def _policy(policy: SigningPolicy | None) -> dict[str, bool | str | None]:
+    """What may be weak in the signatures of a run, as its ledger keeps it."""
+    other = None
+    if policy is not None and policy not in (STRONG, ALLOW_WEAK):
+        macs = " ".join(sorted(policy.macs))
+        other = f"{macs}; RSA {policy.rsa_bits}, DSA {policy.dsa_bits}, ECDSA {policy.ec_bits}"
+    return {"allow_weak": policy == ALLOW_WEAK, "policy": other}
+
+
+def _authority(tsa: TimestampAuthority | str | None) -> dict[str, bool | str | None]:
+    """What is asked of whom for timestamps; not how, which no signature shows."""
+    algorithm = getattr(tsa, "algorithm", None)
+    return {
+        "tsa": None if tsa is None else getattr(tsa, "url", str(tsa)),
+        "tsa_mac": None if algorithm == "SHA256" else algorithm,
+        "tsa_policy": getattr(tsa, "policy", None),
+    }
+
+
+def _pool(jobs: int, job: sign_worker.Job) -> Executor:
+    return ProcessPoolExecutor(jobs, initializer=sign_worker.start, initargs=(job,))
+
+
+class _Once:
+    """A password that is asked for at most once."""
+
+    def __init__(self, password: Password) -> None:
+        self._password = password
+        self.answer: bytes | str | None = None if callable(password) else password
+
+    def __call__(self) -> bytes | str | None:
+        if self.answer is None and callable(self._password):
+            self.answer = self._password()
+        return self.answer
+
+
+def _portable(key: Any) -> Any:
+    """A key as it goes to another process: keys of `cryptography` as their DER."""
+    if isinstance(key, (str, os.PathLike)):
+        return os.fspath(key)
+    if type(key).__module__.startswith("cryptography."):
+        return sign_worker.Der(
+            key.private_bytes(
+                serialization.Encoding.DER,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+    return key
+
+
+def _check_target(selection: Selection, target: str | None) -> None:
+    """Refuse what would sign its own output, or put two objects in one place."""
+    if any(map(is_url, selection.roots)):
+        raise UsageError("objects in a store are verified only: sign a copy in the file system")
+    if target is None:
+        if selection.before is not None:
+            raise UsageError(
+                "signing in place makes a file new: by its age nobody could tell, after a kill, "
+                "what is still to be signed; sign to a target, or leave the age out"
+            )
+        return
+    if any(map(walk.is_list, selection.roots)):
+        raise UsageError("a list of files has no tree to mirror: name folders, or sign in place")
+    names = [os.path.basename(root) for root in selection.roots]
+    if len(names) > 1 and len(set(names)) < len(names):
+        raise UsageError("two roots of the same name would go to the same folder of the target")
+    there = os.path.join(os.path.realpath(target), "")
+    for root in selection.roots:
+        here = os.path.join(os.path.realpath(root), "")
+        if there.startswith(here) or here.startswith(there):
+            raise UsageError(f"{root} and the target {target} lie within each other")
+    try:
+        os.makedirs(target, exist_ok=True)  # rather than one error for each of very many objects
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be made: {error.strerror or error}") from None

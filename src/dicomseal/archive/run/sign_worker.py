@@ -1,0 +1,358 @@
+"""What a worker of a signing run does: look at each file of a batch, and sign it if it is unsigned.
+
+Every worker opens the key itself, after it was started: a session with a token is no child's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+
+from ... import report
+from ...encoding import values
+from ...encoding.backend import Index
+from ...errors import (
+    CertificateError,
+    DicomSealError,
+    KeyFileError,
+    KeyFileWarning,
+    MalformedError,
+    SourceError,
+    TimestampError,
+)
+from ...files import atomic
+from ...files.part10 import Part10
+from ...files.reader import Reader
+from ...report import CertificateInfo
+from ...signature import certificate, digital_signature, mac_parameters
+from ...signing.bulk_signer import PreparedSigner
+from ...standard import terms
+from ...verification import parallel
+from ...verification.options import Options
+from ...verification.verifier import verify_with
+from ..errors import StoppedError
+from ..find.found import Found, path_of
+from ..ledger.lock import as_a_worker
+from ..ledger.rows import (
+    ALREADY_SIGNED,
+    DIRECTORY,
+    MEDIA_STORAGE_DIRECTORY,
+    NO_OBJECT,
+    REFUSED,
+    SIGNED,
+    Row,
+    SignatureRow,
+    as_stored,
+    on_no_dicom,
+    pack,
+)
+from ..ledger.uncovered import left_out
+from .dicomdir import is_directory
+from .verify_worker import death_of
+
+_PAUSES = (1.0, 5.0)  # before an authority that did not answer is asked again, seconds
+# what one file fails for, and every other would too
+_GONE = (KeyFileError, CertificateError, TimestampError)
+
+
+class Der(NamedTuple):
+    """A private key of `cryptography` on its way to a worker: PKCS#8."""
+
+    data: bytes
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is told once; the fields are those of `signing.sign`.
+
+    Attributes:
+        wishes: keyword arguments of `PreparedSigner`.
+        workers_lock: the file that says that workers live.
+        run, session: name the temporary files of this run, and of this process's part in it.
+    """
+
+    key: Any
+    certificate: bytes
+    password: bytes | str | None
+    wishes: dict[str, Any]
+    roots: tuple[str, ...]
+    target: str | None
+    overwrite: bool
+    countersign_broken: bool
+    workers_lock: str
+    run: str = ""
+    session: str = ""
+
+
+_job: Job | None = None
+_made: Worker | None = None
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def start(job: Job) -> None:
+    """The first thing in a new worker process."""
+    global _job
+    _job = job
+    parallel.be_a_worker()
+    warnings.simplefilter("ignore", KeyFileWarning)  # said when the run began
+    as_a_worker(job.workers_lock)
+    atomic.mark(f"{job.run}-{job.session}-{os.getpid()}-")
+
+
+def in_pool(batch: list[Found]) -> bytes:
+    """The rows of a batch, packed; and why no more can be signed, if so."""
+    rows: list[Row] = []
+    if _job is None:
+        raise RuntimeError("this process was not started as a worker that signs")
+    try:
+        worker = _worker(_job)
+        for file in batch:
+            rows.append(worker.sign(file))  # noqa: PERF401 - those before an end count
+    except StoppedError as stop:
+        return _sent(rows, str(stop))
+    return _sent(rows)
+
+
+def crashed(file: Found, error: BaseException) -> bytes:
+    """The row of a file at which a worker died, or raised."""
+    return _sent([_row(file, report.ERROR, ("crashed", death_of(error)))])
+
+
+def _sent(rows: list[Row], why: str = "") -> bytes:
+    return _encode((pack(rows) if rows else b"", why))
+
+
+# what a worker sent: the packed rows, empty if there are none, and why no more can be signed
+unpack: Callable[[bytes], tuple[bytes, str]] = msgspec.msgpack.Decoder(tuple[bytes, str]).decode
+
+
+def _worker(job: Job) -> Worker:
+    global _made
+    if _made is None:
+        try:
+            _made = Worker(job)
+        except DicomSealError as error:  # what opened in the parent does not open here
+            raise StoppedError(str(error)) from None
+    return _made
+
+
+class Worker:
+    """Signs files, one after the other. Errors as of `PreparedSigner`."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        key = job.key
+        if isinstance(key, Der):
+            key = serialization.load_der_private_key(key.data, None)
+        self._signer = PreparedSigner(key, job.certificate, password=job.password, **job.wishes)
+        self._reader, self._other = Reader(), Reader()
+        self._folder = ""
+
+    def sign(self, file: Found) -> Row:
+        """The row of a file, which has a signature of this key then, or a reason why not.
+
+        Raises:
+            StoppedError: no other can be signed either. Nothing was written.
+        """
+        if file.trouble:
+            return _row(file, report.ERROR, file.trouble)
+        for last in (False, True):
+            try:
+                return self._sign(file)
+            except SourceError as error:
+                if error.code == "no_space":
+                    raise StoppedError(str(error)) from None
+                if error.code != "changed" or last:  # it may have two names, and two workers it
+                    verdict = REFUSED if error.code == "exists" else report.ERROR
+                    return _row(file, verdict, (error.code, _said(file, error)))
+            except MalformedError as error:
+                verdict, sentence = report.ERROR, _said(file, error)
+                if error.code in NO_OBJECT:
+                    verdict, sentence = on_no_dicom(file.path, sentence)
+                return _row(file, verdict, (error.code, sentence))
+            except _GONE as error:
+                raise StoppedError(str(error)) from None
+            except DicomSealError as error:
+                return _row(file, REFUSED, (error.code, _said(file, error)))
+        raise AssertionError("the second attempt returns")
+
+    def _sign(self, file: Found) -> Row:
+        part10 = self._reader.open(file.path, settled=True)
+        index = self._signer.index(part10)
+        own = self._signer.own(index)
+        if own:
+            return _row(file, ALREADY_SIGNED, index=index, signature=_stored(index, *own))
+        if is_directory(part10, index):
+            return _row(file, DIRECTORY)
+        broken = None if self._job.countersign_broken else _broken(file.path, index)
+        if broken:
+            return _row(file, REFUSED, broken, index=index)
+        target = self._target(file.path)
+        self._sweep(os.path.dirname(os.path.realpath(target)))
+        if target != file.path and os.path.lexists(target):
+            there = self._copy(target, index)
+            if there:
+                return _row(file, ALREADY_SIGNED, index=index, signature=there)
+            if not self._job.overwrite:
+                raise SourceError(f"{target}: is there already, and is no such copy", "exists")
+        uid, when = self._write(part10, index, target, target == file.path)
+        signature = _signature(
+            str(uid), when.isoformat(), self._job.wishes["mac"], self._signer.certificate.signer
+        )
+        if target == file.path:
+            status = os.stat(target)
+            file = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
+        left = len(uid.left_out), left_out(uid.telling, uid.left_out)
+        return _row(file, SIGNED, index=index, signature=signature, left=left)
+
+    def _write(self, part10: Part10, index: Index, target: str, overwrite: bool) -> Any:
+        for pause in (*_PAUSES, None):
+            try:
+                return self._signer.sign(part10, index, target, overwrite or self._job.overwrite)
+            except TimestampError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("the last attempt raises")
+
+    def _target(self, path: str) -> str:
+        """Where the signed file goes; the folders of a target's tree are made."""
+        if self._job.target is None:
+            return path
+        for root in self._job.roots:
+            if path == root or path.startswith(os.path.join(root, "")):
+                below = os.path.dirname(root) if os.path.isfile(root) else root
+                several = len(self._job.roots) > 1 and below == root
+                name = os.path.join(os.path.basename(root) if several else "",
+                                    os.path.relpath(path, below))  # fmt: skip
+                target = os.path.join(self._job.target, name)
+                _make_folders(os.path.dirname(target))
+                return target
+        raise SourceError(f"{path}: lies below none of the roots")
+
+    def _copy(self, target: str, original: Index) -> SignatureRow | None:
+        """The signature of a copy that is there already, if it is the one that would be made."""
+        with contextlib.suppress(SourceError, MalformedError):
+            copy = self._other.open(target).index()
+            own = self._signer.own(copy)
+            if own and self._signer.vouches(copy, original):
+                return _stored(copy, *own)
+        return None
+
+    def _sweep(self, folder: str) -> None:
+        """Remove what workers of this run that were killed had begun to write there."""
+        if folder == self._folder:
+            return
+        self._folder = folder
+        begin = re.compile(re.escape(f"{atomic.PREFIX}{self._job.run}-") + r"(\w+)-(\d{1,9})-")
+        names = []
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:  # may not be listed
+            names = [(entry.name, made) for entry in entries if (made := begin.match(entry.name))]
+        for name, made in names:
+            if made[1] != self._job.session or not _lives(int(made[2])):
+                with contextlib.suppress(OSError):  # a sibling was faster
+                    os.unlink(os.path.join(folder, name))
+
+
+def _lives(process: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def _make_folders(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be made: {error.strerror or error}", "write") from None
+
+
+def _broken(path: str, index: Index) -> tuple[str, str] | None:
+    """What is wrong with the signatures that are there: a new one beside them would look fine."""
+    if not index.scopes:
+        return None
+    made = verify_with(path, Options(integrity_only=True))
+    if made.error:
+        return made.error.code, made.error.message
+    for one in made.signatures:
+        if one.integrity_reason:
+            return one.integrity_reason.code, (
+                f"a signature that is there does not verify: {one.integrity_reason.message}"
+            )
+    return None
+
+
+def _said(file: Found, error: DicomSealError) -> str:
+    return str(error).removeprefix(f"{file.path}: ")
+
+
+def _row(
+    file: Found,
+    verdict: str,
+    why: tuple[str, str] | None = None,
+    index: Index | None = None,
+    signature: SignatureRow | None = None,
+    left: tuple[int, str] = (0, ""),
+) -> Row:
+    code, sentence = why or ("", "")
+    kind = MEDIA_STORAGE_DIRECTORY if verdict == DIRECTORY else ""
+    instance = modality = ""
+    if index is not None:
+        found = index.values(0, (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY))
+        kind, instance, modality = (as_stored(values.as_text(value)) for value in found)
+    return Row(
+        path=path_of(file.path),
+        size=file.size,
+        mtime=file.mtime,
+        sop_class_uid=kind,
+        sop_instance_uid=instance,
+        modality=modality,
+        content=b"",
+        verdict=verdict,
+        reason=code,
+        sentence=as_stored(sentence),
+        reasons=code,
+        uncovered=left[0],
+        uncovered_classes=left[1],
+        time=time.time(),
+        signatures=(signature,) if signature else (),
+    )
+
+
+def _stored(index: Index, stored: digital_signature.DigitalSignature, _: int) -> SignatureRow:
+    """The row of a signature that is there already."""
+    algorithm = ""
+    for mac_id, item in mac_parameters.read_ids(index, 0):
+        if mac_id == stored.mac_id:
+            algorithm = mac_parameters.read(index, item).algorithm
+            break
+    when = digital_signature.parse_datetime(stored.datetime)
+    return _signature(
+        stored.uid,
+        when.isoformat() if when else stored.datetime,
+        algorithm,
+        certificate.parse(stored.certificate).signer,
+    )
+
+
+def _signature(uid: str, when: str, algorithm: str, signer: CertificateInfo) -> SignatureRow:
+    """A run that signs verifies nothing: it says neither intact nor trusted."""
+    return SignatureRow(
+        location="", uid=as_stored(uid), datetime=as_stored(when), integrity="",
+        trust=report.NOT_CHECKED, mac_algorithm=as_stored(algorithm), reason="", sentence="",
+        judged_at="", judged_by="", timestamp="", proof="", weak="", digest=b"", content=b"",
+        elements=b"", signer=signer,
+    )  # fmt: skip

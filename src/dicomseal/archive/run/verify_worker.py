@@ -1,0 +1,158 @@
+"""What a worker does: verify the files of a batch, and send back their rows.
+
+A worker of the embedded pool is told the options once, when it starts. A worker elsewhere gets them
+with each batch, packed, and unpacks the same ones only once: the trust store keeps its decisions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import pickle
+import time
+from concurrent.futures import Executor
+from contextlib import closing
+from functools import lru_cache
+
+from ... import report
+from ...errors import SourceError
+from ...report import ErrorReport, ObjectReport
+from ...verification import parallel
+from ...verification.options import Options
+from ...verification.verifier import verify_groups, verify_with
+from .. import errors
+from ..find import object_stores
+from ..find.found import Found
+from ..ledger.rows import Row, pack, row_of
+from .dicomdir import was_directory
+from .loop import seconds_of
+
+
+def embedded(jobs: int, options: Options, afresh: bool = False) -> Executor:
+    """The pool of `dicomseal.parallel`: processes of this machine.
+
+    Args:
+        afresh: they are no forks of this process; for object stores, see `stores`.
+    """
+    return parallel.pool(jobs, options, "spawn" if afresh else None)
+
+
+def in_pool(batch: list[Found]) -> bytes:
+    """The rows of a batch, packed, with the options that the pool was started with."""
+    return pack(_verified(batch, parallel.started_with()))
+
+
+class Elsewhere:
+    """The same for an executor that starts its workers itself; callable and picklable."""
+
+    def __init__(self, options: Options) -> None:
+        self._packed = pickle.dumps(options)
+        self._digest = hashlib.sha256(self._packed).digest()
+
+    def __call__(self, batch: list[Found]) -> bytes:
+        options = _unpacked(_Packed(self._packed, self._digest))
+        return pack(_verified(batch, options))
+
+
+class _Packed:
+    """Pickled options that are compared by their digest."""
+
+    def __init__(self, data: bytes, digest: bytes) -> None:
+        self.data, self.digest = data, digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Packed) and self.digest == other.digest
+
+
+@lru_cache(maxsize=4)
+def _unpacked(packed: _Packed) -> Options:
+    made: Options = pickle.loads(packed.data)  # noqa: S301 - from the process that sent the batch
+    return made
+
+
+def _verified(batch: list[Found], options: Options) -> list[Row]:
+    """The rows of a batch; objects in stores are fetched ahead."""
+    rows = []
+    there = [file for file in batch if not file.trouble]
+    urls = [file.path for file in there if object_stores.is_url(file.path) and _is_fetched(file)]
+    paths = [file.path for file in there if not object_stores.is_url(file.path)]
+    reports = verify_groups(paths, options)
+    with closing(object_stores.fetched(urls)) as ahead:
+        for file in batch:
+            if file.trouble:
+                rows.append(_row(file, _error(file.path, *file.trouble)))
+            elif not object_stores.is_url(file.path):
+                made = next(reports)
+                rows.append(_row(file, made, was_directory(made, file.path, options.limits)))
+            elif _is_fetched(file):
+                rows.append(verify_object(file, next(ahead), options))
+            else:
+                nothing = object_stores.Fetched(memoryview(b""), 0, file.mtime)
+                rows.append(verify_object(file, nothing, options))
+    return rows
+
+
+def _is_fetched(file: Found) -> bool:
+    """What is listed as empty is not: it may stand for a folder, and have another key."""
+    return file.size > 0
+
+
+def verify_object(file: Found, fetched: object_stores.Fetched, options: Options) -> Row:
+    """The row of one object in a store.
+
+    Raises:
+        StoreLostError: the store does not answer any more.
+    """
+    source, size, mtime = fetched
+    directory = False
+    if isinstance(source, SourceError):
+        made = _error(file.path, source.code, str(source))
+        size, mtime = file.size, file.mtime
+    else:
+        made = verify_with(source, options)
+        if made.error and made.error.code == errors.StoreLostError.code:
+            raise errors.StoreLostError(made.error.message)
+        directory = was_directory(made, source, options.limits)
+    return row_of(made, file.path, size, mtime, time.time(), directory)
+
+
+def _row(file: Found, made: ObjectReport, directory: bool = False) -> Row:
+    """The row of a file. One that cannot be read, or vanished, has one too."""
+    size, mtime = file.size, file.mtime
+    if made.bytes != size and not made.error:  # it was written to since it was listed
+        try:
+            status = os.stat(file.path)
+            size, mtime = status.st_size, status.st_mtime_ns
+        except OSError:
+            size = made.bytes
+    return row_of(made, file.path, size, mtime, time.time(), directory)
+
+
+def crashed(file: Found, error: BaseException, seconds: float = math.inf) -> bytes:
+    """The row of a file at which a worker died, or raised.
+
+    Args:
+        file: the file.
+        error: of its task.
+        seconds: after so many, a worker died because it was ended (see `dicomseal.watched`).
+    """
+    if seconds_of(error) >= seconds:
+        made = _error(file.path, "limit", parallel.ENDED.format(seconds))
+    else:
+        made = _error(file.path, "crashed", death_of(error))
+    return pack([row_of(made, file.path, file.size, file.mtime, time.time())])
+
+
+def death_of(error: BaseException) -> str:
+    """What the error of a task says of the worker."""
+    if type(error).__name__ in ("BrokenProcessPool", "KilledWorker"):
+        return "the process that worked on it ended (out of memory?)"
+    return f"the work on it raised {type(error).__name__}: {error}"
+
+
+def _error(path: str, code: str, message: str) -> ObjectReport:
+    return ObjectReport(path=path, verdict=report.ERROR, error=ErrorReport(code, message))

@@ -1,0 +1,131 @@
+"""Re-encode an object that may be signed, and refuse what would break a signature in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import report
+from ..encoding import limits, values
+from ..encoding import record as _record
+from ..encoding.backend import Index
+from ..errors import SigningError
+from ..files.part10 import Part10
+from ..signature import digital_signature, mac_parameters
+from ..signature.failure import Broken
+from ..signature.integrity import Check
+from ..signature.scope import Scope
+from ..standard import terms
+from ..standard.mac_algorithms import new_hasher
+from .reencode import KEEP, Loss, reencode
+
+
+def convert(
+    part10: Part10,
+    index: Index,
+    transfer_syntax: str = "",
+    *,
+    lengths: str = KEEP,
+    accept_loss: bool = False,
+) -> bytes:
+    """The same object in another encoding, as the bytes of a file.
+
+    Every signature that was intact still is, over the same bytes: both are looked at, before and
+    after. One that cannot be verified here still covers the same bytes.
+
+    Args:
+        part10, index: the object and its index.
+        transfer_syntax: a UID; empty keeps it.
+        lengths: of sequences and items: ``keep``, ``explicit`` or ``undefined``.
+        accept_loss: accept that a VR is lost of an element that no signature covers.
+
+    Raises:
+        SigningError: a signature would break, a VR would be lost, or the Pixel Data would have to
+            be decoded.
+    """
+    data, losses = reencode(part10, index, transfer_syntax, lengths)
+    if index.scopes:
+        _keep_signatures(part10, index, Part10.from_bytes(data, part10.limits), losses)
+    unknown = [loss for loss in losses if "UN" in loss.after]
+    if unknown and not accept_loss:
+        raise SigningError(f"{unknown[0].sentence()}: nothing was written", "transfer_syntax")
+    return data
+
+
+def _keep_signatures(part10: Part10, index: Index, made: Part10, losses: list[Loss]) -> None:
+    after = made.index()
+    works = [limits.ReadBudget(one.size, one.limits) for one in (part10, made)]
+    for old, new in zip(index.scopes, after.scopes, strict=True):
+        scopes = Scope(part10, index, old, works[0]), Scope(made, after, new, works[1])
+        if scopes[0].history:
+            continue
+        pairs = zip(*(_signatures(scope) for scope in scopes), strict=True)
+        for before, now in pairs:
+            if _is_kept(scopes, before, now):
+                continue
+            uid = values.text_of(index, before, terms.DIGITAL_SIGNATURE_UID)
+            why = _cause(index, scopes[0], before, losses)
+            raise SigningError(f"the signature {uid} would break: {why}", "transfer_syntax")
+
+
+def _is_kept(scopes: tuple[Scope, Scope], before: int, now: int) -> bool:
+    """Whether a signature is worth what it was.
+
+    Nothing can break one that is altered. One that is unverifiable here may be intact for a reader
+    who knows more, so it needs the same bytes as an intact one.
+    """
+    was, becomes = _integrity(scopes[0], before), _integrity(scopes[1], now)
+    if was == report.ALTERED:
+        return True
+    same = _covered(scopes[0], before) == _covered(scopes[1], now)
+    if was == report.INTACT:
+        # it may still be intact only because another VR was tried: other readers would not try it
+        return same and becomes == report.INTACT
+    # explicit VR would settle what implicit VR leaves open, perhaps not as it was signed
+    settled = scopes[0].index.guessed > scopes[1].index.guessed
+    return becomes == report.INTACT or (same and not settled)
+
+
+def _signatures(scope: Scope) -> Iterator[int]:
+    return values.items_of(scope.index, scope.scope, terms.DIGITAL_SIGNATURES_SEQUENCE)
+
+
+def _integrity(scope: Scope, item: int) -> str:
+    stored = digital_signature.read(scope.index, item)
+    try:
+        Check(scope, item, stored, accept_legacy=True).run()
+    except Broken as broken:
+        return broken.integrity
+    return report.INTACT
+
+
+def _parameters(scope: Scope, item: int) -> mac_parameters.MacParameters | None:
+    mac_id = values.number_of(scope.index, item, terms.MAC_ID_NUMBER)
+    number = None if mac_id is None else scope.macs.get(mac_id)
+    return None if number is None else mac_parameters.read(scope.index, number)
+
+
+def _covered(scope: Scope, item: int) -> bytes:
+    """A hash of what a reader takes the signature to cover who tries nothing.
+
+    Of the bytes themselves, whatever its MAC Algorithm is: that may be one nobody here knows.
+    """
+    mac = _parameters(scope, item)
+    hasher = new_hasher("SHA256")
+    tags = mac.data_elements_signed if mac else ()
+    scope.index.stream(hasher.update, scope.scope, tags)
+    scope.index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
+    return hasher.digest()
+
+
+def _cause(index: Index, scope: Scope, item: int, losses: list[Loss]) -> str:
+    """The element whose VR is lost and that the signature covers, itself or around it."""
+    mac = _parameters(scope, item)
+    signed = set(mac.data_elements_signed) if mac else set()
+    for loss in losses:
+        number = loss.record
+        while number and index.record(number).parent != scope.scope:
+            number = index.record(number).parent
+        record = index.record(number)
+        if record.kind != _record.ITEM and record.tag in signed:
+            return loss.sentence()
+    return "what it covers would have other bytes"

@@ -1,0 +1,156 @@
+"""Take signatures out of objects again, and leave everything else as it is."""
+
+from __future__ import annotations
+
+import bisect
+import os
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from ..encoding import values
+from ..encoding.backend import Index
+from ..errors import SigningError
+from ..files.source import open_source, require_dataset
+from ..signature import locations
+from ..standard import terms
+from .splice import Splice
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from typing_extensions import Buffer
+
+
+class Removed(NamedTuple):
+    """What `remove_file` took out: how many signatures, and how many are left."""
+
+    removed: int
+    remaining: int
+
+
+def remove_file(
+    source: str | os.PathLike[str] | Buffer | BinaryIO,
+    target: str | os.PathLike[str] | BinaryIO,
+    uid: str | None = None,
+    orphans: bool = False,
+) -> Removed:
+    """Take signatures out of a file; every other byte is kept.
+
+    A file that was signed by dicomseal is what it was before, byte for byte. Where it held an empty
+    Digital Signatures or MAC Parameters Sequence in which the signature was put, nothing tells that
+    sequence from a new one: it goes with the last item in it.
+
+    Args:
+        source, target: as for `sign_file`.
+        uid: the Digital Signature UID of the one to remove; None removes all. MAC Parameters that
+            another signature still uses stay, those that no signature used do, and so does what
+            Original Attributes Sequence (0400,0561) holds.
+        orphans: with the last signature of a data set or item take out all MAC Parameters, even
+            those that no signature used, and empty sequences, as dcmsign does.
+
+    Raises:
+        SigningError: there is no such signature; nothing was written.
+        SourceError, MalformedError: for the file.
+    """
+    part10 = open_source(source, settled=True)
+    index = part10.index()
+    found: list[int] = []
+    cuts: list[int] = []
+    history = locations.History(index)
+    for scope in index.scopes:
+        if scope not in history:
+            found += _cuts(index, scope, uid, cuts, orphans)
+    splice = Splice(part10, index)
+    end = 0
+    removed = 0
+    found.sort()
+    for number in sorted(set(cuts)):
+        if number >= end:  # else it lies in what is cut already
+            splice.cut(number)
+            end = index.record(number).next
+            removed += bisect.bisect_left(found, end) - bisect.bisect_left(found, number)
+    if not removed:
+        what = f"no signature has the UID {uid}" if uid else "there is no signature"
+        name = f"{os.fsdecode(source)}: " if isinstance(source, (str, os.PathLike)) else ""
+        raise SigningError(f"{name}{what}", "not_found")
+    splice.save(target)
+    return Removed(removed, len(found) - removed)
+
+
+def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int], orphans: bool) -> list[int]:
+    """The signatures of a scope; what is to be cut because of them is appended to ``cuts``.
+
+    A damaged object may have a sequence twice: both are looked at.
+    """
+
+    def mac_id(item: int) -> int | None:
+        return values.number_of(index, item, terms.MAC_ID_NUMBER)
+
+    def sequences(tag: int) -> list[int]:
+        return [n for n in index.children(scope) if index.record(n).tag == tag]
+
+    signatures = sequences(terms.DIGITAL_SIGNATURES_SEQUENCE)
+    found = [n for sequence in signatures for n in index.children(sequence)]
+    gone = {
+        n for n in found
+        if uid is None or values.text_of(index, n, terms.DIGITAL_SIGNATURE_UID) == uid
+    }  # fmt: skip
+    orphans = orphans and len(gone) == len(found) and (uid is None or bool(gone))
+    if not gone and not orphans:
+        return found  # what is empty here, or belongs to nothing, was so before
+    used = {mac_id(n) for n in found if n not in gone}
+    freed = {mac_id(n) for n in gone} - used
+    for sequence in signatures:
+        _cut(index, sequence, gone, cuts)
+    for sequence in sequences(terms.MAC_PARAMETERS_SEQUENCE):
+        spare = {n for n in index.children(sequence) if orphans or mac_id(n) in freed}
+        _cut(index, sequence, spare, cuts)
+    return found
+
+
+def _cut(index: Index, sequence: int, out: set[int], cuts: list[int]) -> None:
+    """Some items of a sequence; the sequence itself if none would be left of them."""
+    numbers = list(index.children(sequence))
+    cuts += [sequence] if out.issuperset(numbers) else [n for n in numbers if n in out]
+
+
+def remove(dataset: Dataset, uid: str | None = None) -> Removed:
+    """Take signatures out of a `pydicom.Dataset`, as `remove_file` does from a file.
+
+    Raises:
+        SigningError: there is no such signature.
+    """
+    require_dataset(dataset, "remove")
+    removed, remaining = _remove_from(dataset, uid)
+    if not removed:
+        raise SigningError(f"no signature has the UID {uid}" if uid else "there is no signature",
+                           "not_found")  # fmt: skip
+    return Removed(removed, remaining)
+
+
+def _remove_from(dataset: Dataset, uid: str | None) -> tuple[int, int]:
+    """From the data set and, without recursion, from the items in it."""
+    removed = remaining = 0
+    pending = [dataset]
+    while pending:
+        scope = pending.pop()
+        gone, left = _remove_here(scope, uid)
+        removed, remaining = removed + gone, remaining + left
+        for element in scope:
+            if element.VR == "SQ" and element.tag != terms.ORIGINAL_ATTRIBUTES_SEQUENCE:
+                pending += element.value
+    return removed, remaining
+
+
+def _remove_here(scope: Dataset, uid: str | None) -> tuple[int, int]:
+    signatures = list(scope.get("DigitalSignaturesSequence") or ())
+    kept = [s for s in signatures if uid is not None and s.get("DigitalSignatureUID") != uid]
+    if len(kept) < len(signatures):
+        used = {s.get("MACIDNumber") for s in kept}
+        freed = {s.get("MACIDNumber") for s in signatures} - used
+        macs = [m for m in scope.get("MACParametersSequence") or ()
+                if m.get("MACIDNumber") not in freed]  # fmt: skip
+        for name, left in (("DigitalSignaturesSequence", kept), ("MACParametersSequence", macs)):
+            if left:
+                setattr(scope, name, left)
+            elif name in scope:
+                delattr(scope, name)
+    return len(signatures) - len(kept), len(kept)

@@ -1,0 +1,219 @@
+"""The index of an encoded data set, written to be read; the compiled twin has the same interface.
+
+One walk over the bytes notes where every element lies (`_walk_py`). Here is what is asked of it,
+and what signatures need of values.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from ..standard import terms
+from ..standard.tags import is_signable_tag
+from . import record as r
+from ._encoder_py import Encoder
+from ._stream_py import Stream
+from ._walk_py import Walk
+
+
+def first_unsignable(tags: Sequence[int]) -> int | None:
+    """The first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+    return next((tag for tag in tags if not is_signable_tag(tag)), None)
+
+
+def first_repeated(tags: Sequence[int]) -> int | None:
+    """The first of some tags that was there before, or None."""
+    seen: set[int] = set()
+    for tag in tags:
+        if tag in seen:
+            return tag
+        seen.add(tag)
+    return None
+
+
+def as_text(value: bytes | None) -> str:
+    """A text value without its padding; empty if there is none."""
+    return value.rstrip(b"\0 ").decode("ascii", "replace").strip() if value else ""
+
+
+def tags_of(value: bytes, big_endian: bool) -> tuple[int, ...]:
+    """The value of an AT element as tags; what is left over at its end is none."""
+    value = value[: len(value) - len(value) % 4]
+    order = ">" if big_endian else "<"
+    return tuple(g << 16 | e for g, e in struct.iter_unpack(order + "HH", value))
+
+
+class Index(Walk):
+    """Where every element of an encoded data set lies.
+
+    Args:
+        source: bytes-like, or a `Source` for what does not fit in memory.
+        start, stop: the part of it that is the data set.
+        implicit, big_endian: how it is encoded.
+        root: ITEM for a data set, SEQUENCE or ENCAPSULATED for the value of such an element.
+        limits: what a hostile file may cost.
+
+    Attributes:
+        scopes: the records (root or items) that hold a Digital Signatures Sequence themselves.
+        ambiguities: what readers may take differently, the first 100: tags that come twice or out
+            of order, and more (`dicomseal._record.Ambiguity`).
+        oddities: what is not as the standard has it, and misleads nobody; the first 100.
+        noted: the kinds of all that was noted.
+        free: how many elements have a content that neither a signature nor a rule fixes.
+        trailing: how many zero bytes follow the data set.
+        fragmented: whether there is a fragment anywhere.
+        guessed: which kinds of ambiguous VR were met, see `dictionary.AMBIGUOUS`.
+        implicit, big_endian: how it is encoded.
+
+    Raises:
+        MalformedError: the bytes are no data set, are cut short, or exceed a limit.
+    """
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the root is a sequence that holds an element of unknown VR."""
+        return bool(self._nodes[0].flags & r.UNKNOWN_VR)
+
+    def children(self, number: int) -> Iterator[int]:
+        """The numbers of the records directly inside one."""
+        return self._inside(number)
+
+    def starts(self, number: int) -> list[int]:
+        """The offsets of the first bytes of the records directly inside one."""
+        return [self._nodes[child].start for child in self.children(number)]
+
+    def present(self, scope: int) -> set[int]:
+        """The tags of the elements directly inside a scope."""
+        return {self._nodes[child].tag for child in self.children(scope)}
+
+    def fragments(self, scope: int) -> list[int]:
+        """The numbers of all fragments inside a scope, nested ones too."""
+        inside = range(scope + 1, self._nodes[scope].next)
+        return [number for number in inside if self._nodes[number].kind == r.FRAGMENT]
+
+    def find(self, scope: int, tag: int) -> int:
+        """The first element with this tag directly inside a scope, or -1."""
+        return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)
+
+    def sole_signature(self) -> tuple[int, int] | None:
+        """The items of the MAC Parameters and the signature, if an index has one of each, or None.
+
+        Both in the main data set, and nothing ambiguous or superfluous anywhere.
+        """
+        parameters = self._only_item(terms.MAC_PARAMETERS_SEQUENCE)
+        item = self._only_item(terms.DIGITAL_SIGNATURES_SEQUENCE)
+        if parameters < 0 or item < 0 or len(self.scopes) != 1 or self.noted or self.trailing:
+            return None
+        return parameters, item
+
+    def _only_item(self, tag: int) -> int:
+        number = self.find(0, tag)
+        if number < 0 or self._nodes[number].kind != r.SEQUENCE:
+            return -1
+        inside = list(self.children(number))
+        return inside[0] if len(inside) == 1 else -1
+
+    def holds(self, scope: int, tags: Collection[int]) -> bool:
+        """Whether all these tags are directly inside a scope."""
+        return self.present(scope).issuperset(tags)
+
+    def value(self, number: int) -> bytes:
+        """The value of an element or fragment as it is stored, a copy."""
+        node = self._nodes[number]
+        return self._read(node.value, node.end - node.value)
+
+    def values(self, scope: int, tags: Sequence[int]) -> list[bytes | None]:
+        """The values of the first elements with these tags directly inside a scope.
+
+        Args:
+            scope: the record of the root or of an item.
+            tags: which; what is absent, or is a sequence, gives None.
+        """
+        found: list[bytes | None] = []
+        for number in [self.find(scope, tag) for tag in tags]:
+            plain = number >= 0 and self._nodes[number].kind == r.ELEMENT
+            found.append(self._bounded(number, self._limits.value) if plain else None)
+        return found
+
+    def _bounded(self, number: int, limit: int) -> bytes:
+        node = self._nodes[number]
+        if node.end - node.value > limit:
+            raise r.too_long(node.tag, node.start, node.end - node.value, limit)
+        return self.value(number)
+
+    def listed(self, scope: int, tag: int) -> bytes:
+        """The value of the first AT element with this tag; empty if its VR is another, or none."""
+        number = self.find(scope, tag)
+        if number < 0 or self._nodes[number].vr != "AT":
+            return b""
+        return self._bounded(number, 16 * self._limits.value)
+
+    # --- the canonical stream --------------------------------------------------------------------
+
+    def stream(
+        self,
+        update: Callable[[Any], object],
+        scope: int = 0,
+        tags: Collection[int] | None = None,
+        *,
+        without: Collection[int] = (),
+        legacy: bool = False,
+    ) -> r.Coverage:
+        """Feed the canonical form of a scope's elements to a hasher (PS3.3 C.12.1.1.3.1.1).
+
+        Args:
+            update: the hasher's method; the buffers it gets are valid during the call only.
+            scope: the record of the root or of an item.
+            tags: which of its elements; None is all that can be signed.
+            without: tags that are left out, and are not counted either.
+            legacy: hash the lengths of fragments too, as dcmsign did before 3.5.4.
+        """
+        return self.stream_to(Encoder(update), scope, tags, without=without, legacy=legacy)
+
+    def stream_to(
+        self,
+        encoder: Encoder,
+        scope: int = 0,
+        tags: Collection[int] | None = None,
+        *,
+        without: Collection[int] = (),
+        legacy: bool = False,
+    ) -> r.Coverage:
+        """The same into an encoder of the caller's, so that the steps can be watched."""
+        return Stream(self._nodes, self._pieces, encoder, legacy).scope(scope, tags, without)
+
+    def tags(self, start: int, stop: int) -> list[int]:
+        """The tags of these records; -1 for items and fragments."""
+        plain = (r.ELEMENT, r.SEQUENCE, r.ENCAPSULATED)
+        return [node.tag if node.kind in plain else -1 for node in self._nodes[start:stop]]
+
+    def choose(self, number: int, vr: str) -> None:
+        """Take another VR for an element of implicit VR."""
+        if self._nodes[number].kind == r.ELEMENT and len(vr) == 2:
+            self._nodes[number].vr = vr
+
+    def stream_between(
+        self, update: Callable[[Any], object], start: int, stop: int, inside: int, scope: int
+    ) -> None:
+        """Feed a part of the canonical form of one signed element.
+
+        Args:
+            update: as for `stream`.
+            start, stop: which records; what ends before ``stop`` is closed.
+            inside: the element before ``start``, or the scope at the beginning: the sequences
+                around it are open.
+            scope: the data set or item that the signed element belongs to.
+        """
+        ends: list[int] = []
+        while inside != scope:
+            inside = self._nodes[inside].parent
+            if inside != scope and self._nodes[inside].kind != r.ITEM:
+                ends.insert(0, self._nodes[inside].next)
+        encoder = Encoder(update)
+        Stream(self._nodes, self._pieces, encoder, False).emit(start, stop, ends)
+
+    def stream_items(self, encoder: Encoder, legacy: bool = False) -> None:
+        """Feed the items or fragments of an index whose root is no data set to an encoder."""
+        Stream(self._nodes, self._pieces, encoder, legacy).emit(1, len(self))

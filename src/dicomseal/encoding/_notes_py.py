@@ -1,0 +1,150 @@
+"""What the pure index notes on its walk: what readers may take differently, what is odd.
+
+In: an element's tag, VR and length, where it stands, and its bytes where they matter. Out: notes
+(`dicomseal._record.Ambiguity`), from which `parser_differentials` makes reasons and messages.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..standard import terms
+from ..standard.tags import is_signable_tag
+from . import record as r
+from .limits import Limits
+
+
+class Node:
+    """A record under construction; `Index.record` shows it as a `Record`."""
+
+    __slots__ = ("before", "big_endian", "creators", "end", "flags", "implicit", "kind", "last",
+                 "next", "number", "parent", "start", "stop", "tag", "value", "vr")  # fmt: skip
+
+    def __init__(self, tag: int, vr: str, kind: int, flags: int, start: int, value: int,
+                 end: int, parent: int) -> None:  # fmt: skip
+        self.tag, self.vr, self.kind, self.flags = tag, vr, kind, flags
+        self.start, self.value, self.end, self.parent = start, value, end, parent
+        self.next = self.number = 0
+        # while it is open:
+        self.before: tuple[Any, ...] = ()  # of a private sequence: see `_give_up`
+        self.stop = end  # where it must end at the latest
+        self.last = -1  # the tag seen last, or the number of the last item
+        self.implicit = self.big_endian = False
+        self.creators: dict[int, bytes] = {}
+
+
+class Notes:
+    """What is noted of the records, while they are made and when all are there."""
+
+    def __init__(self, source: Any, limits: Limits, level: int) -> None:
+        self._source, self._limits, self._level = source, limits, level
+        self._read: Callable[[int, int], bytes]
+        self._nodes: list[Node] = []
+        self.ambiguities: list[r.Ambiguity] = []
+        self.oddities: list[r.Ambiguity] = []
+        self.noted: frozenset[str] = frozenset()
+        self.free = 0
+        self._lengths: list[int] = []  # the group lengths
+        self._macros: list[int] = []  # the sequences of the Digital Signatures Macro
+
+    def _note(self, kind: str, tag: int, number: int = -1) -> None:
+        self.noted |= {kind}
+        notes = self.ambiguities if kind in r.AMBIGUITIES else self.oddities
+        if len(notes) < r.MAX_AMBIGUITIES:
+            notes.append(r.Ambiguity(kind, tag, len(self._nodes) if number < 0 else number))
+
+    def _check_form(self, outermost: bool, tag: int, vr: str, length: int) -> None:
+        """What no signature covers may be nothing but what the standard makes of it.
+
+        Group lengths and Length to End (PS3.5 Section 7.2), Data Set Trailing Padding (PS3.10
+        Section 7.2), the sequences of the Digital Signatures Macro; no command, no meta
+        information and no group that PS3.5 Section 7.8.1 forbids.
+        """
+        if is_signable_tag(tag):
+            return
+        kind = ""
+        if tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
+            kind = "" if vr in ("SQ", "UN") else "form"
+        elif tag == terms.DATA_SET_TRAILING_PADDING:
+            kind = "" if vr == "OB" and length != terms.UNDEFINED_LENGTH else "form"
+        elif tag >> 16 == 4:
+            kind = "directory" if terms.DIRECTORY_VRS.get(tag) == vr else "place"
+        elif tag >> 16 >= 8 and (tag & 0xFFFF == 0 or (tag == terms.LENGTH_TO_END and outermost)):
+            kind = "" if vr == "UL" and length == 4 else "form"
+        else:
+            kind = "place"
+        if kind:
+            self._note(kind, tag)
+            self.free += kind != "directory"
+
+    def _check_length(self, top: Node, tag: int, vr: str, length: int) -> None:
+        """Lengths that readers take for others, and those that are not whole values.
+
+        Of an odd text GDCM shows all but the last byte, of odd words DCMTK; of Pixel Data see
+        `parser_differentials`. In implicit VR GDCM takes 13 for 10, which a device once meant; so
+        for 6 where a UL of group 0009 stands; (00FF,4AA5) it takes for Pixel Data up to the end of
+        the file.
+        """
+        width = terms.SWAP_WIDTH.get(vr, 1)
+        if (
+            (top.implicit and (length == 13 or (tag == 0x031E0324 and length == 0x031F031C)))
+            or (vr == "UL" and length == 6 and tag >> 16 == 9)
+            or tag == 0x00FF4AA5
+        ):
+            self._note("repaired", tag)
+        elif length % 2:
+            # of the image itself it is asked whether a byte is lacking; of an icon it is not
+            image = tag == terms.PIXEL_DATA and top.number == 0
+            bytes_alone = vr in ("OB", "UN") or image
+            self._note("odd value" if bytes_alone else "odd", tag)
+        elif length % (4 if vr == "AT" else width):
+            self._note("width", tag)
+
+    def _check_group_lengths(self) -> None:
+        """PS3.5 Section 7.2: how many bytes follow up to the end of the group, or of all."""
+        for number in self._lengths:
+            node = self._nodes[number]
+            if node.end - node.value != 4:
+                continue
+            end, after = node.end, node.next
+            if node.tag == terms.LENGTH_TO_END:
+                end = self._nodes[0].end
+            else:
+                while after < self._nodes[node.parent].next:
+                    other = self._nodes[after]
+                    if other.tag >> 16 != node.tag >> 16 or other.tag & 0xFFFF == 0:
+                        break
+                    end, after = other.end, other.next
+            order = ">L" if self._nodes[node.parent].big_endian else "<L"
+            if struct.unpack(order, self._read(node.value, 4))[0] != end - node.end:
+                self._note("group length", node.tag, number)
+                self.free += 1
+
+    def _check_macros(self) -> None:
+        """The items of MAC Parameters and Digital Signatures hold what PS3.3 Table C.12-6 has."""
+        for sequence in self._macros:
+            parameters = self._nodes[sequence].tag == terms.MAC_PARAMETERS_SEQUENCE
+            known = terms.MAC_PARAMETERS_VRS if parameters else terms.DIGITAL_SIGNATURE_VRS
+            for item in self._inside(sequence):
+                for number in self._inside(item):
+                    node = self._nodes[number]
+                    if node.tag & 0xFFFF == 0 or node.tag == terms.DATA_SET_TRAILING_PADDING:
+                        continue  # they have a form of their own
+                    most = terms.LONGEST_IN_MAC_PARAMETERS.get(node.vr) if parameters else None
+                    long = most is not None and node.end - node.value > most
+                    if known.get(node.tag) != node.vr or long:
+                        self._note("macro", node.tag, number)
+                        self.free += 1
+
+    def _inside(self, number: int) -> Iterator[int]:
+        """The numbers of the records directly inside one."""
+        child = number + 1
+        while child < self._nodes[number].next:
+            yield child
+            child = self._nodes[child].next
+
+    def _begins_with_item(self, node: Node, position: int) -> bool:
+        item = b"\xff\xfe\xe0\x00" if node.big_endian else b"\xfe\xff\x00\xe0"
+        return self._read(position, 4) == item

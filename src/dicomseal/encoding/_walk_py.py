@@ -1,0 +1,399 @@
+"""The walk of the pure index: where every element, item and fragment lies (PS3.5 Section 7).
+
+Nothing is copied and nothing recurses, so a hostile depth costs memory in proportion and no more.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import MalformedError, SourceError
+from ..standard import terms
+from ..standard.dictionary import AMBIGUOUS, dictionary
+from . import record as r
+from ._notes_py import Node, Notes
+from .limits import Limits
+
+_CHUNK = 1 << 16
+
+
+def _is_certain(tag: int) -> bool:
+    """Whether the standard gives the VR of a private tag: a group length, a Private Creator."""
+    return tag & 0xFFFF == 0 or 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+class Walk(Notes):
+    """The records of an encoded data set, as they are made; `_index_py.Index` looks them up."""
+
+    def __init__(
+        self,
+        source: Any,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        implicit: bool = False,
+        big_endian: bool = False,
+        root: int = r.ITEM,
+        limits: Limits | None = None,
+        level: int = 0,
+    ) -> None:
+        super().__init__(source, limits or Limits(), level)
+        if hasattr(source, "readinto"):
+            self._read = source.read
+            length = len(source)
+        else:
+            view = memoryview(source).cast("B")
+            self._read = lambda offset, n: bytes(view[offset : offset + n])
+            length = len(view)
+        stop = length if stop is None else stop
+        if not start <= stop <= length:
+            raise SourceError(f"bytes {start} to {stop} of a source of {length}")
+        self.scopes: list[int] = []
+        self.trailing = 0
+        self.fragmented = False
+        self._not_zero = -1
+        self._guesses: list[tuple[int, str]] = []
+        self._hints: dict[tuple[int, int], int] = {}
+        node = Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
+        node.implicit, node.big_endian = implicit, big_endian
+        self.implicit, self.big_endian = implicit, big_endian
+        self._nodes.append(node)
+        self._walk(node)
+        self._check_group_lengths()
+        self._check_macros()
+        self.guessed = frozenset(kind for _, kind in self._guesses)
+        self._resolve()
+
+    # --- the walk -------------------------------------------------------------------------------
+
+    def _walk(self, root: Node) -> None:
+        stack = [(0, root)]
+        position = root.start
+        while stack:
+            number, top = stack[-1]
+            try:
+                if position == top.stop:
+                    if top.flags & r.UNDEFINED:
+                        self._without_delimiter(number, top, position)
+                    self._close(stack, position)
+                elif top.kind == r.ITEM:
+                    position = self._element(stack, number, top, position)
+                else:
+                    position = self._item(stack, number, top, position)
+            except MalformedError as error:
+                position = self._give_up(stack, error)
+
+    def _without_delimiter(self, number: int, top: Node, position: int) -> None:
+        """At the end of the file Pixel Data may do without one: where they end is clear.
+
+        Some devices write them so. DCMTK refuses the file, pydicom shows no pixels, and GDCM the
+        last fragment twice.
+        """
+        at_end = position == self._nodes[0].stop and top.parent == 0
+        if top.kind != r.ENCAPSULATED or top.tag != terms.PIXEL_DATA or not at_end or (
+            top.last + 1 < r.LEAST_OPEN
+        ):  # fmt: skip
+            raise self._error("delimiter", position, top, position)
+        self._note("open", top.tag, number)
+
+    def _give_up(self, stack: list[tuple[int, Node]], error: MalformedError) -> int:
+        """Only a private dictionary says that this is a sequence: then it is none, and is UN.
+
+        What was noted inside it is forgotten; the walk goes on behind it.
+        """
+        while error.code != "limit" and stack:
+            number, node = stack.pop()
+            if node.before:
+                del self._nodes[number + 1 :]
+                *counts, self.noted, self.free, self.fragmented = node.before
+                for noted, count in zip(self._noted_things(), counts, strict=True):
+                    del noted[count:]
+                while self._hints and next(reversed(self._hints))[0] > number:
+                    self._hints.popitem()
+                node.kind, node.vr, node.end = r.ELEMENT, "UN", node.stop
+                node.flags = r.UNKNOWN_VR | (r.REWRITE if (node.stop - node.value) % 2 else 0)
+                node.next = len(self._nodes)
+                self._spread(stack, r.UNKNOWN_VR)
+                # another reader may have the same dictionary, and find the items' end elsewhere
+                if node.stop - node.value >= 8 and self._begins_with_item(node, node.value):
+                    self._note("items", node.tag, number)
+                return node.stop
+        raise error
+
+    def _noted_things(self) -> tuple[list[Any], ...]:
+        return (
+            self.scopes, self.ambiguities, self.oddities, self._guesses, self._lengths,
+            self._macros,
+        )  # fmt: skip
+
+    def _close(self, stack: list[tuple[int, Node]], position: int) -> None:
+        _, node = stack.pop()
+        node.end = position
+        node.next = len(self._nodes)
+
+    def _add(self, node: Node) -> int:
+        if len(self._nodes) >= self._limits.records:
+            holder = self._nodes[node.parent]
+            raise self._error("records", node.start, holder, detail=self._limits.records)
+        node.number = len(self._nodes)
+        self._nodes.append(node)
+        node.next = len(self._nodes)
+        return node.number
+
+    def _open(self, stack: list[tuple[int, Node]], node: Node, length: int) -> int:
+        """Enter a sequence, encapsulated value or item; its content comes next."""
+        parent = stack[-1][1]
+        number = self._add(node)
+        if length == terms.UNDEFINED_LENGTH:
+            node.flags |= r.UNDEFINED
+            node.stop = parent.stop
+        else:
+            node.stop = node.value + length
+            if node.stop > parent.stop:
+                tag = terms.ITEM if node.kind == r.ITEM else node.tag
+                raise self._error("overrun", node.start, parent, parent.stop, tag)
+        node.end = node.stop
+        if (len(stack) - 1) // 2 >= self._limits.depth:
+            raise self._error("depth", node.start, parent, detail=self._limits.depth)
+        stack.append((number, node))
+        return node.value
+
+    def _item(self, stack: list[Any], number: int, top: Node, position: int) -> int:
+        """An item of a sequence, a fragment of an encapsulated value, or the end of either."""
+        tag, length = self._tag_and_length(position, top)
+        if tag == terms.SEQUENCE_DELIMITATION and top.flags & r.UNDEFINED:
+            return self._end(stack, position, length)
+        if tag != terms.ITEM:
+            raise self._error("no item", position, top, tag=tag)
+        top.last += 1
+        if top.kind == r.SEQUENCE:
+            node = Node(top.last, "", r.ITEM, 0, position, position + 8, 0, number)
+            node.implicit, node.big_endian = top.implicit, top.big_endian
+            return self._open(stack, node, length)
+        end = position + 8 + length
+        if length == terms.UNDEFINED_LENGTH or end > top.stop:
+            raise self._error("overrun", position, top, top.stop, tag)
+        flags = r.REWRITE if length % 2 else 0
+        self._add(Node(top.last, "", r.FRAGMENT, flags, position, position + 8, end, number))
+        self.fragmented = True
+        return end
+
+    def _element(self, stack: list[Any], number: int, top: Node, position: int) -> int:
+        """One element of a data set or item."""
+        if len(stack) == 1 and self._only_zeros(position, top.stop):
+            self.trailing = top.stop - position
+            top.stop = position
+            return position
+        tag, length = self._tag_and_length(position, top)
+        if tag == terms.ITEM_DELIMITATION and top.flags & r.UNDEFINED:
+            return self._end(stack, position, length)
+        if tag >> 16 == 0xFFFE:
+            raise self._error("stray", position, top, tag=tag)
+        if tag <= top.last:
+            self._note("duplicate" if tag == top.last else "order", tag)
+        first, top.last = top.last < 0, max(tag, top.last)
+
+        flags, value, guess = 0, position + 8, ""
+        if top.implicit:
+            vr = self._implicit_vr(tag, top)
+            private = tag >> 16 & 1 and not _is_certain(tag)
+            if length == terms.UNDEFINED_LENGTH and (private or vr == "UN"):
+                vr = "SQ"  # PS3.5 Section 7.5, whatever a dictionary says
+            if private and vr != "UN":
+                flags |= r.PRIVATE
+            if vr in AMBIGUOUS:
+                guess, vr = vr, AMBIGUOUS[vr][0]
+                flags |= r.GUESSED
+            letters = self._read(position + 4, 2)
+            # some readers look at the first element of a data set, or of an item of UN, to know
+            if first and letters.isalpha() and letters.isupper() and (
+                len(stack) == 1 or not self.implicit
+            ):  # fmt: skip
+                self._note("explicit", tag)
+        else:
+            head = self._read(position + 4, 4)
+            vr = head[:2].decode("latin-1")
+            if vr in terms.LONG_VRS or vr not in terms.SHORT_VRS:
+                if not (vr.isascii() and vr.isalpha() and vr.isupper()):
+                    raise self._error("vr", position, top, tag=tag, detail=head[:2])
+                if position + 12 > top.stop:
+                    raise self._error("header", position, top, top.stop)
+                flags |= r.LONG_HEADER
+                if head[2:] != b"\0\0":
+                    flags |= r.REWRITE
+                    self._note("reserved", tag)
+                order = ">L" if top.big_endian else "<L"
+                (length,) = struct.unpack(order, self._read(position + 8, 4))
+                value = position + 12
+                if vr not in terms.LONG_VRS:
+                    self._note("vr", tag)
+                    vr = "UN"  # a VR newer than this program: its length has 32 bits
+            else:
+                (length,) = struct.unpack(">H" if top.big_endian else "<H", head[2:])
+        if vr == "UN" or (length > 0xFFFE and vr in terms.SHORT_VRS):
+            flags |= r.UNKNOWN_VR  # explicit VR cannot hold the latter (PS3.5 Section 6.2.2)
+
+        kind = r.ELEMENT
+        if vr == "SQ" or (vr == "UN" and length == terms.UNDEFINED_LENGTH):
+            kind = r.SEQUENCE
+        elif length == terms.UNDEFINED_LENGTH:
+            kind = r.ENCAPSULATED
+            if vr not in ("OB", "OW"):
+                raise self._error("length", position, top, tag=tag, detail=vr)
+            vr, guess, flags = "OB", "", flags & ~r.GUESSED  # PS3.5 Annex A.4
+            if tag != terms.PIXEL_DATA:
+                self._note("undefined", tag)
+        self._check_form(len(stack) == 1, tag, vr, length)
+        node = Node(tag, vr, kind, flags, position, value, 0, number)
+        if guess:
+            self._guesses.append((len(self._nodes), guess))
+        for flag in (r.UNKNOWN_VR, r.PRIVATE):
+            if flags & flag:
+                self._spread(stack, flag)
+        if kind != r.ELEMENT:
+            if flags & r.PRIVATE and length != terms.UNDEFINED_LENGTH:
+                counts = [len(noted) for noted in self._noted_things()]
+                node.before = (*counts, self.noted, self.free, self.fragmented)
+            if tag == terms.DIGITAL_SIGNATURES_SEQUENCE and self.scopes[-1:] != [number]:
+                self.scopes.append(number)
+            if tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
+                self._macros.append(len(self._nodes))
+            # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
+            node.implicit = top.implicit or vr == "UN"
+            node.big_endian = top.big_endian and vr != "UN"
+            return self._open(stack, node, length)
+        node.end = value + length
+        if node.end > top.stop:
+            raise self._error("value", position, top, top.stop, tag)
+        self._check_length(top, tag, vr, length)
+        if length % 2:
+            node.flags |= r.REWRITE
+        if tag & 0xFFFF == 0 or tag == terms.LENGTH_TO_END:
+            self._lengths.append(len(self._nodes))
+        if top.implicit:
+            if (vr == "UN" or tag >> 16 & 1) and length >= 8:
+                self._check_items(value, node.end, top, tag)
+            self._hint(number, top, node, length)
+        self._add(node)
+        return node.end
+
+    def _end(self, stack: list[tuple[int, Node]], position: int, length: int) -> int:
+        """A delimiter, which has no length (PS3.5 Section 7.5); what it says is not skipped."""
+        if length:
+            number, node = stack[-1]
+            owner = self._nodes[node.parent] if node.kind == r.ITEM else node
+            self._note("delimiter", owner.tag, number)
+        self._close(stack, position + 8)
+        return position + 8
+
+    def _check_items(self, value: int, end: int, top: Node, tag: int) -> None:
+        """A value that begins as items do, though nothing here says that it is a sequence.
+
+        Another dictionary may say so; then it matters where its items end.
+        """
+        if not self._begins_with_item(top, value):
+            return
+        try:
+            if self._level >= r.MAX_LEVELS:
+                raise MalformedError("a sequence in a value in a value ...", "limit")
+            inside = type(self)(
+                self._source, value, end, implicit=True, big_endian=top.big_endian,
+                root=r.SEQUENCE, limits=self._limits, level=self._level + 1,
+            )  # fmt: skip
+            ends_elsewhere = "items" in inside.noted
+        except MalformedError:
+            ends_elsewhere = True
+        if ends_elsewhere:
+            self._note("items", tag)
+
+    def _spread(self, stack: list[tuple[int, Node]], flag: int) -> None:
+        """An unknown VR makes every sequence around it one that cannot be signed; so a guess."""
+        for _, node in reversed(stack):
+            if node.kind == r.SEQUENCE:
+                if node.flags & flag:
+                    break
+                node.flags |= flag
+
+    def _implicit_vr(self, tag: int, top: Node) -> str:
+        if not tag >> 16 & 1:
+            return dictionary().public(tag)
+        return dictionary().private(tag, top.creators.get(tag >> 8))
+
+    def _hint(self, number: int, top: Node, node: Node, length: int) -> None:
+        """Remember what later elements need to know their VR."""
+        if node.tag >> 16 & 1 and 0x10 <= node.tag & 0xFFFF <= 0xFF:
+            creator = self._read(node.value, min(length, 64))
+            top.creators[(node.tag >> 16) << 8 | node.tag & 0xFF] = creator
+        elif node.tag in (terms.PIXEL_REPRESENTATION, terms.LUT_DESCRIPTOR) and length >= 2:
+            order = ">H" if top.big_endian else "<H"
+            (self._hints[number, node.tag],) = struct.unpack(order, self._read(node.value, 2))
+
+    def _tag_and_length(self, position: int, top: Node) -> tuple[int, int]:
+        if position + 8 > top.stop:
+            raise self._error("header", position, top, top.stop)
+        group, element, length = struct.unpack(
+            ">HHL" if top.big_endian else "<HHL", self._read(position, 8)
+        )
+        return group << 16 | element, length
+
+    def _only_zeros(self, position: int, stop: int) -> bool:
+        if position <= self._not_zero:
+            return False  # looked this far before
+        for piece in self._pieces(position, stop - position):
+            rest = piece.lstrip(b"\0")
+            if rest:
+                self._not_zero = position + len(piece) - len(rest)
+                return False
+            position += len(piece)
+        return True
+
+    def _error(
+        self, trouble: str, position: int, holder: Node, end: int = -1, tag: int = 0,
+        detail: object = "",
+    ) -> MalformedError:  # fmt: skip
+        record = self.record(holder.number)
+        owner = self._nodes[holder.parent].tag
+        at_end = end == self._nodes[0].stop
+        return r.malformed(trouble, position, record, owner, at_end, tag, detail)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def record(self, number: int) -> r.Record:
+        """One record; numbers run from 0, the root, in the order of the bytes."""
+        n = self._nodes[number]
+        return r.Record(n.tag, n.vr, n.kind, n.flags, n.start, n.value, n.end, n.next, n.parent)
+
+    def _resolve(self) -> None:
+        """Set the VRs that implicit VR leaves open by the rules of `dictionary`."""
+        near: dict[int, int | None] = {}
+        for number, kind in self._guesses:
+            node = self._nodes[number]
+            vr = AMBIGUOUS[kind][0]
+            if kind == "xs" and self._nearest(node.parent, near):
+                vr = "SS"
+            if kind == "lt" and self._hints.get((node.parent, terms.LUT_DESCRIPTOR)) == 1:
+                vr = "US"
+            if kind == "lt" and node.end - node.value > 0xFFFE:
+                vr = "OW"  # the only one that can hold it
+            node.vr = vr
+
+    def _nearest(self, number: int, near: dict[int, int | None]) -> int | None:
+        """The Pixel Representation of a data set or the nearest around it; each is asked once."""
+        passed = []
+        while number not in near:
+            passed.append(number)
+            found = self._hints.get((number, terms.PIXEL_REPRESENTATION))
+            if found is not None or not number:
+                break
+            number = self._nodes[number].parent
+        else:
+            found = near[number]
+        near.update(dict.fromkeys(passed, found))
+        return found
+
+    def _pieces(self, offset: int, length: int) -> Iterator[bytes]:
+        for begin in range(offset, offset + length, _CHUNK):
+            yield self._read(begin, min(_CHUNK, offset + length - begin))

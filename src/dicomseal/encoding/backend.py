@@ -1,0 +1,58 @@
+"""Choose the twin: the compiled index and encoder, or the pure ones that are the specification.
+
+Both have the same interface and make the same records and bytes. Nothing else in the package
+decides which is used. ``BACKEND`` says which it is; the environment variable
+``DICOMSEAL_BACKEND=python`` (or ``cython``) forces one.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..errors import BackendError
+
+if TYPE_CHECKING:
+    from ._encoder_py import Encoder
+    from ._index_py import Index, as_text, first_repeated, first_unsignable, tags_of
+
+__all__ = [
+    "BACKEND",
+    "Encoder",
+    "Index",
+    "as_text",
+    "first_repeated",
+    "first_unsignable",
+    "tags_of",
+]
+
+# setup.py leaves this file in a build that was asked to do without the compiled modules
+_PURE_BUILD = os.path.join(os.path.dirname(os.path.dirname(__file__)), "_pure_build")
+
+
+def _choose() -> str:
+    wanted = os.environ.get("DICOMSEAL_BACKEND", "")
+    if wanted not in ("", "python", "cython"):
+        raise BackendError(f"DICOMSEAL_BACKEND is {wanted!r}; it takes python or cython")
+    if wanted == "python":
+        return wanted
+    try:
+        from . import _encoder_c, _index_c  # noqa: F401
+    except ImportError as error:
+        if os.path.exists(_PURE_BUILD) and not wanted:
+            return "python"
+        raise BackendError(
+            f"the compiled backend of dicomseal cannot be imported ({error}); build it with "
+            "a C compiler, or set DICOMSEAL_BACKEND=python to use the slow, pure one"
+        ) from error
+    return "cython"
+
+
+BACKEND = _choose()
+if not TYPE_CHECKING:
+    if BACKEND == "cython":
+        from ._encoder_c import Encoder
+        from ._index_c import Index, as_text, first_repeated, first_unsignable, tags_of
+    else:
+        from ._encoder_py import Encoder
+        from ._index_py import Index, as_text, first_repeated, first_unsignable, tags_of

@@ -1,0 +1,161 @@
+"""What an object may cost: the limits a caller sets, and the budget its signatures spend.
+
+Every number here bounds what a hostile file can make a reader do. Exceeding one is an error with
+the code ``limit``, never a wrong answer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..errors import MalformedError, UsageError
+
+
+class Limits(NamedTuple):
+    """What a hostile file may cost. Exceeding one is a `MalformedError` with code ``limit``.
+
+    Attributes:
+        depth: sequences inside one another.
+        value: bytes of a value that is read as such: a UID, a certificate, a signature. Data
+            Elements Signed may have 16 times as many.
+        records: elements, items and fragments; the index takes 32 bytes for each.
+        inflated: bytes of a deflated data set.
+        certificate: bytes of a Certificate of Signer, or of a Certified Timestamp.
+        signature: bytes of a Signature value.
+        signatures: how many an object may have.
+        passes: how many times over its own size an object's signatures may make it be read, all
+            together; for a small object it is at least `MIN_READ_BUDGET` bytes. Signatures over
+            the same elements share a pass. What they may take to compute, see `ReadBudget.effort`,
+            follows from it too; and how many bytes may be hashed to find the VRs that implicit VR
+            does not state, at most `MAX_SEARCHES` times the size and at least `MIN_SEARCH`.
+        seconds: that the signatures of an object may take to be verified, and one more for every
+            `BYTES_OF_A_SECOND` of it.
+    """
+
+    depth: int = 2048
+    value: int = 1 << 20
+    records: int = 10_000_000
+    inflated: int = 1 << 30
+    certificate: int = 1 << 16
+    signature: int = 1 << 14
+    signatures: int = 1 << 16
+    passes: int = 64
+    seconds: int = 120
+
+    @classmethod
+    def checked(cls, limits: Limits | None) -> Limits:
+        """The limits to go by, where a caller gave these, or none.
+
+        Raises:
+            UsageError: they are no limits, or one is not a number from 0 on.
+        """
+        if limits is None:
+            return _DEFAULT
+        if not isinstance(limits, cls):
+            raise UsageError(f"limits takes dicomseal.Limits(...), not {limits!r}")
+        for name, value in zip(limits._fields, limits, strict=True):
+            if type(value) is not int or not 0 <= value <= _MOST:
+                raise UsageError(f"the limit {name} is {value!r}; it takes a number from 0 on")
+        return limits
+
+
+_MOST = 1 << 60
+_DEFAULT = Limits()
+
+MIN_READ_BUDGET = 1 << 30
+BYTES_OF_A_SECOND = 1 << 22
+MIN_EFFORT = 1 << 32
+USUAL_CERTIFICATE = 8192  # bytes; what is longer is nowhere kept for the next object
+MAX_CERTIFICATES = 64 << 20
+_EFFORT_OF_A_CERTIFICATE, _EFFORT_OF_ITS_BYTE = 200_000, 1_000
+MIN_SEARCH = 1 << 29
+MAX_SEARCHES = 32  # passes over an object
+
+
+class ReadBudget:
+    """What the signatures of one object may cost, and have cost so far.
+
+    Args:
+        size: bytes of the object.
+        limits: see `Limits.passes` and `Limits.signatures`.
+    """
+
+    def __init__(self, size: int, limits: Limits) -> None:
+        self._limits = limits
+        self._left = max(limits.passes * size, MIN_READ_BUDGET if limits.passes > 0 else 0)
+        self._effort = max(limits.passes * size, MIN_EFFORT if limits.passes > 0 else 0)
+        self._signatures = limits.signatures
+        self._verified = False
+        self._known: set[bytes] = set()
+        self._room = MAX_CERTIFICATES
+        searches = min(limits.passes, MAX_SEARCHES) * size
+        self._search = max(searches, MIN_SEARCH if limits.passes > 0 else 0)
+
+    def signature(self) -> None:
+        """Count one signature; a `MalformedError` with code ``limit`` if it is one too many."""
+        self._signatures -= 1
+        if self._signatures < 0:
+            raise MalformedError(
+                f"the object has more than {self._limits.signatures} signatures", "limit"
+            )
+
+    def search(self) -> int:
+        """How many bytes the next search for VRs may hash: half of what is left for all of them."""
+        return self._search // 2
+
+    def searched(self, length: int) -> None:
+        """Count the bytes that a search hashed."""
+        self._search -= min(length, self._search)
+
+    def read(self, length: int) -> None:
+        """Count so many bytes to be read for a signature, before they are; errors likewise."""
+        self._left -= length
+        if self._left < 0:
+            raise MalformedError(
+                f"to verify its signatures, the object would have to be read more than "
+                f"{self._limits.passes} times over",
+                "limit",
+            )
+
+    def effort(self, cost: int) -> None:
+        """Count what is computed, before it is; errors likewise.
+
+        An object may take as many nanoseconds as bytes (see `Limits.passes`), and `MIN_EFFORT` at
+        least. They are not measured: what something costs is told from its size, as it is on an
+        ordinary machine, so that one object gets one answer.
+        """
+        self._effort -= cost
+        if self._effort < 0:
+            raise MalformedError(
+                "to verify its signatures would take too much computing: keys, certificates and "
+                "timestamps that are very large, or very many",
+                "limit",
+            )
+
+    def verification(self, cost: int) -> None:
+        """Count the verification of a Signature value; the first of an object is free."""
+        if self._verified:
+            self.effort(cost)
+        self._verified = True
+
+    def certificate(self, der: bytes) -> bool:
+        """Count a Certificate of Signer that was not met yet; the first of an object is free.
+
+        Returns:
+            Whether it was, so that what it takes to judge it counts as well.
+        """
+        if der in self._known:
+            return False
+        first = not self._known
+        if len(der) <= USUAL_CERTIFICATE or first:
+            self._known.add(der)
+        if first:
+            return False
+        self._room -= len(der)
+        if self._room < 0:
+            raise MalformedError(
+                f"the certificates of its signatures have more than {MAX_CERTIFICATES} bytes",
+                "limit",
+            )
+        self.effort(_EFFORT_OF_A_CERTIFICATE + _EFFORT_OF_ITS_BYTE * len(der))
+        return True

@@ -1,0 +1,188 @@
+"""Write a file so that a crash leaves the old one or the new one, whole.
+
+The new content goes to a temporary file in the same folder, is flushed to disk, and takes the
+target's name in one step (rename). Everything that changes a file goes through `replacing`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from typing import IO, NamedTuple
+
+from ..errors import SourceError
+
+PREFIX, SUFFIX = ".dicomseal-", ".tmp"
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_mark = ""  # what the names of this process's temporary files begin with, after `PREFIX`
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW"):
+    _FLAGS |= getattr(os, _flag, 0)
+_ACL = "system.posix_acl_access"
+_NO_SUCH_THING = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+@contextlib.contextmanager
+def replacing(
+    path: str | os.PathLike[str], check: Callable[[], object] | None = None
+) -> Iterator[IO[bytes]]:
+    """A temporary file in the target's folder, which takes the target's place at the end.
+
+    It is flushed to disk before it is renamed, and the folder after. A link is followed: what it
+    points to is replaced. An existing target passes on its permissions, owner, group, POSIX ACL and
+    user extended attributes. If the block raises, nothing remains and the target is as it was.
+
+    Args:
+        path: the target.
+        check: called when everything is on disk, just before the rename; it may still raise.
+
+    Raises:
+        SourceError: nothing was written. Code ``write``: the folder or the disk does not let it;
+            ``no_space``: the disk is full, or the quota used up; ``owner``: the process may not
+            give the new file the owner and group of the old one.
+            With the code ``not_synced``, and only then, the new file is there: the folder could not
+            be flushed, and after a power failure the old one may be back.
+    """
+    try:
+        name = os.fsdecode(path)
+        if "\0" in name:
+            raise ValueError("it has a NUL")
+        target = os.path.realpath(name)
+    except (TypeError, ValueError) as error:
+        raise SourceError(f"{path!r} is no path: {error}", "write") from None
+    folder = os.path.dirname(target)
+    temporary = ""
+    try:
+        old = _Old.of(target)
+        # 0o666 is what any new file asks for: umask and a default ACL of the folder do the rest
+        descriptor, temporary = _create(folder, 0o666 if old is None else 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            if old is not None:
+                old.pass_on(file.fileno(), name)
+            os.fsync(file.fileno())
+        if check is not None:
+            check()
+        os.replace(temporary, target)
+        temporary = ""
+    except OSError as error:
+        code = "no_space" if error.errno in _NO_SPACE else "write"
+        raise SourceError(f"{name}: cannot be written: {error.strerror or error}", code) from None
+    finally:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+    _sync_folder(folder, name)
+
+
+def mark(text: str) -> None:
+    """Begin the names of this process's temporary files with a text, to know them again.
+
+    A process that is killed leaves the one behind that it was writing. Who marked it, and knows
+    that the process has ended, may remove it.
+    """
+    global _mark
+    _mark = text
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that `replacing` writes to."""
+    return name.startswith(PREFIX) and name.endswith(SUFFIX)
+
+
+def _create(folder: str, mode: int) -> tuple[int, str]:
+    while True:
+        path = os.path.join(folder, f"{PREFIX}{_mark}{secrets.token_hex(8)}{SUFFIX}")
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, _FLAGS, mode), path
+
+
+class _Old(NamedTuple):
+    """What a file that is to be replaced passes on, beside its name."""
+
+    status: os.stat_result
+    attributes: dict[str, bytes]
+
+    @classmethod
+    def of(cls, target: str) -> _Old | None:
+        """None where there is no file yet."""
+        try:
+            status = os.lstat(target)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(status.st_mode):  # realpath could not follow it
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if stat.S_ISDIR(status.st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(status.st_mode):  # a rename would take, say, /dev/null away
+            raise OSError(errno.EINVAL, "Not a regular file")
+        return cls(status, _attributes(target))
+
+    def pass_on(self, descriptor: int, name: str) -> None:
+        """Give it all to the new file.
+
+        Rather fail than hand a patient's data to another group, or take them from their own.
+        """
+        if not hasattr(os, "fchown"):
+            return
+        old, new = self.status, os.fstat(descriptor)
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            try:
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            except PermissionError:
+                raise SourceError(
+                    f"{name}: cannot be replaced: it belongs to user {old.st_uid} and group "
+                    f"{old.st_gid}, which this process may not give to the new file; write to a "
+                    "new path instead",
+                    "owner",
+                ) from None
+        there = _attributes(descriptor)
+        for key in there.keys() - self.attributes.keys():  # e.g. from a default ACL of the folder
+            os.removexattr(descriptor, key)
+        for key, value in self.attributes.items():
+            if there.get(key) != value:
+                os.setxattr(descriptor, key, value)
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _attributes(file: str | int) -> dict[str, bytes]:
+    """The POSIX ACL and the user extended attributes of a file.
+
+    No others: some describe the content (security.ima) or the place on disk (lustre.lov).
+    """
+    if not hasattr(os, "listxattr"):
+        return {}
+    try:
+        return {
+            key: os.getxattr(file, key)
+            for key in os.listxattr(file)
+            if key.startswith("user.") or key == _ACL
+        }
+    except OSError as error:
+        if error.errno in _NO_SUCH_THING:
+            return {}
+        raise
+
+
+def _sync_folder(folder: str, name: str) -> None:
+    """Flush the rename to disk, where the file system can do that."""
+    if os.name != "posix":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_THING:
+            raise SourceError(
+                f"{name}: was written, but its folder cannot be flushed to disk, so that a power "
+                f"failure may bring back the old one: {error.strerror or error}",
+                "not_synced",
+            ) from None

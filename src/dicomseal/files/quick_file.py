@@ -1,0 +1,13 @@
+"""The compiled way into a usual file, or None where there is none; see `part10` and `reader`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..encoding.backend import BACKEND
+
+quick_file: Any = None
+if BACKEND == "cython":
+    from . import _file_c
+
+    quick_file = _file_c

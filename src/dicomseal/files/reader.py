@@ -1,0 +1,120 @@
+"""Opening a file: small ones into a buffer, large ones through a window.
+
+How a file is read, and why:
+
+* Up to `SNAPSHOT` bytes it is read whole into a buffer that the next file reuses. Index and hash
+  then see the same bytes, whatever happens to the file afterwards. One that changes while it is
+  copied into the buffer is an error, not half the old and half the new.
+* What is larger is read through a `Window`, a piece at a time, so memory stays flat. The file is
+  looked at again when the work is done (`Window.check`): one that was changed, truncated or
+  replaced in between is an error, never a verdict.
+* Who writes a changed copy looks once more (`Part10.check_origin`), at the path this time: what is
+  replaced must be what was read.
+* Nothing is mapped: a mapped file that shrinks or fails to read ends the process with SIGBUS.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+from ..encoding.limits import Limits
+from ..errors import SourceError
+from .part10 import Part10
+from .quick_file import quick_file
+from .window import Origin, Window, changed, os_error, read_into, settle
+
+SNAPSHOT = 8 << 20
+_O_FLAGS = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):  # the last: a FIFO must not block
+    _O_FLAGS |= getattr(os, _flag, 0)
+
+
+class Reader:
+    """Opens files one after the other, small ones into one buffer that it keeps.
+
+    A `Part10` from a path is valid until the next `open` of the same reader. One reader per thread.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(1 << 20)
+
+    def open(
+        self,
+        path: str | os.PathLike[str],
+        limits: Limits | None = None,
+        *,
+        settled: bool = False,
+        named: str = "",
+    ) -> Part10:
+        """Read the file at ``path``.
+
+        Args:
+            path: the file.
+            limits: what it may cost.
+            settled: a file that was written to in the last milliseconds is read a moment later, so
+                that every change from then on shows in its times, for `Part10.check_origin`. For
+                who will replace it.
+            named: the Transfer Syntax UID of a data set without File Meta Information.
+
+        Raises:
+            SourceError: it cannot be read, or changed while it was read.
+            MalformedError: it is not DICOM.
+        """
+        try:
+            name = path if type(path) is str else os.fsdecode(path)
+            if not name.isascii():
+                os.fsencode(name)
+        except TypeError:
+            raise SourceError(f"a {type(path).__name__} is no path") from None
+        except UnicodeError:
+            raise SourceError(f"{path!r} is no path here", "not_found") from None
+        if quick_file and not settled:
+            size = quick_file.snapshot(name, self._buffer, SNAPSHOT)
+            if size >= 0:
+                return Part10(memoryview(self._buffer)[:size], size, limits, named)
+        if "\0" in name:
+            raise SourceError(f"{name!r}: a path has no NUL", "not_found")
+        descriptor = -1
+        try:
+            descriptor = os.open(path, _O_FLAGS)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(f"{name}: not a regular file", "unreadable")
+            if settled:
+                settle(descriptor, status, name)
+            size = status.st_size
+            if size > SNAPSHOT:
+                source: Any = Window(descriptor, name)
+                descriptor = -1
+            else:
+                done = self._snapshot(descriptor, size)
+                now = os.fstat(descriptor)
+                if (
+                    done < size
+                    or now.st_ctime_ns != status.st_ctime_ns
+                    or now.st_mtime_ns != status.st_mtime_ns
+                ):
+                    raise changed(name)
+                source = memoryview(self._buffer)[:size]
+        except OSError as error:
+            raise os_error(name, error) from None
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        part10 = Part10(source, size, limits, named)
+        part10.origin = Origin(name, status)
+        return part10
+
+    def _snapshot(self, descriptor: int, size: int) -> int:
+        if size > len(self._buffer):
+            self._buffer = bytearray(size + (size >> 2))
+        target = memoryview(self._buffer)
+        done = 0
+        while done < size:
+            n = read_into(descriptor, target[done:size], done)
+            if not n:
+                break  # it has become shorter
+            done += n
+        return done

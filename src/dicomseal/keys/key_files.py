@@ -1,0 +1,123 @@
+"""Private keys from files: PEM, DER, PKCS#8 and PKCS#12, with or without a password."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from ..errors import KeyFileError
+from ..signature import certificate
+from ..trust.loading import trouble_of_pkcs12
+from .secret_files import _shown, read_secret
+
+Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  # noqa: S105
+
+
+def load_key(
+    path: str | os.PathLike[str], password: Password = None
+) -> tuple[Any, x509.Certificate | None]:
+    """The private key in a file (PEM, DER, PKCS#8 encrypted or not, PKCS#12).
+
+    Returns:
+        The key, and the certificate beside it if the file is PKCS#12.
+
+    Raises:
+        KeyFileError: it cannot be read, or the password is wrong or missing.
+
+    Warns:
+        KeyFileWarning: others than the file's owner may read or write it.
+    """
+    name = _shown(path)
+    try:
+        data = read_secret(path)
+        trouble = ""
+    except (OSError, ValueError) as error:  # the latter for a NUL in the path
+        trouble = getattr(error, "strerror", None) or str(error)
+    if trouble:
+        raise KeyFileError(f"{name}: {trouble}")
+    try:
+        found = _load(data, None)
+        if found is _LOCKED:
+            given = password() if callable(password) else password
+            if given is None:
+                raise KeyFileError(f"{name}: the key is encrypted; give its password", "password")
+            found = _load(data, _in_bytes(given))
+            if found is _LOCKED or found is None:
+                raise KeyFileError(f"{name}: the password is wrong", "password")
+    except _Odd as error:
+        raise KeyFileError(f"{name}: {error}") from None
+    if found is None:
+        raise KeyFileError(
+            f"{name}: no private key in it (PEM, DER, PKCS#8 and PKCS#12 are understood)"
+        )
+    if isinstance(found[0], rsa.RSAPrivateKey) and _is_for_pss(data):
+        raise KeyFileError(f"{name}: the key {certificate.FOR_PSS_ALONE}")
+    return found
+
+
+def _in_bytes(password: bytes | str) -> bytes | None:
+    """None for what cannot be a password, so cannot be the right one."""
+    if isinstance(password, bytes):
+        return password
+    try:
+        return password.encode()
+    except (AttributeError, UnicodeEncodeError):
+        return None
+
+
+class _Odd(Exception):  # noqa: N818
+    """A file that holds a key, and cannot be used all the same; never leaves the module."""
+
+
+_LOCKED: tuple[Any, None] = (object(), None)  # what `_load` returns if the key is encrypted
+
+
+def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | None] | None:
+    """Key and certificate; `_LOCKED`; None if there is no key or the password is wrong."""
+    loaders: list[Callable[[bytes, bytes | None], Any]]
+    if b"-----BEGIN" in data:
+        loaders = [serialization.load_pem_private_key]
+    else:
+        loaders = [serialization.load_der_private_key, pkcs12.load_key_and_certificates]
+    needs_password = False
+    for loader in loaders:
+        try:
+            loaded = loader(data, password)
+        except TypeError:
+            needs_password = True
+        except UnsupportedAlgorithm:
+            return None
+        except ValueError as error:
+            # PKCS#12 says the same for a wrong password as for none
+            needs_password |= "password" in str(error).lower() and password is None
+            trouble = trouble_of_pkcs12(data, error) if loader is not loaders[0] else ""
+            if trouble:
+                raise _Odd(trouble) from None
+        else:
+            if not isinstance(loaded, tuple):
+                return loaded, None
+            if loaded[0] is not None:
+                return loaded[0], loaded[1]
+    return _LOCKED if needs_password else None
+
+
+def _is_for_pss(data: bytes) -> bool:
+    """Whether a PKCS#8 says that its RSA key is for RSASSA-PSS alone; `cryptography` does not tell.
+
+    Of an encrypted one that is not seen: the certificate decides.
+    """
+    from asn1crypto import keys, pem
+
+    try:
+        der = pem.unarmor(data)[2] if pem.detect(data) else data
+        algorithm = keys.PrivateKeyInfo.load(der)["private_key_algorithm"]["algorithm"]
+        return bool(algorithm.native == "rsassa_pss")
+    except (ValueError, TypeError, KeyError):
+        return False  # another form, which has no place to say so

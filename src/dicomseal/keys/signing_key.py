@@ -1,0 +1,147 @@
+"""Private keys and the certificates that go with them: files, objects, and whether they match.
+
+Nothing of a key or a password leaves this module but through the key object itself: no message
+repeats what was read or given, and no exception of ours carries another one (as its context) that
+does. So errors are raised outside the ``except`` blocks that notice them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+from ..errors import CertificateError, KeyFileError, TrustError
+from ..signature import certificate
+from ..signature.certificate import Certificate
+from ..trust.loading import AnyCertificate, load_certificates
+from .key_files import Password, load_key
+from .secret_files import _shown
+
+
+class DigestSigner(Protocol):
+    """A key that lives elsewhere: an HSM, a key management service."""
+
+    def sign(self, digest: bytes, algorithm: str) -> bytes:
+        """The signature value over a MAC.
+
+        Args:
+            digest: the MAC itself; it must not be hashed again.
+            algorithm: its MAC Algorithm: RIPEMD160, MD5, SHA1, SHA256, SHA384 or SHA512.
+
+        Returns:
+            For RSA PKCS#1 v1.5 over the DigestInfo, for ECDSA and DSA the DER of r and s.
+        """
+
+
+class SigningKey:
+    """A private key, its certificate, and the check that they belong together.
+
+    Args:
+        key: a `cryptography` private key, a path to one, a ``pkcs11:`` URI, or a `DigestSigner`.
+        certificate: a `cryptography` certificate, its DER, or a path; None where ``key`` is a
+            PKCS#12 file or a PKCS#11 token that holds it.
+        password: of an encrypted key file: text, bytes, or a function that is called if needed.
+
+    Raises:
+        KeyFileError: the key cannot be read, or is not the one of the certificate.
+        CertificateError: the certificate cannot be read.
+    """
+
+    def __init__(self, key: Any, certificate: Any = None, password: Password = None) -> None:
+        if isinstance(key, str) and key.startswith("pkcs11:"):
+            from .pkcs11 import Pkcs11Key
+
+            key = Pkcs11Key(key, password)
+            certificate = key.certificate() if certificate is None else certificate
+        elif isinstance(key, (str, os.PathLike)):
+            key, included = load_key(key, password)
+            certificate = included if certificate is None else certificate
+        self._key = key
+        self.certificate = _certificate(certificate)
+        if not hasattr(key, "sign"):
+            raise KeyFileError(
+                f"a {type(key).__name__} is no private key: it has no sign(digest, algorithm)"
+            )
+        if isinstance(key, _PRIVATE):
+            if _public_bytes(key.public_key()) != _public_bytes(self.certificate.public_key):
+                raise KeyFileError(
+                    "the private key is not the one of the certificate of "
+                    f"{self.certificate.signer.subject}"
+                )
+        elif type(key).__module__.startswith("cryptography."):
+            kind = certificate_kind(key.public_key())
+            raise KeyFileError(f"a key of the kind {kind} cannot sign DICOM: take RSA, EC or DSA")
+
+    def sign(self, digest: bytes, algorithm: str) -> bytes:
+        """The Signature value over a MAC, checked against the certificate before it is returned.
+
+        Raises:
+            KeyFileError: the key refuses, or its signature does not verify.
+        """
+        try:
+            if isinstance(self._key, _PRIVATE):
+                value = certificate.sign_mac(self._key, digest, algorithm)
+            else:
+                value = bytes(self._key.sign(digest, algorithm))
+        except KeyFileError:
+            raise
+        except Exception as error:  # whatever an HSM's own code raises, in its own words
+            raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from error
+        if not certificate.verify_mac(self.certificate.public_key, digest, algorithm, value):
+            raise KeyFileError(
+                "the signature that the key made does not verify with the certificate of "
+                f"{self.certificate.signer.subject}: they do not belong together"
+            )
+        return value
+
+
+_PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, dsa.DSAPrivateKey)
+
+
+def certificate_kind(public_key: Any) -> str:
+    """Kind and size of a public key, as reports name it."""
+    return certificate.describe_key(public_key)
+
+
+def _public_bytes(key: Any) -> bytes:
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    data: bytes = key.public_bytes(serialization.Encoding.DER, spki)
+    return data
+
+
+def _certificate(source: Any) -> Certificate:
+    if source is None:
+        raise CertificateError(
+            "there is no certificate: none was given, and none is beside the key"
+        )
+    if isinstance(source, (str, os.PathLike)):
+        source = _certificate_file(source)
+    if isinstance(source, x509.Certificate):
+        source = source.public_bytes(serialization.Encoding.DER)
+    if not isinstance(source, (bytes, Certificate)):
+        raise CertificateError(f"a {type(source).__name__} is no certificate")
+    made = source if isinstance(source, Certificate) else certificate.parse(source)
+    if made.pss_only:
+        raise CertificateError(
+            f"the certificate of {made.signer.subject} cannot sign DICOM: its key "
+            f"{certificate.FOR_PSS_ALONE}"
+        )
+    if not certificate.is_supported(made.public_key):
+        raise CertificateError(
+            f"a certificate with a key of the kind {made.signer.key} cannot sign DICOM: "
+            "take RSA, EC or DSA"
+        )
+    return made
+
+
+def _certificate_file(path: str | os.PathLike[str]) -> AnyCertificate:
+    if _shown(path) != os.fsdecode(path):  # a text with certificate and key, perhaps
+        raise CertificateError(f"{_shown(path)}: this is no path of a certificate")
+    try:
+        return load_certificates(path)[0]
+    except TrustError as error:
+        raise CertificateError(str(error)) from None

@@ -1,0 +1,184 @@
+"""An item of the Digital Signatures Sequence (FFFA,FFFA), PS3.3 Table C.12-6."""
+
+from __future__ import annotations
+
+import re
+import struct
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..encoding import values
+from ..encoding.limits import Limits
+from ..encoding.record import too_long
+from ..errors import MalformedError
+from ..standard import terms
+from . import items
+from .der import without_padding
+
+if TYPE_CHECKING:
+    from ..encoding.backend import Index
+
+_DT = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{1,6}))?([+-]\d{4})?")
+
+_FULL = re.compile(r"[0-9]{14}\.[0-9]{6}[+-][0-9]{4}").fullmatch
+
+
+class DigitalSignature(msgspec.Struct, frozen=True):
+    """One signature as it stands in the object.
+
+    Attributes:
+        mac_id: MAC ID Number (0400,0005), which MAC Parameters item it goes with; None if absent.
+        uid: Digital Signature UID (0400,0100).
+        datetime: Digital Signature DateTime (0400,0105), as stored.
+        certificate_type: Certificate Type (0400,0110).
+        certificate: Certificate of Signer (0400,0115), DER without padding; empty if absent.
+        signature: Signature (0400,0120), as stored.
+        purpose: Digital Signature Purpose Code Sequence (0400,0401) as Code Value, Coding Scheme
+            Designator and Code Meaning; None if absent.
+        timestamp_type: Certified Timestamp Type (0400,0305); empty if absent.
+        timestamp: Certified Timestamp (0400,0310), DER without padding; empty if absent.
+    """
+
+    mac_id: int | None
+    uid: str
+    datetime: str
+    certificate_type: str
+    certificate: bytes
+    signature: bytes = b""
+    purpose: tuple[str, str, str] | None = None
+    timestamp_type: str = ""
+    timestamp: bytes = b""
+
+    def item(self) -> items.Item:
+        """As elements of a sequence item, ascending; empty optional ones are left out."""
+        made: items.Item = [
+            (terms.MAC_ID_NUMBER, "US", struct.pack("<H", self.mac_id or 0)),
+            items.text(terms.DIGITAL_SIGNATURE_UID, "UI", self.uid),
+            items.text(terms.DIGITAL_SIGNATURE_DATETIME, "DT", self.datetime),
+            items.text(terms.CERTIFICATE_TYPE, "CS", self.certificate_type),
+            items.binary(terms.CERTIFICATE_OF_SIGNER, self.certificate),
+        ]
+        if self.signature:
+            made.append(items.binary(terms.SIGNATURE, self.signature))
+        if self.timestamp:
+            made.append(items.text(terms.CERTIFIED_TIMESTAMP_TYPE, "CS", self.timestamp_type))
+            made.append(items.binary(terms.CERTIFIED_TIMESTAMP, self.timestamp))
+        if self.purpose:
+            value, scheme, meaning = self.purpose
+            code: items.Item = [
+                items.text(terms.CODE_VALUE, "SH", value),
+                items.text(terms.CODING_SCHEME_DESIGNATOR, "SH", scheme),
+                items.text(terms.CODE_MEANING, "LO", meaning),
+            ]
+            made.append((terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE, "SQ", [code]))
+        return made
+
+
+_CODE_FIELDS = (terms.CODE_VALUE, terms.CODING_SCHEME_DESIGNATOR, terms.CODE_MEANING)
+_FIELDS = (
+    terms.MAC_ID_NUMBER,
+    terms.DIGITAL_SIGNATURE_UID,
+    terms.DIGITAL_SIGNATURE_DATETIME,
+    terms.CERTIFICATE_TYPE,
+    terms.CERTIFICATE_OF_SIGNER,
+    terms.SIGNATURE,
+    terms.CERTIFIED_TIMESTAMP_TYPE,
+    terms.CERTIFIED_TIMESTAMP,
+)
+
+
+_LIMITS = Limits()
+
+
+def read(index: Index, item: int, limits: Limits = _LIMITS) -> DigitalSignature:
+    """The signature in an item of the sequence; what is missing is empty.
+
+    Raises:
+        MalformedError: its certificate, timestamp or signature is longer than the limits let it be.
+    """
+    mac_id, uid, when, kind, der, value, timestamp_type, token = index.values(item, _FIELDS)
+    certificate, signature, timestamp = der or b"", value or b"", token or b""
+    long = limits.certificate
+    if len(certificate) > long or len(timestamp) > long or len(signature) > limits.signature:
+        raise _too_long(index, item, limits)
+    purpose = None
+    codes = index.find(item, terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE)
+    for code in index.children(codes) if codes >= 0 else ():
+        value, scheme, meaning = index.values(code, _CODE_FIELDS)
+        purpose = values.as_text(value), values.as_text(scheme), values.as_text(meaning)
+        break
+    return DigitalSignature(
+        values.as_number(mac_id, index.big_endian),
+        values.as_text(uid),
+        values.as_text(when),
+        values.as_text(kind),
+        without_padding(certificate),
+        signature,
+        purpose,
+        values.as_text(timestamp_type),
+        without_padding(timestamp),
+    )
+
+
+def _too_long(index: Index, item: int, limits: Limits) -> MalformedError:
+    for tag, most in (
+        (terms.CERTIFICATE_OF_SIGNER, limits.certificate),
+        (terms.SIGNATURE, limits.signature),
+        (terms.CERTIFIED_TIMESTAMP, limits.certificate),
+    ):
+        record = index.record(index.find(item, tag)) if index.find(item, tag) >= 0 else None
+        if record is not None and record.end - record.value > most:
+            return too_long(tag, record.start, record.end - record.value, most)
+    raise AssertionError("none of them is too long")
+
+
+def parse_datetime(value: str, offset: str = "") -> datetime | None:
+    """A DT value (PS3.5 Section 6.2) as a datetime, aware if an offset from UTC is known.
+
+    Args:
+        value: the stored text.
+        offset: Timezone Offset From UTC (0008,0201) of the object, used where the value has none.
+
+    Returns:
+        None if it is no date and time.
+    """
+    if _FULL(value) and value[12:14] != "60":  # as nearly every signature has it
+        try:
+            return datetime.fromisoformat(f"{value[:8]}T{value[8:]}")
+        except ValueError:
+            return None
+    match = _DT.fullmatch(value)
+    if not match:
+        return None
+    *parts, fraction, zone = match.groups()
+    defaults = (1, 1, 1, 0, 0, 0)
+    year, month, day, hour, minute, second = (
+        int(part) if part else default for part, default in zip(parts, defaults, strict=True)
+    )
+    try:
+        microsecond = int((fraction or "").ljust(6, "0"))
+        leap = second == 60  # as PS3.5 has it; Python's second ends at 59, so the next one begins
+        made = datetime(year, month, day, hour, minute, second - leap, microsecond)
+        made += timedelta(seconds=leap)
+        zone = zone or (offset if re.fullmatch(r"[+-]\d{4}", offset) else None)
+        if zone is None:
+            return made
+        distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+        return made.replace(tzinfo=timezone(-distance if zone[0] == "-" else distance))
+    except (ValueError, OverflowError):
+        return None
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601, as isoformat() writes it; which takes several times as long, for every file."""
+    if moment.tzinfo is not UTC:
+        return moment.isoformat()
+    text: str = msgspec.to_builtins(moment)  # with a Z
+    return text[:-1] + "+00:00"
+
+
+def format_datetime(when: datetime) -> str:
+    """An aware datetime as a DT value with its offset from UTC."""
+    return when.strftime("%Y%m%d%H%M%S.%f%z")[:26]

@@ -1,0 +1,329 @@
+"""Phase one of a verification: is the content what the private key of this certificate signed?
+
+PS3.3 C.12.1.1.3.1 and PS3.15 Annex C. A signature broken in itself is ``altered``; only what a
+reader who knows more could still decide is ``unverifiable``.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ..ambiguity import open_vrs
+from ..ambiguity.vr_search import Found, Search
+from ..encoding import limits, obstacles
+from ..encoding import record as _record
+from ..encoding.obstacles import TOO_LONG
+from ..errors import UsageError
+from ..standard import terms, transfer_syntaxes
+from ..standard.dictionary import UNKNOWN
+from ..standard.mac_algorithms import new_hasher
+from ..standard.tags import describe, format_tag
+from . import unpadded
+from .certificate import Certificate, kind_of, signed_digest
+from .digital_signature import DigitalSignature
+from .failure import Broken, altered, unverifiable
+from .mac_parameters import MacParameters
+from .scope import _WORK_OF_A_TAG, Scope
+
+_MOST_LOST = 2  # elements of which nobody knows the VR: for more there is no hope
+_MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
+_MOST_NAMED = 5  # in a sentence
+
+
+class Check:
+    """The steps of one integrity check; what it learns on the way stays for the report.
+
+    ``computed`` is the MAC of the form of the stream that was tried last, and ``content`` the
+    digest of the elements in it, if digests are asked for.
+    """
+
+    def __init__(
+        self, scope: Scope, item: int, stored: DigitalSignature, accept_legacy: bool = False,
+        digests: bool = False,
+    ) -> None:  # fmt: skip
+        self.scope, self.item, self.stored = scope, item, stored
+        self.accept_legacy = accept_legacy
+        self._digests = digests
+        self.content = self.computed = b""
+        self.means = scope.means(stored)
+        self.mac, self.certificate = self.means.mac, self.means.certificate
+        self.coverage = _record.Coverage(0, 0, ())
+        self._own = b""
+        self._undecided: Broken | None = None
+        self.messages: list[str] = [*self.means.notes]
+
+    def run(self) -> None:
+        """Return if the signature is intact, raise `Broken` with the reason if it is not."""
+        self._check_own_item()
+        mac, signer = self._usable()
+        if not self.stored.signature.strip(b"\0"):
+            raise altered("FORMAT_FAILURE", "the Signature (0400,0120) is absent or empty")
+        if not self._matches(mac) and not self._verifies_otherwise(mac):
+            self._explain(mac, signer)
+        if self.scope.index.fragmented:
+            self._check_fragments(mac)
+
+    def _check_own_item(self) -> None:
+        """The stream runs on from the data set into this item without a mark between them.
+
+        So an element that was signed in the data set could be moved to the front of the item, and
+        another put in its place.
+        """
+        index = self.scope.index
+        if index.find(self.item, terms.MAC_ID_NUMBER) == self.item + 1 and not index.ambiguities:
+            return  # as it mostly is: it begins with its own first attribute, and goes on ascending
+        for number in index.children(self.item):
+            tag = index.record(number).tag
+            if tag < terms.MAC_ID_NUMBER and tag != terms.MAC_ID_NUMBER & 0xFFFF0000:
+                raise altered(
+                    "FORMAT_FAILURE",
+                    f"{format_tag(tag)} stands in the signature's own item, where it has no place",
+                )
+
+    def _usable(self) -> tuple[MacParameters, Certificate]:
+        """What the signature is verified with, if it can be."""
+        mac_id = self.stored.mac_id
+        if mac_id is None:
+            raise altered("FORMAT_FAILURE", "the signature has no MAC ID Number (0400,0005)")
+        if self.mac is None:
+            raise altered(
+                "FORMAT_FAILURE",
+                f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {mac_id}",
+            )
+        if mac_id in self.scope.repeated:
+            raise altered(
+                "FORMAT_FAILURE",
+                f"several MAC Parameters items (4FFE,0001) have the MAC ID {mac_id}: two "
+                "readers may take two of them",
+            )
+        self.messages += self.means.messages
+        trouble = self.means.trouble
+        if trouble is not None or self.certificate is None:
+            raise Broken(*(trouble or ()))
+        return self.mac, self.certificate
+
+    def _check_fragments(self, mac: MacParameters) -> None:
+        """Elements that were signed may stand in a fragment now: the stream would be the same.
+
+        So may another fragment.
+        """
+        listed = mac.data_elements_signed
+        if terms.PIXEL_DATA in listed and self.scope.merged():
+            raise altered(
+                "FORMAT_FAILURE",
+                "fragments of the encapsulated (7FE0,0010) that were frames are merged into one",
+            )
+        for found in self.scope.hidden():
+            self.scope.work.read(_WORK_OF_A_TAG * len(listed))
+            if found.within in listed:
+                what = f"{format_tag(found.tag)} was signed as an element, and is"
+                raise altered(
+                    "FORMAT_FAILURE",
+                    f"{what if found.tag else 'items were signed as such, and are'} now hidden in "
+                    f"a fragment of the encapsulated {format_tag(found.within)}",
+                )
+
+    def _mac(self, mac: MacParameters, legacy: bool) -> bytes:
+        try:
+            hasher, self.coverage = self.scope.hashed(mac, self.means.listed, legacy)
+        except UsageError as error:
+            raise unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
+        if self.coverage.unknown:
+            self._undecided = unverifiable("SIGNED_DATA_NOT_FOUND", self._why_unknown())
+            if not self.scope.part10.implicit:
+                raise self._undecided
+        elif not self.coverage.signed:
+            raise altered("FORMAT_FAILURE", "none of the elements it lists as signed is there")
+        if self._digests:
+            self.content = hasher.copy().digest()
+        tail = bytearray()
+        own = self.scope.index.stream(tail.extend, self.item, None, without=terms.NOT_IN_MAC)
+        if own.unsigned:
+            raise altered(
+                "FORMAT_FAILURE",
+                "the signature's own item holds an element with the VR UN, which no MAC protects",
+            )
+        self._own = bytes(tail)
+        hasher.update(self._own)
+        self.computed = hasher.digest()
+        return self.computed
+
+    def _why_unknown(self) -> str:
+        """Why elements that are listed are not in the stream."""
+        index, tags = self.scope.index, self.coverage.unknown[:_MOST_NAMED]
+        # a tag may stand twice, and the first of them be known
+        lost = {
+            record.tag: number
+            for number in index.children(self.scope.scope)
+            if (record := index.record(number)).flags & _record.UNKNOWN_VR and record.tag in tags
+        }
+        found = [obstacles.sentence(index, lost[tag]) for tag in tags]
+        long = next((sentence for sentence in found if sentence.endswith(TOO_LONG)), "")
+        if long:
+            return (
+                f"{long}: what was signed cannot be rebuilt by PS3.3 C.12.1.1.3.1.1. dcmsign "
+                "signs UN here"
+            )
+        listed = ", ".join(map(format_tag, tags))
+        return f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt"
+
+    def _verifies_otherwise(self, mac: MacParameters) -> bool:
+        """Other forms the signed stream may have had: VRs lost in implicit VR, and dcmsign's."""
+        if self._verifies_unpadded(mac):
+            return True
+        if self.scope.part10.implicit and self._verifies_with_other_vrs(mac):
+            return True
+        if self._undecided:
+            raise self._undecided
+        if not transfer_syntaxes.is_encapsulated(self.scope.part10.transfer_syntax):
+            return False
+        if self._matches(mac, legacy=True):
+            said = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
+            if not self.accept_legacy:
+                raise altered(
+                    "FORMAT_FAILURE",
+                    f"{said}; that form is not the standard's and is accepted only when asked for",
+                )
+            self.messages.append(f"{said}: accepted as asked for")
+            return True
+        return False
+
+    def _verifies_unpadded(self, mac: MacParameters) -> bool:
+        """See `unpadded`."""
+        hasher = None if self._undecided else unpadded.hashed(self.scope, mac)
+        if hasher is None:
+            return False
+        content = hasher.digest() if self._digests else b""
+        hasher.update(self._own)
+        self.scope.work.verification(self.means.effort)
+        if not self.means.verifies(hasher.digest(), self.stored.signature):
+            return False
+        self.computed, self.content = hasher.digest(), content
+        self.messages.append(unpadded.MESSAGE)
+        return True
+
+    def _verifies_with_other_vrs(self, mac: MacParameters) -> bool:
+        """See `vr_search`. What it leaves undecided is kept for later."""
+        scope, signature = self.scope, self.stored.signature
+        key = self.certificate.public_key if self.certificate else None
+        scope.work.verification(self.means.effort)
+        expected = signed_digest(key, mac.algorithm, signature)
+        if expected is None and kind_of(key) == "RSA":
+            return False  # whatever was signed: not by this key
+        for slips in (False, True):
+            if slips and len(scope.index) > _MOST_SLIPS:
+                break
+            elements, found = scope.open_elements(mac, self.means.listed, slips)
+            lost = sum(one.kind == "unknown" and not one.likely() for one in found)
+            if not found or lost > _MOST_LOST:
+                continue
+            search = Search(
+                scope.index, scope.scope, elements, found, self._own, new_hasher(mac.algorithm),
+                lambda digest: (
+                    digest == expected if expected else self.means.verifies(digest, signature)
+                ),
+                min(scope.work.search(), limits.MIN_SEARCH) if slips else scope.work.search(),
+                0 if expected else self.means.effort,
+            )  # fmt: skip
+            known = [scope.vrs.get(one.number, one.vr) for one in found]
+            made = search.run(known if scope.vrs else None)
+            scope.work.searched(search.spent)
+            if made is not None and UNKNOWN in made.vrs:
+                self._undecided = unverifiable(
+                    "SIGNED_DATA_NOT_FOUND",
+                    f"{self._why_unknown()}, and in its form nothing was changed",
+                )
+                return False
+            if made is not None:
+                self._take(found, made)
+                return True
+            if not slips and not (search.exhausted and all(one.complete for one in found)):
+                self._leave_undecided(found, search)
+        return False
+
+    def _take(self, found: list[open_vrs.Open], made: Found) -> None:
+        """The signature is over these VRs."""
+        self.computed = made.mac
+        if self._digests:
+            self.content = made.content
+        signed, unsigned, unknown = self.coverage
+        self.coverage = _record.Coverage(signed + len(unknown), unsigned - len(unknown), ())
+        self.scope.vrs.update((one.number, vr) for one, vr in zip(found, made.vrs, strict=True))
+        index = self.scope.index
+        other = [
+            f"{describe(one.tag)} as {vr}"
+            for one, vr in zip(found, made.vrs, strict=True)
+            if vr != index.record(one.number).vr
+        ]
+        more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
+        named = ", ".join(other[:_MOST_NAMED])
+        self.messages.append(f"implicit VR states no VR: signed with {named}{more}")
+
+    def _leave_undecided(self, found: list[open_vrs.Open], search: Search) -> None:
+        named = ", ".join(describe(one.tag) for one in found[:_MOST_NAMED])
+        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        self._undecided = unverifiable(
+            "SIGNED_DATA_NOT_FOUND",
+            f"implicit VR does not state the VR of {named}{more}, and none of the {search.tried} "
+            "choices that were tried matches: it was signed with another, or the content was "
+            "changed",
+        )
+
+    def _matches(self, mac: MacParameters, legacy: bool = False) -> bool:
+        digest = self._mac(mac, legacy)
+        if self._undecided:
+            return False
+        self.scope.work.verification(self.means.effort)
+        return self.means.verifies(digest, self.stored.signature)
+
+    def _explain(self, mac: MacParameters, signer: Certificate) -> NoReturn:
+        self.scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
+        here, there = self.scope.part10.transfer_syntax, mac.transfer_syntax
+        one, other = (
+            transfer_syntaxes.is_encapsulated(here),
+            transfer_syntaxes.is_encapsulated(there),
+        )
+        if (one or other) and (one != other or here != there) and self._covers_pixel_data(mac):
+            raise unverifiable(
+                "SIGNED_DATA_NOT_FOUND",
+                f"the Pixel Data were signed in transfer syntax {there} and are now in {here}: "
+                "to tell, they would have to be decoded",
+            )
+        if other is None:
+            raise unverifiable(
+                "SIGNED_DATA_NOT_FOUND", f"the MAC Calculation Transfer Syntax {there} is not known"
+            )
+        if kind_of(signer.public_key) == "RSA":  # others do not tell
+            self.scope.work.verification(self.means.effort)
+        signed = signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
+        by_this_key = signed is not None or kind_of(signer.public_key) != "RSA"
+        if by_this_key and self.scope.part10.dataset is not None:
+            self._check_whole(mac)
+        if signed is not None:
+            raise altered(
+                "HASH_FAILURE", "what was signed is not what is here: the content was changed"
+            )
+        raise altered(
+            "SIG_CRYPTO_FAILURE",
+            "the Signature (0400,0120) was not made by this certificate's key over this content",
+        )
+
+    def _check_whole(self, mac: MacParameters) -> None:
+        """What a program holds may be a part of what was read; it is no forgery for that."""
+        there = self.scope.index.present(self.scope.scope)
+        gone = [tag for tag in mac.data_elements_signed if tag not in there]
+        if gone:
+            named = ", ".join(describe(tag) for tag in gone[:_MOST_NAMED])
+            more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
+            raise unverifiable(
+                "SIGNED_DATA_NOT_FOUND",
+                f"the data set does not hold {named}{more}, listed as signed: it was not read to "
+                "its end, or they were taken out; verify the file",
+            )
+
+    def _covers_pixel_data(self, mac: MacParameters) -> bool:
+        index = self.scope.index
+        return (
+            terms.PIXEL_DATA in mac.data_elements_signed
+            and index.find(self.scope.scope, terms.PIXEL_DATA) >= 0
+        )

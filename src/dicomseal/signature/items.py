@@ -1,0 +1,67 @@
+"""The items of MAC Parameters and Digital Signatures Sequences: plain elements in and out.
+
+An element here is a tuple ``(tag, vr, value)``; the value is bytes in little endian, already of
+even length, or for SQ a list of items, each a list of elements.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from io import BytesIO
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..encoding._encoder_py import padding, swap
+from ..standard import terms
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+Element: TypeAlias = "tuple[int, str, bytes | list[list[Element]]]"
+Item: TypeAlias = list[Element]
+
+
+def text(tag: int, vr: str, value: str) -> Element:
+    """A text element, padded to even length."""
+    data = value.encode("ascii")
+    return tag, vr, data + padding(vr) * (len(data) % 2)
+
+
+def binary(tag: int, value: bytes) -> Element:
+    """An OB element, padded to even length."""
+    return tag, "OB", value + b"\0" * (len(value) % 2)
+
+
+def encode_item(item: Item, implicit: bool = False, big_endian: bool = False) -> bytes:
+    """An item with explicit length, ready to stand in a sequence."""
+    content = encode(item, implicit, big_endian)
+    order = ">" if big_endian else "<"
+    return struct.pack(order + "HHL", 0xFFFE, 0xE000, len(content)) + content
+
+
+def encode(elements: Iterable[Element], implicit: bool = False, big_endian: bool = False) -> bytes:
+    """Elements as a file holds them, sequences with explicit lengths (PS3.5 Section 7)."""
+    order = ">" if big_endian else "<"
+    out = bytearray()
+    for tag, vr, value in elements:
+        if isinstance(value, list):
+            data = b"".join(encode_item(item, implicit, big_endian) for item in value)
+        else:
+            data = swap(value, vr) if big_endian else value
+        out += struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
+        if implicit:
+            out += struct.pack("<L", len(data))
+        elif vr in terms.LONG_VRS:
+            out += vr.encode() + struct.pack(order + "2xL", len(data))
+        else:
+            out += vr.encode() + struct.pack(order + "H", len(data))
+        out += data
+    return bytes(out)
+
+
+def to_dataset(item: Item) -> Dataset:
+    """The same as a `pydicom.Dataset`."""
+    from pydicom.filereader import read_dataset
+
+    return read_dataset(BytesIO(encode(item)), is_implicit_VR=False, is_little_endian=True)

@@ -1,0 +1,283 @@
+"""What a signature is verified with: its MAC Parameters and its certificate, looked at once.
+
+The objects of one device have both alike. Whatever follows from nothing else is found for the first
+of them and remembered for the others: `Means` of equal bytes are the same object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import profiles, report
+from ..encoding.limits import USUAL_CERTIFICATE
+from ..encoding.record import Coverage
+from ..errors import CertificateError, UsageError
+from ..report import Digests
+from ..standard import mac_algorithms, terms, transfer_syntaxes
+from ..standard.mac_algorithms import new_hasher
+from ..standard.tags import format_tag
+from . import certificate, digests, mac_parameters
+from .failure import Broken, altered, unverifiable
+from .mac_parameters import MacParameters
+
+if TYPE_CHECKING:
+    import hashlib
+
+_MOST_KEPT = 512
+# what is longer than usual is not kept: a hostile object would make us keep as much as it likes
+_LONGEST_LIST, _LONGEST_TERM = 4096, 64  # bytes
+
+
+class Whole(NamedTuple):
+    """A signature without a purpose or a timestamp that covers all that can be signed.
+
+    Each element that it lists is there, then, and no other.
+
+    Attributes:
+        fresh: a hasher of its MAC Algorithm that has taken in nothing.
+        coverage: what the canonical stream says of it.
+        profiles: those it satisfies.
+        signer: what reports say of its certificate.
+    """
+
+    fresh: hashlib._Hash
+    coverage: Coverage
+    profiles: tuple[str, ...]
+    signer: report.CertificateInfo
+
+    @classmethod
+    def of(cls, mac: MacParameters, signer: certificate.Certificate) -> Whole:
+        """It, for these MAC Parameters and this certificate."""
+        tags = frozenset(mac.data_elements_signed)
+        key = certificate.kind_of(signer.public_key)
+        facts = profiles.Facts(_Only(tags), True, tags, True, key, mac.algorithm)
+        return cls(
+            new_hasher(mac.algorithm),
+            Coverage(len(tags), 0, ()),
+            profiles.satisfied(facts),
+            signer.signer,
+        )
+
+
+class _Only:
+    """These elements and no others, as `profiles` looks at them; their values are not known."""
+
+    def __init__(self, tags: frozenset[int]) -> None:
+        self._tags = tags
+
+    def present(self) -> frozenset[int]:
+        return self._tags
+
+    def has(self, tag: int) -> bool:
+        return tag in self._tags
+
+    def holds(self, tags: Collection[int]) -> bool:
+        return self._tags.issuperset(tags)
+
+    def text(self, tag: int) -> str:
+        raise NotImplementedError
+
+    def texts(self, sequence: int, tag: int) -> Collection[str]:
+        raise NotImplementedError
+
+
+class Means:
+    """MAC Parameters and a Certificate of Signer.
+
+    Attributes:
+        mac: what the MAC Parameters say; None if the signature has none.
+        listed: Data Elements Signed (0400,0020) as stored.
+        certificate: the certificate; None if it is absent or cannot be parsed.
+        notes: what its parser complained about.
+        messages: what is odd about the MAC Parameters.
+        weak: what in both is no longer strong.
+        trouble: why nothing can be verified with them, as `Broken` takes it; or None.
+        verifies: tells whether the key made a Signature value over a MAC, see
+            `certificate.verifier`.
+        effort: what that takes, see `certificate.effort_of`.
+    """
+
+    __slots__ = (
+        "_elements", "_padded", "_whole", "certificate", "effort", "listed", "mac", "messages",
+        "notes", "trouble", "verifies", "weak",
+    )  # fmt: skip
+
+    def __init__(
+        self, raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes
+    ) -> None:
+        self.mac: MacParameters | None = None
+        self.listed = b""
+        self.certificate: certificate.Certificate | None = None
+        self.notes: tuple[str, ...] = ()
+        self.messages: tuple[str, ...] = ()
+        self.trouble: tuple[str, str, str] | None = None
+        self._elements = ""
+        self._whole: Whole | None = None
+        if raw is not None:
+            self.mac = mac_parameters.decode(raw, big_endian)
+            self.listed = raw[3]
+        unparsable = ""
+        if der:
+            try:
+                self.certificate = certificate.parse(der)
+                self.notes = self.certificate.notes
+            except CertificateError as error:
+                unparsable = str(error)
+        try:
+            if self.mac is not None:
+                self._check_mac_parameters(self.mac)
+            self._check_certificate(kind, der, unparsable)
+        except Broken as broken:
+            self.trouble = broken.integrity, broken.reason.code, broken.reason.message
+        self.weak = self._weaknesses()
+        self.verifies: Callable[[bytes, bytes], bool] = _never
+        self._padded = True
+        self.effort = 0
+        if self.trouble is None and self.certificate and self.mac:
+            key = self.certificate.public_key
+            self.verifies = certificate.verifier(key, self.mac.algorithm)
+            self._padded = certificate.may_be_padded(key)
+            self.effort = certificate.effort_of(key)
+
+    @property
+    def signer(self) -> report.CertificateInfo | None:
+        """What reports say of the certificate."""
+        return None if self.certificate is None else self.certificate.signer
+
+    def _weaknesses(self) -> tuple[str, ...]:
+        found = []
+        if self.mac and self.mac.algorithm in mac_algorithms.WEAK_MAC_ALGORITHMS:
+            found.append(f"MAC {self.mac.algorithm}")
+        if self.certificate and self.certificate.weak:
+            found.append(self.certificate.weak)
+        return tuple(found)
+
+    def _check_mac_parameters(self, mac: MacParameters) -> None:
+        if not mac.algorithm or not mac.transfer_syntax:
+            missing = "MAC Algorithm (0400,0015)"
+            if mac.algorithm:
+                missing = "MAC Calculation Transfer Syntax UID (0400,0010)"
+            raise altered("FORMAT_FAILURE", f"its MAC Parameters have no {missing}")
+        if not mac.data_elements_signed:
+            raise altered("FORMAT_FAILURE", "Data Elements Signed (0400,0020) lists nothing")
+        repeated = mac.repeated()
+        if repeated is not None:
+            self.messages = (
+                f"Data Elements Signed lists {format_tag(repeated)} twice; it is hashed once",
+            )
+        unsignable = mac.unsignable()
+        if unsignable is not None:
+            raise altered(
+                "FORMAT_FAILURE",
+                f"Data Elements Signed lists {format_tag(unsignable)}, which can never be signed",
+            )
+        syntax = mac.transfer_syntax
+        if not transfer_syntaxes.is_uid(syntax):
+            raise altered(
+                "FORMAT_FAILURE",
+                f"its MAC Calculation Transfer Syntax UID (0400,0010) {syntax!r} is no UID",
+            )
+        if not transfer_syntaxes.may_be_for_mac(syntax):
+            raise altered(
+                "FORMAT_FAILURE",
+                f"its MAC Calculation Transfer Syntax {syntax} is not explicit VR little endian",
+            )
+        if syntax not in transfer_syntaxes.TRANSFER_SYNTAXES:
+            self.messages += (f"its MAC Calculation Transfer Syntax {syntax} is not known",)
+        if mac.algorithm not in mac_algorithms.MAC_ALGORITHMS:
+            raise unverifiable(
+                "CRYPTO_CONSTRAINTS_FAILURE", f"the MAC Algorithm {mac.algorithm!r} is not known"
+            )
+
+    def _check_certificate(self, kind: str, der: bytes, unparsable: str) -> None:
+        if not der:
+            raise altered(
+                "NO_SIGNING_CERTIFICATE_FOUND", "Certificate of Signer (0400,0115) is absent"
+            )
+        if kind != terms.CERTIFICATE_TYPE_X509:
+            raise unverifiable(
+                "NO_SIGNING_CERTIFICATE_FOUND", f"the Certificate Type {kind!r} is not known"
+            )
+        if self.certificate is None:
+            raise unverifiable("NO_SIGNING_CERTIFICATE_FOUND", unparsable)
+        if self.certificate.pss_only:
+            raise altered(
+                "CRYPTO_CONSTRAINTS_FAILURE",
+                f"the key in the certificate {certificate.FOR_PSS_ALONE}: it made none of these",
+            )
+        if not certificate.is_supported(self.certificate.public_key):
+            raise unverifiable(
+                "CRYPTO_CONSTRAINTS_FAILURE",
+                f"a key of the kind {self.certificate.signer.key} is not known to sign DICOM",
+            )
+
+    def digests(self, computed: bytes, content: bytes, signature: bytes) -> Digests | None:
+        """What tells an intact signature from others; None if there is nothing to tell.
+
+        Args:
+            computed: its MAC.
+            content: the digest of the elements it covers.
+            signature: its value, padded or not.
+        """
+        mac, signer = self.mac, self.certificate
+        if mac is None or signer is None:
+            return None
+        if not self._elements:
+            self._elements = digests.elements_digest(mac.data_elements_signed).hex()
+        if self._padded:
+            signature = certificate.unpadded_signature(signer.public_key, signature)
+        return Digests(
+            digests.signature_digest(mac.algorithm, computed, signer.der, signature).hex(),
+            content[: digests.CONTENT_BYTES].hex(),
+            self._elements,
+        )
+
+    @property
+    def whole(self) -> Whole | None:
+        """What the signatures are alike in that cover all there is; None if something is odd."""
+        if self._whole is None and not (self.trouble or self.notes or self.messages):
+            mac, signer = self.mac, self.certificate
+            if mac is not None and signer is not None:
+                with contextlib.suppress(UsageError):  # no such hash here
+                    self._whole = Whole.of(mac, signer)
+        return self._whole
+
+
+def of(raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes) -> Means:
+    """The means of a signature.
+
+    Args:
+        raw: its MAC Parameters, as `mac_parameters.raw` gives them; None if it has none.
+        big_endian: whether the object is encoded so.
+        kind: Certificate Type (0400,0110).
+        der: Certificate of Signer (0400,0115), without padding.
+    """
+    key = raw, big_endian, kind, der
+    found = _known.get(key)
+    if found is None:
+        found = Means(*key)
+        if _is_usual(raw, kind, der):
+            if len(_known) >= _MOST_KEPT:
+                _known.clear()
+            _known[key] = found
+    return found
+
+
+_known: dict[Any, Means] = {}
+
+
+def _is_usual(raw: mac_parameters.Raw | None, kind: str, der: bytes) -> bool:
+    _, syntax, algorithm, listed = raw or (None, b"", b"", b"")
+    return (
+        len(der) <= USUAL_CERTIFICATE
+        and len(kind) <= _LONGEST_TERM
+        and len(syntax or b"") <= _LONGEST_TERM
+        and len(algorithm or b"") <= _LONGEST_TERM
+        and len(listed) <= _LONGEST_LIST
+    )
+
+
+def _never(_digest: bytes, _signature: bytes) -> bool:
+    return False

@@ -1,0 +1,178 @@
+"""Signing very many files with one key: what they have in common is checked and made ready once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives import serialization
+
+from ..editing.splice import Splice
+from ..encoding import values
+from ..encoding.backend import Index
+from ..encoding.obstacles import offers
+from ..errors import CertificateError
+from ..files.part10 import Part10
+from ..keys.key_files import Password
+from ..signature import certificate, digital_signature, element_views, mac_parameters
+from ..signature.certificate import Certificate
+from ..signature.digital_signature import DigitalSignature
+from ..standard import terms
+from ..standard.mac_algorithms import new_hasher
+from .request import SignatureUID, request_of
+from .sign_file import _index, _sign_scope
+from .signature_builder import select_tags
+
+if TYPE_CHECKING:
+    from ..timestamps.authority import TimestampAuthority
+    from .policy import SigningPolicy
+
+
+class PreparedSigner:
+    """Signs the main data set of files; arguments and errors are those of `signer.sign_file`.
+
+    Attributes:
+        certificate: of the signer.
+    """
+
+    def __init__(
+        self,
+        key: Any,
+        certificate: Any = None,
+        *,
+        mac: str = "SHA256",
+        tags: Iterable[str | int] | None = None,
+        password: Password = None,
+        profile: str | None = None,
+        purpose: str | int | None = None,
+        policy: SigningPolicy | None = None,
+        tsa: str | TimestampAuthority | None = None,
+        include_guessed: bool = False,
+        require_all_signed: bool = False,
+    ) -> None:
+        self._request = request_of(
+            key, certificate, mac, tags, None, None, password, profile, purpose, policy, False, tsa,
+            include_guessed, require_all_signed,
+        )  # fmt: skip
+        self.certificate: Certificate = self._request.key.certificate
+        self._public = _public_bytes(self.certificate)
+        self._ours: dict[bytes, bool] = {}
+
+    def try_key(self) -> None:
+        """Make a signature that goes nowhere: key, password and certificate fit.
+
+        Raises:
+            KeyFileError: they do not.
+            CertificateError: the certificate is not valid now.
+        """
+        self._check_dates(datetime.now(UTC))
+        digest = new_hasher(self._request.algorithm).digest()
+        self._request.key.sign(digest, self._request.algorithm)
+
+    def _check_dates(self, moment: datetime) -> None:
+        """Nobody would trust the signatures; and a new certificate of this key would not help.
+
+        What this key has signed is not signed by it again.
+        """
+        trouble = self.certificate.not_valid_at(moment)
+        if trouble:
+            raise CertificateError(trouble)
+
+    def index(self, part10: Part10) -> Index:
+        """The index of an object that can be signed.
+
+        Raises:
+            SigningError: two readers may see two contents in it (code ``ambiguous``).
+            MalformedError: it is not DICOM.
+        """
+        return _index(part10)
+
+    def own(self, index: Index) -> tuple[DigitalSignature, int] | None:
+        """The first signature of the main data set by this key, and its item; or None.
+
+        It is looked at, not verified: the certificate has this key, there is a signature value,
+        and there are MAC Parameters of its ID.
+        """
+        macs = {mac_id for mac_id, _ in mac_parameters.read_ids(index, 0)}
+        for item in values.items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE):
+            stored = digital_signature.read(index, item)
+            if stored.signature and stored.mac_id in macs and self._is_ours(stored.certificate):
+                return stored, item
+        return None
+
+    def _is_ours(self, der: bytes) -> bool:
+        found = self._ours.get(der)
+        if found is None:
+            try:
+                found = _public_bytes(certificate.parse(der)) == self._public
+            except CertificateError:
+                found = False
+            if len(self._ours) < 1024:  # a hostile archive may bring any number
+                self._ours[der] = found
+        return found
+
+    def vouches(self, copy: Index, original: Index) -> bool:
+        """Whether a signature by this key in a copy is the one that the original would get now.
+
+        The same elements are listed, and it verifies over what they are in both.
+
+        Raises:
+            SigningError: the original cannot be signed as asked.
+        """
+        found = self.own(copy)
+        if found is None:
+            return False
+        stored, item = found
+        macs = [n for mac_id, n in mac_parameters.read_ids(copy, 0) if mac_id == stored.mac_id]
+        mac = mac_parameters.read(copy, macs[0])
+        elements = element_views.Elements(original, 0)
+        offered = list(offers(original, 0, self._request.include_guessed))
+        tags = select_tags(self._request, offered, elements, main=True)
+        if len(macs) > 1 or copy.ambiguities or mac.algorithm != self._request.algorithm:
+            return False
+        if list(mac.data_elements_signed) != tags:
+            return False
+        digests = []
+        for index in (original, copy):  # who finds a damaged copy there wants it made anew
+            hasher = new_hasher(mac.algorithm)
+            index.stream(hasher.update, 0, tags)
+            copy.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
+            digests.append(hasher.digest())
+        return digests[0] == digests[1] and certificate.verify_mac(
+            self.certificate.public_key, digests[0], mac.algorithm, stored.signature
+        )
+
+    def sign(
+        self, part10: Part10, index: Index, target: str, overwrite: bool
+    ) -> tuple[SignatureUID, datetime]:
+        """Sign an object and write it to a file, in one step.
+
+        Args:
+            part10: as `part10.Reader.open` gives it when told ``settled``.
+            index: of it.
+            target: where it goes; it may be where it came from.
+            overwrite: replace another file that is there.
+
+        Returns:
+            Digital Signature UID and DateTime; the former says what the signature leaves out.
+
+        Raises:
+            SourceError: it cannot be written, what was read has changed, or the target is there
+                (code ``exists``).
+            CertificateError: the certificate is not valid now.
+            KeyFileError, TimestampError, SigningError: as `signer.sign_file`.
+        """
+        request = self._request._replace(when=datetime.now(UTC).astimezone())
+        self._check_dates(request.when)
+        splice = Splice(part10, index)
+        uid = _sign_scope(part10, index, splice, 0, request)
+
+        splice.save(target, overwrite)
+        return uid, request.when
+
+
+def _public_bytes(made: Certificate) -> bytes:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    data: bytes = made.public_key.public_bytes(serialization.Encoding.DER, form)
+    return data

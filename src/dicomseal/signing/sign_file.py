@@ -1,0 +1,245 @@
+"""Sign objects (PS3.3 C.12.1.1.3, PS3.15 Annex C).
+
+On a file the signature is spliced in and every other byte stays; on a `pydicom.Dataset` the same
+MAC is computed over the same stream, and the data set gets the two sequences.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..ambiguity import parser_differentials
+from ..editing import reencode
+from ..editing.convert import convert
+from ..editing.splice import Splice
+from ..encoding.backend import Index
+from ..encoding.obstacles import Offer, offers
+from ..encoding.values import items_of, number_of
+from ..errors import SigningError, UsageError
+from ..files.part10 import Part10
+from ..files.source import open_source
+from ..keys.key_files import Password
+from ..profiles import Elements, Profile
+from ..signature import element_views, items, mac_parameters
+from ..signature.locations import find_item, walk_to
+from ..signature.mac_parameters import MacParameters
+from ..signature.signed_values import Scope, Values
+from ..standard import terms, transfer_syntaxes
+from ..standard.tags import format_tag
+from .policy import SigningPolicy
+from .request import SignatureUID, SigningRequest, parse_locations, request_of
+from .signature_builder import make_items, select_tags
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from typing_extensions import Buffer
+
+    from ..timestamps.authority import TimestampAuthority
+
+
+def sign_file(
+    source: str | os.PathLike[str] | Buffer | BinaryIO,
+    target: str | os.PathLike[str] | BinaryIO,
+    key: Any,
+    certificate: Any = None,
+    *,
+    mac: str = "SHA256",
+    tags: Iterable[str | int] | None = None,
+    items: str | Sequence[str] = (),
+    uid: str | None = None,
+    when: datetime | None = None,
+    password: Password = None,
+    share_mac: bool = False,
+    transfer_syntax: str | None = None,
+    profile: str | Profile | None = None,
+    purpose: str | int | None = None,
+    policy: SigningPolicy | None = None,
+    tsa: str | TimestampAuthority | None = None,
+    include_guessed: bool = False,
+    require_all_signed: bool = False,
+) -> list[SignatureUID]:
+    """Sign a file; every byte that is not part of the signature is kept.
+
+    Args:
+        source: the file to sign: a path, its content as bytes, or a binary file.
+        target: where the signed file goes; it may be the source. It is written beside the target
+            and renamed, so that a crash leaves the old file or the new one. Or a binary file.
+        key: a `cryptography` private key, a path (PEM, DER, PKCS#8, PKCS#12), or an object with
+            ``sign(digest, algorithm) -> bytes``.
+        certificate: a `cryptography` certificate, its DER, or a path; may be left out for PKCS#12.
+        mac: MAC Algorithm, a defined term of (0400,0015).
+        tags: which elements to sign, as ``gggg,eeee``, keywords or ints; None is all that can be.
+        items: locations such as ``BeamSequence[0]``: sign those items instead of the main data
+            set; ``""`` is the main data set itself. Items count from 0, or with negative numbers
+            from the end.
+        uid: Digital Signature UID; None makes a new one. Only for a single signature.
+        when: Digital Signature DateTime, aware; None is now.
+        password: of an encrypted key file: text, bytes, or a function that is called if needed.
+        share_mac: use a MAC Parameters item that is there, if one has the same algorithm, transfer
+            syntax and elements; else, and by default, a new one is made.
+        transfer_syntax: write the file in it: ``implicit``, ``explicit``, ``big-endian``,
+            ``deflated``, or one of their UIDs. None keeps the file's. Refused if a signature that
+            is there would break, or anything would be lost.
+        profile: digital signature profile of PS3.15 Annex C that the signature must satisfy:
+            ``"base"``, ``"creator"``, ``"authorization"``, ``"sr"``, ``"sr-verification"``, or a
+            `profiles.Profile`. With ``tags``, what the profile demands is signed as well, and what
+            says what signed elements mean (`dicomseal.meanings`).
+        purpose: a code of PS3.16 CID 7007, 1 to 18, or its name; None is none, or the one that the
+            profile demands.
+        policy: which MAC Algorithms and keys are good enough; None is `signing_policy.STRONG`.
+        tsa: a timestamp authority, by its address or as `TimestampAuthority`: every signature
+            gets a Certified Timestamp from it.
+        include_guessed: in implicit VR, also sign private elements. Their VR is not in the object,
+            only guessed from a dictionary: whoever guesses otherwise, or knows none, cannot verify
+            the signature, and a conversion to explicit VR may break it.
+        require_all_signed: raise a `SigningError` (code ``unsigned``) rather than leave out an
+            element whose tag can be signed.
+
+    Returns:
+        The Digital Signature UIDs, one for the main data set or each item. Each is a `str` that has
+        ``left_out``, the names of the elements that it does not cover, of them ``telling``, those
+        that say what signed ones mean, and ``obstacles``, sentences why elements could not be
+        signed.
+
+    Raises:
+        DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
+            `KeyFileError` and `CertificateError` for key and certificate, `UsageError` for an
+            argument, `SigningError` for what cannot be signed as asked, or with so weak a MAC
+            Algorithm or key (code ``weak``), `TimestampError` if the authority gives no timestamp.
+    """
+    request = request_of(
+        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
+        include_guessed, require_all_signed,
+    )  # fmt: skip
+    return sign_requested(request, source, target, items, transfer_syntax)
+
+
+def sign_requested(
+    request: SigningRequest,
+    source: str | os.PathLike[str] | Buffer | BinaryIO,
+    target: str | os.PathLike[str] | BinaryIO,
+    items: str | Sequence[str] = (),
+    transfer_syntax: str | None = None,
+    overwrite: bool = True,
+) -> list[SignatureUID]:
+    """`sign_file`, for who looks at the request first.
+
+    Without ``overwrite`` a target that is there is a `SourceError` with the code ``exists``.
+    """
+    locations = parse_locations(items, request.uid)
+    syntax = None if transfer_syntax is None else _syntax(transfer_syntax)
+    part10 = open_source(source, settled=True)
+    if syntax is not None and syntax != part10.transfer_syntax:
+        origin = part10.origin
+        part10 = Part10.from_bytes(convert(part10, _index(part10), syntax))
+        part10.origin = origin  # what is replaced must still be what was read
+    splice, made = _sign_part10(part10, locations, request)
+    splice.save(target, overwrite)
+    return made
+
+
+def _syntax(name: str) -> str:
+    try:
+        return reencode.resolve(name)
+    except SigningError as error:
+        raise UsageError(str(error)) from None
+
+
+def _sign_part10(
+    part10: Part10, locations: list[str], request: SigningRequest
+) -> tuple[Splice, list[SignatureUID]]:
+    """The edits that sign the main data set or items, and the Digital Signature UIDs."""
+    index = _index(part10)
+    splice = Splice(part10, index)
+    made = []
+    seen = set()
+    for location in locations:
+        scope = find_item(index, location)
+        if scope in seen:
+            raise UsageError(f"{location} is an item that is to be signed already")
+        seen.add(scope)
+        made.append(_sign_scope(part10, index, splice, scope, request))
+    return splice, made
+
+
+def _index(part10: Part10) -> Index:
+    index = part10.index()
+    doubts = parser_differentials.doubts(part10, index)
+    if doubts:
+        raise SigningError(
+            f"{doubts[0]}, and a signature cannot say which; repair the object first",
+            "ambiguous",
+        )
+    return index
+
+
+def _sign_scope(
+    part10: Part10, index: Index, splice: Splice, scope: int, request: SigningRequest
+) -> SignatureUID:
+    offered = list(offers(index, scope, request.include_guessed))
+    tags = select_tags(request, offered, element_views.Elements(index, scope), main=scope == 0)
+    present: dict[int | None, MacParameters | None] = {}
+    for mac_id, item in mac_parameters.read_ids(index, scope):
+        # of two with one ID nobody can say which a signature goes with: neither is shared
+        share = request.share_mac and mac_id not in present
+        present[mac_id] = mac_parameters.read(index, item) if share else None
+    for item in items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+        present.setdefault(number_of(index, item, terms.MAC_ID_NUMBER), None)
+    mac, signature = make_items(
+        request,
+        tags,
+        transfer_syntaxes.mac_transfer_syntax(part10.transfer_syntax),
+        present,
+        lambda update: index.stream(update, scope, tags),
+    )
+    shared = mac.mac_id in present
+    for tag, made in (
+        *(() if shared else ((terms.MAC_PARAMETERS_SEQUENCE, mac.item()),)),
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, signature.item()),
+    ):
+        sequence = index.find(scope, tag)
+        if sequence < 0:
+            data = items.encode([(tag, "SQ", [made])], part10.implicit, part10.big_endian)
+            splice.insert_element(scope, tag, data)
+        elif index.record(sequence).vr != "SQ":
+            raise SigningError(f"{format_tag(tag)} is there and is no sequence")
+        else:
+            data = items.encode_item(made, part10.implicit, part10.big_endian)
+            splice.append_item(sequence, data)
+    return SignatureUID(
+        signature.uid, offered, tags, lambda: Values(index, [Scope(scope, frozenset(tags))])
+    )
+
+
+def _content(
+    dataset: Dataset, location: str, request: SigningRequest
+) -> tuple[
+    list[Offer],
+    Elements,
+    Callable[[Callable[[Any], object], list[int]], object],
+    Callable[[list[int]], Values],
+]:
+    """What a data set or item will hold when it is written, and how to hash and read it."""
+    from ..encoding.as_written import as_written
+    from ..encoding.from_pydicom import encode, signable_tags, stream_dataset
+
+    written = as_written(dataset)
+    if written is not None:
+        index = _index(Part10.from_data_set(*written))
+        number = find_item(index, location)
+        return (
+            list(offers(index, number, request.include_guessed)),
+            element_views.Elements(index, number),
+            lambda update, tags: index.stream(update, number, tags),
+            lambda tags: Values(index, [Scope(number, frozenset(tags))]),
+        )
+    scope, ancestors = walk_to(dataset, location)
+    return (
+        list(signable_tags(scope, ancestors)),
+        element_views.DatasetElements(scope),
+        lambda update, tags: stream_dataset(update, scope, tags, ancestors=ancestors),
+        lambda tags: Values(Index(encode(scope)), [Scope(0, frozenset(tags))]),
+    )

@@ -1,0 +1,154 @@
+"""What every signature has in common: what was asked for, which tags it lists, and its two items.
+
+Where the items then go, into a file or into a `pydicom.Dataset`, is known to `signer`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .. import purposes
+from ..encoding.backend import Index
+from ..encoding.obstacles import Offer
+from ..errors import SigningError
+from ..profiles import Elements, Facts
+from ..signature import digital_signature, items
+from ..signature.certificate import kind_of
+from ..signature.digital_signature import DigitalSignature
+from ..signature.mac_parameters import MacParameters
+from ..standard import terms
+from ..standard.mac_algorithms import new_hasher
+from ..standard.meanings import Signed, told_by
+from ..standard.tags import describe
+from .policy import check_profile
+from .request import SigningRequest
+
+if TYPE_CHECKING:
+    pass
+
+MOST_MAC_IDS = 1 << 16
+_MOST_NAMED = 5  # in a sentence
+
+
+def select_tags(
+    request: SigningRequest, offered: list[Offer], elements: Elements, main: bool
+) -> list[int]:
+    """What to sign: what was asked for, what the profile demands, and what says what that means."""
+    tags = _selected(request, offered, elements, main)
+    if request.require_all_signed and len(tags) < len(offered):
+        signed = frozenset(tags)
+        left = [offer for offer in offered if offer.tag not in signed]
+        why = "; ".join(offer.obstacle or describe(offer.tag) for offer in left[:_MOST_NAMED])
+        more = f"; and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+        raise SigningError(
+            f"every element is to be signed, and these would not be: {why}{more}", "unsigned"
+        )
+    return tags
+
+
+def _selected(
+    request: SigningRequest, offered: list[Offer], elements: Elements, main: bool
+) -> list[int]:
+    if request.profile is None:
+        return list(_choose(offered, request.tags))
+    wanted = request.tags
+    if wanted is not None:
+        wanted = sorted(request.profile.chosen({tag for tag, _ in offered}).union(wanted))
+        if request.meanings:
+            wanted = _with_meanings(wanted, [tag for tag, obstacle in offered if not obstacle])
+    tags = list(_choose(offered, wanted))
+    facts = Facts(
+        elements,
+        main,
+        frozenset(tags),
+        len(tags) == len(offered),
+        kind_of(request.key.certificate.public_key),
+        request.algorithm,
+        purpose=purposes.code_of(request.purpose),
+    )
+    check_profile(request.profile, facts)
+    return tags
+
+
+def _with_meanings(wanted: list[int], offered: list[int]) -> list[int]:
+    """These, what says what they mean, what says what that means, and so on."""
+    chosen = set(wanted)
+    while True:
+        # that text or a time is signed goes without saying
+        signed = Signed(chosen, lambda: True, lambda: True)
+        more = told_by((tag for tag in offered if tag not in chosen), signed)
+        if not more:
+            return sorted(chosen)
+        chosen.update(more)
+
+
+def _choose(offered: Iterable[Offer], wanted: list[int] | None) -> Iterator[int]:
+    """Those to sign, in the order of the data set."""
+    missing = set(wanted or ())
+    found = False
+    for tag, obstacle in offered:
+        if wanted is not None and tag not in missing:
+            continue
+        missing.discard(tag)
+        if not obstacle:
+            found = True
+            yield tag
+        elif wanted is not None:
+            raise SigningError(f"cannot be signed: {obstacle}")
+    if missing:
+        raise SigningError(
+            f"{', '.join(describe(tag) for tag in sorted(missing))} is to be signed and not there"
+        )
+    if not found:
+        raise SigningError("there is no element that can be signed")
+
+
+def make_items(
+    request: SigningRequest,
+    tags: list[int],
+    transfer_syntax: str,
+    present: Mapping[int | None, MacParameters | None],
+    stream: Callable[[Callable[[Any], object]], object],
+) -> tuple[MacParameters, DigitalSignature]:
+    """Hash the scope and the signature's own item, and sign the MAC.
+
+    Args:
+        present: the MAC ID Numbers that are taken, with the parameters that may be shared.
+    """
+    wanted = MacParameters(None, transfer_syntax, request.algorithm, tuple(tags))
+    mac_id = next(
+        (
+            n
+            for n, there in present.items()
+            if there and msgspec.structs.replace(there, mac_id=None) == wanted
+        ),
+        None,
+    )
+    if mac_id is None:
+        mac_id = next((n for n in range(MOST_MAC_IDS) if n not in present), None)
+    if mac_id is None:
+        raise SigningError("all 65536 MAC ID Numbers are taken here")
+    mac = msgspec.structs.replace(wanted, mac_id=mac_id)
+    signature = DigitalSignature(
+        mac_id,
+        request.uid or f"2.25.{uuid.uuid4().int}",
+        digital_signature.format_datetime(request.when),
+        terms.CERTIFICATE_TYPE_X509,
+        request.key.certificate.der,
+        purpose=request.purpose,
+    )
+    hasher = new_hasher(request.algorithm)
+    stream(hasher.update)
+    own = Index(items.encode(signature.item()))
+    own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
+    value = request.key.sign(hasher.digest(), request.algorithm)
+    signature = msgspec.structs.replace(signature, signature=value)
+    if request.tsa is not None:
+        signature = msgspec.structs.replace(
+            signature, timestamp_type=terms.CMS_TSP, timestamp=request.tsa.stamp(value)
+        )
+    return mac, signature

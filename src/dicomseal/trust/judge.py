@@ -1,0 +1,220 @@
+"""One decision on one certificate: try its paths, tell the best reason, say how long it holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+from pyhanko_certvalidator import errors
+
+from ..policy import OFF, REQUIRE
+from ..report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason
+from ..signature import lenient_certificate
+from . import certification_paths, restrictions
+from .certification_paths import Pool
+from .decision import TIME_STAMPING, TrustDecision
+from .restrictions import Unacceptable
+from .revocation import GOOD, NOTHING, REVOKED, UNKNOWN, Inquiry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..policy import Policy
+    from ..signature.certificate import Certificate
+    from .revocation import Revocations
+
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+_BY_KEY = (
+    "the signer is trusted directly, by the public key: what the certificate says of a name and of "
+    "dates is not told, as nobody who is trusted has signed it"
+)
+# of several paths that fail, the reason that comes first here is told
+_RANK = (
+    "REVOKED_NO_POE",
+    "REVOKED_CA_NO_POE",
+    "TRY_LATER",
+    "OUT_OF_BOUNDS_NO_POE",
+    "CRYPTO_CONSTRAINTS_FAILURE",
+    "CHAIN_CONSTRAINTS_FAILURE",
+    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+)
+
+
+class Judge:
+    """The steps of one decision.
+
+    Args:
+        certificate: whose trust is asked.
+        moment: at which it is to be trusted.
+        purpose: `SIGNING` or `TIME_STAMPING`.
+        policy: what is accepted.
+        revocations: gives what tells of revocations; called where the policy asks for it alone,
+            as it parses all that is at hand.
+        direct: whether the certificate itself is trusted.
+        by_key: whether its public key is, and the certificate is not.
+
+    Attributes:
+        moments: all moments at which something changes that was looked at on the way.
+        trouble: whether something could not be fetched, and may be later.
+    """
+
+    def __init__(
+        self,
+        certificate: Certificate,
+        moment: datetime,
+        purpose: str,
+        policy: Policy,
+        revocations: Callable[[], Revocations],
+        *,
+        direct: bool,
+        by_key: bool,
+    ) -> None:
+        self.policy, self._revocations = policy, revocations
+        self.moment, self.purpose = moment, purpose
+        self.signer = certificate.signer
+        self.direct, self.by_key = direct, by_key
+        self.leaf = lenient_certificate.Certificate.load(certificate.der)
+        self.moments: set[datetime] = set()
+        self.trouble = False
+
+    def bounds(self) -> tuple[datetime, datetime]:
+        """The moments between which the decision holds, both outside; equal: at it alone."""
+        if self.moment in self.moments:
+            return self.moment, self.moment
+        first, last = _EVER
+        for one in self.moments:
+            if first < one < self.moment:
+                first = one
+            elif self.moment < one < last:
+                last = one
+        return first, last
+
+    def run(self, pool: Pool) -> TrustDecision:
+        """The decision."""
+        made = None
+        if not self.by_key or pool.roots:
+            made = self._by_certificate(pool)
+        if self.by_key and (made is None or made.trust != TRUSTED):
+            return self._by_key()
+        return made or TrustDecision(trust=UNTRUSTED, reason=self._no_chain())
+
+    def _by_key(self) -> TrustDecision:
+        """Of the certificate nothing counts: anybody can write one around a public key."""
+        try:
+            certification_paths.check_leaf(
+                self.leaf, self.policy, "the public key that is trusted directly"
+            )
+        except Unacceptable as error:
+            return TrustDecision(trust=UNTRUSTED, reason=error.reason, by_key=True)
+        return TrustDecision(
+            trust=TRUSTED,
+            messages=(_BY_KEY,),
+            by_key=True,
+        )
+
+    def _by_certificate(self, pool: Pool) -> TrustDecision:
+        self._note(self.leaf)
+        said: tuple[str, ...] = ()
+        try:
+            restrictions.check_extensions(self.leaf)
+            if self.purpose == TIME_STAMPING:
+                certification_paths.check_time_stamping(self.leaf)
+            else:
+                said = certification_paths.check_usages(self.leaf, self.policy)
+            if self.direct:
+                restrictions.check_dates(self.leaf, self.moment, "the certificate of")
+                certification_paths.check_leaf(self.leaf, self.policy)
+                said = ("the signer is trusted directly", *said)
+                return TrustDecision(trust=TRUSTED, messages=said)
+        except Unacceptable as error:
+            return TrustDecision(trust=UNTRUSTED, reason=error.reason)
+        made = self._search(pool)
+        return replace(made, messages=(*said, *made.messages)) if said else made
+
+    def _search(self, pool: Pool) -> TrustDecision:
+        refused: list[Reason] = []
+        revocation = NOT_CHECKED
+        try:
+            for path in pool.paths(self.leaf, self.moment, self.policy):
+                for cert in path.iter_certs(include_root=True):
+                    self._note(cert)
+                try:
+                    return self._validate(pool, path)
+                except Unacceptable as error:
+                    refused.append(error.reason)
+                    revocation = error.revocation or revocation
+        except (certification_paths.TooMany, RecursionError):
+            refused.append(
+                Reason(
+                    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+                    f"the chain of {self.signer.subject}: there are too many certificates that "
+                    "might stand in it",
+                )
+            )
+        except errors.PathBuildingError:
+            pass  # no path, or none after those that were refused
+        reason = _best(refused) or self._no_chain()
+        return TrustDecision(trust=UNTRUSTED, reason=reason, revocation=revocation)
+
+    def _validate(self, pool: Pool, path: Any) -> TrustDecision:
+        time_stamping = self.purpose == TIME_STAMPING
+        certification_paths.validate(pool, path, self.moment, self.policy, time_stamping)
+        weak = certification_paths.weaknesses(path, self.policy)
+        messages: list[str] = []
+        revocation = NOT_CHECKED
+        if self.policy.revocation != OFF:
+            revocation = self._check_revocation(pool, path, weak, messages)
+        return TrustDecision(
+            trust=TRUSTED,
+            revocation=revocation,
+            weak=tuple(dict.fromkeys(weak)),
+            messages=tuple(dict.fromkeys(messages)),
+        )
+
+    def _check_revocation(self, pool: Pool, path: Any, weak: list[str], messages: list[str]) -> str:
+        """Every certificate below the anchor, from above: who was revoked cannot vouch."""
+        time_stamping = self.purpose == TIME_STAMPING
+        inquiry = Inquiry(pool, self.moment, self.policy, self.moments, time_stamping)
+        silent: list[str] = []
+        certificates = list(path.iter_certs(include_root=False))
+        for cert in certificates:
+            finding = self._revocations().check(cert, path, inquiry)
+            self.trouble = self.trouble or bool(inquiry.trouble)  # on another path, too
+            if finding.status == REVOKED:
+                code = "REVOKED_NO_POE" if cert is certificates[-1] else "REVOKED_CA_NO_POE"
+                raise Unacceptable(code, finding.message, REVOKED)
+            if finding.status == UNKNOWN or (
+                finding.status == NOTHING and self.policy.revocation == REQUIRE
+            ):
+                why = "".join(f"; {one}" for one in inquiry.trouble)
+                raise Unacceptable("TRY_LATER", finding.message + why, UNKNOWN)
+            if finding.status == NOTHING:
+                silent.append(finding.message)
+            weak += finding.weak
+        if inquiry.trouble:
+            messages += [f"not fetched: {one}" for one in inquiry.trouble]
+        if len(silent) < len(certificates):
+            messages += silent
+        return NOT_CHECKED if silent or not certificates else GOOD
+
+    def _no_chain(self) -> Reason:
+        to = "a trusted one"
+        if self.purpose == TIME_STAMPING:
+            to = "an authority trusted for timestamps"
+        return Reason(
+            "NO_CERTIFICATE_CHAIN_FOUND",
+            f"no chain from the certificate of {self.signer.subject}, issued by "
+            f"{self.signer.issuer}, to {to}",
+        )
+
+    def _note(self, cert: Any) -> None:
+        validity = cert["tbs_certificate"]["validity"]
+        self.moments |= {validity["not_before"].native, validity["not_after"].native}
+
+
+def _best(reasons: list[Reason]) -> Reason | None:
+    def rank(reason: Reason) -> int:
+        return _RANK.index(reason.code) if reason.code in _RANK else len(_RANK)
+
+    return min(reasons, key=rank, default=None)

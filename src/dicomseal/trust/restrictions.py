@@ -1,0 +1,303 @@
+"""What the certificates of a path restrict, and the library does not look at.
+
+RFC 5280 leaves an anchor to whoever trusts it: in its algorithm it is a name and a key. Here it is
+believed in what its certificate says, as RFC 5937 describes: whoever made it said what it is for.
+What is asked of every certificate of a path is here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pyhanko_certvalidator.policy_decl import PKIXValidationParams
+from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
+
+from ..policy import ANY, CHECK, Policy
+from ..report import Reason
+from . import name_constraints
+from .name_constraints import Outside, TooManyNames
+
+ANY_POLICY = "any_policy"
+PSS = "rsassa_pss"
+TIME_STAMPING_PURPOSES = frozenset(("any_extended_key_usage", "time_stamping"))
+
+# that may be critical; RFC 5280 says of the others that it knows: must not
+_CRITICAL = SUPPORTED_EXTENSIONS - {
+    "authority_information_access", "authority_key_identifier", "freshest_crl", "key_identifier",
+}  # fmt: skip
+
+
+class Unacceptable(Exception):  # noqa: N818
+    """Carries the reason why a path or a certificate is refused; never leaves the trust layer."""
+
+    def __init__(self, code: str, message: str, revocation: str = "") -> None:
+        super().__init__(message)
+        self.reason = Reason(code, message)
+        self.revocation = revocation
+
+
+def _broken(cert: Any, what: str) -> Unacceptable:
+    return Unacceptable(
+        "CHAIN_CONSTRAINTS_FAILURE", f"the certificate of {subject_of(cert)} {what}"
+    )
+
+
+def no_authority(cert: Any) -> str:
+    """Why an anchor vouches for nobody but itself (RFC 5280 4.2.1.3 and 4.2.1.9), or "".
+
+    A certificate of version 1 has no extensions to say it. One that is self-issued counts as an
+    authority, as with OpenSSL: the first roots were so.
+
+    Args:
+        cert: an `asn1crypto.x509.Certificate`.
+    """
+    old = cert["tbs_certificate"]["version"].native != "v3" and cert.self_issued
+    if not old and cert.basic_constraints_value is None:
+        return "it has no Basic Constraints that say so"
+    return denies_authority(cert)
+
+
+def denies_authority(cert: Any) -> str:
+    """In which words a certificate says that it is none of an authority, or ""."""
+    constraints, usage = cert.basic_constraints_value, cert.key_usage_value
+    if constraints is not None and not constraints["ca"].native:
+        return "its Basic Constraints say that it is none (CA:FALSE)"
+    if usage is not None and "key_cert_sign" not in usage.native:
+        return "its Key Usage does not let it sign certificates"
+    return ""
+
+
+def check_form(path: Any) -> None:
+    """What is asked of every certificate of a path, the anchor's too, before it is validated.
+
+    Raises:
+        Unacceptable: an extension is there twice or cannot be read, the two signature algorithms
+            of a certificate differ, or a key for RSASSA-PSS alone has signed otherwise.
+    """
+    above = None
+    for cert in path.iter_certs(include_root=True):
+        check_extensions(cert)
+        inner = cert["tbs_certificate"]["signature"]
+        if inner.dump() != cert["signature_algorithm"].dump():
+            raise _broken(
+                cert,
+                "names one signature algorithm inside and another outside of what is signed "
+                "(RFC 5280 Section 4.1.1.2)",
+            )
+        if above is not None and above.public_key.algorithm == PSS:
+            name = inner["algorithm"].native
+            if name != PSS:
+                raise _broken(
+                    cert,
+                    f"is signed with {name}, by a key that is for RSASSA-PSS alone (RFC 4055)",
+                )
+        above = cert
+
+
+def check_extensions(cert: Any) -> None:
+    """That each extension can be read, and is there once: readers differ in which of two counts.
+
+    See RFC 5280 Section 4.2.
+
+    Raises:
+        Unacceptable: one cannot, or is there twice.
+    """
+    seen = set()
+    for one in cert["tbs_certificate"]["extensions"] or ():
+        number = one["extn_id"].dotted
+        if number in seen:
+            raise _broken(cert, f"has the extension {number} twice")
+        seen.add(number)
+    for name in getattr(cert, "unreadable", ()):
+        words = name.replace("_", " ")
+        raise _broken(cert, f"has an extension that is not what it should be: {words}")
+
+
+def parameters(path: Any, policy: Policy) -> PKIXValidationParams:
+    """Input of the library for a path: what the policy and the anchor say of policies (RFC 5937).
+
+    The anchor's numbers count the certificates below it for which something is still allowed; the
+    library takes yes or no, so a limit that begins on the way holds from the beginning.
+    """
+    anchor = anchor_of(path)
+    wanted = frozenset((ANY_POLICY,))
+    explicit = False
+    if ANY.isdisjoint(policy.certificate_policies):
+        wanted, explicit = policy.certificate_policies, True
+    if anchor.certificate_policies_value is not None:
+        stated = [one["policy_identifier"] for one in anchor.certificate_policies_value]
+        if ANY_POLICY not in [one.native for one in stated]:
+            own = frozenset(one.dotted for one in stated)
+            wanted = own if ANY_POLICY in wanted else wanted & own
+    below = list(path.iter_certs(include_root=False))
+    steps = 1 + sum(not cert.self_issued for cert in below[:-1])
+    limits = anchor.policy_constraints_value
+    needed = limits["require_explicit_policy"].native if limits is not None else None
+    mapping = limits["inhibit_policy_mapping"].native if limits is not None else None
+    other = anchor.inhibit_any_policy_value
+    return PKIXValidationParams(
+        user_initial_policy_set=wanted,
+        initial_explicit_policy=explicit or (needed is not None and needed <= steps),
+        initial_policy_mapping_inhibit=mapping is not None and mapping < steps,
+        initial_any_policy_inhibit=other is not None and other.native < steps,
+    )
+
+
+def check_path(
+    path: Any,
+    moment: datetime,
+    policy: Policy,
+    budget: list[int],
+    purposes: frozenset[str] = ANY,
+) -> None:
+    """What the library does not look at, of a path that it has found valid.
+
+    Args:
+        path: a `pyhanko_certvalidator.path.ValidationPath` of `chain.Certificate`s.
+        moment: the time that counts.
+        policy: says whether the anchor's validity is looked at, and how long a path may be.
+        budget: of comparisons, as for `name_constraints.Constraints`.
+        purposes: of which the authorities must allow one; `ANY`: it is not looked at.
+
+    Raises:
+        Unacceptable: with the reason.
+    """
+    certs: list[Any] = list(path.iter_certs(include_root=True))
+    *authorities, leaf = certs
+    if authorities:
+        _check_anchor(authorities[0], moment, policy)
+        _check_length(authorities, policy)
+    for cert in authorities:
+        if not len(cert.subject.chosen):
+            raise _broken(cert, "is one of an authority and has no name (RFC 5280 4.1.2.6)")
+    for cert in certs:
+        wrong = cert.critical_extensions - _CRITICAL
+        if wrong:
+            names = ", ".join(sorted(name.replace("_", " ") for name in wrong))
+            raise _broken(cert, f"has a critical extension that is unknown or must not be: {names}")
+    if authorities:
+        _check_leaf(leaf)
+    if ANY.isdisjoint(purposes):
+        _check_purposes(certs, purposes)
+    _check_names(certs, budget)
+
+
+def _check_anchor(anchor: Any, moment: datetime, policy: Policy) -> None:
+    why = no_authority(anchor)
+    if why:
+        raise _broken(anchor, f"is trusted, but not as an authority: {why}")
+    if policy.anchor_validity == CHECK:
+        check_dates(anchor, moment, "the trusted certificate")
+
+
+def _check_length(authorities: Sequence[Any], policy: Policy) -> None:
+    """The anchor's path length (RFC 5280 Section 4.2.1.9), and the policy's."""
+    length = sum(not cert.self_issued for cert in authorities[1:])
+    allowed = authorities[0].max_path_length
+    if allowed is not None and length > allowed:
+        raise _broken(
+            authorities[0],
+            f"lets no more than {allowed} authorities stand below it (its path length), and "
+            f"there are {length}",
+        )
+    if policy.longest_chain is not None and length > policy.longest_chain:
+        raise Unacceptable(
+            "CHAIN_CONSTRAINTS_FAILURE",
+            f"there are {length} authorities below {subject_of(authorities[0])}; the policy lets "
+            f"no more than {policy.longest_chain} stand there",
+        )
+
+
+def _check_leaf(leaf: Any) -> None:
+    """What must not be in a certificate that is none of an authority."""
+    constraints, usage = leaf.basic_constraints_value, leaf.key_usage_value
+    if name_constraints.constraints_of(leaf) is not None and not leaf.ca:
+        raise _broken(leaf, "has Name Constraints, and is none of an authority (RFC 5280 4.2.1.10)")
+    if (
+        constraints is not None
+        and not constraints["ca"].native
+        and usage is not None
+        and "key_cert_sign" in usage.native
+    ):
+        raise _broken(leaf, "may sign certificates, and is none of an authority (RFC 5280 4.2.1.9)")
+
+
+def _check_purposes(certs: Sequence[Any], purposes: frozenset[str]) -> None:
+    """That what the Extended Key Usages of the authorities leave in common is for this."""
+    left: set[str] | None = None
+    for cert in certs[:-1]:
+        own = purposes_of(cert)
+        if own is None or "any_extended_key_usage" in own:
+            continue
+        left = own if left is None else left & own
+        if left.isdisjoint(purposes):
+            raise _broken(
+                cert,
+                f"lets those below it be used for {listed(own)} only, not for "
+                f"{'time stamping' if purposes is TIME_STAMPING_PURPOSES else 'signatures'}",
+            )
+
+
+def _check_names(certs: Sequence[Any], budget: list[int]) -> None:
+    try:
+        name_constraints.check(certs, budget)
+    except Outside as error:
+        raise Unacceptable(
+            "CHAIN_CONSTRAINTS_FAILURE",
+            f"the chain of {subject_of(certs[-1])}: by the Name Constraints of its authorities, "
+            f"{error}",
+        ) from None
+    except TooManyNames:
+        raise Unacceptable(
+            "CHAIN_CONSTRAINTS_FAILURE",
+            f"the chain of {subject_of(certs[-1])}: there are too many names and Name Constraints "
+            f"to be compared: more than {name_constraints.MOST_COMPARISONS} pairs",
+        ) from None
+
+
+def purposes_of(cert: Any) -> set[str] | None:
+    """Extended Key Usage, by names and dotted numbers; None if the extension is not there."""
+    extended = cert.extended_key_usage_value
+    if extended is None:
+        return None
+    return {one.native for one in extended} | {one.dotted for one in extended}
+
+
+def check_dates(cert: Any, moment: datetime, what: str) -> None:
+    """Whether a certificate that the library does not judge is valid, bounds inclusive.
+
+    Raises:
+        Unacceptable: it is not.
+    """
+    validity = cert["tbs_certificate"]["validity"]
+    first, last = validity["not_before"].native, validity["not_after"].native
+    if not first <= moment <= last:
+        raise Unacceptable(
+            "OUT_OF_BOUNDS_NO_POE",
+            f"{what} {subject_of(cert)} is valid from {first.isoformat()} to {last.isoformat()}, "
+            "and not at the time that counts",
+        )
+
+
+def anchor_of(path: Any) -> Any:
+    """The certificate of a path's anchor."""
+    return next(iter(path.iter_certs(include_root=True)))
+
+
+def listed(usages: Iterable[str]) -> str:
+    """Usages for people."""
+    names = (name.replace("_", " ") for name in usages)
+    return ", ".join(sorted(names)) or "nothing"
+
+
+def subject_of(cert: Any) -> str:
+    """The subject as reports write it (RFC 4514), as `Certificate.signer` does."""
+    from ..errors import CertificateError
+    from ..signature.certificate import parse
+
+    try:
+        return parse(cert.dump()).signer.subject
+    except CertificateError:  # asn1crypto is more lenient
+        return str(cert.subject.human_friendly)

@@ -1,0 +1,364 @@
+"""Was a certificate revoked? CRLs and OCSP responses, judged against the time that counts.
+
+Each is authenticated by pyhanko-certvalidator at a moment inside its own window, so that today's
+CRL can be asked about the past; what it says is then held against the time that counts:
+
+- revoked until then: bad news, however old the CRL is (a hold that was lifted since excepted);
+- revoked later: no news;
+- not revoked: good news, if it is not out of date, and if the certificate had not expired when it
+  was issued, because authorities may drop expired certificates from their CRLs (RFC 5280
+  Section 3.3), unless it says that it keeps them (ExpiredCertsOnCRL, X.509 Section 9.5.2.8).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pyhanko_certvalidator import errors
+from pyhanko_certvalidator.ltv.poe import POEManager
+from pyhanko_certvalidator.revinfo.archival import OCSPContainer
+from pyhanko_certvalidator.revinfo.manager import RevinfoManager
+from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
+from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
+
+from ..policy import REQUIRE, STRONG, Policy
+from ..signature.lenient_messages import OCSPResponse
+from .certification_paths import Pool, issuer_of, run, sentence
+from .restrictions import Unacceptable, check_form, check_path, subject_of
+from .revocation_data import Crl, Ocsp
+
+if TYPE_CHECKING:
+    from .fetching import Fetcher
+
+GOOD, REVOKED, UNKNOWN, NOTHING = "good", "revoked", "unknown", "nothing"
+
+# the library's warnings: all that they say is in the reasons
+logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
+
+_SECOND = timedelta(seconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+_NAMED_BY = ("sha1", "sha256")  # hashes of issuers in OCSP responses that the library can compare
+_DEEPEST = 3  # signers of CRLs and OCSP responses that have CRLs and OCSP responses themselves
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the revocation of one certificate.
+
+    Attributes:
+        status: ``good``, ``revoked``, ``unknown`` (something is at hand, but cannot tell) or
+            ``nothing`` (nothing at hand is about it).
+        message: a sentence for people.
+        weak: what among the evidence is no longer strong.
+    """
+
+    status: str
+    message: str = ""
+    weak: tuple[str, ...] = ()
+
+
+class _Statement(msgspec.Struct, frozen=True):
+    """What one CRL or OCSP response says, authenticated."""
+
+    status: str
+    issued: datetime
+    text: str
+    since: datetime | None = None  # revoked
+    hold: bool = False
+    weak: str = ""
+
+
+class Revocations:
+    """All CRLs and OCSP responses at hand.
+
+    Args:
+        crls, ocsps: DER.
+        fetcher: asked for more where these do not suffice; None: the network is not used.
+    """
+
+    def __init__(
+        self, crls: Iterable[bytes], ocsps: Iterable[bytes], fetcher: Fetcher | None = None
+    ) -> None:
+        self._seen: set[bytes] = set()
+        self._crls: list[Crl] = []
+        self._ocsps: list[Ocsp] = []
+        self._fetcher = fetcher
+        self.add(crls, ocsps)
+
+    def add(self, crls: Iterable[bytes], ocsps: Iterable[bytes]) -> bool:
+        """Take in more of them; whether any is new."""
+        before = len(self._seen)
+        for der in crls:
+            if der not in self._seen:
+                self._seen.add(der)
+                self._crls.append(Crl(der))
+        for der in ocsps:
+            if der not in self._seen:
+                self._seen.add(der)
+                response = OCSPResponse.load(der)
+                self._ocsps += [Ocsp(one) for one in OCSPContainer.load_multi(response)]
+        return len(self._seen) > before
+
+    def check(self, cert: Any, path: Any, inquiry: Inquiry) -> Finding:
+        """Was a certificate of a valid path revoked until the moment of the inquiry?"""
+        finding = self._check(cert, path, inquiry, ())
+        if finding.status in (GOOD, REVOKED) or self._fetcher is None:
+            return finding
+        issuer = path.find_issuing_authority(cert).certificate
+        fetched = self._fetcher.fetch(cert, issuer)
+        inquiry.trouble += fetched.trouble
+        if self.add(fetched.crls, fetched.ocsps):
+            finding = self._check(cert, path, inquiry, ())
+        return finding
+
+    def _check(
+        self, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
+    ) -> Finding:
+        statements = [
+            statement
+            for source in self._sources(cert)
+            if (statement := self._ask(source, cert, path, inquiry, checking)) is not None
+        ]
+        for one in statements:
+            lifted = one.hold and any(
+                s.status == GOOD and s.issued > one.issued for s in statements
+            )
+            if one.status == REVOKED and not lifted:
+                return Finding(status=REVOKED, message=one.text)
+        good = [one for one in statements if one.status == GOOD]
+        if good:
+            strong = [one for one in good if not one.weak]
+            return Finding(status=GOOD, weak=() if strong else (good[0].weak,))
+        if self._together(cert, path, inquiry, checking):
+            return Finding(status=GOOD)
+        unknown = [one for one in statements if one.status == UNKNOWN]
+        if unknown:
+            latest = max(unknown, key=lambda one: one.issued)
+            return Finding(status=UNKNOWN, message=latest.text)
+        return Finding(
+            status=NOTHING,
+            message=f"no CRL or OCSP response at hand is about the certificate of "
+            f"{subject_of(cert)}, issued by {issuer_of(cert)}",
+        )
+
+    def _sources(self, cert: Any) -> Iterator[Any]:
+        yield from (one for one in self._ocsps if one.serial == cert.serial_number)
+        yield from (one for one in self._crls if not one.is_delta and one.is_about(cert))
+
+    def _ask(
+        self, source: Any, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
+    ) -> _Statement | None:
+        """What one source says of a certificate; None if it is not about it."""
+        deltas = [
+            one for one in self._crls
+            if one.is_delta and source.kind == "CRL" and one.issuer == source.issuer
+        ]  # fmt: skip
+        about = f"the {source.kind} of {source.issued.isoformat()}"
+        name = subject_of(cert)
+        newest = max([source.issued, *(one.issued for one in deltas)])
+        moment = min(max(inquiry.moment, newest), source.until)
+        stale = inquiry.moment > source.until
+        inquiry.moments |= {one.issued for one in (source, *deltas)}
+        inquiry.moments |= {one.until for one in (source, *deltas)}
+        for one in self._signers(source, inquiry.pool.registry):
+            validity = one["tbs_certificate"]["validity"]
+            inquiry.moments |= {validity["not_before"].native, validity["not_after"].native}
+
+        def unknown(why: str) -> _Statement:
+            return _Statement(UNKNOWN, source.issued, f"{about} {why}")
+
+        grade = inquiry.policy.grade_hash(source.hash)
+        if source.kind != "CRL" and source.named_by not in _NAMED_BY:
+            return unknown(f"names certificates by {source.named_by.upper()}: not understood")
+        try:
+            context = self._authenticate(source, deltas, cert, path, inquiry, moment)
+        except (errors.CRLNoMatchesError, errors.OCSPNoMatchesError):
+            return None
+        except errors.RevokedError as error:
+            if not inquiry.policy.accepts(grade):
+                return unknown(f"is signed over {source.hash.upper()}: too weak for the policy")
+            since = error.revocation_dt
+            invalid = source.invalid_since(cert)
+            inquiry.moments |= {since} | ({invalid} if invalid else set())
+            reason = error.reason.human_friendly
+            for_good = inquiry.is_tsa(cert, path) and not source.leaves_timestamps_good(cert)
+            if for_good or min(since, invalid or since) <= inquiry.moment:
+                text = f"{name} was revoked at {since.isoformat()} ({reason}), says {about}"
+                if for_good:
+                    text += "; that ends all its timestamps, older ones too (RFC 3161 Section 4)"
+                if invalid is not None and invalid < since:
+                    text += f"; not to be relied on since {invalid.isoformat()}"
+                hold = error.reason.native == "certificate_hold"
+                return _Statement(REVOKED, source.issued, text, since, hold)
+        except (
+            errors.CRLValidationIndeterminateError,
+            errors.OCSPValidationIndeterminateError,
+        ) as e:
+            why = "; ".join(_plain(str(failure[0])) for failure in e.failures) or sentence(e)
+            return unknown(f"does not tell whether {name} was revoked: {why}")
+        except (errors.CRLValidationError, errors.OCSPValidationError) as error:
+            return unknown(f"does not tell whether {name} was revoked: {sentence(error)}")
+        else:
+            why = source.flaw or self._signer_trouble(source, context, path, inquiry, checking)
+            if why:
+                return unknown(why)
+        if not inquiry.policy.accepts(grade):
+            return unknown(f"is signed over {source.hash.upper()}: too weak for the policy")
+        if stale:
+            return unknown(
+                f"was to be renewed by {source.until.isoformat()}, and does not tell whether "
+                f"{name} was revoked until the time that counts"
+            )
+        if not source.speaks_of(cert):
+            return unknown(
+                f"was issued after the certificate of {name} had expired, and need not list it"
+            )
+        weak = "" if grade == STRONG else f"hash {source.hash.upper()} signs a {source.kind}"
+        return _Statement(GOOD, source.issued, "", weak=weak)
+
+    def _authenticate(
+        self, source: Any, deltas: list[Crl], cert: Any, path: Any, inquiry: Inquiry,
+        moment: datetime,
+    ) -> Any:  # fmt: skip
+        """Let the library verify one source; its errors come through, `RevokedError` among them."""
+        if source.kind == "CRL":
+            some = [one.container(cert) for one in (source, *deltas)]
+            context = inquiry.context(path, moment, crls=some)
+            self._recall_signer(source, some[0], path, context)
+            run(verify_crl(cert, path, context, use_deltas=bool(deltas)))
+            signer = context.revinfo_manager.check_crl_issuer(source.asn1)
+            if signer is not None and signer.sha256 in _authorities(path):
+                source.signer = signer.sha256
+        else:
+            context = inquiry.context(path, moment, ocsps=[source.asn1])
+            run(verify_ocsp_response(cert, path, context))
+        return context
+
+    def _recall_signer(self, source: Crl, container: Any, path: Any, context: Any) -> None:
+        """That an authority signed a CRL need not be verified again for its next certificate.
+
+        Only for an authority of the very path, which is validated anew.
+        """
+        signer = _authorities(path).get(source.signer)
+        if signer is not None:
+            context.revinfo_manager.record_crl_issuer(container.crl_data, signer)
+
+    def _together(
+        self, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
+    ) -> bool:
+        """Whether CRLs that are each for some reasons only say together that it was not revoked."""
+        some = [
+            one for one in self._crls
+            if one.is_partial and one.is_about(cert) and one.speaks_of(cert)
+            and inquiry.moment <= one.until and not one.flaw
+            and inquiry.policy.accepts(inquiry.policy.grade_hash(one.hash))
+        ]  # fmt: skip
+        if len(some) < 2:
+            return False
+        moment = max(inquiry.moment, *(one.issued for one in some))
+        context = inquiry.context(path, moment, crls=[one.container(cert) for one in some])
+        try:
+            run(verify_crl(cert, path, context, use_deltas=False))
+        except errors.RevokedError:
+            return False  # each alone has said that it was later; the others cannot be asked so
+        except (errors.CRLValidationError, errors.CRLNoMatchesError):
+            return False
+        return not any(self._signer_trouble(one, context, path, inquiry, checking) for one in some)
+
+    @staticmethod
+    def _signers(source: Any, registry: Any) -> Iterable[Any]:
+        """The certificates of those who may have signed a source."""
+        if source.kind == "CRL":
+            named: list[Any] = registry.retrieve_by_name(source.issuer)
+            return named
+        found: list[Any] = source.certificates
+        return found
+
+    def _signer_trouble(
+        self, source: Any, context: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
+    ) -> str:
+        """What speaks against whoever signed a source for the authority; mostly it did itself."""
+        own = {cert.sha256 for cert in path.iter_certs(include_root=True)}
+        for one in self._signers(source, context.certificate_registry):
+            if one.sha256 in own or one.sha256 in checking:
+                continue
+            its_path = context.check_validation(one)
+            if its_path is None or not its_path.pkix_len:
+                continue
+            try:
+                check_form(its_path)
+                check_path(its_path, inquiry.moment, inquiry.policy, inquiry.pool.comparisons)
+            except Unacceptable as error:
+                return f"does not count: {error}"
+            if one.ocsp_no_check_value is not None:
+                continue
+            if len(checking) >= _DEEPEST:
+                if inquiry.policy.revocation == REQUIRE:
+                    return "does not count: too many signers of revocation data vouch for another"
+                continue
+            finding = self._check(one, its_path, inquiry, (*checking, one.sha256))
+            if finding.status == REVOKED:
+                return f"does not count: its signer {finding.message}"
+            if finding.status != GOOD and inquiry.policy.revocation == REQUIRE:
+                return "does not count: whether its signer was revoked is not known"
+        return ""
+
+
+class Inquiry:
+    """One decision's view: when, by which policy; and what was learned on the way.
+
+    Attributes:
+        moments: all moments at which something changes that was looked at.
+        trouble: what went wrong while fetching.
+    """
+
+    def __init__(
+        self, pool: Pool, moment: datetime, policy: Policy, moments: set[datetime],
+        time_stamping: bool,
+    ) -> None:  # fmt: skip
+        self.pool, self.moment, self.policy, self.moments = pool, moment, policy, moments
+        self.trouble: tuple[str, ...] = ()
+        self.time_stamping = time_stamping
+
+    def is_tsa(self, cert: Any, path: Any) -> bool:
+        """Whether a certificate is that of the timestamp authority that is judged."""
+        return self.time_stamping and cert.sha256 == path.last.sha256
+
+    def context(
+        self, path: Any, moment: datetime, crls: Iterable[Any] = (), ocsps: Iterable[Any] = ()
+    ) -> Any:
+        """A context with these sources alone, in which a path counts as validated.
+
+        The library takes a revocation at the very second as a later one: so its clock is set a
+        second on, and its tolerance to a second.
+        """
+        manager = RevinfoManager(
+            certificate_registry=self.pool.registry,
+            poe_manager=POEManager(),
+            crls=crls,
+            ocsps=ocsps,
+        )
+        made = self.pool.context(
+            min(moment, _LAST) + _SECOND, self.policy, _SECOND, revinfo_manager=manager
+        )
+        for cert in _authorities(path).values():
+            made.record_validation(cert, path)  # type: ignore[no-untyped-call]
+        return made
+
+
+def _plain(text: str) -> str:
+    """What the library says, without the end of it that may be empty."""
+    text = " ".join(text.split()).rstrip(". ")
+    if text == "Unable to determine CRL trust status":
+        return "none of the certificates of that name may sign it and did"
+    return text
+
+
+def _authorities(path: Any) -> dict[bytes, Any]:
+    """The certificates of a path without its last one, by SHA-256."""
+    some = {cert.sha256: cert for cert in path.iter_certs(include_root=True)}
+    some.pop(path.last.sha256, None)
+    return some

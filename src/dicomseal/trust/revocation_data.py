@@ -1,0 +1,212 @@
+"""One CRL, or one answer of an OCSP response: when it was issued, whom it can speak of."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from asn1crypto import core
+from cryptography import x509
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
+
+from ..signature import lenient_certificate
+
+_EXPIRED_CERTS_ON_CRL = "2.5.29.60"
+# Without nextUpdate newer information is always to be had (RFC 6960 Section 2.4; RFC 5280 does not
+# allow it at all): the library gives it half an hour.
+_HALF_AN_HOUR = timedelta(minutes=30)
+
+
+class _Tbs(lenient_certificate.TbsCertList):
+    """Shows an empty list, whose signed bytes are those of the full one."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return [] if key == "revoked_certificates" else super().__getitem__(key)
+
+
+class _WithoutEntries(lenient_certificate.CertificateList):
+    _fields = [("tbs_cert_list", _Tbs), *lenient_certificate.CertificateList._fields[1:]]  # noqa: RUF012
+
+
+# RFC 3161 Section 4: after a revocation for one of these, what a TSA stamped before stays good
+# unspecified, affiliationChanged, superseded, cessationOfOperation (RFC 5280 Section 5.3.1)
+_ORDERLY = frozenset((0, 3, 4, 5))
+
+_NEVER_CRITICAL = frozenset(
+    ("authority_information_access", "authority_key_identifier", "crl_number", "freshest_crl")
+)
+
+
+class Crl:
+    """A certificate revocation list, complete or delta."""
+
+    kind = "CRL"
+
+    def __init__(self, der: bytes) -> None:
+        self.der = der
+        self.asn1 = lenient_certificate.CertificateList.load(der)
+        tbs = self.asn1["tbs_cert_list"]
+        self.issued: datetime = tbs["this_update"].native
+        self.until: datetime = tbs["next_update"].native or self.issued + _HALF_AN_HOUR
+        self.issuer = self.asn1.issuer
+        self._name = self.issuer.hashable
+        self.is_delta = self.asn1.delta_crl_indicator_value is not None
+        scope = self.asn1.issuing_distribution_point_value
+        self._indirect = bool(scope is not None and scope["indirect_crl"].native)
+        self.is_partial = scope is not None and scope["only_some_reasons"].native is not None
+        self.signer = b""  # SHA-256 of the authority's certificate that is known to have signed it
+        self._short: CRLContainer | None = None
+        self._quick = _quick(der)
+        self._entries: dict[int, Any] = {}
+        self.keeps_since = self._expired_certs_on_crl()
+        self.hash = _hash_of(self.asn1["signature_algorithm"])
+        self.flaw = self._flaw()
+
+    def _flaw(self) -> str:
+        """Why it is no good news (RFC 5280 Section 5.2), or ""."""
+        for extension in self.asn1["tbs_cert_list"]["crl_extensions"]:
+            if extension["critical"].native and extension["extn_id"].native in _NEVER_CRITICAL:
+                name = extension["extn_id"].native.replace("_", " ")
+                return f"has a critical extension that must not be: {name}"
+        return ""
+
+    def is_about(self, cert: Any) -> bool:
+        """Whether it may speak of a certificate (RFC 5280 Section 6.3.3 b 1).
+
+        It is by the authority that issued the certificate; or it is indirect, and the certificate
+        names its issuer. The library asks for less: it would take a CRL by anyone whom that
+        authority certified, so that a sub-CA, or any signer, could speak for its siblings.
+        """
+        if self._name == cert.issuer.hashable:
+            return True
+        return self._indirect and self._name in _crl_issuers_of(cert)
+
+    def container(self, cert: Any) -> CRLContainer:
+        """For the library, which takes a second to search 100,000 entries for a certificate.
+
+        Where a quick search finds none it gets the same CRL without entries.
+        """
+        if self._indirect or self.lists(cert):
+            return CRLContainer(self.asn1)
+        if self._short is None:
+            self._short = CRLContainer(_WithoutEntries.load(self.der))
+        return self._short
+
+    def lists(self, cert: Any) -> bool:
+        """Whether there is an entry with a certificate's serial number."""
+        if cert["tbs_certificate"]["serial_number"].dump() not in self.der:
+            return False  # a search for bytes takes a fraction of reading the entries
+        if self._quick is None:
+            return self._entry(cert) is not None
+        number = cert.serial_number
+        return self._quick.get_revoked_certificate_by_serial_number(number) is not None
+
+    def _entry(self, cert: Any) -> Any:
+        """That entry, by asn1crypto, or None; for the few that are listed."""
+        if self._indirect:
+            return None
+        if not self._entries:
+            listed = self.asn1["tbs_cert_list"]["revoked_certificates"] or ()
+            self._entries = {one["user_certificate"].native: one for one in listed}
+        return self._entries.get(cert.serial_number)
+
+    def invalid_since(self, cert: Any) -> datetime | None:
+        """The invalidity date of its entry (RFC 5280 Section 5.3.2), e.g. of a compromise."""
+        entry = self._entry(cert) if self.lists(cert) else None
+        if entry is None or entry.invalidity_date_value is None:
+            return None
+        when: datetime = entry.invalidity_date_value.native
+        return when
+
+    def leaves_timestamps_good(self, cert: Any) -> bool:
+        """Whether its entry of a timestamp authority says a reason that spares older timestamps.
+
+        With no reason, with one that nobody knows, or such as a compromise, all of them are lost
+        (RFC 3161 Section 4).
+        """
+        entry = self._entry(cert) if self.lists(cert) else None
+        if entry is None or entry.crl_reason_value is None:
+            return False
+        return int(entry.crl_reason_value) in _ORDERLY
+
+    def speaks_of(self, cert: Any) -> bool:
+        """Whether it would list the certificate if it were revoked, though it may have expired."""
+        expired: datetime = cert.not_valid_after
+        if expired >= self.issued:
+            return True
+        return self.keeps_since is not None and self.keeps_since <= expired
+
+    def _expired_certs_on_crl(self) -> datetime | None:
+        for extension in self.asn1["tbs_cert_list"]["crl_extensions"]:
+            if extension["extn_id"].dotted == _EXPIRED_CERTS_ON_CRL:
+                when: datetime = core.GeneralizedTime.load(extension["extn_value"].contents).native
+                return when
+        return None
+
+
+class Ocsp:
+    """One answer of an OCSP response."""
+
+    kind = "OCSP response"
+    is_delta = False
+    flaw = ""
+
+    def __init__(self, container: OCSPContainer) -> None:
+        self.asn1 = container
+        single: Any = container.extract_single_response()
+        basic: Any = container.extract_basic_ocsp_response()
+        self.issued: datetime = single["this_update"].native
+        self.until: datetime = single["next_update"].native or self.issued + _HALF_AN_HOUR
+        self.serial = single["cert_id"]["serial_number"].native
+        self.certificates = list(basic["certs"]) if basic["certs"] else []
+        self.hash = _hash_of(basic["signature_algorithm"])
+        self.named_by = str(single["cert_id"]["hash_algorithm"]["algorithm"].native)
+        self.issuer = basic["tbs_response_data"]["responder_id"]
+        status = single["cert_status"]
+        if status.name == "revoked":
+            lenient_certificate.is_known(status.chosen["revocation_reason"])
+
+    def speaks_of(self, cert: Any) -> bool:
+        """Always: it names the certificate."""
+        del cert
+        return True
+
+    def leaves_timestamps_good(self, cert: Any) -> bool:
+        """As `Crl.leaves_timestamps_good`."""
+        del cert
+        single: Any = self.asn1.extract_single_response()
+        status = single["cert_status"]
+        if status.name != "revoked":
+            return False
+        reason = status.chosen["revocation_reason"]
+        return not isinstance(reason, core.Void) and int(reason) in _ORDERLY
+
+    def invalid_since(self, cert: Any) -> datetime | None:
+        """An OCSP response knows no invalidity date."""
+        del cert
+        return None
+
+
+def _quick(der: bytes) -> x509.CertificateRevocationList | None:
+    """For a search among very many entries; None if `cryptography` refuses it."""
+    try:
+        return x509.load_der_x509_crl(der)
+    except ValueError:
+        return None
+
+
+def _crl_issuers_of(cert: Any) -> set[str]:
+    """Who, by its CRL Distribution Points, issues CRLs about a certificate for its authority."""
+    return {
+        name.chosen.hashable
+        for point in cert.crl_distribution_points_value or ()
+        for name in point["crl_issuer"] or ()
+        if name.name == "directory_name"
+    }
+
+
+def _hash_of(algorithm: Any) -> str:
+    try:
+        return str(algorithm.hash_algo)
+    except ValueError:
+        return str(algorithm["algorithm"].native)

@@ -1,0 +1,474 @@
+"""Phase two of a verification: does the certificate chain to an anchor the caller trusts?
+
+Path building and validation are pyhanko-certvalidator's (RFC 5280), in `chain`; it is imported when
+a certificate is judged, not before. No anchor is ever taken from the object itself, and nothing is
+fetched from the network unless the store was given a fetcher.
+
+A decision holds for a window of time, between the two moments at which anything that it depends on
+changes, so it is made once per certificate and window, not once per file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from cryptography.utils import CryptographyDeprecationWarning
+from msgspec.structs import replace
+
+from .. import policy as policies
+from ..encoding.limits import USUAL_CERTIFICATE
+from ..errors import CertificateError, TrustError, UsageError
+from ..policy import Policy
+from ..report import UNTRUSTED, Reason
+from ..signature.certificate import Certificate, parse
+from .decision import SIGNING, TIME_STAMPING, TrustDecision
+from .loading import (
+    AnyCertificate,
+    Refused,
+    der_of,
+    identity,
+    load_certificates,
+    load_crls,
+    load_ocsps,
+    load_signers,
+    spki,
+    warn_of,
+)
+from .outside import check_crl, check_ocsp
+from .trust_settings import Wanted
+
+if TYPE_CHECKING:
+    from .certification_paths import Pool
+    from .fetching import Fetcher
+    from .revocation import Revocations
+
+__all__ = ["SIGNING", "TIME_STAMPING", "TrustStore"]
+
+
+_MOST_DECISIONS = 4096
+_MOST_WINDOWS = 64  # of one certificate
+_SECOND = timedelta(seconds=1)
+_EFFORT_OF_A_STEP = 20_000  # nanoseconds (see `TrustDecision.effort`)
+
+
+class _Window(msgspec.Struct, frozen=True):
+    """A decision, and the moments between which it holds; both ends are outside of it.
+
+    Where ``first == last`` it holds at that moment alone.
+    """
+
+    first: datetime
+    last: datetime
+    judgement: TrustDecision
+    surely: datetime  # from here on, and before ``last``, whatever part of a second it is
+    expires: float = math.inf  # on the monotonic clock
+
+    def holds(self, moment: datetime) -> bool:
+        if self.expires != math.inf and self.expires < time.monotonic():
+            return False
+        return self.first < moment < self.last or self.first == moment == self.last
+
+
+class TrustStore:
+    """Trust anchors, and what helps to reach and to judge them.
+
+    Args:
+        anchors: certificates of authorities that are trusted.
+        intermediates: certificates that are not, but may stand in between.
+        tsa: certificates of authorities that are trusted for timestamps, and for nothing else;
+            anchors are not trusted for timestamps.
+        signers: certificates (`cryptography.x509.Certificate`, or as `load_certificates` gives
+            them) or public keys of signers that are trusted directly, without a chain.
+        crls, ocsps: DER of certificate revocation lists and of OCSP responses.
+        policy: what a certificate and its chain must be like.
+        fetcher: where CRLs and OCSP responses that are missing come from; None: the network is
+            not used.
+
+    Raises:
+        TrustError: there is neither an anchor nor a signer: trusting nothing is never what was
+            meant; or something is no certificate, or an anchor says that it is no authority.
+    """
+
+    def __init__(
+        self,
+        anchors: Iterable[AnyCertificate],
+        intermediates: Iterable[AnyCertificate] = (),
+        *,
+        tsa: Iterable[AnyCertificate] = (),
+        signers: Iterable[Any] = (),
+        crls: Iterable[bytes] = (),
+        ocsps: Iterable[bytes] = (),
+        policy: Policy = policies.DEFAULT,
+        fetcher: Fetcher | None = None,
+    ) -> None:
+        self.anchors = tuple(anchors)
+        self.intermediates = tuple(intermediates)
+        self.tsa = tuple(tsa)
+        self.signers = tuple(signers)
+        self.crls, self.ocsps = tuple(crls), tuple(ocsps)
+        self.policy, self.fetcher = policy, fetcher
+        if not self.anchors and not self.signers:
+            raise TrustError("the trust store has no anchor: name a file with a CA certificate")
+        for one in (*self.anchors, *self.intermediates, *self.tsa):
+            if not isinstance(one, AnyCertificate):
+                raise TrustError(
+                    f"a {type(one).__name__} is no certificate; for files there is from_files"
+                )
+        _check_revocation_data(self.crls, self.ocsps)
+        for one in self.anchors:
+            _check_authority(one)
+        self._direct = _identities(self.signers)
+        self._revocations: Revocations | None = None
+        self._pools: dict[str, Pool] = {}
+        self._decisions: dict[Any, list[_Window]] = {}
+        self._lock = threading.Lock()
+        self._variants: list[TrustStore] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For worker processes: the certificates travel, the decisions do not."""
+        ders = ([der_of(c) for c in some] for some in (self.anchors, self.intermediates, self.tsa))
+        signers = [(isinstance(one, AnyCertificate), identity(one)) for one in self.signers]
+        rest = self.crls, self.ocsps, self.policy, self.fetcher
+        return _from_der, (*ders, signers, *rest)
+
+    @classmethod
+    def from_files(
+        cls,
+        *anchors: str | os.PathLike[str],
+        intermediates: Sequence[str | os.PathLike[str]] = (),
+        tsa: Sequence[str | os.PathLike[str]] = (),
+        signers: Sequence[str | os.PathLike[str]] = (),
+        crls: Sequence[str | os.PathLike[str]] = (),
+        ocsps: Sequence[str | os.PathLike[str]] = (),
+        policy: Policy | str = policies.DEFAULT,
+        password: str | bytes | None = None,
+        fetcher: Fetcher | None = None,
+    ) -> TrustStore:
+        """From files: PEM (one or several), DER, PKCS#7, PKCS#12; or folders of such files.
+
+        Args:
+            anchors, intermediates, tsa: certificates.
+            signers: certificates or public keys.
+            crls: certificate revocation lists, PEM or DER.
+            ocsps: OCSP responses, DER.
+            policy: one, the name of a preset (``default``, ``strict``), or a JSON file.
+            password: of PKCS#12 files.
+            fetcher: as in `TrustStore`.
+
+        Raises:
+            TrustError: a file cannot be read or parsed, or holds none; a folder holds none; an
+                anchor says that it is no authority; or its trust settings (a TRUSTED CERTIFICATE of
+                OpenSSL) do not trust it for this.
+            UsageError: there is no such policy.
+
+        Warns:
+            LeftOutWarning: a certificate cannot be read or used, and others can.
+            UnusedSettingsWarning: trust settings decide nothing here.
+        """
+        from .restrictions import TIME_STAMPING_PURPOSES
+
+        policy = policies.load(policy) if isinstance(policy, str) else policy
+        if not isinstance(policy, Policy):
+            raise UsageError(f"policy takes a Policy or the name of one, not {policy!r}")
+        refused: list[Refused] = []
+
+        def some(load: Callable[..., list[Any]], paths: Iterable[Any], wanted: Wanted) -> list[Any]:
+            found = []
+            for path in paths:
+                try:
+                    found += load(path, password, wanted)
+                except Refused as error:
+                    refused.append(error)
+            return found
+
+        signing = Wanted.of(policy.authority_usages)
+        authorities = some(_load_authorities, anchors, signing)
+        directly = some(load_signers, signers, signing)
+        between = some(load_certificates, intermediates, signing._replace(anchor=False))
+        stamps = some(load_certificates, tsa, Wanted(TIME_STAMPING_PURPOSES))
+        if refused and not authorities and not directly:
+            raise refused[0]
+        for error in refused:
+            warn_of(error)
+        return cls(
+            authorities,
+            between,
+            tsa=stamps,
+            signers=directly,
+            crls=[der for path in crls for der in load_crls(path)],
+            ocsps=[der for path in ocsps for der in load_ocsps(path)],
+            policy=policy,
+            fetcher=fetcher,
+        )
+
+    def but(self, **changes: object) -> TrustStore:
+        """The same store with another policy: see `Policy.but`; made once for each.
+
+        Raises:
+            UsageError: a value that a field of the policy cannot have.
+        """
+        policy = self.policy.but(**changes)
+        if policy == self.policy:
+            return self
+        for known in self._variants:
+            if known.policy == policy:
+                return known
+        made = object.__new__(TrustStore)
+        made.__dict__.update(self.__dict__)  # the lock as well: CRLs and pools are shared
+        made.policy, made._decisions = policy, {}
+        self._variants.append(made)
+        return made
+
+    def judge(
+        self,
+        certificate: Certificate | AnyCertificate | bytes,
+        moment: datetime | None = None,
+        *,
+        purpose: str = SIGNING,
+        others: Sequence[bytes] = (),
+    ) -> TrustDecision:
+        """Whether a certificate is trusted at a moment, for a purpose.
+
+        Args:
+            certificate: of a signer, or of a timestamp authority; bytes are DER.
+            moment: the time that counts, aware; None is now.
+            purpose: `SIGNING`, or `TIME_STAMPING`: then it must chain to one of ``tsa``, and its
+                Extended Key Usage be critical and timeStamping alone (RFC 3161 Section 2.3).
+            others: DER certificates that may stand in between, e.g. those in a timestamp token;
+                none of them becomes an anchor. What cannot be parsed is left out.
+
+        Raises:
+            CertificateError: ``certificate`` cannot be parsed.
+        """
+        if not isinstance(certificate, Certificate):
+            certificate = parse(
+                certificate if isinstance(certificate, bytes) else der_of(certificate)
+            )
+        # a certificate's dates are whole seconds, both inclusive (RFC 5280 Section 4.1.2.5)
+        moment = (moment or datetime.now(UTC)).replace(microsecond=0)
+        key: Any = certificate.der
+        if others or purpose != SIGNING:
+            key = certificate.der, purpose, _digest(others)
+        for window in self._decisions.get(key, ()):
+            if window.holds(moment):
+                return window.judgement
+        with self._lock:
+            window = self._decide(certificate, moment, purpose, others)
+            if len(certificate.der) <= USUAL_CERTIFICATE:
+                self._remember(key, window)
+        return window.judgement
+
+    def decided(self, certificate: Certificate, moment: datetime) -> TrustDecision | None:
+        """What `judge` has said of a signer before, if that holds at a moment; or None."""
+        windows = self._decisions.get(certificate.der, ())
+        for window in windows:  # asked for every object: so without a datetime made anew
+            if window.surely <= moment < window.last and window.expires == math.inf:
+                return window.judgement
+        moment = moment.replace(microsecond=0)  # as there
+        for window in windows:
+            if window.holds(moment):
+                return window.judgement
+        return None
+
+    def renew_lock(self) -> None:
+        """Give up the lock that a thread holds which does not come back, see `watched`."""
+        self._lock = threading.Lock()
+
+    def _remember(self, key: Any, window: _Window) -> None:
+        if len(self._decisions) >= _MOST_DECISIONS:
+            self._decisions = {}
+        known = self._decisions.get(key, [])
+        self._decisions[key] = [window, *known[: _MOST_WINDOWS - 1]]
+
+    def _decide(
+        self, certificate: Certificate, moment: datetime, purpose: str, others: Sequence[bytes]
+    ) -> _Window:
+        from ..signature.lenient_certificate import UNREADABLE
+        from .certification_paths import sentence
+        from .judge import Judge
+
+        direct = purpose == SIGNING and self.is_direct(certificate)
+        judge = Judge(
+            certificate,
+            moment,
+            purpose,
+            self.policy,
+            lambda: self.revocations,
+            direct=direct,
+            by_key=purpose == SIGNING and not direct and self.has_key_of(certificate),
+        )
+        steps = 0
+        try:
+            pool = self._pool(purpose, others)
+            pool.begin()
+            try:
+                judgement = judge.run(pool)
+            finally:
+                steps = pool.steps
+        except Exception as error:  # noqa: BLE001
+            # whatever a hostile certificate brings out of a library: it is not trusted, and the
+            # reason is told
+            why = sentence(error)
+            if isinstance(error, UNREADABLE):  # in the words of asn1crypto, or of Python
+                why = "what its chain, or the CRLs and OCSP responses about it, say cannot be read"
+            reason = Reason(
+                "CERTIFICATE_CHAIN_GENERAL_FAILURE", f"{certificate.signer.subject}: {why}"
+            )
+            judgement = TrustDecision(trust=UNTRUSTED, reason=reason)
+        judgement = replace(judgement, effort=_EFFORT_OF_A_STEP * steps)
+        expires = math.inf
+        if judge.trouble:
+            from .fetching import RETRY
+
+            expires = time.monotonic() + RETRY
+        first, last = judge.bounds()
+        surely = last if first == last else first + _SECOND
+        return _Window(first, last, judgement, surely, expires)
+
+    def _pool(self, purpose: str, others: Sequence[bytes]) -> Pool:
+        from .certification_paths import Pool
+
+        anchors = self.tsa if purpose == TIME_STAMPING else self.anchors
+        if others:
+            parsable = [der for der in others if _parses(der)]
+            return Pool(map(der_of, anchors), [*map(der_of, self.intermediates), *parsable])
+        pool = self._pools.get(purpose)
+        if pool is None:
+            pool = Pool(map(der_of, anchors), map(der_of, self.intermediates))
+            self._pools[purpose] = pool
+        return pool
+
+    @property
+    def revocations(self) -> Revocations:
+        """CRLs and OCSP responses, made ready at the first use."""
+        made = self._revocations
+        if made is None:
+            from .revocation import Revocations
+
+            made = self._revocations = Revocations(self.crls, self.ocsps, self.fetcher)
+        return made
+
+    def is_direct(self, certificate: Certificate) -> bool:
+        """Whether this signer is trusted by itself, by the very certificate."""
+        return hashlib.sha256(certificate.der).digest() in self._direct
+
+    def has_key_of(self, certificate: Certificate) -> bool:
+        """Whether the public key in this certificate is trusted by itself, as a bare key."""
+        return bool(self._direct) and (
+            hashlib.sha256(spki(certificate.public_key)).digest() in self._direct
+        )
+
+
+def _digest(some: Iterable[bytes]) -> bytes:
+    hasher = hashlib.sha256()
+    for der in some:
+        hasher.update(len(der).to_bytes(8, "big") + der)
+    return hasher.digest()
+
+
+def _denies_authority(certificate: AnyCertificate) -> str:
+    from ..signature.lenient_certificate import Certificate as Parsed
+    from .restrictions import denies_authority
+
+    try:
+        return denies_authority(Parsed.load(der_of(certificate)))
+    except (ValueError, TypeError):
+        return "what it says of that cannot be read"
+
+
+def vouches(certificate: AnyCertificate) -> bool:
+    """Whether a certificate may be an anchor: it does not say of itself that it vouches for nobody.
+
+    Basic Constraints say CA:FALSE, or Key Usage does not let it sign certificates
+    (RFC 5280 Section 4.2.1.3 and 4.2.1.9).
+    """
+    return not _denies_authority(certificate)
+
+
+def _check_authority(anchor: AnyCertificate) -> None:
+    why = _denies_authority(anchor)
+    if why:
+        raise TrustError(
+            f"the certificate of {parse(der_of(anchor)).signer.subject} is none of an authority: "
+            f"{why}. It vouches for nobody. If you trust this one signer, name the certificate "
+            "with --trust-signer (signers= in Python)"
+        )
+
+
+def _load_authorities(
+    path: str | os.PathLike[str], password: str | bytes | None, wanted: Wanted
+) -> list[AnyCertificate]:
+    found = load_certificates(path, password, wanted)
+    for one in found:
+        try:
+            _check_authority(one)
+        except TrustError as error:
+            raise TrustError(f"{os.fsdecode(path)}: {error}") from None
+    return found
+
+
+def _parses(der: bytes) -> bool:
+    try:
+        parse(der)
+    except CertificateError:
+        return False
+    return True
+
+
+def _check_revocation_data(crls: Iterable[bytes], ocsps: Iterable[bytes]) -> None:
+    for der in crls:
+        try:
+            check_crl(der)
+        except TrustError as error:
+            raise TrustError(f"a CRL cannot be used: {error}") from None
+    for der in ocsps:
+        try:
+            check_ocsp(der)
+        except TrustError as error:
+            raise TrustError(f"an OCSP response cannot be used: {error}") from None
+
+
+def _identities(signers: Iterable[Any]) -> frozenset[bytes]:
+    try:
+        return frozenset(hashlib.sha256(identity(one)).digest() for one in signers)
+    except (AttributeError, TypeError):
+        raise TrustError("signers are certificates or public keys of cryptography") from None
+
+
+def _from_der(
+    anchors: list[bytes],
+    intermediates: list[bytes],
+    tsa: list[bytes],
+    signers: list[tuple[bool, bytes]],
+    crls: tuple[bytes, ...],
+    ocsps: tuple[bytes, ...],
+    policy: Policy,
+    fetcher: Fetcher | None,
+) -> TrustStore:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    def load(der: bytes) -> AnyCertificate:
+        made = parse(der)
+        return made.x509 or made  # as it was before it travelled
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # said when they were read
+        return TrustStore(
+            [load(der) for der in anchors],
+            [load(der) for der in intermediates],
+            tsa=[load(der) for der in tsa],
+            signers=[load(der) if whole else load_der_public_key(der) for whole, der in signers],
+            crls=crls,
+            ocsps=ocsps,
+            policy=policy,
+            fetcher=fetcher,
+        )

@@ -1,0 +1,184 @@
+"""Whether an object without signatures may have had some: what of it is visibly not there.
+
+A signature stands at the end of a data set (FFFA,FFFA), its MAC Parameters in the middle
+(4FFE,0001). Who strips the one and forgets the other, a transfer that broke off, and a reader who
+stopped early, leave what looks unsigned. It is called so only if nothing says otherwise.
+
+What cannot be known: whether an object that is whole without a signature had one; and whether one
+that ends between two elements, and lacks nothing it must have, was cut there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..encoding import values
+from ..errors import DicomSealError
+from ..files.window import Window
+from ..report import Reason
+from ..signature import locations, mac_parameters
+from ..signature.locations import format_location
+from ..standard import terms
+from ..standard.tags import describe
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from ..encoding.backend import Index
+    from ..files.part10 import Part10
+
+_REASON = Reason(
+    "SIGNED_DATA_NOT_FOUND",
+    "no signature is there, and whether there was one cannot be told: a part is missing",
+)
+ORPHANS = "MAC Parameters"  # how a sentence about those begins that no signature names
+_MOST_NAMED = 3
+_PIXELS = (0x7FE00008, 0x7FE00009, terms.PIXEL_DATA, 0x00287FE0)  # the last: at another place
+_IMAGE = (0x00280010, 0x00280011, 0x00280100)  # Rows, Columns, Bits Allocated (PS3.3 C.7.6.3)
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+# of SOP Classes that begin so, an element of Type 1 that stands late in the data set (PS3.3)
+_MUST_HAVE = {
+    f"{_STORAGE}9.": 0x54000100,  # Waveform Sequence, C.10.9
+    f"{_STORAGE}88.": 0x0040A040,  # Value Type of the root content item, C.17.3
+    f"{_STORAGE}104.": 0x00420011,  # Encapsulated Document, C.24.2
+    f"{_STORAGE}481.3": 0x30060080,  # RT ROI Observations Sequence, C.8.8.8
+}
+_OF_SIGNATURES = frozenset((terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE))
+_MAC, _MAC_BIG = b"\xfe\x4f\x01\0", b"\x4f\xfe\0\x01"  # the tag as it is encoded
+_MOST_RECORDS = 200_000  # of a large file, in whose items MAC Parameters are looked for
+
+
+def orphans(index: Index, scopes: list[int]) -> list[str]:
+    """MAC Parameters that no signature beside them names, a sentence each.
+
+    Args:
+        index: of the object.
+        scopes: the data set and items that are looked at.
+    """
+    found = []
+    for scope in scopes:
+        if index.find(scope, terms.MAC_PARAMETERS_SEQUENCE) < 0:
+            continue
+        there = mac_parameters.read_ids(index, scope)
+        named = {
+            values.number_of(index, item, terms.MAC_ID_NUMBER)
+            for item in values.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE)
+        }
+        lone = [str(mac_id) for mac_id, _ in there if mac_id is not None and mac_id not in named]
+        if lone or not named:
+            ids = f" of MAC ID {', '.join(lone[:_MOST_NAMED])}" if lone else ""
+            where = format_location(locations.locate(index, scope))
+            found.append(
+                f"{ORPHANS}{ids} are there{f' in {where}' if where else ''}, and no signature "
+                "that they belong to: it was removed, or the object was cut, or not read to its end"
+            )
+    return found
+
+
+class Lacking(NamedTuple):
+    """What says that an object without signatures is not whole.
+
+    Attributes:
+        sentences: for people.
+        reason: why it cannot be called unsigned; None where nothing says that it is an object, of
+            which something is missing.
+    """
+
+    sentences: list[str]
+    reason: Reason | None
+
+
+def evidence(part10: Part10, index: Index) -> Lacking:
+    """What says that an object without signatures is not whole.
+
+    Raises:
+        SourceError: it cannot be read, or changed meanwhile.
+    """
+    history = locations.History(index)
+    scopes = [scope for scope in _with_mac_parameters(part10, index) if scope not in history]
+    found = [*orphans(index, scopes), *_cut(index), *_read_in_part(part10.dataset, index)]
+    rest = [*_hardly_begun(index), *_open(index)]
+    return Lacking([*found, *rest], _REASON if found else None)
+
+
+def _with_mac_parameters(part10: Part10, index: Index) -> list[int]:
+    """The data set and items that hold MAC Parameters."""
+    if isinstance(part10.source, Window):
+        if len(index) > _MOST_RECORDS:
+            return [0]
+    else:
+        data = getattr(part10.source, "obj", part10.source)  # of a view, which has no `find`
+        if not hasattr(data, "find"):
+            data = bytes(part10.source)
+        if data.find(_MAC_BIG if index.big_endian else _MAC) < 0:
+            return []
+    records = map(index.record, range(1, len(index)))
+    return sorted({one.parent for one in records if one.tag == terms.MAC_PARAMETERS_SEQUENCE})
+
+
+def _hardly_begun(index: Index) -> Iterator[str]:
+    """Whether there is not even what names an object."""
+    last = max(index.present(0), default=0)
+    if last < terms.SOP_INSTANCE_UID and last >> 16 != 0x0004:  # a DICOMDIR ends there
+        what = "is empty" if not last else f"ends with {describe(last)}"
+        yield f"the data set {what}, and has no SOP Instance UID (0008,0018): was it cut?"
+
+
+def _open(index: Index) -> Iterator[str]:
+    """Whether the file ends with the pixels. What was signed has MAC Parameters before them."""
+    if "open" in index.noted:
+        yield (
+            "Pixel Data (7FE0,0010) end with the file and without their delimiter, the bytes "
+            "FEFFDDE000000000: some readers refuse the file, show no pixels, or others"
+        )
+
+
+def _cut(index: Index) -> Iterator[str]:
+    """What an object must have by its own word, and has not."""
+    if index.holds(0, _IMAGE) and all(index.find(0, tag) < 0 for tag in _PIXELS):
+        yield _without(terms.PIXEL_DATA, "an image")
+    sop_class = values.text_of(index, 0, terms.SOP_CLASS_UID)
+    for beginning, tag in _MUST_HAVE.items():
+        if sop_class.startswith(beginning) and index.find(0, tag) < 0:
+            yield _without(tag, f"of SOP Class {sop_class}")
+
+
+def _without(tag: int, what: str) -> str:
+    return (
+        f"{describe(tag)} is missing, though the object is {what}: it was cut, or not read to its "
+        "end, and what followed is not known"
+    )
+
+
+def _read_in_part(dataset: Dataset | None, index: Index) -> Iterator[str]:
+    """Whether the file that a data set was read from has more (but for signatures)."""
+    if dataset is None:
+        return
+    name, there = _of_its_file(dataset)
+    # group lengths are never written (PS3.5 Section 7.2)
+    more = sorted(t for t in there - index.present(0) - _OF_SIGNATURES if t & 0xFFFF)
+    if more:
+        named = ", ".join(describe(tag) for tag in more[:_MOST_NAMED])
+        rest = f" and {len(more) - _MOST_NAMED} more" if len(more) > _MOST_NAMED else ""
+        yield (
+            f"the data set was not read to its end, or elements were taken out: {name} has also "
+            f"{named}{rest}"
+        )
+
+
+def _of_its_file(dataset: Any) -> tuple[str, set[int]]:
+    """What a `pydicom.FileDataset` was read from, and the tags there; if that is still so."""
+    from ..files.source import open_source
+
+    path: Any = getattr(dataset, "filename", None)
+    buffer: Any = getattr(dataset, "buffer", None)
+    try:
+        if path and os.stat(path).st_mtime == dataset.timestamp:
+            return os.fsdecode(path), open_source(os.fsdecode(path)).index().present(0)
+        if hasattr(buffer, "getvalue") and not getattr(buffer, "closed", False):
+            return "the buffer", open_source(buffer.getvalue()).index().present(0)
+    except (DicomSealError, OSError, TypeError, ValueError):
+        pass  # it is gone, or has changed: nothing is known
+    return "", set()

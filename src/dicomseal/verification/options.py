@@ -1,0 +1,83 @@
+"""What a verification is asked for, by the functions and commands that call it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..encoding.limits import Limits
+from ..errors import UsageError
+from ..standard.tags import format_tag, is_signable_tag, parse_tags
+
+if TYPE_CHECKING:
+    from ..requirements import Rule
+    from ..trust.store import TrustStore
+    from .best_signature_time import Proofs
+
+# what is done about elements that no passing signature covers
+ACCEPT, WARN, REJECT = "accept", "warn", "reject"
+CHOICES = (ACCEPT, WARN, REJECT)
+
+
+class Demands(msgspec.Struct, frozen=True):
+    """What a verification asks of the coverage.
+
+    Attributes:
+        signed: tags that a passing signature of the main data set must cover.
+        all_signed: whether all elements that could be signed must be covered.
+        listed: whether the report is to list what is not covered.
+    """
+
+    signed: tuple[int, ...] = ()
+    all_signed: bool = False
+    listed: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.signed or self.all_signed or self.listed)
+
+
+NO_DEMANDS = Demands()
+
+
+def demands(signed: object = (), all_signed: bool = False, listed: bool = False) -> Demands:
+    """The demands of a caller.
+
+    Raises:
+        UsageError: a tag cannot be parsed, or can never be signed.
+    """
+    tags = parse_tags(signed) if signed else []  # type: ignore[arg-type]
+    for tag in tags:
+        if not is_signable_tag(tag):
+            raise UsageError(
+                f"{format_tag(tag)} can never be signed (PS3.3 C.12.1.1.3.1.1), so it cannot be "
+                "required to be"
+            )
+    return Demands(tuple(tags), all_signed, listed)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification asks for; see `verify`.
+
+    Attributes:
+        digests: also report what tells intact signatures and their content from others.
+        content_digest: also report a digest of all content, which costs another pass over it.
+        proofs: knows when signatures existed; it takes part only with ``digests``.
+        unsigned: what is done about elements that no passing signature covers.
+    """
+
+    trust: TrustStore | None = None
+    at: datetime | None = None
+    accept_claimed_time: bool = False
+    weak: str | None = None
+    integrity_only: bool = False
+    require: frozenset[str | Rule] = frozenset()
+    accept_legacy: bool = False
+    transfer_syntax: str = ""
+    digests: bool = False
+    content_digest: bool = False
+    proofs: Proofs | None = None
+    demands: Demands = Demands()
+    unsigned: str = WARN
+    limits: Limits = Limits()

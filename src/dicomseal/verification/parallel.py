@@ -1,0 +1,144 @@
+"""Verify many files, in this process or in several.
+
+Processes, not threads: hashlib drops the GIL, but what surrounds the hash of a small file does not
+(docs/performance.md has the figures). Files go out in batches and results come back in order; how
+many wait at any time is bounded, so a folder of millions costs no memory.
+
+`dicomseal.archive.loop` is not used here. It hands out results as they come, so that a ledger never
+waits for a slow batch; here they come in the order of the files, and the next one is waited for. In
+order, that loop would have to keep what overtook a slow batch, or a second way of waiting.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeAlias
+
+import msgspec
+
+from .. import report
+from ..report import ErrorReport, ObjectReport
+from . import time_limit
+from .options import Options
+from .verifier import verify_groups, verify_with
+
+BATCH = 32
+_WINDOW = 4  # batches for each worker that are under way or waiting
+
+ENDED = "it was not verified within {} seconds, and the process that did it was ended"
+
+_options = Options()
+
+
+def _start(options: Options) -> None:
+    """What a worker does first: the trust store is built, and later its cache filled, once."""
+    global _options
+    _options = options
+    be_a_worker()
+
+
+def be_a_worker() -> None:
+    """In a new worker process: it leaves Ctrl-C to its parent, and ends when that has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    time_limit.end_with_the_work()
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """A worker waits for work from a pipe that its siblings hold open too: it would wait for ever.
+
+    What tells it of the parent's death is held by those that were started later, which end first.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def started_with() -> Options:
+    """In a worker: the options of its pool."""
+    return _options
+
+
+_Packed: TypeAlias = bytes | list[ObjectReport]
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[ObjectReport])
+
+
+def _work(paths: list[str]) -> _Packed:
+    """The reports on a batch, packed: pickling them would cost the parent 10 microseconds each."""
+    reports = list(verify_groups(paths, _options))
+    try:
+        return _encoder.encode(reports)
+    except UnicodeEncodeError:  # a file name that is no UTF-8
+        return reports
+
+
+def _unpack(packed: _Packed) -> list[ObjectReport]:
+    return _decoder.decode(packed) if isinstance(packed, bytes) else packed
+
+
+def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterator[ObjectReport]:
+    """The reports on many files, in their order.
+
+    Args:
+        paths: taken from as they are needed.
+        options: for all of them.
+        jobs: how many processes; 1 is this one.
+    """
+    if jobs <= 1:
+        for path in paths:
+            yield verify_with(path, options)
+        return
+    files = iter(paths)
+    batches = iter(lambda: list(itertools.islice(files, BATCH)), [])
+    pending: collections.deque[tuple[list[str], Future[_Packed]]] = collections.deque()
+    pool = _pool(jobs, options)
+    try:
+        while True:
+            for batch in itertools.islice(batches, jobs * _WINDOW - len(pending)):
+                pending.append((batch, pool.submit(_work, batch)))
+            if not pending:
+                return
+            batch, future = pending.popleft()
+            try:
+                yield from _unpack(future.result())
+            except BrokenProcessPool:
+                waiting = [batch, *(later for later, _ in pending)]
+                pending.clear()
+                pool.shutdown(wait=False, cancel_futures=True)
+                for path in itertools.chain.from_iterable(waiting):
+                    yield _alone(path, options)
+                pool = _pool(jobs, options)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(jobs: int, options: Options, start: str | None = None) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context(start)  # None: as is usual on this system
+    return ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(options,))
+
+
+pool = _pool  # for others who submit tasks of their own; see `started_with`
+
+
+def _alone(path: str, options: Options) -> ObjectReport:
+    """One file in a process of its own, after a worker was lost: it may be the cause."""
+    begun = time.monotonic()
+    with _pool(1, options) as pool:
+        try:
+            return _unpack(pool.submit(_work, [path]).result())[0]
+        except BrokenProcessPool:
+            trouble = ErrorReport("crashed", "the process that verified it ended (out of memory?)")
+            if time.monotonic() - begun >= options.limits.seconds:
+                trouble = ErrorReport("limit", ENDED.format(options.limits.seconds))
+            return ObjectReport(path=path, verdict=report.ERROR, error=trouble)

@@ -1,0 +1,113 @@
+"""The Certified Timestamp of one signature: what is said of it, and which time it proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import report
+from ..report import Reason, SignatureReport, TimestampReport
+
+if TYPE_CHECKING:
+    from ..signature.integrity import Check
+    from .options import Options
+
+# clocks differ, and many authorities count whole seconds
+_TOLERANCE = timedelta(minutes=1)
+
+
+class Examined(NamedTuple):
+    """What `examine` found.
+
+    Attributes:
+        report: for `SignatureReport.timestamp`; None if there is no timestamp.
+        proven: the time it proves, aware; None if it does not count.
+        messages: what a person should know.
+        effort: what it took to judge its authority, see `Judgement.effort`.
+    """
+
+    report: TimestampReport | None = None
+    proven: datetime | None = None
+    messages: tuple[str, ...] = ()
+    effort: int = 0
+
+
+_NOTHING = Examined()
+
+
+def examine(
+    check: Check, integrity: str | None, claimed: datetime | None, options: Options
+) -> Examined:
+    """Verify the timestamp of a signature, if it has one.
+
+    Args:
+        check: the signature's integrity check, done.
+        integrity: its outcome; None for history, whose timestamps are not verified either.
+        claimed: Digital Signature DateTime, or None.
+        options: of the verification.
+    """
+    stored = check.stored
+    if not stored.timestamp:
+        return _NOTHING
+    if integrity is None or options.integrity_only:
+        return Examined(
+            TimestampReport(), None, ("its Certified Timestamp (0400,0310) was not checked",)
+        )
+    from ..signature import certificate
+    from ..timestamps import token
+
+    key = check.certificate.public_key if check.certificate else None
+    made, effort = token.checked(
+        stored.timestamp,
+        stored.timestamp_type,
+        certificate.unpadded_signature(key, stored.signature),
+        options.trust,
+        options.at or datetime.now(UTC),
+    )
+    time = datetime.fromisoformat(made.time) if made.time else None
+    messages = []
+    if not made.counts:
+        why = made.reason.message if made.reason else "nobody is trusted for timestamps"
+        messages.append(f"its Certified Timestamp does not count: {why}")
+    elif time and claimed and claimed.tzinfo and claimed - time > _TOLERANCE:
+        messages.append(f"dated after its Certified Timestamp, {made.time}")
+    return Examined(made, time if made.counts else None, tuple(messages), effort)
+
+
+def foreign(signatures: Iterable[SignatureReport]) -> list[Reason]:
+    """Why an object fails though its signatures are intact: a timestamp is provably not its own.
+
+    Its imprint is of something else, its authority did not sign it, or it is no timestamp at all.
+    One that only does not count is no reason: another reader may know its authority.
+    """
+    return [
+        Reason(
+            stamp.reason.code,
+            f"the Certified Timestamp of signature {made.uid or '(no UID)'} is not one of it: "
+            f"{stamp.reason.message}",
+        )
+        for made in signatures
+        if made.integrity in (report.INTACT, report.UNVERIFIABLE)
+        and (stamp := made.timestamp)
+        and stamp.integrity == report.ALTERED
+        and stamp.reason
+    ]
+
+
+def missing(signatures: Iterable[SignatureReport]) -> Reason | None:
+    """Why an object fails that must have a timestamp; None if it may have one.
+
+    Args:
+        signatures: those that are verified, of the main data set and of items.
+    """
+    stamps = [s.timestamp for s in signatures if s.location == "" and s.timestamp]
+    if any(stamp.integrity != report.ALTERED for stamp in stamps):
+        return None
+    what = "there is none" if not stamps else "none is one of its signature"
+    return Reason("NO_POE", f"a certified timestamp is required, and {what}")
+
+
+def proven(signatures: Iterable[SignatureReport]) -> bool:
+    """Whether a signature of the main data set has a timestamp that counts."""
+    return any(s.timestamp.counts for s in signatures if s.location == "" and s.timestamp)

@@ -1,0 +1,140 @@
+"""Phase two for one signature: which time counts, is the certificate trusted, is it strong enough.
+
+Integrity is not its business: a certificate may be trusted though the content was altered.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .. import report
+from ..errors import LedgerError
+from ..policy import REJECT
+from ..report import Digests, ProofReport, Reason
+from ..signature.digital_signature import iso
+from . import time_limit
+from .best_signature_time import EVER, oddities, time_that_counts, with_proof
+
+if TYPE_CHECKING:
+    from ..report import CertificateInfo
+    from ..signature.certificate import Certificate
+    from ..signature.material import Means
+    from ..trust.decision import TrustDecision
+    from ..trust.store import TrustStore
+    from .best_signature_time import Proof, Proofs
+    from .options import Options
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes into the report: the fields of `SignatureReport`; and `Judgement.effort`.
+
+    Attributes:
+        by_key: whether nothing of the certificate is to be told, see `trust.Judgement`.
+    """
+
+    trust: str = report.NOT_CHECKED
+    reason: Reason | None = None
+    at: str | None = None
+    by: str | None = None
+    proof: ProofReport | None = None
+    revocation: str = report.NOT_CHECKED
+    weak: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    effort: int = 0
+    signer: CertificateInfo | None = None
+    by_key: bool = False
+
+
+def judge(
+    means: Means,
+    integrity: str | None,
+    claimed: datetime | None,
+    options: Options,
+    proven: datetime | None = None,
+    digests: Digests | None = None,
+) -> Judged:
+    """The second answer on a signature.
+
+    Args:
+        means: with what it is verified.
+        integrity: the first answer; None for history, which is not judged.
+        claimed: Digital Signature DateTime, or None.
+        options: of the verification.
+        proven: the time of a valid certified timestamp, aware; None if there is none.
+        digests: by which earlier ledgers know the signature, if it is intact.
+    """
+    weak = means.weak
+    if integrity is None:
+        return Judged(weak=weak, signer=means.signer)
+    validation = options.at or datetime.now(UTC)
+    messages: list[str] = []
+    cert = means.certificate
+    odd: list[str] = []
+    if cert is not None:
+        odd = oddities(claimed, validation, cert.not_before, cert.not_after)
+    if options.trust is None or options.integrity_only:
+        reason = _too_weak(weak) if options.weak == REJECT else None
+        return Judged(reason=reason, weak=weak, messages=tuple(odd), signer=means.signer)
+    counted = time_that_counts(proven, validation, claimed, options.accept_claimed_time)
+    messages += counted.messages
+    at, by = iso(counted.at), counted.by
+    if cert is None:
+        reason = Reason("NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge")
+        return Judged(
+            trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
+        )
+    made = _decided(options.trust, cert, counted.at, options)
+    if made.trust != report.TRUSTED and options.proofs is not None and digests is not None:
+        proof = _ask(options.proofs, digests, messages)
+        earlier = with_proof(counted, proof, validation)
+        if earlier is not counted:
+            made = _decided(options.trust, cert, earlier.at, options)
+            counted, at, by = earlier, iso(earlier.at), earlier.by
+    if made.by_key and cert is not None:  # the certificate's dates are nobody's word
+        odd = oddities(claimed, validation, *EVER)
+    weak += made.weak
+    trust, reason = made.trust, made.reason
+    if trust == report.TRUSTED and options.trust.policy.weak == REJECT and weak:
+        trust, reason = report.UNTRUSTED, _too_weak(weak)
+    return Judged(
+        trust=trust,
+        reason=reason,
+        at=at,
+        by=by,
+        proof=counted.proof,
+        revocation=made.revocation,
+        weak=weak,
+        messages=(*odd, *messages, *made.messages),
+        signer=cert.bare_key() if made.by_key else cert.signer,
+        by_key=made.by_key,
+        effort=made.effort,
+    )
+
+
+def _decided(
+    store: TrustStore, cert: Certificate, moment: datetime, options: Options
+) -> TrustDecision:
+    """A decision that is known, or made in time: here the usual way meets what a stranger sent."""
+    known = store.decided(cert, moment)
+    if known is not None:
+        return known
+    return time_limit.within(options.limits.seconds, store.renew_lock, store.judge, cert, moment)
+
+
+def _ask(proofs: Proofs, digests: Digests, messages: list[str]) -> Proof | None:
+    try:
+        return proofs.of(bytes.fromhex(digests.signature))
+    except LedgerError as error:
+        messages.append(f"no proof of existence could be looked for: {error}")
+        return None
+
+
+def _too_weak(weak: tuple[str, ...]) -> Reason | None:
+    if not weak:
+        return None
+    return Reason(
+        "CRYPTO_CONSTRAINTS_FAILURE", f"the policy rejects what is weak: {', '.join(weak)}"
+    )

@@ -1,0 +1,341 @@
+"""Verify every signature of an object: integrity, then trust, then a verdict.
+
+It works on the index of the object's bytes; pydicom takes no part. A bad object is reported, never
+raised.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from .. import report
+from ..ambiguity import parser_differentials
+from ..encoding import obstacles, record, values
+from ..encoding.limits import BYTES_OF_A_SECOND, Limits, ReadBudget
+from ..errors import DicomSealError, UsageError
+from ..files.part10 import Part10
+from ..files.reader import Reader
+from ..files.source import is_dataset, read_all
+from ..files.window import Window
+from ..policy import WEAK_CHOICES
+from ..report import ErrorReport, ObjectReport, Reason
+from ..signature import element_views
+from ..standard import terms, transfer_syntaxes
+from ..standard.mac_algorithms import new_hasher
+from ..standard.tags import describe
+from . import coverage, missing, signature_report, time_limit, usual
+from .options import REJECT, WARN, Options, demands
+from .unsigned import checked, examine
+from .usual import Gathered
+from .verdict import decide, of_the_whole
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from typing_extensions import Buffer
+
+    from ..encoding.backend import Index
+    from ..requirements import Rule
+    from ..trust.store import TrustStore
+
+_readers = threading.local()
+_GROUP = 32  # files
+_NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
+
+
+def verify(
+    source: str | os.PathLike[str] | Buffer | BinaryIO | Dataset,
+    *,
+    trust: TrustStore | None = None,
+    at: datetime | None = None,
+    accept_claimed_time: bool = False,
+    weak: str | None = None,
+    integrity_only: bool = False,
+    require: str | Rule | Iterable[str | Rule] = (),
+    require_signed: Iterable[str | int] = (),
+    require_all_signed: bool = False,
+    list_uncovered: bool = False,
+    unsigned: str = WARN,
+    accept_legacy: bool = False,
+    transfer_syntax: str = "",
+    limits: Limits | None = None,
+) -> ObjectReport:
+    """Verify all digital signatures of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 Annex C).
+
+    Args:
+        source: a path, a file's content as bytes, a binary file, or a `pydicom.Dataset`.
+        trust: the anchors that a signer's certificate must chain to. Without them trust is
+            ``not_checked``, and the verdict at best ``indeterminate``.
+        at: the time of validation, aware; None is now. Certificates are judged at it, unless a
+            certified timestamp proves an earlier time.
+        accept_claimed_time: judge them at the signature's own Digital Signature DateTime, which is
+            a claim of the signer, where no time is proven.
+        weak: ``accept``, ``warn`` or ``reject`` algorithms and keys that are no longer strong;
+            None is as the policy of ``trust`` says.
+        integrity_only: skip trust; intact signatures are then enough to pass.
+        require: what must be there, or the object fails: ``"signature"``; ``"creator"``,
+            ``"authorization"`` or ``"sr"``, a signature of that profile of PS3.15 Annex C;
+            ``"timestamp"``, a Certified Timestamp that counts; or a rule of
+            `dicomseal.requirements`. Of several each must be met.
+        require_signed: elements, as `canonical.update` takes tags, that a passing signature of the
+            main data set must cover, or the object fails. One in an item never does.
+        require_all_signed: all elements of the main data set that can be signed by their tag must
+            be covered, or the object fails.
+        list_uncovered: list in the report what no passing signature covers.
+        unsigned: ``accept`` what no passing signature covers; ``warn``: elements that say what
+            signed ones mean (`dicomseal.meanings`) make an object ``indeterminate``, and others
+            give a message; ``reject``: any fails it.
+        accept_legacy: accept signatures over encapsulated Pixel Data that dcmsign made before
+            3.5.4, which hashed the lengths of fragments too. A message always says so.
+        transfer_syntax: the Transfer Syntax UID of a bare data set, one without File Meta
+            Information. Without it the encoding is not stated, and the object is at best
+            ``indeterminate``. It is not used for a file that has File Meta Information.
+        limits: what a hostile object may cost.
+
+    Returns:
+        A report. Anything wrong with the object itself is in it, as a verdict.
+
+    Raises:
+        UsageError: ``require``, ``require_signed``, ``unsigned``, ``weak`` or ``transfer_syntax``
+            names something unknown, ``at`` has no UTC offset, or ``trust`` is no `TrustStore`.
+    """
+    if at is not None and not (isinstance(at, datetime) and at.tzinfo):
+        raise UsageError("the moment of validation is a datetime with an offset from UTC")
+    if trust is not None and not hasattr(trust, "decided"):
+        raise UsageError("trust takes a TrustStore, e.g. TrustStore.from_files('ca.pem')")
+    if weak is not None:
+        if weak not in WEAK_CHOICES:
+            raise UsageError(f"weak is one of {', '.join(WEAK_CHOICES)}, not {weak!r}")
+        trust = trust and trust.but(weak=weak)
+    options = Options(
+        trust=trust,
+        at=at,
+        accept_claimed_time=accept_claimed_time,
+        weak=weak,
+        integrity_only=integrity_only,
+        require=_required(require),
+        accept_legacy=accept_legacy,
+        transfer_syntax=known_transfer_syntax(transfer_syntax),
+        demands=demands(require_signed, require_all_signed, list_uncovered),
+        unsigned=checked(unsigned),
+        limits=Limits.checked(limits),
+    )
+    return verify_with(source, options)
+
+
+def known_transfer_syntax(uid: str) -> str:
+    """A Transfer Syntax UID that a caller names, or nothing.
+
+    Raises:
+        UsageError: the standard has no such one for files.
+    """
+    if uid and uid not in transfer_syntaxes.TRANSFER_SYNTAXES:
+        raise UsageError(
+            f"{uid!r} is no Transfer Syntax UID of a data set that is known, such as "
+            f"{transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN}"
+        )
+    return uid
+
+
+def _required(require: Any) -> frozenset[str | Rule]:
+    if not require:
+        return frozenset()
+    from ..requirements import parse
+
+    single = isinstance(require, str) or hasattr(require, "unmet")
+    try:
+        rules = frozenset([require] if single else require)
+    except TypeError:
+        raise UsageError(f"require takes rules or their names, not {require!r}") from None
+    for rule in rules:
+        parse(rule)
+    return rules
+
+
+def verify_with(
+    source: str | os.PathLike[str] | Buffer | BinaryIO | Dataset | Window, options: Options
+) -> ObjectReport:
+    """As `verify`, with options that serve for many objects; takes a `Window` as well."""
+    path = source if isinstance(source, str) else ""
+    if not path and isinstance(source, os.PathLike):
+        path = os.fsdecode(source)
+    size, index = 0, None
+    try:
+        part10 = _open(source, path, options)
+        size = part10.size
+        index = part10.index()
+        gathered = usual.gather(part10, index, options)
+        made = None if gathered is None else usual.conclude(gathered, path, options)
+        return _in_time(part10, index, path, options) if made is None else made
+    except DicomSealError as error:
+        return _failed(error, path, size, index)
+
+
+def verify_groups(paths: Sequence[str], options: Options) -> Iterator[ObjectReport]:
+    """`verify_with` for many files, in their order.
+
+    A few of them are read before the usual ones of these are judged, see `usual`.
+    """
+    for start in range(0, len(paths), _GROUP):
+        group = paths[start : start + _GROUP]
+        for path, begun in zip(group, [_begin(path, options) for path in group], strict=True):
+            yield begun if isinstance(begun, ObjectReport) else _end(begun, path, options)
+
+
+def _begin(path: str, options: Options) -> ObjectReport | Gathered:
+    """What was read of a usual object, or the report on another."""
+    size, index = 0, None
+    try:
+        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
+        size = part10.size
+        index = part10.index()
+        return usual.gather(part10, index, options) or _in_time(part10, index, path, options)
+    except DicomSealError as error:
+        return _failed(error, path, size, index)
+
+
+def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
+    """The report on what was read; an object that only looked usual is read once more."""
+    size = gathered.size
+    try:
+        made = usual.conclude(gathered, path, options)
+        if made is not None:
+            return made
+        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
+        size = part10.size
+        return _in_time(part10, part10.index(), path, options)
+    except DicomSealError as error:
+        return _failed(error, path, size)
+
+
+def _failed(
+    error: DicomSealError, path: str, size: int, index: Index | None = None
+) -> ObjectReport:
+    message = str(error).removeprefix(f"{path}: ")
+    if index is not None and error.code == "limit":  # it failed before it became too much
+        reasons = tuple(
+            Reason("FORMAT_FAILURE", note.sentence())
+            for note in index.ambiguities
+            if note.kind in record.EVEN_UNSIGNED
+        )
+        if reasons:
+            return ObjectReport(
+                path=path, verdict=report.FAILED, reasons=reasons[:1], messages=(message,),
+                bytes=size,
+            )  # fmt: skip
+    if error.code == "contradiction":  # it can be read, and not by all in the same way
+        reasons = (Reason("FORMAT_FAILURE", message),)
+        return ObjectReport(path=path, verdict=report.FAILED, reasons=reasons, bytes=size)
+    return ObjectReport(
+        path=path, verdict=report.ERROR, error=ErrorReport(error.code, message), bytes=size
+    )
+
+
+def _reader() -> Reader:
+    """The reader of this thread."""
+    try:
+        found: Reader = _readers.reader
+    except AttributeError:
+        found = _readers.reader = Reader()
+    return found
+
+
+def _open(source: Any, path: str, options: Options) -> Part10:
+    if path or isinstance(source, str):
+        return _reader().open(path, options.limits, named=options.transfer_syntax)
+    if isinstance(source, Window):
+        return Part10(source, len(source), options.limits, options.transfer_syntax)
+    if is_dataset(source):
+        from ..encoding.as_written import as_written
+        from ..encoding.from_pydicom import encode, transfer_syntax_of
+
+        data, syntax = as_written(source) or (encode(source), transfer_syntax_of(source))
+        part10 = Part10.from_data_set(data, syntax, options.limits)
+        part10.dataset = source
+        return part10
+    return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
+
+
+def _in_time(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
+    seconds = options.limits.seconds + part10.size // BYTES_OF_A_SECOND
+    left = getattr(options.trust, "renew_lock", None)
+    return time_limit.within(seconds, left, _verify, part10, index, path, options)
+
+
+def _verify(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
+    scopes = index.scopes
+    work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
+    by_scope = [
+        (scope, signature_report.signatures(part10, index, scope, work, main, options))
+        for scope in scopes
+    ]
+    signatures = of_the_whole(index, [made for _, some in by_scope for made in some])
+    sop_class, sop_instance, modality = index.values(0, _NAMES)
+    live = [s.location for s in signatures if s.integrity is not None]
+    reasons = [
+        Reason("FORMAT_FAILURE", doubt)
+        for doubt in parser_differentials.doubts(part10, index, bool(live))
+    ]
+    passing = "" if options.integrity_only else report.TRUSTED
+    covered = coverage.measure(index, signatures, passing, options.demands)
+    reasons += covered.broken
+    left = examine(index, by_scope, covered, passing, options.unsigned)
+    undecided = []
+    if part10.meta.doubt and live:
+        undecided.append(Reason("ENCODING_NOT_STATED", part10.meta.doubt))
+    if left.reason:
+        (reasons if options.unsigned == REJECT else undecided).append(left.reason)
+    verdict = decide(signatures, reasons, options, undecided)
+    messages = left.messages
+    messages += obstacles.notes(index, 0, covered.tags if signatures else ())
+    if index.trailing:
+        messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
+    if verdict in (report.UNSIGNED, report.PASSED) and 0 not in scopes and _hidden(index):
+        verdict = report.INDETERMINATE
+        messages += (
+            "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",
+        )
+    if live:
+        messages += tuple(missing.orphans(index, sorted({0, *scopes})))
+        messages += tuple(parser_differentials.messages(part10, index))
+    else:
+        lacking = missing.evidence(part10, index)
+        messages += tuple(lacking.sentences)
+        if lacking.reason and verdict == report.UNSIGNED:
+            verdict = report.INDETERMINATE
+            reasons.append(lacking.reason)
+    content = _content_digest(index) if options.content_digest else None
+    part10.check()  # only when all has been read that the answer rests on
+    return ObjectReport(
+        path=path,
+        verdict=verdict,
+        reasons=(*reasons, *undecided),
+        messages=messages,
+        bytes=part10.size,
+        sop_class_uid=values.as_text(sop_class),
+        sop_instance_uid=values.as_text(sop_instance),
+        transfer_syntax=part10.transfer_syntax,
+        modality=values.as_text(modality),
+        content_digest=content,
+        covered_elements=covered.covered,
+        uncovered_elements=covered.uncovered,
+        uncovered=tuple([describe(tag) for tag in covered.tags]) if options.demands else (),
+        uncovered_classes=left.classes,
+        signatures=tuple(signatures),
+    )
+
+
+def _content_digest(index: Index) -> str:
+    """Of the main data set; signatures and MAC Parameters never are in the stream."""
+    hasher = new_hasher("SHA256")
+    index.stream(hasher.update, 0, None)
+    return hasher.hexdigest()
+
+
+def _hidden(index: Index) -> bool:
+    """Whether the main data set has a Digital Signatures Sequence that is no sequence any more."""
+    number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
+    return number >= 0 and index.record(number).kind == record.ELEMENT

@@ -1,0 +1,233 @@
+"""The house: which room may import from which, and the drawing of it in docs/architecture.md.
+
+    python tools/house.py            # the floors, and what breaks their order
+    python tools/house.py --check    # whether docs/architecture.md shows the floors as they are
+
+A room is a folder of ``src/dicomseal``, or a module beside them. It imports only from floors below
+its own. Every import counts: at the top of a module, inside a function, and for types alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "dicomseal"
+DRAWING = ROOT / "docs" / "architecture.md"
+PACKAGE = "dicomseal"
+# the bottom floor first; a room imports only from floors below its own
+FLOORS = (
+    {"errors": "what can go wrong, each with a code"},
+    {
+        "standard": "what PS3 says, as data: tags, VRs, UIDs, MAC algorithms",
+        "report": "what is said of an object, as frozen data",
+        "policy": "which certificates, algorithms and revocations are accepted",
+        "purposes": "the purposes of a signature (CID 7007)",
+    },
+    {
+        "encoding": "elements and the canonical stream, in two twins; data sets in memory; limits",
+        "profiles": "the digital signature profiles of PS3.15 Annex C",
+    },
+    {
+        "files": "files as bytes: opening, File Meta Information, inflating, writing safely",
+        "requirements": "what a user demands of signatures beyond that they verify",
+    },
+    {"ambiguity": "what two readers of the same bytes may take differently"},
+    {"signature": "the items of a signature, its MAC, its value and its certificate"},
+    {
+        "canonical": "the canonical stream for other programs",
+        "trust": "from a certificate to an anchor: paths, revocation, restrictions",
+        "editing": "changing a file and keeping every other byte; other encodings; removal",
+    },
+    {"keys": "private keys, in files and on tokens"},
+    {"timestamps": "Certified Timestamps: asking for them and judging them"},
+    {
+        "verification": "a report and a verdict on an object",
+        "signing": "signatures that are made",
+    },
+    {"__init__": "the public names"},
+    {
+        "archive": "many runs over an archive, in a ledger",
+        "dcmsign": "a second command, with the options of DCMTK's dcmsign",
+    },
+    {"cli": "one module a command"},
+    {"__main__": "python -m dicomseal"},
+)
+# the folders of a room that has some, the bottom one first
+INNER = {
+    "archive": ("errors", "find", "ledger", "run", "reports"),
+    "cli": ("", "archive"),
+}
+
+
+def modules() -> dict[str, Path]:
+    """The modules of the package by name, without the package's own; ``""`` is ``__init__``."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = list(path.relative_to(SOURCE).with_suffix("").parts)
+        if parts[-1] == "__init__":
+            parts.pop()
+        found[".".join(parts)] = path
+    return found
+
+
+def imports(name: str, known: dict[str, Path]) -> Iterator[str]:
+    """The modules that a module imports, wherever in it."""
+    path = known[name]
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    package = [part for part in package if part]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == PACKAGE:
+                    yield ".".join(alias.name.split(".")[1:])
+        elif isinstance(node, ast.ImportFrom):
+            parts = node.module.split(".") if node.module else []
+            if node.level:
+                parts = [*package[: len(package) - node.level + 1], *parts]
+            elif parts[:1] == [PACKAGE]:
+                parts = parts[1:]
+            else:
+                continue
+            for alias in node.names:
+                whole = ".".join([*parts, alias.name])
+                yield whole if whole in known else ".".join(parts)
+
+
+def room_of(name: str) -> str:
+    """The room of a module."""
+    return name.split(".", 1)[0] or "__init__"
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which modules each module imports, as far as they are Python."""
+    known = modules()
+    return {name: {one for one in imports(name, known) if one in known} for name in known}
+
+
+def level_of(room: str) -> int:
+    """The floor of a room, from 0.
+
+    Raises:
+        KeyError: no floor has it.
+    """
+    for level, rooms in enumerate(FLOORS):
+        if room in rooms:
+            return level
+    raise KeyError(room)
+
+
+def running_back(found: dict[str, set[str]]) -> list[str]:
+    """The imports that do not go down."""
+    wrong = []
+    for name, targets in found.items():
+        for target in sorted(targets):
+            here, there = room_of(name), room_of(target)
+            if here != there and level_of(there) >= level_of(here):
+                wrong.append(f"{name or PACKAGE} imports {target or PACKAGE}")
+            elif here == there and here in INNER and not _goes_down(name, target, INNER[here]):
+                wrong.append(f"{name} imports {target}")
+    return wrong
+
+
+def _goes_down(name: str, target: str, inner: tuple[str, ...]) -> bool:
+    def level(module: str) -> int:
+        part = module.split(".")[1] if "." in module else ""
+        return inner.index(part) if part in inner else 0
+
+    return level(target) <= level(name)
+
+
+def circles(found: dict[str, set[str]]) -> list[set[str]]:
+    """The groups of modules that import one another, the package's own ``__init__`` aside.
+
+    Every module of the package may ask ``__init__`` for the version, and it names them all.
+    """
+    left = {name: {one for one in targets if one} for name, targets in found.items() if name}
+    before: set[str] = set()
+    while len(left) != len(before):
+        before = set(left)
+        named = {one for targets in left.values() for one in targets}
+        left = {
+            name: targets & left.keys()
+            for name, targets in left.items()
+            if name in named and targets & left.keys()
+        }
+    return _grouped(left)
+
+
+def _grouped(left: dict[str, set[str]]) -> list[set[str]]:
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = [start]
+        while todo:
+            for one in left.get(todo.pop(), set()) - seen:
+                seen.add(one)
+                todo.append(one)
+        return seen
+
+    reach = {name: reached(name) for name in left}
+    groups = {
+        frozenset(one for one in reach[name] if name in reach[one])
+        for name in left
+        if name in reach[name]
+    }
+    return [set(group) for group in groups]
+
+
+def drawing() -> str:
+    """The floors as text, the top one first."""
+    lines = []
+    for level in range(len(FLOORS) - 1, -1, -1):
+        for number, (room, what) in enumerate(FLOORS[level].items()):
+            shown = f"{level + 1:2}" if not number else "  "
+            name = "(package)" if room == "__init__" else room
+            lines.append(f"{shown}  {name:13} {what}")
+    return "\n".join(lines) + "\n"
+
+
+def drawn() -> str:
+    """The drawing that the documentation shows."""
+    found = re.search(r"```house\n(.*?)```", DRAWING.read_text("utf-8"), re.DOTALL)
+    return found[1] if found else ""
+
+
+def figures(found: dict[str, set[str]]) -> str:
+    """How large the house is, in one line."""
+    between = {(room_of(a), room_of(b)) for a, targets in found.items() for b in targets}
+    rooms = {room for pair in between for room in pair}
+    count = sum(a != b for a, b in between)
+    return f"{len(rooms)} rooms on {len(FLOORS)} floors, {count} arrows between them"
+
+
+def complaints() -> Iterable[str]:
+    """What is wrong with the house, one line each."""
+    found = arrows()
+    yield from running_back(found)
+    for circle in circles(found):
+        yield f"a circle: {', '.join(sorted(circle))}"
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--check", action="store_true", help="compare with docs/architecture.md")
+    options = parser.parse_args()
+    wrong = list(complaints())
+    if options.check and drawn() != drawing():
+        wrong.append(f"{DRAWING.relative_to(ROOT)} does not show the floors as they are")
+    if not options.check:
+        print(drawing(), end="")
+        print(figures(arrows()))
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
