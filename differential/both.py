@@ -12,7 +12,7 @@ from dicomseal.encoding import values
 from dicomseal.errors import DicomSealError
 from dicomseal.files.source import open_source
 from dicomseal.signature import dump, mac_parameters
-from dicomseal.standard import terms
+from dicomseal.standard import terms, transfer_syntaxes
 
 from .dcmtk import Dcmtk
 from .streams import Difference, UnreadableStreamError, data_set, differences, pieces_left_out
@@ -173,7 +173,7 @@ class Both:
 
 def forms(signed: Path) -> dict[str, tuple[str, ...]]:
     """Four ways to re-encode a file, with the options of dcmconv."""
-    encapsulated = terms.is_encapsulated(open_source(signed).transfer_syntax)
+    encapsulated = transfer_syntaxes.is_encapsulated(open_source(signed).transfer_syntax)
     return COMPRESSED if encapsulated else NATIVE
 
 

@@ -22,9 +22,7 @@ VENDOR = encode([(0x7FE10010, "LO", b"Vendor")])
 
 
 def pixels(*fragments):
-    values = b"".join(
-        FRAGMENT + struct.pack("<L", len(one)) + one for one in (b"", *hidden_elements)
-    )
+    values = b"".join(FRAGMENT + struct.pack("<L", len(one)) + one for one in (b"", *fragments))
     return b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + values + END + bytes(4)
 
 

@@ -67,9 +67,9 @@ _HOMES = {
     "remove": "editing.remove",
     "remove_file": "editing.remove",
     "requirements": "requirements",
-    "sign": "signing.sign_file",
+    "sign": "signing.sign_dataset",
     "sign_file": "signing.sign_file",
-    "sign_items": "signing.sign_file",
+    "sign_items": "signing.sign_dataset",
     "verify": "verification.verifier",
 }
 

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dicomseal import sign_file, verify
 from dicomseal.files.part10 import Part10
 from dicomseal.signature.items import encode
+from dicomseal.standard import transfer_syntaxes
 
 MEMBERS = {"rsa": "", "rsa two": "two", "ec": "ec", "dsa": "dsa", "weak": "weak",
            "below": "below", "expired": "expired"}  # fmt: skip
