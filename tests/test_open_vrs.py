@@ -107,6 +107,40 @@ def test_mixed(backend, name, pair):
     assert (changed.integrity, changed.integrity_reason.code) == ("altered", code)
 
 
+def restated(data: bytes, tag: int, old: str, new: str) -> bytes:
+    """Explicit VR with another VR of the same kind of header in one element."""
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    assert data.count(head + old.encode()) == 1
+    return data.replace(head + old.encode(), head + new.encode())
+
+
+RESTATED = {
+    "pixels": ((PIXELS, "OB", FOUR), "OW", "unverifiable"),
+    "a number": ((SMALLEST, "SS", us(5)), "US", "unverifiable"),
+    "a negative number": ((SMALLEST, "SS", us(0xFFFB)), "US", "altered"),
+    "private": ((0x0051100A, "LO", b"TA 00:14"), "SH", "unverifiable"),
+    "a private number": ((0x0051100A, "SL", FOUR), "UL", "altered"),
+}
+
+
+@pytest.mark.parametrize("pair", [RSA, EC], ids=["RSA", "ECDSA"])
+@pytest.mark.parametrize("kind", RESTATED)
+def test_vrs_that_a_program_chose_anew(backend, kind, pair):
+    """Explicit VR again, after implicit VR: no value was changed, and that is not said."""
+    (tag, vr, value), other, integrity = RESTATED[kind]
+    elements = [NAME, (0x00510010, "LO", b"SIEMENS MR HEADER "), (tag, vr, value)]
+    out = io.BytesIO()
+    sign_file(pki.part10(encode(sorted(elements))), out, *pair)
+    data = restated(out.getvalue(), tag, vr, other)
+    signature = only(data)
+    assert signature.integrity == integrity
+    if integrity == "unverifiable":
+        assert f" as {vr}, now {other}" in signature.integrity_reason.message
+    assert verify(data, integrity_only=True).verdict != "passed"
+    # with a value that was changed as well nothing else is said than before
+    assert only(data.replace(b"A^B ", b"A^C ")).integrity == "altered"
+
+
 @pytest.mark.parametrize("by_item", [True, False])
 def test_many_that_were_chosen_by_their_sign(backend, by_item):
     """SS where a number is negative, else US: each for itself, or all of an item alike."""

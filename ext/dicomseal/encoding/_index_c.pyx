@@ -413,10 +413,11 @@ cdef class Index(_Walk):
         return found
 
     def choose(self, uint32_t number, str vr):
-        """Take another VR for an element of implicit VR."""
+        """Take another VR for an element, in a data set that is not in big endian."""
         cdef Rec* rec = self._at(number)
-        if rec.bits & KIND == ELEMENT and len(vr) == 2:
+        if rec.bits & KIND == ELEMENT and len(vr) == 2 and rec.vr != _code(vr):
             rec.vr = _code(vr)
+            rec.bits |= REWRITE
 
     def stream_between(self, update, uint32_t start, uint32_t stop, uint32_t inside,
                        uint32_t scope):

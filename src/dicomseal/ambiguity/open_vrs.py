@@ -277,6 +277,26 @@ def _always(vr: str) -> Callable[[Open], str]:
     return lambda _: vr
 
 
+def alike(index: Index, found: Iterable[Open]) -> list[Open]:
+    """Of VRs that are stated, with the candidates alone in which the value reads the same."""
+    made = []
+    for one in found:
+        others = tuple((vr, cost) for vr, cost in one.others if _reads_the_same(index, one, vr))
+        if others:
+            made.append(one._replace(others=others))
+    return made
+
+
+def _reads_the_same(index: Index, one: Open, vr: str) -> bool:
+    pair = {one.vr, vr}
+    if pair <= _TEXT or pair <= {"OB", "OW"} or pair <= {"US", "OW"}:
+        return True
+    record = index.record(one.number)
+    if not pair <= {"US", "SS", "OW"} or record.end - record.value > _MOST_READ:
+        return False
+    return max(index.value(one.number)[1::2], default=0) < 0x80
+
+
 class _Near:
     """Values of the data sets around an element, the nearest first; each is read once."""
 

@@ -190,7 +190,7 @@ class Index(Walk):
         return [node.tag if node.kind in plain else -1 for node in self._nodes[start:stop]]
 
     def choose(self, number: int, vr: str) -> None:
-        """Take another VR for an element of implicit VR."""
+        """Take another VR for an element, in a data set that is not in big endian."""
         if self._nodes[number].kind == r.ELEMENT and len(vr) == 2:
             self._nodes[number].vr = vr
 

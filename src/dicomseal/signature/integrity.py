@@ -28,6 +28,7 @@ from .scope import _WORK_OF_A_TAG, Scope
 _MOST_LOST = 2  # elements of which nobody knows the VR: for more there is no hope
 _MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
 _MOST_NAMED = 5  # in a sentence
+_SHORT_SEARCH, _PASSES = 1 << 18, 4  # bytes, and times the size of the object
 
 
 class Check:
@@ -241,6 +242,52 @@ class Check:
                 self._leave_undecided(found, search)
         return False
 
+    def _check_stated_vrs(self, mac: MacParameters, expected: bytes | None) -> None:
+        """Whether only VRs are others than those that were signed, and every value reads the same.
+
+        A program that had the object in implicit VR in between chose them anew. VRs are signed, so
+        the signature is not intact; but nothing says that somebody changed the content.
+
+        Args:
+            mac: its MAC Parameters.
+            expected: the MAC that was signed, or None where the key does not tell.
+        """
+        scope, signature = self.scope, self.stored.signature
+        part10 = scope.part10
+        if part10.implicit or part10.big_endian:
+            return
+        if transfer_syntaxes.is_encapsulated(part10.transfer_syntax):
+            return
+        elements, found = scope.open_elements(mac, self.means.listed, False)
+        found = open_vrs.alike(scope.index, found)
+        if not found:
+            return
+        search = Search(
+            scope.index, scope.scope, elements, found, self._own, new_hasher(mac.algorithm),
+            lambda digest: (
+                digest == expected if expected else self.means.verifies(digest, signature)
+            ),
+            # what was changed is much more common: a few rules are tried, and not all there is
+            min(scope.work.search(), _SHORT_SEARCH + _PASSES * part10.size),
+            0 if expected else self.means.effort,
+        )  # fmt: skip
+        made = search.run()
+        scope.work.searched(search.spent)
+        if made is None:
+            return
+        other = [
+            f"{describe(one.tag)} as {vr}, now {one.vr}"
+            for one, vr in zip(found, made.vrs, strict=True)
+            if vr != one.vr
+        ]
+        more = f", and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
+        raise unverifiable(
+            "SIGNED_DATA_NOT_FOUND",
+            f"every value is the one that was signed, and not every VR: signed was "
+            f"{'; '.join(other[:_MOST_NAMED])}{more}. A program that had the object in implicit "
+            "VR chose them anew",
+        )
+
     def _take(self, found: list[open_vrs.Open], made: Found) -> None:
         """The signature is over these VRs."""
         self.computed = made.mac
@@ -299,6 +346,8 @@ class Check:
         by_this_key = signed is not None or kind_of(signer.public_key) != "RSA"
         if by_this_key and self.scope.part10.dataset is not None:
             self._check_whole(mac)
+        if by_this_key:
+            self._check_stated_vrs(mac, signed)
         if signed is not None:
             raise altered(
                 "HASH_FAILURE", "what was signed is not what is here: the content was changed"
