@@ -15,8 +15,10 @@ from .__main__ import environment
 from .build import build
 
 TESTS = (
-    "canonical", "encodings", "index", "index_limits", "dataset", "verifier_broken", "attacks",
-    "fuzz_finds", "properties",
+    "test_canonical.py", "encoding/test_encodings.py", "encoding/test_index.py",
+    "encoding/test_index_limits.py", "encoding/test_from_pydicom.py",
+    "encoding/test_fuzz_finds.py", "encoding/test_properties.py",
+    "verification/test_verifier_broken.py", "verification/test_attacks.py",
 )  # fmt: skip
 TARGETS = ("twins", "index", "encoder", "verify", "remove")
 # so that a run with another core in use is not mistaken for one with sanitizers
@@ -34,7 +36,7 @@ def main() -> int:
     options = parser.parse_args()
     full = build("sanitize-full", CACHE / "core" / "sanitize-full")
     env = environment("sanitize-full", full)
-    tests = [f"tests/test_{name}.py" for name in TESTS]
+    tests = [f"tests/{name}" for name in TESTS]
     for command in (
         [sys.executable, "-c", PROOF, str(full)],
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", *tests],

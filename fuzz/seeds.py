@@ -99,7 +99,7 @@ def signed(folder: Path) -> None:
 
 def written() -> list[bytes]:
     """Raw inputs from the tests' own bytes."""
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
     try:
         import _write_stds as std  # type: ignore[import-not-found]
     finally:

@@ -6,7 +6,7 @@ import pki
 import pydicom
 import pytest
 from _profiles import TAG
-from test_profiles import CREATOR_UIDS, OBJECT, RSA, signed, without
+from tests.test_profiles import CREATOR_UIDS, OBJECT, RSA, signed, without
 
 from dicomseal import sign, sign_file, verify
 from dicomseal.errors import SigningError, UsageError

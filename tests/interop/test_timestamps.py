@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tsa
 from _dcmtk import ROOT, Dcmtk
-from conftest import Pki
+from _interop_pki import Pki
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dicomseal import TrustStore, sign_file, verify

@@ -7,7 +7,7 @@ hash of a large one empties the processor's caches, and what comes after it wait
 conclusions in a row wait once.
 
 Whatever is not so is answered with None, and `verifier` looks for itself. What is said of an object
-is decided there, and here only repeated: tests/test_usual.py holds both answers equal.
+is decided there, and here only repeated: tests/verification/test_usual.py holds both answers equal.
 """
 
 from __future__ import annotations

@@ -1,0 +1,100 @@
+"""The README against the program: its commands, its sample of the output, its Python."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dicomseal", *arguments], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def anonymous(text: str) -> str:
+    """Without what differs from run to run."""
+    text = re.sub(r"2\.25\.\d+", "2.25.UID", text)
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+-]+", "TIME", text)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("readme")
+    done = run("demo", "--keep", "demo", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name, source in (("ct.dcm", "CT_small.dcm"), ("key.pem",) * 2, ("cert.pem",) * 2):
+        shutil.copy(folder / "demo" / source, folder / name)
+    (folder / "ca.pem").write_bytes((folder / "demo" / "ca.pem").read_bytes())
+    assert run("remove", "ct.dcm", "ct.dcm", "--all", cwd=folder).returncode == 0
+    key = ("--key", "key.pem", "--cert", "cert.pem")  # test_commands may run in another worker
+    assert run("sign", "ct.dcm", "signed.dcm", *key, cwd=folder).returncode == 0
+    archive = folder / "archive"
+    archive.mkdir()
+    (archive / "mr.dcm").write_bytes((folder / "demo" / "MR_small_bigendian.dcm").read_bytes())
+    return folder, done.stdout
+
+
+def test_the_sample_is_what_the_demo_prints(demo):
+    sample = anonymous(re.search(r"```text\n(.*?)```", README, re.DOTALL)[1])
+    printed = anonymous(demo[1])
+    for part in sample.split("...\n"):
+        assert part in printed
+
+
+@pytest.fixture(scope="module")
+def after_commands(demo) -> list[tuple[str, subprocess.CompletedProcess[str]]]:
+    """Every `$ dicomseal` line of the README, run one after the other."""
+    lines = re.findall(r"^\$ (dicomseal .*?)(?: +#.*)?$", README, re.MULTILINE)
+    commands = [line.partition(" > ")[0] for line in lines]
+    return [(line, run(*shlex.split(line)[1:], cwd=demo[0])) for line in commands]
+
+
+def test_commands(after_commands):
+    assert len(after_commands) >= 6
+    for line, done in after_commands:
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+
+
+def test_python(demo, after_commands, monkeypatch):
+    """It goes on with the files that the commands made."""
+    monkeypatch.chdir(demo[0])
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_make_targets():
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"`make ([a-z-]+)`", document.read_text("utf-8")))
+        named |= set(re.findall(r"^\$ make ([a-z-]+)", document.read_text("utf-8"), re.MULTILINE))
+        assert named <= targets, document
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links(document):
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", document.read_text("utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_verdicts_and_exit_codes():
+    from dicomseal.cli import exit_codes
+
+    for verdict, code in re.findall(r"^\| `(\w+)` \| (\d) \|", README, re.MULTILINE):
+        assert exit_codes.exit_code({verdict: 1}) == int(code), verdict

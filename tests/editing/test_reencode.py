@@ -1,0 +1,433 @@
+"""Another transfer syntax, the same content: VRs, byte order, lengths, and the signatures in it."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import pki
+import pydicom
+import pytest
+from tests.signing.test_sign_file import FOLDER, READABLE, RSA, WHEN, read
+
+from dicomseal import sign_file, verify
+from dicomseal.editing.convert import convert
+from dicomseal.editing.reencode import EXPLICIT, KEEP, SYNTAXES, UNDEFINED, reencode, resolve
+from dicomseal.encoding._encoder_py import swap
+from dicomseal.errors import SigningError, SourceError, UsageError
+from dicomseal.files.part10 import Part10
+from dicomseal.signature.certificate import sign_mac
+from dicomseal.signature.items import encode
+from dicomseal.standard import transfer_syntaxes
+
+NATIVE = [
+    n for n in READABLE if verify(os.path.join(FOLDER, n)).transfer_syntax in SYNTAXES.values()
+]
+PACKED = [n for n in READABLE if n not in NATIVE]
+# not explicit little endian, or with UN in them: what they become is not what they were, byte for
+# byte, but the same elements
+BACK = {"explicit": 30, "implicit": 20, "big-endian": 20, "deflated": 30}
+
+
+def opened(data):
+    part10 = Part10.from_bytes(data)
+    return part10, part10.index()
+
+
+def stream(index):
+    out = bytearray()
+    index.stream(out.extend)
+    return bytes(out)
+
+
+def body(part10):
+    return bytes(part10.source[part10.start :])
+
+
+def signed(data, tmp_path, **options):
+    source, target = tmp_path / "s.in", tmp_path / "s.out"
+    source.write_bytes(data)
+    sign_file(source, target, *RSA, when=WHEN, **options)
+    return target.read_bytes()
+
+
+def intact(data):
+    bare = data[128:132] != b"DICM"
+    named = Part10.from_bytes(data).transfer_syntax if bare else ""
+    report = verify(data, integrity_only=True, transfer_syntax=named)
+    assert report.verdict == "passed", report.sentence()
+    return report
+
+
+# --- real files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_there_and_back(name):
+    """Through every transfer syntax that loses nothing, and back: the same bytes."""
+    part10, index = opened(read(name))
+    start, _ = reencode(part10, index, lengths=KEEP)
+    assert body(Part10.from_bytes(start)) == body(part10)
+    through = 0
+    for uid in SYNTAXES.values():
+        there, losses = reencode(part10, index, uid)
+        if losses:
+            continue
+        through += 1
+        other, other_index = opened(there)
+        assert other.transfer_syntax == uid
+        assert not other_index.ambiguities or index.ambiguities
+        if not index.guessed and not other_index.guessed:
+            assert stream(other_index) == stream(index)
+        back, losses = reencode(other, other_index, part10.transfer_syntax)
+        assert not losses
+        again = body(Part10.from_bytes(back))
+        if again != body(part10):  # implicit VR has no UN, explicit VR no ambiguous VR
+            assert {part10.implicit, other.implicit} != {False}
+            assert len(again) == len(body(part10)) or part10.implicit != other.implicit
+    assert through >= 1
+
+
+@pytest.mark.parametrize("name", NATIVE)
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_signature_survives_or_the_file_stays(name, syntax, tmp_path):
+    data = signed(read(name), tmp_path)
+    intact(data)
+    (tmp_path / "in.dcm").write_bytes(data)
+    try:
+        sign_file(
+            tmp_path / "in.dcm", tmp_path / "out.dcm", *RSA, when=WHEN, transfer_syntax=syntax
+        )
+    except SigningError as error:
+        assert error.code == "transfer_syntax"
+        assert "would break" in str(error) or "would be read as" in str(error)
+        assert not (tmp_path / "out.dcm").exists()
+        return
+    report = intact((tmp_path / "out.dcm").read_bytes())
+    assert len(report.signatures) == 2
+    assert report.transfer_syntax == SYNTAXES[syntax]
+    # not because another VR was tried: any reader finds it intact
+    assert not [m for s in report.signatures for m in s.messages if "open" in m and s.uid]
+
+
+def test_most_of_them_can_be_converted(tmp_path):
+    """The two tests above would hold too if everything were refused."""
+    done = dict.fromkeys(SYNTAXES, 0)
+    for name in NATIVE:
+        part10, index = opened(signed(read(name), tmp_path))
+        for syntax, uid in SYNTAXES.items():
+            try:
+                convert(part10, index, uid)
+            except SigningError:
+                continue
+            done[syntax] += 1
+    assert {syntax: done[syntax] >= least for syntax, least in BACK.items()} == dict.fromkeys(
+        BACK, True
+    ), done
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_pixels_are_not_decoded(name):
+    part10, index = opened(read(name))
+    same, losses = reencode(part10, index)
+    assert losses == []
+    again = Part10.from_bytes(same)
+    # but for group lengths that were wrong, and encapsulated Pixel Data labelled OW, which is OB
+    assert sum(a != b for a, b in zip(body(again), body(part10), strict=True)) <= 16
+    assert stream(again.index()) == stream(index)
+    with pytest.raises(SigningError, match="have to be decoded"):
+        reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+@pytest.mark.parametrize("name", NATIVE[::4])
+@pytest.mark.parametrize("lengths", [EXPLICIT, UNDEFINED])
+def test_lengths(name, lengths, tmp_path):
+    part10, index = opened(signed(read(name), tmp_path))
+    made = Part10.from_bytes(convert(part10, index, lengths=lengths))
+    flags = {
+        bool(made.index().record(n).flags & 1)
+        for n in range(1, len(index))
+        if made.index().record(n).kind in (1, 3) and made.index().record(n).vr != "UN"
+    }
+    assert flags <= {lengths == UNDEFINED}
+    assert len(flags) == 1
+    assert stream(made.index()) == stream(index)
+    pydicom.dcmread(pydicom.filebase.DicomBytesIO(made.head + body(made))) if not (
+        made.deflated
+    ) else None
+
+
+# --- made ones -----------------------------------------------------------------------------------
+
+MANY = [
+    (0x00080000, "UL", b"\0" * 4),
+    (0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.7\0"),
+    (0x00080018, "UI", b"2.25.1234\0"),
+    (0x00100010, "PN", b"Doe^John"),
+    (0x00186060, "FL", struct.pack("<f", 1.5)),
+    (0x00189073, "FD", struct.pack("<2d", 1.5, -2.5)),
+    (0x00280009, "AT", struct.pack("<HH", 0x0018, 0x1063)),
+    (0x00280010, "US", struct.pack("<H", 513)),
+    (0x300A00B0, "SQ", [
+        [(0x300A0000, "UL", b"\0" * 4), (0x300A00C0, "IS", b"1 "),
+         (0x300A0111, "SQ", [[(0x300A0112, "IS", b"0 ")], []])],
+    ]),
+    (0x7FE00010, "OW", bytes(range(16))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("lengths", [KEEP, EXPLICIT, UNDEFINED])
+def test_as_pydicom_reads_it(form, syntax, lengths, backend):
+    """Every value, and group lengths that count right."""
+    part10, index = opened(pki.small(form, MANY))
+    data, losses = reencode(part10, index, SYNTAXES[syntax], lengths)
+    assert losses == []
+    before = pydicom.dcmread(pydicom.filebase.DicomBytesIO(pki.small(form, MANY)))
+    after = pydicom.dcmread(pydicom.filebase.DicomBytesIO(data))
+    assert after.file_meta.TransferSyntaxUID == SYNTAXES[syntax]
+    for dataset in (before, after):
+        for scope in (dataset, dataset.BeamSequence[0]):
+            for element in [e for e in scope if e.tag.element == 0]:
+                assert element.value > 0 or dataset is before
+                del scope[element.tag]
+    # pydicom gives words as they are stored
+    if (form == "big endian") != (syntax == "big-endian"):
+        after.PixelData = swap(after.PixelData, "OW")
+    assert after == before
+    made, made_index = opened(data)
+    group = made_index.find(0, 0x00080000)
+    (length,) = struct.unpack(">L" if made.big_endian else "<L", made_index.value(group))
+    first = made_index.record(group).end
+    assert first + length == made_index.record(made_index.find(0, 0x00100010)).start
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_un_keeps_its_bytes(undefined):
+    """A private element of unknown VR; with undefined length it is implicit VR inside."""
+    inside = struct.pack("<HHL", 0x0008, 0x0018, 2) + b"1\0"
+    if undefined:
+        value = struct.pack("<HHL", 0xFFFE, 0xE000, len(inside)) + inside
+        value += struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+        header = struct.pack("<HH2s2xL", 0x0009, 0x1001, b"UN", 0xFFFFFFFF)
+    else:
+        value, header = inside, struct.pack("<HH2s2xL", 0x0009, 0x1001, b"UN", len(inside))
+    data = pki.part10(encode([(0x00080018, "UI", b"2.25.1234\0")]) + header + value)
+    part10, index = opened(data)
+    for lengths in (KEEP, EXPLICIT, UNDEFINED):
+        same, losses = reencode(part10, index, lengths=lengths)
+        assert losses == []
+        if lengths == KEEP or not undefined:
+            assert same == data
+        else:
+            assert inside in same
+    other, losses = reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN)
+    assert bool(losses) != undefined  # whose bytes are to change places nobody knows
+    assert inside in other
+    back, _ = reencode(*opened(other), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+    assert body(Part10.from_bytes(back)) == body(part10)
+
+
+def test_too_long_for_explicit_vr():
+    """PS3.5 Section 6.2.2: it becomes UN, and is told as a loss."""
+    value = b"1\\" * 0x8001
+    data = pki.small("implicit", [(0x00080018, "UI", b"2.25.1234\0"), (0x00200032, "DS", value)])
+    part10, index = opened(data)
+    made, losses = reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+    assert [(loss.tag, loss.after) for loss in losses] == [(0x00200032, "UN")]
+    assert value in made
+    back, losses = reencode(*opened(made), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    assert losses == []
+    assert body(Part10.from_bytes(back)) == body(part10)
+
+
+def test_deep(tmp_path):
+    """No recursion: as deep as the limit."""
+    data = b""
+    for _ in range(1500):
+        data = (
+            encode([(0x300A00B0, "SQ", b"")])[:-4]
+            + struct.pack("<L", len(data) + 8)
+            + (struct.pack("<HHL", 0xFFFE, 0xE000, len(data)) + data)
+        )
+    part10, index = opened(pki.part10(data))
+    for uid in SYNTAXES.values():
+        made, _ = reencode(part10, index, uid)
+        back, _ = reencode(*opened(made), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+        assert body(Part10.from_bytes(back)) == data
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+PRIVATE = [(0x00080018, "UI", b"2.25.1234\0"), (0x00091001, "LO", b"unknown ")]
+BYTES = [(0x00080018, "UI", b"2.25.1234\0"), (0x7FE00010, "OB", bytes(range(16)))]
+
+
+@pytest.mark.parametrize(
+    ("elements", "what"),
+    [
+        (PRIVATE, r"would break: the VR LO of \(0009,1001\) would be read as UN"),
+        (BYTES, r"would break: the VR OB of PixelData \(7FE0,0010\) would be read as OW"),
+        (
+            [PRIVATE[0], (0x300A00B0, "SQ", [[PRIVATE[1]]])],
+            r"would break: the VR SQ of BeamSequence|would break: the VR LO of \(0009,1001\)",
+        ),
+    ],
+)
+def test_what_would_break_a_signature(elements, what, tmp_path):
+    data = signed(pki.small(elements=elements), tmp_path)
+    (tmp_path / "in.dcm").write_bytes(data)
+    with pytest.raises(SigningError, match=what):
+        sign_file(tmp_path / "in.dcm", tmp_path / "out", *RSA, transfer_syntax="implicit")
+    assert not (tmp_path / "out").exists()
+    sign_file(tmp_path / "in.dcm", tmp_path / "out", *RSA, transfer_syntax="big-endian")
+    assert len(intact((tmp_path / "out").read_bytes()).signatures) == 2
+
+
+def test_a_signature_over_others_does_not_mind(tmp_path):
+    data = signed(pki.small(elements=BYTES), tmp_path, tags=["SOPInstanceUID"])
+    (tmp_path / "in.dcm").write_bytes(data)
+    sign_file(tmp_path / "in.dcm", tmp_path / "out", *RSA, transfer_syntax="implicit")
+    assert len(intact((tmp_path / "out").read_bytes()).signatures) == 2
+
+
+def test_a_lost_vr_is_refused_without_signatures_too(tmp_path):
+    (tmp_path / "in.dcm").write_bytes(pki.small(elements=PRIVATE))
+    with pytest.raises(SigningError, match=r"LO of \(0009,1001\) would be read as UN"):
+        sign_file(tmp_path / "in.dcm", tmp_path / "out", *RSA, transfer_syntax="implicit")
+    part10, index = opened(pki.small(elements=PRIVATE))
+    made = convert(part10, index, transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN, accept_loss=True)
+    assert Part10.from_bytes(made).implicit
+
+
+def test_a_signature_that_only_another_vr_explains(tmp_path):
+    """Signed as OB, read from implicit VR: intact here by trying; explicit VR would settle OW."""
+    data = signed(pki.small(elements=BYTES), tmp_path)
+    made, _ = reencode(*opened(data), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    assert "PixelData (7FE0,0010) as OB" in intact(made).signatures[0].messages[0]
+    with pytest.raises(SigningError, match="would break"):
+        convert(*opened(made), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def test_a_broken_signature_is_no_obstacle(tmp_path):
+    data = signed(pki.small(elements=PRIVATE), tmp_path).replace(b"unknown ", b"changed ")
+    part10, index = opened(data)
+    assert Part10.from_bytes(
+        convert(part10, index, transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN)
+    ).big_endian
+
+
+def test_a_vr_that_is_found_again_is_no_obstacle(tmp_path):
+    """Signed as PN, then made UN: in implicit VR it has the dictionary's VR, and is intact."""
+    data = signed(pki.small(elements=MANY[1:4]), tmp_path)
+    header = bytes.fromhex("10001000")
+    assert data.count(header + b"PN\10\0") == 1
+    lost = data.replace(header + b"PN\10\0", header + b"UN\0\0\10\0\0\0")
+    assert verify(lost).signatures[0].integrity == "unverifiable"
+    intact(convert(*opened(lost), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN))
+
+
+STRANGE = {
+    "algorithm": (b"SHA256", b"SHA3_6"),
+    "certificate type": (b"X509_1993_SIG", b"X509_2099_SIG"),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_what_cannot_be_verified_here_may_be_elsewhere(tmp_path, what):
+    """Another reader may know the algorithm: its bytes are kept as those of an intact one."""
+    known, strange = STRANGE[what]
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    intact_one = signed(pki.small(elements=BYTES), tmp_path)
+    source.write_bytes(intact_one.replace(known, strange))
+    assert verify(source).signatures[0].integrity == "unverifiable"
+    with pytest.raises(SigningError, match=r"would break: the VR OB of PixelData"):
+        sign_file(source, target, *RSA, transfer_syntax="implicit")
+    assert not target.exists()
+    sign_file(source, target, *RSA, transfer_syntax="big-endian")
+    intact(target.read_bytes().replace(strange, known))
+    # implicit VR leaves open what explicit VR would settle, and nobody here can try
+    made, _ = reencode(*opened(intact_one), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    intact(made)
+    source.write_bytes(made.replace(known, strange))
+    for syntax in ("explicit", "big-endian", "deflated"):
+        with pytest.raises(SigningError, match="would break"):
+            sign_file(source, tmp_path / "none", *RSA, transfer_syntax=syntax)
+    # what is open and not signed is no obstacle
+    others = signed(pki.small(elements=BYTES), tmp_path, tags=["SOPInstanceUID"])
+    source.write_bytes(others.replace(known, strange))
+    sign_file(source, target, *RSA, transfer_syntax="implicit")
+    intact(target.read_bytes().replace(strange, known))
+
+
+def test_a_vr_that_is_lost_already_is_no_obstacle(tmp_path):
+    """Signed as LO, then in implicit VR: unverifiable. As UN it is that as well, no more."""
+    several = PRIVATE + [(0x00091002 + n, "LO", b"unknown ") for n in range(3)]
+    lost, losses = reencode(
+        *opened(signed(pki.small(elements=several), tmp_path)),
+        transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN,
+    )
+    assert losses
+    assert verify(lost).signatures[0].integrity == "unverifiable"
+    made = convert(*opened(lost), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+    assert verify(made).signatures[0].integrity == "unverifiable"
+    back = convert(*opened(made), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    assert body(Part10.from_bytes(back)) == body(Part10.from_bytes(lost))
+
+
+@pytest.mark.parametrize("name", ["jpeg", "1.2.840.10008.1.2.4.50", "", "Implicit"])
+def test_names(name, tmp_path):
+    with pytest.raises(SigningError, match="re-encoded as implicit, explicit"):
+        resolve(name)
+    with pytest.raises(UsageError, match="re-encoded as implicit, explicit"):
+        sign_file(tmp_path / "none", tmp_path / "out", *RSA, transfer_syntax=name)
+
+
+def test_meta_information_is_made_where_there_is_none(tmp_path):
+    (tmp_path / "in.dcm").write_bytes(encode(MANY[1:]))
+    sign_file(tmp_path / "in.dcm", tmp_path / "out.dcm", *RSA, transfer_syntax="big-endian")
+    dataset = pydicom.dcmread(tmp_path / "out.dcm")
+    assert dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID == "2.25.1234"
+    assert dataset.file_meta.TransferSyntaxUID == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN
+    assert dataset.file_meta.FileMetaInformationGroupLength > 100
+    intact((tmp_path / "out.dcm").read_bytes())
+
+
+def test_the_same_syntax_is_spliced(tmp_path):
+    (tmp_path / "in.dcm").write_bytes(pki.small())
+    sign_file(tmp_path / "in.dcm", tmp_path / "a", *RSA, uid="2.25.1", when=WHEN)
+    sign_file(
+        tmp_path / "in.dcm", tmp_path / "b", *RSA, uid="2.25.1", when=WHEN,
+        transfer_syntax="explicit",
+    )  # fmt: skip
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("syntax", [None, *SYNTAXES])
+def test_a_file_that_changes_meanwhile(tmp_path, syntax):
+    """Re-encoded or not: what is replaced is what was read."""
+    path = tmp_path / "in.dcm"
+    path.write_bytes(pki.small())
+
+    class Meddler:
+        def sign(self, digest, algorithm):
+            path.write_bytes(pki.small(elements=MANY[1:]))
+            return sign_mac(RSA[0], digest, algorithm)
+
+    with pytest.raises(SourceError) as caught:
+        sign_file(path, path, Meddler(), RSA[1], transfer_syntax=syntax)
+    assert caught.value.code == "changed"
+    assert path.read_bytes() == pki.small(elements=MANY[1:])
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_compressed_transfer_syntax_without_pixel_data(tmp_path, syntax):
+    """Nothing is to be decoded, and the signature, which names it, stays intact."""
+    (tmp_path / "in").write_bytes(pki.part10(encode(pki.SMALL[:-1]), pki.JPEG))
+    sign_file(tmp_path / "in", tmp_path / "one", *RSA)
+    sign_file(tmp_path / "one", tmp_path / "two", *RSA, transfer_syntax=syntax)
+    report = intact((tmp_path / "two").read_bytes())
+    assert report.transfer_syntax == SYNTAXES[syntax]
+    assert [s.mac_transfer_syntax for s in report.signatures] == [pki.JPEG, pki.EXPLICIT]
+    assert [s.messages for s in report.signatures] == [(), ()]  # nothing about Pixel Data

@@ -1,0 +1,110 @@
+"""Kills real runs that sign an archive, resumes them, and tells how each ended.
+
+Run as a program with a job in JSON as its argument; `test_sign_killed.py` judges what is
+left. It imports everything once and forks. Each campaign has a tree and a ledger of its own, and
+goes on until its run has come to its end. One line of JSON for each try: ``[campaign, how it
+ended, rows in the ledger, temporary files left]``. The ways to die:
+
+* ``parent``: SIGKILL of the main process after a random part of the time of a whole run; its
+  workers find out, and end.
+* ``all``: the same of the main process and its workers at once, as when the power fails.
+* ``steps``: a worker kills all of them at the n-th event of Python's profiler (call or return of
+  any function, of C or of Python) while it signs files: so between any two system calls that write,
+  flush and rename. n grows by 37 from try to try.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import _dying
+
+from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import sign_archive, sign_worker
+from dicomseal.archive.run.runner import Selection
+from dicomseal.errors import LedgerError
+
+
+def unfinished(ledger):
+    with contextlib.suppress(LedgerError), Ledger(ledger) as opened:
+        return opened.find().finished is None
+    return False
+
+
+def sign(job, place):
+    outcome = sign_archive.sign(
+        f"{place}/ledger.db", Selection(roots=(f"{place}/archive",)), job["key"], job["cert"],
+        target=f"{place}/target" if job["target"] else None, jobs=2, batch_files=4,
+        resume=unfinished(f"{place}/ledger.db"),
+    )  # fmt: skip
+    return 0 if outcome.complete else 1
+
+
+def fork(job, place, *prepare):
+    return _dying.fork(lambda: sign(job, place), lambda: os.setpgid(0, 0), *prepare)
+
+
+def dying_at(step):
+    watch = _dying.at_event(step, lambda: os.killpg(0, signal.SIGKILL))
+    inner = sign_worker.Worker._sign
+
+    def watched(self, file):
+        sys.setprofile(watch)
+        try:
+            return inner(self, file)
+        finally:
+            sys.setprofile(None)
+
+    return lambda: setattr(sign_worker.Worker, "_sign", watched)
+
+
+def tell(campaign, place, child):
+    ended = _dying.ending(child)
+    rows = 0
+    with contextlib.suppress(LedgerError), Ledger(f"{place}/ledger.db") as ledger:
+        first, last = ledger.span(ledger.find().number)
+        rows = last - first + 1
+    left = len(list(Path(place).rglob(".dicomseal-*")))
+    print(json.dumps([campaign, ended, rows, left]), flush=True)
+    return ended
+
+
+def main():
+    job = json.loads(sys.argv[1])
+    chance = random.Random(job["seed"])
+    kills = number = campaign = 0
+    whole = 0.0
+    while kills < job["kills"]:
+        campaign += 1
+        place = f"{job['place']}/{campaign}"
+        shutil.copytree(job["archive"], f"{place}/archive")
+        while True:
+            number += 1
+            start = time.monotonic()
+            if job["how"] == "steps":
+                ended = tell(campaign, place, fork(job, place, dying_at(37 * number)))
+            else:
+                child = fork(job, place)
+                if campaign > 1:  # the first is for the time
+                    time.sleep(chance.uniform(0, whole))
+                    (os.killpg if job["how"] == "all" else os.kill)(child, signal.SIGKILL)
+                ended = tell(campaign, place, child)
+                whole = whole or time.monotonic() - start
+            kills += ended == -signal.SIGKILL
+            if ended == 0 or ended != -signal.SIGKILL:
+                break
+            with contextlib.suppress(LedgerError), Ledger(f"{place}/ledger.db") as ledger:
+                if ledger.find().finished is not None:
+                    break  # killed just after its end
+
+
+if __name__ == "__main__":
+    main()
