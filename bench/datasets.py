@@ -119,7 +119,7 @@ def _maker() -> tuple[Callable[[str], object], Callable[[str], str]]:
         from dicomseal import canonical
         from dicomseal.encoding.from_pydicom import signable_tags, stream_dataset
     except ImportError as error:
-        raise Unavailable(f"dicomseal.dataset is missing: {error}") from error
+        raise Unavailable(f"the encoder of data sets is missing: {error}") from error
     sink = collections.deque[object](maxlen=0).append  # a consumer in C that keeps nothing
     datasets: dict[str, Any] = {}
     verdicts: dict[str, str] = {}

@@ -253,13 +253,14 @@ def test_a_large_object_is_read_in_ranges(server, bucket, large, monkeypatch):
 
 MEMORY = """
 import resource, sys
-from dicomseal.archive import stores
-from dicomseal.verifier import Options, verify_with
+from dicomseal.archive.find import object_stores
+from dicomseal.verification.options import Options
+from dicomseal.verification.verifier import verify_with
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-assert verify_with(stores.fetch(sys.argv[1]).source, Options()).signatures
+assert verify_with(object_stores.fetch(sys.argv[1]).source, Options()).signatures
 before = most()
-report = verify_with(stores.fetch(sys.argv[2]).source, Options())
+report = verify_with(object_stores.fetch(sys.argv[2]).source, Options())
 assert report.signatures[0].integrity == "intact", report
 print(most() - before)
 """

@@ -31,7 +31,7 @@ FAILS = "(7FE0,0010) ends with the file and without its delimiter"
 @pytest.mark.parametrize("in_pieces", [False, True])
 def test_it_is_read_and_said(backend, tmp_path, in_pieces, monkeypatch):
     if in_pieces:
-        monkeypatch.setattr("dicomseal.reader.SNAPSHOT", 16)
+        monkeypatch.setattr("dicomseal.files.reader.SNAPSHOT", 16)
     (tmp_path / "x").write_bytes(OPEN)
     made = verify(tmp_path / "x")
     assert (made.verdict, made.error, made.reasons) == ("unsigned", None, ())

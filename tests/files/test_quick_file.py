@@ -141,7 +141,7 @@ def test_reader_uses_the_general_way_for_the_rest(tmp_path, monkeypatch):
     answers = []
     for module in (quick, None):
         for user in ("part10", "reader"):
-            monkeypatch.setattr(f"dicomseal.{user}.quick_file", module)
+            monkeypatch.setattr(f"dicomseal.files.{user}.quick_file", module)
         reader = Reader()
         seen = []
         for path in (str(small), small, str(large), large, tmp_path / "none", str(tmp_path)):

@@ -73,7 +73,7 @@ def test_now_moves_on(monkeypatch):
         def now(cls, tz=None):
             return cls.moment
 
-    monkeypatch.setattr("dicomseal.trust.datetime", Clock)
+    monkeypatch.setattr("dicomseal.trust.store.datetime", Clock)
     made = store("root")
     assert made.judge(pki.cert("leaf")).trust == "trusted"
     Clock.moment = pki.at(99.9)

@@ -253,7 +253,7 @@ def test_a_forged_value_costs_no_search_through_fragments(make, monkeypatch):
     record = index.record(index.find(item, terms.SIGNATURE))
     forged = data[: record.value] + b"\1" * 256 + data[record.end :]
     searched = []
-    for module in ("usual", "integrity"):
+    for module in ("verification.usual", "signature.scope"):
         monkeypatch.setattr(f"dicomseal.{module}.hidden", lambda *_: searched.append(1) or ())
     made = verify_with(forged, OPTIONS["trust"])
     assert (made.verdict, searched) == ("failed", [])
