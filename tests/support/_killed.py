@@ -107,9 +107,9 @@ def dying_at(step: int) -> Callable[[], object]:
 
     save = Splice.save
 
-    def watched(self: Splice, target: Any) -> None:
+    def watched(self: Splice, target: Any, *more: Any, **named: Any) -> None:
         sys.setprofile(watch)
-        save(self, target)
+        save(self, target, *more, **named)
         sys.setprofile(None)
 
     return lambda: setattr(Splice, "save", watched)
