@@ -51,7 +51,7 @@ class Source:
         return len(self._data)
 
     def read(self, offset: int, length: int) -> bytes:
-        """As `dicomseal.encoding.record.Source`; what reaches past the end is a fault of the index."""
+        """As `record.Source`; what reaches past the end is a fault of the index."""
         assert 0 <= offset <= offset + length <= len(self._data), (offset, length)
         return self._data[offset : offset + length]
 
