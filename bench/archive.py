@@ -140,10 +140,10 @@ def _child(what: str, *arguments: object) -> dict[str, Any]:
 def verify(path: str, passes: str) -> dict[str, Any]:
     """Passes of a whole run with two processes: wall clock, and the processor time of all."""
     from dicomseal.archive.run import runner as runs
-    from dicomseal.archive.run.runner import Asked, Selection
+    from dicomseal.archive.run.runner import RunRequest, Selection
     from dicomseal.verification.options import Options
 
-    asked = Asked(selection=Selection(roots=(path,)))
+    asked = RunRequest(selection=Selection(roots=(path,)))
     made: dict[str, Any] = {"seconds": [], "cpu": [], "parent_cpu": []}
     for _ in range(int(passes)):
         with tempfile.TemporaryDirectory(dir=cache()) as folder:
@@ -170,7 +170,7 @@ def long(text: str) -> dict[str, Any]:
     from dicomseal.archive.reports.summary import summarize
     from dicomseal.archive.run import runner as runs
     from dicomseal.archive.run import verify_worker
-    from dicomseal.archive.run.runner import Asked, Progress, Selection, Task
+    from dicomseal.archive.run.runner import Progress, RunRequest, Selection, Task
     from dicomseal.verification.options import Options
 
     count = int(text)
@@ -191,7 +191,7 @@ def long(text: str) -> dict[str, Any]:
         task = Task(lambda: verify_worker.embedded(JOBS, options), standin, verify_worker.crashed,
                     lambda packed: (packed, ""), JOBS)  # fmt: skip
         outcome = runs.carry_out(
-            ledger, VERIFY, Asked(selection=Selection(roots=(folder,))), lambda _: task,
+            ledger, VERIFY, RunRequest(selection=Selection(roots=(folder,))), lambda _: task,
             resume=False, max_rate=None, sign=None, watch=watch, batch_files=LONG_BATCH,
         )  # fmt: skip
         seconds = time.perf_counter() - start

@@ -64,7 +64,7 @@ def main(count: int) -> None:
         Ledger(own, create=True).close()
         before, start = memory(), time.perf_counter()
         wanted = proof_of_existence.Wanted((path,))
-        with proof_of_existence.proving(wanted, own, None) as (proven, said):
+        with proof_of_existence.proof_index(wanted, own, None) as (proven, said):
             seconds = time.perf_counter() - start
             print(f"audited and sorted in {seconds:,.1f} s, {count / seconds:,.0f} a second")
             print(f"memory {before:,.0f} MB before, {memory():,.0f} MB at most; {said[0][-20:]}")

@@ -13,7 +13,7 @@ from _archive import VERDICTS, VERIFY, many, rows
 from dicomseal.archive.find import walk
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.verification.options import Options
 
 
@@ -70,8 +70,8 @@ def test_usage(run, folder, options, said):
 
 
 def test_rate(folder):
-    asked = Asked(selection=Selection(roots=("archive",)))
-    size = sum(file.size for file in walk.find(["archive"]))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
+    size = sum(file.size for file in walk.find_files(["archive"]))
     start = time.monotonic()
     runs.verify("ledger.db", asked, Options(), max_rate=size)
     assert time.monotonic() - start > 0.7
@@ -81,9 +81,9 @@ def test_rate(folder):
 def test_batches_of_a_rate(folder):
     """A batch is what comes in a second: one of many files would be out for long."""
     many(folder, 20)
-    asked = Asked(selection=Selection(roots=("archive",), include=("0*.dcm",)))
+    asked = RunRequest(selection=Selection(roots=("archive",), include=("0*.dcm",)))
     size = sum(
-        file.size for file in walk.find(["archive"]) if os.path.basename(file.path)[0] == "0"
+        file.size for file in walk.find_files(["archive"]) if os.path.basename(file.path)[0] == "0"
     )
     runs.verify("ledger.db", asked, Options(), max_rate=size / 4)
     with Ledger("ledger.db") as ledger:

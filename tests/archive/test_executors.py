@@ -12,7 +12,7 @@ import pytest
 from dicomseal.archive.errors import ExecutorLostError, LostError
 from dicomseal.archive.run import runner as runs
 from dicomseal.archive.run.loop import Loop
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.verification.options import Options
 
 
@@ -29,7 +29,7 @@ def never(item, error):
 def test_it_stays_open(tmp_path):
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / "small.dcm").write_bytes(pki.small())
-    asked = Asked(selection=Selection(roots=(str(tmp_path / "archive"),)))
+    asked = RunRequest(selection=Selection(roots=(str(tmp_path / "archive"),)))
     ledger = str(tmp_path / "ledger.db")
     with ThreadPoolExecutor(2) as executor:
         for _ in range(2):

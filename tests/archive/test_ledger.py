@@ -13,7 +13,7 @@ import dicomseal
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.errors import UsageError
 from dicomseal.verification.options import Options
 
@@ -172,7 +172,7 @@ def test_the_last_runs_removed_leave_a_shorter_ledger(run, folder):
 def test_an_audit_while_a_run_writes(run, folder):
     """It sees the ledger as it was when it began."""
     run(*VERIFY)
-    asked = Asked(selection=Selection(roots=("archive",)))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
     seen = []
 
     def each(found, batch, rows):

@@ -16,7 +16,7 @@ from dicomseal.archive.ledger.rows import Row
 from dicomseal.archive.run import runner as runs
 from dicomseal.archive.run import verify_worker
 from dicomseal.archive.run.loop import Loop
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.verification.options import Options
 
 
@@ -79,7 +79,7 @@ def test_an_executor_that_is_gone():
 
 
 def test_any_executor(folder):
-    asked = Asked(selection=Selection(roots=("archive",)))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
     outcome = runs.verify("ledger.db", asked, Options(), executor=lambda: ThreadPoolExecutor(2))
     assert outcome.complete
     assert outcome.totals.files == len(rows()) == 8
@@ -89,7 +89,7 @@ def test_options_are_unpacked_once():
     batch = [found.Found("gone")]
     verify_worker._unpacked.cache_clear()
     for _ in range(3):
-        verify_worker.Elsewhere(Options())(batch)
+        verify_worker.RemoteVerify(Options())(batch)
     assert verify_worker._unpacked.cache_info().misses == 1
-    (row,) = msgspec.msgpack.decode(verify_worker.Elsewhere(Options())(batch), type=list[Row])
+    (row,) = msgspec.msgpack.decode(verify_worker.RemoteVerify(Options())(batch), type=list[Row])
     assert row.reason == "not_found"

@@ -23,7 +23,7 @@ from dicomseal.archive.find import object_stores, walk
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.errors import LedgerError
 from dicomseal.files.reader import SNAPSHOT
 from dicomseal.verification.options import Options
@@ -96,7 +96,7 @@ def command(*roots):
 
 
 def found(url):
-    return [file.path for file in walk.find([url]) if file.trouble is None]
+    return [file.path for file in walk.find_files([url]) if file.trouble is None]
 
 
 # --- what is found -------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_selection(server, bucket, signed):
     expected = fill(server, bucket, signed, 140)
 
     def chosen(rate=None, **selection):
-        asked = Asked(selection=Selection(roots=(f"s3://{bucket}/p",), **selection))
+        asked = RunRequest(selection=Selection(roots=(f"s3://{bucket}/p",), **selection))
         runs.verify("ledger.db", asked, Options(), max_rate=rate,
                     executor=lambda: ThreadPoolExecutor(2))  # fmt: skip
         return sorted(rows())
@@ -164,8 +164,8 @@ def test_selection(server, bucket, signed):
     assert chosen(include=("00*.dcm", "*/6/*")) == [
         one for one in expected if "/00" in one or "/6/" in one
     ]
-    assert chosen(before=time.time() - 86400) == []
-    assert chosen(before=time.time() + 86400) == expected
+    assert chosen(modified_before=time.time() - 86400) == []
+    assert chosen(modified_before=time.time() + 86400) == expected
     drawn = chosen(share=0.1, seed="x")
     assert 2 < len(drawn) < 40
     assert chosen(share=0.1, seed="x") == drawn
@@ -182,7 +182,7 @@ def test_roots(server, bucket, signed, monkeypatch):
     one = f"s3://{bucket}/p/1.dcm"
     assert found(f"s3://{bucket}") == [one, f"s3://{bucket}/p1"]
     assert found(f"s3://{bucket}/p/") == found(f"s3://{bucket}/p") == found(one) == [one]
-    (nothing,) = walk.find([f"s3://{bucket}/nothing"])
+    (nothing,) = walk.find_files([f"s3://{bucket}/nothing"])
     assert nothing.trouble == ("empty_folder", "no object's key begins so")
 
 
@@ -444,7 +444,7 @@ def processes(start):
 def test_forked_workers_are_refused(server, bucket, signed):
     """They would wait for the client's threads, which were not forked."""
     server.put(bucket, "1.dcm", signed)
-    asked = Asked(selection=Selection(roots=(f"s3://{bucket}",)))
+    asked = RunRequest(selection=Selection(roots=(f"s3://{bucket}",)))
     with pytest.raises(LostError, match="let the executor spawn its processes"):
         runs.verify("ledger.db", asked, Options(), executor=lambda: processes("fork"))
     outcome = runs.verify(

@@ -97,7 +97,7 @@ def container(tmp_path, monkeypatch):
 
 
 def test_az(container):
-    found = list(walk.find(["az://box"]))
+    found = list(walk.find_files(["az://box"]))
     assert [(one.path, one.size) for one in found] == [
         (f"az://box/{name}", len(data)) for name, data in sorted(container.blobs.items())
     ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pki
 import pytest
 
 from dicomseal import sign_file
+from dicomseal.archive.find.selection import as_json
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.cli.archive import verify as archive_verify
 from dicomseal.cli.verify import command as verify
 from dicomseal.errors import UsageError
@@ -78,10 +80,10 @@ def test_all_that_verify_takes():
 
 def test_a_run_goes_on_with_the_same_demands(folder):
     """One of a version that did not have an option goes on where it is not given."""
-    asked = Asked(selection=Selection(roots=("archive",)), trust={"weak": None})
+    asked = RunRequest(selection=Selection(roots=("archive",)), trust={"weak": None})
 
     def resumed(**trust):
-        again = Asked(selection=asked.selection, trust=trust)
+        again = RunRequest(selection=asked.selection, trust=trust)
         return runs.verify("ledger.db", again, Options(), resume=True)
 
     runs.verify("ledger.db", asked, Options(), watch=lambda _, stop: stop())
@@ -89,3 +91,14 @@ def test_a_run_goes_on_with_the_same_demands(folder):
         with pytest.raises(UsageError, match=next(iter(changed))):
             resumed(**changed)
     assert resumed(weak=None, limit=[], require_all_signed=False).complete
+
+
+def test_ledgers_of_before_have_the_same_words():
+    """What a run was asked is read from every ledger of this version: its keys stay."""
+    selection = Selection(roots=("archive",), modified_before=1.5)
+    kept = msgspec.json.decode(as_json(RunRequest(selection=selection)))
+    assert kept["selection"] == {
+        "roots": ["archive"], "include": [], "exclude": [], "null": False, "before": 1.5,
+        "share": None, "seed": "", "stratify": False, "follow": False,
+    }  # fmt: skip
+    assert msgspec.json.decode(msgspec.json.encode(kept), type=RunRequest).selection == selection

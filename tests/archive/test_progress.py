@@ -20,8 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from dicomseal import sign_file
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.estimate import Counting, Expected, as_before
-from dicomseal.archive.run.runner import Asked, Progress, Selection
+from dicomseal.archive.run.estimate import BackgroundCount, Estimate, as_before
+from dicomseal.archive.run.runner import Progress, RunRequest, Selection
 from dicomseal.cli.archive.progress import _duration
 from dicomseal.errors import SourceError, UsageError
 from dicomseal.verification.options import Options
@@ -108,9 +108,9 @@ def test_time_left():
     assert progress.left(5) is None
     progress.files, progress.bytes = 10, 1000
     assert progress.left(5) is None
-    progress.expected = Expected(100, 2000)
+    progress.expected = Estimate(100, 2000)
     assert progress.left(5) is None  # it is still being counted
-    progress.expected.whence = "counted"
+    progress.expected.source = "counted"
     assert progress.left(5) == 45  # by files
     progress.expected.bytes = 21_000
     assert progress.left(5) == 100  # by bytes
@@ -130,14 +130,14 @@ def test_as_many_as_before(folder):
     """In the last finished run over the same selection, whenever ``--older-than`` counts from."""
     one = Selection(roots=("archive",))
     for before in (None, 4e9):
-        asked = Asked(selection=Selection(roots=("archive",), before=before))
+        asked = RunRequest(selection=Selection(roots=("archive",), modified_before=before))
         runs.verify("ledger.db", asked, Options())
     runs.verify("ledger.db", asked, Options(), watch=lambda _, stop: stop())  # not finished
     with Ledger("ledger.db") as ledger:
         size = sum(row.size for row in ledger.rows(1, 8))
-        assert as_before(ledger, one) == Expected(8, size, "as in run 1")
-        later = Selection(roots=("archive",), before=5e9)
-        assert as_before(ledger, later) == Expected(8, size, "as in run 2")
+        assert as_before(ledger, one) == Estimate(8, size, "as in run 1")
+        later = Selection(roots=("archive",), modified_before=5e9)
+        assert as_before(ledger, later) == Estimate(8, size, "as in run 2")
         assert as_before(ledger, Selection(roots=("archive",), include=("x",))) is None
         assert as_before(ledger, Selection(roots=("elsewhere",))) is None
 
@@ -150,21 +150,21 @@ def test_a_count_that_is_stopped_or_fails():
             time.sleep(0.001)
             yield type("File", (), {"size": 2})
 
-    made = Expected()
-    with Counting(made, endless):
+    made = Estimate()
+    with BackgroundCount(made, endless):
         while made.files < 5:
             time.sleep(0.01)
     assert made.bytes == 2 * made.files
-    assert (made.whence, threading.active_count()) == ("", before)
+    assert (made.source, threading.active_count()) == ("", before)
 
     def failing():
         raise UsageError("gone")
         yield
 
-    made = Expected()
-    with Counting(made, failing):
+    made = Estimate()
+    with BackgroundCount(made, failing):
         pass
-    assert made == Expected()
+    assert made == Estimate()
 
 
 # --- metrics -------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def test_metrics(run, folder):
 def test_metrics_of_a_run_that_is_stopped(folder):
     from dicomseal.archive.run.metrics import write
 
-    asked = Asked(selection=Selection(roots=("archive",)))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
     kept = []
 
     def stopping(progress, stop):

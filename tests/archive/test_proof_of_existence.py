@@ -20,7 +20,7 @@ from dicomseal import remove_file, sign_file
 from dicomseal.archive.ledger import hash_chain, proof_of_existence
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.errors import LedgerError
 from dicomseal.report import ProofReport
 from dicomseal.signature import certificate
@@ -98,7 +98,7 @@ def test_the_report_of_a_file_names_it(old):
     wanted = proof_of_existence.Wanted((str(old / "ledger.db"),))
     with (
         Ledger("new.db", create=True),
-        proof_of_existence.proving(wanted, "new.db", None) as (proven, _),
+        proof_of_existence.proof_index(wanted, "new.db", None) as (proven, _),
     ):
         options = Options(trust=store, at=pki.NOW + 2 * DAY, digests=True, proofs=proven)
         from dicomseal.cli.text import render
@@ -355,7 +355,7 @@ def test_rows_put_there_before_the_next_run_was_signed(run, old):
     def times(signers):
         wanted = proof_of_existence.Wanted((str(old / "ledger.db"),), signers)
         digests = {one.digest for row in rows("ledger.db", 2) for one in row.signatures}
-        with proof_of_existence.proving(wanted, "new.db", None) as (proven, _):
+        with proof_of_existence.proof_index(wanted, "new.db", None) as (proven, _):
             return sorted(proof.time.timestamp() for one in digests if (proof := proven.of(one)))
 
     assert times(None)[0] < signed[0] - 1800  # unsigned, it proves what its writer likes
@@ -389,7 +389,7 @@ def test_resumed(old):
     """With the same proofs, or not at all; of the ledger itself only earlier runs count."""
     store = TrustStore([pki.member("root").certificate])
     options = Options(trust=store, at=pki.NOW + 2 * DAY)
-    asked = Asked(selection=Selection(roots=("archive",)))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
     wanted = proof_of_existence.Wanted((str(old / "ledger.db"),))
 
     def go(ledger, resume, watch=None):
@@ -413,7 +413,7 @@ def test_resumed(old):
 def test_a_worker_that_cannot_look(old, tmp_path):
     """It is not decided, and never passes."""
     store = TrustStore([pki.member("root").certificate])
-    proven = proof_of_existence.Proven(str(tmp_path / "not here"))
+    proven = proof_of_existence.ProofIndex(str(tmp_path / "not here"))
     with pytest.raises(LedgerError, match="unable to open"):
         proven.of(bytes(32))
     from dicomseal.verification.verifier import verify_with

@@ -19,7 +19,7 @@ from dicomseal.archive.ledger import hash_chain
 from dicomseal.archive.ledger import rows as row_module
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.cli.archive.run_options import run_signer
 from dicomseal.signature.certificate import parse
 from dicomseal.trust.store import TrustStore
@@ -84,13 +84,13 @@ def stopped(sign=None, **options):
         if progress.files:
             stop()
 
-    asked = Asked(selection=Selection(roots=("archive",)))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
     made = Options(trust=TrustStore([pki.member("root").certificate]))
     return runs.verify("ledger.db", asked, made, sign=sign, watch=watch, batch_files=1, **options)
 
 
 def resumed(sign):
-    asked = Asked(selection=Selection(roots=("archive",)))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
     made = Options(trust=TrustStore([pki.member("root").certificate]))
     seen = []
     outcome = runs.verify("ledger.db", asked, made, sign=sign, resume=True, batch_files=1,
@@ -146,8 +146,8 @@ def test_a_beginning_that_nobody_sealed_chooses_no_files(run, folder):
     run(*older)
     with Ledger("ledger.db", create=True) as ledger:
         old = ledger.find()
-        asked = msgspec.json.decode(old.asked, type=Asked)
-        selection = msgspec.structs.replace(asked.selection, before=1.0)
+        asked = msgspec.json.decode(old.asked, type=RunRequest)
+        selection = msgspec.structs.replace(asked.selection, modified_before=1.0)
         asked = msgspec.structs.replace(asked, selection=selection)
         ledger.begin(msgspec.json.encode(asked).decode())
     assert run(*older, "--resume")[0] == 1

@@ -59,7 +59,7 @@ def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
 
 
 def worker(folder):
-    job = sign_worker.Job(
+    job = sign_worker.WorkerConfig(
         key=str(folder / "rsa.key.pem"), certificate=pki.member("rsa").der, password=None,
         wishes={"mac": "SHA256"}, roots=(str(folder / "archive"),), target=None, overwrite=False,
         countersign_broken=False, workers_lock="w", run="r", session="s",

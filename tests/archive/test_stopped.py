@@ -15,13 +15,13 @@ from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.ledger.lock import locked
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.errors import LedgerError, UsageError
 from dicomseal.verification.options import Options
 
 
 def test_stopped_and_resumed(folder):
-    asked = Asked(selection=Selection(roots=("archive",)))
+    asked = RunRequest(selection=Selection(roots=("archive",)))
     seen = []
 
     def watch(progress, stop):
@@ -33,10 +33,10 @@ def test_stopped_and_resumed(folder):
     assert not first.complete
     assert len(rows()) == first.totals.files < 8
     with pytest.raises(UsageError, match="include"):
-        other = Asked(selection=Selection(roots=("archive",), include=("x",)))
+        other = RunRequest(selection=Selection(roots=("archive",), include=("x",)))
         runs.verify("ledger.db", other, Options(), resume=True)
     with pytest.raises(UsageError, match="weak"):
-        other = Asked(selection=asked.selection, trust={"weak": "reject"})
+        other = RunRequest(selection=asked.selection, trust={"weak": "reject"})
         runs.verify("ledger.db", other, Options(), resume=True)
     second = runs.verify("ledger.db", asked, Options(), resume=True)
     assert (second.complete, second.run, second.totals.files) == (True, 1, 8)

@@ -15,7 +15,7 @@ import pytest
 from _archive import TRUST, VERIFY, rows
 from _clock import times_of_files
 
-from dicomseal.archive.find import once, sample, walk
+from dicomseal.archive.find import sample, unique_paths, walk
 from dicomseal.archive.find.found import Files, Found
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
@@ -55,19 +55,19 @@ def test_links_and_loops(folder):
     os.symlink("..", "archive/a/up")
     os.symlink("nowhere", "archive/dangling")
     os.symlink("failed.dcm", "archive/link.dcm")
-    plain = list(walk.find(["archive"]))
-    followed = list(walk.find(["archive"], follow=True))
+    plain = list(walk.find_files(["archive"]))
+    followed = list(walk.find_files(["archive"], follow=True))
     assert sorted(f.path for f in plain) == sorted(f.path for f in followed)
     trouble = {os.path.basename(f.path): f.trouble for f in plain if f.trouble}
     assert trouble == {"dangling": ("not_found", "a link to nothing")}
     os.symlink(folder / "archive" / "a", folder / "other")
-    assert [f.trouble[0] for f in walk.find([str(folder / "other" / "b" / "gone")])] == [
+    assert [f.trouble[0] for f in walk.find_files([str(folder / "other" / "b" / "gone")])] == [
         "not_found"
     ]
 
 
 def test_what_vanishes_while_it_is_walked(folder):
-    found = walk.find(["archive"])
+    found = walk.find_files(["archive"])
     names = [os.path.basename(next(found).path)]
     os.rename("archive/a", "elsewhere")
     names += [os.path.basename(file.path) for file in found]
@@ -149,7 +149,7 @@ def test_names_in_a_list_that_are_no_utf_8(folder):
     name = b"archive/\xff.dcm"
     os.rename("archive/failed.dcm", name)
     (folder / "list").write_bytes(name + b"\narchive/error.dcm\n" + name + b"\n")
-    assert [os.path.relpath(os.fsencode(one.path)) for one in walk.find(["@list"])] == [
+    assert [os.path.relpath(os.fsencode(one.path)) for one in walk.find_files(["@list"])] == [
         name, b"archive/error.dcm",
     ]  # fmt: skip
 
@@ -158,11 +158,11 @@ def test_a_byte_order_mark_is_no_part_of_a_path(run, folder):
     """As Windows' editors put it first; what they write in UTF-16 is told, not read as names."""
     lines = "archive/a/passed.dcm\r\narchive/failed.dcm\r\n"
     (folder / "list").write_text(lines, "utf-8-sig")
-    found = [os.path.relpath(one.path) for one in walk.find(["@list"])]
+    found = [os.path.relpath(one.path) for one in walk.find_files(["@list"])]
     assert found == ["archive/a/passed.dcm", "archive/failed.dcm"]
     os.rename("archive/failed.dcm", "\ufeff.dcm")
     (folder / "list").write_bytes(b"x\n\xef\xbb\xbf.dcm\n")  # only the first line has a mark
-    assert [one.trouble for one in walk.find(["@list"])][1:] == [None]
+    assert [one.trouble for one in walk.find_files(["@list"])][1:] == [None]
     for encoding in ("utf-16", "utf-16-be"):
         (folder / "list").write_text(
             f"{'' if encoding == 'utf-16' else chr(0xFEFF)}{lines}", encoding
@@ -171,7 +171,7 @@ def test_a_byte_order_mark_is_no_part_of_a_path(run, folder):
         assert (code, "UTF-16: write it in UTF-8" in err) == (2, True)
     os.rename("archive/a/passed.dcm", b"\xff\xfe.dcm")  # the same bytes, and a name
     (folder / "list").write_bytes(b"\xff\xfe.dcm\n")
-    assert [one.trouble for one in walk.find(["@list"])] == [None]
+    assert [one.trouble for one in walk.find_files(["@list"])] == [None]
 
 
 def test_lists_with_nul(run, folder):
@@ -184,7 +184,7 @@ def test_lists_with_nul(run, folder):
     ]
     for end in ("\0", ""):
         (folder / "list").write_text("\0".join(names) + end)
-        found = list(walk.find(["@list"], null=True))
+        found = list(walk.find_files(["@list"], null=True))
         assert [one.path for one in found] == [os.path.abspath(name) for name in names]
         assert [one.trouble for one in (found[0], found[-1])] == [None, None]
     command = [
@@ -205,7 +205,7 @@ def test_lists_with_nul(run, folder):
 
 
 def test_excluded(run, folder):
-    everything = {os.path.relpath(one.path, "archive") for one in walk.find(["archive"])}
+    everything = {os.path.relpath(one.path, "archive") for one in walk.find_files(["archive"])}
     code = run("archive", "verify", "archive", "--ledger", "l.db", *TRUST, "--exclude", "*/b/*",
                "--exclude", "fail*", "--include", "*.dcm")[0]  # fmt: skip
     left = {
@@ -224,7 +224,7 @@ def test_a_long_list_costs_no_memory(folder, monkeypatch):
     monkeypatch.setenv("SQLITE_TMPDIR", str(folder))
     before = set(os.listdir(folder))
     names = [f"archive/{number % 50_000:050}" for number in range(60_000)]
-    files = once.once(Found(name * 4) for name in names)
+    files = unique_paths.unique_paths(Found(name * 4) for name in names)
     next(files)
     tracemalloc.start()
     assert sum(1 for _ in files) == 49_999
@@ -239,7 +239,7 @@ def test_no_room_for_a_long_list(folder, monkeypatch):
 
     monkeypatch.setattr(sqlite3, "connect", refuse)
     with pytest.raises(LedgerError, match="database or disk is full; TMPDIR names another folder"):
-        list(once.once([Found("x")]))
+        list(unique_paths.unique_paths([Found("x")]))
 
 
 @pytest.mark.parametrize("listed", ["", "\n\r\n"])
@@ -265,7 +265,7 @@ def test_no_selection_hides_a_folder_that_cannot_be_read(folder, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    files = list(walk.find(["archive"]))
+    files = list(walk.find_files(["archive"]))
     whole = [file for file in files if file.whole]
     assert [(os.path.basename(file.path), file.trouble) for file in whole] == [
         ("b", ("permission", "Permission denied"))

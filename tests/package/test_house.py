@@ -48,8 +48,8 @@ def test_the_drawing_is_that_of_the_documentation():
         ("files.part10", "def late():\n    from ..verification import verifier",
          "files.part10 imports verification.verifier"),
         ("trust.decision", "if TYPE_CHECKING:\n    from .store import TrustStore", "a circle: "),
-        ("archive.find.once", "from ..reports import html",
-         "archive.find.once imports archive.reports.html"),
+        ("archive.find.unique_paths", "from ..reports import html",
+         "archive.find.unique_paths imports archive.reports.html"),
         ("files.window", "import dicomseal.archive", "files.window imports archive"),
     ],
 )  # fmt: skip

@@ -24,13 +24,13 @@ import _dying
 from dicomseal.archive.find.selection import as_json
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
-from dicomseal.archive.run.runner import Asked, Selection
+from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.archive.run.session import Session
 from dicomseal.verification.options import Options
 
 
 def verify(job):
-    asked = Asked(selection=Selection(roots=(job["root"],)))
+    asked = RunRequest(selection=Selection(roots=(job["root"],)))
     outcome = runs.verify(
         job["ledger"], asked, Options(), jobs=2, resume=True, batch_files=job["batch"]
     )
@@ -63,7 +63,7 @@ def dying_at(step):
 
 def begin(job):
     with Ledger(job["ledger"], create=True) as ledger:
-        asked = Asked(selection=Selection(roots=(job["root"],)))
+        asked = RunRequest(selection=Selection(roots=(job["root"],)))
         ledger.begin(as_json(asked))
 
 

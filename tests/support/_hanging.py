@@ -83,13 +83,13 @@ def archive(what, paths, trust, limits):
     import os
     from concurrent.futures import ThreadPoolExecutor
 
-    from dicomseal.archive.find.selection import Asked, Selection
+    from dicomseal.archive.find.selection import RunRequest, Selection
     from dicomseal.archive.ledger.ledger import Ledger
     from dicomseal.archive.run.runner import verify as run
     from dicomseal.verification.options import Options
 
     folder = os.path.dirname(paths[0])
-    asked = Asked(selection=Selection(roots=(folder,)))
+    asked = RunRequest(selection=Selection(roots=(folder,)))
     options = Options(trust=trust, limits=limits)
     ledger = os.path.join(os.path.dirname(folder), "ledger.db")
     if what == "threads":

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .policy import SigningPolicy
 
 
-class PreparedSigner:
+class BulkSigner:
     """Signs the main data set of files; arguments and errors are those of `signer.sign_file`.
 
     Attributes:

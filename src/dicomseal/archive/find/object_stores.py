@@ -3,7 +3,7 @@
 The client is obstore; it is imported, and the network used, only where such a root is given. It
 takes credentials from the usual environment variables and repeats what fails for the moment. One
 store is kept for each bucket and process; the client's threads do not survive a fork, so workers of
-this machine are started afresh (`dicomseal.archive.work.embedded`).
+this machine are started afresh (`dicomseal.archive.run.verify_worker.embedded`).
 
 How an object is read, and why:
 
@@ -196,7 +196,7 @@ def fetch(url: str) -> Fetched:
 
 
 class ObjectWindow(Window):
-    """A large object, read in ranges; a `dicomseal._record.Source`.
+    """A large object, read in ranges; a `dicomseal.encoding.record.Source`.
 
     Memory is bounded: one range is kept, small after a jump and doubled while it is read on.
 

@@ -17,11 +17,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Which files a run is over.
 
     Attributes:
-        roots: as `dicomseal.archive.walk.find` takes them; folders absolute.
+        roots: as `dicomseal.archive.find.walk.find_files` takes them; folders absolute.
         include: patterns of names; empty takes all.
         exclude: patterns of names that are left out.
         null: in lists a NUL ends each path.
-        before: only files last modified before this time, in seconds since 1970; or None.
+        modified_before: only files last modified before this time, in seconds since 1970; or None.
         share: of the files that is drawn, 0 to 1; None takes all.
         seed: of the draw.
         stratify: draw from every folder apart.
@@ -32,14 +32,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     null: bool = False
-    before: float | None = None
+    modified_before: float | None = msgspec.field(default=None, name="before")  # in ledgers
     share: float | None = None
     seed: str = ""
     stratify: bool = False
     follow: bool = False
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was asked to do, as the ledger keeps it.
 
     Attributes:
@@ -67,15 +67,16 @@ def as_json(made: msgspec.Struct) -> str:
         raise UsageError("the name of a root is no UTF-8: name its parent folder") from None
 
 
-def check_same(number: int, before: Asked, asked: Asked) -> None:
+def check_same(number: int, before: RunRequest, asked: RunRequest) -> None:
     """Refuse to go on with a run that was asked to do something else.
 
     Raises:
         UsageError: the selection is another, or options about trust or signing are.
     """
-    for name in before.selection.__struct_fields__:
-        was, now = getattr(before.selection, name), getattr(asked.selection, name)
-        if name == "before":  # a moment that --older-than counted back from the start
+    fields = Selection.__struct_fields__, Selection.__struct_encode_fields__
+    for field, name in zip(*fields, strict=True):
+        was, now = getattr(before.selection, field), getattr(asked.selection, field)
+        if field == "modified_before":  # a moment that --older-than counted back from the start
             was, now = was is None, now is None
         if was != now:
             raise UsageError(
@@ -103,15 +104,17 @@ def selected(
 
     ``passed`` is told what the walk leaves out, whatever is selected.
     """
-    found: Iterable[Found] = walk.find(selection.roots, selection.follow, passed, selection.null)
+    found: Iterable[Found] = walk.find_files(
+        selection.roots, selection.follow, passed, selection.null
+    )
     if selection.include:
         found = walk.included(found, selection.include)
-        found = walk.some(found, selection.roots, _misspelt(selection.include))
+        found = walk.or_report_nothing(found, selection.roots, _misspelt(selection.include))
     if selection.exclude:
         found = walk.excluded(found, selection.exclude)
-        found = walk.some(found, selection.roots, walk.ALL_EXCLUDED)
-    if selection.before is not None:
-        limit = int(selection.before * 1e9)
+        found = walk.or_report_nothing(found, selection.roots, walk.ALL_EXCLUDED)
+    if selection.modified_before is not None:
+        limit = int(selection.modified_before * 1e9)
         found = (file for file in found if file.mtime < limit)
     found = counted(found)
     if selection.share is not None:

@@ -19,7 +19,7 @@ from ...files.atomic import is_temporary
 from ...report import escaped
 from . import object_stores
 from .found import EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED, Files, Found
-from .once import once
+from .unique_paths import unique_paths
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # that a batch has at most as long as few files went out
@@ -70,7 +70,7 @@ class PassedOver(msgspec.Struct, kw_only=True):
         ]
 
 
-def find(
+def find_files(
     roots: Iterable[str],
     follow: bool = False,
     passed: PassedOver | None = None,
@@ -94,7 +94,7 @@ def find(
     roots = tuple(roots)
     found = _all(roots, follow, PassedOver() if passed is None else passed, null)
     # a walk comes by a path once; `check_roots` has seen to it that roots do not overlap
-    yield from once(found) if any(map(is_list, roots)) else found
+    yield from unique_paths(found) if any(map(is_list, roots)) else found
 
 
 def is_list(root: str) -> bool:
@@ -302,7 +302,7 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     return matches
 
 
-def some(files: Iterable[Found], roots: Iterable[str], why: str) -> Iterator[Found]:
+def or_report_nothing(files: Iterable[Found], roots: Iterable[str], why: str) -> Iterator[Found]:
     """The same files; where there is none, what stands for each root and says why."""
     empty = True
     for file in files:

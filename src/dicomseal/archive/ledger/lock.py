@@ -86,7 +86,7 @@ def as_a_worker(name: str) -> None:
     fcntl.flock(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), fcntl.LOCK_SH)
 
 
-def workers_gone(name: str) -> None:
+def wait_for_workers(name: str) -> None:
     """Wait for the workers of a process that was killed: they end by themselves, one file later.
 
     Raises:

@@ -58,8 +58,8 @@ class Wanted(msgspec.Struct, frozen=True):
     signers: tuple[Certificate, ...] | None = None
 
 
-class Proven:
-    """Looks signatures up in the file that `proving` made; picklable, for workers.
+class ProofIndex:
+    """Looks signatures up in the file that `proof_index` made; picklable, for workers.
 
     Args:
         path: of the file.
@@ -69,8 +69,8 @@ class Proven:
         self._path = path
         self._local = threading.local()
 
-    def __reduce__(self) -> tuple[type[Proven], tuple[str]]:
-        return Proven, (self._path,)
+    def __reduce__(self) -> tuple[type[ProofIndex], tuple[str]]:
+        return ProofIndex, (self._path,)
 
     def of(self, digest: bytes) -> Proof | None:
         """The earliest proof for a signature, by its digest.
@@ -104,7 +104,9 @@ class Proven:
 
 
 @contextlib.contextmanager
-def proving(wanted: Wanted, own: str, before: int | None) -> Iterator[tuple[Proven, list[str]]]:
+def proof_index(
+    wanted: Wanted, own: str, before: int | None
+) -> Iterator[tuple[ProofIndex, list[str]]]:
     """Audit the ledgers, and make their signatures ready to be looked up as long as this lasts.
 
     Args:
@@ -129,7 +131,7 @@ def proving(wanted: Wanted, own: str, before: int | None) -> Iterator[tuple[Prov
                 for number, one in enumerate(wanted.ledgers, 1)
             ]
             db.execute("DROP TABLE raw")
-        yield Proven(path), said
+        yield ProofIndex(path), said
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)

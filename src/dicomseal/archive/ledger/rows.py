@@ -55,7 +55,8 @@ class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
         timestamp: the time of its Certified Timestamp, ISO 8601; empty if there is none.
         proof: which run of which ledger proved that time, if one did; else empty.
         weak: algorithms and keys in it that are no longer strong, separated by ``; ``.
-        digest: what tells it from other signatures (`dicomseal.identity`); empty unless intact.
+        digest: what tells it from other signatures (`dicomseal.signature.digests`); empty unless
+            it is intact.
         content: digest of the elements it covers, by its MAC algorithm; empty unless intact.
         elements: digest of the list of them; contents compare only where it is the same.
     """
@@ -94,7 +95,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
         reasons: all codes, separated by spaces, the object's and its signatures'.
         uncovered: how many elements no passing signature covers, of an object with an intact one;
             in a run that signs, how many the new signature leaves out.
-        uncovered_classes: the same by class, see `dicomseal.archive.uncovered`; empty if none.
+        uncovered_classes: the same by class, see `archive.ledger.uncovered`; empty if none.
         time: when it was verified, in seconds since 1970.
     """
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...errors import LedgerError
 from ...report import ERROR, FAILED, INTACT, PASSED
-from ..find.selection import Asked
+from ..find.selection import RunRequest
 from ..ledger.ledger import VERIFY, Ledger, Run
 from ..ledger.rows import DIRECTORY, NOT_DICOM, Row, SignatureRow
 from ..ledger.uncovered import shortened
@@ -81,9 +81,9 @@ def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
 
 def same_files(before: Run, after: Run) -> bool:
     """Whether both runs were over the same files, so that what is missing has vanished."""
-    one, two = (decoded("the ledger", run.asked, Asked).selection for run in (before, after))
+    one, two = (decoded("the ledger", run.asked, RunRequest).selection for run in (before, after))
     # of a folder with other files a stratified sample draws others, too
-    return one == two and one.before is None and not one.stratify
+    return one == two and one.modified_before is None and not one.stratify
 
 
 def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:

@@ -10,7 +10,7 @@ import msgspec
 from ...report import ERROR, FAILED, INDETERMINATE, INTACT, TRUSTED, UNSIGNED, escaped
 from ...verification.best_signature_time import POE_LEDGER
 from ..find.sample import CONFIDENCE, no_less_than, upper_bound
-from ..find.selection import Asked
+from ..find.selection import RunRequest
 from ..find.walk import PassedOver
 from ..ledger.ledger import SIGN, VERIFY, Ledger, Run, explained
 from ..ledger.rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS
@@ -116,7 +116,7 @@ class Summary(msgspec.Struct, kw_only=True):
     started: float
     finished: float | None
     complete: bool
-    asked: Asked
+    asked: RunRequest
     files: int = 0
     bytes: int = 0
     verdicts: dict[str, int] = msgspec.field(default_factory=dict)
@@ -167,7 +167,7 @@ def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summ
         started=run.started,
         finished=run.finished,
         complete=run.finished is not None,
-        asked=decoded(ledger.path, run.asked, Asked),
+        asked=decoded(ledger.path, run.asked, RunRequest),
         signed=run.signature is not None,
         kind=run.kind,
     )

@@ -14,20 +14,20 @@ import msgspec
 
 from ...errors import DicomSealError
 from ..find.found import Found
-from ..find.selection import Asked, Selection
+from ..find.selection import RunRequest, Selection
 from ..ledger.ledger import VERIFY, Ledger
 from ..ledger.written import decoded
 
 
-class Expected(msgspec.Struct):
+class Estimate(msgspec.Struct):
     """Of how many files, and bytes, and who says so: ``as in run 3``, ``counted``.
 
-    While it is still being counted, ``whence`` is empty, and there are at least so many.
+    While it is still being counted, ``source`` is empty, and there are at least so many.
     """
 
     files: int = 0
     bytes: int = 0
-    whence: str = ""
+    source: str = ""
 
 
 class _Counts(msgspec.Struct):
@@ -37,21 +37,22 @@ class _Counts(msgspec.Struct):
     bytes: int
 
 
-def as_before(ledger: Ledger, selection: Selection) -> Expected | None:
+def as_before(ledger: Ledger, selection: Selection) -> Estimate | None:
     """As much as in the last run over the same selection that came to its end, if there is one."""
     wanted = _comparable(selection)
     for run in reversed(ledger.runs(VERIFY)):
         if run.totals is None:
             continue
-        if _comparable(decoded(ledger.path, run.asked, Asked).selection) == wanted:
+        if _comparable(decoded(ledger.path, run.asked, RunRequest).selection) == wanted:
             totals = decoded(ledger.path, run.totals, _Counts)
-            return Expected(totals.files, totals.bytes, f"as in run {run.number}")
+            return Estimate(totals.files, totals.bytes, f"as in run {run.number}")
     return None
 
 
 def _comparable(selection: Selection) -> Selection:
     """Without the moment that ``--older-than`` counted back from."""
-    return msgspec.structs.replace(selection, before=None if selection.before is None else 0.0)
+    limit = None if selection.modified_before is None else 0.0
+    return msgspec.structs.replace(selection, modified_before=limit)
 
 
 def countable(roots: Iterable[str]) -> bool:
@@ -59,7 +60,7 @@ def countable(roots: Iterable[str]) -> bool:
     return not any(root == "-" or "://" in root for root in roots)
 
 
-class Counting:
+class BackgroundCount:
     """Counts files in a thread of its own, as long as the block lasts.
 
     Args:
@@ -67,12 +68,12 @@ class Counting:
         files: makes the files; called in the thread.
     """
 
-    def __init__(self, into: Expected, files: Callable[[], Iterable[Found]]) -> None:
+    def __init__(self, into: Estimate, files: Callable[[], Iterable[Found]]) -> None:
         self._into, self._files = into, files
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._count, daemon=True)
 
-    def __enter__(self) -> Counting:
+    def __enter__(self) -> BackgroundCount:
         self._thread.start()
         return self
 
@@ -89,4 +90,4 @@ class Counting:
                 self._into.bytes += file.size
         except DicomSealError:
             return  # the walk itself meets it too, and tells
-        self._into.whence = "counted"
+        self._into.source = "counted"

@@ -9,7 +9,7 @@ import msgspec
 from ..find.walk import PassedOver
 from ..ledger.ledger import VERIFY
 from ..ledger.rows import FAILURES
-from .estimate import Expected
+from .estimate import Estimate
 
 
 class Totals(msgspec.Struct, kw_only=True):
@@ -46,7 +46,6 @@ class Progress(msgspec.Struct):
         run: its number.
         files, bytes, verdicts: done since this process began.
         before, bytes_before: done when it began, of a run that is resumed.
-        skipped: of these, how many the walk has come by.
         found: files that the walk came by and that were not done.
         walked: whether the walk is at its end.
         started: on the monotonic clock.
@@ -59,7 +58,6 @@ class Progress(msgspec.Struct):
     run: int
     files: int = 0
     bytes: int = 0
-    skipped: int = 0
     verdicts: Counter[str] = msgspec.field(default_factory=Counter)
     found: int = 0
     walked: bool = False
@@ -67,7 +65,7 @@ class Progress(msgspec.Struct):
     started: float = 0.0
     before: int = 0
     bytes_before: int = 0
-    expected: Expected | None = None
+    expected: Estimate | None = None
     kind: str = VERIFY
     again: int = 0
 
@@ -82,7 +80,7 @@ class Progress(msgspec.Struct):
         if self.walked:
             return (self.found - self.files) * seconds / self.files
         expected = self.expected
-        if expected is None or not expected.whence:
+        if expected is None or not expected.source:
             return None
         files = max(expected.files - self.before - self.files, 0) / self.files
         size = max(expected.bytes - self.bytes_before - self.bytes, 0) / max(self.bytes, 1)

@@ -15,7 +15,7 @@ from ...verification.options import Options
 from .. import errors
 from ..find import object_stores, walk
 from ..find.found import Found
-from ..find.selection import Asked, Selection, as_json, check_same, throttled
+from ..find.selection import RunRequest, Selection, as_json, check_same, throttled
 from ..ledger import proof_of_existence
 from ..ledger.ledger import VERIFY, Ledger, Run
 from ..ledger.lock import locked
@@ -26,7 +26,16 @@ from .loop import Loop
 from .progress import Outcome, Progress, Totals
 from .session import Session
 
-__all__ = ["Asked", "Outcome", "Progress", "Selection", "Task", "Totals", "carry_out", "verify"]
+__all__ = [
+    "Outcome",
+    "Progress",
+    "RunRequest",
+    "Selection",
+    "Task",
+    "Totals",
+    "carry_out",
+    "verify",
+]
 
 WINDOW = 2  # batches for each worker that are under way: one it works on, one that waits
 
@@ -51,7 +60,7 @@ class Task(NamedTuple):
 
 def verify(
     path: str,
-    asked: Asked,
+    asked: RunRequest,
     options: Options,
     *,
     jobs: int = 1,
@@ -96,19 +105,19 @@ def verify(
     made = msgspec.structs.replace(options, digests=True)
     stored = any(map(object_stores.is_url, asked.selection.roots))
 
-    def before(ledger: Ledger, stack: contextlib.ExitStack) -> Asked:
+    def before(ledger: Ledger, stack: contextlib.ExitStack) -> RunRequest:
         nonlocal made
         if proofs is None:
             return asked
         last = ledger.find().number if resume else None
-        proven, said = stack.enter_context(proof_of_existence.proving(proofs, path, last))
+        proven, said = stack.enter_context(proof_of_existence.proof_index(proofs, path, last))
         made = msgspec.structs.replace(made, proofs=proven)
         return msgspec.structs.replace(asked, trust=asked.trust | {"poe_ledger": said})
 
     def task(_: Run) -> Task:
         return Task(
             executor or (lambda: verify_worker.embedded(jobs, made, afresh=stored)),
-            verify_worker.in_pool if executor is None else verify_worker.Elsewhere(made),
+            verify_worker.verify_batch if executor is None else verify_worker.RemoteVerify(made),
             partial(verify_worker.crashed, seconds=options.limits.seconds),
             lambda packed: (packed, ""),
             jobs if executor is None else workers or jobs,
@@ -123,10 +132,10 @@ def verify(
 def carry_out(
     path: str,
     kind: str,
-    asked: Asked,
+    asked: RunRequest,
     task: Callable[[Run], Task],
     *,
-    before: Callable[[Ledger, contextlib.ExitStack], Asked] | None = None,
+    before: Callable[[Ledger, contextlib.ExitStack], RunRequest] | None = None,
     resume: bool,
     max_rate: float | None,
     sign: Callable[[bytes], tuple[bytes, bytes]] | None,
@@ -152,7 +161,7 @@ def carry_out(
         run, again = _resumed(ledger, kind, asked, sign) if resume else (None, 0)
         if run is None:
             run = ledger.begin(as_json(asked), kind, seal)
-        asked = decoded(path, run.asked, Asked)
+        asked = decoded(path, run.asked, RunRequest)
         todo = task(run)
         loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * WINDOW)
         session = Session(ledger, run, kind, loop.stop, watch, seal, again)
@@ -177,7 +186,10 @@ def carry_out(
 
 
 def _resumed(
-    ledger: Ledger, kind: str, asked: Asked, sign: Callable[[bytes], tuple[bytes, bytes]] | None
+    ledger: Ledger,
+    kind: str,
+    asked: RunRequest,
+    sign: Callable[[bytes], tuple[bytes, bytes]] | None,
 ) -> tuple[Run | None, int]:
     """The run to go on with, and how many objects that it had are done again.
 
@@ -197,7 +209,7 @@ def _resumed(
             f"{ledger.path}: there is nothing to resume: run {run.number} came to its end",
             "nothing_to_resume",
         )
-    check_same(run.number, decoded(ledger.path, run.asked, Asked), asked)
+    check_same(run.number, decoded(ledger.path, run.asked, RunRequest), asked)
     if sign is None:
         return run, 0
     last = sealed_until(ledger, run, certificate_of(sign, run))

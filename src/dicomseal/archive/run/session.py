@@ -17,7 +17,7 @@ from ..ledger import hash_chain, proof_of_existence
 from ..ledger.known_paths import Memory
 from ..ledger.ledger import Ledger, Run, Seal
 from ..ledger.rows import NOT_DICOM, pack, unpack
-from .estimate import Counting, Expected, as_before, countable
+from .estimate import BackgroundCount, Estimate, as_before, countable
 from .progress import Outcome, Progress, Totals
 
 
@@ -26,7 +26,7 @@ class Session:
 
     Args:
         stop: ends the loop, when the batches under way are done.
-        watch: as of `dicomseal.archive.run.verify`.
+        watch: as of `dicomseal.archive.run.runner.verify`.
         seal: signs the head of the chain after each batch, if the run is to be signed.
         again: how many objects are done again.
     """
@@ -77,8 +77,8 @@ class Session:
         self._progress.expected = known
         if known is not None or not countable(selection.roots):
             return contextlib.nullcontext()
-        made = self._progress.expected = Expected()
-        return Counting(made, lambda: selected(selection, iter))
+        made = self._progress.expected = Estimate()
+        return BackgroundCount(made, lambda: selected(selection, iter))
 
     def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
         for file in found:
@@ -87,9 +87,7 @@ class Session:
 
     def _without_done(self, found: Iterable[Found]) -> Iterator[Found]:
         for file in found:
-            if self._memory.done(path_of(file.path)):
-                self._progress.skipped += 1
-            else:
+            if not self._memory.done(path_of(file.path)):
                 yield file
 
     def _count_again(self) -> None:

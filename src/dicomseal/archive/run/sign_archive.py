@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives import serialization
 
 from ...errors import UsageError
 from ...keys.key_files import Password
-from ...signing.bulk_signer import PreparedSigner
+from ...signing.bulk_signer import BulkSigner
 from ...signing.policy import ALLOW_WEAK, STRONG
 from ..find import walk
 from ..find.object_stores import is_url
-from ..find.selection import Asked, Selection
+from ..find.selection import RunRequest, Selection
 from ..ledger.ledger import SIGN, Run
-from ..ledger.lock import workers_gone
+from ..ledger.lock import wait_for_workers
 from . import runner as runs
 from . import sign_worker
 from .progress import Outcome, Progress
@@ -76,11 +76,12 @@ def sign(
         jobs: processes on this machine; each opens the key itself.
         resume: go on with the last run, which has not come to its end.
         max_rate: bytes in a second at most.
-        sign_run, watch, batch_files, batch_bytes: as ``sign``, … of `dicomseal.archive.run.verify`.
+        sign_run, watch, batch_files, batch_bytes: as ``sign``, … of
+            `dicomseal.archive.run.runner.verify`.
 
     Raises:
         KeyFileError, CertificateError, SigningError: of the key, before anything is signed.
-        LedgerError, UsageError: as for `dicomseal.archive.run.verify`.
+        LedgerError, UsageError: as for `dicomseal.archive.run.runner.verify`.
         StoppedError: the key, the timestamp authority or the disk's space was lost on the way; the
             run can be resumed.
     """
@@ -89,10 +90,10 @@ def sign(
         "mac": mac, "tags": tags, "profile": profile, "purpose": purpose, "policy": policy,
         "tsa": tsa, "include_guessed": include_guessed, "require_all_signed": require_all_signed,
     }  # fmt: skip
-    signer = PreparedSigner(key, certificate, password=asked_password, **wishes)
+    signer = BulkSigner(key, certificate, password=asked_password, **wishes)
     signer.try_key()  # asks for the PIN of a token here, and not in every worker
     _check_target(selection, target)
-    job = sign_worker.Job(
+    config = sign_worker.WorkerConfig(
         key=_portable(key),
         certificate=signer.certificate.der,
         password=asked_password.answer,
@@ -103,7 +104,7 @@ def sign(
         countersign_broken=countersign_broken,
         workers_lock=f"{os.path.realpath(path)}.workers",
     )
-    asked = Asked(
+    asked = RunRequest(
         selection=selection,
         signing={
             "certificate": signer.certificate.signer.sha256,
@@ -124,11 +125,13 @@ def sign(
     del signer  # a session with a token is not for children
 
     def task(run: Run) -> Task:
-        workers_gone(job.workers_lock)
-        marked = msgspec.structs.replace(job, run=run.head.hex()[:16], session=secrets.token_hex(4))
+        wait_for_workers(config.workers_lock)
+        marked = msgspec.structs.replace(
+            config, run=run.head.hex()[:16], session=secrets.token_hex(4)
+        )
         return Task(
             lambda: _pool(jobs, marked),
-            sign_worker.in_pool,
+            sign_worker.sign_batch,
             sign_worker.crashed,
             sign_worker.unpack,
             jobs,
@@ -160,8 +163,8 @@ def _authority(tsa: TimestampAuthority | str | None) -> dict[str, bool | str | N
     }
 
 
-def _pool(jobs: int, job: sign_worker.Job) -> Executor:
-    return ProcessPoolExecutor(jobs, initializer=sign_worker.start, initargs=(job,))
+def _pool(jobs: int, config: sign_worker.WorkerConfig) -> Executor:
+    return ProcessPoolExecutor(jobs, initializer=sign_worker.start, initargs=(config,))
 
 
 class _Once:
@@ -197,7 +200,7 @@ def _check_target(selection: Selection, target: str | None) -> None:
     if any(map(is_url, selection.roots)):
         raise UsageError("objects in a store are verified only: sign a copy in the file system")
     if target is None:
-        if selection.before is not None:
+        if selection.modified_before is not None:
             raise UsageError(
                 "signing in place makes a file new: by its age nobody could tell, after a kill, "
                 "what is still to be signed; sign to a target, or leave the age out"

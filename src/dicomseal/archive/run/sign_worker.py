@@ -33,7 +33,7 @@ from ...files.part10 import Part10
 from ...files.reader import Reader
 from ...report import CertificateInfo
 from ...signature import certificate, digital_signature, mac_parameters
-from ...signing.bulk_signer import PreparedSigner
+from ...signing.bulk_signer import BulkSigner
 from ...standard import terms
 from ...verification import parallel
 from ...verification.options import Options
@@ -69,11 +69,11 @@ class Der(NamedTuple):
     data: bytes
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is told once; the fields are those of `signing.sign`.
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is told once; the fields are those of `sign_archive.sign`.
 
     Attributes:
-        wishes: keyword arguments of `PreparedSigner`.
+        wishes: keyword arguments of `BulkSigner`.
         workers_lock: the file that says that workers live.
         run, session: name the temporary files of this run, and of this process's part in it.
     """
@@ -91,28 +91,28 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
 
 
-_job: Job | None = None
+_config: WorkerConfig | None = None
 _made: Worker | None = None
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def start(job: Job) -> None:
+def start(config: WorkerConfig) -> None:
     """The first thing in a new worker process."""
-    global _job
-    _job = job
+    global _config
+    _config = config
     parallel.be_a_worker()
     warnings.simplefilter("ignore", KeyFileWarning)  # said when the run began
-    as_a_worker(job.workers_lock)
-    atomic.mark(f"{job.run}-{job.session}-{os.getpid()}-")
+    as_a_worker(config.workers_lock)
+    atomic.mark(f"{config.run}-{config.session}-{os.getpid()}-")
 
 
-def in_pool(batch: list[Found]) -> bytes:
+def sign_batch(batch: list[Found]) -> bytes:
     """The rows of a batch, packed; and why no more can be signed, if so."""
     rows: list[Row] = []
-    if _job is None:
+    if _config is None:
         raise RuntimeError("this process was not started as a worker that signs")
     try:
-        worker = _worker(_job)
+        worker = _worker(_config)
         for file in batch:
             rows.append(worker.sign(file))  # noqa: PERF401 - those before an end count
     except StoppedError as stop:
@@ -133,25 +133,27 @@ def _sent(rows: list[Row], why: str = "") -> bytes:
 unpack: Callable[[bytes], tuple[bytes, str]] = msgspec.msgpack.Decoder(tuple[bytes, str]).decode
 
 
-def _worker(job: Job) -> Worker:
+def _worker(config: WorkerConfig) -> Worker:
     global _made
     if _made is None:
         try:
-            _made = Worker(job)
+            _made = Worker(config)
         except DicomSealError as error:  # what opened in the parent does not open here
             raise StoppedError(str(error)) from None
     return _made
 
 
 class Worker:
-    """Signs files, one after the other. Errors as of `PreparedSigner`."""
+    """Signs files, one after the other. Errors as of `BulkSigner`."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        key = job.key
+    def __init__(self, config: WorkerConfig) -> None:
+        self._config = config
+        key = config.key
         if isinstance(key, Der):
             key = serialization.load_der_private_key(key.data, None)
-        self._signer = PreparedSigner(key, job.certificate, password=job.password, **job.wishes)
+        self._signer = BulkSigner(
+            key, config.certificate, password=config.password, **config.wishes
+        )
         self._reader, self._other = Reader(), Reader()
         self._folder = ""
 
@@ -191,7 +193,7 @@ class Worker:
             return _row(file, ALREADY_SIGNED, index=index, signature=_stored(index, *own))
         if is_directory(part10, index):
             return _row(file, DIRECTORY)
-        broken = None if self._job.countersign_broken else _broken(file.path, index)
+        broken = None if self._config.countersign_broken else _broken(file.path, index)
         if broken:
             return _row(file, REFUSED, broken, index=index)
         target = self._target(file.path)
@@ -200,11 +202,11 @@ class Worker:
             there = self._copy(target, index)
             if there:
                 return _row(file, ALREADY_SIGNED, index=index, signature=there)
-            if not self._job.overwrite:
+            if not self._config.overwrite:
                 raise SourceError(f"{target}: is there already, and is no such copy", "exists")
         uid, when = self._write(part10, index, target, target == file.path)
         signature = _signature(
-            str(uid), when.isoformat(), self._job.wishes["mac"], self._signer.certificate.signer
+            str(uid), when.isoformat(), self._config.wishes["mac"], self._signer.certificate.signer
         )
         if target == file.path:
             status = os.stat(target)
@@ -215,7 +217,7 @@ class Worker:
     def _write(self, part10: Part10, index: Index, target: str, overwrite: bool) -> Any:
         for pause in (*_PAUSES, None):
             try:
-                return self._signer.sign(part10, index, target, overwrite or self._job.overwrite)
+                return self._signer.sign(part10, index, target, overwrite or self._config.overwrite)
             except TimestampError:
                 if pause is None:
                     raise
@@ -224,15 +226,15 @@ class Worker:
 
     def _target(self, path: str) -> str:
         """Where the signed file goes; the folders of a target's tree are made."""
-        if self._job.target is None:
+        if self._config.target is None:
             return path
-        for root in self._job.roots:
+        for root in self._config.roots:
             if path == root or path.startswith(os.path.join(root, "")):
                 below = os.path.dirname(root) if os.path.isfile(root) else root
-                several = len(self._job.roots) > 1 and below == root
+                several = len(self._config.roots) > 1 and below == root
                 name = os.path.join(os.path.basename(root) if several else "",
                                     os.path.relpath(path, below))  # fmt: skip
-                target = os.path.join(self._job.target, name)
+                target = os.path.join(self._config.target, name)
                 _make_folders(os.path.dirname(target))
                 return target
         raise SourceError(f"{path}: lies below none of the roots")
@@ -251,12 +253,12 @@ class Worker:
         if folder == self._folder:
             return
         self._folder = folder
-        begin = re.compile(re.escape(f"{atomic.PREFIX}{self._job.run}-") + r"(\w+)-(\d{1,9})-")
+        begin = re.compile(re.escape(f"{atomic.PREFIX}{self._config.run}-") + r"(\w+)-(\d{1,9})-")
         names = []
         with contextlib.suppress(OSError), os.scandir(folder) as entries:  # may not be listed
             names = [(entry.name, made) for entry in entries if (made := begin.match(entry.name))]
         for name, made in names:
-            if made[1] != self._job.session or not _lives(int(made[2])):
+            if made[1] != self._config.session or not _lives(int(made[2])):
                 with contextlib.suppress(OSError):  # a sibling was faster
                     os.unlink(os.path.join(folder, name))
 

@@ -30,20 +30,20 @@ from .loop import seconds_of
 
 
 def embedded(jobs: int, options: Options, afresh: bool = False) -> Executor:
-    """The pool of `dicomseal.parallel`: processes of this machine.
+    """The pool of `dicomseal.verification.parallel`: processes of this machine.
 
     Args:
-        afresh: they are no forks of this process; for object stores, see `stores`.
+        afresh: they are no forks of this process; for object stores, see `object_stores`.
     """
     return parallel.pool(jobs, options, "spawn" if afresh else None)
 
 
-def in_pool(batch: list[Found]) -> bytes:
+def verify_batch(batch: list[Found]) -> bytes:
     """The rows of a batch, packed, with the options that the pool was started with."""
     return pack(_verified(batch, parallel.started_with()))
 
 
-class Elsewhere:
+class RemoteVerify:
     """The same for an executor that starts its workers itself; callable and picklable."""
 
     def __init__(self, options: Options) -> None:
@@ -138,7 +138,7 @@ def crashed(file: Found, error: BaseException, seconds: float = math.inf) -> byt
     Args:
         file: the file.
         error: of its task.
-        seconds: after so many, a worker died because it was ended (see `dicomseal.watched`).
+        seconds: after so many, a worker died because it was ended (`verification.time_limit`).
     """
     if seconds_of(error) >= seconds:
         made = _error(file.path, "limit", parallel.ENDED.format(seconds))

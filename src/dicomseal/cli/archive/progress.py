@@ -49,9 +49,9 @@ def _of(progress: Progress) -> str:
     expected = progress.expected
     if expected is None:
         return ""
-    if not expected.whence:
+    if not expected.source:
         return f"of at least {expected.files:,} "
-    return f"of about {expected.files:,} ({expected.whence}) "
+    return f"of about {expected.files:,} ({expected.source}) "
 
 
 def _duration(seconds: float) -> str:

@@ -93,7 +93,7 @@ def command(
         include=include,
         exclude=exclude,
         null=null,
-        before=None if older_than is None else time.time() - age(older_than),
+        modified_before=None if older_than is None else time.time() - age(older_than),
         follow=follow_links,
     )
     started = time.monotonic()

@@ -17,7 +17,7 @@ from ...archive.errors import LostError
 from ...archive.ledger.proof_of_existence import Wanted
 from ...archive.ledger.rows import VERDICTS
 from ...archive.run import runner as runs
-from ...archive.run.runner import Asked, Selection
+from ...archive.run.runner import RunRequest, Selection
 from ...errors import UsageError
 from ...verification.options import Options
 from ..exit_codes import exit_code
@@ -115,7 +115,7 @@ def command(
         include=include,
         exclude=exclude,
         null=null,
-        before=None if older_than is None else time.time() - age(older_than),
+        modified_before=None if older_than is None else time.time() - age(older_than),
         share=None if sample is None else _share(sample),
         seed=seed,
         stratify=stratify,
@@ -135,7 +135,7 @@ def command(
         try:
             outcome = runs.verify(
                 ledger,
-                Asked(selection=selection, trust=given),
+                RunRequest(selection=selection, trust=given),
                 made,
                 jobs=jobs,
                 executor=executor,

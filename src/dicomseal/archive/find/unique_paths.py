@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CACHE = 16 << 10  # KiB of memory; the rest is in a file that has no name
 
 
-def once(files: Iterable[Found]) -> Iterator[Found]:
+def unique_paths(files: Iterable[Found]) -> Iterator[Found]:
     """The files without those whose path was there before.
 
     The paths are kept in a temporary file, where SQLite puts its own: memory is bounded. It is gone
