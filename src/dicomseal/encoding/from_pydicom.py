@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from pydicom.dataelem import RawDataElement
@@ -89,13 +89,44 @@ def _nowhere(_data: Any) -> None:
     """A hasher's update that takes nothing in: what is asked is only whether."""
 
 
-def signable_tags(dataset: Dataset, ancestors: tuple[Dataset, ...] = ()) -> Iterator[Offer]:
-    """As `obstacles.offers`, for a data set or item in memory."""
-    walker = Walker(Encoder(_nowhere))
-    for tag in sorted(dataset.keys()):
-        if is_signable_tag(tag):
-            signable = walker.prepare(dataset, tag, ancestors) is not None
-            yield Offer(int(tag), "" if signable else f"{describe(int(tag))}: {LOST}")
+class PreparedElements:
+    """The elements of a data set or item in memory that can be signed by their tags.
+
+    Each is prepared once, for two questions: whether it can be signed, and what it is in the
+    canonical stream.
+
+    Args:
+        dataset: the scope itself.
+        ancestors: for an item, the data sets around it, nearest first.
+
+    Raises:
+        EncodingError: pydicom cannot write a decoded value, or a raw one is malformed.
+    """
+
+    def __init__(self, dataset: Dataset, ancestors: tuple[Dataset, ...] = ()) -> None:
+        walker = Walker(Encoder(_nowhere))
+        self._elements = {
+            int(tag): walker.prepare(dataset, tag, ancestors)
+            for tag in sorted(dataset.keys())
+            if is_signable_tag(tag)
+        }
+
+    def offers(self) -> list[Offer]:
+        """What `obstacles.offers` says of the elements of an index."""
+        return [
+            Offer(tag, f"{describe(tag)}: {LOST}" if element is None else "")
+            for tag, element in self._elements.items()
+        ]
+
+    def stream(self, update: Callable[[Any], object], tags: Collection[int]) -> None:
+        """Send the canonical stream of these elements, all of which can be signed, to a hasher."""
+        encoder = Encoder(update)
+        walker = Walker(encoder)
+        wanted = frozenset(tags)
+        for tag, element in self._elements.items():
+            if tag in wanted:
+                walker.write(element)
+        encoder.flush()
 
 
 def encode(dataset: Dataset, implicit: bool = False) -> bytes:

@@ -21,7 +21,7 @@ from ..signature.digital_signature import DigitalSignature
 from ..standard import terms
 from ..standard.mac_algorithms import new_hasher
 from .request import SignatureUID, request_of
-from .sign_file import _index, _sign_scope
+from .sign_file import sign_scope, signable_index
 from .signature_builder import select_tags
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class BulkSigner:
             SigningError: two readers may see two contents in it (code ``ambiguous``).
             MalformedError: it is not DICOM.
         """
-        return _index(part10)
+        return signable_index(part10)
 
     def own(self, index: Index) -> tuple[DigitalSignature, int] | None:
         """The first signature of the main data set by this key, and its item; or None.
@@ -166,7 +166,7 @@ class BulkSigner:
         request = self._request._replace(when=datetime.now(UTC).astimezone())
         self._check_dates(request.when)
         splice = Splice(part10, index)
-        uid = _sign_scope(part10, index, splice, 0, request)
+        uid = sign_scope(part10, index, splice, 0, request)
 
         splice.save(target, overwrite)
         return uid, request.when

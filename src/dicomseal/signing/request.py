@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -59,7 +60,8 @@ class SignatureUID(str):
         left = [tag for tag, _ in offered if tag not in signed]
         telling: Iterable[int] = ()
         if left and values:
-            read = Signed(signed, lambda: values().text(), lambda: values().time())
+            known = functools.cache(values)
+            read = Signed(signed, lambda: known().text(), lambda: known().time())
             telling = told_by(left, read)
         made.left_out = tuple([describe(tag) for tag in left])
         made.obstacles = tuple([offer.obstacle for offer in offered if offer.obstacle])

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..encoding.backend import Index
+from ..encoding.obstacles import Offer, offers
 from ..errors import UsageError
+from ..files.part10 import Part10
 from ..files.source import require_dataset
 from ..keys.key_files import Password
-from ..profiles import Profile
-from ..signature import items, mac_parameters
-from ..signature.locations import walk_to
+from ..profiles import Elements, Profile
+from ..signature import element_views, mac_parameters, signed_values
+from ..signature.items import to_dataset
+from ..signature.locations import find_item, walk_to
 from ..signature.mac_parameters import MacParameters
+from ..signature.signed_values import Values
 from .policy import SigningPolicy
 from .request import SignatureUID, SigningRequest, parse_locations, request_of
-from .sign_file import _content
-from .signature_builder import make_items, select_tags
+from .sign_file import signable_index
+from .signature_builder import build, select_tags
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -68,8 +73,7 @@ def sign(
         key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
         include_guessed, require_all_signed,
     )  # fmt: skip
-    uid, commit = _prepare(dataset, item, request)
-    commit()
+    (uid,) = _sign_scopes(dataset, [_Scope(item, *walk_to(dataset, item))], request)
     return uid
 
 
@@ -109,47 +113,117 @@ def sign_items(
         key, certificate, mac, tags, None, when, password, profile, purpose, policy, share_mac, tsa,
         include_guessed, require_all_signed,
     )  # fmt: skip
-    prepared = []
+    scopes = []
     seen = set()
     for location in parse_locations(items, None):
-        scope = id(walk_to(dataset, location)[0])
-        if scope in seen:
+        scope = _Scope(location, *walk_to(dataset, location))
+        if id(scope.dataset) in seen:
             raise UsageError(f"{location} is an item that is to be signed already")
-        seen.add(scope)
-        prepared.append(_prepare(dataset, location, request))
-    for _, commit in prepared:
-        commit()
-    return [uid for uid, _ in prepared]
+        seen.add(id(scope.dataset))
+        scopes.append(scope)
+    return _sign_scopes(dataset, scopes, request)
 
 
-def _prepare(
-    dataset: Dataset, location: str, request: SigningRequest
-) -> tuple[SignatureUID, Callable[[], None]]:
-    """The Digital Signature UID, and what puts the signature into the data set."""
+class _Scope(NamedTuple):
+    """The data set or an item that is to be signed.
+
+    Attributes:
+        location: of the item; empty for the main data set.
+        dataset: the scope itself.
+        ancestors: the data sets around it, nearest first.
+    """
+
+    location: str
+    dataset: Dataset
+    ancestors: tuple[Dataset, ...]
+
+
+class _Content(NamedTuple):
+    """What a data set or item will hold once it is written.
+
+    Attributes:
+        offered: the elements that can be signed by their tags.
+        elements: what a profile asks of.
+        stream: sends the canonical stream of some tags to a hasher.
+        values: of some tags, to be read.
+    """
+
+    offered: list[Offer]
+    elements: Elements
+    stream: Callable[[Callable[[Any], object], list[int]], object]
+    values: Callable[[list[int]], Values]
+
+
+def _sign_scopes(
+    dataset: Dataset, scopes: Sequence[_Scope], request: SigningRequest
+) -> list[SignatureUID]:
+    """Sign them all, or leave the data set as it was; its encoding is made once for all of them."""
+    from ..encoding.as_written import as_written
     from ..encoding.from_pydicom import transfer_syntax_of
 
-    scope, _ = walk_to(dataset, location)
-    offered, elements, stream, values = _content(dataset, location, request)
-    chosen = select_tags(request, offered, elements, main=scope is dataset)
-    present: dict[int | None, MacParameters | None] = {}
-    for there in scope.get("MACParametersSequence") or ():
-        read = mac_parameters.from_dataset(there)
-        present[read.mac_id] = read if request.share_mac and read.mac_id not in present else None
-    for there in scope.get("DigitalSignaturesSequence") or ():
-        present.setdefault(there.get("MACIDNumber"), None)
-    made, signature = make_items(
-        request,
-        chosen,
-        transfer_syntax_of(dataset),
-        present,
-        lambda update: stream(update, chosen),
+    written = as_written(dataset)
+    index = None if written is None else signable_index(Part10.from_data_set(*written))
+    syntax = transfer_syntax_of(dataset)
+    signed = []
+    for scope in scopes:
+        content = _in_memory(scope) if index is None else _as_written(index, scope, request)
+        signed.append(_signature(scope, content, syntax, request, main=scope.dataset is dataset))
+    for scope, (_, additions) in zip(scopes, signed, strict=True):
+        for name, item in additions:
+            setattr(scope.dataset, name, [*(scope.dataset.get(name) or ()), item])
+    return [uid for uid, _ in signed]
+
+
+def _signature(
+    scope: _Scope, content: _Content, transfer_syntax: str, request: SigningRequest, main: bool
+) -> tuple[SignatureUID, list[tuple[str, Dataset]]]:
+    """The Digital Signature UID, and the items that the sequences of the scope are to get."""
+    tags = select_tags(request, content.offered, content.elements, main)
+    present = _mac_ids(scope.dataset, request)
+    mac, signature = build(
+        request, tags, transfer_syntax, present, lambda update: content.stream(update, tags)
+    )
+    additions = [("DigitalSignaturesSequence", to_dataset(signature.item()))]
+    if mac.mac_id not in present:
+        additions.insert(0, ("MACParametersSequence", to_dataset(mac.item())))
+    uid = SignatureUID(signature.uid, content.offered, tags, lambda: content.values(tags))
+    return uid, additions
+
+
+def _in_memory(scope: _Scope) -> _Content:
+    """The content of a scope that has the VRs and values which will be written."""
+    from ..encoding.from_pydicom import PreparedElements, encode
+
+    prepared = PreparedElements(scope.dataset, scope.ancestors)
+    return _Content(
+        prepared.offers(),
+        element_views.DatasetElements(scope.dataset),
+        prepared.stream,
+        lambda tags: _values(Index(encode(scope.dataset)), 0, tags),
     )
 
-    def commit() -> None:
-        for name, elements in (
-            *(() if made.mac_id in present else (("MACParametersSequence", made.item()),)),
-            ("DigitalSignaturesSequence", signature.item()),
-        ):
-            setattr(scope, name, [*(scope.get(name) or ()), items.to_dataset(elements)])
 
-    return SignatureUID(signature.uid, offered, chosen, lambda: values(chosen)), commit
+def _as_written(index: Index, scope: _Scope, request: SigningRequest) -> _Content:
+    """The content of a scope as a reader of the written data set will find it."""
+    number = find_item(index, scope.location)
+    return _Content(
+        list(offers(index, number, request.include_guessed)),
+        element_views.Elements(index, number),
+        lambda update, tags: index.stream(update, number, tags),
+        lambda tags: _values(index, number, tags),
+    )
+
+
+def _values(index: Index, scope: int, tags: Iterable[int]) -> Values:
+    return Values(index, [signed_values.Scope(scope, frozenset(tags))])
+
+
+def _mac_ids(scope: Dataset, request: SigningRequest) -> dict[int | None, MacParameters | None]:
+    """The MAC ID Numbers that are taken, with the parameters that may be shared."""
+    present: dict[int | None, MacParameters | None] = {}
+    for item in scope.get("MACParametersSequence") or ():
+        mac = mac_parameters.from_dataset(item)
+        present[mac.mac_id] = mac if request.share_mac and mac.mac_id not in present else None
+    for item in scope.get("DigitalSignaturesSequence") or ():
+        present.setdefault(item.get("MACIDNumber"), None)
+    return present

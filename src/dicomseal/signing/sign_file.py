@@ -1,13 +1,9 @@
-"""Sign objects (PS3.3 C.12.1.1.3, PS3.15 Annex C).
-
-On a file the signature is spliced in and every other byte stays; on a `pydicom.Dataset` the same
-MAC is computed over the same stream, and the data set gets the two sequences.
-"""
+"""Sign a file (PS3.3 C.12.1.1.3, PS3.15 Annex C): the signature is spliced in, other bytes stay."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,25 +12,24 @@ from ..editing import reencode
 from ..editing.convert import convert
 from ..editing.splice import Splice
 from ..encoding.backend import Index
-from ..encoding.obstacles import Offer, offers
+from ..encoding.obstacles import offers
 from ..encoding.values import items_of, number_of
 from ..errors import SigningError, UsageError
 from ..files.part10 import Part10
 from ..files.source import open_source
 from ..keys.key_files import Password
-from ..profiles import Elements, Profile
+from ..profiles import Profile
 from ..signature import element_views, items, mac_parameters
-from ..signature.locations import find_item, walk_to
+from ..signature.locations import find_item
 from ..signature.mac_parameters import MacParameters
 from ..signature.signed_values import Scope, Values
 from ..standard import terms, transfer_syntaxes
 from ..standard.tags import format_tag
 from .policy import SigningPolicy
 from .request import SignatureUID, SigningRequest, parse_locations, request_of
-from .signature_builder import make_items, select_tags
+from .signature_builder import build, select_tags
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
     from typing_extensions import Buffer
 
     from ..timestamps.authority import TimestampAuthority
@@ -134,7 +129,7 @@ def sign_requested(
     part10 = open_source(source, settled=True)
     if syntax is not None and syntax != part10.transfer_syntax:
         origin = part10.origin
-        part10 = Part10.from_bytes(convert(part10, _index(part10), syntax))
+        part10 = Part10.from_bytes(convert(part10, signable_index(part10), syntax))
         part10.origin = origin  # what is replaced must still be what was read
     splice, made = _sign_part10(part10, locations, request)
     splice.save(target, overwrite)
@@ -152,7 +147,7 @@ def _sign_part10(
     part10: Part10, locations: list[str], request: SigningRequest
 ) -> tuple[Splice, list[SignatureUID]]:
     """The edits that sign the main data set or items, and the Digital Signature UIDs."""
-    index = _index(part10)
+    index = signable_index(part10)
     splice = Splice(part10, index)
     made = []
     seen = set()
@@ -161,11 +156,11 @@ def _sign_part10(
         if scope in seen:
             raise UsageError(f"{location} is an item that is to be signed already")
         seen.add(scope)
-        made.append(_sign_scope(part10, index, splice, scope, request))
+        made.append(sign_scope(part10, index, splice, scope, request))
     return splice, made
 
 
-def _index(part10: Part10) -> Index:
+def signable_index(part10: Part10) -> Index:
     index = part10.index()
     doubts = parser_differentials.doubts(part10, index)
     if doubts:
@@ -176,7 +171,7 @@ def _index(part10: Part10) -> Index:
     return index
 
 
-def _sign_scope(
+def sign_scope(
     part10: Part10, index: Index, splice: Splice, scope: int, request: SigningRequest
 ) -> SignatureUID:
     offered = list(offers(index, scope, request.include_guessed))
@@ -188,7 +183,7 @@ def _sign_scope(
         present[mac_id] = mac_parameters.read(index, item) if share else None
     for item in items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
         present.setdefault(number_of(index, item, terms.MAC_ID_NUMBER), None)
-    mac, signature = make_items(
+    mac, signature = build(
         request,
         tags,
         transfer_syntaxes.mac_transfer_syntax(part10.transfer_syntax),
@@ -211,35 +206,4 @@ def _sign_scope(
             splice.append_item(sequence, data)
     return SignatureUID(
         signature.uid, offered, tags, lambda: Values(index, [Scope(scope, frozenset(tags))])
-    )
-
-
-def _content(
-    dataset: Dataset, location: str, request: SigningRequest
-) -> tuple[
-    list[Offer],
-    Elements,
-    Callable[[Callable[[Any], object], list[int]], object],
-    Callable[[list[int]], Values],
-]:
-    """What a data set or item will hold when it is written, and how to hash and read it."""
-    from ..encoding.as_written import as_written
-    from ..encoding.from_pydicom import encode, signable_tags, stream_dataset
-
-    written = as_written(dataset)
-    if written is not None:
-        index = _index(Part10.from_data_set(*written))
-        number = find_item(index, location)
-        return (
-            list(offers(index, number, request.include_guessed)),
-            element_views.Elements(index, number),
-            lambda update, tags: index.stream(update, number, tags),
-            lambda tags: Values(index, [Scope(number, frozenset(tags))]),
-        )
-    scope, ancestors = walk_to(dataset, location)
-    return (
-        list(signable_tags(scope, ancestors)),
-        element_views.DatasetElements(scope),
-        lambda update, tags: stream_dataset(update, scope, tags, ancestors=ancestors),
-        lambda tags: Values(Index(encode(scope)), [Scope(0, frozenset(tags))]),
     )

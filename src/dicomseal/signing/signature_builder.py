@@ -107,7 +107,7 @@ def _choose(offered: Iterable[Offer], wanted: list[int] | None) -> Iterator[int]
         raise SigningError("there is no element that can be signed")
 
 
-def make_items(
+def build(
     request: SigningRequest,
     tags: list[int],
     transfer_syntax: str,
