@@ -93,7 +93,7 @@ def test_two_keys_of_one_token_in_one_process(hsm):
 
 FORK = """
 import os, sys, traceback
-from dicomseal.keys import SigningKey
+from dicomseal.keys.signing_key import SigningKey
 
 made = SigningKey("pkcs11:token=archive;object={label}", {file!r}, {pin!r})
 assert "pkcs11" not in sys.modules  # nothing is opened, not even imported, before it is used

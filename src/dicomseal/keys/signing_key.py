@@ -18,6 +18,7 @@ from ..errors import CertificateError, KeyFileError, TrustError
 from ..signature import certificate
 from ..signature.certificate import Certificate
 from ..trust.loading import AnyCertificate, load_certificates
+from ..trust.trust_settings import NOT_TRUSTED
 from .key_files import Password, load_key
 from .secret_files import _shown
 
@@ -142,6 +143,6 @@ def _certificate_file(path: str | os.PathLike[str]) -> AnyCertificate:
     if _shown(path) != os.fsdecode(path):  # a text with certificate and key, perhaps
         raise CertificateError(f"{_shown(path)}: this is no path of a certificate")
     try:
-        return load_certificates(path)[0]
+        return load_certificates(path, wanted=NOT_TRUSTED)[0]
     except TrustError as error:
         raise CertificateError(str(error)) from None
