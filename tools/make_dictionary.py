@@ -18,7 +18,7 @@ from pydicom._private_dict import private_dictionaries
 
 DATA = Path(__file__).resolve().parent.parent / "src" / "dicomseal" / "standard" / "data"
 HEADER = f"# tag and VR from the data dictionaries of pydicom {pydicom.__version__} (PS3.6)"
-# VRs that depend on other elements, PS3.6 notes; see dicomseal.dictionary
+# VRs that depend on other elements, PS3.6 notes; see standard.dictionary
 AMBIGUOUS = {"US or SS": "xs", "OB or OW": "ox", "US or OW": "lt", "US or SS or OW": "lt"}
 # those of "OB or OW" that are bytes in implicit VR: curves are (PS3.5-2004 Annex A.1); of the
 # others PS3.5 says nothing, and DCMTK, which alone writes them in explicit VR, takes bytes

@@ -210,7 +210,7 @@ class UncoveredClass(msgspec.Struct, frozen=True):
     """Elements of the main data set that no passing signature covers, of one kind.
 
     Attributes:
-        name: the class in the table of `dicomseal.meanings`, e.g. ``rescale``; or ``other``.
+        name: the class in the table of `standard.meanings`, e.g. ``rescale``; or ``other``.
         effect: ``meaning`` if they say what signed elements mean; ``archive`` if archives are known
             to add them, and they change no meaning; ``other``.
         count: how many.

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
-"""The compiled twin of dicomseal._encoder_py: the same stream, in blocks.
+"""The compiled twin of dicomseal.encoding._encoder_py: the same stream, in blocks.
 
 Small pieces gather in one block of 64 KiB; what is larger goes to the hasher as it lies in memory.
 The hasher is called with the GIL held (hashlib drops it again for anything of 2 KiB and more).

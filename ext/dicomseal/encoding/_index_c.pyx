@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
-"""The compiled twin of dicomseal._index_py: 32 bytes a record, and no GIL while it walks.
+"""The compiled twin of dicomseal.encoding._index_py: 32 bytes a record, and no GIL while it walks.
 
 Where the source already is canonical (explicit VR little endian), neighbouring elements are not
 looked at again when they are hashed: they form a run, and a run goes to the encoder as one slice.
@@ -23,7 +23,7 @@ from dicomseal.encoding._encoder_c cimport BLOCK, VR_KNOWN, VR_LONG, VR_SPACE, E
 from dicomseal.encoding import record as _record
 from dicomseal.standard import dictionary as _dictionary
 from dicomseal.encoding.limits import Limits
-from dicomseal.encoding.record import Ambiguity, Coverage, Record
+from encoding.record import Ambiguity, Coverage, Record
 from dicomseal.errors import MalformedError, SourceError
 from dicomseal.standard.terms import DIRECTORY_VRS as _DIRECTORY_VRS
 
@@ -95,7 +95,7 @@ cdef uint32_t _spare_room = 0
 @cython.final
 @cython.no_gc  # in a cycle of others it would hold a memoryview that cannot be released yet
 cdef class Index(_Walk):
-    """Where every element of an encoded data set lies; see dicomseal._index_py.Index."""
+    """Where every element of an encoded data set lies; see dicomseal.encoding._index_py.Index."""
 
     cdef uint64_t _most_bytes    # of a value that is read as such
 
@@ -217,7 +217,7 @@ cdef class Index(_Walk):
 
     @property
     def noted(self):
-        """The kinds of all that was noted, see dicomseal._record.KINDS."""
+        """The kinds of all that was noted, see encoding.record.KINDS."""
         return frozenset(
             kind for i, kind in enumerate(_record.KINDS) if self._noted & (1U << i)
         )

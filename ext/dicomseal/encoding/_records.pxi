@@ -1,7 +1,7 @@
 # What a record of the index is, and how bytes are read; part of _index_c.pyx.
 
 cdef enum:
-    # kinds, in the low bits of Rec.bits; the same numbers as in dicomseal._record
+    # kinds, in the low bits of Rec.bits; the same numbers as in encoding.record
     ELEMENT = 0
     SEQUENCE = 1
     ENCAPSULATED = 2
@@ -16,7 +16,7 @@ cdef enum:
     GUESSED = 16 << 3
     PRIVATE = 32 << 3
 
-    # what is noted, numbered as in dicomseal._record.KINDS
+    # what is noted, numbered as in encoding.record.KINDS
     ODD_DUPLICATE = 0
     ODD_ORDER
     ODD_VR
@@ -36,7 +36,7 @@ cdef enum:
     ODD_UNDEFINED
     ODD_GROUP_LENGTH
     ODD_DIRECTORY
-    LEAST_OPEN = 2  # as in dicomseal._record
+    LEAST_OPEN = 2  # as in encoding.record
     MAX_AMBIGUITIES = 100
     MAX_LEVELS = 8  # of values that look like sequences, inside one another
     MOST_REMEMBERED = 4096  # tags of a list
@@ -78,7 +78,7 @@ cdef enum:
     VR_UL = 0x4C55
     VR_UN = 0x4E55
     VR_US = 0x5355
-    VR_XS = 0x7378  # US or SS, see dicomseal.dictionary
+    VR_XS = 0x7378  # US or SS, see standard.dictionary
 
 cdef struct Note:
     uint32_t tag

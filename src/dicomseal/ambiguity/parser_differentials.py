@@ -1,7 +1,7 @@
 """What readers of the same bytes may take differently, so that no signature can vouch for one.
 
 In: a file and its index. Out: sentences: reasons to fail, what could not be decided, messages. The
-index notes the places while it walks (`dicomseal._record.Ambiguity`); here they are told, and what
+index notes the places while it walks (`encoding.record.Ambiguity`); here they are told, and what
 only the whole file shows is added: its label, its deflated bytes, its frames.
 """
 

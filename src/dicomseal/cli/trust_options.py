@@ -111,7 +111,7 @@ def trust_options(function: _F) -> _F:
 
 
 def verification(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `dicomseal.verifier.Options` that these options of a command mean.
+    """The fields of `verification.verifier.Options` that these options of a command mean.
 
     Args:
         options: the keyword arguments of the command; those that are ours are taken out.

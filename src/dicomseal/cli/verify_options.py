@@ -82,7 +82,7 @@ def verify_options(function: _F) -> _F:
 
 
 def demanded(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `dicomseal.verifier.Options` that these options of a command mean.
+    """The fields of `verification.verifier.Options` that these options of a command mean.
 
     Args:
         options: the keyword arguments of the command; those that are ours are taken out.

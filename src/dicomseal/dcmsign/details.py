@@ -1,6 +1,6 @@
 """What ``--verbose`` says of a signature, in the lines that dcmsign prints.
 
-Reports of `dicomseal.verifier` say less than these lines, and in other words: so the object is
+Reports of `verification.verifier` say less than these lines, and in other words: so the object is
 looked at again, which nobody pays for without ``--verbose``.
 """
 

@@ -1,4 +1,4 @@
-"""``--verify``: the reports of `dicomseal.verifier` in dcmsign's words and exit codes."""
+"""``--verify``: the reports of `verification.verifier` in dcmsign's words and exit codes."""
 
 from __future__ import annotations
 

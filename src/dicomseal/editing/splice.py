@@ -116,7 +116,7 @@ class Splice:
         Raises:
             SourceError: it cannot be written, what is read has changed, or the target is there
                 (code ``exists``); nothing was written (unless the code is ``not_synced``, see
-                `dicomseal.atomic`).
+                `dicomseal.files.atomic`).
         """
         if not isinstance(target, (str, os.PathLike)) and hasattr(target, "write"):
             self.write(target)

@@ -58,7 +58,7 @@ class Index(Walk):
     Attributes:
         scopes: the records (root or items) that hold a Digital Signatures Sequence themselves.
         ambiguities: what readers may take differently, the first 100: tags that come twice or out
-            of order, and more (`dicomseal._record.Ambiguity`).
+            of order, and more (`encoding.record.Ambiguity`).
         oddities: what is not as the standard has it, and misleads nobody; the first 100.
         noted: the kinds of all that was noted.
         free: how many elements have a content that neither a signature nor a rule fixes.

@@ -1,7 +1,7 @@
 """What the pure index notes on its walk: what readers may take differently, what is odd.
 
 In: an element's tag, VR and length, where it stands, and its bytes where they matter. Out: notes
-(`dicomseal._record.Ambiguity`), from which `parser_differentials` makes reasons and messages.
+(`encoding.record.Ambiguity`), from which `parser_differentials` makes reasons and messages.
 """
 
 from __future__ import annotations

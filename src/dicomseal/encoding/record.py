@@ -15,7 +15,7 @@ UNDEFINED = 1  # its length was undefined: a delimiter of 8 bytes stands at its 
 UNKNOWN_VR = 2  # its VR is UN or cannot be known, or it is a sequence that holds such an element
 LONG_HEADER = 4  # its header has 12 bytes, not 8
 REWRITE = 8  # its header must be written anew: reserved bytes not zero, or an odd length
-GUESSED = 16  # its VR was ambiguous (see dicomseal.dictionary)
+GUESSED = 16  # its VR was ambiguous (see standard.dictionary)
 PRIVATE = 32  # implicit VR and private: a dictionary's VR; or a sequence that holds such an element
 
 

@@ -57,7 +57,7 @@ class Origin(NamedTuple):
 
 
 class Window:
-    """A file of any size, read where it is wanted; a `dicomseal._record.Source`.
+    """A file of any size, read where it is wanted; a `encoding.record.Source`.
 
     Args:
         descriptor: an open file descriptor; the window owns it from now on. The compiled index

@@ -34,7 +34,7 @@ class SignatureUID(str):
         left_out: the elements of the data set or item that have a tag which can be signed, and are
             not, e.g. ``PatientID (0010,0020)``.
         obstacles: sentences, why those of them cannot be signed that were not left out on purpose.
-        telling: those of them that say what signed ones mean, see `dicomseal.meanings`: an object
+        telling: those of them that say what signed ones mean, see `standard.meanings`: an object
             with them does not pass unless that is accepted.
     """
 

@@ -81,7 +81,7 @@ def sign_file(
         profile: digital signature profile of PS3.15 Annex C that the signature must satisfy:
             ``"base"``, ``"creator"``, ``"authorization"``, ``"sr"``, ``"sr-verification"``, or a
             `profiles.Profile`. With ``tags``, what the profile demands is signed as well, and what
-            says what signed elements mean (`dicomseal.meanings`).
+            says what signed elements mean (`standard.meanings`).
         purpose: a code of PS3.16 CID 7007, 1 to 18, or its name; None is none, or the one that the
             profile demands.
         policy: which MAC Algorithms and keys are good enough; None is `signing_policy.STRONG`.

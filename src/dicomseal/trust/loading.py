@@ -46,7 +46,7 @@ def load_certificates(
     """The certificates in a file, or in the files of a folder; each once.
 
     They are those of `cryptography`; where it refuses one for what decides nothing, such as the
-    spelling of a name, a `dicomseal.certificate.Certificate`.
+    spelling of a name, a `dicomseal.signature.certificate.Certificate`.
 
     From a PKCS#12 file that holds a private key, the certificate of that key is left out: whoever
     names it wants the authorities that stand beside it.

@@ -86,7 +86,7 @@ def verify(
             be covered, or the object fails.
         list_uncovered: list in the report what no passing signature covers.
         unsigned: ``accept`` what no passing signature covers; ``warn``: elements that say what
-            signed ones mean (`dicomseal.meanings`) make an object ``indeterminate``, and others
+            signed ones mean (`standard.meanings`) make an object ``indeterminate``, and others
             give a message; ``reject``: any fails it.
         accept_legacy: accept signatures over encapsulated Pixel Data that dcmsign made before
             3.5.4, which hashed the lengths of fragments too. A message always says so.

@@ -1,6 +1,6 @@
 """What no signature covers, as a row of a ledger keeps it, and summed up for a report.
 
-A row has it as text: the classes (see `dicomseal.meanings`), each with the keywords of its first
+A row has it as text: the classes (see `standard.meanings`), each with the keywords of its first
 elements, or their tags where they have none, and how many more there are:
 ``rescale=RescaleIntercept,RescaleSlope other=PatientComments,00111001+12``.
 """
@@ -35,7 +35,7 @@ class UncoveredSum(msgspec.Struct, frozen=True, kw_only=True):
     """A class of elements that no passing signature covers, over a run.
 
     Attributes:
-        name: the class in the table of `dicomseal.meanings`, or ``other``; in a run that signs
+        name: the class in the table of `standard.meanings`, or ``other``; in a run that signs
             ``meaning`` or ``other``.
         effect: ``meaning``, ``archive`` or ``other``, as in `dicomseal.report.UncoveredClass`.
         objects: how many have such an element.
