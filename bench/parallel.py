@@ -75,7 +75,7 @@ def _maker(mode: str) -> tuple[Callable[[str], object], Callable[[str], str]]:
     try:
         from dicomseal.verification.options import Options
         from dicomseal.verification.parallel import BATCH, verify_many
-        from verification.verifier import verify_with
+        from dicomseal.verification.verifier import verify_with
     except ImportError as error:
         raise Unavailable(f"dicomseal.verification.parallel is missing: {error}") from error
     options = Options(integrity_only=True)

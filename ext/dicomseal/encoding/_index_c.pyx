@@ -23,7 +23,7 @@ from dicomseal.encoding._encoder_c cimport BLOCK, VR_KNOWN, VR_LONG, VR_SPACE, E
 from dicomseal.encoding import record as _record
 from dicomseal.standard import dictionary as _dictionary
 from dicomseal.encoding.limits import Limits
-from encoding.record import Ambiguity, Coverage, Record
+from dicomseal.encoding.record import Ambiguity, Coverage, Record
 from dicomseal.errors import MalformedError, SourceError
 from dicomseal.standard.terms import DIRECTORY_VRS as _DIRECTORY_VRS
 
