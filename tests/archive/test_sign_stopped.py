@@ -28,6 +28,7 @@ from dicomseal.archive.run import sign_archive, sign_worker
 from dicomseal.archive.run.runner import Selection
 from dicomseal.errors import LedgerError, SourceError
 from dicomseal.signing import bulk_signer
+from dicomseal.signing.request import SigningOptions
 
 
 @pytest.fixture
@@ -61,8 +62,8 @@ def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
 def worker(folder):
     job = sign_worker.WorkerConfig(
         key=str(folder / "rsa.key.pem"), certificate=pki.member("rsa").der, password=None,
-        wishes={"mac": "SHA256"}, roots=(str(folder / "archive"),), target=None, overwrite=False,
-        countersign_broken=False, workers_lock="w", run="r", session="s",
+        signing_options=SigningOptions(), roots=(str(folder / "archive"),), target=None,
+        overwrite=False, countersign_broken=False, workers_lock="w", run="r", session="s",
     )  # fmt: skip
     return sign_worker.Worker(job)
 

@@ -24,7 +24,7 @@ from dicomseal.errors import DicomSealError, KeyFileWarning
 from dicomseal.keys.key_files import load_key
 from dicomseal.keys.signing_key import SigningKey
 from dicomseal.signing.policy import STRONG
-from dicomseal.signing.request import request_of
+from dicomseal.signing.request import SigningOptions, request_of
 
 PASSWORD = "Sentinel-Passw0rd"
 ODD = PASSWORD + "\udcff"  # cannot be written as UTF-8
@@ -165,19 +165,7 @@ def test_a_path_is_named_and_a_text_is_not(shelf):
 def test_no_repr_log_or_report_tells(shelf, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     key = SigningKey(shelf / "locked.pem", shelf / "cert.pem", PASSWORD)
-    request = request_of(
-        str(shelf / "locked.pem"),
-        CERT,
-        "SHA256",
-        None,
-        None,
-        None,
-        PASSWORD,
-        None,
-        None,
-        STRONG,
-        None,
-    )
+    request = request_of(str(shelf / "locked.pem"), CERT, PASSWORD, SigningOptions(policy=STRONG))
     sign_file(shelf / "in.dcm", shelf / "out.dcm", shelf / "both.pem", shelf / "both.pem")
     data = (shelf / "out.dcm").read_bytes()
     report = verify(shelf / "out.dcm", integrity_only=True)

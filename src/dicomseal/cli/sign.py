@@ -11,11 +11,11 @@ from ..editing.reencode import SYNTAXES
 from ..errors import UsageError
 from ..report import escaped, harmless
 from ..signature.locations import parse_location
-from ..signing.request import request_of
+from ..signing.request import SigningOptions, request_of
 from ..signing.sign_file import sign_requested
 from .guard import secrets_at_hand
 from .several import Step, check, each, steps
-from .sign_options import PASSWORDS, caution, note, sign_options, signing
+from .sign_options import PASSWORDS, caution, note, password_of, sign_options, signing_arguments
 from .streams import Target, source_of
 
 _EPILOG = f"""\b
@@ -92,10 +92,8 @@ def command(
     for item in items:
         parse_location(item)
     with secrets_at_hand():
-        wishes = signing(options)
-        request = request_of(
-            options["key"], options["cert"], uid=None, when=None, share_mac=share_mac, **wishes
-        )
+        signing_options = SigningOptions(share_mac=share_mac, **signing_arguments(options))
+        request = request_of(options["key"], options["cert"], password_of(options), signing_options)
         trouble = request.key.certificate.not_valid_at(request.when)
         if trouble:
             click.echo(f"dicomseal: warning: {trouble}; {_REMEDY}", err=True)

@@ -132,14 +132,14 @@ _OPTIONS = (
 
 
 def sign_options(command: _F) -> _F:
-    """Declare the options; the command gets them all, and hands them to `signing`."""
+    """Declare the options; the command gets them all, and hands them to `signing_arguments`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def signing(options: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `signer.sign_file` that the options ask for, but key and places.
+def signing_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `sign_file` that the options ask for, but key and places.
 
     Raises:
         UsageError: one of them cannot be.
@@ -165,10 +165,12 @@ def signing(options: dict[str, Any]) -> dict[str, Any]:
         "tsa": authority,
         "include_guessed": options["include_guessed"],
         "require_all_signed": options["require_all_signed"],
-        "password": lambda: _password(
-            options["key"], options["password_env"], options["password_file"]
-        ),
     }
+
+
+def password_of(options: dict[str, Any]) -> Callable[[], bytes]:
+    """What gives the key's password when it is needed: the argument ``password`` of `sign_file`."""
+    return lambda: _password(options["key"], options["password_env"], options["password_file"])
 
 
 def caution(options: dict[str, Any]) -> None:

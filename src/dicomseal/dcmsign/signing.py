@@ -16,7 +16,7 @@ from ..profiles import Profile
 from ..signature import dump
 from ..signature.certificate import Certificate, parse
 from ..signing.policy import ALLOW_WEAK
-from ..signing.request import request_of
+from ..signing.request import SigningOptions, request_of
 from ..signing.sign_file import sign_requested
 from ..standard.transfer_syntaxes import is_encapsulated
 from ..trust.loading import der_of, load_certificates
@@ -121,19 +121,16 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     output = io.BytesIO()
     try:
         items = [tagnames.location(job.location)] if item else []
-        request = request_of(
-            *keys,
+        signing_options = SigningOptions(
             mac=job.mac,
             tags=job.tags,
-            uid=None,
-            when=None,
-            password=None,
             profile=profile,
             purpose=job.purpose,
             policy=ALLOW_WEAK,
+            meanings=False,  # dcmsign signs what the profile demands, and nothing besides
         )
-        # dcmsign signs what the profile demands, and nothing besides
-        (uid,) = sign_requested(request._replace(meanings=False), data, output, items)
+        request = request_of(keys.key, keys.certificate, None, signing_options)
+        (uid,) = sign_requested(request, data, output, items)
         for obstacle in uid.obstacles:
             log.warn(obstacle)
         made = files.converted(job, output.getvalue())  # lengths of the new sequences

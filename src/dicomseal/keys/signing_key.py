@@ -11,13 +11,12 @@ import os
 from typing import Any, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from ..errors import CertificateError, KeyFileError, TrustError
 from ..signature import certificate
-from ..signature.certificate import Certificate
-from ..trust.loading import AnyCertificate, load_certificates
+from ..signature.certificate import Certificate, spki_der
+from ..trust.loading import AnyCertificate, der_of, load_certificates
 from ..trust.trust_settings import NOT_TRUSTED
 from .key_files import Password, load_key
 from .secret_files import _shown
@@ -68,7 +67,7 @@ class SigningKey:
                 f"a {type(key).__name__} is no private key: it has no sign(digest, algorithm)"
             )
         if isinstance(key, _PRIVATE):
-            if _public_bytes(key.public_key()) != _public_bytes(self.certificate.public_key):
+            if spki_der(key.public_key()) != spki_der(self.certificate.public_key):
                 raise KeyFileError(
                     "the private key is not the one of the certificate of "
                     f"{self.certificate.signer.subject}"
@@ -108,12 +107,6 @@ def certificate_kind(public_key: Any) -> str:
     return certificate.describe_key(public_key)
 
 
-def _public_bytes(key: Any) -> bytes:
-    spki = serialization.PublicFormat.SubjectPublicKeyInfo
-    data: bytes = key.public_bytes(serialization.Encoding.DER, spki)
-    return data
-
-
 def _certificate(source: Any) -> Certificate:
     if source is None:
         raise CertificateError(
@@ -122,7 +115,7 @@ def _certificate(source: Any) -> Certificate:
     if isinstance(source, (str, os.PathLike)):
         source = _certificate_file(source)
     if isinstance(source, x509.Certificate):
-        source = source.public_bytes(serialization.Encoding.DER)
+        source = der_of(source)
     if not isinstance(source, (bytes, Certificate)):
         raise CertificateError(f"a {type(source).__name__} is no certificate")
     made = source if isinstance(source, Certificate) else certificate.parse(source)

@@ -126,13 +126,8 @@ class Certificate:
 
     def bare_key(self) -> CertificateInfo:
         """What is said where nobody vouches for the certificate, and its key is trusted."""
-        # not with the module: a verification without trust has no use for it
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        spki = self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return CertificateInfo(
-            "", "", "", hashlib.sha256(spki).hexdigest(), self.signer.key, "", ""
-        )
+        sha256 = hashlib.sha256(spki_der(self.public_key)).hexdigest()
+        return CertificateInfo("", "", "", sha256, self.signer.key, "", "")
 
     def not_valid_at(self, moment: datetime) -> str:
         """Why nobody would trust what is signed with it at a moment, for people; or ""."""
@@ -142,6 +137,15 @@ class Certificate:
             f"the certificate of {self.signer.subject} is valid from {self.signer.not_before} to "
             f"{self.signer.not_after}: what is signed now would not be trusted"
         )
+
+
+def spki_der(public_key: Any) -> bytes:
+    """The DER SubjectPublicKeyInfo of a public key (RFC 5280 Section 4.1.2.7)."""
+    # not with the module: a verification without trust has no use for it
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    der: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return der
 
 
 class _Lenient(NamedTuple):

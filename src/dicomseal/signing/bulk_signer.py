@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-from cryptography.hazmat.primitives import serialization
+from typing import Any
 
 from ..editing.splice import Splice
 from ..encoding import values
@@ -16,47 +13,28 @@ from ..errors import CertificateError
 from ..files.part10 import Part10
 from ..keys.key_files import Password
 from ..signature import certificate, digital_signature, element_views, mac_parameters
-from ..signature.certificate import Certificate
+from ..signature.certificate import Certificate, spki_der
 from ..signature.digital_signature import DigitalSignature
 from ..standard import terms
 from ..standard.mac_algorithms import new_hasher
-from .request import SignatureUID, request_of
+from .request import SignatureUID, SigningOptions, request_of
 from .sign_file import sign_scope, signable_index
 from .signature_builder import select_tags
 
-if TYPE_CHECKING:
-    from ..timestamps.authority import TimestampAuthority
-    from .policy import SigningPolicy
-
 
 class BulkSigner:
-    """Signs the main data set of files; arguments and errors are those of `signer.sign_file`.
+    """Signs the main data set of files; arguments and errors are those of `sign_file`.
 
     Attributes:
         certificate: of the signer.
     """
 
     def __init__(
-        self,
-        key: Any,
-        certificate: Any = None,
-        *,
-        mac: str = "SHA256",
-        tags: Iterable[str | int] | None = None,
-        password: Password = None,
-        profile: str | None = None,
-        purpose: str | int | None = None,
-        policy: SigningPolicy | None = None,
-        tsa: str | TimestampAuthority | None = None,
-        include_guessed: bool = False,
-        require_all_signed: bool = False,
+        self, key: Any, certificate: Any, password: Password, options: SigningOptions
     ) -> None:
-        self._request = request_of(
-            key, certificate, mac, tags, None, None, password, profile, purpose, policy, False, tsa,
-            include_guessed, require_all_signed,
-        )  # fmt: skip
+        self._request = request_of(key, certificate, password, options)
         self.certificate: Certificate = self._request.key.certificate
-        self._public = _public_bytes(self.certificate)
+        self._public = spki_der(self.certificate.public_key)
         self._ours: dict[bytes, bool] = {}
 
     def try_key(self) -> None:
@@ -88,7 +66,7 @@ class BulkSigner:
         """
         return signable_index(part10)
 
-    def own(self, index: Index) -> tuple[DigitalSignature, int] | None:
+    def existing_signature(self, index: Index) -> tuple[DigitalSignature, int] | None:
         """The first signature of the main data set by this key, and its item; or None.
 
         It is looked at, not verified: the certificate has this key, there is a signature value,
@@ -105,14 +83,14 @@ class BulkSigner:
         found = self._ours.get(der)
         if found is None:
             try:
-                found = _public_bytes(certificate.parse(der)) == self._public
+                found = spki_der(certificate.parse(der).public_key) == self._public
             except CertificateError:
                 found = False
             if len(self._ours) < 1024:  # a hostile archive may bring any number
                 self._ours[der] = found
         return found
 
-    def vouches(self, copy: Index, original: Index) -> bool:
+    def is_up_to_date_copy(self, copy: Index, original: Index) -> bool:
         """Whether a signature by this key in a copy is the one that the original would get now.
 
         The same elements are listed, and it verifies over what they are in both.
@@ -120,7 +98,7 @@ class BulkSigner:
         Raises:
             SigningError: the original cannot be signed as asked.
         """
-        found = self.own(copy)
+        found = self.existing_signature(copy)
         if found is None:
             return False
         stored, item = found
@@ -161,7 +139,7 @@ class BulkSigner:
             SourceError: it cannot be written, what was read has changed, or the target is there
                 (code ``exists``).
             CertificateError: the certificate is not valid now.
-            KeyFileError, TimestampError, SigningError: as `signer.sign_file`.
+            KeyFileError, TimestampError, SigningError: as `sign_file`.
         """
         request = self._request._replace(when=datetime.now(UTC).astimezone())
         self._check_dates(request.when)
@@ -170,9 +148,3 @@ class BulkSigner:
 
         splice.save(target, overwrite)
         return uid, request.when
-
-
-def _public_bytes(made: Certificate) -> bytes:
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    data: bytes = made.public_key.public_bytes(serialization.Encoding.DER, form)
-    return data

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from .. import profiles, purposes
 from ..encoding.obstacles import Offer
 from ..errors import UsageError
@@ -69,14 +71,31 @@ class SignatureUID(str):
         return made
 
 
-class SigningRequest(NamedTuple):
-    """What every signature of one call has in common.
+class SigningOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks signatures to be. There is no secret in it: it may be shown and pickled.
 
     Attributes:
+        mac, tags, uid, when, share_mac, profile, purpose, policy, tsa, include_guessed,
+            require_all_signed: as for `sign_file`.
         meanings: whether, with a profile, what says what signed elements mean is signed with them.
-        include_guessed: whether private elements of implicit VR are signed with guessed VRs.
-        require_all_signed: whether to refuse what cannot be signed in full.
     """
+
+    mac: str = "SHA256"
+    tags: Iterable[str | int] | None = None
+    uid: str | None = None
+    when: datetime | None = None
+    share_mac: bool = False
+    profile: str | Profile | None = None
+    purpose: str | int | None = None
+    policy: SigningPolicy | None = None
+    tsa: str | TimestampAuthority | None = None
+    include_guessed: bool = False
+    require_all_signed: bool = False
+    meanings: bool = True
+
+
+class SigningRequest(NamedTuple):
+    """`SigningOptions` that were checked and read, and the key: what signatures are made with."""
 
     key: SigningKey
     algorithm: str
@@ -87,54 +106,49 @@ class SigningRequest(NamedTuple):
     profile: Profile | None
     purpose: purposes.Code | None
     tsa: TimestampAuthority | None
-    meanings: bool = True
-    include_guessed: bool = False
-    require_all_signed: bool = False
+    meanings: bool
+    include_guessed: bool
+    require_all_signed: bool
 
 
 def request_of(
-    key: Any,
-    certificate: Any,
-    mac: str,
-    tags: Any,
-    uid: Any,
-    when: Any,
-    password: Password,
-    profile: Any = None,
-    purpose: Any = None,
-    policy: Any = None,
-    share_mac: bool = False,
-    tsa: Any = None,
-    include_guessed: bool = False,
-    require_all_signed: bool = False,
+    key: Any, certificate: Any, password: Password, options: SigningOptions
 ) -> SigningRequest:
-    new_hasher(mac)
-    profile = profiles.find(profile)
-    code = purpose_for(profile, purpose)
-    policy = STRONG if policy is None else policy
+    """What is asked for, checked; ``key``, ``certificate`` and ``password`` as for `sign_file`.
+
+    Raises:
+        UsageError: an argument cannot be.
+        KeyFileError, CertificateError: the key or its certificate cannot be read.
+        SigningError: the MAC Algorithm or the key is too weak (code ``weak``).
+    """
+    new_hasher(options.mac)
+    profile = profiles.find(options.profile)
+    purpose = purpose_for(profile, options.purpose)
+    policy = STRONG if options.policy is None else options.policy
     if not isinstance(policy, SigningPolicy):
         raise UsageError(f"policy takes a SigningPolicy, not {policy!r}")
-    when = datetime.now(UTC).astimezone() if when is None else when
+    uid = options.uid
+    when = datetime.now(UTC).astimezone() if options.when is None else options.when
     if not isinstance(when, datetime) or when.tzinfo is None:
         raise UsageError("the time of the signature needs an offset from UTC")
     if uid is not None and not (isinstance(uid, str) and len(uid) <= 64 and _UID.fullmatch(uid)):
         raise UsageError(f"{uid!r} is no UID (PS3.5 Section 9.1)")
-    wanted = None if tags is None else parse_tags(tags)
-    for tag in wanted or ():
+    tags = None if options.tags is None else parse_tags(options.tags)
+    for tag in tags or ():
         if not is_signable_tag(tag):
             raise UsageError(f"{format_tag(tag)} can never be signed (PS3.3 C.12.1.1.3.1.1)")
-    if wanted == []:
+    if tags == []:
         raise UsageError("the list of tags to sign is empty")
     signing_key = SigningKey(key, certificate, password)
-    policy.check(mac, signing_key.certificate.public_key)
-    authority = None
-    if tsa is not None:
+    policy.check(options.mac, signing_key.certificate.public_key)
+    tsa = None
+    if options.tsa is not None:
         from ..timestamps.authority import authority_of
 
-        authority = authority_of(tsa)
+        tsa = authority_of(options.tsa)
     return SigningRequest(
-        signing_key, mac, wanted, uid, when, share_mac, profile, code, authority,
-        include_guessed=include_guessed, require_all_signed=require_all_signed,
+        signing_key, options.mac, tags, uid, when, options.share_mac, profile, purpose, tsa,
+        options.meanings, options.include_guessed, options.require_all_signed,
     )  # fmt: skip
 
 

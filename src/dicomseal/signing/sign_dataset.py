@@ -19,7 +19,7 @@ from ..signature.locations import find_item, walk_to
 from ..signature.mac_parameters import MacParameters
 from ..signature.signed_values import Values
 from .policy import SigningPolicy
-from .request import SignatureUID, SigningRequest, parse_locations, request_of
+from .request import SignatureUID, SigningOptions, SigningRequest, parse_locations, request_of
 from .sign_file import signable_index
 from .signature_builder import build, select_tags
 
@@ -69,10 +69,12 @@ def sign(
         DicomSealError: as for `sign_file`; `EncodingError` if pydicom cannot write a value.
     """
     require_dataset(dataset, "sign")
-    request = request_of(
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
-        include_guessed, require_all_signed,
+    options = SigningOptions(
+        mac=mac, tags=tags, uid=uid, when=when, share_mac=share_mac, profile=profile,
+        purpose=purpose, policy=policy, tsa=tsa, include_guessed=include_guessed,
+        require_all_signed=require_all_signed,
     )  # fmt: skip
+    request = request_of(key, certificate, password, options)
     (uid,) = _sign_scopes(dataset, [_Scope(item, *walk_to(dataset, item))], request)
     return uid
 
@@ -109,10 +111,12 @@ def sign_items(
         DicomSealError: as for `sign`; the data set is as it was.
     """
     require_dataset(dataset, "sign")
-    request = request_of(
-        key, certificate, mac, tags, None, when, password, profile, purpose, policy, share_mac, tsa,
-        include_guessed, require_all_signed,
+    options = SigningOptions(
+        mac=mac, tags=tags, when=when, share_mac=share_mac, profile=profile,
+        purpose=purpose, policy=policy, tsa=tsa, include_guessed=include_guessed,
+        require_all_signed=require_all_signed,
     )  # fmt: skip
+    request = request_of(key, certificate, password, options)
     scopes = []
     seen = set()
     for location in parse_locations(items, None):

@@ -26,7 +26,7 @@ from ..signature.signed_values import Scope, Values
 from ..standard import terms, transfer_syntaxes
 from ..standard.tags import format_tag
 from .policy import SigningPolicy
-from .request import SignatureUID, SigningRequest, parse_locations, request_of
+from .request import SignatureUID, SigningOptions, SigningRequest, parse_locations, request_of
 from .signature_builder import build, select_tags
 
 if TYPE_CHECKING:
@@ -105,10 +105,12 @@ def sign_file(
             argument, `SigningError` for what cannot be signed as asked, or with so weak a MAC
             Algorithm or key (code ``weak``), `TimestampError` if the authority gives no timestamp.
     """
-    request = request_of(
-        key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
-        include_guessed, require_all_signed,
+    options = SigningOptions(
+        mac=mac, tags=tags, uid=uid, when=when, share_mac=share_mac, profile=profile,
+        purpose=purpose, policy=policy, tsa=tsa, include_guessed=include_guessed,
+        require_all_signed=require_all_signed,
     )  # fmt: skip
+    request = request_of(key, certificate, password, options)
     return sign_requested(request, source, target, items, transfer_syntax)
 
 
@@ -120,7 +122,7 @@ def sign_requested(
     transfer_syntax: str | None = None,
     overwrite: bool = True,
 ) -> list[SignatureUID]:
-    """`sign_file`, for who looks at the request first.
+    """Do what `sign_file` does, for callers that look at the request first.
 
     Without ``overwrite`` a target that is there is a `SourceError` with the code ``exists``.
     """

@@ -1,13 +1,13 @@
 """What every signature has in common: what was asked for, which tags it lists, and its two items.
 
-Where the items then go, into a file or into a `pydicom.Dataset`, is known to `signer`.
+Where the items then go is known to `sign_file` and `sign_dataset`.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -26,9 +26,6 @@ from ..standard.meanings import Signed, told_by
 from ..standard.tags import describe
 from .policy import check_profile
 from .request import SigningRequest
-
-if TYPE_CHECKING:
-    pass
 
 MOST_MAC_IDS = 1 << 16
 _MOST_NAMED = 5  # in a sentence

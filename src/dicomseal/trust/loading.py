@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
 from ..errors import CertificateError, LeftOutWarning, TrustError, UnusedSettingsWarning
-from ..signature.certificate import FOR_PSS_ALONE, Certificate, parse, plain
+from ..signature.certificate import FOR_PSS_ALONE, Certificate, parse, plain, spki_der
 from . import trust_settings
 from .outside import BAD, Unsuccessful, Unusable, check_crl, check_ocsp, der_in, parsed
 from .trust_settings import ANCHOR, Wanted
@@ -172,14 +172,7 @@ def der_of(certificate: AnyCertificate) -> bytes:
 
 def identity(one: Any) -> bytes:
     """What tells a certificate or public key from others: its DER."""
-    return der_of(one) if isinstance(one, AnyCertificate) else spki(one)
-
-
-def spki(key: Any) -> bytes:
-    """The DER SubjectPublicKeyInfo of a public key."""
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    data: bytes = key.public_bytes(serialization.Encoding.DER, form)
-    return data
+    return der_of(one) if isinstance(one, AnyCertificate) else spki_der(one)
 
 
 def _blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

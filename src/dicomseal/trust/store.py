@@ -29,7 +29,7 @@ from ..encoding.limits import USUAL_CERTIFICATE
 from ..errors import CertificateError, TrustError, UsageError
 from ..policy import Policy
 from ..report import UNTRUSTED, Reason
-from ..signature.certificate import Certificate, parse
+from ..signature.certificate import Certificate, parse, spki_der
 from .decision import SIGNING, TIME_STAMPING, TrustDecision
 from .loading import (
     AnyCertificate,
@@ -40,7 +40,6 @@ from .loading import (
     load_crls,
     load_ocsps,
     load_signers,
-    spki,
     warn_of,
 )
 from .outside import check_crl, check_ocsp
@@ -364,7 +363,7 @@ class TrustStore:
     def has_key_of(self, certificate: Certificate) -> bool:
         """Whether the public key in this certificate is trusted by itself, as a bare key."""
         return bool(self._direct) and (
-            hashlib.sha256(spki(certificate.public_key)).digest() in self._direct
+            hashlib.sha256(spki_der(certificate.public_key)).digest() in self._direct
         )
 
 

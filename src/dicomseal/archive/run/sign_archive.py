@@ -20,6 +20,7 @@ from ...errors import UsageError
 from ...keys.key_files import Password
 from ...signing.bulk_signer import BulkSigner
 from ...signing.policy import ALLOW_WEAK, STRONG
+from ...signing.request import SigningOptions
 from ..find import walk
 from ..find.object_stores import is_url
 from ..find.selection import RunRequest, Selection
@@ -86,18 +87,18 @@ def sign(
             run can be resumed.
     """
     asked_password = _Once(password)
-    wishes: dict[str, Any] = {
-        "mac": mac, "tags": tags, "profile": profile, "purpose": purpose, "policy": policy,
-        "tsa": tsa, "include_guessed": include_guessed, "require_all_signed": require_all_signed,
-    }  # fmt: skip
-    signer = BulkSigner(key, certificate, password=asked_password, **wishes)
+    signing_options = SigningOptions(
+        mac=mac, tags=tags, profile=profile, purpose=purpose, policy=policy, tsa=tsa,
+        include_guessed=include_guessed, require_all_signed=require_all_signed,
+    )  # fmt: skip
+    signer = BulkSigner(key, certificate, asked_password, signing_options)
     signer.try_key()  # asks for the PIN of a token here, and not in every worker
     _check_target(selection, target)
     config = sign_worker.WorkerConfig(
         key=_portable(key),
         certificate=signer.certificate.der,
         password=asked_password.answer,
-        wishes=wishes,
+        signing_options=signing_options,
         roots=selection.roots,
         target=target,
         overwrite=overwrite,

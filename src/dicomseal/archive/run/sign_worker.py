@@ -34,6 +34,7 @@ from ...files.reader import Reader
 from ...report import CertificateInfo
 from ...signature import certificate, digital_signature, mac_parameters
 from ...signing.bulk_signer import BulkSigner
+from ...signing.request import SigningOptions
 from ...standard import terms
 from ...verification import parallel
 from ...verification.options import Options
@@ -73,7 +74,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker is told once; the fields are those of `sign_archive.sign`.
 
     Attributes:
-        wishes: keyword arguments of `BulkSigner`.
+        signing_options: what the signatures are to be.
         workers_lock: the file that says that workers live.
         run, session: name the temporary files of this run, and of this process's part in it.
     """
@@ -81,7 +82,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     key: Any
     certificate: bytes
     password: bytes | str | None
-    wishes: dict[str, Any]
+    signing_options: SigningOptions
     roots: tuple[str, ...]
     target: str | None
     overwrite: bool
@@ -151,9 +152,7 @@ class Worker:
         key = config.key
         if isinstance(key, Der):
             key = serialization.load_der_private_key(key.data, None)
-        self._signer = BulkSigner(
-            key, config.certificate, password=config.password, **config.wishes
-        )
+        self._signer = BulkSigner(key, config.certificate, config.password, config.signing_options)
         self._reader, self._other = Reader(), Reader()
         self._folder = ""
 
@@ -188,9 +187,9 @@ class Worker:
     def _sign(self, file: Found) -> Row:
         part10 = self._reader.open(file.path, settled=True)
         index = self._signer.index(part10)
-        own = self._signer.own(index)
-        if own:
-            return _row(file, ALREADY_SIGNED, index=index, signature=_stored(index, *own))
+        existing = self._signer.existing_signature(index)
+        if existing:
+            return _row(file, ALREADY_SIGNED, index=index, signature=_stored(index, *existing))
         if is_directory(part10, index):
             return _row(file, DIRECTORY)
         broken = None if self._config.countersign_broken else _broken(file.path, index)
@@ -206,7 +205,10 @@ class Worker:
                 raise SourceError(f"{target}: is there already, and is no such copy", "exists")
         uid, when = self._write(part10, index, target, target == file.path)
         signature = _signature(
-            str(uid), when.isoformat(), self._config.wishes["mac"], self._signer.certificate.signer
+            str(uid),
+            when.isoformat(),
+            self._config.signing_options.mac,
+            self._signer.certificate.signer,
         )
         if target == file.path:
             status = os.stat(target)
@@ -243,9 +245,9 @@ class Worker:
         """The signature of a copy that is there already, if it is the one that would be made."""
         with contextlib.suppress(SourceError, MalformedError):
             copy = self._other.open(target).index()
-            own = self._signer.own(copy)
-            if own and self._signer.vouches(copy, original):
-                return _stored(copy, *own)
+            existing = self._signer.existing_signature(copy)
+            if existing and self._signer.is_up_to_date_copy(copy, original):
+                return _stored(copy, *existing)
         return None
 
     def _sweep(self, folder: str) -> None:

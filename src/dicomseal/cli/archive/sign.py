@@ -14,8 +14,7 @@ from ...archive.run import sign_archive
 from ...archive.run.runner import Selection
 from ...errors import UsageError
 from ..guard import secrets_at_hand
-from ..sign_options import PASSWORDS, caution, sign_options
-from ..sign_options import signing as wishes
+from ..sign_options import PASSWORDS, caution, password_of, sign_options, signing_arguments
 from .run_options import (
     EXIT_INTERRUPTED,
     EXIT_UNREADABLE,
@@ -112,7 +111,8 @@ def command(
                 max_rate=max_rate and max_rate * 1e6,
                 sign_run=run_signer(*sign_run) if sign_run else None,
                 watch=watch,
-                **wishes(options),
+                password=password_of(options),
+                **signing_arguments(options),
             )
         except StoppedError as error:
             click.echo(f"dicomseal: {error}", err=True)
