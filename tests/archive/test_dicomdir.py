@@ -12,7 +12,7 @@ from _archive import TRUST, rows
 
 from dicomseal import sign_file
 from dicomseal.archive.find.found import Found
-from dicomseal.archive.find.object_stores import Fetched
+from dicomseal.archive.find.root import Fetched
 from dicomseal.archive.ledger.rows import DIRECTORY, MEDIA_STORAGE_DIRECTORY
 from dicomseal.archive.reports import diff
 from dicomseal.archive.run.verify_worker import verify_object

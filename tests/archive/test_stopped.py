@@ -52,13 +52,13 @@ import multiprocessing, sys, time
 multiprocessing.set_start_method("fork")
 from dicomseal import cli
 from dicomseal.archive.run import verify_worker as work
-whole, seconds = work.verify_groups, float(sys.argv.pop(1))
-def slow(paths, options):
-    if any(path.endswith("00200.dcm") for path in paths):
+whole, seconds = work.verify_with, float(sys.argv.pop(1))
+def slow(path, options):
+    if path.endswith("00200.dcm"):
         open("hanging", "w").close()
         time.sleep(seconds)
-    return whole(paths, options)
-work.verify_groups = slow
+    return whole(path, options)
+work.verify_with = slow
 cli.main()
 """
 

@@ -6,32 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..errors import UsageError
+from ..files.folders import walk
 from .streams import STANDARD, once_at_most, standard_input
-
-
-def walk(path: str, linked: Callable[[str], object] = str) -> Iterator[str]:
-    """The files at a path: itself, or all below a folder, in a stable order.
-
-    Links to files are followed, links to folders are not: ``linked`` is called with each.
-    """
-    if not os.path.isdir(path):
-        yield path
-        return
-    pending = [path]
-    while pending:
-        folder = pending.pop()
-        try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda e: e.name)
-        except OSError:
-            yield folder  # to open it will tell why, and the rest of the walk goes on
-            continue
-        pending += [e.path for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
-        for entry in entries:
-            if entry.is_symlink() and os.path.isdir(entry.path):
-                linked(entry.path)
-            elif not entry.is_dir(follow_symlinks=False):
-                yield entry.path
 
 
 class Files:
@@ -91,7 +67,12 @@ class Files:
     def _below(
         self, path: str, names: list[str] | None, linked: Callable[[str], object] = str
     ) -> Iterable[str]:
-        return walk(path, linked) if names is None else names
+        if names is not None:
+            return names
+        if not os.path.isdir(path):
+            return (path,)
+        # to open a folder that cannot be read will tell why, and the rest of the walk goes on
+        return (entry.path for entry in walk(path, linked=linked))
 
     def _excluded(self, path: str) -> bool:
         """By its path as it is said, or as `archive verify` says it."""
@@ -112,8 +93,8 @@ class Files:
         """After the walk, of what held no file: path, code and sentence."""
         if not self._empty and not self._left_out:
             return
-        from ..archive.find.found import EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED
-        from ..archive.find.walk import ALL_EXCLUDED, EMPTY
+        from ..archive.find.found import EMPTY, EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED
+        from ..archive.find.walk import ALL_EXCLUDED
 
         for path, is_list in self._empty:
             code = EMPTY_LIST if is_list else EMPTY_FOLDER
@@ -128,7 +109,7 @@ class Files:
         """After the walk, what it left out unasked: lines for people."""
         if not self._linked:
             return []
-        from ..archive.find.walk import LINK_TO_FOLDER, PassedOver
+        from ..archive.find.passed_over import LINK_TO_FOLDER, PassedOver
 
         passed = PassedOver()
         for path in self._linked:
@@ -137,7 +118,7 @@ class Files:
 
 
 def _listed(path: str) -> list[str]:
-    from ..archive.find.walk import ended_by_null
+    from ..archive.find.list_root import ended_by_null
 
     if path == STANDARD:
         names = list(ended_by_null(standard_input()))

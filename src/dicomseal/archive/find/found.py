@@ -11,6 +11,7 @@ import msgspec
 EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED = "empty_folder", "empty_list", "nothing_selected"
 # codes of troubles that leave nothing to verify
 NOTHING = frozenset({EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED})
+EMPTY = {EMPTY_FOLDER: "the folder holds no file", EMPTY_LIST: "the list names no file"}
 
 
 class Found(msgspec.Struct, frozen=True, array_like=True, gc=False):

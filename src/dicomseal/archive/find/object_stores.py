@@ -33,6 +33,7 @@ from ...errors import SourceError, UsageError
 from ...files.reader import SNAPSHOT
 from ...files.window import Window
 from ..errors import StoreLostError
+from .root import Fetched
 
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 AHEAD = 8  # objects that a worker fetches at once
@@ -70,19 +71,6 @@ class Listed(NamedTuple):
     url: str
     size: int
     mtime: int
-
-
-class Fetched(NamedTuple):
-    """An object to verify.
-
-    Attributes:
-        source: its bytes, or an `ObjectWindow`; or why they could not be had.
-        size, mtime: of what was read, which may be newer than what was listed; 0 with an error.
-    """
-
-    source: memoryview | ObjectWindow | SourceError
-    size: int = 0
-    mtime: int = 0
 
 
 def is_url(root: str) -> bool:

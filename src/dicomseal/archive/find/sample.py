@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from .found import Found
+from .roots import root_of
 
 CONFIDENCE = 0.95
 
@@ -47,11 +48,12 @@ class _Rank:
 
     def __init__(self, seed: str, roots: Sequence[str]) -> None:
         self._seed = os.fsencode(seed) + b"\0"
-        folders = [
-            os.path.join(root if "://" in root else os.path.abspath(root), "") for root in roots
-        ]
         # a second root has a number, or equal trees below two roots would be drawn alike
-        self._roots = [(one, b"%d\0" % n if n else b"") for n, one in enumerate(folders)]
+        self._roots = [
+            (place, b"%d\0" % n if n else b"")
+            for n, root in enumerate(roots)
+            if (place := root_of(root).place) is not None
+        ]
 
     def __call__(self, file: Found) -> int:
         path, mark = file.path, b""

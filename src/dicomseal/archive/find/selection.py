@@ -11,6 +11,7 @@ from ... import __version__
 from ...errors import UsageError
 from . import sample, walk
 from .found import Found
+from .passed_over import PassedOver
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ def check_same(number: int, before: RunRequest, asked: RunRequest) -> None:
 def selected(
     selection: Selection,
     counted: Callable[[Iterable[Found]], Iterable[Found]],
-    passed: walk.PassedOver | None = None,
+    passed: PassedOver | None = None,
 ) -> Iterable[Found]:
     """The files of a selection; ``counted`` sees those among which a sample is drawn.
 

@@ -9,9 +9,9 @@ import msgspec
 
 from ...report import ERROR, FAILED, INDETERMINATE, INTACT, TRUSTED, UNSIGNED, escaped
 from ...verification.best_signature_time import POE_LEDGER
+from ..find.passed_over import PassedOver
 from ..find.sample import CONFIDENCE, no_less_than, upper_bound
 from ..find.selection import RunRequest
-from ..find.walk import PassedOver
 from ..ledger.ledger import SIGN, VERIFY, Ledger, Run, explained
 from ..ledger.rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS
 from ..ledger.uncovered import UncoveredSum, summed

@@ -14,6 +14,7 @@ import msgspec
 
 from ...errors import DicomSealError
 from ..find.found import Found
+from ..find.roots import root_of
 from ..find.selection import RunRequest, Selection
 from ..ledger.ledger import VERIFY, Ledger
 from ..ledger.written import decoded
@@ -57,7 +58,7 @@ def _comparable(selection: Selection) -> Selection:
 
 def countable(roots: Iterable[str]) -> bool:
     """Whether roots may be walked through a second time: a pipe cannot, an object store costs."""
-    return not any(root == "-" or "://" in root for root in roots)
+    return all(root_of(root).is_countable for root in roots)
 
 
 class BackgroundCount:

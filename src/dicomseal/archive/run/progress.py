@@ -6,7 +6,7 @@ from collections import Counter
 
 import msgspec
 
-from ..find.walk import PassedOver
+from ..find.passed_over import PassedOver
 from ..ledger.ledger import VERIFY
 from ..ledger.rows import FAILURES
 from .estimate import Estimate

@@ -13,8 +13,9 @@ import msgspec
 from ...errors import LedgerError
 from ...verification.options import Options
 from .. import errors
-from ..find import object_stores, walk
+from ..find import walk
 from ..find.found import Found
+from ..find.roots import check_roots, root_of
 from ..find.selection import RunRequest, Selection, as_json, check_same, throttled
 from ..ledger import proof_of_existence
 from ..ledger.ledger import VERIFY, Ledger, Run
@@ -103,7 +104,7 @@ def verify(
         LostError: the executor, or an object store, does not work any more; the run can be resumed.
     """
     made = msgspec.structs.replace(options, digests=True)
-    stored = any(map(object_stores.is_url, asked.selection.roots))
+    afresh = not all(root_of(root).is_forkable for root in asked.selection.roots)
 
     def before(ledger: Ledger, stack: contextlib.ExitStack) -> RunRequest:
         nonlocal made
@@ -116,7 +117,7 @@ def verify(
 
     def task(_: Run) -> Task:
         return Task(
-            executor or (lambda: verify_worker.embedded(jobs, made, afresh=stored)),
+            executor or (lambda: verify_worker.embedded(jobs, made, afresh=afresh)),
             verify_worker.verify_batch if executor is None else verify_worker.RemoteVerify(made),
             partial(verify_worker.crashed, seconds=options.limits.seconds),
             lambda packed: (packed, ""),
@@ -152,7 +153,7 @@ def carry_out(
     Raises:
         StoppedError: a worker said that the run cannot go on; it can be resumed. And as `verify`.
     """
-    walk.check_roots(asked.selection.roots)
+    check_roots(asked.selection.roots)
     with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
         if before:
             asked = before(ledger, stack)

@@ -11,8 +11,8 @@ import msgspec
 
 from ...report import ERROR
 from ..find.found import NOTHING, Found, path_of
+from ..find.passed_over import OF_THE_LEDGER
 from ..find.selection import Selection, as_json, selected
-from ..find.walk import OF_THE_LEDGER
 from ..ledger import hash_chain, proof_of_existence
 from ..ledger.known_paths import Memory
 from ..ledger.ledger import Ledger, Run, Seal

@@ -22,7 +22,7 @@ from ...signing.bulk_signer import BulkSigner
 from ...signing.policy import ALLOW_WEAK, STRONG
 from ...signing.request import SigningOptions
 from ..find import walk
-from ..find.object_stores import is_url
+from ..find.roots import root_of
 from ..find.selection import RunRequest, Selection
 from ..ledger.ledger import SIGN, Run
 from ..ledger.lock import wait_for_workers
@@ -198,7 +198,8 @@ def _portable(key: Any) -> Any:
 
 def _check_target(selection: Selection, target: str | None) -> None:
     """Refuse what would sign its own output, or put two objects in one place."""
-    if any(map(is_url, selection.roots)):
+    roots = [root_of(root) for root in selection.roots]
+    if not all(root.is_signable for root in roots):
         raise UsageError("objects in a store are verified only: sign a copy in the file system")
     if target is None:
         if selection.modified_before is not None:
@@ -207,7 +208,7 @@ def _check_target(selection: Selection, target: str | None) -> None:
                 "what is still to be signed; sign to a target, or leave the age out"
             )
         return
-    if any(map(walk.is_list, selection.roots)):
+    if any(root.is_list for root in roots):
         raise UsageError("a list of files has no tree to mirror: name folders, or sign in place")
     names = [os.path.basename(root) for root in selection.roots]
     if len(names) > 1 and len(set(names)) < len(names):

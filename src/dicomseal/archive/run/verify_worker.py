@@ -12,7 +12,6 @@ import os
 import pickle
 import time
 from concurrent.futures import Executor
-from contextlib import closing
 from functools import lru_cache
 
 from ... import report
@@ -20,10 +19,11 @@ from ...errors import SourceError
 from ...report import ErrorReport, ObjectReport
 from ...verification import parallel
 from ...verification.options import Options
-from ...verification.verifier import verify_groups, verify_with
+from ...verification.verifier import verify_with
 from .. import errors
-from ..find import object_stores
 from ..find.found import Found
+from ..find.root import Fetched
+from ..find.roots import fetching
 from ..ledger.rows import Row, pack, row_of
 from .dicomdir import was_directory
 from .loop import seconds_of
@@ -75,61 +75,44 @@ def _unpacked(packed: _Packed) -> Options:
 
 
 def _verified(batch: list[Found], options: Options) -> list[Row]:
-    """The rows of a batch; objects in stores are fetched ahead."""
+    """The rows of a batch."""
     rows = []
-    there = [file for file in batch if not file.trouble]
-    urls = [file.path for file in there if object_stores.is_url(file.path) and _is_fetched(file)]
-    paths = [file.path for file in there if not object_stores.is_url(file.path)]
-    reports = verify_groups(paths, options)
-    with closing(object_stores.fetched(urls)) as ahead:
+    with fetching([file for file in batch if not file.trouble]) as fetched:
         for file in batch:
             if file.trouble:
-                rows.append(_row(file, _error(file.path, *file.trouble)))
-            elif not object_stores.is_url(file.path):
-                made = next(reports)
-                rows.append(_row(file, made, was_directory(made, file.path, options.limits)))
-            elif _is_fetched(file):
-                rows.append(verify_object(file, next(ahead), options))
+                made = _error(file.path, *file.trouble)
+                rows.append(row_of(made, file.path, file.size, file.mtime, time.time()))
             else:
-                nothing = object_stores.Fetched(memoryview(b""), 0, file.mtime)
-                rows.append(verify_object(file, nothing, options))
+                rows.append(verify_object(file, fetched(file), options))
     return rows
 
 
-def _is_fetched(file: Found) -> bool:
-    """What is listed as empty is not: it may stand for a folder, and have another key."""
-    return file.size > 0
-
-
-def verify_object(file: Found, fetched: object_stores.Fetched, options: Options) -> Row:
-    """The row of one object in a store.
+def verify_object(file: Found, fetched: Fetched, options: Options) -> Row:
+    """The row of one object. One that cannot be read, or vanished, has one too.
 
     Raises:
         StoreLostError: the store does not answer any more.
     """
     source, size, mtime = fetched
-    directory = False
     if isinstance(source, SourceError):
         made = _error(file.path, source.code, str(source))
-        size, mtime = file.size, file.mtime
-    else:
-        made = verify_with(source, options)
-        if made.error and made.error.code == errors.StoreLostError.code:
-            raise errors.StoreLostError(made.error.message)
-        directory = was_directory(made, source, options.limits)
+        return row_of(made, file.path, file.size, file.mtime, time.time())
+    made = verify_with(source, options)
+    if made.error and made.error.code == errors.StoreLostError.code:
+        raise errors.StoreLostError(made.error.message)
+    directory = was_directory(made, source, options.limits)
+    if isinstance(source, str) and made.bytes != size and not made.error:
+        size, mtime = _now(source, made.bytes, mtime)
     return row_of(made, file.path, size, mtime, time.time(), directory)
 
 
-def _row(file: Found, made: ObjectReport, directory: bool = False) -> Row:
-    """The row of a file. One that cannot be read, or vanished, has one too."""
-    size, mtime = file.size, file.mtime
-    if made.bytes != size and not made.error:  # it was written to since it was listed
-        try:
-            status = os.stat(file.path)
-            size, mtime = status.st_size, status.st_mtime_ns
-        except OSError:
-            size = made.bytes
-    return row_of(made, file.path, size, mtime, time.time(), directory)
+def _now(path: str, read: int, mtime: int) -> tuple[int, int]:
+    """Size and time of a file that was written to since it was listed."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return read, mtime
+    return status.st_size, status.st_mtime_ns
 
 
 def crashed(file: Found, error: BaseException, seconds: float = math.inf) -> bytes:

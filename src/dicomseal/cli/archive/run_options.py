@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import click
 
-from ...archive.find.object_stores import is_url
 from ...archive.run.runner import Outcome, Progress
 from ...errors import SourceError, UsageError
 from ...report import escaped, harmless
@@ -82,14 +81,6 @@ def run_options(jobs: str) -> Callable[[_F], _F]:
         return command
 
     return declare
-
-
-def absolute(root: str) -> str:
-    if root == "-" or is_url(root):
-        return root
-    if root.startswith("@"):
-        return "@" + os.path.abspath(root[1:])
-    return os.path.abspath(root)
 
 
 def age(text: str) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ...archive.errors import StoppedError
+from ...archive.find.roots import root_of
 from ...archive.ledger.rows import REFUSED, SIGN_VERDICTS
 from ...archive.run import sign_archive
 from ...archive.run.runner import Selection
@@ -19,7 +20,6 @@ from .run_options import (
     EXIT_INTERRUPTED,
     EXIT_UNREADABLE,
     Watch,
-    absolute,
     age,
     run_options,
     run_signer,
@@ -88,7 +88,7 @@ def command(
     if overwrite and in_place:
         raise UsageError("--overwrite goes with --target")
     selection = Selection(
-        roots=tuple(absolute(root) for root in roots),
+        roots=tuple(root_of(root).name for root in roots),
         include=include,
         exclude=exclude,
         null=null,

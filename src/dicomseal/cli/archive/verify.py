@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ...archive.errors import LostError
+from ...archive.find.roots import root_of
 from ...archive.ledger.proof_of_existence import Wanted
 from ...archive.ledger.rows import VERDICTS
 from ...archive.run import runner as runs
@@ -27,7 +28,6 @@ from .run_options import (
     EXIT_INTERRUPTED,
     EXIT_UNREADABLE,
     Watch,
-    absolute,
     age,
     run_options,
     run_signer,
@@ -111,7 +111,7 @@ def command(
     if (seed or stratify) and not sample:
         raise UsageError("--seed and --stratify go with --sample")
     selection = Selection(
-        roots=tuple(absolute(root) for root in roots),
+        roots=tuple(root_of(root).name for root in roots),
         include=include,
         exclude=exclude,
         null=null,

@@ -1,0 +1,107 @@
+"""Folders and files as roots of an archive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Iterator
+
+import msgspec
+
+from ...errors import UsageError
+from ...files.atomic import is_temporary
+from ...files.folders import Unreadable, walk
+from .found import EMPTY, EMPTY_FOLDER, Found
+from .passed_over import LINK_TO_FOLDER, TEMPORARY
+from .root import Fetched, Root, Walk
+
+
+class FolderRoot(Root):
+    """A folder, or a file."""
+
+    is_signable = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(os.path.abspath(name))
+        self._named = name
+
+    @property
+    def place(self) -> str:
+        return os.path.join(self.name, "")
+
+    def check(self) -> None:
+        if not os.path.lexists(self.name):
+            raise UsageError(f"{self._named}: there is no such file or folder")
+
+    def find(self, walk: Walk) -> Iterator[Found]:
+        if os.path.isdir(self.name):
+            yield from _below(self.name, walk)
+        else:
+            file = file_at(self.name)
+            yield msgspec.structs.replace(file, whole=file.trouble is not None)
+
+    @staticmethod
+    def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
+        for file in files:
+            yield Fetched(file.path, file.size, file.mtime)
+
+
+def file_at(path: str) -> Found:
+    """The file at a path, or why there is none."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return Found(path, trouble=_trouble(error))
+    except ValueError as error:  # a NUL
+        return Found(path, trouble=("not_found", str(error)))
+    return Found(path, status.st_size, status.st_mtime_ns)
+
+
+def _trouble(error: OSError) -> tuple[str, str]:
+    codes = {FileNotFoundError: "not_found", PermissionError: "permission"}
+    return codes.get(type(error), "unreadable"), error.strerror or str(error)
+
+
+def _below(root: str, how: Walk) -> Iterator[Found]:
+    passed = how.passed
+
+    def left_out(entry: os.DirEntry[str]) -> bool:
+        """Whether it is half an object, that somebody is writing, or was killed at."""
+        if not is_temporary(entry.name):
+            return False
+        passed.add(TEMPORARY, entry.path)
+        return True
+
+    empty = True
+    for entry in walk(root, how.follow, lambda path: passed.add(LINK_TO_FOLDER, path), left_out):
+        if isinstance(entry, Unreadable):
+            found = _unreadable(entry, root)
+        else:
+            empty = False
+            found = _file_of(entry)
+        if found is not None:
+            empty = False
+            yield found
+    if empty:
+        yield Found(root, trouble=(EMPTY_FOLDER, EMPTY[EMPTY_FOLDER]), whole=True)
+
+
+def _unreadable(folder: Unreadable, root: str) -> Found | None:
+    """What stands for a folder; None if it was removed since its parent was listed."""
+    if not isinstance(folder.error, FileNotFoundError):
+        return Found(folder.path, trouble=_trouble(folder.error), whole=True)
+    if folder.path != root:
+        return None
+    return Found(root, trouble=("not_found", "the folder has vanished"), whole=True)
+
+
+def _file_of(entry: os.DirEntry[str]) -> Found | None:
+    """The file; None if it has vanished since its folder was listed."""
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        if not entry.is_symlink():
+            return None
+        return Found(entry.path, trouble=("not_found", "a link to nothing"))
+    except OSError as error:
+        return Found(entry.path, trouble=_trouble(error))
+    return Found(entry.path, status.st_size, status.st_mtime_ns)

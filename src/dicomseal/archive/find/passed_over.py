@@ -1,0 +1,48 @@
+"""What a walk leaves out, unasked."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...report import escaped
+
+TEMPORARY, LINK_TO_FOLDER, OF_THE_LEDGER = "temporary", "link_to_folder", "ledger"
+PASSED_OVER = {
+    TEMPORARY: "temporary files of dicomseal",
+    LINK_TO_FOLDER: "links to folders",
+    OF_THE_LEDGER: "files of the ledger",
+}
+_MAX_NAMED = 10
+
+
+class PassedOver(msgspec.Struct, kw_only=True):
+    """What a walk left out, unasked: somebody may have put an object there.
+
+    Attributes:
+        counts: how many of each kind of `PASSED_OVER`.
+        first: paths of the first few, for people.
+    """
+
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    first: list[str] = msgspec.field(default_factory=list)
+
+    def add(self, kind: str, path: str) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if len(self.first) < _MAX_NAMED:
+            self.first.append(escaped(path))
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        if not self.counts:
+            return []
+        parts = [
+            f"{what} ({self.counts[kind]:,})"
+            for kind, what in PASSED_OVER.items()
+            if kind in self.counts
+        ]
+        more = sum(self.counts.values()) - len(self.first)
+        return [
+            f"passed over, not verified: {', '.join(parts)}",
+            *(f"  {path}" for path in self.first),
+            *([f"  and {more:,} more"] if more > 0 else []),
+        ]

@@ -1,0 +1,63 @@
+"""The roots of an archive by their names: here it is chosen of which kind each is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from ...errors import UsageError
+from .folder_root import FolderRoot
+from .found import Found
+from .list_root import ListRoot, is_list
+from .object_stores import is_url
+from .root import Fetched, Root
+from .store_root import StoreRoot
+
+
+def kind_of(path: str) -> type[Root]:
+    """In which kind of root something is found by its path."""
+    return StoreRoot if is_url(path) else FolderRoot
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is the path of a file."""
+    return kind_of(name) is FolderRoot
+
+
+def root_of(name: str) -> Root:
+    """A root by its name."""
+    return ListRoot(name) if is_list(name) else kind_of(name)(name)
+
+
+def check_roots(names: Iterable[str]) -> None:
+    """Refuse what would verify a file twice, or nothing at all.
+
+    Raises:
+        UsageError: a root is not there, or lies within another.
+        StoreLostError: an object store does not answer, or does not let us list it.
+    """
+    roots = [root_of(name) for name in names]
+    places = sorted(place for root in roots if (place := root.place) is not None)
+    for first, second in itertools.pairwise(places):
+        if second.startswith(first):
+            raise UsageError(f"{second[:-1]} lies within {first[:-1]}: name one of them")
+    for root in roots:
+        root.check()
+
+
+@contextmanager
+def fetching(files: Iterable[Found]) -> Iterator[Callable[[Found], Fetched]]:
+    """Fetch files ahead, as long as this lasts: what it yields is called with each, in order.
+
+    Raises:
+        LostError: a root does not answer any more.
+    """
+    by_kind: dict[type[Root], list[Found]] = {}
+    for file in files:
+        by_kind.setdefault(kind_of(file.path), []).append(file)
+    with ExitStack() as stack:
+        ahead = {
+            kind: stack.enter_context(closing(kind.fetch(found))) for kind, found in by_kind.items()
+        }
+        yield lambda file: next(ahead[kind_of(file.path)])
