@@ -14,7 +14,7 @@ import msgspec
 
 from ...report import CertificateInfo
 from .rows import Row, SignatureRow
-from .schema import OBJECT_FIELDS, SIGNER, SIGNER_FIELDS, insert
+from .schema import OBJECT_COLUMNS, SIGNER, TABLES, Column, insert
 
 
 def _columns(row: type[msgspec.Struct], last: Any) -> Any:
@@ -36,34 +36,43 @@ def _decoder() -> Callable[[bytes], list[tuple[Any, ...]]]:
 
 # objects, each with its signatures in the last place; a signature has its packed signer there
 decode = _decoder()
-SIZE, VERDICT = OBJECT_FIELDS.index("size"), OBJECT_FIELDS.index("verdict")
-# how SQL writes that a field is empty; None where it cannot be
-_BLANK = {str: "''", bytes: "x''", int: "0"}
-_OF_OBJECT, _OF_SIGNATURE = (
-    [_BLANK.get(field.type) for field in msgspec.structs.fields(row)[:-1]]
-    for row in (Row, SignatureRow)
-)
+SIZE, VERDICT = map([one.name for one in OBJECT_COLUMNS].index, ("size", "verdict"))
+_BLANK = {str: "''", bytes: "x''", int: "0"}  # how SQL writes that a value is empty
+
+
+def _blanks(table: str, keys: Sequence[str]) -> list[str | None]:
+    """For each column of a table, how SQL writes that it is empty; None where it cannot be."""
+
+    def blank(column: Column) -> str | None:
+        return None if column.name in keys else _BLANK.get(column.kind)
+
+    return [blank(column) for column in TABLES[table]]
+
+
+_BLANKS = {
+    "object": _blanks("object", ("id",)),
+    "signature": _blanks("signature", ("object", "position", "signer")),
+}
 
 
 def insert_objects(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
     """Append rows to the table of objects: the columns of it, each with its value in every row."""
-    _insert(db, "object", (None, *_OF_OBJECT), columns)
+    _insert(db, "object", columns)
 
 
 def insert_signatures(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
     """The same for signatures."""
-    _insert(db, "signature", (None, None, *_OF_SIGNATURE, None), columns)
+    _insert(db, "signature", columns)
 
 
 def _insert(
     db: sqlite3.Connection,
     table: str,
-    blanks: Sequence[str | None],
     columns: Sequence[Sequence[Any]],
 ) -> None:
     """What is empty in all rows, a third of the columns mostly, is said once and not for each."""
     places, bound = [], []
-    for blank, column in zip(blanks, columns, strict=True):
+    for blank, column in zip(_BLANKS[table], columns, strict=True):
         if blank and not any(column):
             places.append(blank)
         else:
@@ -95,7 +104,7 @@ class Signers(dict[bytes, int | None]):
             if packed in self:
                 return self[packed]
         signer = msgspec.structs.astuple(_decode_signer(packed))
-        done = self._db.execute(insert("signer", 1 + len(SIGNER_FIELDS)), (None, *signer))
+        done = self._db.execute(insert("signer"), (None, *signer))
         self[packed] = number = done.lastrowid
         return number
 

@@ -27,16 +27,19 @@ from . import columns, hash_chain
 from .rows import Row, SignatureRow
 from .schema import (  # fmt: skip
     APPLICATION,
+    BATCH,
     OBJECT,
+    RUN,
     SCHEMA,
     SIGNATURE,
-    SIGNATURE_FIELDS,
+    SIGNATURE_COLUMNS,
     SIGNER,
+    TABLES,
     VERSION,
     insert,
     remedy,
 )
-from .written import TABLES, not_written, wrong
+from .written import not_written, wrong
 
 VERIFY, SIGN = "verify", "sign"  # what a run does
 Seal = Callable[[bytes], bytes]  # signs it
@@ -226,8 +229,7 @@ class Ledger:
         """All runs, or those of a kind, in their order."""
         with explained(self.path):
             found = self.db.execute(
-                "SELECT id, kind, started, asked, run.head, seal, finished, totals, run_end.head,"
-                " signature, certificate FROM run LEFT JOIN run_end ON run = id ORDER BY id"
+                f"SELECT {RUN} FROM run LEFT JOIN run_end ON run = id ORDER BY id"  # noqa: S608
             )
             return [run for run in (Run(*values) for values in found) if kind in (None, run.kind)]
 
@@ -259,8 +261,7 @@ class Ledger:
         """The finished batches of a run, in their order."""
         with explained(self.path):
             for values in self.db.execute(
-                "SELECT run, number, time, first, last, bytes, head, seal FROM batch WHERE run = ?"
-                " ORDER BY number",
+                f"SELECT {BATCH} FROM batch WHERE run = ? ORDER BY number",  # noqa: S608
                 (run,),
             ):
                 yield Batch(*values)
@@ -313,7 +314,7 @@ class Ledger:
 
     def _signatures(self, first: int, last: int) -> Iterator[tuple[int, SignatureRow]]:
         """The signatures of the objects with these numbers, with the numbers, in their order."""
-        end = len(SIGNATURE_FIELDS) + 1
+        end = len(SIGNATURE_COLUMNS) + 1
         signers: dict[int, CertificateInfo] = {}
         for values in self.db.cursor().execute(
             f"SELECT object, {SIGNATURE}, signer.id, {SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
@@ -351,7 +352,7 @@ class Ledger:
         head = hash_chain.of_run(self.head(), number, kind, started, asked)
         sealed = None if seal is None else seal(hash_chain.to_be_sealed(number, 0, head))
         with self._transaction() as db:
-            db.execute(insert("run", 6), (number, kind, started, asked, head, sealed))
+            db.execute(insert("run"), (number, kind, started, asked, head, sealed))
         return Run(number, kind, started, asked, head, sealed)
 
     def drop(self, run: int, number: int) -> int:
@@ -409,7 +410,7 @@ class Ledger:
                 *values, whose = zip(*itertools.chain.from_iterable(signed), strict=True)
                 signers = [self._signers[bytes(one)] for one in whose]
                 columns.insert_signatures(db, owners, positions, *values, signers)
-            db.execute(insert("batch", 8), (run, number, now, first, last, size, head, sealed))
+            db.execute(insert("batch"), (run, number, now, first, last, size, head, sealed))
         return Appended(head, len(signed), size, verdicts)
 
     def end(
@@ -418,4 +419,4 @@ class Ledger:
     ) -> None:  # fmt: skip
         """Append the end of a run; ``head`` is the one after it."""
         with self._transaction() as db:
-            db.execute(insert("run_end", 6), (run, finished, totals, head, signature, certificate))
+            db.execute(insert("run_end"), (run, finished, totals, head, signature, certificate))

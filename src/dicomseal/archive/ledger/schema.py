@@ -1,45 +1,118 @@
-"""The tables of a ledger, their version, and what to do with one of another version."""
+"""The tables of a ledger, their version, and what to do with one of another version.
+
+Here and in the fields of `Row`, `SignatureRow` and `CertificateInfo` is said which columns there
+are; what is inserted, read, checked and exported follows from it. An audit compares the text of
+`SCHEMA` with what the ledger has, so it stays as it is to the last byte in a version.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 
 from ...report import CertificateInfo
 from .rows import Row, SignatureRow
 
 APPLICATION, VERSION = 0x6473_6C67, 3  # "dslg"
-SCHEMA = """
-CREATE TABLE run (
-  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, started REAL NOT NULL, asked TEXT NOT NULL,
-  head BLOB NOT NULL, seal BLOB);
-CREATE TABLE batch (
-  run INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL, first INTEGER NOT NULL,
-  last INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL, seal BLOB,
-  PRIMARY KEY (run, number)) WITHOUT ROWID;
-CREATE TABLE object (
-  id INTEGER PRIMARY KEY, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, modality TEXT NOT NULL,
-  content BLOB NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
-  reasons TEXT NOT NULL, uncovered INTEGER NOT NULL, uncovered_classes TEXT NOT NULL,
-  time REAL NOT NULL);
-CREATE TABLE signature (
-  object INTEGER NOT NULL, position INTEGER NOT NULL, location TEXT NOT NULL, uid TEXT NOT NULL,
-  datetime TEXT NOT NULL, integrity TEXT NOT NULL, trust TEXT NOT NULL,
-  mac_algorithm TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
-  judged_at TEXT NOT NULL, judged_by TEXT NOT NULL, timestamp TEXT NOT NULL, proof TEXT NOT NULL,
-  weak TEXT NOT NULL, digest BLOB NOT NULL, content BLOB NOT NULL, elements BLOB NOT NULL,
-  signer INTEGER,
-  PRIMARY KEY (object, position)) WITHOUT ROWID;
-CREATE TABLE signer (
-  id INTEGER PRIMARY KEY, subject TEXT NOT NULL, issuer TEXT NOT NULL, serial TEXT NOT NULL,
-  sha256 TEXT NOT NULL, key TEXT NOT NULL, not_before TEXT NOT NULL, not_after TEXT NOT NULL);
-CREATE TABLE run_end (
-  run INTEGER PRIMARY KEY, finished REAL NOT NULL, totals TEXT NOT NULL, head BLOB NOT NULL,
-  signature BLOB, certificate BLOB);
-"""
-# the columns of these tables are the fields of what is kept in them, in their order
-OBJECT_FIELDS = Row.__struct_fields__[:-1]
-SIGNATURE_FIELDS = SignatureRow.__struct_fields__[:-1]
-SIGNER_FIELDS = CertificateInfo.__struct_fields__
-OBJECT, SIGNATURE, SIGNER = map(", ".join, (OBJECT_FIELDS, SIGNATURE_FIELDS, SIGNER_FIELDS))
+_KINDS = {int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB", Any: "BLOB"}
+_WIDTH = 99  # of a line of `SCHEMA`
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of a table.
+
+    Attributes:
+        name: in SQL.
+        kind: of its values in Python; `Any` is text, or bytes where it is not UTF-8.
+        numbers: the rows of the table are numbered by it.
+        optional: it may be NULL.
+    """
+
+    name: str
+    kind: Any
+    numbers: bool = False
+    optional: bool = False
+
+    @property
+    def sql(self) -> str:
+        """As `SCHEMA` has it."""
+        if self.numbers:
+            return f"{self.name} INTEGER PRIMARY KEY"
+        return f"{self.name} {_KINDS[self.kind]}{'' if self.optional else ' NOT NULL'}"
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What SQLite's typeof() says of values that dicomseal writes there."""
+        also = ("text",) if self.kind is Any else ("null",) if self.optional else ()
+        return (_KINDS[self.kind].lower(), *also)
+
+
+def _fields(row: type[msgspec.Struct], without: str = "") -> tuple[Column, ...]:
+    """A column for each field of what is kept in a table, in their order."""
+    return tuple(
+        Column(field.name, field.type)
+        for field in msgspec.structs.fields(row)
+        if field.name != without
+    )
+
+
+# the columns of what is kept of objects, of signatures, and of certificates
+OBJECT_COLUMNS = _fields(Row, without="signatures")
+SIGNATURE_COLUMNS = _fields(SignatureRow, without="signer")
+SIGNER_COLUMNS = _fields(CertificateInfo)
+_ID = Column("id", int, numbers=True)
+TABLES = {
+    "run": (
+        _ID, Column("kind", str), Column("started", float), Column("asked", str),
+        Column("head", bytes), Column("seal", bytes, optional=True),
+    ),
+    "batch": (
+        Column("run", int), Column("number", int), Column("time", float), Column("first", int),
+        Column("last", int), Column("bytes", int), Column("head", bytes),
+        Column("seal", bytes, optional=True),
+    ),
+    "object": (_ID, *OBJECT_COLUMNS),
+    "signature": (
+        Column("object", int), Column("position", int), *SIGNATURE_COLUMNS,
+        Column("signer", int, optional=True),
+    ),
+    "signer": (_ID, *SIGNER_COLUMNS),
+    "run_end": (
+        Column("run", int, numbers=True), Column("finished", float), Column("totals", str),
+        Column("head", bytes), Column("signature", bytes, optional=True),
+        Column("certificate", bytes, optional=True),
+    ),
+}  # fmt: skip
+# tables whose rows are not numbered, and what tells them apart instead
+_KEYS = {"batch": "run, number", "signature": "object, position"}
+
+
+def _create(table: str) -> str:
+    """The statement that makes a table."""
+    lines = [" "]
+    for column in TABLES[table]:
+        text = f" {column.sql},"
+        if len(lines[-1] + text) > _WIDTH:
+            lines.append(" ")
+        lines[-1] += text
+    if table in _KEYS:
+        lines.append(f"  PRIMARY KEY ({_KEYS[table]})) WITHOUT ROWID;")
+    else:
+        lines[-1] = f"{lines[-1][:-1]});"
+    return "\n".join([f"CREATE TABLE {table} (", *lines])
+
+
+def names(columns: Iterable[Column], table: str = "") -> str:
+    """Columns as a query names them."""
+    return ", ".join(f"{table}.{one.name}" if table else one.name for one in columns)
+
+
+SCHEMA = "\n".join(["", *map(_create, TABLES), ""])
+OBJECT, SIGNATURE, SIGNER = map(names, (OBJECT_COLUMNS, SIGNATURE_COLUMNS, SIGNER_COLUMNS))
+BATCH = names(TABLES["batch"])
+RUN = f"{names(TABLES['run'], 'run')}, {names(TABLES['run_end'][1:], 'run_end')}"
 
 
 def remedy(version: int, writer: str) -> str:
@@ -50,6 +123,6 @@ def remedy(version: int, writer: str) -> str:
     return f"Begin a new ledger, and keep this one: {by} reads it"
 
 
-def insert(table: str, columns: int) -> str:
+def insert(table: str) -> str:
     """The statement that appends a row to a table."""
-    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * len(TABLES[table]))})"  # noqa: S608

@@ -7,7 +7,6 @@ ends in a sentence, and for an audit in a finding, never in a traceback.
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -15,43 +14,18 @@ from typing import TypeVar
 import msgspec
 
 from ...errors import LedgerError
-from .schema import SCHEMA
+from .schema import TABLES, Column
 
 T = TypeVar("T")
 CHANGED = "changed"  # the code of these errors
 _OF_AN_OBJECT = {"object": "id", "signature": "object"}  # these tables are read in parts
-# what else a column may hold than its name says; a path is text, or a blob where it is no UTF-8
-_ALSO = {("object", "path"): "text"}
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A column, and the types (as SQLite names them) that dicomseal writes there."""
-
-    table: str
-    name: str
-    types: tuple[str, ...]
-
-    @property
-    def is_wrong(self) -> str:
-        """The SQL that says so of a value. What is empty is so in any type; the chain tells it."""
-        wrong = f"typeof({self.name}) NOT IN ({', '.join(map(repr, self.types))})"
-        empty = self.table in _OF_AN_OBJECT and "blob" in self.types
-        return f"{wrong} AND {self.name} IS NOT ''" if empty else wrong
-
-
-def _columns() -> Iterator[Column]:
-    for table, body in re.findall(r"CREATE TABLE (\w+) \((.*?)\)[^()]*;", SCHEMA, re.DOTALL):
-        for name, kind, rest in re.findall(r"(\w+) (INTEGER|REAL|TEXT|BLOB)([^,]*)", body):
-            types = [kind.lower()]
-            if (table, name) in _ALSO:
-                types.append(_ALSO[table, name])
-            if "NOT NULL" not in rest and "PRIMARY KEY" not in rest:
-                types.append("null")
-            yield Column(table, name, tuple(types))
-
-
-COLUMNS = tuple(_columns())
-TABLES = tuple(dict.fromkeys(column.table for column in COLUMNS))
+def _is_wrong(table: str, column: Column) -> str:
+    """The SQL that says so of a value. What is empty is so in any type; the chain tells it."""
+    wrong = f"typeof({column.name}) NOT IN ({', '.join(map(repr, column.types))})"
+    empty = table in _OF_AN_OBJECT and "blob" in column.types
+    return f"{wrong} AND {column.name} IS NOT ''" if empty else wrong
 
 
 def wrong(
@@ -68,8 +42,8 @@ def wrong(
     """
     found = []
     for table in tables:
-        columns = [column for column in COLUMNS if column.table == table]
-        sums = ", ".join(f"sum({one.is_wrong})" for one in columns)
+        columns = TABLES[table]
+        sums = ", ".join(f"sum({_is_wrong(table, one)})" for one in columns)
         query = f"SELECT {sums} FROM {table}"  # noqa: S608 - our own names
         bounds: tuple[int, ...] = ()
         if span is not None and table in _OF_AN_OBJECT:

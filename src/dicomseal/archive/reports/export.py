@@ -9,18 +9,24 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from ...errors import UsageError
-from ...report import CertificateInfo, escaped
+from ...report import escaped
 from ..ledger.ledger import Ledger
 from ..ledger.rows import Row, SignatureRow
+from ..ledger.schema import OBJECT_COLUMNS, SIGNATURE_COLUMNS, SIGNER_COLUMNS
 from ..ledger.written import as_written
 
-_OBJECT = Row.__struct_fields__[:-1]
-_SIGNATURE = SignatureRow.__struct_fields__[:-1]
-# what is no text
-_NUMBERS = {"size": "int64", "mtime": "int64", "uncovered": "int64", "time": "float64"}
+_OBJECT, _SIGNATURE, _SIGNER = (
+    [column.name for column in columns]
+    for columns in (OBJECT_COLUMNS, SIGNATURE_COLUMNS, SIGNER_COLUMNS)
+)
+# what is not text; only columns of objects are numbers
+_NUMBERS = {
+    column.name: {int: "int64", float: "float64"}[column.kind]
+    for column in OBJECT_COLUMNS
+    if column.kind in (int, float)
+}
 # as OWASP has them (CSV Injection); the last four are the full-width forms of the first
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_SIGNER = CertificateInfo.__struct_fields__
 COLUMNS = (
     *_OBJECT,
     *(f"signature_{name}" for name in _SIGNATURE),
