@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import os
 import re
+from enum import StrEnum
 from typing import ClassVar, NoReturn
 
 import msgspec
@@ -37,10 +38,42 @@ class Answer:
         )
 
 
+class ReasonCode(StrEnum):
+    """Every code that a reason can have; docs/reports.md says when each arises.
+
+    Each is a sub-indication of ETSI EN 319 102-1, but for the two at the end, for which the
+    standard has no word. A code is equal to its string, and JSON has that string.
+    """
+
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    CERTIFICATE_CHAIN_GENERAL_FAILURE = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
+    TRY_LATER = "TRY_LATER"
+    TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
+    NO_POE = "NO_POE"
+    GENERIC = "GENERIC"  # of V1.1.1; later versions have CUSTOM in its place
+    ENCODING_NOT_STATED = "ENCODING_NOT_STATED"
+    UNSIGNED_CONTENT = "UNSIGNED_CONTENT"
+
+    def __repr__(self) -> str:
+        # programs and their doctests have shown a plain string before there was this table
+        return repr(self.value)
+
+
 class Reason(msgspec.Struct, frozen=True):
     """Why: a sub-indication of ETSI EN 319 102-1 where one fits, and a sentence for people."""
 
-    code: str
+    code: ReasonCode
     message: str
 
 

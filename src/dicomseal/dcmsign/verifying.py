@@ -11,7 +11,7 @@ from typing import Any
 from .. import policy, report
 from ..errors import TrustError
 from ..files.part10 import Part10
-from ..report import ObjectReport, SignatureReport
+from ..report import ObjectReport, ReasonCode, SignatureReport
 from ..signature.certificate import Certificate
 from ..trust.loading import AnyCertificate, load_certificates, load_crls
 from ..trust.store import TrustStore, vouches
@@ -31,7 +31,7 @@ _PROFILES = {
     "sr": "SR RSA Signature",
 }
 _WANTED = {"sr": ("sr", "sr-verification")}
-_DCMSIGN_GUESSES = {"ENCODING_NOT_STATED"}  # what makes no object fail there
+_DCMSIGN_GUESSES = {ReasonCode.ENCODING_NOT_STATED}  # what makes no object fail there
 _UNCHECKED = "Certified Timestamp (0400,0310) was not checked"
 
 
@@ -122,7 +122,7 @@ def _too_late(one: SignatureReport) -> bool:
     if one.integrity != report.INTACT or one.trust_reason is None or one.signer is None:
         return False
     late = datetime.fromisoformat(one.signer.not_after) < datetime.now(UTC)
-    return late and one.trust_reason.code == "OUT_OF_BOUNDS_NO_POE" and not _outside(one)
+    return late and one.trust_reason.code == ReasonCode.OUT_OF_BOUNDS_NO_POE and not _outside(one)
 
 
 def _expired(one: SignatureReport) -> bool:

@@ -14,6 +14,7 @@ from ..encoding import limits, obstacles
 from ..encoding import record as _record
 from ..encoding.obstacles import TOO_LONG
 from ..errors import UsageError
+from ..report import ReasonCode
 from ..standard import terms, transfer_syntaxes
 from ..standard.dictionary import UNKNOWN
 from ..standard.mac_algorithms import new_hasher
@@ -58,7 +59,7 @@ class Check:
         self._check_own_item()
         mac, signer = self._usable()
         if not self.stored.signature.strip(b"\0"):
-            raise altered("FORMAT_FAILURE", "the Signature (0400,0120) is absent or empty")
+            raise altered(ReasonCode.FORMAT_FAILURE, "the Signature (0400,0120) is absent or empty")
         if not self._matches(mac) and not self._verifies_otherwise(mac):
             self._explain(mac, signer)
         if self.scope.index.fragmented:
@@ -77,7 +78,7 @@ class Check:
             tag = index.record(number).tag
             if tag < terms.MAC_ID_NUMBER and tag != terms.MAC_ID_NUMBER & 0xFFFF0000:
                 raise altered(
-                    "FORMAT_FAILURE",
+                    ReasonCode.FORMAT_FAILURE,
                     f"{format_tag(tag)} stands in the signature's own item, where it has no place",
                 )
 
@@ -85,15 +86,17 @@ class Check:
         """What the signature is verified with, if it can be."""
         mac_id = self.stored.mac_id
         if mac_id is None:
-            raise altered("FORMAT_FAILURE", "the signature has no MAC ID Number (0400,0005)")
+            raise altered(
+                ReasonCode.FORMAT_FAILURE, "the signature has no MAC ID Number (0400,0005)"
+            )
         if self.mac is None:
             raise altered(
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {mac_id}",
             )
         if mac_id in self.scope.repeated:
             raise altered(
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 f"several MAC Parameters items (4FFE,0001) have the MAC ID {mac_id}: two "
                 "readers may take two of them",
             )
@@ -111,7 +114,7 @@ class Check:
         listed = mac.data_elements_signed
         if terms.PIXEL_DATA in listed and self.scope.merged():
             raise altered(
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 "fragments of the encapsulated (7FE0,0010) that were frames are merged into one",
             )
         for found in self.scope.hidden():
@@ -119,7 +122,7 @@ class Check:
             if found.within in listed:
                 what = f"{format_tag(found.tag)} was signed as an element, and is"
                 raise altered(
-                    "FORMAT_FAILURE",
+                    ReasonCode.FORMAT_FAILURE,
                     f"{what if found.tag else 'items were signed as such, and are'} now hidden in "
                     f"a fragment of the encapsulated {format_tag(found.within)}",
                 )
@@ -128,20 +131,22 @@ class Check:
         try:
             hasher, self.coverage = self.scope.hashed(mac, self.means.listed, legacy)
         except UsageError as error:
-            raise unverifiable("CRYPTO_CONSTRAINTS_FAILURE", str(error)) from None
+            raise unverifiable(ReasonCode.CRYPTO_CONSTRAINTS_FAILURE, str(error)) from None
         if self.coverage.unknown:
-            self._undecided = unverifiable("SIGNED_DATA_NOT_FOUND", self._why_unknown())
+            self._undecided = unverifiable(ReasonCode.SIGNED_DATA_NOT_FOUND, self._why_unknown())
             if not self.scope.part10.implicit:
                 raise self._undecided
         elif not self.coverage.signed:
-            raise altered("FORMAT_FAILURE", "none of the elements it lists as signed is there")
+            raise altered(
+                ReasonCode.FORMAT_FAILURE, "none of the elements it lists as signed is there"
+            )
         if self._digests:
             self.content = hasher.copy().digest()
         tail = bytearray()
         own = self.scope.index.stream(tail.extend, self.item, None, without=terms.NOT_IN_MAC)
         if own.unsigned:
             raise altered(
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 "the signature's own item holds an element with the VR UN, which no MAC protects",
             )
         self._own = bytes(tail)
@@ -182,7 +187,7 @@ class Check:
             said = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
             if not self.accept_legacy:
                 raise altered(
-                    "FORMAT_FAILURE",
+                    ReasonCode.FORMAT_FAILURE,
                     f"{said}; that form is not the standard's and is accepted only when asked for",
                 )
             self.messages.append(f"{said}: accepted as asked for")
@@ -231,7 +236,7 @@ class Check:
             scope.work.searched(search.spent)
             if made is not None and UNKNOWN in made.vrs:
                 self._undecided = unverifiable(
-                    "SIGNED_DATA_NOT_FOUND",
+                    ReasonCode.SIGNED_DATA_NOT_FOUND,
                     f"{self._why_unknown()}, and in its form nothing was changed",
                 )
                 return False
@@ -282,7 +287,7 @@ class Check:
         ]
         more = f", and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
         raise unverifiable(
-            "SIGNED_DATA_NOT_FOUND",
+            ReasonCode.SIGNED_DATA_NOT_FOUND,
             f"every value is the one that was signed, and not every VR: signed was "
             f"{'; '.join(other[:_MOST_NAMED])}{more}. A program that had the object in implicit "
             "VR chose them anew",
@@ -310,7 +315,7 @@ class Check:
         named = ", ".join(describe(one.tag) for one in found[:_MOST_NAMED])
         more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
         self._undecided = unverifiable(
-            "SIGNED_DATA_NOT_FOUND",
+            ReasonCode.SIGNED_DATA_NOT_FOUND,
             f"implicit VR does not state the VR of {named}{more}, and none of the {search.tried} "
             "choices that were tried matches: it was signed with another, or the content was "
             "changed",
@@ -332,13 +337,14 @@ class Check:
         )
         if (one or other) and (one != other or here != there) and self._covers_pixel_data(mac):
             raise unverifiable(
-                "SIGNED_DATA_NOT_FOUND",
+                ReasonCode.SIGNED_DATA_NOT_FOUND,
                 f"the Pixel Data were signed in transfer syntax {there} and are now in {here}: "
                 "to tell, they would have to be decoded",
             )
         if other is None:
             raise unverifiable(
-                "SIGNED_DATA_NOT_FOUND", f"the MAC Calculation Transfer Syntax {there} is not known"
+                ReasonCode.SIGNED_DATA_NOT_FOUND,
+                f"the MAC Calculation Transfer Syntax {there} is not known",
             )
         if kind_of(signer.public_key) == "RSA":  # others do not tell
             self.scope.work.verification(self.means.effort)
@@ -350,10 +356,11 @@ class Check:
             self._check_stated_vrs(mac, signed)
         if signed is not None:
             raise altered(
-                "HASH_FAILURE", "what was signed is not what is here: the content was changed"
+                ReasonCode.HASH_FAILURE,
+                "what was signed is not what is here: the content was changed",
             )
         raise altered(
-            "SIG_CRYPTO_FAILURE",
+            ReasonCode.SIG_CRYPTO_FAILURE,
             "the Signature (0400,0120) was not made by this certificate's key over this content",
         )
 
@@ -365,7 +372,7 @@ class Check:
             named = ", ".join(describe(tag) for tag in gone[:_MOST_NAMED])
             more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
             raise unverifiable(
-                "SIGNED_DATA_NOT_FOUND",
+                ReasonCode.SIGNED_DATA_NOT_FOUND,
                 f"the data set does not hold {named}{more}, listed as signed: it was not read to "
                 "its end, or they were taken out; verify the file",
             )

@@ -14,7 +14,7 @@ from .. import profiles, report
 from ..encoding.limits import USUAL_CERTIFICATE
 from ..encoding.record import Coverage
 from ..errors import CertificateError, UsageError
-from ..report import Digests
+from ..report import Digests, ReasonCode
 from ..standard import mac_algorithms, terms, transfer_syntaxes
 from ..standard.mac_algorithms import new_hasher
 from ..standard.tags import format_tag
@@ -112,7 +112,7 @@ class Means:
         self.certificate: certificate.Certificate | None = None
         self.notes: tuple[str, ...] = ()
         self.messages: tuple[str, ...] = ()
-        self.trouble: tuple[str, str, str] | None = None
+        self.trouble: tuple[str, ReasonCode, str] | None = None
         self._elements = ""
         self._whole: Whole | None = None
         if raw is not None:
@@ -159,9 +159,11 @@ class Means:
             missing = "MAC Algorithm (0400,0015)"
             if mac.algorithm:
                 missing = "MAC Calculation Transfer Syntax UID (0400,0010)"
-            raise altered("FORMAT_FAILURE", f"its MAC Parameters have no {missing}")
+            raise altered(ReasonCode.FORMAT_FAILURE, f"its MAC Parameters have no {missing}")
         if not mac.data_elements_signed:
-            raise altered("FORMAT_FAILURE", "Data Elements Signed (0400,0020) lists nothing")
+            raise altered(
+                ReasonCode.FORMAT_FAILURE, "Data Elements Signed (0400,0020) lists nothing"
+            )
         repeated = mac.repeated()
         if repeated is not None:
             self.messages = (
@@ -170,46 +172,49 @@ class Means:
         unsignable = mac.unsignable()
         if unsignable is not None:
             raise altered(
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 f"Data Elements Signed lists {format_tag(unsignable)}, which can never be signed",
             )
         syntax = mac.transfer_syntax
         if not transfer_syntaxes.is_uid(syntax):
             raise altered(
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 f"its MAC Calculation Transfer Syntax UID (0400,0010) {syntax!r} is no UID",
             )
         if not transfer_syntaxes.may_be_for_mac(syntax):
             raise altered(
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 f"its MAC Calculation Transfer Syntax {syntax} is not explicit VR little endian",
             )
         if syntax not in transfer_syntaxes.TRANSFER_SYNTAXES:
             self.messages += (f"its MAC Calculation Transfer Syntax {syntax} is not known",)
         if mac.algorithm not in mac_algorithms.MAC_ALGORITHMS:
             raise unverifiable(
-                "CRYPTO_CONSTRAINTS_FAILURE", f"the MAC Algorithm {mac.algorithm!r} is not known"
+                ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
+                f"the MAC Algorithm {mac.algorithm!r} is not known",
             )
 
     def _check_certificate(self, kind: str, der: bytes, unparsable: str) -> None:
         if not der:
             raise altered(
-                "NO_SIGNING_CERTIFICATE_FOUND", "Certificate of Signer (0400,0115) is absent"
+                ReasonCode.NO_SIGNING_CERTIFICATE_FOUND,
+                "Certificate of Signer (0400,0115) is absent",
             )
         if kind != terms.CERTIFICATE_TYPE_X509:
             raise unverifiable(
-                "NO_SIGNING_CERTIFICATE_FOUND", f"the Certificate Type {kind!r} is not known"
+                ReasonCode.NO_SIGNING_CERTIFICATE_FOUND,
+                f"the Certificate Type {kind!r} is not known",
             )
         if self.certificate is None:
-            raise unverifiable("NO_SIGNING_CERTIFICATE_FOUND", unparsable)
+            raise unverifiable(ReasonCode.NO_SIGNING_CERTIFICATE_FOUND, unparsable)
         if self.certificate.pss_only:
             raise altered(
-                "CRYPTO_CONSTRAINTS_FAILURE",
+                ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
                 f"the key in the certificate {certificate.FOR_PSS_ALONE}: it made none of these",
             )
         if not certificate.is_supported(self.certificate.public_key):
             raise unverifiable(
-                "CRYPTO_CONSTRAINTS_FAILURE",
+                ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
                 f"a key of the kind {self.certificate.signer.key} is not known to sign DICOM",
             )
 

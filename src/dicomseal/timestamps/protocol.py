@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import TimestampError, UsageError
+from ..report import ReasonCode
 from ..standard.mac_algorithms import TIMESTAMP_ALGORITHMS
 from .token import Token, first_line, read, verify_token
 
@@ -195,7 +196,7 @@ def accept(response: bytes, signature: bytes, request: TimestampRequest | None =
             "not_installed",
         )
     # without a certificate in it a token cannot be verified here, but that may have been asked for
-    bare = reason is not None and reason.code == "NO_SIGNING_CERTIFICATE_FOUND"
+    bare = reason is not None and reason.code == ReasonCode.NO_SIGNING_CERTIFICATE_FOUND
     if reason is not None and not (bare and request is not None and not request.certificate):
         raise TimestampError(f"the timestamp was not taken: {reason.message}")
     return der

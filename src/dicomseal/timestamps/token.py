@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from .. import report
 from ..errors import CertificateError, TimestampError
-from ..report import Reason, TimestampReport
+from ..report import Reason, ReasonCode, TimestampReport
 from ..signature import certificate
 from ..signature.certificate import Certificate
 from ..standard import terms
@@ -45,7 +45,6 @@ _WEAK = {"md5": "md5", "sha1": "sha1", "1.3.36.3.2.1": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
 _UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError,
                RecursionError)  # fmt: skip
-_OTHERWISE = "GENERIC"
 # that pyHanko verifies; asn1crypto's words for the kinds of signature
 _MECHANISMS = frozenset(("rsassa_pkcs1v15", "rsassa_pss", "dsa", "ecdsa", "ed25519", "ed448"))
 _LONGEST = 200  # characters of what a library says; some numbers in it have thousands of digits
@@ -100,7 +99,7 @@ class Verified(NamedTuple):
 class _Refused(Exception):  # noqa: N818
     """Carries the outcome out of the steps below; never leaves the module."""
 
-    def __init__(self, integrity: str | None, code: str, message: str) -> None:
+    def __init__(self, integrity: str | None, code: ReasonCode, message: str) -> None:
         super().__init__(message)
         self.integrity = integrity
         self.reason = Reason(code, message)
@@ -175,20 +174,20 @@ def verify_token(
         if kind != terms.CMS_TSP:
             raise _Refused(
                 report.UNVERIFIABLE,
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 f"the Certified Timestamp Type {kind!r} is not known",
             )
         try:
             token = read(der)
         except TimestampError as error:
             raise _Refused(
-                report.ALTERED, "FORMAT_FAILURE", f"the token is broken: {error}"
+                report.ALTERED, ReasonCode.FORMAT_FAILURE, f"the token is broken: {error}"
             ) from None
         weak = _check_imprint(token, signature)
         if token.critical:
             raise _Refused(
                 report.UNVERIFIABLE,
-                "FORMAT_FAILURE",
+                ReasonCode.FORMAT_FAILURE,
                 "the token holds a critical extension, and none is known",
             )
         authority = _authority(token, candidates)
@@ -198,7 +197,7 @@ def verify_token(
     except _Refused as refused:
         return Verified(refused.integrity, refused.reason, None, token, authority)
     except _UNPARSABLE as error:  # asn1crypto parses a part when it is first looked at
-        reason = Reason("FORMAT_FAILURE", f"the token is broken: {first_line(error)}")
+        reason = Reason(ReasonCode.FORMAT_FAILURE, f"the token is broken: {first_line(error)}")
         return Verified(report.ALTERED, reason, None, token, authority)
 
 
@@ -209,18 +208,18 @@ def _check_imprint(token: Token, signature: bytes) -> Reason | None:
     except ValueError:
         raise _Refused(
             report.UNVERIFIABLE,
-            "CRYPTO_CONSTRAINTS_FAILURE",
+            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
             f"its imprint is hashed with {name}, which is not known",
         ) from None
     if digest != token.imprint:
         raise _Refused(
             report.ALTERED,
-            "HASH_FAILURE",
+            ReasonCode.HASH_FAILURE,
             "it is not of this signature: its imprint is of something else",
         )
     if token.algorithm in _WEAK:
         return Reason(
-            "CRYPTO_CONSTRAINTS_FAILURE",
+            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
             f"its imprint is hashed with {name.upper()}, which no longer proves anything",
         )
     return None
@@ -252,13 +251,15 @@ def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
             return certificate.parse(der)
         except CertificateError as error:
             raise _Refused(
-                report.UNVERIFIABLE, "NO_SIGNING_CERTIFICATE_FOUND", f"its authority: {error}"
+                report.UNVERIFIABLE,
+                ReasonCode.NO_SIGNING_CERTIFICATE_FOUND,
+                f"its authority: {error}",
             ) from None
         except _UNPARSABLE:
             continue  # a certificate that is no certificate is not the one that is looked for
     raise _Refused(
         report.UNVERIFIABLE,
-        "NO_SIGNING_CERTIFICATE_FOUND",
+        ReasonCode.NO_SIGNING_CERTIFICATE_FOUND,
         "the certificate of its authority is not in it, nor among those that were given",
     )
 
@@ -270,13 +271,15 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     if not names & {"signing_certificate", "signing_certificate_v2"}:
         # RFC 3161 2.4.1; without it the certificate could be exchanged for another of the same key
         raise _Refused(
-            report.ALTERED, "FORMAT_FAILURE", "the token does not say which certificate signed it"
+            report.ALTERED,
+            ReasonCode.FORMAT_FAILURE,
+            "the token does not say which certificate signed it",
         )
     mechanism = token.signed_data["signer_infos"][0]["signature_algorithm"]["algorithm"].native
     if authority.pss_only and mechanism != "rsassa_pss":
         raise _Refused(
             report.ALTERED,
-            "SIG_CRYPTO_FAILURE",
+            ReasonCode.SIG_CRYPTO_FAILURE,
             "the token is signed otherwise than with RSASSA-PSS, by a key that is for that alone "
             "(RFC 4055)",
         )
@@ -287,7 +290,7 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     except ImportError:
         raise _Refused(
             None,
-            _OTHERWISE,
+            ReasonCode.GENERIC,
             "not checked: pyHanko is not installed; pip install dicomseal[timestamp]",
         ) from None
     except _Refused:
@@ -295,23 +298,27 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     except Exception as error:  # noqa: BLE001
         # whatever a hostile token brings out of a library: it does not count, and is told
         raise _Refused(
-            report.ALTERED, "FORMAT_FAILURE", f"the token cannot be verified: {first_line(error)}"
+            report.ALTERED,
+            ReasonCode.FORMAT_FAILURE,
+            f"the token cannot be verified: {first_line(error)}",
         ) from None
     if status["signing_cert"].dump() != authority.der:
         # two certificates with one name and number: the one judged must be the one that verified
         raise _Refused(
-            report.ALTERED, "FORMAT_FAILURE", "the token holds two certificates of its authority"
+            report.ALTERED,
+            ReasonCode.FORMAT_FAILURE,
+            "the token holds two certificates of its authority",
         )
     if not status["intact"] or not status["valid"]:
         raise _Refused(
             report.ALTERED,
-            "SIG_CRYPTO_FAILURE",
+            ReasonCode.SIG_CRYPTO_FAILURE,
             f"the token was not signed by the key of {authority.signer.subject}, or was changed",
         )
     problem = status["trust_problem_indic"]
     if problem is not None and problem.name.startswith("CRYPTO_CONSTRAINTS"):
         return Reason(
-            "CRYPTO_CONSTRAINTS_FAILURE",
+            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
             f"the token is signed with {status['pkcs7_signature_mechanism']} over "
             f"{status['md_algorithm']}, which is too weak",
         )
@@ -332,7 +339,7 @@ def _check_algorithms(token: Token) -> None:
         mechanism = signer["signature_algorithm"]["algorithm"].native
         raise _Refused(
             report.UNVERIFIABLE,
-            "CRYPTO_CONSTRAINTS_FAILURE",
+            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
             f"the token is signed with {mechanism} over {digest}, which is not known",
         )
 
@@ -359,11 +366,21 @@ async def _validate(token: Token) -> Any:
             lambda _: token.imprint,
         )
     except errors.SignatureValidationError as error:
-        code = getattr(error.ades_subindication, "name", _OTHERWISE)
-        code = "FORMAT_FAILURE" if code == _OTHERWISE else code  # it says "any other reason"
+        code = _code_of(getattr(error.ades_subindication, "name", ""))
         integrity = report.UNVERIFIABLE if code.startswith("CRYPTO_") else report.ALTERED
         said = str(error.failure_message).partition(" [AdES")[0]  # the code follows, for programs
         raise _Refused(integrity, code, f"the token: {said}") from None
+
+
+def _code_of(name: str) -> ReasonCode:
+    """The code for one of pyHanko's, which has more of the standard than docs/reports.md."""
+    name = name.removesuffix("_NO_POE") if name.startswith("CRYPTO_") else name
+    if name == ReasonCode.GENERIC:  # there it says "any other reason"
+        return ReasonCode.FORMAT_FAILURE
+    try:
+        return ReasonCode(name)
+    except ValueError:
+        return ReasonCode.FORMAT_FAILURE
 
 
 def check(
@@ -407,7 +424,7 @@ def checked(
     reason = found.weak
     if reason is None and token.time > moment:
         reason = Reason(
-            "TIMESTAMP_ORDER_FAILURE",
+            ReasonCode.TIMESTAMP_ORDER_FAILURE,
             f"it is from {token.time.isoformat()}, after the time of validation",
         )
     if reason is not None:

@@ -25,6 +25,7 @@ from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from pyhanko_certvalidator.validate import async_validate_path
 
 from ..policy import ANY, SIGNING_PURPOSES, STRONG, Policy
+from ..report import ReasonCode
 from ..signature.lenient_certificate import Certificate
 from . import restrictions
 from .name_constraints import MOST_COMPARISONS
@@ -275,13 +276,17 @@ def validate(
         )
     except errors.ExpiredError as error:
         end = f"expired {error.expired_dt.isoformat()}, before the time that counts"
-        raise Unacceptable("OUT_OF_BOUNDS_NO_POE", f"{_whose(path, error)} {end}") from None
+        raise Unacceptable(
+            ReasonCode.OUT_OF_BOUNDS_NO_POE, f"{_whose(path, error)} {end}"
+        ) from None
     except errors.NotYetValidError as error:
         begin = f"is valid from {error.valid_from.isoformat()}, after the time that counts"
-        raise Unacceptable("OUT_OF_BOUNDS_NO_POE", f"{_whose(path, error)} {begin}") from None
+        raise Unacceptable(
+            ReasonCode.OUT_OF_BOUNDS_NO_POE, f"{_whose(path, error)} {begin}"
+        ) from None
     except errors.DisallowedAlgorithmError as error:
         raise Unacceptable(
-            "CRYPTO_CONSTRAINTS_FAILURE",
+            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
             f"in the chain of {name}, {_algorithm_at(path, policy) or sentence(error)} "
             "is too weak for the policy",
         ) from None
@@ -290,11 +295,11 @@ def validate(
     except (errors.PathError, errors.ValidationError) as error:
         if isinstance(error.__context__, InvalidSignature):
             raise Unacceptable(
-                "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+                ReasonCode.CERTIFICATE_CHAIN_GENERAL_FAILURE,
                 f"in the chain of {name}, a certificate was not signed by the issuer it names",
             ) from None
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE", f"the chain of {name}: {sentence(error)}"
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE, f"the chain of {name}: {sentence(error)}"
         ) from None
     if not path.pkix_len:
         check_dates(leaf, moment, "the trusted certificate")
@@ -322,7 +327,7 @@ def check_leaf(leaf: Any, policy: Policy, whose: str = "") -> None:
     if not policy.accepts(grade):
         why = "is too weak for the policy" if grade else "is of a kind the policy does not accept"
         has = f"{whose}: it is" if whose else f"{subject_of(leaf)} has"
-        raise Unacceptable("CRYPTO_CONSTRAINTS_FAILURE", f"{has} {what}: it {why}")
+        raise Unacceptable(ReasonCode.CRYPTO_CONSTRAINTS_FAILURE, f"{has} {what}: it {why}")
 
 
 def check_usages(leaf: Any, policy: Policy) -> tuple[str, ...]:
@@ -341,12 +346,12 @@ def check_usages(leaf: Any, policy: Policy) -> tuple[str, ...]:
     if usage is None:
         if policy.key_usage_required:
             raise Unacceptable(
-                "CHAIN_CONSTRAINTS_FAILURE",
+                ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
                 f"the certificate of {name} has no Key Usage; the policy requires it",
             )
     elif not policy.key_usages & (ANY | usage.native):
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the certificate of {name} is for {listed(usage.native)}, not for signatures",
         )
     extended = leaf.extended_key_usage_value
@@ -354,13 +359,13 @@ def check_usages(leaf: Any, policy: Policy) -> tuple[str, ...]:
         return ()
     if not len(extended):
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the certificate of {name} has an Extended Key Usage that names nothing",
         )
     purposes = restrictions.purposes_of(leaf) or set()
     if not policy.extended_key_usages & (ANY | purposes):
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the certificate of {name} is for {listed(extended.native)}, which the policy does "
             "not accept for signatures",
         )
@@ -385,14 +390,14 @@ def check_time_stamping(leaf: Any) -> None:
     purposes = extended.native if extended is not None else []
     if purposes != ["time_stamping"] or "extended_key_usage" not in leaf.critical_extensions:
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the certificate of {subject_of(leaf)} is not one of a timestamp authority: its "
             "Extended Key Usage must be timeStamping alone, and critical (RFC 3161)",
         )
     usage = leaf.key_usage_value
     if usage is not None and not {"digital_signature", "non_repudiation"} & usage.native:
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the certificate of {subject_of(leaf)} is for {listed(usage.native)}, "
             "not for signatures",
         )

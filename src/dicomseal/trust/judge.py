@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pyhanko_certvalidator import errors
 
 from ..policy import OFF, REQUIRE
-from ..report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason
+from ..report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason, ReasonCode
 from ..signature import lenient_certificate
 from . import certification_paths, restrictions
 from .certification_paths import Pool
@@ -31,13 +31,13 @@ _BY_KEY = (
 )
 # of several paths that fail, the reason that comes first here is told
 _RANK = (
-    "REVOKED_NO_POE",
-    "REVOKED_CA_NO_POE",
-    "TRY_LATER",
-    "OUT_OF_BOUNDS_NO_POE",
-    "CRYPTO_CONSTRAINTS_FAILURE",
-    "CHAIN_CONSTRAINTS_FAILURE",
-    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+    ReasonCode.REVOKED_NO_POE,
+    ReasonCode.REVOKED_CA_NO_POE,
+    ReasonCode.TRY_LATER,
+    ReasonCode.OUT_OF_BOUNDS_NO_POE,
+    ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
+    ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
+    ReasonCode.CERTIFICATE_CHAIN_GENERAL_FAILURE,
 )
 
 
@@ -147,7 +147,7 @@ class Judge:
         except (certification_paths.TooMany, RecursionError):
             refused.append(
                 Reason(
-                    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+                    ReasonCode.CERTIFICATE_CHAIN_GENERAL_FAILURE,
                     f"the chain of {self.signer.subject}: there are too many certificates that "
                     "might stand in it",
                 )
@@ -182,13 +182,17 @@ class Judge:
             finding = self._revocations().check(cert, path, inquiry)
             self.trouble = self.trouble or bool(inquiry.trouble)  # on another path, too
             if finding.status == REVOKED:
-                code = "REVOKED_NO_POE" if cert is certificates[-1] else "REVOKED_CA_NO_POE"
+                code = (
+                    ReasonCode.REVOKED_NO_POE
+                    if cert is certificates[-1]
+                    else ReasonCode.REVOKED_CA_NO_POE
+                )
                 raise Unacceptable(code, finding.message, REVOKED)
             if finding.status == UNKNOWN or (
                 finding.status == NOTHING and self.policy.revocation == REQUIRE
             ):
                 why = "".join(f"; {one}" for one in inquiry.trouble)
-                raise Unacceptable("TRY_LATER", finding.message + why, UNKNOWN)
+                raise Unacceptable(ReasonCode.TRY_LATER, finding.message + why, UNKNOWN)
             if finding.status == NOTHING:
                 silent.append(finding.message)
             weak += finding.weak
@@ -203,7 +207,7 @@ class Judge:
         if self.purpose == TIME_STAMPING:
             to = "an authority trusted for timestamps"
         return Reason(
-            "NO_CERTIFICATE_CHAIN_FOUND",
+            ReasonCode.NO_CERTIFICATE_CHAIN_FOUND,
             f"no chain from the certificate of {self.signer.subject}, issued by "
             f"{self.signer.issuer}, to {to}",
         )

@@ -15,7 +15,7 @@ from pyhanko_certvalidator.policy_decl import PKIXValidationParams
 from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from ..policy import ANY, CHECK, Policy
-from ..report import Reason
+from ..report import Reason, ReasonCode
 from . import name_constraints
 from .name_constraints import Outside, TooManyNames
 
@@ -32,7 +32,7 @@ _CRITICAL = SUPPORTED_EXTENSIONS - {
 class Unacceptable(Exception):  # noqa: N818
     """Carries the reason why a path or a certificate is refused; never leaves the trust layer."""
 
-    def __init__(self, code: str, message: str, revocation: str = "") -> None:
+    def __init__(self, code: ReasonCode, message: str, revocation: str = "") -> None:
         super().__init__(message)
         self.reason = Reason(code, message)
         self.revocation = revocation
@@ -40,7 +40,7 @@ class Unacceptable(Exception):  # noqa: N818
 
 def _broken(cert: Any, what: str) -> Unacceptable:
     return Unacceptable(
-        "CHAIN_CONSTRAINTS_FAILURE", f"the certificate of {subject_of(cert)} {what}"
+        ReasonCode.CHAIN_CONSTRAINTS_FAILURE, f"the certificate of {subject_of(cert)} {what}"
     )
 
 
@@ -204,7 +204,7 @@ def _check_length(authorities: Sequence[Any], policy: Policy) -> None:
         )
     if policy.longest_chain is not None and length > policy.longest_chain:
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"there are {length} authorities below {subject_of(authorities[0])}; the policy lets "
             f"no more than {policy.longest_chain} stand there",
         )
@@ -245,13 +245,13 @@ def _check_names(certs: Sequence[Any], budget: list[int]) -> None:
         name_constraints.check(certs, budget)
     except Outside as error:
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the chain of {subject_of(certs[-1])}: by the Name Constraints of its authorities, "
             f"{error}",
         ) from None
     except TooManyNames:
         raise Unacceptable(
-            "CHAIN_CONSTRAINTS_FAILURE",
+            ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the chain of {subject_of(certs[-1])}: there are too many names and Name Constraints "
             f"to be compared: more than {name_constraints.MOST_COMPARISONS} pairs",
         ) from None
@@ -275,7 +275,7 @@ def check_dates(cert: Any, moment: datetime, what: str) -> None:
     first, last = validity["not_before"].native, validity["not_after"].native
     if not first <= moment <= last:
         raise Unacceptable(
-            "OUT_OF_BOUNDS_NO_POE",
+            ReasonCode.OUT_OF_BOUNDS_NO_POE,
             f"{what} {subject_of(cert)} is valid from {first.isoformat()} to {last.isoformat()}, "
             "and not at the time that counts",
         )

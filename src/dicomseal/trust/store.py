@@ -28,7 +28,7 @@ from .. import policy as policies
 from ..encoding.limits import USUAL_CERTIFICATE
 from ..errors import CertificateError, TrustError, UsageError
 from ..policy import Policy
-from ..report import UNTRUSTED, Reason
+from ..report import UNTRUSTED, Reason, ReasonCode
 from ..signature.certificate import Certificate, parse, spki_der
 from .decision import SIGNING, TIME_STAMPING, TrustDecision
 from .loading import (
@@ -320,7 +320,7 @@ class TrustStore:
             if isinstance(error, UNREADABLE):  # in the words of asn1crypto, or of Python
                 why = "what its chain, or the CRLs and OCSP responses about it, say cannot be read"
             reason = Reason(
-                "CERTIFICATE_CHAIN_GENERAL_FAILURE", f"{certificate.signer.subject}: {why}"
+                ReasonCode.CERTIFICATE_CHAIN_GENERAL_FAILURE, f"{certificate.signer.subject}: {why}"
             )
             judgement = TrustDecision(trust=UNTRUSTED, reason=reason)
         judgement = replace(judgement, effort=_EFFORT_OF_A_STEP * steps)

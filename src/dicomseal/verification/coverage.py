@@ -12,7 +12,7 @@ import msgspec
 
 from .. import report
 from ..encoding.backend import tags_of
-from ..report import Reason, SignatureReport
+from ..report import Reason, ReasonCode, SignatureReport
 from ..signature import mac_parameters
 from ..standard import terms
 from ..standard.tags import describe, is_signable_tag
@@ -80,7 +80,7 @@ def measure(
     elif demands.all_signed and index.free:
         broken.append(
             Reason(
-                "SIG_CONSTRAINTS_FAILURE",
+                ReasonCode.SIG_CONSTRAINTS_FAILURE,
                 f"elements that no signature can cover hold what the standard does not fix "
                 f"({index.free}), and every element must be signed",
             )
@@ -113,6 +113,6 @@ def _reason(lacking: Sequence[int], demand: str, there: Collection[int]) -> Reas
     )
     more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
     return Reason(
-        "SIG_CONSTRAINTS_FAILURE",
+        ReasonCode.SIG_CONSTRAINTS_FAILURE,
         f"no passing signature of the main data set covers {named}{more}, {demand}",
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..encoding import values
 from ..errors import DicomSealError
 from ..files.window import Window
-from ..report import Reason
+from ..report import Reason, ReasonCode
 from ..signature import locations, mac_parameters
 from ..signature.locations import format_location
 from ..standard import terms
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..files.part10 import Part10
 
 _REASON = Reason(
-    "SIGNED_DATA_NOT_FOUND",
+    ReasonCode.SIGNED_DATA_NOT_FOUND,
     "no signature is there, and whether there was one cannot be told: a part is missing",
 )
 ORPHANS = "MAC Parameters"  # how a sentence about those begins that no signature names

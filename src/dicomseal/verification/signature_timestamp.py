@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import report
-from ..report import Reason, SignatureReport, TimestampReport
+from ..report import Reason, ReasonCode, SignatureReport, TimestampReport
 
 if TYPE_CHECKING:
     from ..signature.integrity import Check
@@ -105,7 +105,7 @@ def missing(signatures: Iterable[SignatureReport]) -> Reason | None:
     if any(stamp.integrity != report.ALTERED for stamp in stamps):
         return None
     what = "there is none" if not stamps else "none is one of its signature"
-    return Reason("NO_POE", f"a certified timestamp is required, and {what}")
+    return Reason(ReasonCode.NO_POE, f"a certified timestamp is required, and {what}")
 
 
 def proven(signatures: Iterable[SignatureReport]) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from .. import report
 from ..errors import LedgerError
 from ..policy import REJECT
-from ..report import Digests, ProofReport, Reason
+from ..report import Digests, ProofReport, Reason, ReasonCode
 from ..signature.digital_signature import iso
 from . import time_limit
 from .best_signature_time import EVER, oddities, time_that_counts, with_proof
@@ -82,7 +82,7 @@ def judge(
     messages += counted.messages
     at, by = iso(counted.at), counted.by
     if cert is None:
-        reason = Reason("NO_SIGNING_CERTIFICATE_FOUND", "there is no certificate to judge")
+        reason = Reason(ReasonCode.NO_SIGNING_CERTIFICATE_FOUND, "there is no certificate to judge")
         return Judged(
             trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
         )
@@ -136,5 +136,5 @@ def _too_weak(weak: tuple[str, ...]) -> Reason | None:
     if not weak:
         return None
     return Reason(
-        "CRYPTO_CONSTRAINTS_FAILURE", f"the policy rejects what is weak: {', '.join(weak)}"
+        ReasonCode.CRYPTO_CONSTRAINTS_FAILURE, f"the policy rejects what is weak: {', '.join(weak)}"
     )

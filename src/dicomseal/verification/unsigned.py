@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..encoding import record as r
 from ..errors import UsageError
-from ..report import Reason, SignatureReport, UncoveredClass
+from ..report import Reason, ReasonCode, SignatureReport, UncoveredClass
 from ..signature.signed_values import Scope, Values
 from ..standard.dictionary import dictionary
 from ..standard.meanings import ARCHIVE, MEANING, OTHER, Signed, row_of
@@ -25,7 +25,7 @@ from .options import ACCEPT, CHOICES, REJECT
 if TYPE_CHECKING:
     from ..encoding.backend import Index
 
-CODE = "UNSIGNED_CONTENT"
+CODE = ReasonCode.UNSIGNED_CONTENT
 ONLY_ITEMS = "only items are signed: no signature protects the main data set"
 
 _MOST_NAMED = 10  # in a message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .. import profiles, report
-from ..report import Reason, SignatureReport
+from ..report import Reason, ReasonCode, SignatureReport
 from ..signature import element_views
 from .signature_timestamp import foreign, missing, proven
 
@@ -72,7 +72,7 @@ def _falls_short(
     for rule in sorted(require, key=str):
         why, undecided = requirements.unmet(requirements.parse(rule), live)
         if why:
-            found.append(Reason("SIGNED_DATA_NOT_FOUND", why))
+            found.append(Reason(ReasonCode.SIGNED_DATA_NOT_FOUND, why))
             short |= not undecided
     reasons[:0] = found
     return short

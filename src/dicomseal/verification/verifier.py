@@ -22,7 +22,7 @@ from ..files.reader import Reader
 from ..files.source import is_dataset, read_all
 from ..files.window import Window
 from ..policy import WEAK_CHOICES
-from ..report import ErrorReport, ObjectReport, Reason
+from ..report import ErrorReport, ObjectReport, Reason, ReasonCode
 from ..signature import element_views
 from ..standard import terms, transfer_syntaxes
 from ..standard.mac_algorithms import new_hasher
@@ -217,7 +217,7 @@ def _failed(
     message = str(error).removeprefix(f"{path}: ")
     if index is not None and error.code == "limit":  # it failed before it became too much
         reasons = tuple(
-            Reason("FORMAT_FAILURE", note.sentence())
+            Reason(ReasonCode.FORMAT_FAILURE, note.sentence())
             for note in index.ambiguities
             if note.kind in record.EVEN_UNSIGNED
         )
@@ -227,7 +227,7 @@ def _failed(
                 bytes=size,
             )  # fmt: skip
     if error.code == "contradiction":  # it can be read, and not by all in the same way
-        reasons = (Reason("FORMAT_FAILURE", message),)
+        reasons = (Reason(ReasonCode.FORMAT_FAILURE, message),)
         return ObjectReport(path=path, verdict=report.FAILED, reasons=reasons, bytes=size)
     return ObjectReport(
         path=path, verdict=report.ERROR, error=ErrorReport(error.code, message), bytes=size
@@ -276,7 +276,7 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
     sop_class, sop_instance, modality = index.values(0, _NAMES)
     live = [s.location for s in signatures if s.integrity is not None]
     reasons = [
-        Reason("FORMAT_FAILURE", doubt)
+        Reason(ReasonCode.FORMAT_FAILURE, doubt)
         for doubt in parser_differentials.doubts(part10, index, bool(live))
     ]
     passing = "" if options.integrity_only else report.TRUSTED
@@ -285,7 +285,7 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
     left = examine(index, by_scope, covered, passing, options.unsigned)
     undecided = []
     if part10.meta.doubt and live:
-        undecided.append(Reason("ENCODING_NOT_STATED", part10.meta.doubt))
+        undecided.append(Reason(ReasonCode.ENCODING_NOT_STATED, part10.meta.doubt))
     if left.reason:
         (reasons if options.unsigned == REJECT else undecided).append(left.reason)
     verdict = decide(signatures, reasons, options, undecided)
