@@ -30,7 +30,19 @@ FAST := $(wildcard tests/verification/test_verifier.py tests/verification/test_t
 	tests/archive/test_proof_of_existence.py tests/archive/test_walk.py \
 	tests/cli/test_cli.py tests/cli/test_sign.py)
 
-.PHONY: help another-day demo test lint types bench pins pins-check audit sbom fuzz differential agreement sanitize clean
+# some of every room on the data path, half a minute on two cores; nothing that needs a peer
+QUICK := tests/test_*.py tests/package/test_house.py tests/package/test_supply.py \
+	tests/docs/test_reports.py tests/encoding/test_index.py tests/encoding/test_encodings.py \
+	tests/encoding/test_blocks.py tests/files/test_file_meta.py \
+	tests/signature/test_bad_certificates.py tests/trust/test_judge.py tests/trust/test_loading.py \
+	tests/trust/test_revocation.py tests/keys/test_signing_key.py tests/keys/test_key_files.py \
+	tests/timestamps/test_token.py tests/verification/test_verifier.py \
+	tests/verification/test_coverage.py tests/verification/test_threats.py \
+	tests/signing/test_sign_file.py
+# what is read by people; right words that no dictionary has are in tools/words.txt
+SPELT := src ext tests tools bench differential docs fuzz *.md *.toml Makefile setup.py .ci/run
+
+.PHONY: help another-day check demo test test-random lint types bench pins pins-check audit sbom fuzz differential agreement sanitize clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -59,9 +71,17 @@ another-day: $(BUILT) ## the fast tests on other days (needs Debian's faketime)
 		echo "on $$day"; \
 		faketime "$$day" $(RUN)/python -m pytest --numprocesses 2 -p no:cacheprovider $(FAST); done
 
-lint: $(BUILT) ## style
+test-random: $(BUILT) ## the whole test suite in a random order; SEED=N for that of an earlier run
+	$(RUN)/python -m pytest --numprocesses 2 -p randomly --randomly-dont-reset-seed \
+		$(if $(SEED),--randomly-seed=$(SEED))
+
+check: lint types ## before a commit, in less than a minute: style, types, and the quick tests
+	$(RUN)/python -m pytest --numprocesses 2 -q $(QUICK)
+
+lint: $(BUILT) ## style and spelling
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
+	$(RUN)/codespell $(SPELT)
 
 types: $(BUILT) ## strict types, and the stubs of the compiled modules against the modules
 	$(RUN)/mypy
