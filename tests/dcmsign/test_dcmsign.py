@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import serialization
 
 from dicomseal import dcmsign, sign_file, verify
 from dicomseal.dcmsign import details, options, tagnames
-from dicomseal.dcmsign.exits import Ended, Exit
-from dicomseal.dcmsign.job import job_of
+from dicomseal.dcmsign.exits import Exit, ExitError
+from dicomseal.dcmsign.job import parse_job
 from dicomseal.dcmsign.parser import parse
 from dicomseal.errors import UsageError
 
@@ -104,7 +104,7 @@ def test_a_command_file_is_not_read_for_others(folder):
     ],
 )
 def test_what_is_to_be_done(argv, field, value):
-    assert getattr(job_of(parse(argv.split())), field) == value
+    assert getattr(parse_job(parse(argv.split())), field) == value
 
 
 BEAM, POINT = "BeamSequence", "ControlPointSequence"
@@ -150,7 +150,7 @@ def test_tags_are_read_as_scanf_does(name, tag):
 
 @pytest.mark.parametrize("name", ["10 ,10", "10", "x,10", "", "0x,10", "RETIRED_Nonsense"])
 def test_no_tags(name):
-    with pytest.raises(Ended) as caught:
+    with pytest.raises(ExitError) as caught:
         tagnames.tags_of(None, [name])
     assert caught.value.code == Exit.COMMAND_LINE
 
@@ -250,7 +250,7 @@ def test_nothing_is_done_beside_an_exclusive_option(folder, name):
 
 
 def test_ended_carries_its_code():
-    with pytest.raises(Ended) as caught:
+    with pytest.raises(ExitError) as caught:
         parse(["+zz"])
     assert caught.value.code == Exit.COMMAND_LINE == 1
 

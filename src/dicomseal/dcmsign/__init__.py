@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from ..errors import DicomSealError
-from .exits import Ended, Exit
+from .exits import Exit, ExitError
 from .options import HEADER, help_text
 from .parser import parse
 
@@ -44,23 +44,23 @@ def run(argv: list[str]) -> int:
             if line.has(name):
                 _exclusive(name)
                 return Exit.OK
-        from .job import job_of
+        from .job import parse_job
 
-        job = job_of(line)
+        job = parse_job(line)
         log = Log(job.level)
         if line.has("--arguments"):
             words = "".join(f"'{word}' " for word in line.arguments if word)
             count = len(line.arguments)
             Log("info").info(f"calling 'dicomseal-dcmsign' with {count} arguments: {words}\n")
-        from .work import do
+        from . import work
 
-        return do(job, log)
-    except Ended as ended:
-        if ended.level == "usage":
-            print(f"{HEADER}\nerror: {ended}", file=sys.stderr)
-        elif str(ended):
-            log.write(ended.level, str(ended))
-        return ended.code
+        return work.run(job, log)
+    except ExitError as error:
+        if error.level == "usage":
+            print(f"{HEADER}\nerror: {error}", file=sys.stderr)
+        elif str(error):
+            log.write(error.level, str(error))
+        return error.code
     except DicomSealError as error:
         log.write("fatal", str(error))
         return Exit.CANNOT_READ_INPUT

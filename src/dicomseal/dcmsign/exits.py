@@ -31,7 +31,7 @@ class Exit(IntEnum):
     VERIFICATION_POLICY = 102
 
 
-class Ended(Exception):  # noqa: N818
+class ExitError(Exception):
     """The program ends here.
 
     Attributes:

@@ -11,7 +11,7 @@ from ..errors import DicomSealError, MalformedError, SourceError
 from ..files.atomic import replacing
 from ..files.part10 import Part10
 from ..standard import transfer_syntaxes
-from .exits import Ended, Exit
+from .exits import Exit, ExitError
 from .job import Job
 
 STANDARD = "-"
@@ -21,7 +21,7 @@ def read(name: str) -> bytes:
     """A file's content, or that of standard input.
 
     Raises:
-        Ended: it cannot be read.
+        ExitError: it cannot be read.
     """
     try:
         if name == STANDARD:
@@ -30,22 +30,22 @@ def read(name: str) -> bytes:
             return file.read()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise Ended(Exit.CANNOT_READ_INPUT, f"{why}: reading file: {name}") from None
+        raise ExitError(Exit.CANNOT_READ_INPUT, f"{why}: reading file: {name}") from None
 
 
 def load(job: Job) -> bytes:
     """The input as the bytes of a DICOM file, whatever form it came in.
 
     Raises:
-        Ended: it cannot be read, or is none.
+        ExitError: it cannot be read, or is none.
     """
     if not job.source:
-        raise Ended(Exit.NO_INPUT, "invalid filename: <empty string>")
+        raise ExitError(Exit.NO_INPUT, "invalid filename: <empty string>")
     data = read(job.source)
     try:
         return _as_file(job, data)
     except DicomSealError as error:
-        raise Ended(Exit.CANNOT_READ_INPUT, f"{error}: reading file: {job.source}") from None
+        raise ExitError(Exit.CANNOT_READ_INPUT, f"{error}: reading file: {job.source}") from None
 
 
 def _as_file(job: Job, data: bytes) -> bytes:
@@ -81,7 +81,7 @@ def converted(job: Job, data: bytes) -> bytes:
     """The object in the encoding that the output is to have.
 
     Raises:
-        Ended: that is not possible, or would break a signature.
+        ExitError: that is not possible, or would break a signature.
     """
     lengths = UNDEFINED if job.undefined else EXPLICIT
     try:
@@ -92,14 +92,14 @@ def converted(job: Job, data: bytes) -> bytes:
             return data
         return convert(part10, index, syntax, lengths=lengths, accept_loss=True)
     except DicomSealError as error:
-        raise Ended(Exit.CANNOT_WRITE_OUTPUT, f"No conversion possible: {error}") from None
+        raise ExitError(Exit.CANNOT_WRITE_OUTPUT, f"No conversion possible: {error}") from None
 
 
 def write(name: str, data: bytes) -> None:
     """The output, to a file or to standard output.
 
     Raises:
-        Ended: it cannot be written.
+        ExitError: it cannot be written.
     """
     try:
         if name == STANDARD:
@@ -110,14 +110,14 @@ def write(name: str, data: bytes) -> None:
             file.write(data)
     except (OSError, SourceError) as error:
         why = getattr(error, "strerror", None) or error
-        raise Ended(Exit.CANNOT_WRITE_OUTPUT, f"{why}: writing file: {name}") from None
+        raise ExitError(Exit.CANNOT_WRITE_OUTPUT, f"{why}: writing file: {name}") from None
 
 
 def create_dump(name: str) -> None:
     """Make sure that the dump can be written before anything is done.
 
     Raises:
-        Ended: it cannot.
+        ExitError: it cannot.
     """
     write_support(name, b"", f"unable to create dump file '{name}'")
 
@@ -126,10 +126,10 @@ def write_support(name: str, data: bytes, trouble: str) -> None:
     """A file beside the output.
 
     Raises:
-        Ended: it cannot be written.
+        ExitError: it cannot be written.
     """
     try:
         with open(os.fsencode(name), "wb") as file:
             file.write(data)
     except (OSError, ValueError):
-        raise Ended(Exit.CANNOT_WRITE_SUPPORT_FILE, trouble) from None
+        raise ExitError(Exit.CANNOT_WRITE_SUPPORT_FILE, trouble) from None

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from ..standard import transfer_syntaxes
-from .exits import Ended
+from .exits import ExitError
 from .log import LEVELS
 from .parser import CommandLine, usage_error
 from .tagnames import tags_of
@@ -145,11 +145,11 @@ class Job(NamedTuple):
     dump: str | None
 
 
-def job_of(line: CommandLine) -> Job:
+def parse_job(line: CommandLine) -> Job:
     """What a command line asks for.
 
     Raises:
-        Ended: options that do not go together, or a value that makes no sense.
+        ExitError: options that do not go together, or a value that makes no sense.
     """
     level = _level(line)
     mode = line.chosen("--read-file", "--read-file-only", "--read-dataset") or "--read-file"
@@ -219,7 +219,7 @@ def _values(line: CommandLine, long: str) -> tuple[str, ...]:
     return tuple(values[0] for values in line.all(long))
 
 
-def _only(name: str, other: str) -> Ended:
+def _only(name: str, other: str) -> ExitError:
     return usage_error(f"{name} only allowed with {other}")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .exits import Ended, Exit
+from .exits import Exit, ExitError
 from .options import BY_NAME, Option
 
 _MOST_PARAMETERS = 2
@@ -70,16 +70,16 @@ class CommandLine(NamedTuple):
         return found[-1] if found else ""
 
 
-def usage_error(message: str) -> Ended:
+def usage_error(message: str) -> ExitError:
     """What every error in the command line becomes."""
-    return Ended(Exit.COMMAND_LINE, message, "usage")
+    return ExitError(Exit.COMMAND_LINE, message, "usage")
 
 
 def parse(argv: list[str]) -> CommandLine:
     """Read a command line, without the program's name.
 
     Raises:
-        Ended: an unknown option, a value that is missing, too many or too few parameters, or a
+        ExitError: an unknown option, a value that is missing, too many or too few parameters, or a
             command file that cannot be read. Nothing is checked beside an exclusive option.
     """
     expanded = [word for argument in argv for word in _expand(argument)]

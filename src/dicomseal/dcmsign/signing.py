@@ -24,7 +24,7 @@ from ..trust.trust_settings import NOT_TRUSTED
 from ..verification import verifier
 from . import details, files, stamping, tagnames
 from .details import moment
-from .exits import Ended, Exit
+from .exits import Exit, ExitError
 from .job import SIGN_ITEM, Job
 from .log import Log
 from .verifying import is_encoded
@@ -46,26 +46,26 @@ def load_keys(job: Job, log: Log) -> Keys | None:
     """The private key and its certificate, if any are named; whatever is then done with them.
 
     Raises:
-        Ended: one cannot be read. That they do not belong together is found when they sign.
+        ExitError: one cannot be read. That they do not belong together is found when they sign.
     """
     if job.certificate is None or job.key is None:
         return None
     try:
         if not is_encoded(job.certificate, job.der):
-            raise Ended(
+            raise ExitError(
                 Exit.CANNOT_READ_INPUT,
                 f"file cannot be read: while loading certificate file '{job.certificate}'",
             )
         certificate = parse(der_of(load_certificates(job.certificate, wanted=NOT_TRUSTED)[0]))
     except DicomSealError as error:
-        raise Ended(Exit.CANNOT_READ_INPUT, str(error)) from None
+        raise ExitError(Exit.CANNOT_READ_INPUT, str(error)) from None
     return Keys(_key(job, job.key, log), certificate)
 
 
 def _key(job: Job, path: str, log: Log) -> object:
     try:
         if not is_encoded(path, job.der):
-            raise Ended(
+            raise ExitError(
                 Exit.CANNOT_READ_INPUT,
                 f"file cannot be read: while loading private key file '{path}'",
             )
@@ -75,7 +75,7 @@ def _key(job: Job, path: str, log: Log) -> object:
         for warning in caught:
             log.info(str(warning.message))
     except DicomSealError as error:
-        raise Ended(Exit.CANNOT_READ_INPUT, str(error)) from None
+        raise ExitError(Exit.CANNOT_READ_INPUT, str(error)) from None
     return key
 
 
@@ -96,7 +96,7 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     """The object signed, in the encoding of the output: what is signed is what is written.
 
     Raises:
-        Ended: it cannot be signed, or not be written so.
+        ExitError: it cannot be signed, or not be written so.
     """
     item = job.operation == SIGN_ITEM
     where = f"item '{job.location}'" if item else "main dataset"
@@ -113,7 +113,7 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
     _warn_of_dates(keys.certificate, log)
     data = files.converted(job, data)
     if job.legacy and _has_encapsulated(data):
-        raise Ended(
+        raise ExitError(
             Exit.CREATION_FAILED,
             "the format of dcmsign before 3.5.4 is not the standard's; nothing is signed in it",
             "error",
@@ -137,7 +137,7 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
         if job.stamp_query is not None:
             stamping.write_query(job, made, uid, log)
     except DicomSealError as error:
-        raise Ended(
+        raise ExitError(
             Exit.CREATION_FAILED, f"{error} while creating signature in {where}", "error"
         ) from None
     if job.dump is not None:
@@ -165,7 +165,7 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
     """The object without the signature that is named, or without any.
 
     Raises:
-        Ended: there is no such signature, or it cannot be written.
+        ExitError: there is no such signature, or it cannot be written.
     """
     everything = job.operation == "--remove-all"
     log.info(f"removing {'all signatures' if everything else 'signature from sequence item'}.")
@@ -173,12 +173,14 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
     live = [one for one in found if one.integrity is not None]
     chosen = [one for one in live if everything or one.uid == job.remove]
     if not everything and not chosen:
-        raise Ended(Exit.UID_NOT_FOUND, f"signature with UID '{job.remove}' not found.", "error")
+        raise ExitError(
+            Exit.UID_NOT_FOUND, f"signature with UID '{job.remove}' not found.", "error"
+        )
     for number, one in enumerate(chosen, 1):
         log.warn(f"Signature {f'#{number} ' if everything else ''}UID={one.uid or '(unknown)'}")
         log.warn(f"  Location                    : {one.location or 'Main Dataset'}")
         if one.mac_id is None:  # which MAC Parameters item is to go with it cannot be told
-            raise Ended(
+            raise ExitError(
                 Exit.REMOVAL_FAILED, "it has no MAC ID Number: while removing signature", "error"
             )
     if chosen:
@@ -186,7 +188,7 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
         try:
             remove_file(data, output, None if everything else job.remove, orphans=True)
         except DicomSealError as error:
-            raise Ended(
+            raise ExitError(
                 Exit.REMOVAL_FAILED, f"{error}: while removing signature", "error"
             ) from None
         data = output.getvalue()

@@ -16,7 +16,7 @@ from ..signature.digital_signature import DigitalSignature
 from ..standard import mac_algorithms, terms
 from ..timestamps import protocol, request_files
 from . import files
-from .exits import Ended, Exit
+from .exits import Exit, ExitError
 from .job import Job
 from .log import Log
 
@@ -26,7 +26,7 @@ def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
 
     Raises:
         DicomSealError: the policy is no OID.
-        Ended: a file cannot be written.
+        ExitError: a file cannot be written.
     """
     _, _, stored = _find(data, uid)
     signature = request_files.unpadded(stored)
@@ -47,8 +47,8 @@ def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
             continue
         try:
             files.write_support(path, content, f"unable to write timestamp file '{path}'")
-        except Ended as ended:  # dcmsign has no code of its own for these
-            raise Ended(Exit.CREATION_FAILED, str(ended), "error") from None
+        except ExitError as ended:  # dcmsign has no code of its own for these
+            raise ExitError(Exit.CREATION_FAILED, str(ended), "error") from None
 
 
 _OIDS = {"ripemd160": "1.3.36.3.2.1"}  # asn1crypto has no name for it
@@ -58,23 +58,24 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
     """The object with a timestamp in the signature that the UID file names.
 
     Raises:
-        Ended: a file cannot be read, there is no such signature, or the response is none for it.
+        ExitError: a file cannot be read, there is no such signature, or the response is not for
+            it.
     """
     log.info("inserting certified timestamp.")
     query_file, response_file, uid_file = job.insert
     try:
         query = protocol.TimestampRequest.parse(_read(query_file))
-    except (DicomSealError, Ended):
-        raise Ended(
+    except (DicomSealError, ExitError):
+        raise ExitError(
             Exit.CANNOT_READ_TSQ_FILE, f"Unable to load timestamp query file '{query_file}'",
             "error",
         ) from None  # fmt: skip
     try:
         response = _read(response_file)
         protocol.token_of(response)
-    except (DicomSealError, Ended) as error:
+    except (DicomSealError, ExitError) as error:
         if getattr(error, "code", "") != "refused":  # such a response is one, and none for this
-            raise Ended(
+            raise ExitError(
                 Exit.CANNOT_READ_TSR_FILE,
                 f"Unable to load timestamp response file '{response_file}'",
                 "error",
@@ -82,22 +83,24 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
     try:
         uid = request_files.read_uid(uid_file)
     except DicomSealError as error:
-        raise Ended(Exit.CANNOT_READ_UID_FILE, str(error), "error") from None
+        raise ExitError(Exit.CANNOT_READ_UID_FILE, str(error), "error") from None
     data = files.converted(job, data)
     try:
         part10, item, stored = _find(data, uid)
     except SigningError:
-        raise Ended(Exit.UID_NOT_FOUND, f"signature with UID '{uid}' not found.", "error") from None
+        raise ExitError(
+            Exit.UID_NOT_FOUND, f"signature with UID '{uid}' not found.", "error"
+        ) from None
     try:
         token = protocol.accept(response, request_files.unpadded(stored), query)
     except DicomSealError as error:
-        raise Ended(Exit.TS_CONSISTENCY, str(error), "error") from None
+        raise ExitError(Exit.TS_CONSISTENCY, str(error), "error") from None
     return files.converted(job, _put(part10, item, token))
 
 
 def _read(path: str) -> bytes:
     if not path:
-        raise Ended(Exit.CANNOT_READ_INPUT)
+        raise ExitError(Exit.CANNOT_READ_INPUT)
     return files.read(path)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..errors import UsageError
 from ..standard.dictionary import keywords
 from ..standard.tags import format_tag
-from .exits import Ended, Exit
+from .exits import Exit, ExitError
 
 _SPACE = " \t\n\v\f\r"
 _NUMBER = r"[ \t\n\v\f\r]*([+-]?)(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)"
@@ -47,7 +47,7 @@ def tags_of(file: str | None, names: Sequence[str]) -> tuple[int, ...] | None:
     """What is to be signed: the tags of the file, then those of the command line; None for all.
 
     Raises:
-        Ended: a tag file that cannot be read or parsed, or a tag that is none.
+        ExitError: a tag file that cannot be read or parsed, or a tag that is none.
     """
     if file is None and not names:
         return None
@@ -57,7 +57,7 @@ def tags_of(file: str | None, names: Sequence[str]) -> tuple[int, ...] | None:
             with open(file, encoding="latin-1", newline="") as stream:
                 text = stream.read()
         except (OSError, ValueError):
-            raise Ended(
+            raise ExitError(
                 Exit.CANNOT_READ_TAG_FILE,
                 f"Error while reading tag file '{file}': file not found",
             ) from None
@@ -67,7 +67,7 @@ def tags_of(file: str | None, names: Sequence[str]) -> tuple[int, ...] | None:
         if tag is None:
             tag = _keyword(name)
         if tag is None:
-            raise Ended(Exit.COMMAND_LINE, f"unknown attribute tag '{name}'")
+            raise ExitError(Exit.COMMAND_LINE, f"unknown attribute tag '{name}'")
         found.append(tag)
     return tuple(found)
 
@@ -82,7 +82,7 @@ def _tags_in(text: str, name: str) -> list[int]:
         bracketed, keyword = match.groups() if match else (None, None)
         tag = _numbers(bracketed) if bracketed is not None else _keyword(keyword or "")
         if match is None or tag is None:
-            raise Ended(
+            raise ExitError(
                 Exit.SYNTAX_IN_TAG_FILE,
                 f"Error while reading tag file '{name}': parse error at "
                 f"'{text[position : position + 20].strip()}'",

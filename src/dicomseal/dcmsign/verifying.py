@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
 from .. import policy, report
 from ..errors import TrustError
@@ -15,11 +15,11 @@ from ..report import ObjectReport, ReasonCode, SignatureReport
 from ..signature.certificate import Certificate
 from ..trust.loading import AnyCertificate, load_certificates, load_crls
 from ..trust.store import TrustStore, vouches
-from ..verification import missing, options, verifier
-from ..verification.options import ACCEPT
+from ..verification import missing, verifier
+from ..verification.options import ACCEPT, Options
 from ..verification.signature_timestamp import foreign
 from . import details
-from .exits import Ended, Exit
+from .exits import Exit, ExitError
 from .job import Job
 from .log import Log
 
@@ -32,50 +32,43 @@ _PROFILES = {
 }
 _WANTED = {"sr": ("sr", "sr-verification")}
 _DCMSIGN_GUESSES = {ReasonCode.ENCODING_NOT_STATED}  # what makes no object fail there
-_UNCHECKED = "Certified Timestamp (0400,0310) was not checked"
 
 
 def verify(job: Job, data: bytes, log: Log) -> Exit:
     """Verify every signature, say what was found, and return the exit code."""
     log.info("verifying all signatures.")
-    fields = set(options.Options.__struct_fields__)
-    wanted: dict[str, Any] = {
-        "accept_legacy": job.legacy,
-        "trust": _trust(job, log),
-        "unsigned": ACCEPT,  # dcmsign says nothing of what no signature covers
-    }
-    if "weak" in fields:
-        wanted["weak"] = "accept"  # as dcmsign does; every one is named in a warning
-    made = verifier.verify_with(data, options.Options(**wanted))
-    if made.error:
-        raise Ended(Exit.CANNOT_READ_INPUT, f"{made.error.message}: reading file: {job.source}")
-    stored: list[details.Stored | None] = [None] * len(made.signatures)
+    options = Options(
+        trust=_trust(job, log),
+        accept_legacy=job.legacy,
+        weak=policy.ACCEPT,  # as dcmsign does; every one is named in a warning
+        unsigned=ACCEPT,  # dcmsign says nothing of what no signature covers
+    )
+    verified = verifier.verify_with(data, options)
+    if verified.error:
+        message = f"{verified.error.message}: reading file: {job.source}"
+        raise ExitError(Exit.CANNOT_READ_INPUT, message)
+    stored: list[details.Stored | None] = [None] * len(verified.signatures)
     if job.require in _PROFILES or log.enabled("info"):
         stored = list(details.stored(Part10.from_bytes(data).index()))
-    return _judge(job, made, stored, log)
+    return _judge(job, verified, stored, log)
 
 
-def _judge(job: Job, made: ObjectReport, stored: list[details.Stored | None], log: Log) -> Exit:
-    both = zip(made.signatures, stored, strict=True)
+def _judge(job: Job, verified: ObjectReport, stored: list[details.Stored | None], log: Log) -> Exit:
+    """Say what was found of an object, and return the exit code."""
+    both = zip(verified.signatures, stored, strict=True)
     live = [(one, found) for one, found in both if one.integrity is not None]
     broken = 0
     for number, (one, found) in enumerate(live, 1):
         broken += not _signature(job, number, one, found, log)
-    stamps = foreign(made.signatures)  # each was told with its signature, if it counts
-    reasons = [reason for reason in made.reasons if reason not in stamps]
+    stamps = foreign(verified.signatures)  # each was told with its signature, if it counts
+    reasons = [reason for reason in verified.reasons if reason not in stamps]
     for reason in reasons:
         log.warn(f"  {reason.message}")
-    for message in made.messages:
+    for message in verified.messages:
         if not (live and message.startswith(missing.ORPHANS)):  # dcmsign does not look for them
             log.warn(f"  {message}")
     if not live:
-        if made.verdict == report.INDETERMINATE and not made.reasons:
-            return Exit.VERIFICATION_FAILED  # there is something that cannot be read
-        if job.require:
-            log.error("no signatures found although required by the signature verification policy.")
-            return Exit.NO_SIGNATURES
-        log.warn("no signatures found in dataset.")
-        return Exit.OK
+        return _without_signatures(job, verified, log)
     log.info(f"{len(live)} signatures verified in dataset, {broken} corrupted.")
     if job.require in _PROFILES and not _is_met(job, live, log):
         log.error(
@@ -87,34 +80,61 @@ def _judge(job: Job, made: ObjectReport, stored: list[details.Stored | None], lo
     return Exit.VERIFICATION_FAILED if failed else Exit.OK
 
 
+def _without_signatures(job: Job, verified: ObjectReport, log: Log) -> Exit:
+    if verified.verdict == report.INDETERMINATE and not verified.reasons:
+        return Exit.VERIFICATION_FAILED  # there is something that cannot be read
+    if job.require:
+        log.error("no signatures found although required by the signature verification policy.")
+        return Exit.NO_SIGNATURES
+    log.warn("no signatures found in dataset.")
+    return Exit.OK
+
+
 def _signature(
     job: Job, number: int, one: SignatureReport, found: details.Stored | None, log: Log
 ) -> bool:
     """Say what is known of a signature, and whether it counts."""
     log.warn(f"Signature #{number} UID={one.uid or '(unknown)'}")
-    wide = log.enabled("info")
-    if found and wide:
+    if found and log.enabled("info"):
         details.say(one, found, log)
     trouble = _trouble(one)
-    healed = not trouble and _expired(one)
-    if healed:  # as dcmsign puts it: the certificate fails, and the timestamp makes up for it
+    extended = not trouble and _expired(one)
+    if extended:  # as dcmsign puts it: the certificate fails, and the timestamp makes up for it
         trouble = "signature is OK but certificate verification failed: certificate has expired"
-    log.warn(f"  {'Signature Verification':<{27 if wide else 22}} : {trouble or 'OK'}")
+    _outcome(log, "Signature Verification", trouble or "OK")
+    counts = extended or not trouble
     # a certificate that has expired may be made up for: dcmsign looks at the timestamp then too
-    looks = not trouble or healed or _too_late(one)
-    stamp_trouble = _stamp_trouble(job, one) if looks else ""
-    if looks:
-        if found and wide:
-            details.say_timestamp(one, found, job.timestamps, log)
-        verdict = "OK, extends validity period of expired signature." if healed else "OK"
-        if stamp_trouble.startswith(_ABSENT):
-            log.warn(f"  {stamp_trouble}")
-        elif stamp_trouble or (one.timestamp and job.timestamps != "--ignore-ts"):
-            name = "Timestamp Verification"
-            log.warn(f"  {name:<{27 if wide else 22}} : {stamp_trouble or verdict}")
+    if counts or _too_late(one):
+        counts = _timestamp(job, one, found, extended, log) and counts
     for weakness in one.weak:
         log.warn(f"  weak: {weakness}")
-    return (healed or not trouble) and not stamp_trouble
+    return counts
+
+
+def _timestamp(
+    job: Job, one: SignatureReport, found: details.Stored | None, extended: bool, log: Log
+) -> bool:
+    """Say what is known of the Certified Timestamp of a signature, and whether that may count.
+
+    Args:
+        extended: whether the signature only counts because of it.
+    """
+    if found and log.enabled("info"):
+        details.say_timestamp(one, found, job.timestamps, log)
+    trouble = _stamp_trouble(job, one)
+    if trouble.startswith(_ABSENT):
+        log.warn(f"  {trouble}")
+    elif trouble:
+        _outcome(log, "Timestamp Verification", trouble)
+    elif one.timestamp and job.timestamps != "--ignore-ts":
+        verdict = "OK, extends validity period of expired signature." if extended else "OK"
+        _outcome(log, "Timestamp Verification", verdict)
+    return not trouble
+
+
+def _outcome(log: Log, name: str, outcome: str) -> None:
+    """Say how a step ended, in line with the rows of ``--verbose`` if there are any."""
+    log.warn(f"  {name:<{27 if log.enabled('info') else 22}} : {outcome}")
 
 
 def _too_late(one: SignatureReport) -> bool:
@@ -192,9 +212,7 @@ def _stamp_trouble(job: Job, one: SignatureReport) -> str:
     """Why its certified timestamp makes a signature fail; empty if it does not."""
     if job.timestamps == "--ignore-ts":
         return ""
-    if any(_UNCHECKED in message for message in one.messages):
-        return "failed: this build cannot verify it"
-    stamp: Any = one.timestamp
+    stamp = one.timestamp
     if stamp is None:
         if job.timestamps == "--require-ts":
             return f"{_ABSENT}, but required by timestamp policy"
@@ -208,22 +226,43 @@ def _stamp_trouble(job: Job, one: SignatureReport) -> str:
 # --- what is trusted -----------------------------------------------------------------------------
 
 
-def _trust(job: Job, log: Log) -> TrustStore | None:
-    """Trust as OpenSSL's store has it: a chain ends in a certificate that signed itself."""
-    given = [c for name in job.anchors for c in _load(name, job.der, log)]
-    others = [c for name in job.intermediates for c in _load(name, job.der, log)]
-    lists = [der for name in job.crls for der in _crls(name, job.der, log)]
-    check_crls = job.check_crls or bool(lists)
+class _Named(NamedTuple):
+    """What the files and hashed directories hold that a command line names.
+
+    Attributes:
+        certificates: those that may be trusted.
+        intermediates: those that only lead to others.
+        crls: certificate revocation lists, DER.
+        check_crls: whether revocation is looked at.
+    """
+
+    certificates: list[AnyCertificate]
+    intermediates: list[AnyCertificate]
+    crls: list[bytes]
+    check_crls: bool
+
+
+def _named(job: Job, log: Log) -> _Named:
+    certificates = [c for name in job.anchors for c in _load(name, job.der, log)]
+    intermediates = [c for name in job.intermediates for c in _load(name, job.der, log)]
+    crls = [der for name in job.crls for der in _crls(name, job.der, log)]
+    check_crls = job.check_crls or bool(crls)
     for folder in job.folders:
         for path in _in_folder(folder, _CERTIFICATE):
-            given += _load(path, job.der, log, "info")
+            certificates += _load(path, job.der, log, "info")
         if check_crls:
             for path in _in_folder(folder, _CRL):
-                lists += _crls(path, job.der, log, "info")
-    anchors = [c for c in given if _signed_itself(c)]
-    others += [c for c in given if not _signed_itself(c)]
+                crls += _crls(path, job.der, log, "info")
+    return _Named(certificates, intermediates, crls, check_crls)
+
+
+def _trust(job: Job, log: Log) -> TrustStore | None:
+    """Trust as OpenSSL's store has it: a chain ends in a certificate that signed itself."""
+    named = _named(job, log)
+    anchors = [c for c in named.certificates if _signed_itself(c)]
     if not anchors:
         return None
+    others = [*named.intermediates, *(c for c in named.certificates if not _signed_itself(c))]
     # one that is no authority OpenSSL trusts too, for itself
     signers = [c for c in anchors if not vouches(c)]
     anchors = [c for c in anchors if c not in signers]
@@ -232,11 +271,11 @@ def _trust(job: Job, log: Log) -> TrustStore | None:
     rules = policy.Policy(
         name="dcmsign",
         weak=policy.ACCEPT,
-        revocation=policy.REQUIRE if check_crls else policy.OFF,
+        revocation=policy.REQUIRE if named.check_crls else policy.OFF,
         key_usages=policy.ANY,
         authority_usages=policy.ANY,
     )
-    return TrustStore(anchors, others, signers=signers, crls=lists, tsa=stamps, policy=rules)
+    return TrustStore(anchors, others, signers=signers, crls=named.crls, tsa=stamps, policy=rules)
 
 
 def _in_folder(folder: str, kind: str) -> list[str]:

@@ -8,11 +8,11 @@ from .job import INSERT, SIGN, SIGN_ITEM, VERIFY, Job
 from .log import Log
 
 
-def do(job: Job, log: Log) -> Exit:
+def run(job: Job, log: Log) -> Exit:
     """Do the job and return the exit code.
 
     Raises:
-        Ended: it could not be done.
+        ExitError: it could not be done.
     """
     if job.dump is not None:
         files.create_dump(job.dump)
