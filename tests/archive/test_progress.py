@@ -22,7 +22,7 @@ from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
 from dicomseal.archive.run.estimate import BackgroundCount, Estimate, as_before
 from dicomseal.archive.run.runner import Progress, RunRequest, Selection
-from dicomseal.cli.archive.progress import _duration
+from dicomseal.cli.progress import _duration
 from dicomseal.errors import SourceError, UsageError
 from dicomseal.verification.options import Options
 

@@ -1,18 +1,15 @@
-"""A progress bar for people; imported only when one watches."""
+"""One line on standard error for people: how far something is; imported only when one watches."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+import msgspec
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.live import Live
+from rich.text import Text
 
 from .. import report
 from ..report import ObjectReport
@@ -20,31 +17,104 @@ from ..report import ObjectReport
 _T = TypeVar("_T")
 
 
+class Figures(msgspec.Struct, kw_only=True):
+    """How far it is.
+
+    Attributes:
+        done: files.
+        total: of how many, and how sure that is, in words; or empty.
+        size: bytes read; None if that says nothing.
+        now: files done since ``seconds``, if some were done before.
+        seconds: since it began.
+        left: seconds that it may still take; None: not known.
+        about: that is not sure.
+        failed: files; None if what fails is told at once.
+    """
+
+    done: int
+    total: str = ""
+    size: int | None = None
+    now: int | None = None
+    seconds: float
+    left: float | None = None
+    about: bool = False
+    failed: int | None = None
+
+
+class Line:
+    """The line; it is gone when it is closed.
+
+    Args:
+        doing: a verb before the figures, or nothing.
+    """
+
+    def __init__(self, doing: str = "") -> None:
+        self._begin = [doing] if doing else []
+        self._live = Live(console=Console(stderr=True), transient=True, refresh_per_second=4)
+        self._live.start()
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def update(self, figures: Figures) -> None:
+        """Show other figures."""
+        seconds = max(figures.seconds, 1e-3)
+        now = figures.done if figures.now is None else figures.now
+        total = f"of {figures.total} " if figures.total else ""
+        parts = [*self._begin, f"{figures.done:,} {total}files"]
+        if figures.size is not None:
+            parts.append(f"{figures.size / 1e9:,.2f} GB")
+        parts.append(f"{now / seconds:,.0f} files/s")
+        if figures.size is not None:
+            parts.append(f"{figures.size / seconds / 1e6:,.0f} MB/s")
+        if now != figures.done:
+            parts.append(f"{figures.done - now:,} done before")
+        if figures.left is not None:
+            parts.append(f"{'about ' if figures.about else ''}{_duration(figures.left)} left")
+        line = Text("  ".join(parts))
+        if figures.failed is not None:
+            line.append(f"  {figures.failed:,} failed", "red" if figures.failed else "")
+        self._live.update(line)
+
+    def close(self) -> None:
+        self._live.stop()
+
+
 def counted(things: Sequence[_T], doing: str) -> Iterator[_T]:
-    """Pass things through, and show on standard error how many of them are done."""
-    columns = TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=len(things))
-        for thing in things:
+    """Pass things through, and show how many of them are done."""
+    start = time.monotonic()
+    with Line(doing) as line:
+        line.update(_of_all(0, len(things), 0.0))
+        for done, thing in enumerate(things, 1):
             yield thing
-            progress.advance(task)
+            line.update(_of_all(done, len(things), time.monotonic() - start))
 
 
 def watched(reports: Iterator[ObjectReport], total: int) -> Iterator[ObjectReport]:
-    """Pass reports through, and show on standard error how many, how fast, and what failed."""
-    columns = (
-        TextColumn("verifying"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} MB/s"), TimeRemainingColumn(),
-        TextColumn("[red]{task.fields[failed]} failed"),
-    )  # fmt: skip
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=total, failed=0, rate="0")
-        failed = size = 0
-        for made in reports:
+    """Pass reports through, and show how many, how fast, and what failed."""
+    start = time.monotonic()
+    failed = size = 0
+    with Line("verifying") as line:
+        line.update(_of_all(0, total, 0.0))
+        for done, made in enumerate(reports, 1):
             failed += made.verdict in (report.FAILED, report.ERROR)
             size += made.bytes
-            elapsed = progress.tasks[task].elapsed or 0
-            rate = f"{size / elapsed / 1e6:.0f}" if elapsed else "0"
-            progress.update(task, advance=1, failed=failed, rate=rate)
+            figures = _of_all(done, total, time.monotonic() - start)
+            line.update(msgspec.structs.replace(figures, size=size, failed=failed))
             yield made
+
+
+def _of_all(done: int, total: int, seconds: float) -> Figures:
+    left = max(total - done, 0) * seconds / done if done else None
+    return Figures(done=done, total=f"{total:,}", seconds=seconds, left=left)
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {whole % 60:02} s"

@@ -85,7 +85,7 @@ def each(todo: Sequence[Step], act: Callable[[Step], Sequence[str]], doing: str,
     Args:
         todo: the files.
         act: does it for one, and returns lines for standard output.
-        doing, done: the verb, for the progress bar and the summary.
+        doing, done: the verb, for the progress line and the summary.
 
     Raises:
         DicomSealError: one for which every other would fail too; how many are left is said.
@@ -113,7 +113,7 @@ def each(todo: Sequence[Step], act: Callable[[Step], Sequence[str]], doing: str,
 
 
 def _watched(todo: Sequence[Step], doing: str) -> Iterator[Step]:
-    """The same, with a progress bar on standard error while a person watches."""
+    """The same, with a progress line on standard error while a person watches."""
     if len(todo) == 1 or not sys.stderr.isatty():
         return iter(todo)
     from .progress import counted

@@ -100,7 +100,7 @@ def _reports(files: Files, options: Options, jobs: int) -> Iterator[ObjectReport
 
 
 def _watched(reports: Iterator[ObjectReport], files: Files) -> Iterator[ObjectReport]:
-    """The same, with a progress bar on standard error while a person watches several files."""
+    """The same, with a progress line on standard error while a person watches several files."""
     if not sys.stderr.isatty() or files.single:
         return reports
     from .progress import watched

@@ -35,6 +35,13 @@ MEANINGS = {
 KINDS = tuple(MEANINGS)
 # what cron should wake somebody for
 ALARMING = frozenset(KINDS[: KINDS.index(RE_SIGNED)])
+# of a verdict that an object cannot be verified with, those that said so as well or worse before
+_AS_BAD = {
+    FAILED: {FAILED},  # of what could not be read before it was not known
+    ERROR: {FAILED, ERROR},
+    NOT_DICOM: {FAILED, ERROR, NOT_DICOM},
+    DIRECTORY: {FAILED, ERROR, NOT_DICOM, DIRECTORY},
+}
 # content
 SAME, CHANGED = "same", "changed"
 
@@ -139,41 +146,57 @@ def compare(old: Row, new: Row) -> str | None:
 
     What is alarming comes first: whoever changes content and adds a signature did change content.
     """
-    if new.verdict == FAILED:  # of what could not be read before it was not known
-        return None if old.verdict == FAILED else NEWLY_FAILING
-    if new.verdict == ERROR:
-        return None if old.verdict in (FAILED, ERROR) else NEWLY_FAILING
-    if new.verdict == NOT_DICOM:
-        return None if old.verdict in (FAILED, ERROR, NOT_DICOM) else NEWLY_FAILING
-    if new.verdict == DIRECTORY:
-        # ledgers of before had it as an object without SOP Class, unsigned or failed
-        was = old.verdict == DIRECTORY or not (old.sop_class_uid or old.signatures)
-        return None if was or old.verdict in (FAILED, ERROR, NOT_DICOM) else NEWLY_FAILING
+    if new.verdict in _AS_BAD:
+        return None if _was_as_bad(old, new) else NEWLY_FAILING
     if old.signatures and not new.signatures:
         return STRIPPED
-    gone = [one for one in old.signatures if not _counterparts(one, new)]
+    if _gone(old, new):
+        return _with_other_signatures(old, new)
+    return _with_the_same_signatures(old, new)
+
+
+def _was_as_bad(old: Row, new: Row) -> bool:
+    if new.verdict == DIRECTORY and not (old.sop_class_uid or old.signatures):
+        return True  # ledgers of before had it as an object without SOP Class, unsigned or failed
+    return old.verdict in _AS_BAD[new.verdict]
+
+
+def _with_other_signatures(old: Row, new: Row) -> str:
+    """Of an object that has not all signatures that it had."""
     said = content(old, new)
-    if gone and said == CHANGED:
+    if said == CHANGED:
         return CONTENT_CHANGED
-    if gone and len(new.signatures) < len(old.signatures):
+    if len(new.signatures) < len(old.signatures):
         return STRIPPED
-    if gone and said != SAME:
+    if said != SAME:
         return REPLACED
+    if _doubtful(old, new) or _passes_no_longer(old, new):
+        return NO_LONGER_PASSING
+    return RE_SIGNED
+
+
+def _with_the_same_signatures(old: Row, new: Row) -> str | None:
+    """Of an object that has all signatures that it had, and perhaps more."""
     if _doubtful(old, new):
         return NO_LONGER_PASSING
-    if said == CHANGED:  # and all signatures that were there are there
+    if content(old, new) == CHANGED:
         return UNSIGNED_CHANGED if old.signatures or not new.signatures else CONTENT_CHANGED
-    if old.verdict == PASSED != new.verdict:
+    if _passes_no_longer(old, new):
         return NO_LONGER_PASSING
-    if gone:
-        return RE_SIGNED
     if _more_beside(old, new):
         return UNSIGNED_CHANGED
     if old.signatures and len(new.signatures) > len(old.signatures):
         return SIGNATURE_ADDED
-    if new.verdict == PASSED != old.verdict:
-        return NEWLY_PASSING
-    return None
+    return NEWLY_PASSING if new.verdict == PASSED != old.verdict else None
+
+
+def _passes_no_longer(old: Row, new: Row) -> bool:
+    return old.verdict == PASSED != new.verdict
+
+
+def _gone(old: Row, new: Row) -> list[SignatureRow]:
+    """The signatures that are not there any more."""
+    return [one for one in old.signatures if not _counterparts(one, new)]
 
 
 def content(old: Row, new: Row) -> str | None:
@@ -186,8 +209,7 @@ def content(old: Row, new: Row) -> str | None:
     """
     if old.content and new.content:
         return SAME if old.content == new.content else CHANGED
-    gone = [one for one in old.signatures if not _counterparts(one, new)]
-    found = [_covered(one, new) for one in gone]
+    found = [_covered(one, new) for one in _gone(old, new)]
     if CHANGED in found:
         return CHANGED
     return SAME if found and None not in found else None

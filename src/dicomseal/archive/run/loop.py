@@ -68,47 +68,58 @@ class Loop(Generic[T, R]):
         pending: dict[Future[R], list[T]] = {}
         try:
             while True:
-                while not self._stopped and len(pending) < self._window:
-                    batch = next(waiting, None)
-                    if batch is None:
-                        break
-                    # a worker that dies between two results breaks the pool under our hands
-                    if not self._submit(batch, pending):
-                        self._suspects.append(batch)
-                        break
-                    if any(future.done() for future in pending):
-                        break  # finding files may be slow: what is done goes out before the next
+                self._fill(pending, waiting)
                 if not pending and not self._suspects:
                     return
                 if pending:
-                    done, _ = wait_for(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        batch = pending.pop(future)
-                        error = _error_of(future)
-                        if error is None:
-                            yield batch, future.result()
-                        elif isinstance(error, BrokenExecutor):
-                            self._suspects.append(batch)
-                        else:  # this batch and no other
-                            yield from self._blame(batch, error)
+                    yield from self._done(pending)
                 if self._suspects:
-                    # one of those that were under way killed its worker: all of them, one by one
-                    for future, batch in pending.items():
-                        wait_for([future])
-                        error = _error_of(future)
-                        if error is None:
-                            yield batch, future.result()
-                        else:
-                            self._suspects.append(batch)
-                    pending.clear()
-                    while self._suspects:
-                        yield from self._alone(self._suspects.popleft())
+                    yield from self._one_by_one(pending)
         finally:
             for future in pending:
                 future.cancel()
             # also where it ends in an error: at the end of the process those under way are waited
             # for all the same, and a pool that is shutting down then may print a traceback
             self._close(wait=True)
+
+    def _fill(self, pending: dict[Future[R], list[T]], waiting: Iterator[list[T]]) -> None:
+        """Submit batches until as many are under way as may be."""
+        while not self._stopped and len(pending) < self._window:
+            batch = next(waiting, None)
+            if batch is None:
+                return
+            # a worker that dies between two results breaks the pool under our hands
+            if not self._submit(batch, pending):
+                self._suspects.append(batch)
+                return
+            if any(future.done() for future in pending):
+                return  # finding files may be slow: what is done goes out before the next
+
+    def _done(self, pending: dict[Future[R], list[T]]) -> Iterator[tuple[list[T], R]]:
+        """Wait until some of those under way are done, and hand them out."""
+        done, _ = wait_for(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            batch = pending.pop(future)
+            error = _error_of(future)
+            if error is None:
+                yield batch, future.result()
+            elif isinstance(error, BrokenExecutor):
+                self._suspects.append(batch)
+            else:  # this batch and no other
+                yield from self._blame(batch, error)
+
+    def _one_by_one(self, pending: dict[Future[R], list[T]]) -> Iterator[tuple[list[T], R]]:
+        """Find out which of those that were under way killed its worker: do all of them alone."""
+        for future, batch in pending.items():
+            wait_for([future])
+            error = _error_of(future)
+            if error is None:
+                yield batch, future.result()
+            else:
+                self._suspects.append(batch)
+        pending.clear()
+        while self._suspects:
+            yield from self._alone(self._suspects.popleft())
 
     def _submit(self, batch: list[T], pending: dict[Future[R], list[T]]) -> bool:
         if self._executor is None:

@@ -10,13 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ...archive.run.runner import Outcome, Progress
 from ...errors import SourceError, UsageError
 from ...report import escaped, harmless
+
+if TYPE_CHECKING:
+    from ..progress import Figures
 
 EXIT_UNREADABLE, EXIT_INTERRUPTED = 4, 130
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -147,6 +150,35 @@ def summary(
     return "\n".join(lines)
 
 
+def _figures(progress: Progress) -> Figures:
+    """How far a run is; of how many files is approximate until its walk is at its end."""
+    from ..progress import Figures
+
+    seconds = time.monotonic() - progress.started
+    return Figures(
+        done=progress.before + progress.files,
+        total=_total(progress),
+        size=progress.bytes,
+        now=progress.files,
+        seconds=seconds,
+        left=progress.left(seconds),
+        about=not progress.walked,
+        failed=progress.failures,
+    )
+
+
+def _total(progress: Progress) -> str:
+    """Of how many files, and how sure that is: an earlier run tells it, or a count meanwhile."""
+    if progress.walked:
+        return f"{progress.before + progress.found:,}"
+    expected = progress.expected
+    if expected is None:
+        return ""
+    if not expected.source:
+        return f"at least {expected.files:,}"
+    return f"about {expected.files:,} ({expected.source})"
+
+
 class Watch:
     """Signals, the progress line and the metrics, while a run is under way.
 
@@ -192,10 +224,10 @@ class Watch:
         self.progress, self._stop = progress, stop
         if sys.stderr.isatty():
             if self._line is None:
-                from .progress import Line
+                from ..progress import Line
 
                 self._line = Line()
-            self._line.update(progress)
+            self._line.update(_figures(progress))
         now = time.monotonic()
         if self._metrics and now > self._written + 10:
             self._written = now
