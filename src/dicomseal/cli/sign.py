@@ -112,9 +112,9 @@ def command(
             free = overwrite or in_place
             check(step, free)
             now = request._replace(when=datetime.now(UTC).astimezone())
-            made = sign_requested(now, step.source, step.target, items, transfer_syntax, free)
-            note(options, made, escaped(step.source))
-            return [f"{uid}  {harmless(escaped(step.target))}" for uid in made]
+            uids = sign_requested(now, step.source, step.target, items, transfer_syntax, free)
+            note(options, uids, escaped(step.source))
+            return [f"{uid}  {harmless(escaped(step.target))}" for uid in uids]
 
         caution(options)
         code = each(todo, act, "signing", "signed")

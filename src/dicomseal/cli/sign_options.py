@@ -180,14 +180,14 @@ def caution(options: dict[str, Any]) -> None:
         click.echo(f"dicomseal: note: {demands.caution}", err=True)
 
 
-def note(options: dict[str, Any], made: Iterable[SignatureUID], file: str = "") -> None:
+def note(options: dict[str, Any], uids: Iterable[SignatureUID], file: str = "") -> None:
     """Say what signatures leave out; in which file, if there are several.
 
     What a user left out without a profile was meant so, unless the object will not pass for it.
     """
     demands = find(options["profile"])
     where = f"{harmless(file)}: " if file else ""
-    for uid in made:
+    for uid in uids:
         if uid.telling:
             named = _some(uid.telling)
             click.echo(

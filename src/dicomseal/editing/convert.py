@@ -51,11 +51,11 @@ def convert(
     return data
 
 
-def _keep_signatures(part10: Part10, index: Index, made: Part10, losses: list[Loss]) -> None:
-    after = made.index()
-    works = [limits.ReadBudget(one.size, one.limits) for one in (part10, made)]
+def _keep_signatures(part10: Part10, index: Index, converted: Part10, losses: list[Loss]) -> None:
+    after = converted.index()
+    budgets = [limits.ReadBudget(one.size, one.limits) for one in (part10, converted)]
     for old, new in zip(index.scopes, after.scopes, strict=True):
-        scopes = Scope(part10, index, old, works[0]), Scope(made, after, new, works[1])
+        scopes = Scope(part10, index, old, budgets[0]), Scope(converted, after, new, budgets[1])
         if scopes[0].history:
             continue
         pairs = zip(*(_signatures(scope) for scope in scopes), strict=True)
@@ -68,10 +68,10 @@ def _keep_signatures(part10: Part10, index: Index, made: Part10, losses: list[Lo
 
 
 def _is_kept(scopes: tuple[Scope, Scope], before: int, now: int) -> bool:
-    """Whether a signature is worth what it was.
+    """Whether a signature is worth after the conversion what it was worth before.
 
-    Nothing can break one that is altered. One that is unverifiable here may be intact for a reader
-    who knows more, so it needs the same bytes as an intact one.
+    Nothing can break a signature that is altered. One that is unverifiable here may be intact for
+    a reader that knows more, so it needs the same bytes as an intact one.
     """
     was, becomes = _integrity(scopes[0], before), _integrity(scopes[1], now)
     if was == report.ALTERED:
@@ -105,9 +105,9 @@ def _parameters(scope: Scope, item: int) -> mac_parameters.MacParameters | None:
 
 
 def _covered(scope: Scope, item: int) -> bytes:
-    """A hash of what a reader takes the signature to cover who tries nothing.
+    """Hash what a signature covers for a reader that takes every VR as it stands.
 
-    Of the bytes themselves, whatever its MAC Algorithm is: that may be one nobody here knows.
+    The hash is SHA-256, whatever the MAC Algorithm of the signature is: that may be an unknown one.
     """
     mac = _parameters(scope, item)
     hasher = new_hasher("SHA256")
@@ -118,7 +118,7 @@ def _covered(scope: Scope, item: int) -> bytes:
 
 
 def _cause(index: Index, scope: Scope, item: int, losses: list[Loss]) -> str:
-    """The element whose VR is lost and that the signature covers, itself or around it."""
+    """Name the element whose VR is lost and which the signature covers, alone or in a sequence."""
     mac = _parameters(scope, item)
     signed = set(mac.data_elements_signed) if mac else set()
     for loss in losses:

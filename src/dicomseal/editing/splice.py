@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 
 class Splice:
-    """Edits to one indexed object, gathered first and written in one pass.
+    """Edits to one indexed object, which are gathered first and written in one pass.
 
     Args:
         part10: the object.
@@ -106,8 +106,8 @@ class Splice:
     def save(self, target: str | os.PathLike[str] | IO[bytes], overwrite: bool = True) -> None:
         """Write the whole edited object to a file, which is replaced in one step.
 
-        Whoever opened the object with ``Reader().open(path, settled=True)`` is told if the file was
-        changed between that and the replacement.
+        If the object was opened with ``Reader().open(path, settled=True)``, a file that was changed
+        since then is not replaced.
 
         Args:
             target: a path, or a binary file that is open for writing.

@@ -218,27 +218,14 @@ class Walker:
         return bool(uid and not UID(uid).is_private and UID(uid).is_encapsulated)
 
     def _decoded(self, dataset: Dataset, element: Any, around: Any, everything: bool) -> Any:
-        tag = int(element.tag)
-        if element.VR not in terms.SHORT_VRS and element.VR not in terms.LONG_VRS:
-            element = copy.copy(element)  # which is settled in place
-            element = correct_ambiguous_vr_element(element, dataset, True, [dataset, *around])
-            if element.VR not in terms.SHORT_VRS and element.VR not in terms.LONG_VRS:
-                element = None if not everything else element
-        if element is None or (element.VR == "UN" and not everything):
-            return None
+        element = _settled(element, dataset, around)
         vr = str(element.VR)
+        if not everything and (vr == "UN" or not _is_known(vr)):
+            return None
+        tag = int(element.tag)
         if vr == "SQ":
-            items = []
-            for item in element.value or ():
-                prepared = []
-                for inner in sorted(item.keys()):
-                    made = self.prepare(item, inner, (dataset, *around), everything)
-                    if made is None:
-                        return None
-                    if everything or is_signable_tag(inner):
-                        prepared.append(made)
-                items.append(prepared)
-            return _Prepared("sequence", tag, vr, None, items)
+            items = self._items(dataset, element, around, everything)
+            return None if items is None else _Prepared("sequence", tag, vr, None, items)
         if self._is_encapsulated(dataset, element, element.is_undefined_length):
             return _Prepared("encapsulated", tag, "OB", _fragments(element.value))
         if getattr(element, "is_buffered", False):
@@ -250,6 +237,25 @@ class Walker:
         if vr in _PLAIN_TEXT and isinstance(element.value, str) and element.value.isascii():
             # what pydicom's writer would do with one such value, without its ten microseconds
             return _Prepared("plain", tag, vr, element.value.encode("ascii"))
+        return self._written(dataset, element, around, everything)
+
+    def _items(self, dataset: Dataset, element: Any, around: Any, everything: bool) -> Any:
+        """The prepared elements of each item; None if one of them cannot be signed."""
+        items = []
+        for item in element.value or ():
+            prepared = []
+            for tag in sorted(item.keys()):
+                inner = self.prepare(item, tag, (dataset, *around), everything)
+                if inner is None:
+                    return None
+                if everything or is_signable_tag(tag):
+                    prepared.append(inner)
+            items.append(prepared)
+        return items
+
+    def _written(self, dataset: Dataset, element: Any, around: Any, everything: bool) -> Any:
+        """The element as pydicom's writer encodes its value."""
+        vr = str(element.VR)
         out = DicomBytesIO()
         out.is_little_endian, out.is_implicit_VR = True, self._implicit
         encodings = _encodings(dataset, around) if vr in _IN_CHARACTER_SET else None
@@ -257,7 +263,7 @@ class Walker:
         written = out.getvalue()
         if written[4:6] == b"UN" and vr != "UN" and not everything:
             return None  # too long for its VR (PS3.5 Section 6.2.2)
-        return _Prepared("written", tag, vr, written)
+        return _Prepared("written", int(element.tag), vr, written)
 
     def write(self, element: Any) -> None:
         """Send a prepared element to the encoder."""
@@ -298,6 +304,18 @@ class Walker:
                 self._encoder.data(_encoder_py.padding(vr))
         finally:
             stream.seek(begin)
+
+
+def _is_known(vr: str) -> bool:
+    return vr in terms.SHORT_VRS or vr in terms.LONG_VRS
+
+
+def _settled(element: Any, dataset: Dataset, around: tuple[Dataset, ...]) -> Any:
+    """The element, or a copy of it whose ambiguous VR, such as ``US or SS``, is settled."""
+    if _is_known(element.VR):
+        return element
+    # pydicom settles it in place, and the data set is not to be changed
+    return correct_ambiguous_vr_element(copy.copy(element), dataset, True, [dataset, *around])
 
 
 def _resolved(kind: str, length: int, scopes: tuple[Dataset, ...]) -> str:

@@ -53,11 +53,15 @@ class SignatureUID(str):
         tags: Iterable[int] = (),
         values: Callable[[], Values] | None = None,
     ) -> SignatureUID:
-        """It, for a signature of these tags where those were offered.
+        """Make the UID of a signature that covers some tags.
 
-        ``values`` gives the values of these tags.
+        Args:
+            uid: the Digital Signature UID itself.
+            offered: the elements that were there to be signed.
+            tags: those that are signed.
+            values: gives the values of those that are signed.
         """
-        made = super().__new__(cls, uid)
+        signature = super().__new__(cls, uid)
         signed = frozenset(tags)
         left = [tag for tag, _ in offered if tag not in signed]
         telling: Iterable[int] = ()
@@ -65,10 +69,10 @@ class SignatureUID(str):
             known = functools.cache(values)
             read = Signed(signed, lambda: known().text(), lambda: known().time())
             telling = told_by(left, read)
-        made.left_out = tuple([describe(tag) for tag in left])
-        made.obstacles = tuple([offer.obstacle for offer in offered if offer.obstacle])
-        made.telling = tuple([describe(tag) for tag in telling])
-        return made
+        signature.left_out = tuple([describe(tag) for tag in left])
+        signature.obstacles = tuple([offer.obstacle for offer in offered if offer.obstacle])
+        signature.telling = tuple([describe(tag) for tag in telling])
+        return signature
 
 
 class SigningOptions(msgspec.Struct, frozen=True, kw_only=True):

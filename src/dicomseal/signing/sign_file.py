@@ -133,9 +133,9 @@ def sign_requested(
         origin = part10.origin
         part10 = Part10.from_bytes(convert(part10, signable_index(part10), syntax))
         part10.origin = origin  # what is replaced must still be what was read
-    splice, made = _sign_part10(part10, locations, request)
+    splice, uids = _sign_part10(part10, locations, request)
     splice.save(target, overwrite)
-    return made
+    return uids
 
 
 def _syntax(name: str) -> str:
@@ -151,15 +151,15 @@ def _sign_part10(
     """The edits that sign the main data set or items, and the Digital Signature UIDs."""
     index = signable_index(part10)
     splice = Splice(part10, index)
-    made = []
+    uids = []
     seen = set()
     for location in locations:
         scope = find_item(index, location)
         if scope in seen:
             raise UsageError(f"{location} is an item that is to be signed already")
         seen.add(scope)
-        made.append(sign_scope(part10, index, splice, scope, request))
-    return splice, made
+        uids.append(sign_scope(part10, index, splice, scope, request))
+    return splice, uids
 
 
 def signable_index(part10: Part10) -> Index:
@@ -193,18 +193,18 @@ def sign_scope(
         lambda update: index.stream(update, scope, tags),
     )
     shared = mac.mac_id in present
-    for tag, made in (
+    for tag, item in (
         *(() if shared else ((terms.MAC_PARAMETERS_SEQUENCE, mac.item()),)),
         (terms.DIGITAL_SIGNATURES_SEQUENCE, signature.item()),
     ):
         sequence = index.find(scope, tag)
         if sequence < 0:
-            data = items.encode([(tag, "SQ", [made])], part10.implicit, part10.big_endian)
+            data = items.encode([(tag, "SQ", [item])], part10.implicit, part10.big_endian)
             splice.insert_element(scope, tag, data)
         elif index.record(sequence).vr != "SQ":
             raise SigningError(f"{format_tag(tag)} is there and is no sequence")
         else:
-            data = items.encode_item(made, part10.implicit, part10.big_endian)
+            data = items.encode_item(item, part10.implicit, part10.big_endian)
             splice.append_item(sequence, data)
     return SignatureUID(
         signature.uid, offered, tags, lambda: Values(index, [Scope(scope, frozenset(tags))])
