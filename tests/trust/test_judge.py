@@ -12,7 +12,8 @@ from tests.trust.test_store import BOUNDS, store
 
 from dicomseal import TrustStore
 from dicomseal.policy import DEFAULT, STRICT
-from dicomseal.trust.revocation import REVOKED, UNKNOWN, Finding
+from dicomseal.trust.revocation import Finding
+from dicomseal.trust.statements import REVOKED, UNKNOWN
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_a_store_travels_to_workers():
 def test_another_policy_for_the_same_store_reads_no_crl_again(monkeypatch):
     made = store("root", crls=[pki.crl("ca"), pki.crl("root")])
     assert made.judge(pki.cert("leaf")).revocation == "good"
-    monkeypatch.setattr("dicomseal.trust.revocation.Crl", None)
+    monkeypatch.setattr("dicomseal.trust.revocation_data.Crl.__init__", None)
     monkeypatch.setattr("dicomseal.trust.certification_paths.Pool", None)
     assert made.but(weak="reject").judge(pki.cert("leaf")).revocation == "good"
     assert made.but(revocation="off").judge(pki.cert("leaf")).revocation == "not_checked"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 from pyhanko_certvalidator import errors
+from pyhanko_certvalidator.path import ValidationPath
 
 from ..policy import OFF, REQUIRE
 from ..report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason, ReasonCode
@@ -14,8 +15,9 @@ from ..signature import lenient_certificate
 from . import certification_paths, restrictions
 from .certification_paths import Pool
 from .decision import TIME_STAMPING, TrustDecision
+from .inquiry import Inquiry
 from .restrictions import Unacceptable
-from .revocation import GOOD, NOTHING, REVOKED, UNKNOWN, Inquiry
+from .statements import GOOD, NOTHING, REVOKED, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +159,7 @@ class Judge:
         reason = _best(refused) or self._no_chain()
         return TrustDecision(trust=UNTRUSTED, reason=reason, revocation=revocation)
 
-    def _validate(self, pool: Pool, path: Any) -> TrustDecision:
+    def _validate(self, pool: Pool, path: ValidationPath) -> TrustDecision:
         time_stamping = self.purpose == TIME_STAMPING
         certification_paths.validate(pool, path, self.moment, self.policy, time_stamping)
         weak = certification_paths.weaknesses(path, self.policy)
@@ -172,7 +174,9 @@ class Judge:
             messages=tuple(dict.fromkeys(messages)),
         )
 
-    def _check_revocation(self, pool: Pool, path: Any, weak: list[str], messages: list[str]) -> str:
+    def _check_revocation(
+        self, pool: Pool, path: ValidationPath, weak: list[str], messages: list[str]
+    ) -> str:
         """Every certificate below the anchor, from above: who was revoked cannot vouch."""
         time_stamping = self.purpose == TIME_STAMPING
         inquiry = Inquiry(pool, self.moment, self.policy, self.moments, time_stamping)
@@ -212,7 +216,7 @@ class Judge:
             f"{self.signer.issuer}, to {to}",
         )
 
-    def _note(self, cert: Any) -> None:
+    def _note(self, cert: lenient_certificate.Certificate) -> None:
         validity = cert["tbs_certificate"]["validity"]
         self.moments |= {validity["not_before"].native, validity["not_after"].native}
 

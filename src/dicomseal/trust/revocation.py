@@ -14,33 +14,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
-from pyhanko_certvalidator import errors
-from pyhanko_certvalidator.ltv.poe import POEManager
-from pyhanko_certvalidator.revinfo.archival import OCSPContainer
-from pyhanko_certvalidator.revinfo.manager import RevinfoManager
+from pyhanko_certvalidator import ValidationContext, errors
+from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.registry import CertificateRegistry
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
-from ..policy import REQUIRE, STRONG, Policy
+from ..policy import REQUIRE
+from ..signature.lenient_certificate import Certificate
 from ..signature.lenient_messages import OCSPResponse
-from .certification_paths import Pool, issuer_of, run, sentence
+from .certification_paths import issuer_of, run, sentence
+from .inquiry import Inquiry, authorities
 from .restrictions import Unacceptable, check_form, check_path, subject_of
 from .revocation_data import Crl, Ocsp
+from .statements import GOOD, NOTHING, REVOKED, UNKNOWN, Statement, Witness
 
 if TYPE_CHECKING:
     from .fetching import Fetcher
 
-GOOD, REVOKED, UNKNOWN, NOTHING = "good", "revoked", "unknown", "nothing"
-
 # the library's warnings: all that they say is in the reasons
 logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
 
-_SECOND = timedelta(seconds=1)
-_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
 _NAMED_BY = ("sha1", "sha256")  # hashes of issuers in OCSP responses that the library can compare
 _DEEPEST = 3  # signers of CRLs and OCSP responses that have CRLs and OCSP responses themselves
 
@@ -58,17 +57,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     message: str = ""
     weak: tuple[str, ...] = ()
-
-
-class _Statement(msgspec.Struct, frozen=True):
-    """What one CRL or OCSP response says, authenticated."""
-
-    status: str
-    issued: datetime
-    text: str
-    since: datetime | None = None  # revoked
-    hold: bool = False
-    weak: str = ""
 
 
 class Revocations:
@@ -102,7 +90,7 @@ class Revocations:
                 self._ocsps += [Ocsp(one) for one in OCSPContainer.load_multi(response)]
         return len(self._seen) > before
 
-    def check(self, cert: Any, path: Any, inquiry: Inquiry) -> Finding:
+    def check(self, cert: Certificate, path: ValidationPath, inquiry: Inquiry) -> Finding:
         """Was a certificate of a valid path revoked until the moment of the inquiry?"""
         finding = self._check(cert, path, inquiry, ())
         if finding.status in (GOOD, REVOKED) or self._fetcher is None:
@@ -115,7 +103,7 @@ class Revocations:
         return finding
 
     def _check(
-        self, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
+        self, cert: Certificate, path: ValidationPath, inquiry: Inquiry, checking: tuple[bytes, ...]
     ) -> Finding:
         statements = [
             statement
@@ -144,110 +132,96 @@ class Revocations:
             f"{subject_of(cert)}, issued by {issuer_of(cert)}",
         )
 
-    def _sources(self, cert: Any) -> Iterator[Any]:
+    def _sources(self, cert: Certificate) -> Iterator[Crl | Ocsp]:
         yield from (one for one in self._ocsps if one.serial == cert.serial_number)
         yield from (one for one in self._crls if not one.is_delta and one.is_about(cert))
 
     def _ask(
-        self, source: Any, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
-    ) -> _Statement | None:
+        self,
+        source: Crl | Ocsp,
+        cert: Certificate,
+        path: ValidationPath,
+        inquiry: Inquiry,
+        checking: tuple[bytes, ...],
+    ) -> Statement | None:
         """What one source says of a certificate; None if it is not about it."""
-        deltas = [
-            one for one in self._crls
-            if one.is_delta and source.kind == "CRL" and one.issuer == source.issuer
-        ]  # fmt: skip
-        about = f"the {source.kind} of {source.issued.isoformat()}"
-        name = subject_of(cert)
+        deltas = self._deltas_of(source)
+        self._note_moments(source, deltas, inquiry)
+        witness = Witness(source, cert, path, inquiry)
+        if isinstance(source, Ocsp) and source.named_by not in _NAMED_BY:
+            return witness.unknown(
+                f"names certificates by {source.named_by.upper()}: not understood"
+            )
         newest = max([source.issued, *(one.issued for one in deltas)])
         moment = min(max(inquiry.moment, newest), source.until)
-        stale = inquiry.moment > source.until
-        inquiry.moments |= {one.issued for one in (source, *deltas)}
-        inquiry.moments |= {one.until for one in (source, *deltas)}
-        for one in self._signers(source, inquiry.pool.registry):
-            validity = one["tbs_certificate"]["validity"]
-            inquiry.moments |= {validity["not_before"].native, validity["not_after"].native}
-
-        def unknown(why: str) -> _Statement:
-            return _Statement(UNKNOWN, source.issued, f"{about} {why}")
-
-        grade = inquiry.policy.grade_hash(source.hash)
-        if source.kind != "CRL" and source.named_by not in _NAMED_BY:
-            return unknown(f"names certificates by {source.named_by.upper()}: not understood")
         try:
             context = self._authenticate(source, deltas, cert, path, inquiry, moment)
         except (errors.CRLNoMatchesError, errors.OCSPNoMatchesError):
             return None
         except errors.RevokedError as error:
-            if not inquiry.policy.accepts(grade):
-                return unknown(f"is signed over {source.hash.upper()}: too weak for the policy")
-            since = error.revocation_dt
-            invalid = source.invalid_since(cert)
-            inquiry.moments |= {since} | ({invalid} if invalid else set())
-            reason = error.reason.human_friendly
-            for_good = inquiry.is_tsa(cert, path) and not source.leaves_timestamps_good(cert)
-            if for_good or min(since, invalid or since) <= inquiry.moment:
-                text = f"{name} was revoked at {since.isoformat()} ({reason}), says {about}"
-                if for_good:
-                    text += "; that ends all its timestamps, older ones too (RFC 3161 Section 4)"
-                if invalid is not None and invalid < since:
-                    text += f"; not to be relied on since {invalid.isoformat()}"
-                hold = error.reason.native == "certificate_hold"
-                return _Statement(REVOKED, source.issued, text, since, hold)
+            return witness.revoked(error)
         except (
             errors.CRLValidationIndeterminateError,
             errors.OCSPValidationIndeterminateError,
         ) as e:
             why = "; ".join(_plain(str(failure[0])) for failure in e.failures) or sentence(e)
-            return unknown(f"does not tell whether {name} was revoked: {why}")
+            return witness.silent(why)
         except (errors.CRLValidationError, errors.OCSPValidationError) as error:
-            return unknown(f"does not tell whether {name} was revoked: {sentence(error)}")
-        else:
-            why = source.flaw or self._signer_trouble(source, context, path, inquiry, checking)
-            if why:
-                return unknown(why)
-        if not inquiry.policy.accepts(grade):
-            return unknown(f"is signed over {source.hash.upper()}: too weak for the policy")
-        if stale:
-            return unknown(
-                f"was to be renewed by {source.until.isoformat()}, and does not tell whether "
-                f"{name} was revoked until the time that counts"
-            )
-        if not source.speaks_of(cert):
-            return unknown(
-                f"was issued after the certificate of {name} had expired, and need not list it"
-            )
-        weak = "" if grade == STRONG else f"hash {source.hash.upper()} signs a {source.kind}"
-        return _Statement(GOOD, source.issued, "", weak=weak)
+            return witness.silent(sentence(error))
+        why = source.flaw or self._signer_trouble(source, context, path, inquiry, checking)
+        return witness.unknown(why) if why else witness.not_revoked()
+
+    def _deltas_of(self, source: Crl | Ocsp) -> list[Crl]:
+        """The delta CRLs that may complete a CRL (RFC 5280 Section 5.2.4)."""
+        if isinstance(source, Ocsp):
+            return []
+        return [one for one in self._crls if one.is_delta and one.issuer == source.issuer]
+
+    def _note_moments(self, source: Crl | Ocsp, deltas: list[Crl], inquiry: Inquiry) -> None:
+        """Note when an answer may change: when sources begin and end, and who signed them."""
+        for one in (source, *deltas):
+            inquiry.moments |= {one.issued, one.until}
+        for cert in self._signers(source, inquiry.pool.registry):
+            validity = cert["tbs_certificate"]["validity"]
+            inquiry.moments |= {validity["not_before"].native, validity["not_after"].native}
 
     def _authenticate(
-        self, source: Any, deltas: list[Crl], cert: Any, path: Any, inquiry: Inquiry,
+        self,
+        source: Crl | Ocsp,
+        deltas: list[Crl],
+        cert: Certificate,
+        path: ValidationPath,
+        inquiry: Inquiry,
         moment: datetime,
-    ) -> Any:  # fmt: skip
+    ) -> ValidationContext:
         """Let the library verify one source; its errors come through, `RevokedError` among them."""
-        if source.kind == "CRL":
+        if isinstance(source, Crl):
             some = [one.container(cert) for one in (source, *deltas)]
             context = inquiry.context(path, moment, crls=some)
             self._recall_signer(source, some[0], path, context)
             run(verify_crl(cert, path, context, use_deltas=bool(deltas)))
             signer = context.revinfo_manager.check_crl_issuer(source.asn1)
-            if signer is not None and signer.sha256 in _authorities(path):
+            if signer is not None and signer.sha256 in authorities(path):
                 source.signer = signer.sha256
         else:
             context = inquiry.context(path, moment, ocsps=[source.asn1])
             run(verify_ocsp_response(cert, path, context))
         return context
 
-    def _recall_signer(self, source: Crl, container: Any, path: Any, context: Any) -> None:
+    def _recall_signer(
+        self, source: Crl, container: CRLContainer, path: ValidationPath, context: ValidationContext
+    ) -> None:
         """That an authority signed a CRL need not be verified again for its next certificate.
 
         Only for an authority of the very path, which is validated anew.
         """
-        signer = _authorities(path).get(source.signer)
+        signer = authorities(path).get(source.signer)
         if signer is not None:
-            context.revinfo_manager.record_crl_issuer(container.crl_data, signer)
+            data = container.crl_data
+            context.revinfo_manager.record_crl_issuer(data, signer)  # type: ignore[no-untyped-call]
 
     def _together(
-        self, cert: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
+        self, cert: Certificate, path: ValidationPath, inquiry: Inquiry, checking: tuple[bytes, ...]
     ) -> bool:
         """Whether CRLs that are each for some reasons only say together that it was not revoked."""
         some = [
@@ -269,23 +243,28 @@ class Revocations:
         return not any(self._signer_trouble(one, context, path, inquiry, checking) for one in some)
 
     @staticmethod
-    def _signers(source: Any, registry: Any) -> Iterable[Any]:
+    def _signers(source: Crl | Ocsp, registry: CertificateRegistry) -> Iterable[Certificate]:
         """The certificates of those who may have signed a source."""
-        if source.kind == "CRL":
-            named: list[Any] = registry.retrieve_by_name(source.issuer)
+        if isinstance(source, Crl):
+            named: list[Certificate] = registry.retrieve_by_name(source.issuer)
             return named
-        found: list[Any] = source.certificates
+        found: list[Certificate] = source.certificates
         return found
 
     def _signer_trouble(
-        self, source: Any, context: Any, path: Any, inquiry: Inquiry, checking: tuple[bytes, ...]
+        self,
+        source: Crl | Ocsp,
+        context: ValidationContext,
+        path: ValidationPath,
+        inquiry: Inquiry,
+        checking: tuple[bytes, ...],
     ) -> str:
         """What speaks against whoever signed a source for the authority; mostly it did itself."""
         own = {cert.sha256 for cert in path.iter_certs(include_root=True)}
         for one in self._signers(source, context.certificate_registry):
             if one.sha256 in own or one.sha256 in checking:
                 continue
-            its_path = context.check_validation(one)
+            its_path = context.check_validation(one)  # type: ignore[no-untyped-call]
             if its_path is None or not its_path.pkix_len:
                 continue
             try:
@@ -307,58 +286,9 @@ class Revocations:
         return ""
 
 
-class Inquiry:
-    """One decision's view: when, by which policy; and what was learned on the way.
-
-    Attributes:
-        moments: all moments at which something changes that was looked at.
-        trouble: what went wrong while fetching.
-    """
-
-    def __init__(
-        self, pool: Pool, moment: datetime, policy: Policy, moments: set[datetime],
-        time_stamping: bool,
-    ) -> None:  # fmt: skip
-        self.pool, self.moment, self.policy, self.moments = pool, moment, policy, moments
-        self.trouble: tuple[str, ...] = ()
-        self.time_stamping = time_stamping
-
-    def is_tsa(self, cert: Any, path: Any) -> bool:
-        """Whether a certificate is that of the timestamp authority that is judged."""
-        return self.time_stamping and cert.sha256 == path.last.sha256
-
-    def context(
-        self, path: Any, moment: datetime, crls: Iterable[Any] = (), ocsps: Iterable[Any] = ()
-    ) -> Any:
-        """A context with these sources alone, in which a path counts as validated.
-
-        The library takes a revocation at the very second as a later one: so its clock is set a
-        second on, and its tolerance to a second.
-        """
-        manager = RevinfoManager(
-            certificate_registry=self.pool.registry,
-            poe_manager=POEManager(),
-            crls=crls,
-            ocsps=ocsps,
-        )
-        made = self.pool.context(
-            min(moment, _LAST) + _SECOND, self.policy, _SECOND, revinfo_manager=manager
-        )
-        for cert in _authorities(path).values():
-            made.record_validation(cert, path)  # type: ignore[no-untyped-call]
-        return made
-
-
 def _plain(text: str) -> str:
     """What the library says, without the end of it that may be empty."""
     text = " ".join(text.split()).rstrip(". ")
     if text == "Unable to determine CRL trust status":
         return "none of the certificates of that name may sign it and did"
     return text
-
-
-def _authorities(path: Any) -> dict[bytes, Any]:
-    """The certificates of a path without its last one, by SHA-256."""
-    some = {cert.sha256: cert for cert in path.iter_certs(include_root=True)}
-    some.pop(path.last.sha256, None)
-    return some
