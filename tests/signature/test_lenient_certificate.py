@@ -42,7 +42,7 @@ from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import CertificateError, KeyFileError, LeftOutWarning, TrustError
 from dicomseal.keys.key_files import load_key
 from dicomseal.signature import certificate, lenient_certificate
-from dicomseal.trust import loading, restrictions
+from dicomseal.trust import formats, loading, restrictions
 
 
 def check(tmp_path, leaf: Member, anchor: Member, subject: str, kind: str = "") -> Any:
@@ -288,7 +288,7 @@ def test_a_bundle_of_roots_loads_without_a_refusal(path):
     with open(path, "rb") as file:
         assert len(store.anchors) == file.read().count(b"-----BEGIN CERTIFICATE-----") > 80
     for one in store.anchors:
-        parsed = lenient_certificate.Certificate.load(loading.der_of(one))
+        parsed = lenient_certificate.Certificate.load(formats.der_of(one))
         assert restrictions.no_authority(parsed) == ""
         assert restrictions.check_extensions(parsed) is None
         made = store.judge(one)

@@ -26,7 +26,7 @@ from dicomseal import TrustStore
 from dicomseal.errors import CertificateError, KeyFileError, TrustError
 from dicomseal.keys.key_files import load_key
 from dicomseal.signature import certificate
-from dicomseal.trust import certification_paths
+from dicomseal.trust import pool
 
 ALONE = "is for RSASSA-PSS alone"
 V15 = "sha256_rsa"
@@ -183,6 +183,6 @@ def test_the_library_is_not_left_alone_with_it():
     spki = asn1.Certificate.load(made("root", "root", for_pss=True)).public_key
     value = key("root").sign(b"data", padding.PKCS1v15(), hashes.SHA256())
     algorithm = algos.SignedDigestAlgorithm({"algorithm": V15})
-    verifier = certification_paths._Signatures(certification_paths.Registry())
-    with pytest.raises(certification_paths.InvalidSignature):
+    verifier = pool._Signatures(pool.Registry())
+    with pytest.raises(pool.InvalidSignature):
         verifier.validate_signature(value, b"data", spki, algorithm)

@@ -98,7 +98,7 @@ def test_another_policy_for_the_same_store_reads_no_crl_again(monkeypatch):
     made = store("root", crls=[pki.crl("ca"), pki.crl("root")])
     assert made.judge(pki.cert("leaf")).revocation == "good"
     monkeypatch.setattr("dicomseal.trust.revocation_data.Crl.__init__", None)
-    monkeypatch.setattr("dicomseal.trust.certification_paths.Pool", None)
+    monkeypatch.setattr("dicomseal.trust.pool.Pool", None)
     assert made.but(weak="reject").judge(pki.cert("leaf")).revocation == "good"
     assert made.but(revocation="off").judge(pki.cert("leaf")).revocation == "not_checked"
 

@@ -12,8 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from dicomseal import TrustStore
 from dicomseal.errors import TrustError, UsageError
 from dicomseal.policy import ANY, DEFAULT, STRICT, Policy, load
+from dicomseal.trust.authorities import vouches
 from dicomseal.trust.decision import TIME_STAMPING
-from dicomseal.trust.store import vouches
 
 RULES, BOUNDS = "CHAIN_CONSTRAINTS_FAILURE", "OUT_OF_BOUNDS_NO_POE"
 P1, P2 = "1.2.3.1", "1.2.3.2"

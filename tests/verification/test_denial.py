@@ -18,7 +18,7 @@ from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import TimestampError
 from dicomseal.signature import certificate
 from dicomseal.timestamps import token
-from dicomseal.trust import certification_paths
+from dicomseal.trust import pool
 
 GENERAL = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 SOON = 60  # seconds; it was for ever
@@ -107,30 +107,28 @@ def test_a_token_without_such_certificates_is_judged_as_ever(stamped):
         lambda registry, cert: registry.retrieve_many_by_key_hash(cert.public_key.sha1),
         lambda registry, cert: registry.retrieve_many_by_key_identifier(cert.public_key.sha1),
         lambda registry, cert: list(
-            registry.find_potential_issuers(
-                cert, certification_paths.SimpleTrustManager.build(trust_roots=[])
-            )
+            registry.find_potential_issuers(cert, pool.SimpleTrustManager.build(trust_roots=[]))
         ),
     ],
     ids=["name", "key hash", "key identifier", "issuers"],
 )
 def test_whatever_a_registry_is_asked_is_counted(monkeypatch, ask):
-    monkeypatch.setattr(certification_paths, "MOST_STEPS", 9)
+    monkeypatch.setattr(pool, "MOST_STEPS", 9)
     loaded = [_graphs.asn1.Certificate.load(der) for der in _graphs.namesakes(4)]
-    registry = certification_paths.Registry.build(loaded)
+    registry = pool.Registry.build(loaded)
     ask(registry, loaded[0])
     assert registry.steps > 1
-    with pytest.raises(certification_paths.TooMany):
+    with pytest.raises(pool.TooMany):
         for _ in range(9):
             ask(registry, loaded[0])
 
 
 def test_signatures_of_certificates_are_counted(monkeypatch):
     trust = TrustStore([pki.member("root").certificate])
-    monkeypatch.setattr(certification_paths, "STEPS_OF_A_SIGNATURE", certification_paths.MOST_STEPS)
+    monkeypatch.setattr(pool, "STEPS_OF_A_SIGNATURE", pool.MOST_STEPS)
     answer = trust.judge(pki.member("rsa").der)
     assert (answer.trust, answer.reason.code) == ("untrusted", GENERAL)
-    monkeypatch.setattr(certification_paths, "STEPS_OF_A_SIGNATURE", 20)
+    monkeypatch.setattr(pool, "STEPS_OF_A_SIGNATURE", 20)
     assert TrustStore([pki.member("root").certificate]).judge(pki.member("rsa").der).trust == (
         "trusted"
     )

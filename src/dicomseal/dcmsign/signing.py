@@ -19,7 +19,8 @@ from ..signing.policy import ALLOW_WEAK
 from ..signing.request import SigningOptions, request_of
 from ..signing.sign_file import sign_requested
 from ..standard.transfer_syntaxes import is_encapsulated
-from ..trust.loading import der_of, load_certificates
+from ..trust.formats import der_of
+from ..trust.loading import load_certificates
 from ..trust.trust_settings import NOT_TRUSTED
 from ..verification import verifier
 from . import details, files, stamping, tagnames

@@ -13,8 +13,10 @@ from ..errors import TrustError
 from ..files.part10 import Part10
 from ..report import ObjectReport, ReasonCode, SignatureReport
 from ..signature.certificate import Certificate
-from ..trust.loading import AnyCertificate, load_certificates, load_crls
-from ..trust.store import TrustStore, vouches
+from ..trust.authorities import vouches
+from ..trust.formats import AnyCertificate
+from ..trust.loading import load_certificates, load_crls
+from ..trust.store import TrustStore
 from ..verification import missing, verifier
 from ..verification.options import ACCEPT, Options
 from ..verification.signature_timestamp import foreign

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from ..errors import KeyFileError
 from ..signature import certificate
-from ..trust.loading import trouble_of_pkcs12
+from ..trust.formats import trouble_of_pkcs12
 from .secret_files import _shown, read_secret
 
 Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  # noqa: S105

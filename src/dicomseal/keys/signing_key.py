@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from ..errors import CertificateError, KeyFileError, TrustError
 from ..signature import certificate
 from ..signature.certificate import Certificate, spki_der
-from ..trust.loading import AnyCertificate, der_of, load_certificates
+from ..trust.formats import AnyCertificate, der_of
+from ..trust.loading import load_certificates
 from ..trust.trust_settings import NOT_TRUSTED
 from .key_files import Password, load_key
 from .secret_files import _shown

@@ -24,7 +24,7 @@ from ..signature import certificate
 from ..signature.certificate import Certificate
 from ..standard import terms
 from ..trust.decision import TIME_STAMPING
-from ..trust.loading import der_of
+from ..trust.formats import der_of
 
 if TYPE_CHECKING:
     from ..trust.store import TrustStore
@@ -284,7 +284,7 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
             "(RFC 4055)",
         )
     try:
-        from ..trust.certification_paths import run
+        from ..trust.pool import run
 
         status = run(_validate(token))
     except ImportError:
@@ -350,7 +350,7 @@ async def _validate(token: Token) -> Any:
     from pyhanko_certvalidator import ValidationContext
     from pyhanko_certvalidator.registry import SimpleTrustManager
 
-    from ..trust.certification_paths import Nobody
+    from ..trust.pool import Nobody
 
     try:
         return await generic_cms.validate_tst_signed_data(

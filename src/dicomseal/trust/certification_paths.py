@@ -6,249 +6,20 @@ certificate must be like, how many paths are tried, and which of several failure
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from asn1crypto import algos
 from cryptography.exceptions import InvalidSignature
-from pyhanko_certvalidator import ValidationContext, errors
+from pyhanko_certvalidator import errors
 from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import (
-    NO_REVOCATION,
-    AlgorithmUsageConstraint,
-    AlgorithmUsagePolicy,
-    CertRevTrustPolicy,
-)
-from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
-from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from pyhanko_certvalidator.validate import async_validate_path
 
-from ..policy import ANY, SIGNING_PURPOSES, STRONG, Policy
+from ..policy import ANY, SIGNING_PURPOSES, Policy
 from ..report import ReasonCode
 from ..signature.lenient_certificate import Certificate
 from . import restrictions
-from .name_constraints import MOST_COMPARISONS
-from .restrictions import (
-    PSS,
-    TIME_STAMPING_PURPOSES,
-    Unacceptable,
-    anchor_of,
-    check_dates,
-    listed,
-    subject_of,
-)
-
-MOST_STEPS = 5_000  # certificates looked at while paths are built, and what else a decision takes
-STEPS_OF_A_SIGNATURE = 20
-COMPARISONS_OF_A_STEP = 32  # of names with constraints on them
-MOST_PATHS = 32  # paths that are validated
-
-_KINDS = {"rsa": "RSA", "rsassa_pss": "RSA", "ec": "ECDSA", "dsa": "DSA",
-          "ed25519": "Ed25519", "ed448": "Ed448"}  # fmt: skip
-
-
-class TooMany(errors.PathBuildingError):
-    """There are more ways to build a path than anybody needs."""
-
-
-class Registry(CertificateRegistry):
-    """Intermediates; it counts what a decision takes, so that hostile ones cost bounded time.
-
-    Whatever the library does with the certificates of a stranger goes through one of these: it asks
-    here for every certificate it looks at, and each signature is counted too (see `_Signatures`).
-
-    Attributes:
-        steps: what the decision has taken so far.
-    """
-
-    steps = 0
-
-    def count(self, steps: int) -> None:
-        """Count so many steps, before they are taken.
-
-        Raises:
-            TooMany: there are more than `MOST_STEPS`.
-        """
-        self.steps += steps
-        if self.steps > MOST_STEPS:
-            raise TooMany(f"more than {MOST_STEPS} steps")
-
-    def find_potential_issuers(self, cert: Any, trust_manager: Any) -> Iterator[Any]:
-        """As the base class says; those of the name that it passes over are counted as well."""
-        self.count(1 + len(super().retrieve_by_name(cert.issuer)))
-        yield from super().find_potential_issuers(cert, trust_manager)
-
-    def retrieve_by_name(self, name: Any, first_certificate: Any = None) -> list[Any]:
-        """As the base class says, counted."""
-        found: list[Any] = super().retrieve_by_name(name, first_certificate)
-        self.count(1 + len(found))
-        return found
-
-    def retrieve_many_by_key_identifier(self, key_identifier: bytes) -> list[Any]:
-        """As the base class says, counted."""
-        found: list[Any] = super().retrieve_many_by_key_identifier(key_identifier)
-        self.count(1 + len(found))
-        return found
-
-    def retrieve_many_by_key_hash(self, key_hash: bytes) -> list[Any]:
-        """As the base class says, counted."""
-        found: list[Any] = super().retrieve_many_by_key_hash(key_hash)
-        self.count(1 + len(found))
-        return found
-
-
-class Nobody(Registry):
-    """It keeps no certificate, so it knows no issuer: for what is verified and not yet judged."""
-
-    def register(self, cert: Any) -> bool:
-        """Leave it out."""
-        del cert
-        return False
-
-
-class _Signatures(DefaultSignatureValidator):
-    """Verifies signatures of certificates, CRLs and OCSP responses, and counts them.
-
-    A key for RSASSA-PSS alone makes no other (RFC 4055 Section 1.2).
-    """
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def validate_signature(
-        self,
-        signature: bytes,
-        signed_data: bytes,
-        public_key_info: Any,
-        signature_algorithm: Any,
-        *arguments: Any,
-        **options: Any,
-    ) -> None:
-        """As the base class says."""
-        self._registry.count(STEPS_OF_A_SIGNATURE)
-        if public_key_info.algorithm == PSS and signature_algorithm["algorithm"].native != PSS:
-            raise InvalidSignature
-        super().validate_signature(
-            signature, signed_data, public_key_info, signature_algorithm, *arguments, **options
-        )
-
-
-class Pool:
-    """Anchors and intermediates, made ready once.
-
-    Args:
-        anchors, intermediates: DER certificates.
-    """
-
-    def __init__(self, anchors: Iterable[bytes], intermediates: Iterable[bytes] = ()) -> None:
-        self.roots = [Certificate.load(der) for der in anchors]
-        self.comparisons = [MOST_COMPARISONS]
-        self.manager = SimpleTrustManager.build(trust_roots=self.roots)
-        self.registry = Registry.build(
-            [Certificate.load(der) for der in intermediates] + self.roots
-        )
-
-    def begin(self) -> None:
-        """Count from zero, for the next decision."""
-        self.registry.steps = 0
-        self.comparisons = [MOST_COMPARISONS]
-
-    @property
-    def steps(self) -> int:
-        """What the decision has taken so far, names that were compared among it."""
-        compared = MOST_COMPARISONS - self.comparisons[0]
-        return int(self.registry.steps) + compared // COMPARISONS_OF_A_STEP
-
-    def context(
-        self,
-        moment: datetime,
-        policy: Policy,
-        tolerance: timedelta = timedelta(0),
-        **options: Any,
-    ) -> ValidationContext:
-        """A context of the library in which revocation is not looked at by itself."""
-        return ValidationContext(
-            trust_manager=self.manager,
-            certificate_registry=self.registry,
-            moment=moment,
-            revinfo_policy=CertRevTrustPolicy(NO_REVOCATION),
-            algorithm_usage_policy=Algorithms(policy),
-            time_tolerance=tolerance,
-            signature_validator=_Signatures(self.registry),
-            **options,
-        )
-
-    def paths(self, cert: Any, moment: datetime, policy: Policy) -> Iterator[Any]:
-        """Paths from a certificate to an anchor, unvalidated; the library's errors come through."""
-        found = self.context(moment, policy).path_builder.async_build_paths_lazy(cert)
-        for _ in range(MOST_PATHS):
-            try:
-                yield run(found.__anext__())
-            except StopAsyncIteration:
-                return
-
-
-class Algorithms(AlgorithmUsagePolicy):
-    """Our policy, in the form the library asks for it."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-
-    def digest_algorithm_allowed(
-        self, algo: algos.DigestAlgorithm, moment: datetime | None
-    ) -> AlgorithmUsageConstraint:
-        """Whether a hash algorithm may be used."""
-        del moment
-        name = algo["algorithm"].native
-        allowed = self._policy.accepts(self._policy.grade_hash(name))
-        return AlgorithmUsageConstraint(allowed, failure_reason=None if allowed else name.upper())
-
-    def signature_algorithm_allowed(
-        self,
-        algo: algos.SignedDigestAlgorithm,
-        moment: datetime | None,
-        public_key: Any,
-    ) -> AlgorithmUsageConstraint:
-        """Whether a CA's key of this kind may sign with this hash."""
-        del moment
-        for what, grade in grades(algo, public_key, self._policy):
-            if not self._policy.accepts(grade):
-                return AlgorithmUsageConstraint(False, failure_reason=what)
-        return AlgorithmUsageConstraint(True)
-
-
-def grades(algo: Any, key: Any, policy: Policy) -> list[tuple[str, str]]:
-    """What a signature in a chain is made with, and the grade of each part."""
-    found = []
-    try:
-        name = algo.hash_algo
-        found.append((f"the hash {name.upper()}", policy.grade_hash(name)))
-    except ValueError:
-        found.append((f"the algorithm {algo['algorithm'].native}", ""))
-    if key is not None:
-        found.append(_grade_key(key, policy, ca=True))
-    return found
-
-
-def _grade_key(key: Any, policy: Policy, ca: bool) -> tuple[str, str]:
-    kind = _KINDS.get(key.algorithm, key.algorithm)
-    size = key.bit_size if kind in ("RSA", "DSA", "ECDSA") else 0
-    text = f"a key {kind} {size}" if size else f"a key {kind}"
-    return text, policy.grade_key(kind, size, ca)
-
-
-def run(coroutine: Any) -> Any:
-    """The result of a coroutine that never waits, as the library's do without its fetchers.
-
-    So no event loop is needed, and none that the caller runs in, as in a notebook, is in the way.
-    """
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    coroutine.close()
-    raise RuntimeError("the chain validator waits for something, and nothing was to be fetched")
+from .algorithms import algorithm_at, grade_key
+from .pool import Pool, TooMany, run
+from .restrictions import TIME_STAMPING_PURPOSES, Unacceptable, check_dates, listed, subject_of
 
 
 def validate(
@@ -287,7 +58,7 @@ def validate(
     except errors.DisallowedAlgorithmError as error:
         raise Unacceptable(
             ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
-            f"in the chain of {name}, {_algorithm_at(path, policy) or sentence(error)} "
+            f"in the chain of {name}, {algorithm_at(path, policy) or sentence(error)} "
             "is too weak for the policy",
         ) from None
     except TooMany:
@@ -308,12 +79,12 @@ def validate(
     check_leaf(leaf, policy)
 
 
-def _whose(path: ValidationPath, error: Any) -> str:
+def _whose(path: ValidationPath, error: errors.ExpiredError | errors.NotYetValidError) -> str:
     whose = "its certificate" if error.is_ee_cert else "an authority in its chain"
     return f"{subject_of(path.last)}: {whose}"
 
 
-def check_leaf(leaf: Any, policy: Policy, whose: str = "") -> None:
+def check_leaf(leaf: Certificate, policy: Policy, whose: str = "") -> None:
     """The signer's own key: the library checks that of every authority, and not this one.
 
     Args:
@@ -323,14 +94,14 @@ def check_leaf(leaf: Any, policy: Policy, whose: str = "") -> None:
     Raises:
         Unacceptable: its kind or size is not good enough for the policy.
     """
-    what, grade = _grade_key(leaf.public_key, policy, ca=False)
+    what, grade = grade_key(leaf.public_key, policy, ca=False)
     if not policy.accepts(grade):
         why = "is too weak for the policy" if grade else "is of a kind the policy does not accept"
         has = f"{whose}: it is" if whose else f"{subject_of(leaf)} has"
         raise Unacceptable(ReasonCode.CRYPTO_CONSTRAINTS_FAILURE, f"{has} {what}: it {why}")
 
 
-def check_usages(leaf: Any, policy: Policy) -> tuple[str, ...]:
+def check_usages(leaf: Certificate, policy: Policy) -> tuple[str, ...]:
     """Whether the certificate is one to sign with: RFC 5280 leaves that to the application.
 
     A missing Key Usage allows everything (RFC 5280 Section 4.2.1.3).
@@ -380,7 +151,7 @@ def check_usages(leaf: Any, policy: Policy) -> tuple[str, ...]:
     return (said,)
 
 
-def check_time_stamping(leaf: Any) -> None:
+def check_time_stamping(leaf: Certificate) -> None:
     """RFC 3161 Section 2.3: Extended Key Usage, critical, with timeStamping and nothing else.
 
     Raises:
@@ -403,30 +174,7 @@ def check_time_stamping(leaf: Any) -> None:
         )
 
 
-def _algorithm_at(path: ValidationPath, policy: Policy) -> str:
-    """The first thing in a path that the policy does not accept."""
-    key = anchor_of(path).public_key
-    for cert in path.iter_certs(include_root=False):
-        for what, grade in grades(cert["signature_algorithm"], key, policy):
-            if not policy.accepts(grade):
-                return f"{what}, which signs the certificate of {subject_of(cert)},"
-        key = cert.public_key
-    return ""
-
-
-def weaknesses(path: ValidationPath, policy: Policy) -> list[str]:
-    """What in a valid path is not strong, for people; the signer's own key is not among it."""
-    found = []
-    key = anchor_of(path).public_key
-    for cert in path.iter_certs(include_root=False):
-        for what, grade in grades(cert["signature_algorithm"], key, policy):
-            if grade != STRONG:
-                found.append(f"{what.removeprefix('the ')} signs {subject_of(cert)}")
-        key = cert.public_key
-    return found
-
-
-def issuer_of(cert: Any) -> str:
+def issuer_of(cert: Certificate) -> str:
     """The issuer, written as `subject_of` does."""
     from ..errors import CertificateError
     from ..signature.certificate import parse

@@ -18,7 +18,7 @@ from pyhanko_certvalidator.revinfo.manager import RevinfoManager
 
 from ..policy import Policy
 from ..signature.lenient_certificate import Certificate
-from .certification_paths import Pool
+from .pool import Pool
 
 _SECOND = timedelta(seconds=1)
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)

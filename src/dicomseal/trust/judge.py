@@ -13,9 +13,10 @@ from ..policy import OFF, REQUIRE
 from ..report import NOT_CHECKED, TRUSTED, UNTRUSTED, Reason, ReasonCode
 from ..signature import lenient_certificate
 from . import certification_paths, restrictions
-from .certification_paths import Pool
+from .algorithms import weaknesses
 from .decision import TIME_STAMPING, TrustDecision
 from .inquiry import Inquiry
+from .pool import Pool, TooMany
 from .restrictions import Unacceptable
 from .statements import GOOD, NOTHING, REVOKED, UNKNOWN
 
@@ -146,7 +147,7 @@ class Judge:
                 except Unacceptable as error:
                     refused.append(error.reason)
                     revocation = error.revocation or revocation
-        except (certification_paths.TooMany, RecursionError):
+        except (TooMany, RecursionError):
             refused.append(
                 Reason(
                     ReasonCode.CERTIFICATE_CHAIN_GENERAL_FAILURE,
@@ -162,7 +163,7 @@ class Judge:
     def _validate(self, pool: Pool, path: ValidationPath) -> TrustDecision:
         time_stamping = self.purpose == TIME_STAMPING
         certification_paths.validate(pool, path, self.moment, self.policy, time_stamping)
-        weak = certification_paths.weaknesses(path, self.policy)
+        weak = weaknesses(path, self.policy)
         messages: list[str] = []
         revocation = NOT_CHECKED
         if self.policy.revocation != OFF:

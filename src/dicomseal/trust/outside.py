@@ -7,7 +7,7 @@ with a sentence.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
@@ -106,3 +106,21 @@ def check_ocsp(der: bytes) -> datetime | None:
             f"the OCSP responder answered {status}, not with the state of a certificate"
         )
     return until
+
+
+def check_revocation_data(crls: Iterable[bytes], ocsps: Iterable[bytes]) -> None:
+    """Refuse CRLs and OCSP responses, DER, that cannot be read.
+
+    Raises:
+        TrustError: one of them cannot.
+    """
+    for der in crls:
+        try:
+            check_crl(der)
+        except TrustError as error:
+            raise TrustError(f"a CRL cannot be used: {error}") from None
+    for der in ocsps:
+        try:
+            check_ocsp(der)
+        except TrustError as error:
+            raise TrustError(f"an OCSP response cannot be used: {error}") from None

@@ -28,8 +28,9 @@ from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from ..policy import REQUIRE
 from ..signature.lenient_certificate import Certificate
 from ..signature.lenient_messages import OCSPResponse
-from .certification_paths import issuer_of, run, sentence
+from .certification_paths import issuer_of, sentence
 from .inquiry import Inquiry, authorities
+from .pool import run
 from .restrictions import Unacceptable, check_form, check_path, subject_of
 from .revocation_data import Crl, Ocsp
 from .statements import GOOD, NOTHING, REVOKED, UNKNOWN, Statement, Witness

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from cryptography.utils import CryptographyDeprecationWarning
 from msgspec.structs import replace
 
@@ -30,51 +29,27 @@ from ..errors import CertificateError, TrustError, UsageError
 from ..policy import Policy
 from ..report import UNTRUSTED, Reason, ReasonCode
 from ..signature.certificate import Certificate, parse, spki_der
+from .authorities import check_authority, load_authorities
 from .decision import SIGNING, TIME_STAMPING, TrustDecision
-from .loading import (
-    AnyCertificate,
-    Refused,
-    der_of,
-    identity,
-    load_certificates,
-    load_crls,
-    load_ocsps,
-    load_signers,
-    warn_of,
-)
-from .outside import check_crl, check_ocsp
+from .formats import AnyCertificate, AnySigner, der_of, identity
+from .loading import Refused, load_certificates, load_crls, load_ocsps, load_signers, warn_of
+from .outside import check_revocation_data
+from .remembered import Window
 from .trust_settings import Wanted
 
 if TYPE_CHECKING:
-    from .certification_paths import Pool
     from .fetching import Fetcher
+    from .pool import Pool
     from .revocation import Revocations
 
 __all__ = ["SIGNING", "TIME_STAMPING", "TrustStore"]
 
 
+_Key = bytes | tuple[bytes, str, bytes]  # a certificate; its purpose and what came with it
 _MOST_DECISIONS = 4096
 _MOST_WINDOWS = 64  # of one certificate
 _SECOND = timedelta(seconds=1)
 _EFFORT_OF_A_STEP = 20_000  # nanoseconds (see `TrustDecision.effort`)
-
-
-class _Window(msgspec.Struct, frozen=True):
-    """A decision, and the moments between which it holds; both ends are outside of it.
-
-    Where ``first == last`` it holds at that moment alone.
-    """
-
-    first: datetime
-    last: datetime
-    judgement: TrustDecision
-    surely: datetime  # from here on, and before ``last``, whatever part of a second it is
-    expires: float = math.inf  # on the monotonic clock
-
-    def holds(self, moment: datetime) -> bool:
-        if self.expires != math.inf and self.expires < time.monotonic():
-            return False
-        return self.first < moment < self.last or self.first == moment == self.last
 
 
 class TrustStore:
@@ -103,7 +78,7 @@ class TrustStore:
         intermediates: Iterable[AnyCertificate] = (),
         *,
         tsa: Iterable[AnyCertificate] = (),
-        signers: Iterable[Any] = (),
+        signers: Iterable[AnySigner] = (),
         crls: Iterable[bytes] = (),
         ocsps: Iterable[bytes] = (),
         policy: Policy = policies.DEFAULT,
@@ -122,13 +97,13 @@ class TrustStore:
                 raise TrustError(
                     f"a {type(one).__name__} is no certificate; for files there is from_files"
                 )
-        _check_revocation_data(self.crls, self.ocsps)
+        check_revocation_data(self.crls, self.ocsps)
         for one in self.anchors:
-            _check_authority(one)
+            check_authority(one)
         self._direct = _identities(self.signers)
         self._revocations: Revocations | None = None
         self._pools: dict[str, Pool] = {}
-        self._decisions: dict[Any, list[_Window]] = {}
+        self._decisions: dict[_Key, list[Window]] = {}
         self._lock = threading.Lock()
         self._variants: list[TrustStore] = []
 
@@ -190,7 +165,7 @@ class TrustStore:
             return found
 
         signing = Wanted.of(policy.authority_usages)
-        authorities = some(_load_authorities, anchors, signing)
+        authorities = some(load_authorities, anchors, signing)
         directly = some(load_signers, signers, signing)
         between = some(load_certificates, intermediates, signing._replace(anchor=False))
         stamps = some(load_certificates, tsa, Wanted(TIME_STAMPING_PURPOSES))
@@ -254,7 +229,7 @@ class TrustStore:
             )
         # a certificate's dates are whole seconds, both inclusive (RFC 5280 Section 4.1.2.5)
         moment = (moment or datetime.now(UTC)).replace(microsecond=0)
-        key: Any = certificate.der
+        key: _Key = certificate.der
         if others or purpose != SIGNING:
             key = certificate.der, purpose, _digest(others)
         for window in self._decisions.get(key, ()):
@@ -282,7 +257,7 @@ class TrustStore:
         """Give up the lock that a thread holds which does not come back, see `watched`."""
         self._lock = threading.Lock()
 
-    def _remember(self, key: Any, window: _Window) -> None:
+    def _remember(self, key: _Key, window: Window) -> None:
         if len(self._decisions) >= _MOST_DECISIONS:
             self._decisions = {}
         known = self._decisions.get(key, [])
@@ -290,7 +265,7 @@ class TrustStore:
 
     def _decide(
         self, certificate: Certificate, moment: datetime, purpose: str, others: Sequence[bytes]
-    ) -> _Window:
+    ) -> Window:
         from ..signature.lenient_certificate import UNREADABLE
         from .certification_paths import sentence
         from .judge import Judge
@@ -331,10 +306,10 @@ class TrustStore:
             expires = time.monotonic() + RETRY
         first, last = judge.bounds()
         surely = last if first == last else first + _SECOND
-        return _Window(first, last, judgement, surely, expires)
+        return Window(first, last, judgement, surely, expires)
 
     def _pool(self, purpose: str, others: Sequence[bytes]) -> Pool:
-        from .certification_paths import Pool
+        from .pool import Pool
 
         anchors = self.tsa if purpose == TIME_STAMPING else self.anchors
         if others:
@@ -374,47 +349,6 @@ def _digest(some: Iterable[bytes]) -> bytes:
     return hasher.digest()
 
 
-def _denies_authority(certificate: AnyCertificate) -> str:
-    from ..signature.lenient_certificate import Certificate as Parsed
-    from .restrictions import denies_authority
-
-    try:
-        return denies_authority(Parsed.load(der_of(certificate)))
-    except (ValueError, TypeError):
-        return "what it says of that cannot be read"
-
-
-def vouches(certificate: AnyCertificate) -> bool:
-    """Whether a certificate may be an anchor: it does not say of itself that it vouches for nobody.
-
-    Basic Constraints say CA:FALSE, or Key Usage does not let it sign certificates
-    (RFC 5280 Section 4.2.1.3 and 4.2.1.9).
-    """
-    return not _denies_authority(certificate)
-
-
-def _check_authority(anchor: AnyCertificate) -> None:
-    why = _denies_authority(anchor)
-    if why:
-        raise TrustError(
-            f"the certificate of {parse(der_of(anchor)).signer.subject} is none of an authority: "
-            f"{why}. It vouches for nobody. If you trust this one signer, name the certificate "
-            "with --trust-signer (signers= in Python)"
-        )
-
-
-def _load_authorities(
-    path: str | os.PathLike[str], password: str | bytes | None, wanted: Wanted
-) -> list[AnyCertificate]:
-    found = load_certificates(path, password, wanted)
-    for one in found:
-        try:
-            _check_authority(one)
-        except TrustError as error:
-            raise TrustError(f"{os.fsdecode(path)}: {error}") from None
-    return found
-
-
 def _parses(der: bytes) -> bool:
     try:
         parse(der)
@@ -423,20 +357,7 @@ def _parses(der: bytes) -> bool:
     return True
 
 
-def _check_revocation_data(crls: Iterable[bytes], ocsps: Iterable[bytes]) -> None:
-    for der in crls:
-        try:
-            check_crl(der)
-        except TrustError as error:
-            raise TrustError(f"a CRL cannot be used: {error}") from None
-    for der in ocsps:
-        try:
-            check_ocsp(der)
-        except TrustError as error:
-            raise TrustError(f"an OCSP response cannot be used: {error}") from None
-
-
-def _identities(signers: Iterable[Any]) -> frozenset[bytes]:
+def _identities(signers: Iterable[AnySigner]) -> frozenset[bytes]:
     try:
         return frozenset(hashlib.sha256(identity(one)).digest() for one in signers)
     except (AttributeError, TypeError):

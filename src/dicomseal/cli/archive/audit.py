@@ -44,7 +44,8 @@ def command(ledger: str, signers: tuple[str, ...]) -> None:
 def read_certificate(path: str) -> Certificate:
     """The first certificate in a file."""
     from ...signature import certificate
-    from ...trust.loading import der_of, load_certificates
+    from ...trust.formats import der_of
+    from ...trust.loading import load_certificates
 
     return certificate.parse(der_of(load_certificates(path)[0]))
 
