@@ -19,7 +19,7 @@ from dicomseal import TrustStore, sign_file, verify
 from dicomseal.errors import TimestampError, UsageError
 from dicomseal.timestamps import token as certified_timestamp
 from dicomseal.timestamps.protocol import accept
-from dicomseal.timestamps.token import verify_token
+from dicomseal.timestamps.token_verification import verify_token
 
 ANCHOR = (pki.member("root").certificate,)
 

@@ -34,7 +34,7 @@ from tsa import openssl
 from dicomseal import TrustStore
 from dicomseal.errors import TrustError
 from dicomseal.signature import certificate
-from dicomseal.timestamps import token as certified_timestamp
+from dicomseal.timestamps import token_report
 from dicomseal.trust import loading
 from dicomseal.trust.decision import TIME_STAMPING
 
@@ -227,10 +227,10 @@ def test_a_token_of_an_odd_timestamp_authority(tmp_path, kind, whole):
     signature = b"the signature"
     token = made.token(signature)
     store = TrustStore([make("root").certificate], tsa=[certificate.parse(root.der)])
-    report = certified_timestamp.check(token, "CMS_TSP", signature, store, pki.NOW + DAY)
+    report = token_report.check(token, "CMS_TSP", signature, store, pki.NOW + DAY)
     assert (report.integrity, report.trust, report.reason) == ("intact", "trusted", None)
     assert report.authority == f"{text},{text}"
-    other = certified_timestamp.check(token, "CMS_TSP", b"another", store, pki.NOW + DAY)
+    other = token_report.check(token, "CMS_TSP", b"another", store, pki.NOW + DAY)
     assert (other.integrity, other.reason.code) == ("altered", "HASH_FAILURE")
 
 
@@ -241,7 +241,7 @@ def test_a_token_without_the_certificate_of_an_odd_authority(tmp_path, kind):
     made = odd_tsa(tmp_path, own)
     token = made.token(b"the signature", "-sha256")  # it does not ask for a certificate
     store = TrustStore([make("root").certificate], tsa=[certificate.parse(own.der)])
-    report = certified_timestamp.check(token, "CMS_TSP", b"the signature", store, pki.NOW + DAY)
+    report = token_report.check(token, "CMS_TSP", b"the signature", store, pki.NOW + DAY)
     assert (report.integrity, report.trust, report.reason) == ("intact", "trusted", None)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from ..errors import KeyFileError
@@ -22,7 +24,7 @@ Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  #
 
 def load_key(
     path: str | os.PathLike[str], password: Password = None
-) -> tuple[Any, x509.Certificate | None]:
+) -> tuple[PrivateKeyTypes, x509.Certificate | None]:
     """The private key in a file (PEM, DER, PKCS#8 encrypted or not, PKCS#12).
 
     Returns:
@@ -44,12 +46,12 @@ def load_key(
         raise KeyFileError(f"{name}: {trouble}")
     try:
         found = _load(data, None)
-        if found is _LOCKED:
+        if found is _Locked.LOCKED:
             given = password() if callable(password) else password
             if given is None:
                 raise KeyFileError(f"{name}: the key is encrypted; give its password", "password")
             found = _load(data, _in_bytes(given))
-            if found is _LOCKED or found is None:
+            if found is _Locked.LOCKED or found is None:
                 raise KeyFileError(f"{name}: the password is wrong", "password")
     except _Odd as error:
         raise KeyFileError(f"{name}: {error}") from None
@@ -76,11 +78,16 @@ class _Odd(Exception):  # noqa: N818
     """A file that holds a key, and cannot be used all the same; never leaves the module."""
 
 
-_LOCKED: tuple[Any, None] = (object(), None)  # what `_load` returns if the key is encrypted
+class _Locked(Enum):
+    """What `_load` returns if the key is encrypted, and there is no password."""
+
+    LOCKED = "locked"
 
 
-def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | None] | None:
-    """Key and certificate; `_LOCKED`; None if there is no key or the password is wrong."""
+def _load(
+    data: bytes, password: bytes | None
+) -> tuple[PrivateKeyTypes, x509.Certificate | None] | _Locked | None:
+    """Key and certificate; `_Locked`; None if there is no key or the password is wrong."""
     loaders: list[Callable[[bytes, bytes | None], Any]]
     if b"-----BEGIN" in data:
         loaders = [serialization.load_pem_private_key]
@@ -105,7 +112,7 @@ def _load(data: bytes, password: bytes | None) -> tuple[Any, x509.Certificate | 
                 return loaded, None
             if loaded[0] is not None:
                 return loaded[0], loaded[1]
-    return _LOCKED if needs_password else None
+    return _Locked.LOCKED if needs_password else None
 
 
 def _is_for_pss(data: bytes) -> bool:

@@ -16,11 +16,14 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
 from ..errors import KeyFileError, KeyFileWarning, UsageError
 from ..standard.mac_algorithms import DIGEST_INFO
+
+if TYPE_CHECKING:
+    from pkcs11 import PrivateKey, Session, Token
 
 SCHEME = "pkcs11:"
 MODULE_VARIABLE = "DICOMSEAL_PKCS11_MODULE"
@@ -146,7 +149,7 @@ class _Login:
     good: closing it logs out, and that ends the use of every private key in the process.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
         end = weakref.finalize(self, _close, session, os.getpid())
         end.atexit = False  # the library's own end ends them all
@@ -155,7 +158,7 @@ class _Login:
 _logins: weakref.WeakValueDictionary[tuple[str, int, int], _Login] = weakref.WeakValueDictionary()
 
 
-def _close(session: Any, process: int) -> None:
+def _close(session: Session, process: int) -> None:
     if process == os.getpid():
         from pkcs11 import PKCS11Error
 
@@ -186,10 +189,10 @@ class Pkcs11Key:
         self._pin: str | None = None
         self._process = 0
         self._login: _Login | None = None
-        self._key: Any = None
+        self._key: PrivateKey | None = None
         self._refused = ""
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Any, ...]:
         """For other processes: the name and the PIN travel, the session does not."""
         return Pkcs11Key, (self._text, self._given if self._pin is None else self._pin)
 
@@ -259,7 +262,7 @@ class Pkcs11Key:
             said = str(error) or type(error).__name__
             raise KeyFileError(f"{self.uri}: the token says: {said}") from None
 
-    def _open(self) -> Any:
+    def _open(self) -> PrivateKey:
         if self._key is not None and self._process == os.getpid():
             return self._key
         if self._refused:
@@ -278,7 +281,7 @@ class Pkcs11Key:
                 _initialized[name] = 0
         return self._open_once()
 
-    def _open_once(self) -> Any:
+    def _open_once(self) -> PrivateKey:
         token = self._token()
         place = self.uri.module, token.slot.slot_id, os.getpid()
         login = _logins.get(place)
@@ -288,7 +291,7 @@ class Pkcs11Key:
         self._key = self._find(login.session)
         return self._key
 
-    def _token(self) -> Any:
+    def _token(self) -> Token:
         import pkcs11
 
         name = self.uri.module
@@ -310,7 +313,7 @@ class Pkcs11Key:
             raise kind(f"{self.uri}: {what} of this description in {name}", "not_found")
         return found[0]
 
-    def _is_wanted(self, token: Any) -> bool:
+    def _is_wanted(self, token: Token) -> bool:
         path = self.uri.path
         return (
             all(path.get(name) in (None, getattr(token, at)) for name, at in _TOKEN.items())
@@ -319,7 +322,7 @@ class Pkcs11Key:
             and path.get("slot-id") in (None, str(token.slot.slot_id))
         )
 
-    def _open_session(self, token: Any) -> Any:
+    def _open_session(self, token: Token) -> Session:
         import pkcs11
 
         pin: Any = None
@@ -342,7 +345,7 @@ class Pkcs11Key:
             self._pin = given.decode() if isinstance(given, bytes) else str(given)
         return self._pin
 
-    def _find(self, session: Any) -> Any:
+    def _find(self, session: Session) -> PrivateKey:
         from pkcs11 import Attribute, ObjectClass
 
         wanted: dict[Any, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}

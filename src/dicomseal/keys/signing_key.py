@@ -8,10 +8,11 @@ does. So errors are raised outside the ``except`` blocks that notice them.
 from __future__ import annotations
 
 import os
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 from ..errors import CertificateError, KeyFileError, TrustError
 from ..signature import certificate
@@ -38,6 +39,12 @@ class DigestSigner(Protocol):
         """
 
 
+KeySource: TypeAlias = "str | os.PathLike[str] | PrivateKeyTypes | DigestSigner"
+_Private: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey
+_Signing: TypeAlias = "_Private | DigestSigner"
+CertificateSource: TypeAlias = "str | os.PathLike[str] | bytes | AnyCertificate | None"
+
+
 class SigningKey:
     """A private key, its certificate, and the check that they belong together.
 
@@ -52,7 +59,9 @@ class SigningKey:
         CertificateError: the certificate cannot be read.
     """
 
-    def __init__(self, key: Any, certificate: Any = None, password: Password = None) -> None:
+    def __init__(
+        self, key: KeySource, certificate: CertificateSource = None, password: Password = None
+    ) -> None:
         if isinstance(key, str) and key.startswith("pkcs11:"):
             from .pkcs11 import Pkcs11Key
 
@@ -61,7 +70,6 @@ class SigningKey:
         elif isinstance(key, (str, os.PathLike)):
             key, included = load_key(key, password)
             certificate = included if certificate is None else certificate
-        self._key = key
         self.certificate = _certificate(certificate)
         if not hasattr(key, "sign"):
             raise KeyFileError(
@@ -74,8 +82,9 @@ class SigningKey:
                     f"{self.certificate.signer.subject}"
                 )
         elif type(key).__module__.startswith("cryptography."):
-            kind = certificate_kind(key.public_key())
+            kind = certificate_kind(cast("PrivateKeyTypes", key).public_key())
             raise KeyFileError(f"a key of the kind {kind} cannot sign DICOM: take RSA, EC or DSA")
+        self._key = cast("_Signing", key)
 
     def sign(self, digest: bytes, algorithm: str) -> bytes:
         """The Signature value over a MAC, checked against the certificate before it is returned.
@@ -103,12 +112,12 @@ class SigningKey:
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, dsa.DSAPrivateKey)
 
 
-def certificate_kind(public_key: Any) -> str:
+def certificate_kind(public_key: PublicKeyTypes) -> str:
     """Kind and size of a public key, as reports name it."""
     return certificate.describe_key(public_key)
 
 
-def _certificate(source: Any) -> Certificate:
+def _certificate(source: CertificateSource) -> Certificate:
     if source is None:
         raise CertificateError(
             "there is no certificate: none was given, and none is beside the key"

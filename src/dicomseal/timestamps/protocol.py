@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import TimestampError, UsageError
 from ..report import ReasonCode
 from ..standard.mac_algorithms import TIMESTAMP_ALGORITHMS
-from .token import Token, first_line, read, verify_token
+from .token import Token, first_line, read
+from .token_verification import verify_token
 
 if TYPE_CHECKING:
     from ..report import Reason

@@ -1,52 +1,22 @@
-"""Certified Timestamps (0400,0310): is this token a timestamp of this signature, and by whom?
+"""What a timestamp token says: RFC 3161, in a Certified Timestamp (0400,0310).
 
-PS3.3 C.12.1.1.3.1.3 and RFC 3161. The token is read by asn1crypto; its signature is verified by
-pyHanko, the extra ``dicomseal[timestamp]``, imported when a token is verified and not before.
-What pyHanko leaves open is asked here: the hash of the imprint, the form of the authority's
-certificate, and that the token names it.
+In: the DER of a token, PS3.3 C.12.1.1.3.1.3. Out: a `Token`, read by asn1crypto; nothing of it is
+verified.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec.structs import replace
-
-from .. import report
-from ..errors import CertificateError, TimestampError
-from ..report import Reason, ReasonCode, TimestampReport
-from ..signature import certificate
-from ..signature.certificate import Certificate
-from ..standard import terms
-from ..trust.decision import TIME_STAMPING
-from ..trust.formats import der_of
+from ..errors import TimestampError
 
 if TYPE_CHECKING:
-    from ..trust.store import TrustStore
+    from asn1crypto.cms import SignedData
 
-# the imprint's hash, as asn1crypto names it -> as hashlib does
-_STRONG = {
-    "sha224": "sha224",
-    "sha256": "sha256",
-    "sha384": "sha384",
-    "sha512": "sha512",
-    "sha512_256": "sha512_256",
-    "sha3_256": "sha3_256",
-    "sha3_384": "sha3_384",
-    "sha3_512": "sha3_512",
-}
-# computed to tell a wrong imprint from a weak one; a timestamp with one of these never counts
-_WEAK = {"md5": "md5", "sha1": "sha1", "1.3.36.3.2.1": "ripemd160"}
 # what asn1crypto raises for bytes that are not what they should be
-_UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError,
+UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError,
                RecursionError)  # fmt: skip
-# that pyHanko verifies; asn1crypto's words for the kinds of signature
-_MECHANISMS = frozenset(("rsassa_pkcs1v15", "rsassa_pss", "dsa", "ecdsa", "ed25519", "ed448"))
 _LONGEST = 200  # characters of what a library says; some numbers in it have thousands of digits
 
 
@@ -75,34 +45,7 @@ class Token(NamedTuple):
     nonce: int | None
     critical: bool
     certificates: list[bytes]
-    signed_data: Any
-
-
-class Verified(NamedTuple):
-    """What verifying a token found.
-
-    Attributes:
-        integrity: ``intact``, ``altered`` or ``unverifiable``; None if it could not be tried.
-        reason: why it is not intact, or None.
-        weak: why it must not be trusted though it is intact, or None.
-        token: the token; None if it cannot be read.
-        authority: the certificate of the timestamp authority, or None.
-    """
-
-    integrity: str | None
-    reason: Reason | None = None
-    weak: Reason | None = None
-    token: Token | None = None
-    authority: Certificate | None = None
-
-
-class _Refused(Exception):  # noqa: N818
-    """Carries the outcome out of the steps below; never leaves the module."""
-
-    def __init__(self, integrity: str | None, code: ReasonCode, message: str) -> None:
-        super().__init__(message)
-        self.integrity = integrity
-        self.reason = Reason(code, message)
+    signed_data: SignedData
 
 
 def read(der: bytes) -> Token:
@@ -140,7 +83,7 @@ def read(der: bytes) -> Token:
              if one.name == "certificate"],
             signed_data,
         )  # fmt: skip
-    except _UNPARSABLE as error:
+    except UNPARSABLE as error:
         raise TimestampError(f"it cannot be parsed: {first_line(error)}") from None
 
 
@@ -153,296 +96,3 @@ def first_line(error: Exception) -> str:
 def _seconds(spread: dict[str, int | None]) -> float:
     units = (("seconds", 1), ("millis", 1_000), ("micros", 1_000_000))
     return float(sum((spread.get(name) or 0) / unit for name, unit in units))
-
-
-def verify_token(
-    der: bytes, signature: bytes, candidates: Iterable[bytes] = (), kind: str = terms.CMS_TSP
-) -> Verified:
-    """Whether a token is a timestamp of a signature, made by the authority it names.
-
-    Nothing is said yet of whether that authority is trusted.
-
-    Args:
-        der: the Certified Timestamp, without padding.
-        signature: the Signature (0400,0120) value that it shall be of, **without padding**.
-        candidates: certificates in DER among which the authority's may be found if the token does
-            not bring it. None of them is trusted for that.
-        kind: Certified Timestamp Type.
-    """
-    token = authority = None
-    try:
-        if kind != terms.CMS_TSP:
-            raise _Refused(
-                report.UNVERIFIABLE,
-                ReasonCode.FORMAT_FAILURE,
-                f"the Certified Timestamp Type {kind!r} is not known",
-            )
-        try:
-            token = read(der)
-        except TimestampError as error:
-            raise _Refused(
-                report.ALTERED, ReasonCode.FORMAT_FAILURE, f"the token is broken: {error}"
-            ) from None
-        weak = _check_imprint(token, signature)
-        if token.critical:
-            raise _Refused(
-                report.UNVERIFIABLE,
-                ReasonCode.FORMAT_FAILURE,
-                "the token holds a critical extension, and none is known",
-            )
-        authority = _authority(token, candidates)
-        return Verified(
-            report.INTACT, None, _check_signature(token, authority) or weak, token, authority
-        )
-    except _Refused as refused:
-        return Verified(refused.integrity, refused.reason, None, token, authority)
-    except _UNPARSABLE as error:  # asn1crypto parses a part when it is first looked at
-        reason = Reason(ReasonCode.FORMAT_FAILURE, f"the token is broken: {first_line(error)}")
-        return Verified(report.ALTERED, reason, None, token, authority)
-
-
-def _check_imprint(token: Token, signature: bytes) -> Reason | None:
-    name = _hash_name(token)
-    try:
-        digest = hashlib.new(name, signature).digest()
-    except ValueError:
-        raise _Refused(
-            report.UNVERIFIABLE,
-            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
-            f"its imprint is hashed with {name}, which is not known",
-        ) from None
-    if digest != token.imprint:
-        raise _Refused(
-            report.ALTERED,
-            ReasonCode.HASH_FAILURE,
-            "it is not of this signature: its imprint is of something else",
-        )
-    if token.algorithm in _WEAK:
-        return Reason(
-            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
-            f"its imprint is hashed with {name.upper()}, which no longer proves anything",
-        )
-    return None
-
-
-def _hash_name(token: Token) -> str:
-    return _STRONG.get(token.algorithm) or _WEAK.get(token.algorithm) or token.algorithm
-
-
-def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
-    """The certificate that the token's signer identifier names."""
-    from ..signature.lenient_certificate import Certificate as Parsed
-
-    sid = token.signed_data["signer_infos"][0]["sid"]
-    for number, der in enumerate(chain(token.certificates, candidates)):
-        try:
-            one = Parsed.load(der)
-            if sid.name == "issuer_and_serial_number":
-                wanted = (sid.chosen["serial_number"].native, sid.chosen["issuer"])
-                found = (one.serial_number, one.issuer) == wanted
-            else:
-                found = one.key_identifier == sid.chosen.native
-            if not found:
-                continue
-            if number >= len(token.certificates):  # pyHanko looks only inside the token
-                token.signed_data["certificates"] = [
-                    Parsed.load(each) for each in (*token.certificates, der)
-                ]
-            return certificate.parse(der)
-        except CertificateError as error:
-            raise _Refused(
-                report.UNVERIFIABLE,
-                ReasonCode.NO_SIGNING_CERTIFICATE_FOUND,
-                f"its authority: {error}",
-            ) from None
-        except _UNPARSABLE:
-            continue  # a certificate that is no certificate is not the one that is looked for
-    raise _Refused(
-        report.UNVERIFIABLE,
-        ReasonCode.NO_SIGNING_CERTIFICATE_FOUND,
-        "the certificate of its authority is not in it, nor among those that were given",
-    )
-
-
-def _check_signature(token: Token, authority: Certificate) -> Reason | None:
-    """The authority's signature over the token, by pyHanko; returns what is weak about it."""
-    _check_algorithms(token)
-    names = {one["type"].native for one in token.signed_data["signer_infos"][0]["signed_attrs"]}
-    if not names & {"signing_certificate", "signing_certificate_v2"}:
-        # RFC 3161 2.4.1; without it the certificate could be exchanged for another of the same key
-        raise _Refused(
-            report.ALTERED,
-            ReasonCode.FORMAT_FAILURE,
-            "the token does not say which certificate signed it",
-        )
-    mechanism = token.signed_data["signer_infos"][0]["signature_algorithm"]["algorithm"].native
-    if authority.pss_only and mechanism != "rsassa_pss":
-        raise _Refused(
-            report.ALTERED,
-            ReasonCode.SIG_CRYPTO_FAILURE,
-            "the token is signed otherwise than with RSASSA-PSS, by a key that is for that alone "
-            "(RFC 4055)",
-        )
-    try:
-        from ..trust.pool import run
-
-        status = run(_validate(token))
-    except ImportError:
-        raise _Refused(
-            None,
-            ReasonCode.GENERIC,
-            "not checked: pyHanko is not installed; pip install dicomseal[timestamp]",
-        ) from None
-    except _Refused:
-        raise
-    except Exception as error:  # noqa: BLE001
-        # whatever a hostile token brings out of a library: it does not count, and is told
-        raise _Refused(
-            report.ALTERED,
-            ReasonCode.FORMAT_FAILURE,
-            f"the token cannot be verified: {first_line(error)}",
-        ) from None
-    if status["signing_cert"].dump() != authority.der:
-        # two certificates with one name and number: the one judged must be the one that verified
-        raise _Refused(
-            report.ALTERED,
-            ReasonCode.FORMAT_FAILURE,
-            "the token holds two certificates of its authority",
-        )
-    if not status["intact"] or not status["valid"]:
-        raise _Refused(
-            report.ALTERED,
-            ReasonCode.SIG_CRYPTO_FAILURE,
-            f"the token was not signed by the key of {authority.signer.subject}, or was changed",
-        )
-    problem = status["trust_problem_indic"]
-    if problem is not None and problem.name.startswith("CRYPTO_CONSTRAINTS"):
-        return Reason(
-            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
-            f"the token is signed with {status['pkcs7_signature_mechanism']} over "
-            f"{status['md_algorithm']}, which is too weak",
-        )
-    return None
-
-
-def _check_algorithms(token: Token) -> None:
-    """Of an algorithm that is not known nobody can say that the token is broken; pyHanko does."""
-    from cryptography.hazmat.primitives import hashes
-
-    signer = token.signed_data["signer_infos"][0]
-    digest = signer["digest_algorithm"]["algorithm"].native
-    try:
-        known = signer["signature_algorithm"].signature_algo in _MECHANISMS
-    except ValueError:
-        known = False
-    if not known or not hasattr(hashes, digest.upper()):
-        mechanism = signer["signature_algorithm"]["algorithm"].native
-        raise _Refused(
-            report.UNVERIFIABLE,
-            ReasonCode.CRYPTO_CONSTRAINTS_FAILURE,
-            f"the token is signed with {mechanism} over {digest}, which is not known",
-        )
-
-
-async def _validate(token: Token) -> Any:
-    logging.getLogger("pyhanko").addHandler(logging.NullHandler())  # all it says is in the report
-    from pyhanko.sign.validation import errors, generic_cms
-    from pyhanko_certvalidator import ValidationContext
-    from pyhanko_certvalidator.registry import SimpleTrustManager
-
-    from ..trust.pool import Nobody
-
-    try:
-        return await generic_cms.validate_tst_signed_data(
-            token.signed_data,
-            # No anchors, and no path is looked for among the certificates of a stranger: who is
-            # trusted is asked of the trust store, which bounds the search and knows revocation.
-            ValidationContext(
-                trust_manager=SimpleTrustManager.build(trust_roots=[]),
-                certificate_registry=Nobody(),
-                moment=token.time,
-                allow_fetching=False,
-            ),
-            lambda _: token.imprint,
-        )
-    except errors.SignatureValidationError as error:
-        code = _code_of(getattr(error.ades_subindication, "name", ""))
-        integrity = report.UNVERIFIABLE if code.startswith("CRYPTO_") else report.ALTERED
-        said = str(error.failure_message).partition(" [AdES")[0]  # the code follows, for programs
-        raise _Refused(integrity, code, f"the token: {said}") from None
-
-
-def _code_of(name: str) -> ReasonCode:
-    """The code for one of pyHanko's, which has more of the standard than docs/reports.md."""
-    name = name.removesuffix("_NO_POE") if name.startswith("CRYPTO_") else name
-    if name == ReasonCode.GENERIC:  # there it says "any other reason"
-        return ReasonCode.FORMAT_FAILURE
-    try:
-        return ReasonCode(name)
-    except ValueError:
-        return ReasonCode.FORMAT_FAILURE
-
-
-def check(
-    der: bytes, kind: str, signature: bytes, store: TrustStore | None, moment: datetime
-) -> TimestampReport:
-    """The report of `checked`."""
-    return checked(der, kind, signature, store, moment)[0]
-
-
-def checked(
-    der: bytes, kind: str, signature: bytes, store: TrustStore | None, moment: datetime
-) -> tuple[TimestampReport, int]:
-    """All that is to be said of a Certified Timestamp.
-
-    Args:
-        der, kind, signature: as for `verify_token`.
-        store: who is trusted for timestamps; the authority is judged at the time of the token, and
-            the certificates that came with it may stand in between, never become anchors.
-        moment: the time of validation, aware; a token from after it is not believed.
-
-    Returns:
-        The report; the timestamp's time counts only if it is intact and trusted. And what it took
-        to judge its authority, see `Judgement.effort`.
-    """
-    found = verify_token(der, signature, _known(store), kind)
-    token, authority = found.token, found.authority
-    made = TimestampReport(
-        time=token.time.isoformat() if token else None,
-        authority=authority.signer.subject if authority else None,
-        policy=token.policy if token else None,
-        serial=f"{token.serial:X}" if token else None,
-        imprint=_hash_name(token).upper() if token else None,
-        accuracy=token.accuracy if token else None,
-        integrity=found.integrity,
-        reason=found.reason,
-    )
-    if found.integrity != report.INTACT or token is None or authority is None:
-        return made, 0
-    if store is None or not store.tsa:
-        return made, 0
-    reason = found.weak
-    if reason is None and token.time > moment:
-        reason = Reason(
-            ReasonCode.TIMESTAMP_ORDER_FAILURE,
-            f"it is from {token.time.isoformat()}, after the time of validation",
-        )
-    if reason is not None:
-        return replace(made, trust=report.UNTRUSTED, reason=reason), 0
-    judged = store.judge(
-        authority, token.time, purpose=TIME_STAMPING, others=tuple(token.certificates)
-    )
-    told = replace(
-        made,
-        trust=judged.trust,
-        reason=judged.reason,
-        revocation=judged.revocation,
-        weak=judged.weak,
-    )
-    return told, judged.effort
-
-
-def _known(store: TrustStore | None) -> Iterator[bytes]:
-    """Certificates among which an authority's may be that a token leaves out."""
-    for one in (*store.tsa, *store.intermediates) if store else ():
-        yield der_of(one)

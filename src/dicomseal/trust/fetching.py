@@ -21,6 +21,7 @@ import msgspec
 
 from ..errors import SourceError, TrustError
 from ..files.atomic import replacing
+from ..signature.lenient_certificate import Certificate
 from .outside import Unsuccessful, check_crl, check_ocsp
 
 TIMEOUT = 10.0  # seconds for one answer, from first to last byte
@@ -73,7 +74,7 @@ class Fetcher:
         """For worker processes: without what is kept in memory."""
         return Fetcher, (self.timeout, self.largest_crl, self.largest_ocsp, self.folder)
 
-    def fetch(self, cert: Any, issuer: Any) -> Fetched:
+    def fetch(self, cert: Certificate, issuer: Certificate) -> Fetched:
         """What is to be had about a certificate.
 
         Args:
@@ -211,7 +212,7 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _request(cert: Any, issuer: Any) -> bytes:
+def _request(cert: Certificate, issuer: Certificate) -> bytes:
     """An OCSP request; SHA-1 in it is an index, no signature."""
     from pyhanko_certvalidator.authority import AuthorityWithCert
     from pyhanko_certvalidator.fetchers.common_utils import format_ocsp_request

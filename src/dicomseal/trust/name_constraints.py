@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from asn1crypto import core
+from asn1crypto.x509 import GeneralName, GeneralSubtrees, NameConstraints
+
+from ..signature.lenient_certificate import Certificate
 
 MOST_COMPARISONS = 1 << 18  # of names with constraints in one decision; OpenSSL's bound is 2^20
 
@@ -55,7 +58,7 @@ class Constraints:
         self._permitted: list[dict[str, list[_Tree]]] = []
         self._excluded: dict[str, list[_Tree]] = {}
 
-    def add(self, cert: Any) -> None:
+    def add(self, cert: Certificate) -> None:
         """Take in the constraints of one more authority: what it permits only narrows."""
         value = constraints_of(cert)
         if value is None:
@@ -66,7 +69,7 @@ class Constraints:
         for form, trees in self._grouped(value["excluded_subtrees"]).items():
             self._excluded.setdefault(form, []).extend(trees)
 
-    def check(self, cert: Any) -> None:
+    def check(self, cert: Certificate) -> None:
         """Whether all names of a certificate are inside.
 
         Each pair of a name and a constraint is counted, of whatever forms.
@@ -94,7 +97,7 @@ class Constraints:
         if self._budget[0] < 0:
             raise TooManyNames
 
-    def _grouped(self, subtrees: Any) -> dict[str, list[_Tree]]:
+    def _grouped(self, subtrees: GeneralSubtrees) -> dict[str, list[_Tree]]:
         """Subtrees by the form of their names."""
         found: dict[str, list[_Tree]] = {}
         if isinstance(subtrees, core.Void):
@@ -126,12 +129,15 @@ class Constraints:
                 raise Outside(f"{_shown(form, name)} is not among what is permitted")
 
 
-def constraints_of(cert: Any) -> Any:
+def constraints_of(cert: Certificate) -> NameConstraints | None:
     """The Name Constraints of a certificate, or None; those in OCSP responses are the library's."""
-    return cert.constraints if hasattr(cert, "constraints") else cert.name_constraints_value
+    made: NameConstraints | None = (
+        cert.constraints if hasattr(cert, "constraints") else cert.name_constraints_value
+    )
+    return made
 
 
-def _form(name: Any) -> tuple[str, Any]:
+def _form(name: GeneralName) -> tuple[str, Any]:
     """The form of a GeneralName, and what is compared.
 
     Each type of an otherName is a form of its own, as in X.509.
@@ -145,7 +151,7 @@ def _form(name: Any) -> tuple[str, Any]:
     return f"other_name {number}", name.chosen
 
 
-def _names(cert: Any) -> Iterator[tuple[str, Any]]:
+def _names(cert: Certificate) -> Iterator[tuple[str, Any]]:
     """All names of a certificate with their forms."""
     if len(cert.subject.chosen):
         yield "directory_name", cert.subject
@@ -358,7 +364,7 @@ def _shown(form: str, name: Any) -> str:
     return f"{what} {str(text)[:100]!r}"
 
 
-def check(path: Iterable[Any], budget: list[int]) -> None:
+def check(path: Iterable[Certificate], budget: list[int]) -> None:
     """Whether each certificate of a path has only names that those above it may certify.
 
     Args:

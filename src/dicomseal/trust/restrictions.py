@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
+from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import PKIXValidationParams
 from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from ..policy import ANY, CHECK, Policy
 from ..report import Reason, ReasonCode
+from ..signature.lenient_certificate import Certificate
 from . import name_constraints
 from .name_constraints import Outside, TooManyNames
 
@@ -38,13 +39,13 @@ class Unacceptable(Exception):  # noqa: N818
         self.revocation = revocation
 
 
-def _broken(cert: Any, what: str) -> Unacceptable:
+def _broken(cert: Certificate, what: str) -> Unacceptable:
     return Unacceptable(
         ReasonCode.CHAIN_CONSTRAINTS_FAILURE, f"the certificate of {subject_of(cert)} {what}"
     )
 
 
-def no_authority(cert: Any) -> str:
+def no_authority(cert: Certificate) -> str:
     """Why an anchor vouches for nobody but itself (RFC 5280 4.2.1.3 and 4.2.1.9), or "".
 
     A certificate of version 1 has no extensions to say it. One that is self-issued counts as an
@@ -59,7 +60,7 @@ def no_authority(cert: Any) -> str:
     return denies_authority(cert)
 
 
-def denies_authority(cert: Any) -> str:
+def denies_authority(cert: Certificate) -> str:
     """In which words a certificate says that it is none of an authority, or ""."""
     constraints, usage = cert.basic_constraints_value, cert.key_usage_value
     if constraints is not None and not constraints["ca"].native:
@@ -69,7 +70,7 @@ def denies_authority(cert: Any) -> str:
     return ""
 
 
-def check_form(path: Any) -> None:
+def check_form(path: ValidationPath) -> None:
     """What is asked of every certificate of a path, the anchor's too, before it is validated.
 
     Raises:
@@ -96,7 +97,7 @@ def check_form(path: Any) -> None:
         above = cert
 
 
-def check_extensions(cert: Any) -> None:
+def check_extensions(cert: Certificate) -> None:
     """That each extension can be read, and is there once: readers differ in which of two counts.
 
     See RFC 5280 Section 4.2.
@@ -115,7 +116,7 @@ def check_extensions(cert: Any) -> None:
         raise _broken(cert, f"has an extension that is not what it should be: {words}")
 
 
-def parameters(path: Any, policy: Policy) -> PKIXValidationParams:
+def parameters(path: ValidationPath, policy: Policy) -> PKIXValidationParams:
     """Input of the library for a path: what the policy and the anchor say of policies (RFC 5937).
 
     The anchor's numbers count the certificates below it for which something is still allowed; the
@@ -146,7 +147,7 @@ def parameters(path: Any, policy: Policy) -> PKIXValidationParams:
 
 
 def check_path(
-    path: Any,
+    path: ValidationPath,
     moment: datetime,
     policy: Policy,
     budget: list[int],
@@ -164,7 +165,7 @@ def check_path(
     Raises:
         Unacceptable: with the reason.
     """
-    certs: list[Any] = list(path.iter_certs(include_root=True))
+    certs: list[Certificate] = list(path.iter_certs(include_root=True))
     *authorities, leaf = certs
     if authorities:
         _check_anchor(authorities[0], moment, policy)
@@ -184,7 +185,7 @@ def check_path(
     _check_names(certs, budget)
 
 
-def _check_anchor(anchor: Any, moment: datetime, policy: Policy) -> None:
+def _check_anchor(anchor: Certificate, moment: datetime, policy: Policy) -> None:
     why = no_authority(anchor)
     if why:
         raise _broken(anchor, f"is trusted, but not as an authority: {why}")
@@ -192,7 +193,7 @@ def _check_anchor(anchor: Any, moment: datetime, policy: Policy) -> None:
         check_dates(anchor, moment, "the trusted certificate")
 
 
-def _check_length(authorities: Sequence[Any], policy: Policy) -> None:
+def _check_length(authorities: Sequence[Certificate], policy: Policy) -> None:
     """The anchor's path length (RFC 5280 Section 4.2.1.9), and the policy's."""
     length = sum(not cert.self_issued for cert in authorities[1:])
     allowed = authorities[0].max_path_length
@@ -210,7 +211,7 @@ def _check_length(authorities: Sequence[Any], policy: Policy) -> None:
         )
 
 
-def _check_leaf(leaf: Any) -> None:
+def _check_leaf(leaf: Certificate) -> None:
     """What must not be in a certificate that is none of an authority."""
     constraints, usage = leaf.basic_constraints_value, leaf.key_usage_value
     if name_constraints.constraints_of(leaf) is not None and not leaf.ca:
@@ -224,7 +225,7 @@ def _check_leaf(leaf: Any) -> None:
         raise _broken(leaf, "may sign certificates, and is none of an authority (RFC 5280 4.2.1.9)")
 
 
-def _check_purposes(certs: Sequence[Any], purposes: frozenset[str]) -> None:
+def _check_purposes(certs: Sequence[Certificate], purposes: frozenset[str]) -> None:
     """That what the Extended Key Usages of the authorities leave in common is for this."""
     left: set[str] | None = None
     for cert in certs[:-1]:
@@ -240,7 +241,7 @@ def _check_purposes(certs: Sequence[Any], purposes: frozenset[str]) -> None:
             )
 
 
-def _check_names(certs: Sequence[Any], budget: list[int]) -> None:
+def _check_names(certs: Sequence[Certificate], budget: list[int]) -> None:
     try:
         name_constraints.check(certs, budget)
     except Outside as error:
@@ -257,7 +258,7 @@ def _check_names(certs: Sequence[Any], budget: list[int]) -> None:
         ) from None
 
 
-def purposes_of(cert: Any) -> set[str] | None:
+def purposes_of(cert: Certificate) -> set[str] | None:
     """Extended Key Usage, by names and dotted numbers; None if the extension is not there."""
     extended = cert.extended_key_usage_value
     if extended is None:
@@ -265,7 +266,7 @@ def purposes_of(cert: Any) -> set[str] | None:
     return {one.native for one in extended} | {one.dotted for one in extended}
 
 
-def check_dates(cert: Any, moment: datetime, what: str) -> None:
+def check_dates(cert: Certificate, moment: datetime, what: str) -> None:
     """Whether a certificate that the library does not judge is valid, bounds inclusive.
 
     Raises:
@@ -281,9 +282,10 @@ def check_dates(cert: Any, moment: datetime, what: str) -> None:
         )
 
 
-def anchor_of(path: Any) -> Any:
+def anchor_of(path: ValidationPath) -> Certificate:
     """The certificate of a path's anchor."""
-    return next(iter(path.iter_certs(include_root=True)))
+    anchor: Certificate = next(iter(path.iter_certs(include_root=True)))
+    return anchor
 
 
 def listed(usages: Iterable[str]) -> str:
@@ -292,7 +294,7 @@ def listed(usages: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-def subject_of(cert: Any) -> str:
+def subject_of(cert: Certificate) -> str:
     """The subject as reports write it (RFC 4514), as `Certificate.signer` does."""
     from ..errors import CertificateError
     from ..signature.certificate import parse

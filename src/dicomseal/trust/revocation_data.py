@@ -10,6 +10,7 @@ from cryptography import x509
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 from ..signature import lenient_certificate
+from ..signature.lenient_certificate import Certificate
 
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
 # Without nextUpdate newer information is always to be had (RFC 6960 Section 2.4; RFC 5280 does not
@@ -70,7 +71,7 @@ class Crl:
                 return f"has a critical extension that must not be: {name}"
         return ""
 
-    def is_about(self, cert: Any) -> bool:
+    def is_about(self, cert: Certificate) -> bool:
         """Whether it may speak of a certificate (RFC 5280 Section 6.3.3 b 1).
 
         It is by the authority that issued the certificate; or it is indirect, and the certificate
@@ -81,7 +82,7 @@ class Crl:
             return True
         return self._indirect and self._name in _crl_issuers_of(cert)
 
-    def container(self, cert: Any) -> CRLContainer:
+    def container(self, cert: Certificate) -> CRLContainer:
         """For the library, which takes a second to search 100,000 entries for a certificate.
 
         Where a quick search finds none it gets the same CRL without entries.
@@ -92,7 +93,7 @@ class Crl:
             self._short = CRLContainer(_WithoutEntries.load(self.der))
         return self._short
 
-    def lists(self, cert: Any) -> bool:
+    def lists(self, cert: Certificate) -> bool:
         """Whether there is an entry with a certificate's serial number."""
         if cert["tbs_certificate"]["serial_number"].dump() not in self.der:
             return False  # a search for bytes takes a fraction of reading the entries
@@ -101,7 +102,7 @@ class Crl:
         number = cert.serial_number
         return self._quick.get_revoked_certificate_by_serial_number(number) is not None
 
-    def _entry(self, cert: Any) -> Any:
+    def _entry(self, cert: Certificate) -> Any:
         """That entry, by asn1crypto, or None; for the few that are listed."""
         if self._indirect:
             return None
@@ -110,7 +111,7 @@ class Crl:
             self._entries = {one["user_certificate"].native: one for one in listed}
         return self._entries.get(cert.serial_number)
 
-    def invalid_since(self, cert: Any) -> datetime | None:
+    def invalid_since(self, cert: Certificate) -> datetime | None:
         """The invalidity date of its entry (RFC 5280 Section 5.3.2), e.g. of a compromise."""
         entry = self._entry(cert) if self.lists(cert) else None
         if entry is None or entry.invalidity_date_value is None:
@@ -118,7 +119,7 @@ class Crl:
         when: datetime = entry.invalidity_date_value.native
         return when
 
-    def leaves_timestamps_good(self, cert: Any) -> bool:
+    def leaves_timestamps_good(self, cert: Certificate) -> bool:
         """Whether its entry of a timestamp authority says a reason that spares older timestamps.
 
         With no reason, with one that nobody knows, or such as a compromise, all of them are lost
@@ -129,7 +130,7 @@ class Crl:
             return False
         return int(entry.crl_reason_value) in _ORDERLY
 
-    def speaks_of(self, cert: Any) -> bool:
+    def speaks_of(self, cert: Certificate) -> bool:
         """Whether it would list the certificate if it were revoked, though it may have expired."""
         expired: datetime = cert.not_valid_after
         if expired >= self.issued:
@@ -166,12 +167,12 @@ class Ocsp:
         if status.name == "revoked":
             lenient_certificate.is_known(status.chosen["revocation_reason"])
 
-    def speaks_of(self, cert: Any) -> bool:
+    def speaks_of(self, cert: Certificate) -> bool:
         """Always: it names the certificate."""
         del cert
         return True
 
-    def leaves_timestamps_good(self, cert: Any) -> bool:
+    def leaves_timestamps_good(self, cert: Certificate) -> bool:
         """As `Crl.leaves_timestamps_good`."""
         del cert
         single: Any = self.asn1.extract_single_response()
@@ -181,7 +182,7 @@ class Ocsp:
         reason = status.chosen["revocation_reason"]
         return not isinstance(reason, core.Void) and int(reason) in _ORDERLY
 
-    def invalid_since(self, cert: Any) -> datetime | None:
+    def invalid_since(self, cert: Certificate) -> datetime | None:
         """An OCSP response knows no invalidity date."""
         del cert
         return None
@@ -195,7 +196,7 @@ def _quick(der: bytes) -> x509.CertificateRevocationList | None:
         return None
 
 
-def _crl_issuers_of(cert: Any) -> set[str]:
+def _crl_issuers_of(cert: Certificate) -> set[str]:
     """Who, by its CRL Distribution Points, issues CRLs about a certificate for its authority."""
     return {
         name.chosen.hashable

@@ -55,10 +55,10 @@ def examine(
             TimestampReport(), None, ("its Certified Timestamp (0400,0310) was not checked",)
         )
     from ..signature import certificate
-    from ..timestamps import token
+    from ..timestamps import token_report
 
     key = check.certificate.public_key if check.certificate else None
-    made, effort = token.checked(
+    made, effort = token_report.checked(
         stored.timestamp,
         stored.timestamp_type,
         certificate.unpadded_signature(key, stored.signature),
