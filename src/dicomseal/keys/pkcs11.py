@@ -23,7 +23,7 @@ from ..errors import KeyFileError, KeyFileWarning, UsageError
 from ..standard.mac_algorithms import DIGEST_INFO
 
 if TYPE_CHECKING:
-    from pkcs11 import PrivateKey, Session, Token
+    from pkcs11 import Session, Token
 
 SCHEME = "pkcs11:"
 MODULE_VARIABLE = "DICOMSEAL_PKCS11_MODULE"
@@ -189,7 +189,7 @@ class Pkcs11Key:
         self._pin: str | None = None
         self._process = 0
         self._login: _Login | None = None
-        self._key: PrivateKey | None = None
+        self._key: Any = None  # of a class that the library makes for what it can do
         self._refused = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -262,7 +262,7 @@ class Pkcs11Key:
             said = str(error) or type(error).__name__
             raise KeyFileError(f"{self.uri}: the token says: {said}") from None
 
-    def _open(self) -> PrivateKey:
+    def _open(self) -> Any:
         if self._key is not None and self._process == os.getpid():
             return self._key
         if self._refused:
@@ -281,7 +281,7 @@ class Pkcs11Key:
                 _initialized[name] = 0
         return self._open_once()
 
-    def _open_once(self) -> PrivateKey:
+    def _open_once(self) -> Any:
         token = self._token()
         place = self.uri.module, token.slot.slot_id, os.getpid()
         login = _logins.get(place)
@@ -345,7 +345,7 @@ class Pkcs11Key:
             self._pin = given.decode() if isinstance(given, bytes) else str(given)
         return self._pin
 
-    def _find(self, session: Session) -> PrivateKey:
+    def _find(self, session: Session) -> Any:
         from pkcs11 import Attribute, ObjectClass
 
         wanted: dict[Any, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
