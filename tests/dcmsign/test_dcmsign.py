@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import _chains
 import pki
 import pytest
+import tsa
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -293,3 +294,34 @@ def test_a_device_that_is_no_authority_is_trusted_for_itself(folder):
         sign_file("in.dcm", "out.dcm", member.key, member.certificate)
         done = program("--verify", "+cf", "device.pem", "out.dcm")
         assert done.returncode == code, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "code", "said"),
+    [
+        ("stamped.dcm", ("+cf", "tsa.pem"), 0, "Timestamp Verification : OK"),
+        (
+            "stamped.dcm",
+            (),
+            101,
+            "Timestamp Verification : timestamp signature verification failed",
+        ),
+        ("stamped.dcm", ("--ignore-ts",), 0, ""),
+        ("signed.dcm", (), 0, ""),
+        ("signed.dcm", ("--require-ts",), 101, "Certified timestamp : absent, but required"),
+    ],
+)
+def test_a_timestamp_decides_too(folder, capsys, file, options, code, said):
+    if file == "stamped.dcm":
+        with tsa.serving(tsa.Tsa(folder / "tsa")) as url:
+            sign_file("in.dcm", file, *RSA.pair, tsa=url)
+    for name, certificate in (
+        ("ca.pem", pki.member("root").certificate),
+        ("tsa.pem", tsa.certificate("tsa root")),
+    ):
+        (folder / name).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    assert dcmsign.run(["--verify", "+cf", "ca.pem", *options, file]) == code
+    err = capsys.readouterr().err
+    assert "Signature Verification : OK" in err
+    assert said in err
+    assert ("imestamp" in err) == bool(said)
