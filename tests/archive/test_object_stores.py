@@ -245,7 +245,7 @@ def test_a_large_object_is_read_in_ranges(server, bucket, large, monkeypatch):
     log = server.log()
     ranges = [tuple(map(int, one["range"][6:].split("-"))) for one in log if one["range"]]
     assert len(ranges) >= 4
-    assert max(last - first for first, last in ranges) < object_stores.MOST_RANGE
+    assert max(last - first for first, last in ranges) < object_stores.MAX_RANGE
     assert sum(last - first for first, last in ranges) < size + (2 << 20)
     assert len({one["if_match"] for one in log if one["range"]}) == 1
     assert all(one["if_match"] for one in log if one["range"])

@@ -22,7 +22,7 @@ from ..standard.mac_algorithms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
 if TYPE_CHECKING:
     from ..signing.request import SignatureUID
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 _F = TypeVar("_F", bound=Callable[..., Any])
 PASSWORDS = """The password of an encrypted key, or the PIN of a token, comes from --password-env,
 --password-file, or a prompt. There is no option for the password itself: everyone on the machine
@@ -197,10 +197,10 @@ def note(options: dict[str, Any], uids: Iterable[SignatureUID], file: str = "") 
             )
         if options["tags"] and not demands:
             continue
-        for obstacle in uid.obstacles[:_MOST_NAMED]:
+        for obstacle in uid.obstacles[:_MAX_NAMED]:
             click.echo(f"dicomseal: warning: {where}not signed: {obstacle}", err=True)
-        if len(uid.obstacles) > _MOST_NAMED:
-            more = len(uid.obstacles) - _MOST_NAMED
+        if len(uid.obstacles) > _MAX_NAMED:
+            more = len(uid.obstacles) - _MAX_NAMED
             click.echo(
                 f"dicomseal: warning: {where}not signed: {more} more of such elements", err=True
             )
@@ -213,8 +213,8 @@ def note(options: dict[str, Any], uids: Iterable[SignatureUID], file: str = "") 
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
 
 
 def _password(key: str, variable: str | None, file: str | None) -> bytes:

@@ -37,7 +37,7 @@ from .root import Fetched
 
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 AHEAD = 8  # objects that a worker fetches at once
-LEAST_RANGE, MOST_RANGE = 256 << 10, 8 << 20  # of an ObjectWindow, in bytes
+MIN_RANGE, MAX_RANGE = 256 << 10, 8 << 20  # of an ObjectWindow, in bytes
 PAGE = 1000  # objects that are listed at once
 _KNOWN = 10  # seconds for which a store that answered, or did not, is not asked again
 _BEGIN = timedelta(seconds=20)  # how long the first question of a run is repeated
@@ -198,7 +198,7 @@ class ObjectWindow(Window):
     def __init__(self, store: Any, place: Place, size: int, etag: str | None) -> None:
         self.descriptor = -1  # nothing that the compiled index could read from
         self._store, self._place, self._length, self._etag = store, place, size, etag
-        self._range = LEAST_RANGE
+        self._range = MIN_RANGE
         self._start = 0
         self._data = memoryview(b"")
 
@@ -220,7 +220,7 @@ class ObjectWindow(Window):
 
     def _load(self, position: int) -> None:
         follows = position == self._start + len(self._data)
-        self._range = min(2 * self._range, MOST_RANGE) if follows else LEAST_RANGE
+        self._range = min(2 * self._range, MAX_RANGE) if follows else MIN_RANGE
         end = min(position + self._range, self._length)
         if not self._etag:
             raise SourceError(

@@ -12,10 +12,11 @@ from ...errors import CertificateError, LedgerError
 from ...report import Answer
 from ...signature import certificate
 from . import hash_chain
-from .ledger import Batch, Ledger, Run, explained
+from .ledger import Batch, Ledger, Run
 from .rows import Row
 from .schema import SCHEMA
 from .seals import holds, sealed_until, seals
+from .sqlite_file import explained
 from .written import CHANGED, as_written, wrong
 
 

@@ -39,11 +39,12 @@ from .schema import (  # fmt: skip
     insert,
     remedy,
 )
+from .sqlite_file import at_rest, explained, uri
 from .written import not_written, wrong
 
 VERIFY, SIGN = "verify", "sign"  # what a run does
 Seal = Callable[[bytes], bytes]  # signs it
-_MOST_SIGNERS = 4096  # that are kept while rows are read
+_MAX_SIGNERS = 4096  # that are kept while rows are read
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -97,39 +98,6 @@ class Appended(NamedTuple):
     verdicts: Counter[str]
 
 
-@contextlib.contextmanager
-def explained(path: str) -> Iterator[None]:
-    """Around all that SQLite does: its errors become sentences.
-
-    Raises:
-        LedgerError: SQLite raised.
-    """
-    try:
-        yield
-    except OverflowError as error:  # a number that a stranger put there, and one more
-        raise not_written(path, str(error)) from None
-    except sqlite3.Error as error:
-        if "UTF-8" in str(error):  # a text that is none
-            raise not_written(path, str(error)) from None
-        raise LedgerError(f"{path}: the ledger cannot be used: {error}") from None
-
-
-def uri(path: str, mode: str) -> str:
-    """A file as SQLite names it, to be opened in a mode."""
-    name = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return f"file:{name}?mode={mode}"
-
-
-def _at_rest(path: str) -> bool:
-    """Whether we may not write beside a ledger, as SQLite does to read it, and nobody else does.
-
-    So an auditor without the right to write can read it, or a copy on a medium that takes none.
-    """
-    folder = os.path.dirname(os.path.realpath(path))
-    may_write = os.access(path, os.W_OK) and os.access(folder, os.W_OK)
-    return not may_write and not os.path.exists(f"{os.path.realpath(path)}-wal")
-
-
 class Ledger:
     """An open ledger.
 
@@ -146,7 +114,7 @@ class Ledger:
         if not create and not os.path.isfile(path):
             raise LedgerError(f"{path}: there is no ledger", "not_found")
         name = uri(path, "rwc" if create else "rw")
-        if not create and _at_rest(path):
+        if not create and at_rest(path):
             name = uri(path, "ro") + "&immutable=1"
         with explained(path):
             self.db = sqlite3.connect(name, uri=True, isolation_level=None, timeout=30)
@@ -325,7 +293,7 @@ class Ledger:
             number = values[end]
             signer = None if number is None else signers.get(number)
             if signer is None and number is not None:
-                if len(signers) >= _MOST_SIGNERS:
+                if len(signers) >= _MAX_SIGNERS:
                     signers.clear()
                 signer = signers[number] = CertificateInfo(*values[end + 1 :])
             yield values[0], SignatureRow(*(*values[1:end], signer))

@@ -23,8 +23,9 @@ from ...report import INTACT, TRUSTED, CertificateInfo, ProofReport
 from ...signature.certificate import Certificate
 from ...verification.best_signature_time import Proof
 from .audit import audit
-from .ledger import VERIFY, Batch, Ledger, Run, explained, uri
+from .ledger import VERIFY, Batch, Ledger, Run
 from .rows import Row
+from .sqlite_file import explained, uri
 
 _SCHEMA = """
 PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=FILE;

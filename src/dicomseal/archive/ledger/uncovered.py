@@ -15,7 +15,7 @@ import msgspec
 from ...report import UncoveredClass
 from ...standard.meanings import ARCHIVE, MEANING, OTHER
 
-_MOST_NAMED = 10  # of a class, in a row; all that the report has where they are to be listed
+_MAX_NAMED = 10  # of a class, in a row; all that the report has where they are to be listed
 
 
 class Uncovered(NamedTuple):
@@ -64,7 +64,7 @@ def left_out(telling: Collection[str], all_left_out: Collection[str]) -> str:
 
 
 def _told(name: str, elements: Collection[str], count: int, listed: bool) -> str:
-    named = [_short(one) for one in list(elements)[: None if listed else _MOST_NAMED]]
+    named = [_short(one) for one in list(elements)[: None if listed else _MAX_NAMED]]
     more = f"+{count - len(named)}" if count > len(named) else ""
     return f"{name}={','.join(named)}{more}"
 
@@ -85,7 +85,7 @@ def read(text: str) -> Iterator[Uncovered]:
 
 def shortened(text: str) -> list[tuple[str, int, tuple[str, ...]]]:
     """The same, alike whether all elements were to be listed or not: for comparing two rows."""
-    return [(one.name, one.total, one.elements[:_MOST_NAMED]) for one in read(text)]
+    return [(one.name, one.total, one.elements[:_MAX_NAMED]) for one in read(text)]
 
 
 def summed(rows: Iterable[tuple[str, int]], most: int, rest: str) -> list[UncoveredSum]:

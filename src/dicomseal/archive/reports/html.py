@@ -17,7 +17,7 @@ COLOURS = {
     "error": "#6a1b9a", "not_dicom": "#cfd8dc", "directory": "#bcaaa4",
 }  # fmt: skip
 EFFECTS = {MEANING: " (says what signed elements mean)", ARCHIVE: " (added by archives)", OTHER: ""}
-_MOST_NAMED = 20  # elements of a class
+_MAX_NAMED = 20  # elements of a class
 _LAST = 253402300800.0  # the year 10000
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
@@ -163,8 +163,8 @@ def _failures(title: str, listed: list[Failure], left_out: int) -> list[str]:
 def named(one: UncoveredSum) -> str:
     """The elements of a class, those that most objects have first."""
     names = sorted(one.names, key=lambda name: -one.names[name])
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
 
 
 def _uncovered(made: Summary) -> list[str]:

@@ -12,15 +12,16 @@ from ...verification.best_signature_time import POE_LEDGER
 from ..find.passed_over import PassedOver
 from ..find.sample import CONFIDENCE, no_less_than, upper_bound
 from ..find.selection import RunRequest
-from ..ledger.ledger import SIGN, VERIFY, Ledger, Run, explained
+from ..ledger.ledger import SIGN, VERIFY, Ledger, Run
 from ..ledger.rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS
+from ..ledger.sqlite_file import explained
 from ..ledger.uncovered import UncoveredSum, summed
 from ..ledger.written import as_written, decoded
 from ..run.progress import Totals
 from .modalities import label
 
-MOST_FAILURES = 10_000
-MOST_NAMES, REST = 500, "(others)"
+MAX_FAILURES = 10_000
+MAX_NAMES, REST = 500, "(others)"
 UNDECIDED = frozenset({INDETERMINATE})
 _POINTS = 60
 
@@ -89,7 +90,7 @@ class Summary(msgspec.Struct, kw_only=True):
         verdicts: files by verdict, all verdicts.
         reasons: files by the code of a reason; one file may have several.
         sop_classes: of each SOP Class (its name, or UID) the files by verdict. Of these, and of
-            modalities and algorithms, `MOST_NAMES` are told apart, those that many have first.
+            modalities and algorithms, `MAX_NAMES` are told apart, those that many have first.
         modalities: of each Modality (0008,0060) the files by verdict; where it is absent, of what
             the SOP Class says, and then the name says so.
         algorithms: signatures by MAC Algorithm.
@@ -143,7 +144,7 @@ class Summary(msgspec.Struct, kw_only=True):
     passed_over: PassedOver = msgspec.field(default_factory=PassedOver)
 
 
-def summarize(ledger: Ledger, number: int | None = None, most: int = MOST_FAILURES) -> Summary:
+def summarize(ledger: Ledger, number: int | None = None, most: int = MAX_FAILURES) -> Summary:
     """Add up a run.
 
     Args:
@@ -220,14 +221,12 @@ def _uncovered(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     rows = ledger.db.execute(
         f"SELECT uncovered_classes, count(*){where} GROUP BY 1 ORDER BY 2 DESC", span
     )
-    made.uncovered = summed(rows, MOST_NAMES, REST)
+    made.uncovered = summed(rows, MAX_NAMES, REST)
 
 
 def _of(counts: dict[str, Counter[str]], name: str) -> Counter[str]:
     """The figures of a name, which strangers chose: as many as there are objects, if they like."""
-    return counts.setdefault(
-        name if name in counts or len(counts) < MOST_NAMES else REST, Counter()
-    )
+    return counts.setdefault(name if name in counts or len(counts) < MAX_NAMES else REST, Counter())
 
 
 def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
@@ -248,7 +247,7 @@ def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     for algorithm, count in ledger.db.execute(
         query.format("mac_algorithm") + " ORDER BY 2 DESC", span
     ):
-        name = (algorithm or "(not known)") if len(made.algorithms) < MOST_NAMES else REST
+        name = (algorithm or "(not known)") if len(made.algorithms) < MAX_NAMES else REST
         made.algorithms[name] = made.algorithms.get(name, 0) + count
     for by, count in ledger.db.execute(query.format("judged_by"), span):
         if by:

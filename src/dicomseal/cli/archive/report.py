@@ -8,7 +8,7 @@ import click
 
 from ...archive.ledger.ledger import SIGN, Ledger
 from ...archive.reports.html import EFFECTS, moment, named, render
-from ...archive.reports.summary import MOST_FAILURES, Summary, summarize
+from ...archive.reports.summary import MAX_FAILURES, Summary, summarize
 from ...errors import UsageError
 from ...files.atomic import replacing
 from ..text import harmless
@@ -37,7 +37,7 @@ Examples:
 @click.option(
     "--most",
     type=click.IntRange(min=0),
-    default=MOST_FAILURES,
+    default=MAX_FAILURES,
     show_default=True,
     help="List so many failures, and so many indeterminate objects.",
 )
@@ -67,6 +67,10 @@ def command(
 
 
 def _lines(made: Summary) -> list[str]:
+    return [*_head(made), *_counts(made), *_uncovered(made), *_signers(made), *_named(made)]
+
+
+def _head(made: Summary) -> list[str]:
     signs = " (sign)" if made.kind == SIGN else ""
     state = "complete" if made.complete else "NOT COMPLETE"
     lines = [
@@ -78,7 +82,11 @@ def _lines(made: Summary) -> list[str]:
         lines.append(f"sample: {made.sample}")
     if made.unsigned_share is not None:
         lines.append(f"unsigned: {made.unsigned_share:.1%} of the objects")
-    lines += made.passed_over.lines()
+    return lines + made.passed_over.lines()
+
+
+def _counts(made: Summary) -> list[str]:
+    lines = []
     for title, counts in (
         ("verdicts", made.verdicts),
         ("reasons", made.reasons),
@@ -91,9 +99,11 @@ def _lines(made: Summary) -> list[str]:
         if any(counts.values()):
             lines.append(f"{title}:")
             lines += [f"  {count:>12,}  {name}" for name, count in counts.items() if count]
-    lines += _uncovered(made)
-    if made.signers:
-        lines.append("certificates, by expiry:")
+    return lines
+
+
+def _signers(made: Summary) -> list[str]:
+    lines = ["certificates, by expiry:"] if made.signers else []
     for one in made.signers:
         until = one.not_after or "(without an end)"
         lines.append(f"  {until}  {one.name} ({one.key})")
@@ -102,7 +112,13 @@ def _lines(made: Summary) -> list[str]:
             f"{one.without_timestamp:,} of these without a timestamp"
             + (f", {one.by_ledger:,} by a ledger" if one.by_ledger else "")
         )
-        lines.append(f"    {one.signatures:,} signatures{'' if signs else judged}")
+        lines.append(f"    {one.signatures:,} signatures{'' if made.kind == SIGN else judged}")
+    return lines
+
+
+def _named(made: Summary) -> list[str]:
+    """The objects that are named, each with its reason."""
+    lines = []
     for title, listed, left_out in (
         ("failures", made.failures, made.failures_left_out),
         ("indeterminate", made.undecided, made.undecided_left_out),
