@@ -121,7 +121,7 @@ class TimestampAuthority:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirected POST becomes a GET, and the request is gone: better to say where it went."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_: object) -> None:
         return None
 
 

@@ -257,7 +257,7 @@ def _check_algorithms(token: Token) -> None:
         )
 
 
-async def _validate(token: Token) -> Any:
+async def _validate(token: Token) -> dict[str, Any]:
     logging.getLogger("pyhanko").addHandler(logging.NullHandler())  # all it says is in the report
     from pyhanko.sign.validation import errors, generic_cms
     from pyhanko_certvalidator import ValidationContext
@@ -266,7 +266,7 @@ async def _validate(token: Token) -> Any:
     from ..trust.pool import Nobody
 
     try:
-        return await generic_cms.validate_tst_signed_data(
+        status: dict[str, Any] = await generic_cms.validate_tst_signed_data(
             token.signed_data,
             # No anchors, and no path is looked for among the certificates of a stranger: who is
             # trusted is asked of the trust store, which bounds the search and knows revocation.
@@ -278,6 +278,7 @@ async def _validate(token: Token) -> Any:
             ),
             lambda _: token.imprint,
         )
+        return status
     except errors.SignatureValidationError as error:
         code = _code_of(getattr(error.ades_subindication, "name", ""))
         integrity = report.UNVERIFIABLE if code.startswith("CRYPTO_") else report.ALTERED

@@ -14,8 +14,9 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
-from http.client import HTTPException
-from typing import Any
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any
+from urllib.request import Request
 
 import msgspec
 
@@ -190,8 +191,8 @@ class _OnlyHttp(urllib.request.HTTPRedirectHandler):
     """Redirections lead to HTTP only, as everything here."""
 
     def redirect_request(
-        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> Any:
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
         if newurl.split(":", 1)[0].lower() not in ("http", "https"):
             fp.close()
             raise urllib.error.URLError(f"redirected to {newurl}")

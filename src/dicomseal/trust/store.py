@@ -1,8 +1,9 @@
 """Phase two of a verification: does the certificate chain to an anchor the caller trusts?
 
-Path building and validation are pyhanko-certvalidator's (RFC 5280), in `chain`; it is imported when
-a certificate is judged, not before. No anchor is ever taken from the object itself, and nothing is
-fetched from the network unless the store was given a fetcher.
+Path building and validation are pyhanko-certvalidator's (RFC 5280), in `pool` and
+`certification_paths`; they are imported when a certificate is judged, not before. No anchor is ever
+taken from the object itself, and nothing is fetched from the network unless the store was given a
+fetcher.
 
 A decision holds for a window of time, between the two moments at which anything that it depends on
 changes, so it is made once per certificate and window, not once per file.
