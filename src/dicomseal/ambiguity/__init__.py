@@ -1,0 +1,1 @@
+"""What two readers of the same bytes may take differently."""

@@ -1,0 +1,1 @@
+"""Which files a run goes over: folders, lists, object stores, samples."""

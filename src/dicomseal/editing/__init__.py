@@ -1,0 +1,1 @@
+"""Changing a file and keeping every other byte; other encodings; removal."""

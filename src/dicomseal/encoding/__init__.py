@@ -1,0 +1,1 @@
+"""Elements and the canonical stream, in two twins; data sets in memory; limits."""

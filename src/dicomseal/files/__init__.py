@@ -1,0 +1,1 @@
+"""Files as bytes: opening, File Meta Information, inflating, and writing safely."""

@@ -1,0 +1,1 @@
+"""The items of a signature, its MAC, its value and its certificate."""

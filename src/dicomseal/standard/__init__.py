@@ -1,0 +1,1 @@
+"""What PS3 says, as data: tags, VRs, UIDs, MAC algorithms, and which elements mean what."""

@@ -1,0 +1,1 @@
+"""From a certificate to an anchor: paths, revocation, restrictions."""

@@ -1,0 +1,1 @@
+"""A report and a verdict on an object."""
