@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import _usual
 import pydicom
 import pytest
 from _archive import folder  # noqa: F401 - a fixture
@@ -19,6 +20,7 @@ from _profiles import put  # noqa: F401 - a fixture
 from dicomseal import cli
 from dicomseal.encoding.record import Coverage
 
+_usual.watch()
 TWINS = {"cython": "c", "python": "py"}
 
 

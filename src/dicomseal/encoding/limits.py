@@ -80,21 +80,16 @@ class ReadBudget:
         limits: see `Limits.passes` and `Limits.signatures`.
     """
 
-    __slots__ = (
-        "_effort", "_known", "_left", "_limits", "_room", "_search", "_signatures", "_verified",
-    )  # fmt: skip
-
     def __init__(self, size: int, limits: Limits) -> None:
-        passes = limits.passes
-        read = passes * size
         self._limits = limits
-        self._left = max(read, MIN_READ_BUDGET if passes > 0 else 0)
-        self._effort = max(read, MIN_EFFORT if passes > 0 else 0)
+        self._left = max(limits.passes * size, MIN_READ_BUDGET if limits.passes > 0 else 0)
+        self._effort = max(limits.passes * size, MIN_EFFORT if limits.passes > 0 else 0)
         self._signatures = limits.signatures
         self._verified = False
         self._known: set[bytes] = set()
         self._room = MAX_CERTIFICATES
-        self._search = max(min(passes, MAX_SEARCHES) * size, MIN_SEARCH if passes > 0 else 0)
+        searches = min(limits.passes, MAX_SEARCHES) * size
+        self._search = max(searches, MIN_SEARCH if limits.passes > 0 else 0)
 
     def signature(self) -> None:
         """Count one signature; a `MalformedError` with code ``limit`` if it is one too many."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+from typing import Any
 
 from ..ambiguity import open_vrs
 from ..ambiguity.hidden_elements import Hidden, hidden
@@ -12,19 +13,21 @@ from ..encoding import record as _record
 from ..encoding.backend import Index
 from ..files.part10 import Part10
 from ..standard import terms
-from . import element_views, locations, mac_parameters
+from ..standard.mac_algorithms import new_hasher
+from . import element_views, locations, mac_parameters, material
 from .digital_signature import DigitalSignature
 from .locations import format_location
 from .mac_parameters import MacParameters
-from .material import VerificationMaterial, material_for
+from .material import Means
 
-if TYPE_CHECKING:
-    import hashlib
-
-# what goes up with the product of two counts is counted as so many bytes read (see `ReadBudget`)
+# what goes up with the product of two counts is counted as so many bytes read (see `Work`)
 _WORK_OF_A_STEP = 1024  # of a location
+
+
 _WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
-_MAX_KEPT = 8  # of what the signatures of a scope share
+
+
+_MOST_KEPT = 8  # of what the signatures of a scope share
 
 
 class Scope:
@@ -35,86 +38,67 @@ class Scope:
         history: whether it lies inside Original Attributes Sequence (0400,0561).
         several: whether it holds more than one signature.
         is_new: whether the certificate of the last of its signatures was not met before.
-        mac_ids: the MAC ID Number and the record of every MAC Parameters item.
         macs: MAC ID Number to the record of the MAC Parameters item.
         repeated: the MAC ID Numbers that more than one item has.
         elements: what `profiles` asks of it.
-        vrs: the VRs that an earlier signature was found to be over, by record.
     """
-
-    __slots__ = (
-        "_hashed", "_hidden", "_materials", "_merged", "_open", "elements", "history", "index",
-        "is_new", "location", "mac_ids", "macs", "part10", "repeated", "scope", "several", "vrs",
-        "work",
-    )  # fmt: skip
 
     def __init__(self, part10: Part10, index: Index, scope: int, work: limits.ReadBudget) -> None:
         self.part10, self.index, self.scope, self.work = part10, index, scope, work
-        self.location, self.history = "", False
-        if scope:
-            steps = locations.locate(index, scope)
-            work.read(_WORK_OF_A_STEP * len(steps))
-            self.location = format_location(steps)
-            self.history = locations.is_history(steps)
+        steps = locations.locate(index, scope)
+        work.read(_WORK_OF_A_STEP * len(steps))
+        self.location = format_location(steps) if steps else ""
+        self.history = locations.is_history(steps)
         self.several = self.is_new = False
         self.elements = element_views.Elements(index, scope, work)
         self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
-        self._materials: dict[Any, VerificationMaterial] = {}
+        self._means: dict[Any, Means] = {}
         self._hidden: tuple[Hidden, ...] | None = None
         self._merged: bool | None = None
-        self.vrs: dict[int, str] = {}
+        self.vrs: dict[int, str] = {}  # that an earlier signature was found to be over
         self._open: dict[Any, tuple[list[int], list[open_vrs.Open]]] = {}
         self.macs: dict[int, int] = {}
         self.repeated: set[int] = set()
-        self.mac_ids = mac_parameters.read_ids(index, scope)
-        for mac_id, item in self.mac_ids:
+        for mac_id, item in mac_parameters.read_ids(index, scope):
             if mac_id is not None and self.macs.setdefault(mac_id, item) != item:
                 self.repeated.add(mac_id)
 
-    def material(self, stored: DigitalSignature) -> VerificationMaterial:
-        """What a signature is verified with; looked up once for those that share it.
-
-        Of the MAC Parameters only the item that the signature names is read.
-        """
+    def means(self, stored: DigitalSignature) -> Means:
+        """With what a signature is verified; looked up once for those that share it."""
         item = None if stored.mac_id is None else self.macs.get(stored.mac_id)
         key = item, stored.certificate_type, stored.certificate
-        found = self._materials.get(key)
+        found = self._means.get(key)
         self.is_new = self.work.certificate(stored.certificate)
         if found is None:
             raw = None if item is None else mac_parameters.raw(self.index, item)
-            found = material_for(raw, self.index.big_endian, *key[1:])
+            found = material.of(raw, self.index.big_endian, *key[1:])
             if self.several:
                 self.work.read(_WORK_OF_A_TAG * (len(found.listed) // 4))
-                _keep(self._materials, key, found)
+                _keep(self._means, key, found)
         return found
 
     def hashed(
-        self, material: VerificationMaterial, mac: MacParameters, legacy: bool
+        self, mac: MacParameters, listed: bytes, legacy: bool
     ) -> tuple[hashlib._Hash, _record.Coverage]:
         """A hasher that has taken in the elements a signature lists, and which those were.
 
         Of several signatures over the same elements only the first costs a pass over them.
 
         Args:
-            material: what the signature is verified with.
             mac: its MAC Parameters.
+            listed: Data Elements Signed in them, as stored.
             legacy: see `Index.stream`.
-
-        Raises:
-            UsageError: there is no such hash here.
         """
         if not self.several:
-            return self._hash(material, mac, legacy)
-        key = mac.algorithm, material.listed, legacy
+            return self._hash(mac, legacy)
+        key = mac.algorithm, listed, legacy
         if key not in self._hashed:
-            _keep(self._hashed, key, self._hash(material, mac, legacy))
+            _keep(self._hashed, key, self._hash(mac, legacy))
         hasher, coverage = self._hashed[key]
         return hasher.copy(), coverage
 
-    def _hash(
-        self, material: VerificationMaterial, mac: MacParameters, legacy: bool
-    ) -> tuple[hashlib._Hash, _record.Coverage]:
-        hasher = material.empty_hasher()
+    def _hash(self, mac: MacParameters, legacy: bool) -> tuple[hashlib._Hash, _record.Coverage]:
+        hasher = new_hasher(mac.algorithm)
         self.work.read(self._size())
         coverage = self.index.stream(
             hasher.update, self.scope, mac.data_elements_signed, legacy=legacy
@@ -160,6 +144,6 @@ class Scope:
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Remember one more, and forget the oldest: what a hostile object makes us keep is bounded."""
-    if len(kept) >= _MAX_KEPT:
+    if len(kept) >= _MOST_KEPT:
         del kept[next(iter(kept))]
     kept[key] = value

@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .. import report
 from ..ambiguity import parser_differentials
 from ..encoding import obstacles, record, values
-from ..encoding.limits import Limits, ReadBudget
+from ..encoding.limits import BYTES_OF_A_SECOND, Limits, ReadBudget
 from ..errors import DicomSealError, UsageError
 from ..files.part10 import Part10
 from ..files.reader import Reader
 from ..files.source import is_dataset, read_all
 from ..files.window import Window
 from ..policy import WEAK_CHOICES
-from ..report import ErrorReport, ObjectReport, Reason, ReasonCode, SignatureReport
+from ..report import ErrorReport, ObjectReport, Reason, ReasonCode
 from ..signature import element_views
 from ..standard import terms, transfer_syntaxes
 from ..standard.mac_algorithms import new_hasher
 from ..standard.tags import describe
-from . import coverage, missing, signature_report, time_limit
+from . import coverage, missing, signature_report, time_limit, usual
 from .options import REJECT, WARN, Options, demands
 from .unsigned import checked, examine
+from .usual import Gathered
 from .verdict import decide, of_the_whole
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
 
 _readers = threading.local()
+_GROUP = 32  # files
 _NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
 
@@ -165,11 +167,48 @@ def verify_with(
         part10 = _open(source, path, options)
         size = part10.size
         index = part10.index()
-        if index.sole_signature() is not None:
-            return _verify(part10, index, path, options)  # what of it may take long is timed there
-        return time_limit.of_an_object(part10, options, _verify, part10, index, path, options)
+        gathered = usual.gather(part10, index, options)
+        made = None if gathered is None else usual.conclude(gathered, path, options)
+        return _in_time(part10, index, path, options) if made is None else made
     except DicomSealError as error:
         return _failed(error, path, size, index)
+
+
+def verify_groups(paths: Sequence[str], options: Options) -> Iterator[ObjectReport]:
+    """`verify_with` for many files, in their order.
+
+    A few of them are read before the usual ones of these are judged, see `usual`.
+    """
+    for start in range(0, len(paths), _GROUP):
+        group = paths[start : start + _GROUP]
+        for path, begun in zip(group, [_begin(path, options) for path in group], strict=True):
+            yield begun if isinstance(begun, ObjectReport) else _end(begun, path, options)
+
+
+def _begin(path: str, options: Options) -> ObjectReport | Gathered:
+    """What was read of a usual object, or the report on another."""
+    size, index = 0, None
+    try:
+        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
+        size = part10.size
+        index = part10.index()
+        return usual.gather(part10, index, options) or _in_time(part10, index, path, options)
+    except DicomSealError as error:
+        return _failed(error, path, size, index)
+
+
+def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
+    """The report on what was read; an object that only looked usual is read once more."""
+    size = gathered.size
+    try:
+        made = usual.conclude(gathered, path, options)
+        if made is not None:
+            return made
+        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
+        size = part10.size
+        return _in_time(part10, part10.index(), path, options)
+    except DicomSealError as error:
+        return _failed(error, path, size)
 
 
 def _failed(
@@ -220,9 +259,19 @@ def _open(source: Any, path: str, options: Options) -> Part10:
     return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
 
 
+def _in_time(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
+    seconds = options.limits.seconds + part10.size // BYTES_OF_A_SECOND
+    left = getattr(options.trust, "renew_lock", None)
+    return time_limit.within(seconds, left, _verify, part10, index, path, options)
+
+
 def _verify(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
-    """The report on an object that can be read."""
-    by_scope = _by_scope(part10, index, options)
+    scopes = index.scopes
+    work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
+    by_scope = [
+        (scope, signature_report.signatures(part10, index, scope, work, main, options))
+        for scope in scopes
+    ]
     signatures = of_the_whole(index, [made for _, some in by_scope for made in some])
     sop_class, sop_instance, modality = index.values(0, _NAMES)
     live = [s.location for s in signatures if s.integrity is not None]
@@ -244,13 +293,14 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
     messages += obstacles.notes(index, 0, covered.tags if signatures else ())
     if index.trailing:
         messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
-    if verdict in (report.UNSIGNED, report.PASSED) and _is_hidden(index):
+    if verdict in (report.UNSIGNED, report.PASSED) and 0 not in scopes and _hidden(index):
         verdict = report.INDETERMINATE
         messages += (
             "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",
         )
     if live:
-        messages += _oddities(part10, index, signatures, sop_class, sop_instance)
+        messages += tuple(missing.orphans(index, sorted({0, *scopes})))
+        messages += tuple(parser_differentials.messages(part10, index))
     else:
         lacking = missing.evidence(part10, index)
         messages += tuple(lacking.sentences)
@@ -278,31 +328,6 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
     )
 
 
-def _by_scope(
-    part10: Part10, index: Index, options: Options
-) -> list[tuple[int, list[SignatureReport]]]:
-    """The reports on all signatures, by the data set or item that they sign."""
-    work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
-    return [
-        (scope, signature_report.signatures(part10, index, scope, work, main, options))
-        for scope in index.scopes
-    ]
-
-
-def _oddities(
-    part10: Part10,
-    index: Index,
-    signatures: list[SignatureReport],
-    sop_class: bytes | None,
-    sop_instance: bytes | None,
-) -> tuple[str, ...]:
-    """What of a signed object is not as it should be, and misleads nobody."""
-    odd = parser_differentials.messages(part10, index, sop_class, sop_instance)
-    if index.sole_signature() is not None and signatures[0].integrity == report.INTACT:
-        return tuple(odd)  # the MAC Parameters that are there are those of the signature
-    return (*missing.orphans(index, sorted({0, *index.scopes})), *odd)
-
-
 def _content_digest(index: Index) -> str:
     """Of the main data set; signatures and MAC Parameters never are in the stream."""
     hasher = new_hasher("SHA256")
@@ -310,9 +335,7 @@ def _content_digest(index: Index) -> str:
     return hasher.hexdigest()
 
 
-def _is_hidden(index: Index) -> bool:
+def _hidden(index: Index) -> bool:
     """Whether the main data set has a Digital Signatures Sequence that is no sequence any more."""
-    if 0 in index.scopes:
-        return False
     number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
     return number >= 0 and index.record(number).kind == record.ELEMENT
