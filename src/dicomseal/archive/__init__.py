@@ -2,7 +2,7 @@
 
 Data run one way through the folders: ``find`` finds files and makes batches, ``run`` keeps a
 bounded number of them under way in any executor and verifies or signs them, ``ledger`` appends what
-came back and chains it, so that later edits show. ``reports`` reads a ledger and never writes to it.
+came back and chains it, so that later edits show. ``reports`` reads ledgers and never writes them.
 """
 
 
