@@ -196,7 +196,10 @@ class Part10:
             raise self._contradiction(shown, error.offset) from error
         if self.stated:  # by chance the bytes may make sense in both
             shown = ""
-            if labels.belies(bytes(self.read(self.start, 6)), self._encoding()):
+            head = bytes(self.read(self.start, 6))
+            swapped = b"\x08\x00" if self.big_endian else b"\x00\x08"
+            # asked of every object: in explicit VR only a swapped group can belie the label
+            if (self.implicit or head[:2] == swapped) and labels.belies(head, self._encoding()):
                 shown = self._shown()
             if not shown and (index.noted or index.trailing):
                 shown = self._other()
