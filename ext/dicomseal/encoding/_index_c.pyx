@@ -77,6 +77,9 @@ cdef _Wanted _wanted(tags):
     return found
 
 
+cdef frozenset _NONE = frozenset()
+
+
 cdef list _told(Notes* notes):
     cdef uint32_t i
     return [
@@ -218,6 +221,8 @@ cdef class Index(_Walk):
     @property
     def noted(self):
         """The kinds of all that was noted, see encoding.record.KINDS."""
+        if not self._noted:
+            return _NONE  # as of most objects, and it is asked for several times
         return frozenset(
             kind for i, kind in enumerate(_record.KINDS) if self._noted & (1U << i)
         )
