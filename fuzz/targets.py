@@ -110,8 +110,8 @@ def _between(index: Any, records: Any, number: int) -> Any:
     top = number
     while records[top].parent:
         top = records[top].parent
-    if records[number].kind != _record.ELEMENT:
-        return None
+    if records[number].kind != _record.ELEMENT or records[top].flags & _record.UNKNOWN_VR:
+        return None  # what is inside of UN is never signed
     out = bytearray()
     made = _attempt(index.stream_between, out.extend, number + 1, records[top].next, number, 0)
     return made or bytes(out)

@@ -79,6 +79,7 @@ cdef enum:
     VR_UN = 0x4E55
     VR_US = 0x5355
     VR_XS = 0x7378  # US or SS, see standard.dictionary
+    VR_BO = 0x6F62  # OB or OW, the bytes first
 
 cdef struct Note:
     uint32_t tag

@@ -344,7 +344,7 @@ cdef class _Walk(_Implicit):
         """Lengths that readers take for others, and those that are not whole values."""
         cdef int width
         if vr & 0x2020 == 0x2020:  # lower case: ambiguous
-            vr = VR_US if vr == VR_XS else VR_OW
+            vr = VR_US if vr == VR_XS else VR_OB if vr == VR_BO else VR_OW
         width = 4 if vr == VR_AT else traits(vr) >> 3
         if ((implicit and (length == 13 or (tag == TAG_PAPYRUS and length == PAPYRUS_LENGTH)))
                 or (vr == VR_UL and length == 6 and tag >> 16 == 9) or tag == TAG_TO_THE_END):

@@ -60,6 +60,12 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
                 f"{part10.transfer_syntax} says that they are not: readers may show the fragments "
                 "as pixels"
             )
+    if "delimiter" in index.noted:
+        found += [
+            f"{note.sentence()}: readers may take other bytes for its fragments"
+            for note in index.oddities
+            if note.kind == "delimiter" and index.record(note.record).kind == ENCAPSULATED
+        ][:_MOST_TOLD]
     if "odd value" in index.noted and _lacks_a_byte(index):
         found.append(
             "Pixel Data (7FE0,0010) have an odd number of bytes, and fewer than their frames need: "
