@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import _write_stds as std
@@ -188,3 +189,16 @@ def test_the_drop_in_refuses_it_as_dcmsign_does(tmp_path):
     )
     assert (done.returncode, done.stdout) == (20, "")
     assert "Sequence Delimitation Item missing" in done.stderr
+
+
+def test_a_delimiter_with_a_length_fails_where_somebody_signed(backend, tmp_path):
+    """What follows it is not skipped here; another reader takes other bytes for the fragments."""
+    out = BytesIO()
+    sign_file(BytesIO(WHOLE), out, *pki.member("rsa").write(tmp_path))
+    data = out.getvalue()
+    assert verify(data, integrity_only=True).verdict == "passed"
+    at = data.index(b"".join(FRAGMENTS) + END) + len(b"".join(FRAGMENTS))
+    changed = data[: at + 4] + b"\2\0\0\0" + data[at + 8 :]
+    report = verify(changed, integrity_only=True)
+    assert report.verdict == "failed"
+    assert "ends with a delimiter that has a length" in report.reasons[0].message
