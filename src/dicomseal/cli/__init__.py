@@ -39,7 +39,7 @@ class _Command(Lazy):
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from ..canonical import BACKEND
+        from ..encoding.backend import BACKEND
 
         click.echo(f"dicomseal {__version__} ({BACKEND} backend)")
         ctx.exit()
