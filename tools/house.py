@@ -55,6 +55,7 @@ FLOORS = (
         "archive": "many runs over an archive, in a ledger",
         "dcmsign": "a second command, with the options of DCMTK's dcmsign",
     },
+    {"gate": "what arrives is verified before it is stored, and goes on"},
     {"cli": "one module a command"},
     {"__main__": "python -m dicomseal"},
 )

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 from ..errors import SourceError
 
 PREFIX, SUFFIX = ".dicomseal-", ".tmp"
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _mark = ""  # what the names of this process's temporary files begin with, after `PREFIX`
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW"):
@@ -71,7 +71,7 @@ def replacing(
         os.replace(temporary, target)
         temporary = ""
     except OSError as error:
-        code = "no_space" if error.errno in _NO_SPACE else "write"
+        code = "no_space" if error.errno in NO_SPACE else "write"
         raise SourceError(f"{name}: cannot be written: {error.strerror or error}", code) from None
     finally:
         if temporary:
@@ -88,6 +88,15 @@ def mark(text: str) -> None:
     """
     global _mark
     _mark = text
+
+
+def temporary(folder: str, mode: int = 0o666) -> tuple[int, str]:
+    """A new temporary file in a folder: its descriptor and its path.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return _create(folder, mode)
 
 
 def is_temporary(name: str) -> bool:

@@ -1,0 +1,181 @@
+"""What is done with one object that arrived, and what its sender is told (PS3.4 Annex B)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from .. import report
+from ..files.source import read_all
+from ..report import ErrorReport, ObjectReport, Reason, ReasonCode
+from ..standard import terms
+from ..verification.verifier import verify_with
+from .identity import Identity, identify
+from .policy import REFUSE, Policy
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+# statuses of a C-STORE response (PS3.4 Table B.2-1)
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+DOES_NOT_MATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+NOT_AUTHORIZED = 0x0124  # PS3.7 Annex C.5.15
+
+COMMENT_LENGTH = 64  # characters of Error Comment (0000,0902), an LO
+_SNAPSHOT = 8 << 20  # bytes: up to here a file is read once and judged in memory
+
+
+class Decision(report.Answer, msgspec.Struct, frozen=True, kw_only=True):
+    """What is done with an object. It has no truth value: ``bool()`` of it raises.
+
+    Attributes:
+        verdict: of the verification; ``failed`` as well where the object is not the one that its
+            sender announced.
+        action: ``accept``, ``quarantine`` or ``refuse``.
+        status: Status (0000,0900) of the C-STORE response.
+        comment: Error Comment (0000,0902) of it, ASCII of at most 64 characters; empty with
+            success.
+        offending: tags for its Offending Element (0000,0901).
+        identity: the UIDs of the object.
+        report: of the verification; its path is empty.
+    """
+
+    _write = "`.action == 'accept'`"
+
+    verdict: str
+    action: str
+    status: int
+    comment: str = ""
+    offending: tuple[int, ...] = ()
+    identity: Identity = Identity()
+    report: ObjectReport
+
+    @property
+    def reason(self) -> Reason | ErrorReport | None:
+        """The first reason why it did not pass; None if it did, or is unsigned."""
+        return first_reason(self.report)
+
+
+def judge(
+    data: str | os.PathLike[str] | Buffer | BinaryIO,
+    policy: Policy,
+    *,
+    sop_class: str = "",
+    sop_instance: str = "",
+) -> Decision:
+    """Verify an object that arrived, and decide what is done with it.
+
+    Args:
+        data: a path, a file's content as bytes, or a binary file.
+        policy: what is asked of it.
+        sop_class, sop_instance: the UIDs by which the sender announced it, e.g. in the command set
+            of a C-STORE request; an object that is another one failed. Empty: nothing was said.
+
+    Returns:
+        A decision. Anything wrong with the object itself is in its report, never raised.
+    """
+    source: Any = _once(data)
+    found = verify_with(source, policy.options)
+    identity = identify(source, policy.options.limits)
+    tags: tuple[int, ...] = ()
+    if found.verdict != report.ERROR:
+        found, tags = _announced(found, identity, sop_class, sop_instance)
+    if found.path:
+        found = msgspec.structs.replace(found, path="")
+    action = policy.action_for(found.verdict)
+    if action != REFUSE:
+        return Decision(
+            verdict=found.verdict, action=action, status=SUCCESS, identity=identity, report=found
+        )
+    if not tags and found.verdict != report.ERROR:
+        tags = (terms.DIGITAL_SIGNATURES_SEQUENCE,)
+    matches = found.verdict in (report.FAILED, report.UNSIGNED)
+    return Decision(
+        verdict=found.verdict,
+        action=action,
+        status=DOES_NOT_MATCH if matches else CANNOT_UNDERSTAND,
+        comment=comment(found),
+        offending=tags,
+        identity=identity,
+        report=found,
+    )
+
+
+def _once(data: object) -> object:
+    """A source that is read once, so that all looks at it are looks at the same bytes."""
+    if isinstance(data, (str, os.PathLike)):
+        try:
+            with open(data, "rb") as file:
+                if os.fstat(file.fileno()).st_size > _SNAPSHOT:
+                    return os.fspath(data)
+                return file.read()
+        except (OSError, ValueError):
+            return os.fspath(data)  # the verification says what is wrong with it
+    return read_all(data)
+
+
+def _announced(
+    found: ObjectReport, identity: Identity, sop_class: str, sop_instance: str
+) -> tuple[ObjectReport, tuple[int, ...]]:
+    """The report with the reasons why it is not the object that was announced, and their tags."""
+    reasons, tags = [], []
+    for said, stored, tag, name in (
+        (sop_class, identity.sop_class, terms.SOP_CLASS_UID, "SOP Class UID"),
+        (sop_instance, identity.sop_instance, terms.SOP_INSTANCE_UID, "SOP Instance UID"),
+    ):
+        if said and said != stored:
+            tags.append(tag)
+            reasons.append(
+                Reason(
+                    ReasonCode.FORMAT_FAILURE,
+                    f"the {name} of the data set is not the one that the sender announced",
+                )
+            )
+    if not reasons:
+        return found, ()
+    return msgspec.structs.replace(
+        found, verdict=report.FAILED, reasons=(*reasons, *found.reasons)
+    ), tuple(tags)
+
+
+def first_reason(found: ObjectReport) -> Reason | ErrorReport | None:
+    """Return the first reason why an object did not pass."""
+    if found.error:
+        return found.error
+    if found.reasons:
+        return found.reasons[0]
+    for signature in found.signatures:
+        reason = signature.integrity_reason or signature.trust_reason
+        if reason:
+            return reason
+    return None
+
+
+def comment(found: ObjectReport) -> str:
+    """Return an Error Comment: the code of the first reason and as much of the sentence as fits.
+
+    No element value of the object is in it but what a reason names itself.
+    """
+    reason = first_reason(found)
+    if reason is None:
+        if found.verdict == report.UNSIGNED:
+            return "unsigned: the object has no digital signature"
+        return shortened(f"{found.verdict}: no signature of it is trusted")
+    return shortened(f"{reason.code}: {reason.message}")
+
+
+def shortened(text: str) -> str:
+    """Return a text as the value of an LO in the default repertoire (PS3.5 Section 6.2)."""
+    plain = "".join(
+        one if one.isascii() and one.isprintable() and one != "\\" else "?" for one in text
+    )
+    plain = " ".join(plain.split())
+    if len(plain) <= COMMENT_LENGTH:
+        return plain
+    cut = plain[: COMMENT_LENGTH - 2]
+    whole = cut.rsplit(" ", 1)[0] if " " in cut[COMMENT_LENGTH // 2 :] else cut
+    return f"{whole}..".rstrip()
