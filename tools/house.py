@@ -42,6 +42,7 @@ FLOORS = (
     {
         "canonical": "the canonical stream for other programs",
         "trust": "from a certificate to an anchor: paths, revocation, restrictions",
+        "dicomweb": "DICOM over HTTP: addresses, multipart bodies, retrieving",
         "editing": "changing a file and keeping every other byte; other encodings; removal",
     },
     {"keys": "private keys, in files and on tokens"},

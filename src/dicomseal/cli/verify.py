@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 import msgspec
 
 from .. import report
+from ..dicomweb.address import Address, address_of, is_address
 from ..report import ErrorReport, ObjectReport
 from ..verification.options import Options
 from ..verification.verifier import verify_with
@@ -66,23 +67,28 @@ def command(
 ) -> None:
     """Verify every digital signature of the objects at PATH; folders are walked, - is an object on
     standard input. With -0, - is a list of paths on standard input instead, and @LIST one in a
-    file.
+    file. PATH may also be a study, a series or an instance of a DICOMweb server,
+    dicomweb+https://HOST/…/studies/UID: its objects are retrieved, and none is kept.
 
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?
     """  # fmt: skip
-    files = Files(paths, null, exclude)
+    addresses = [address_of(path) for path in paths if is_address(path)]
+    files = Files([path for path in paths if not is_address(path)], null, exclude)
+    single = files.single and not addresses
     options = Options(**verification(given), **demanded(given))
     counts: dict[str, int] = {}
-    writer = _Writer(output, files.single)
-    for made in _watched(_reports(files, options, jobs), files):
+    writer = _Writer(output, single)
+    for made in _watched(_reports(files, addresses, options, jobs), files, single):
         counts[made.verdict] = counts.get(made.verdict, 0) + 1
         writer.write(made)
     writer.close(counts)
     raise click.exceptions.Exit(exit_code(counts))
 
 
-def _reports(files: Files, options: Options, jobs: int) -> Iterator[ObjectReport]:
+def _reports(
+    files: Files, addresses: Sequence[Address], options: Options, jobs: int
+) -> Iterator[ObjectReport]:
     if files.standard_input:
         made = verify_with(source_of(STANDARD), options)
         yield msgspec.structs.replace(made, path=STANDARD)
@@ -93,15 +99,19 @@ def _reports(files: Files, options: Options, jobs: int) -> Iterator[ObjectReport
         from ..verification.parallel import verify_many
 
         yield from verify_many(files, options, jobs)
+    if addresses:
+        from .addresses import reports
+
+        yield from reports(addresses, options)
     for path, code, why in files.nothing():
         yield ObjectReport(path=path, verdict=report.ERROR, error=ErrorReport(code, why))
     for line in files.passed_over():
         click.echo(f"dicomseal: {report.harmless(line)}", err=True)
 
 
-def _watched(reports: Iterator[ObjectReport], files: Files) -> Iterator[ObjectReport]:
+def _watched(reports: Iterator[ObjectReport], files: Files, single: bool) -> Iterator[ObjectReport]:
     """The same, with a progress line on standard error while a person watches several files."""
-    if not sys.stderr.isatty() or files.single:
+    if not sys.stderr.isatty() or single:
         return reports
     from .progress import watched
 

@@ -18,13 +18,11 @@ How an object is read, and why:
 
 from __future__ import annotations
 
-import collections
 import math
 import os
 import re
 import time
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -33,10 +31,10 @@ from ...errors import SourceError, UsageError
 from ...files.reader import SNAPSHOT
 from ...files.window import Window
 from ..errors import StoreLostError
+from .ahead import fetched_ahead
 from .root import Fetched
 
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
-AHEAD = 8  # objects that a worker fetches at once
 MIN_RANGE, MAX_RANGE = 256 << 10, 8 << 20  # of an ObjectWindow, in bytes
 PAGE = 1000  # objects that are listed at once
 _KNOWN = 10  # seconds for which a store that answered, or did not, is not asked again
@@ -143,18 +141,7 @@ def fetched(urls: Iterable[str]) -> Generator[Fetched, None, None]:
     Raises:
         StoreLostError: the store itself does not answer any more.
     """
-    waiting = iter(urls)
-    pending: collections.deque[Future[Fetched]] = collections.deque()
-    pool = ThreadPoolExecutor(AHEAD)
-    try:
-        while True:
-            while len(pending) < AHEAD and (url := next(waiting, None)) is not None:
-                pending.append(pool.submit(fetch, url))
-            if not pending:
-                return
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return fetched_ahead(fetch, urls)
 
 
 def fetch(url: str) -> Fetched:

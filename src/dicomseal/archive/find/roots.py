@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
+from ...dicomweb.address import is_address
 from ...errors import UsageError
+from .dicomweb_root import DicomwebRoot
 from .folder_root import FolderRoot
 from .found import Found
 from .list_root import ListRoot, is_list
@@ -17,7 +19,9 @@ from .store_root import StoreRoot
 
 def kind_of(path: str) -> type[Root]:
     """In which kind of root something is found by its path."""
-    return StoreRoot if is_url(path) else FolderRoot
+    if is_url(path):
+        return StoreRoot
+    return DicomwebRoot if is_address(path) else FolderRoot
 
 
 def is_path(name: str) -> bool:

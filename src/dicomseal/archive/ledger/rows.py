@@ -34,7 +34,8 @@ NO_OBJECT = {"not_dicom", "empty"}
 # codes of errors that say nothing of what a file holds
 NOT_READ = (
     "not_found", "permission", "unreadable", "changed", "crashed", "empty_folder", "empty_list",
-    "nothing_selected", "no_space", "store", "time",
+    "nothing_selected", "no_space", "store", "time", "incomplete", "media_type", "other_object",
+    "redirected",
 )  # fmt: skip
 _NOT_JUDGED = "no trust anchor was named, so nobody can say who signed it"
 # names that say DICOM: how they end; as media (PS3.10 Section 8) and storescp have them; a UID

@@ -104,8 +104,9 @@ def command(
     """Verify all files below ROOT into a ledger.
 
     ROOT is a folder, a file, @LIST (a file with a path on each line), - (such lines on standard
-    input), or an object store: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX,
-    with credentials from the usual environment variables. Every finished batch is on disk: kill it
+    input), an object store: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX, with
+    credentials from the usual environment variables, or a study, a series or an instance of a
+    DICOMweb server: dicomweb+https://HOST/…/studies/UID. Every finished batch is on disk: kill it
     at any moment, and --resume goes on.
     """  # fmt: skip
     if (seed or stratify) and not sample:

@@ -1,0 +1,40 @@
+"""What stands at addresses of DICOMweb servers, verified as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+
+import msgspec
+
+from .. import report
+from ..dicomweb.address import Address
+from ..dicomweb.retrieve import retrieve
+from ..errors import SourceError
+from ..report import ErrorReport, ObjectReport
+from ..verification.options import Options
+from ..verification.verifier import verify_with
+
+IN_MEMORY = 64 << 20  # bytes of an object; of what is larger see `dicomseal.dicomweb.spool`
+
+
+def reports(addresses: Iterable[Address], options: Options) -> Iterator[ObjectReport]:
+    """The reports on what stands there, in the order of its coming.
+
+    What could not be had has one too, after those on what came before.
+    """
+    for address in addresses:
+        try:
+            with closing(retrieve(address, IN_MEMORY, options.limits)) as answer:
+                for one in answer:
+                    if isinstance(one.source, SourceError):
+                        yield _error(one.name, one.source)
+                    else:
+                        made = verify_with(one.source, options)
+                        yield msgspec.structs.replace(made, path=one.name)
+        except SourceError as error:
+            yield _error(address.name, error)
+
+
+def _error(path: str, error: SourceError) -> ObjectReport:
+    return ObjectReport(path=path, verdict=report.ERROR, error=ErrorReport(error.code, str(error)))

@@ -1,0 +1,200 @@
+"""Asking a DICOMweb server: only the one that was named, bounded in time, and in the clear only
+what may be.
+
+* A redirection is followed where it leads to the same server, or from HTTP to HTTPS on the same
+  host, and nowhere else: who answers for the named server does not choose another.
+* Credentials come from the environment: ``DICOMSEAL_DICOMWEB_TOKEN`` (Bearer), or
+  ``DICOMSEAL_DICOMWEB_USER`` and ``DICOMSEAL_DICOMWEB_PASSWORD`` (Basic). Without TLS they are only
+  sent to this machine itself.
+* Certificates are checked against the anchors of the system, or those that ``SSL_CERT_FILE`` or
+  ``SSL_CERT_DIR`` name. Proxies are those of the usual environment variables.
+* Answers are taken as they are sent: no compression, of which little bytes could become many.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError, UsageError
+
+if TYPE_CHECKING:
+    import httpx
+
+UNREACHABLE = "unreachable"  # code: the server itself is not there, whatever is asked for
+TRIES, PAUSE = 3, 0.2  # of what fails for the moment; seconds before the second
+CONNECT, SILENCE = 10.0, 60.0  # seconds for a connection, and between two pieces of an answer
+PATIENCE, SLOWEST = 60.0, 16 << 10  # seconds of an answer, and bytes for each second more
+_REDIRECTIONS = 5
+_BUSY = frozenset((502, 503, 504))
+_CODES = {401: "permission", 403: "permission", 404: "not_found", 410: "not_found"}
+_SENTENCES = {
+    401: "it wants credentials (DICOMSEAL_DICOMWEB_TOKEN, or _USER and _PASSWORD), or others",
+    403: "it does not let us see that",
+    404: "it does not have that",
+    406: "it does not give objects in the encoding that they are kept in",
+    410: "it does not have that any more",
+}
+_clients: dict[int, httpx.Client] = {}  # by process: the connections of one do not survive a fork
+_lock = threading.Lock()
+
+
+class Refused(SourceError):  # noqa: N818
+    """The server answered, and not with what was asked for; ``status`` is its HTTP status."""
+
+    def __init__(self, status: int, said: str) -> None:
+        sentence = _SENTENCES.get(status, "it does not give that")
+        super().__init__(
+            f"the server answers {status}{f' {said}' if said else ''}: {sentence}",
+            _CODES.get(status, "unreadable"),
+        )
+        self.status = status
+
+
+@contextmanager
+def answer(url: str, accept: str, query: dict[str, str] | None = None) -> Iterator[httpx.Response]:
+    """The answer to a GET, whose body is still to come; see `body`.
+
+    Raises:
+        SourceError: the server is not to be had (code ``unreachable``), answers with another
+            status than success (`Refused`), or with a compressed body.
+        UsageError: httpx is not installed, or credentials would be sent in the clear.
+    """
+    import httpx
+
+    try:
+        response = _opened(url, accept, query)
+        try:
+            if not response.is_success:
+                raise Refused(response.status_code, response.reason_phrase)
+            packed = response.headers.get("content-encoding", "identity")
+            if packed.lower() != "identity":
+                raise SourceError(f"the answer is packed ({packed}), unasked", "unreadable")
+            yield response
+        finally:
+            response.close()
+    except httpx.HTTPError as error:
+        said = str(error) or type(error).__name__
+        raise SourceError(f"the answer broke off: {said}", "truncated") from None
+    except httpx.InvalidURL as error:
+        raise SourceError(f"{url}: {error}", "unreadable") from None
+
+
+def body(response: httpx.Response) -> Iterator[bytes]:
+    """The bytes of an answer as they come.
+
+    Raises:
+        SourceError: they come too slowly (code ``unreadable``).
+        httpx.HTTPError: the connection broke; `answer` makes a `SourceError` of it.
+    """
+    begun, size = time.monotonic(), 0
+    for piece in response.iter_raw():
+        size += len(piece)
+        # what the caller does in the meantime counts as well: a large object is worth the time
+        if time.monotonic() - begun > PATIENCE + size / SLOWEST:
+            raise SourceError(
+                f"the answer comes too slowly: {size} bytes in {PATIENCE:g} seconds and more",
+                "unreadable",
+            )
+        yield piece
+
+
+def _opened(url: str, accept: str, query: dict[str, str] | None) -> httpx.Response:
+    """The answer, tried again where the server is not there or busy for the moment."""
+    import httpx
+
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(PAUSE * 2 ** (attempt - 1))
+        last = attempt == TRIES - 1
+        try:
+            response = _followed(url, accept, query)
+        except httpx.TransportError as error:
+            if last:
+                said = str(error) or type(error).__name__
+                raise SourceError(f"the server does not answer: {said}", UNREACHABLE) from None
+            continue
+        if last or response.status_code not in _BUSY:
+            return response
+        response.close()
+    raise AssertionError("the last try returns or raises")
+
+
+def _followed(url: str, accept: str, query: dict[str, str] | None) -> httpx.Response:
+    client = _client()
+    headers = {"Accept": accept, "Accept-Encoding": "identity"}
+    request = client.build_request("GET", url, headers=headers, params=query)
+    secret = _credentials(request.url)
+    for _ in range(_REDIRECTIONS):
+        if secret:
+            request.headers["Authorization"] = secret
+        response = client.send(request, stream=True, follow_redirects=False)
+        if not response.has_redirect_location:
+            return response
+        response.close()
+        target = request.url.join(response.headers["location"])
+        if not _same_server(request.url, target):
+            raise SourceError(
+                f"the server leads to another one, {target.scheme}://{target.netloc.decode()}, "
+                "which was not named",
+                "redirected",
+            )
+        request = client.build_request("GET", target, headers=headers)
+    raise SourceError("the server leads on and on", "redirected")
+
+
+def _same_server(one: httpx.URL, other: httpx.URL) -> bool:
+    if other.userinfo or one.host != other.host:
+        return False
+    if one.scheme == other.scheme:
+        return one.port == other.port
+    return (one.scheme, other.scheme) == ("http", "https") and one.port == other.port
+
+
+def _credentials(url: httpx.URL) -> str:
+    token = os.environ.get("DICOMSEAL_DICOMWEB_TOKEN", "")
+    user = os.environ.get("DICOMSEAL_DICOMWEB_USER", "")
+    if not token and not user:
+        return ""
+    if url.scheme != "https" and not _is_this_machine(url.host):
+        raise UsageError(
+            f"credentials are not sent to {url.host} without TLS: name dicomweb+https://, or take "
+            "DICOMSEAL_DICOMWEB_* out of the environment"
+        )
+    if token:
+        return f"Bearer {token}"
+    password = os.environ.get("DICOMSEAL_DICOMWEB_PASSWORD", "")
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _client() -> httpx.Client:
+    """One for each process, for the sake of its connections; its threads share it."""
+    try:
+        import httpx
+    except ImportError:
+        raise UsageError("dicomweb+http:// needs the extra: pip install dicomseal[gate]") from None
+    with _lock:
+        found = _clients.get(os.getpid())
+        if found is None:
+            found = _clients[os.getpid()] = httpx.Client(
+                verify=ssl.create_default_context(),
+                timeout=httpx.Timeout(SILENCE, connect=CONNECT),
+                headers={"User-Agent": "dicomseal"},
+            )
+        return found

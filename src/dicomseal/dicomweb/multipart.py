@@ -1,0 +1,150 @@
+"""Bodies of the media type ``multipart/related`` (RFC 2387), taken apart as their bytes come.
+
+The parser is python-multipart's (extra ``[gate]``). Nothing of a part is kept here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+
+from ..errors import SourceError, UsageError
+
+RELATED, DICOM = "multipart/related", "application/dicom"
+# what it says of a bad body goes to the peer and into the report, not to the log a second time
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+class Headers(NamedTuple):
+    """A part begins: its media type in lower case, without parameters, and Content-Location."""
+
+    media_type: str
+    location: str
+
+
+class Data(NamedTuple):
+    """Some bytes of the part."""
+
+    data: bytes
+
+
+class End(NamedTuple):
+    """The part is complete."""
+
+
+Event = Headers | Data | End
+
+
+def media_type_of(content_type: str) -> tuple[str, dict[str, str]]:
+    """A Content-Type in lower case, and its parameters by their names."""
+    parse = _library().multipart.parse_options_header
+    kind, given = parse(content_type)
+    parameters = {name.decode("latin-1"): value.decode("latin-1") for name, value in given.items()}
+    return kind.decode("latin-1").lower(), parameters
+
+
+class Parts:
+    """The parts of a body, in their order.
+
+    Args:
+        content_type: of the body. The media type ``application/dicom`` itself is one part.
+
+    Raises:
+        SourceError: it is of another media type, or names no boundary (code ``media_type``).
+        UsageError: python-multipart is not installed.
+    """
+
+    def __init__(self, content_type: str) -> None:
+        kind, parameters = media_type_of(content_type)
+        self._events: list[Event] = []
+        self._parser: Any = None
+        self._field, self._value = b"", b""
+        self._headers: dict[str, str] = {}
+        self._ended = False
+        if kind == DICOM:
+            self._events.append(Headers(kind, ""))
+            return
+        boundary = parameters.get("boundary", "")
+        if kind != RELATED or not boundary or parameters.get("type", DICOM).lower() != DICOM:
+            raise SourceError(
+                f"the body is {content_type or 'of no media type'!r}, not {RELATED}; "
+                f'type="{DICOM}"; boundary=…',
+                "media_type",
+            )
+        library = _library()
+        self._failure: type[Exception] = library.exceptions.FormParserError
+        callbacks = {
+            "on_part_begin": self._headers.clear,
+            "on_header_field": self._on_field,
+            "on_header_value": self._on_value,
+            "on_header_end": self._on_header,
+            "on_headers_finished": self._on_headers,
+            "on_part_data": lambda data, start, end: self._events.append(Data(data[start:end])),
+            "on_part_end": lambda: self._events.append(End()),
+            "on_end": self._on_end,
+        }
+        try:
+            self._parser = library.MultipartParser(boundary, callbacks)
+        except self._failure as error:
+            raise SourceError(f"the boundary: {error}", "media_type") from None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """What these bytes bring; the events of one call at least, so memory is that of the bytes.
+
+        Raises:
+            SourceError: they are no such body (code ``malformed``).
+        """
+        if self._parser is None:
+            self._events.append(Data(data))
+        elif not self._ended:  # what follows the last boundary is to be ignored (RFC 2046 5.1.1)
+            try:
+                self._parser.write(data)
+            except self._failure as error:
+                raise SourceError(
+                    f"the multipart body is malformed: {error}", "malformed"
+                ) from None
+        return self._handed_out()
+
+    def close(self) -> list[Event]:
+        """At the end of the body: what is left.
+
+        Raises:
+            SourceError: the body broke off before its last boundary (code ``truncated``).
+        """
+        if self._parser is None:
+            self._events.append(End())
+        elif not self._ended:
+            raise SourceError("the multipart body broke off before its last boundary", "truncated")
+        return self._handed_out()
+
+    def _handed_out(self) -> list[Event]:
+        found = self._events
+        self._events = []
+        return found
+
+    def _on_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header(self) -> None:
+        self._headers[self._field.decode("latin-1").lower()] = self._value.decode("latin-1")
+        self._field, self._value = b"", b""
+
+    def _on_headers(self) -> None:
+        kind, _ = media_type_of(self._headers.get("content-type", ""))
+        self._events.append(Headers(kind, self._headers.get("content-location", "")))
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+def _library() -> Any:
+    try:
+        import python_multipart
+        import python_multipart.exceptions
+        import python_multipart.multipart
+    except ImportError:
+        raise UsageError("DICOM over HTTP needs the extra: pip install dicomseal[gate]") from None
+    return python_multipart

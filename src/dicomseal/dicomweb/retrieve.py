@@ -1,0 +1,182 @@
+"""Objects of a DICOMweb server: which there are (QIDO-RS), and their bytes (WADO-RS)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..encoding import values
+from ..encoding.limits import Limits
+from ..errors import DicomSealError, SourceError
+from ..files.part10 import Part10
+from ..files.window import Window
+from ..standard.terms import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
+from . import client
+from .address import Address, is_uid
+from .multipart import DICOM, Data, Event, Headers, Parts
+from .spool import Spool
+
+# whatever encoding an object is kept in: another one would be another object (PS3.18 8.7.3.5.2)
+_ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_JSON = "application/dicom+json"
+_PAGE = 500  # instances that are listed at once
+_LARGEST_PAGE = 64 << 20  # bytes
+_NOT_SEARCHED = frozenset((400, 404, 405, 406, 415, 500, 501))
+_PARTIAL = 206
+OTHER = "other_object"  # code: what came is not what was asked for
+_UIDS = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
+
+
+class Retrieved(NamedTuple):
+    """An object of an answer.
+
+    Attributes:
+        name: where it stands; of one that cannot be told from others, with its position.
+        source: its bytes, or why they could not be had.
+        size: how many there are.
+        known: whether ``name`` is its own address.
+    """
+
+    name: str
+    source: memoryview | Window | SourceError
+    size: int
+    known: bool
+
+
+def retrieve(
+    address: Address, in_memory: int, limits: Limits | None = None
+) -> Generator[Retrieved, None, None]:
+    """The objects at an address, one after the other, as they come.
+
+    Args:
+        in_memory: see `Spool`.
+        limits: what finding out which object it is may cost.
+
+    Raises:
+        SourceError: the answer is not what was asked for, or breaks off; see `client.answer`, and
+            with code ``incomplete`` if the server says that it did not give all.
+        UsageError: see `client.answer`.
+    """
+    with client.answer(address.url, _ACCEPT) as response:
+        parts = Parts(response.headers.get("content-type", ""))
+        spool, kind, trouble, number = Spool(in_memory), "", None, 0
+        try:
+            for event in _events(parts, client.body(response)):
+                if isinstance(event, Headers):
+                    kind, trouble, number = event.media_type, None, number + 1
+                    spool = Spool(in_memory)
+                elif isinstance(event, Data):
+                    if trouble is None:
+                        trouble = _written(spool, event.data)
+                else:
+                    if kind != DICOM:
+                        trouble = SourceError(f"the part is {kind!r}, not {DICOM}", "media_type")
+                    yield _retrieved(address, spool, trouble, number, limits)
+        finally:
+            spool.close()
+        if response.status_code == _PARTIAL:
+            raise SourceError("the server says that it did not give all (206)", "incomplete")
+        if not number:
+            raise SourceError("the server gives no object", "not_found")
+
+
+def _events(parts: Parts, pieces: Iterator[bytes]) -> Iterator[Event]:
+    for piece in pieces:
+        yield from parts.feed(piece)
+    yield from parts.close()
+
+
+def _written(spool: Spool, data: bytes) -> SourceError | None:
+    try:
+        spool.write(data)
+    except SourceError as error:  # of this object; the others may fit
+        return error
+    return None
+
+
+def _retrieved(
+    address: Address, spool: Spool, trouble: SourceError | None, number: int, limits: Limits | None
+) -> Retrieved:
+    size, numbered = spool.size, f"{address.name}#{number}"
+    if trouble is not None:
+        return Retrieved(numbered, trouble, size, False)
+    source = spool.source()
+    try:
+        found = _uids(source, limits)
+    except DicomSealError as error:
+        if error.code == "limit":  # it may be read all the same where more may be spent
+            return Retrieved(numbered, SourceError(str(error), "limit"), size, False)
+        return Retrieved(numbered, source, size, False)
+    wanted = (address.study, address.series, address.instance)
+    if any(one and one != other for one, other in zip(wanted, found, strict=True)):
+        said = "/".join(found)
+        other = SourceError(f"the server gave another object than was asked for: {said}", OTHER)
+        return Retrieved(numbered, other, size, False)
+    if not all(map(is_uid, found)):
+        return Retrieved(numbered, source, size, False)
+    whole = address._replace(series=found[1], instance=found[2])
+    return Retrieved(whole.name, source, size, True)
+
+
+def _uids(source: memoryview | Window, limits: Limits | None) -> list[str]:
+    """Its Study, Series and SOP Instance UID."""
+    index = Part10(source, len(source), limits).index()
+    return [values.as_text(value) for value in index.values(0, _UIDS)]
+
+
+def search(address: Address) -> list[Address] | None:
+    """The instances at an address, in the order of their UIDs; None: the server does not search.
+
+    Raises:
+        SourceError: it does not answer, or not as PS3.18 Section 10.6 says.
+        UsageError: see `client.answer`.
+    """
+    if address.instance:
+        return [address]
+    found: set[Address] = set()
+    offset = 0
+    while True:
+        query = {"limit": str(_PAGE), "offset": str(offset)}
+        try:
+            page = _page(f"{address.url}/instances", query)
+        except client.Refused as error:
+            if not offset and error.status in _NOT_SEARCHED:
+                return None
+            raise
+        before = len(found)
+        found.update(_address(address, one) for one in page)
+        offset += len(page)
+        if len(found) == before:  # the end, or the first page again
+            return sorted(found)
+
+
+def _page(url: str, query: dict[str, str]) -> list[Any]:
+    data = bytearray()
+    with client.answer(url, _JSON, query) as response:
+        for piece in client.body(response):
+            data += piece
+            if len(data) > _LARGEST_PAGE:
+                raise SourceError(f"a list of more than {_LARGEST_PAGE} bytes", "limit")
+    try:
+        return msgspec.json.decode(data, type=list[Any]) if data else []
+    except msgspec.DecodeError as error:
+        raise SourceError(f"the list is not DICOM JSON: {error}", "malformed") from None
+
+
+def _address(address: Address, listed: Any) -> Address:
+    found = [_listed(listed, tag) for tag in _UIDS]
+    series, instance = address.series or found[1], found[2]
+    if found[0] not in ("", address.study) or not is_uid(series) or not is_uid(instance):
+        raise SourceError("the list has an instance without its UIDs, or another's", "malformed")
+    return address._replace(series=series, instance=instance)
+
+
+def _listed(listed: Any, tag: int) -> str:
+    """A UID in DICOM JSON (PS3.18 Annex F); empty if it is not there."""
+    try:
+        value = listed[f"{tag:08X}"]["Value"][0]
+    except (KeyError, IndexError, TypeError):
+        return ""
+    return value if isinstance(value, str) else ""
