@@ -1,4 +1,4 @@
-"""`archive verify dicomweb+http://…`: what a server searches for, or has to be asked for at once."""
+"""`archive verify dicomweb+http://…`: what a server lists, or has to be asked for at once."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from _dicomweb import BOUNDARY, RELATED, multipart
@@ -118,8 +119,8 @@ def test_a_spool_is_bounded():
 
 
 def test_a_full_disk(monkeypatch):
-    spool = Spool(10)
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))
+    spool, full = Spool(10), Path("/dev/full")
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full.open("wb", buffering=0))
     with pytest.raises(SourceError) as caught:
         spool.write(b"x" * 11)
     assert caught.value.code == "no_space"
