@@ -22,6 +22,7 @@ DRAWING = ROOT / "docs" / "architecture.md"
 PACKAGE = "dicomseal"
 # the bottom floor first; a room imports only from floors below its own
 FLOORS = (
+    {"remedies": "what each code means and what to do about it: one table"},
     {"errors": "what can go wrong, each with a code"},
     {
         "standard": "what PS3 says, as data: tags, VRs, UIDs, MAC algorithms",

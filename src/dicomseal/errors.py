@@ -42,6 +42,13 @@ class DicomSealError(Exception):
         if code is not None:
             self.code = code
 
+    @property
+    def remedy(self) -> str | None:
+        """What to do: a sentence with a command, from the table of remedies."""
+        from .remedies.table import sentence
+
+        return sentence(self.code)
+
 
 class UsageError(DicomSealError):
     """A call or a command line that makes no sense: an unknown tag, location or algorithm name."""
@@ -141,6 +148,18 @@ class LedgerError(DicomSealError):
 
 
 class VerificationError(DicomSealError):
-    """What `ObjectReport.require` raises for an object whose verdict is not ``passed``."""
+    """What `ObjectReport.require` raises for an object whose verdict is not ``passed``.
+
+    Attributes:
+        remedy: what to do, as the report says it.
+    """
 
     code = "verification"
+
+    def __init__(self, message: str, code: str | None = None, *, remedy: str | None = None) -> None:
+        super().__init__(message, code)
+        self._remedy = remedy
+
+    @property
+    def remedy(self) -> str | None:
+        return self._remedy or super().remedy

@@ -201,6 +201,8 @@ class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
         messages: what else a person should know.
         signed_elements: how many elements of its data set or item it covers.
         unsigned_elements: how many it could have covered by their tags, and does not.
+        remedy: what to do where it is not intact, or not trusted for a reason: a sentence with a
+            command; it follows from the codes, and what is given is replaced. None otherwise.
         digests: for comparing it with other runs, of an intact one, if that was asked for.
     """
 
@@ -230,6 +232,14 @@ class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
     signed_elements: int = 0
     unsigned_elements: int = 0
     digests: Digests | None = None
+    remedy: str | None = None
+
+    def __post_init__(self) -> None:
+        # of nearly every signature nothing is to be said, and then nothing is looked up
+        if self.integrity_reason is not None or self.trust_reason is not None:
+            reason = self.integrity_reason or self.trust_reason
+            if reason is not None:
+                msgspec.structs.force_setattr(self, "remedy", _remedy(reason.code))
 
 
 class ErrorReport(msgspec.Struct, frozen=True):
@@ -276,6 +286,8 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
             set that is intact.
         uncovered: the latter, e.g. ``PatientName (0010,0010)``, if that was asked for.
         signatures: every signature in it, in the order of the bytes.
+        remedy: what to do where the verdict is not ``passed``: a sentence with a command. It
+            follows from the codes, and what is given is replaced. None if it passed.
     """
 
     _write = "`.passed`, or `.require()`, which raises unless it passed"
@@ -296,6 +308,29 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
     uncovered: tuple[str, ...] = ()
     uncovered_classes: tuple[UncoveredClass, ...] = ()
     signatures: tuple[SignatureReport, ...] = ()
+    remedy: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.verdict != PASSED:
+            msgspec.structs.force_setattr(self, "remedy", _remedy(self._code()))
+
+    def _code(self) -> str:
+        """The code of what decided the verdict, for the table of remedies."""
+        if self.error is not None:
+            return self.error.code
+        for reason in self.reasons:
+            return reason.code
+        for made in self.signatures:
+            if made.integrity == ALTERED and made.integrity_reason is not None:
+                return made.integrity_reason.code
+        if self.verdict == UNSIGNED:
+            return "UNSIGNED"
+        for made in self.signatures:
+            stamp = made.timestamp.reason if made.timestamp is not None else None
+            reason_ = made.integrity_reason or made.trust_reason or stamp
+            if reason_ is not None:
+                return reason_.code
+        return "NOT_CHECKED"
 
     @property
     def passed(self) -> bool:
@@ -309,7 +344,9 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
             VerificationError: it is not; the message says what and why.
         """
         if not self.passed:
-            raise VerificationError(f"{self.path or 'the object'}: {self.sentence()}")
+            raise VerificationError(
+                f"{self.path or 'the object'}: {self.sentence()}", remedy=self.remedy
+            )
         return self
 
     def sentence(self) -> str:
@@ -333,6 +370,12 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
         except UnicodeEncodeError:  # a message with a file name that is no UTF-8
             error = self.error and ErrorReport(self.error.code, _readable(self.error.message))
             return msgspec.json.encode(msgspec.structs.replace(made, error=error))
+
+
+def _remedy(code: str) -> str | None:
+    from .remedies.table import sentence  # for what did not pass alone
+
+    return sentence(code)
 
 
 _ESCAPES = re.compile(

@@ -357,7 +357,9 @@ class Check:
         if signed is not None:
             raise altered(
                 ReasonCode.HASH_FAILURE,
-                "what was signed is not what is here: the content was changed",
+                f"what was signed is not what is here: its {mac.algorithm} was {signed.hex()} and "
+                f"is {self.computed.hex()}; `dicomseal explain FILE` tells how the content was "
+                "changed",
             )
         raise altered(
             ReasonCode.SIG_CRYPTO_FAILURE,

@@ -56,6 +56,8 @@ def render(made: Summary, now: float) -> str:
         parts += _failures("Indeterminate", made.undecided, made.undecided_left_out)
     if made.reasons:
         parts += ["<h2>Reasons</h2>", _bars(made.reasons.items())]
+    if made.remedies:
+        parts.append(_table(["Reason", "What to do"], _escaped(made.remedies.items()), 0))
     if made.algorithms:
         parts += ["<h2>MAC algorithms, by signatures</h2>", _bars(made.algorithms.items())]
     if made.times:
@@ -89,6 +91,10 @@ def _what(made: Summary) -> str:
         f"{made.files:,} files, {made.bytes:,} bytes in "
         f"{escape(', '.join(made.asked.selection.roots))}</p>"
     )
+
+
+def _escaped(rows: Iterable[tuple[str, str]]) -> list[list[str]]:
+    return [[escape(cell) for cell in row] for row in rows]
 
 
 def moment(time: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ...remedies.table import sentence
 from ...report import ERROR, FAILED, INDETERMINATE, INTACT, TRUSTED, UNSIGNED, escaped
 from ...verification.best_signature_time import POE_LEDGER
 from ..find.passed_over import PassedOver
@@ -111,6 +112,7 @@ class Summary(msgspec.Struct, kw_only=True):
         signed: whether the end of the run carries a signature (`archive audit` verifies it).
         passed_over: what lay there and was not verified, unasked; of a run that came to its end.
         kind: `ledger.VERIFY`, or `ledger.SIGN`; a run that signs verified nothing.
+        remedies: what to do about each of the reasons, a sentence with a command.
     """
 
     run: int
@@ -142,6 +144,7 @@ class Summary(msgspec.Struct, kw_only=True):
     signed: bool = False
     kind: str = VERIFY
     passed_over: PassedOver = msgspec.field(default_factory=PassedOver)
+    remedies: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def summarize(ledger: Ledger, number: int | None = None, most: int = MAX_FAILURES) -> Summary:
@@ -197,6 +200,10 @@ def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     for codes, count in ledger.db.execute(query.format("reasons", "reasons"), span):
         for code in codes.split():
             made.reasons[code] = made.reasons.get(code, 0) + count
+    for code in made.reasons:
+        what = sentence(code)
+        if what is not None:
+            made.remedies[code] = what
     classes: dict[str, Counter[str]] = {}
     modalities: dict[str, Counter[str]] = {}
     for uid, modality, verdict, count in ledger.db.execute(

@@ -99,6 +99,9 @@ def _counts(made: Summary) -> list[str]:
         if any(counts.values()):
             lines.append(f"{title}:")
             lines += [f"  {count:>12,}  {name}" for name, count in counts.items() if count]
+    if made.remedies:
+        lines.append("what to do:")
+        lines += [f"  {code}: {what}" for code, what in made.remedies.items()]
     return lines
 
 
