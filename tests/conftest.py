@@ -15,6 +15,7 @@ from _archive import folder  # noqa: F401 - a fixture
 from _archive_sign import archive_to_sign  # noqa: F401 - a fixture
 from _forms import signed_forms  # noqa: F401 - a fixture
 from _hsm import hsm  # noqa: F401 - a fixture
+from _loaded import given, way_to_hold  # noqa: F401 - fixtures
 from _profiles import put  # noqa: F401 - a fixture
 
 from dicomseal import cli

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .signing.sign_file import sign_file
     from .timestamps.authority import TimestampAuthority
     from .trust.store import TrustStore
+    from .verification.read_dataset import dcmread
     from .verification.verifier import verify
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "VerificationError",
     "__version__",
     "canonical",
+    "dcmread",
     "profiles",
     "purposes",
     "remove",
@@ -62,6 +64,7 @@ _HOMES = {
     "TimestampReport": "report",
     "TrustStore": "trust.store",
     "canonical": "canonical",
+    "dcmread": "verification.read_dataset",
     "profiles": "profiles",
     "purposes": "purposes",
     "remove": "editing.remove",

@@ -7,6 +7,8 @@ a subclass of `DicomSealError`; no built-in exception leaves a public function.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "BackendError",
     "CertificateError",
@@ -148,16 +150,25 @@ class LedgerError(DicomSealError):
 
 
 class VerificationError(DicomSealError):
-    """What `ObjectReport.require` raises for an object whose verdict is not ``passed``.
+    """What `ObjectReport.require` and `dcmread` raise for an object that they do not let through.
 
     Attributes:
+        report: the `ObjectReport` that says why, or None.
         remedy: what to do, as the report says it.
     """
 
     code = "verification"
 
-    def __init__(self, message: str, code: str | None = None, *, remedy: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: str | None = None,
+        *,
+        report: Any = None,
+        remedy: str | None = None,
+    ) -> None:
         super().__init__(message, code)
+        self.report = report
         self._remedy = remedy
 
     @property

@@ -341,11 +341,11 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
         """Return the report itself if the verdict is ``passed``.
 
         Raises:
-            VerificationError: it is not; the message says what and why.
+            VerificationError: it is not; the message says what and why, and its ``report`` is this.
         """
         if not self.passed:
             raise VerificationError(
-                f"{self.path or 'the object'}: {self.sentence()}", remedy=self.remedy
+                f"{self.path or 'the object'}: {self.sentence()}", report=self, remedy=self.remedy
             )
         return self
 

@@ -39,22 +39,25 @@ ITEMS = [[5], "x", "BeamSequence[x]", object()]
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_sources(source):
     assert dicomseal.verify(source).verdict == "error"
-    with pytest.raises(DicomSealError):
-        canonical.digest(source)
+    for read in (canonical.digest, dicomseal.dcmread):
+        with pytest.raises(DicomSealError):
+            read(source)
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=str)
 def test_limits(limits):
-    with pytest.raises(UsageError, match="limit"):
-        dicomseal.verify(FILE, limits=limits)
+    for read in (dicomseal.verify, dicomseal.dcmread):
+        with pytest.raises(UsageError, match="limit"):
+            read(FILE, limits=limits)
 
 
 @pytest.mark.parametrize(
     "options", [{"at": 5}, {"at": "now"}, {"trust": 5}, {"require": 5}, {"require": ["x"]}], ids=str
 )
 def test_options(options):
-    with pytest.raises(UsageError):
-        dicomseal.verify(FILE, **options)
+    for read in (dicomseal.verify, dicomseal.dcmread):
+        with pytest.raises(UsageError):
+            read(FILE, **options)
 
 
 @pytest.mark.parametrize("tags", TAGS, ids=lambda tags: repr(tags)[:20])

@@ -62,26 +62,14 @@ class Reader:
             SourceError: it cannot be read, or changed while it was read.
             MalformedError: it is not DICOM.
         """
-        try:
-            name = path if type(path) is str else os.fsdecode(path)
-            if not name.isascii():
-                os.fsencode(name)
-        except TypeError:
-            raise SourceError(f"a {type(path).__name__} is no path") from None
-        except UnicodeError:
-            raise SourceError(f"{path!r} is no path here", "not_found") from None
+        name = name_of(path)
         if quick_file and not settled:
             size = quick_file.snapshot(name, self._buffer, SNAPSHOT)
             if size >= 0:
                 return Part10(memoryview(self._buffer)[:size], size, limits, named)
-        if "\0" in name:
-            raise SourceError(f"{name!r}: a path has no NUL", "not_found")
         descriptor = -1
         try:
-            descriptor = os.open(path, _O_FLAGS)
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise SourceError(f"{name}: not a regular file", "unreadable")
+            descriptor, status = open_regular(name)
             if settled:
                 settle(descriptor, status, name)
             size = status.st_size
@@ -118,3 +106,40 @@ class Reader:
                 break  # it has become shorter
             done += n
         return done
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """A path as text.
+
+    Raises:
+        SourceError: it is no path, or none that this machine can have.
+    """
+    try:
+        name = path if type(path) is str else os.fsdecode(path)
+        if not name.isascii():
+            os.fsencode(name)
+    except TypeError:
+        raise SourceError(f"a {type(path).__name__} is no path") from None
+    except UnicodeError:
+        raise SourceError(f"{path!r} is no path here", "not_found") from None
+    return name
+
+
+def open_regular(name: str) -> tuple[int, os.stat_result]:
+    """Open a regular file; its descriptor, which the caller closes, and its status.
+
+    Raises:
+        SourceError: it is something else, or the name holds a NUL.
+        OSError: it cannot be opened.
+    """
+    if "\0" in name:
+        raise SourceError(f"{name!r}: a path has no NUL", "not_found")
+    descriptor = os.open(name, _O_FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(f"{name}: not a regular file", "unreadable")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, status
