@@ -446,7 +446,7 @@ def test_dump(run, work):
     uid = verify("passed.dcm").signatures[0].uid
     assert run("dump", "--uid", uid, "passed.dcm")[1] == out
     assert run("dump", "--uid", "1.2.3", "passed.dcm")[::2] == (
-        1, "dicomseal: no signature has the UID 1.2.3\n",
+        1, "dicomseal: passed.dcm: no signature has the UID 1.2.3\n",
     )  # fmt: skip
     assert run("dump", "unsigned.dcm")[0] == 0
 

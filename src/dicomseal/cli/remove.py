@@ -6,7 +6,7 @@ import click
 
 from ..editing.remove import remove_file
 from ..errors import UsageError
-from .streams import Target, source_of
+from .streams import Target, naming, source_of
 
 _EPILOG = """\b
 Examples:
@@ -30,6 +30,7 @@ def command(source: str, target: str, uid: str | None, everything: bool) -> None
     if bool(uid) == everything:
         raise UsageError("say which: --uid UID or --all")
     output = Target(target)
-    done = remove_file(source_of(source), output.file, uid)
+    with naming(source, target):
+        done = remove_file(source_of(source), output.file, uid)
     output.done()
     output.say(f"{done.removed} removed, {done.remaining} left")

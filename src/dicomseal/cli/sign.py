@@ -16,7 +16,7 @@ from ..signing.sign_file import sign_requested
 from .guard import secrets_at_hand
 from .several import Step, check, each, steps
 from .sign_options import PASSWORDS, caution, note, password_of, sign_options, signing_arguments
-from .streams import Target, source_of
+from .streams import Target, naming, source_of
 
 _EPILOG = f"""\b
 {PASSWORDS}
@@ -99,8 +99,9 @@ def command(
             click.echo(f"dicomseal: warning: {trouble}; {_REMEDY}", err=True)
         if todo is None:
             output = Target(paths[1])
-            data = source_of(paths[0])
-            uids = sign_requested(request, data, output.file, items, transfer_syntax)
+            with naming(*paths):
+                data = source_of(paths[0])
+                uids = sign_requested(request, data, output.file, items, transfer_syntax)
             output.done()
             caution(options)
             note(options, uids)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import click
 
-from ..errors import UsageError
+from ..errors import EncodingError, MalformedError, SigningError, SourceError, UsageError
+from ..report import escaped, harmless
 
 STANDARD = "-"
 
@@ -21,6 +23,24 @@ def source_of(name: str) -> str | bytes:
         UsageError: there is no standard input.
     """
     return name if name != STANDARD else standard_input().read()
+
+
+@contextlib.contextmanager
+def naming(source: str, target: str = "") -> Iterator[None]:
+    """Have the errors of what is done with a file name it; one that names its target may do so.
+
+    Args:
+        source: the path of the file, or ``-``.
+        target: the path that is written to.
+    """
+    try:
+        yield
+    except (EncodingError, MalformedError, SigningError, SourceError) as error:
+        said = str(error)
+        if not any(name and said.startswith(f"{name}: ") for name in (source, target)):
+            name = "standard input" if source == STANDARD else harmless(escaped(source))
+            error.args = (f"{name}: {said}", *error.args[1:])
+        raise
 
 
 def standard_input() -> BinaryIO:

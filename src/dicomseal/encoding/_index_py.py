@@ -180,9 +180,10 @@ class Index(Walk):
         *,
         without: Collection[int] = (),
         legacy: bool = False,
+        kind: type[Stream] = Stream,
     ) -> r.Coverage:
         """The same into an encoder of the caller's, so that the steps can be watched."""
-        return Stream(self._nodes, self._pieces, encoder, legacy).scope(scope, tags, without)
+        return kind(self._nodes, self._pieces, encoder, legacy).scope(scope, tags, without)
 
     def tags(self, start: int, stop: int) -> list[int]:
         """The tags of these records; -1 for items and fragments."""
@@ -193,6 +194,13 @@ class Index(Walk):
         """Take another VR for an element, in a data set that is not in big endian."""
         if self._nodes[number].kind == r.ELEMENT and len(vr) == 2:
             self._nodes[number].vr = vr
+
+    def know(self, number: int, vr: str) -> None:
+        """As `choose`, for an element whose VR was not known: it is in the stream from now on."""
+        self.choose(number, vr)
+        while number > 0:
+            self._nodes[number].flags &= ~r.UNKNOWN_VR
+            number = self._nodes[number].parent
 
     def stream_between(
         self, update: Callable[[Any], object], start: int, stop: int, inside: int, scope: int

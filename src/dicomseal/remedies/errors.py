@@ -141,6 +141,13 @@ ERRORS = {
         _CALL, "a value cannot be written in canonical form", "look at the value (DCMTK)",
         "dcmdump FILE",
     ),
+    "stream": _one(
+        _CALL,
+        "the stream that was signed cannot be rebuilt from this file",
+        "see what is missing, and find a copy that was not converted",
+        "dicomseal explain FILE",
+        "verification.md#vrs-that-are-not-there",
+    ),
     "location": _one(
         _CALL, "no item has this location", "see the sequences and their items (DCMTK)",
         "dcmdump FILE",

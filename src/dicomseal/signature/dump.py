@@ -1,6 +1,10 @@
 """The canonical stream of a signature, for people: the same walk with a line for every step.
 
-It runs on the pure twin, whose encoder is replaced by one that writes down what it is told.
+It is the stream over which the signature verifies, whichever VRs or form that takes; so it is
+verified first. What cannot be rebuilt is refused, and never left out without a word.
+
+The lines are made by the pure twin, whose encoder is replaced by one that writes down what it is
+told.
 """
 
 from __future__ import annotations
@@ -9,21 +13,192 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..encoding import _index_py, record, values
+from ..ambiguity import open_vrs
+from ..encoding import _index_py, obstacles, record, values
 from ..encoding._encoder_py import Encoder
-from ..errors import SigningError
+from ..encoding._stream_py import Stream
+from ..encoding.limits import ReadBudget
+from ..errors import DicomSealError, EncodingError, SigningError
 from ..files.source import open_source
+from ..report import Reason, ReasonCode
 from ..standard import terms
-from ..standard.tags import format_tag, keyword
-from . import mac_parameters
+from ..standard.mac_algorithms import new_hasher
+from ..standard.tags import format_tag, is_signable_tag, keyword
+from . import digital_signature, mac_parameters, unpadded
+from .failure import Broken
+from .integrity import LEGACY, UNPADDED, Check
+from .scope import Scope
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from ..encoding._notes_py import Node
+    from ..encoding.backend import Index
+    from ..files.part10 import Part10
+
 _SHOWN = 24  # bytes of a value that are shown
+_MOST_NAMED = 5  # in a sentence
 
 
-def _find(index: Any, uid: str | None) -> tuple[int, tuple[int, ...] | None, int | None]:
+class Dump:
+    """The stream of one signature, or of all that can be signed in an object without one.
+
+    Args:
+        source: the file: a path, or its content as bytes.
+        uid: Digital Signature UID; None is the first signature, or the whole object if there is
+            none.
+        accept_legacy: show the form of dcmsign before 3.5.4 where the signature is over that.
+
+    Attributes:
+        uid: of the signature; None if there is none.
+        reason: why the signature is not intact; None if it is, or if there is none.
+        notes: what a person should know of the stream, a sentence each.
+
+    Raises:
+        SourceError, MalformedError: for the file.
+        SigningError: there is no such signature.
+        EncodingError: what was signed cannot be rebuilt; the code is ``stream``.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Buffer,
+        uid: str | None = None,
+        accept_legacy: bool = False,
+    ) -> None:
+        self._name = os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else ""
+        self.uid: str | None = None
+        self.reason: Reason | None = None
+        self.notes: list[str] = []
+        self._form, self._mac, self._algorithm = "", b"", ""
+        try:
+            self._part10 = part10 = open_source(source)
+            self._index = part10.index()
+            self._scope, self._tags, self._item = _find(self._index, uid)
+            if self._item is None:
+                self._left_out()
+            else:
+                self._verify(part10, self._item, accept_legacy)
+        except DicomSealError as error:
+            raise self._named(error) from None
+
+    def _named(self, error: DicomSealError) -> DicomSealError:
+        """The same error, with the file's name before its sentence."""
+        if self._name and not str(error).startswith(self._name):
+            error.args = (f"{self._name}: {error}", *error.args[1:])
+        return error
+
+    def _left_out(self) -> None:
+        """What nothing could sign in an object without signatures."""
+        index = self._index
+        lost = [
+            child
+            for child in index.children(0)
+            if index.record(child).flags & record.UNKNOWN_VR
+            and is_signable_tag(index.record(child).tag)
+        ]
+        named = "; ".join(obstacles.sentence(index, child) for child in lost[:_MOST_NAMED])
+        if lost:
+            more = f"; and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+            self.notes.append(f"not in the stream, as nobody can sign it: {named}{more}")
+
+    def _verify(self, part10: Part10, item: int, accept_legacy: bool) -> None:
+        stored = digital_signature.read(self._index, item, part10.limits)
+        self.uid = stored.uid
+        scope = Scope(part10, self._index, self._scope, ReadBudget(part10.size, part10.limits))
+        check = Check(scope, item, stored, accept_legacy)
+        try:
+            check.run()
+        except Broken as broken:
+            self.reason = broken.reason
+        if self.reason is None:
+            self._form, self._mac, self._vrs = check.form, check.computed, dict(scope.vrs)
+            self._algorithm = check.mac.algorithm if check.mac else ""
+            self.notes += check.messages
+            return
+        self._vrs = {}
+        if self.reason.code == ReasonCode.SIGNED_DATA_NOT_FOUND or check.coverage.unknown:
+            raise EncodingError(
+                f"the stream of the signature {self.uid} cannot be shown: {self.reason.message}",
+                "stream",
+            )
+        self.notes.append(
+            "the signature is not intact, and this is the stream of what is here: "
+            f"{self.reason.code}: {self.reason.message}"
+        )
+
+    def raw(self, write: Callable[[Any], object]) -> record.Coverage:
+        """Pass the bytes to ``write``, piece by piece.
+
+        Args:
+            write: gets bytes-like pieces that are valid during the call only.
+
+        Raises:
+            SourceError: the file changed, or cannot be read.
+            EncodingError: what was written is not what the signature is over; the code is
+                ``stream``. A defect: it never happened.
+        """
+        if not self._mac:
+            return self._raw(write)
+        hasher = new_hasher(self._algorithm)
+
+        def both(piece: Any) -> None:
+            hasher.update(piece)
+            write(piece)
+
+        coverage = self._raw(both)
+        if hasher.digest() != self._mac:
+            raise self._named(EncodingError("the stream is not the one that was signed", "stream"))
+        return coverage
+
+    def _raw(self, write: Callable[[Any], object]) -> record.Coverage:
+        index, scope = self._index, self._scope
+        if self._form == UNPADDED or self._of_vrs():
+            elements = open_vrs.signed(index, scope, self._tags or ())
+            before = {number: index.record(number).vr for number in self._of_vrs()}
+            for number, vr in self._of_vrs().items():
+                index.choose(number, vr)
+            words = unpadded.odd_words(index, elements) if self._form == UNPADDED else []
+            unpadded.stream(write, index, scope, elements, words)
+            for number, vr in before.items():
+                index.choose(number, vr)
+            coverage = index.stream(_nowhere, scope, self._tags)
+            coverage = record.Coverage(len(elements), coverage.unsigned - len(coverage.unknown), ())
+        else:
+            coverage = index.stream(write, scope, self._tags, legacy=self._form == LEGACY)
+        if self._item is not None:
+            index.stream(write, self._item, None, without=terms.NOT_IN_MAC)
+        self._part10.check()
+        return coverage
+
+    def _of_vrs(self) -> dict[int, str]:
+        return {} if self._item is None else self._vrs
+
+    def lines(self) -> Iterator[str]:
+        """The same as lines of text."""
+        part10 = self._part10
+        index = _index_py.Index(
+            part10.source,
+            part10.start,
+            implicit=part10.implicit,
+            big_endian=part10.big_endian,
+            limits=part10.limits,
+        )
+        for number, vr in self._of_vrs().items():
+            index.know(number, vr)
+        notes = _Annotator()
+        kind = _Unpadded if self._form == UNPADDED else Stream
+        index.stream_to(notes, self._scope, self._tags, legacy=self._form == LEGACY, kind=kind)
+        yield from notes.lines()
+        if self._item is not None:
+            yield "-- the signature's own item"
+            index.stream_to(notes, self._item, None, without=terms.NOT_IN_MAC)
+            yield from notes.lines()
+        part10.check()
+        yield f"-- {notes.offset} bytes"
+
+
+def _find(index: Index, uid: str | None) -> tuple[int, tuple[int, ...] | None, int | None]:
     """Scope, Data Elements Signed and item of a signature; the whole object if it has none."""
     for scope in index.scopes:
         macs = dict(mac_parameters.read_ids(index, scope))
@@ -39,52 +214,35 @@ def _find(index: Any, uid: str | None) -> tuple[int, tuple[int, ...] | None, int
     return 0, None, None
 
 
+def _nowhere(_piece: Any) -> None:
+    """Take bytes that only have to be counted."""
+
+
 def raw(
     source: str | os.PathLike[str] | Buffer,
     write: Callable[[Any], object],
     uid: str | None = None,
 ) -> record.Coverage:
-    """Pass the canonical bytes of a signature to ``write``, piece by piece.
-
-    Args:
-        source: the file: a path, or its content as bytes.
-        write: gets bytes-like pieces that are valid during the call only.
-        uid: Digital Signature UID; None is the first signature, or the whole object if there is
-            none.
-
-    Raises:
-        SourceError, MalformedError: for the file.
-        SigningError: there is no such signature.
-    """
-    part10 = open_source(source)
-    index = part10.index()
-    scope, tags, item = _find(index, uid)
-    coverage = index.stream(write, scope, tags)
-    if item is not None:
-        index.stream(write, item, None, without=terms.NOT_IN_MAC)
-    part10.check()
-    return coverage
+    """Pass the canonical bytes of a signature to ``write``, piece by piece: see `Dump`."""
+    return Dump(source, uid).raw(write)
 
 
 def annotated(source: str | os.PathLike[str] | Buffer, uid: str | None = None) -> Iterator[str]:
     """The same as lines of text; arguments and errors as for `raw`."""
-    part10 = open_source(source)
-    index = _index_py.Index(
-        part10.source,
-        part10.start,
-        implicit=part10.implicit,
-        big_endian=part10.big_endian,
-        limits=part10.limits,
-    )
-    scope, tags, item = _find(index, uid)
-    notes = _Annotator()
-    index.stream_to(notes, scope, tags)
-    yield from notes.lines()
-    if item is not None:
-        yield "-- the signature's own item"
-        index.stream_to(notes, item, None, without=terms.NOT_IN_MAC)
-        yield from notes.lines()
-    yield f"-- {notes.offset} bytes"
+    return Dump(source, uid).lines()
+
+
+class _Unpadded(Stream):
+    """The stream with OW of an odd length as dcmsign hashes it, see `unpadded`."""
+
+    def _value(self, node: Node) -> None:
+        length = node.end - node.value
+        if node.vr != "OW" or length % 2 == 0:
+            super()._value(node)
+            return
+        self._encoder.header(node.tag, node.vr, length)
+        for piece in self._pieces(node.value, length):
+            self._encoder.data(piece)
 
 
 class _Annotator(Encoder):

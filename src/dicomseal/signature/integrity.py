@@ -29,6 +29,7 @@ from .scope import _WORK_OF_A_TAG, Scope
 _MOST_LOST = 2  # elements of which nobody knows the VR: for more there is no hope
 _MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
 _MOST_NAMED = 5  # in a sentence
+LEGACY, UNPADDED = "legacy", "unpadded"  # forms of the stream that only dcmsign hashes
 _SHORT_SEARCH, _PASSES = 1 << 18, 4  # bytes, and times the size of the object
 
 
@@ -36,7 +37,8 @@ class Check:
     """The steps of one integrity check; what it learns on the way stays for the report.
 
     ``computed`` is the MAC of the form of the stream that was tried last, and ``content`` the
-    digest of the elements in it, if digests are asked for.
+    digest of the elements in it, if digests are asked for. ``form`` is empty for the form of the
+    standard, else `LEGACY` or `UNPADDED`; VRs that were searched for stand in ``scope.vrs``.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Check:
         self.accept_legacy = accept_legacy
         self._digests = digests
         self.content = self.computed = b""
+        self.form = ""
         self.means = scope.means(stored)
         self.mac, self.certificate = self.means.mac, self.means.certificate
         self.coverage = _record.Coverage(0, 0, ())
@@ -190,6 +193,7 @@ class Check:
                     ReasonCode.FORMAT_FAILURE,
                     f"{said}; that form is not the standard's and is accepted only when asked for",
                 )
+            self.form = LEGACY
             self.messages.append(f"{said}: accepted as asked for")
             return True
         return False
@@ -205,6 +209,7 @@ class Check:
         if not self.means.verifies(hasher.digest(), self.stored.signature):
             return False
         self.computed, self.content = hasher.digest(), content
+        self.form = UNPADDED
         self.messages.append(unpadded.MESSAGE)
         return True
 
