@@ -55,6 +55,7 @@ FLOORS = (
     {"__init__": "the public names"},
     {
         "archive": "many runs over an archive, in a ledger",
+        "explanation": "how signatures were verified, and why one does not match",
         "dcmsign": "a second command, with the options of DCMTK's dcmsign",
     },
     {"gate": "what arrives is verified before it is stored, and goes on"},

@@ -17,6 +17,7 @@ _COMMANDS = {
     "remove": "take signatures out again",
     "timestamp": "certified timestamps by file: request and insert",
     "archive": "verify an archive into a ledger; audit, report, compare",
+    "explain": "step by step, how each signature was verified, and why it does not match",
     "dump": "the canonical byte stream of a signature",
     "demo": "build, sign, tamper, verify: the whole story in one run",
 }

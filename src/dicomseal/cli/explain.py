@@ -1,0 +1,130 @@
+"""``dicomseal explain``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from ..explanation.diagnosis.budget import Effort
+from ..verification.options import Options
+from .exit_codes import exit_code
+from .streams import STANDARD, once_at_most, source_of
+from .trust_options import trust_options, verification
+from .verify_options import demanded, verify_options
+
+if TYPE_CHECKING:
+    from ..explanation.explanation import Explanation
+
+_EPILOG = """\b
+Exit codes are those of verify: 0 passed or unsigned, 1 failed, 2 usage, 3 indeterminate,
+4 unreadable. With --against: 0 the same content, 1 another.
+
+\b
+Examples:
+  dicomseal explain --trust ca.pem ct.dcm
+  dicomseal explain --list ct.dcm
+  dicomseal explain --trust ca.pem ct.dcm --format html --output ct.html
+  dicomseal explain --trust ca.pem ct.dcm --export evidence
+"""
+_COLOURS = {"ok": "green", "broken": "red", "unknown": "yellow"}
+
+
+@click.command("explain", epilog=_EPILOG)
+@click.argument("source", metavar="FILE")
+@click.option("--uid", metavar="UID", help="Which signature. Default: all.")
+@click.option("--list", "listed", is_flag=True, help="List each element that is covered, with its "
+              "VR, length and value, and its place in the stream.")  # fmt: skip
+@trust_options
+@verify_options
+@click.option(
+    "--effort",
+    metavar="NAME=NUMBER",
+    multiple=True,
+    help="How long causes are searched for where a signature does not match: "
+    f"{', '.join(f'{name}={number}' for name, number in Effort()._asdict().items())} by default. "
+    "Repeatable.",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="text for a terminal, json for programs.",
+)
+@click.option("--output", "target", metavar="FILE", help="Write there. Default: standard output.")
+def command(
+    source: str,
+    uid: str | None,
+    listed: bool,
+    effort: tuple[str, ...],
+    output: str,
+    target: str | None,
+    **given: Any,
+) -> None:
+    """Explain step by step how each signature in FILE was verified; - is standard input.
+
+    Where one does not match, it is searched for what was changed, and a cause that is found is
+    proven by a hash. The verdict is that of verify, whatever is found.
+    """
+    from ..explanation.explanation import explain
+    from ..explanation.subject import Subject
+
+    once_at_most([source])
+    options = Options(**verification(given), **demanded(given))
+    chosen = _effort(effort)
+    data = source_of(source)
+    subject = Subject(data, options, uid)
+    if uid is not None and subject.report.error is None and not subject.signatures:
+        raise UsageError(f"no signature has the UID {uid}")
+    made = explain(subject, chosen, with_values=listed)
+    if source == STANDARD:
+        made = made.at(STANDARD)
+    _write(made, output, target)
+    raise click.exceptions.Exit(exit_code({made.report.verdict: 1}))
+
+
+def _write(made: Explanation, output: str, target: str | None) -> None:
+    watched = target is None and sys.stdout is not None and sys.stdout.isatty()
+    if output == "json":
+        from ..explanation.explanation import to_json
+
+        data = to_json(made) + b"\n"
+    else:
+        from ..explanation.text import plain, render
+
+        coloured = watched and not os.environ.get("NO_COLOR")
+        data = _lines(render(made, _style if coloured else plain))
+    if target is None:
+        click.echo(data, nl=False, color=watched or None)
+        return
+    from ..files.atomic import replacing
+
+    with replacing(target) as file:
+        file.write(data)
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _style(text: str, state: str) -> str:
+    return click.style(text, fg=_COLOURS.get(state))
+
+
+def _effort(given: tuple[str, ...]) -> Effort:
+    chosen = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if name not in Effort._fields or not number.isdecimal() or len(number) > 9:
+            raise UsageError(
+                f"--effort: {text!r} is not NAME=NUMBER, e.g. seconds=60, with one of the names "
+                f"{', '.join(Effort._fields)}"
+            )
+        chosen[name] = int(number)
+    return Effort(**chosen)

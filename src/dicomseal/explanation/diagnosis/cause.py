@@ -1,0 +1,62 @@
+"""What a diagnosis finds: codes that stay, and how certain each is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+PROVEN, POSSIBLE = "proven", "possible"
+
+
+class CauseCode(StrEnum):
+    """Every code that a cause can have; docs/explain.md says what each means."""
+
+    VALUE_PADDING = "VALUE_PADDING"
+    COERCED = "COERCED"
+    AMBIGUOUS_VR = "AMBIGUOUS_VR"
+    LOST_VR = "LOST_VR"
+    CHARACTER_SET = "CHARACTER_SET"
+    LEGACY_FRAGMENTS = "LEGACY_FRAGMENTS"
+    DCMSIGN_BLOCK = "DCMSIGN_BLOCK"
+    BYTE_ORDER = "BYTE_ORDER"
+    GROUP_LENGTHS = "GROUP_LENGTHS"
+    ITEM_FIELDS = "ITEM_FIELDS"
+    TAG_LIST = "TAG_LIST"
+    REMOVED = "REMOVED"
+    TRANSCODED = "TRANSCODED"
+    OTHER_SIGNED_COPY = "OTHER_SIGNED_COPY"
+    FOREIGN_FORMAT = "FOREIGN_FORMAT"
+    TRUNCATED = "TRUNCATED"
+    MAC_ALGORITHM = "MAC_ALGORITHM"
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """One finding.
+
+    Attributes:
+        code: what happened.
+        certainty: ``proven`` where a hash over what was signed is the one in the signature;
+            ``possible`` where the object only looks so.
+        elements: which elements it is about, e.g. ``(0010,0010) PatientName``.
+        message: a sentence for people.
+    """
+
+    code: CauseCode
+    certainty: str
+    elements: tuple[str, ...]
+    message: str
+
+
+class Search(msgspec.Struct, frozen=True):
+    """What the search for causes took.
+
+    Attributes:
+        hashes: how many hypotheses were tried.
+        seconds: how long it took.
+        complete: whether it ended by itself, and not at its budget.
+    """
+
+    hashes: int
+    seconds: float
+    complete: bool

@@ -1,0 +1,34 @@
+"""The families of hypotheses, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from . import block, character_set, coerced, copies, forms, padding, tag_list, transcoded
+from .case import Case, Hypothesis
+
+Family = Callable[[Case], Iterator[Hypothesis]]
+
+
+def VRS(_case: Case) -> Iterator[Hypothesis]:  # noqa: N802 - stands in a table of constants
+    """In its turn `vrs.solve` searches, which has its own way of doing so."""
+    return iter(())
+
+
+FAMILIES: tuple[Family, ...] = (
+    transcoded.hypotheses,
+    coerced.hypotheses,
+    forms.item_fields,
+    forms.legacy,
+    block.hypotheses,
+    padding.single,
+    forms.byte_order,
+    forms.group_lengths,
+    character_set.hypotheses,
+    tag_list.removed,
+    padding.rules,
+    tag_list.hypotheses,
+    VRS,
+    copies.hypotheses,
+    padding.pairs,
+)

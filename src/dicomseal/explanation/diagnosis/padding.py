@@ -1,0 +1,188 @@
+"""VALUE_PADDING: superfluous or missing padding of text and UIDs (PS3.5 Section 6.2).
+
+Padding says nothing, and many programs trim it or add it as they store an object: `storescp` of
+DCMTK without ``+B``, and what takes objects by C-STORE with it. It is signed all the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ...standard import terms
+from ..edited_stream import Edit, encoded
+from .case import MOST_VALUE, Case, Hypothesis, Leaf, named
+from .cause import CauseCode
+
+_TEXT = terms.SPACE_PADDED | {"UI"}
+# PS3.5 Section 6.2: how long a single value may be, to which some writers fill it up
+_FIXED = {
+    "AE": 16, "AS": 4, "CS": 16, "DA": 8, "DS": 16, "DT": 26, "IS": 12, "LO": 64, "PN": 64,
+    "SH": 16, "TM": 16, "UI": 64,
+}  # fmt: skip
+_MOST_ADDED = 16
+_MOST_SUBSET = 12  # values, all subsets of which are tried
+_MOST_ALIKE = 100  # values, of which each two are tried alike
+
+
+class Variant(NamedTuple):
+    """Another padding of one value."""
+
+    kind: str
+    value: bytes
+    said: str
+
+
+def single(case: Case) -> Iterator[Hypothesis]:
+    """One value at a time."""
+    for leaf, variants in _padded(case):
+        for variant in variants:
+            yield _hypothesis([(leaf, variant)])
+
+
+def rules(case: Case) -> Iterator[Hypothesis]:
+    """All values by one rule; subsets of the few that stand out; two alike."""
+    padded = list(_padded(case))
+    for rule in _RULES:
+        chosen = [
+            (leaf, variant)
+            for leaf, variants in padded
+            if (variant := rule(leaf, variants)) is not None
+        ]
+        if len(chosen) > 1:
+            yield _hypothesis(chosen)
+    # values that end in superfluous padding now: some of them may have got it
+    odd = [(leaf, one) for leaf, some in padded for one in some if one.kind == "trimmed"]
+    for size in range(2, min(len(odd), _MOST_SUBSET)):
+        for subset in itertools.combinations(odd[:_MOST_SUBSET], size):
+            yield _hypothesis(list(subset))
+    for kind in ("added", "fixed", "other"):
+        alike = [
+            (leaf, one)
+            for leaf, some in padded
+            if (one := next((one for one in some if one.kind == kind), None)) is not None
+        ]
+        for first, second in itertools.combinations(alike[:_MOST_ALIKE], 2):
+            yield _hypothesis([first, second])
+
+
+def pairs(case: Case) -> Iterator[Hypothesis]:
+    """Each two values, in every way."""
+    padded = list(_padded(case))
+    for (one, first), (other, second) in itertools.combinations(padded, 2):
+        for a, b in itertools.product(first, second):
+            yield _hypothesis([(one, a), (other, b)])
+
+
+def _padded(case: Case) -> Iterator[tuple[Leaf, list[Variant]]]:
+    for leaf in case.leaves:
+        record = leaf.record
+        if record.vr in _TEXT and record.end - record.value <= MOST_VALUE:
+            variants = list(_variants(record.vr, _value(case, leaf)))
+            if variants:
+                yield leaf, variants
+
+
+def _value(case: Case, leaf: Leaf) -> bytes:
+    return case.index.value(leaf.number)
+
+
+def _variants(vr: str, value: bytes) -> Iterator[Variant]:
+    """Other paddings of a value, the likeliest first; never its own canonical form."""
+    right = b"\0" if vr == "UI" else b" "
+    other = b" " if vr == "UI" else b"\0"
+    bare = value.rstrip(b" \0")
+    now = _even(value, right)
+    seen = {now}
+
+    def made(kind: str, found: bytes, said: str) -> Iterator[Variant]:
+        if found not in seen:
+            seen.add(found)
+            yield Variant(kind, found, said)
+
+    yield from made("trimmed", _even(bare, right), "without superfluous padding")
+    yield from made("other", _even(bare, other), _names(other))
+    if vr != "UI" and value[:1] == b" ":
+        yield from made("leading", _even(value.strip(b" \0"), right), "without leading spaces")
+    for count in range(2, _MOST_ADDED + 1, 2):
+        said = f"with {count} more bytes of padding than now"
+        yield from made("added", now + right * count, said)
+    size = _FIXED.get(vr, 0)
+    if len(bare) < size and b"\\" not in bare:
+        yield from made("fixed", bare.ljust(size, right), f"filled up to {size} bytes")
+    yield from made("others", now + other * 2, f"with more, {_names(other)}")
+    if vr != "UI":
+        yield from made("led", _even(b" " + bare, right), "with a leading space")
+        parts = value.split(b"\\")
+        if len(parts) > 1:
+            each = b"\\".join(part.strip(b" \0") for part in parts)
+            yield from made("each", _even(each, right), "without padding of each value")
+
+
+def _even(value: bytes, pad: bytes) -> bytes:
+    return value + pad * (len(value) % 2)
+
+
+def _names(pad: bytes) -> str:
+    return "padded with NUL" if pad == b"\0" else "padded with a space"
+
+
+Rule = Callable[[Leaf, list[Variant]], Variant | None]
+
+
+def _kind(*kinds: str) -> Rule:
+    def rule(_leaf: Leaf, variants: list[Variant]) -> Variant | None:
+        return next((one for one in variants if one.kind in kinds), None)
+
+    return rule
+
+
+def _odd(kind: str) -> Rule:
+    """Of values whose own bytes are odd in number, and which therefore have padding."""
+
+    def rule(leaf: Leaf, variants: list[Variant]) -> Variant | None:
+        found = _kind(kind)(leaf, variants)
+        return found if found is not None and found.value[-1:] in (b" ", b"\0") else None
+
+    return rule
+
+
+def _of(vrs: frozenset[str], inner: Rule) -> Rule:
+    def rule(leaf: Leaf, variants: list[Variant]) -> Variant | None:
+        return inner(leaf, variants) if leaf.record.vr in vrs else None
+
+    return rule
+
+
+_UI, _NOT_UI = frozenset(("UI",)), terms.SPACE_PADDED
+_RULES: tuple[Rule, ...] = (
+    _kind("trimmed"),
+    _of(_NOT_UI, _odd("other")),
+    _of(_UI, _odd("other")),
+    _odd("other"),
+    _of(_NOT_UI, _kind("added")),
+    _of(_NOT_UI, _kind("fixed")),
+    _of(_UI, _kind("fixed")),
+    _kind("fixed"),
+    *(_of(frozenset((vr,)), _kind("fixed")) for vr in _FIXED),
+    *(_of(frozenset((vr,)), _kind("added")) for vr in _FIXED),
+    _kind("each", "trimmed"),
+    _kind("leading"),
+)
+
+
+def _hypothesis(chosen: list[tuple[Leaf, Variant]]) -> Hypothesis:
+    edits = tuple(
+        Edit(leaf.number, leaf.number + 1, encoded(leaf.record.tag, leaf.record.vr, variant.value))
+        for leaf, variant in chosen
+    )
+    elements = tuple(named(leaf.record.tag) for leaf, _ in chosen)
+    said = list(dict.fromkeys(variant.said for _, variant in chosen))
+    what = f"the value of {elements[0]} was" if len(chosen) == 1 else f"{len(chosen)} values were"
+    return Hypothesis(
+        CauseCode.VALUE_PADDING, elements,
+        f"{what} signed {' or '.join(said[:3])}; nothing else was changed. Padding says nothing, "
+        "but it is signed: some program trimmed it or added it as it stored the object",
+        edits,
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""The search: families of hypotheses, the likely and the cheap first, until one is proven."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ...errors import EncodingError
+from . import examine, families, forms, vrs
+from .case import Case, Hypothesis
+from .cause import PROVEN, Cause, Search
+from .families import FAMILIES
+
+if TYPE_CHECKING:
+    from ..subject import Explained
+    from .budget import Budget
+
+Family = Callable[[Case], Iterator[Hypothesis]]
+_SHARE = 0.5  # of what is left, for one family; the last has the rest
+
+
+def diagnose(one: Explained, budget: Budget) -> tuple[tuple[Cause, ...], Search]:
+    """Why a signature does not match.
+
+    A proven cause is a fact about bytes: with these changes taken back, the hash is the one that
+    was signed. The verdict stays what it is.
+
+    Args:
+        one: a signature that is not intact.
+        budget: of all signatures of the object.
+    """
+    used, begin = budget.used, budget.seconds
+    budget.exhausted = False
+    found: tuple[Cause, ...] = ()
+    if _has_mac(one):
+        found = _by_algorithm(one, budget) or (_proven(one, budget) if _tells(one) else ())
+    if not found:
+        found = tuple(examine.examine(one))
+    search = Search(budget.used - used, round(budget.seconds - begin, 3), not budget.exhausted)
+    return found, search
+
+
+def _has_mac(one: Explained) -> bool:
+    """Whether there is a MAC that does not match, and a key to ask."""
+    return bool(one.mac and one.computed and one.key and one.signed != one.computed)
+
+
+def _tells(one: Explained) -> bool:
+    """Whether a hash can tell anything: the key made the signature, or does not say."""
+    return one.signed is not None or one.key in ("DSA", "ECDSA")
+
+
+def _by_algorithm(one: Explained, budget: Budget) -> tuple[Cause, ...]:
+    budget.share(_SHARE)
+    if one.signed is not None or not budget.allows(5 * one.index.record(one.scope).end):
+        return ()
+    found = forms.other_algorithm(one)
+    return () if found is None else (found,)
+
+
+def _proven(one: Explained, budget: Budget) -> tuple[Cause, ...]:
+    case = Case(one)
+    for family in FAMILIES:
+        budget.share(_SHARE if family is not FAMILIES[-1] else 1.0)
+        if family is families.VRS:
+            found = _by_vrs(case, budget)
+            if found:
+                return found
+            continue
+        for hypothesis in family(case):
+            if hypothesis.digest is None:
+                at = hypothesis.edits[0].start if hypothesis.edits else case.stream.end
+                size = case.stream.behind(at)
+            else:
+                size = hypothesis.cost
+            size += one.effort // 2  # about as many bytes are hashed in the same time
+            if not budget.allows(size):
+                break
+            begin = time.monotonic()
+            right = _holds(case, hypothesis)
+            budget.took(size, time.monotonic() - begin)
+            if right:
+                return (Cause(hypothesis.code, PROVEN, hypothesis.elements, hypothesis.message),)
+    return ()
+
+
+def _by_vrs(case: Case, budget: Budget) -> tuple[Cause, ...]:
+    room = budget.room
+    if room <= 0:
+        return ()
+    found, tried, whole = vrs.solve(case, room)
+    budget.count(tried)
+    budget.exhausted = budget.exhausted or not whole
+    return found
+
+
+def _holds(case: Case, hypothesis: Hypothesis) -> bool:
+    try:
+        if hypothesis.digest is not None:
+            made = hypothesis.digest()
+        else:
+            made = case.stream.digest(hypothesis.edits, hypothesis.own)
+    except EncodingError:  # a value too long for its VR: nobody can have signed that
+        return False
+    return case.one.verifies(made)

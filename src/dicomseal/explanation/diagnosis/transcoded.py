@@ -1,0 +1,282 @@
+"""TRANSCODED: Pixel Data were compressed, decompressed or compressed otherwise after the signing.
+
+Other bytes are other bytes, so the signature does not verify. Where the compression is lossless and
+pydicom has a decoder for it, the pixels are decoded, and the hash over them proves that they are
+the signed ones.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...encoding import values
+from ...standard import terms, transfer_syntaxes
+from ...standard.transfer_syntaxes import RLE_LOSSLESS, TRANSFER_SYNTAX_ROOT
+from ..edited_stream import Edit, Update, encoded
+from .case import Case, Hypothesis, named
+from .cause import POSSIBLE, Cause, CauseCode
+
+if TYPE_CHECKING:
+    from ..subject import Explained
+
+_LOSSLESS = frozenset(
+    f"{TRANSFER_SYNTAX_ROOT}.{end}"
+    for end in ("5", "4.57", "4.70", "4.80", "4.90", "4.201", "4.202", "1.98", "8.1", "4.110")
+)
+_NAMES = {
+    "1": "explicit VR little endian", "5": "RLE Lossless", "4.50": "JPEG Baseline",
+    "4.57": "JPEG Lossless", "4.70": "JPEG Lossless SV1", "4.80": "JPEG-LS Lossless",
+    "4.81": "JPEG-LS Near-lossless", "4.90": "JPEG 2000 Lossless", "4.91": "JPEG 2000",
+    "4.201": "HTJ2K Lossless", "4.203": "HTJ2K", "2": "explicit VR big endian",
+    "1.99": "deflated explicit VR little endian", "1.98": "encapsulated uncompressed",
+}  # fmt: skip
+_MOST = 256 << 20  # bytes of decoded pixels, and of a file that is read for them
+_PHOTOMETRIC, _PLANAR = 0x00280004, 0x00280006
+_DERIVATION = 0x00082111
+_OFFSETS = (0x7FE00001, 0x7FE00002)
+
+
+def name_of(uid: str) -> str:
+    """A transfer syntax by its name and UID."""
+    end = uid.removeprefix(TRANSFER_SYNTAX_ROOT + ".")
+    name = "implicit VR little endian" if uid == TRANSFER_SYNTAX_ROOT else _NAMES.get(end, "")
+    return f"{name} ({uid})" if name else uid or "one that is not stated"
+
+
+def is_transcoded(one: Explained) -> bool:
+    """Whether signed Pixel Data are in another compression than that of the MAC."""
+    part10 = one.subject.part10
+    if one.mac is None or part10 is None or terms.PIXEL_DATA not in one.mac.data_elements_signed:
+        return False
+    now, then = part10.transfer_syntax, one.mac.transfer_syntax
+    either = transfer_syntaxes.is_encapsulated(now) or transfer_syntaxes.is_encapsulated(then)
+    return bool(either) and now != then and one.index.find(one.scope, terms.PIXEL_DATA) >= 0
+
+
+def possible(one: Explained) -> Iterator[Cause]:
+    """The same, where nothing can be proven."""
+    if is_transcoded(one):
+        now, then = one.subject.part10.transfer_syntax, one.mac.transfer_syntax  # type: ignore[union-attr]
+        if transfer_syntaxes.is_encapsulated(then):
+            why = "compressed bytes were signed, and to compress the pixels again makes others"
+        elif now in _LOSSLESS:
+            why = "no decoder is at hand for it, or more than its pixels was changed"
+        else:
+            why = "this compression loses something, so what was signed cannot be had back"
+        yield Cause(
+            CauseCode.TRANSCODED, POSSIBLE, (named(terms.PIXEL_DATA),),
+            f"the Pixel Data were signed in {name_of(then)} and are now in {name_of(now)}: {why}",
+        )  # fmt: skip
+
+
+def hypotheses(case: Case) -> Iterator[Hypothesis]:
+    """Decoded pixels in the place of the compressed ones, and the other way round for RLE."""
+    one = case.one
+    if not is_transcoded(one) or one.scope != 0:
+        return
+    part10 = one.subject.part10
+    assert part10 is not None and one.mac is not None  # noqa: S101
+    now, then = part10.transfer_syntax, one.mac.transfer_syntax
+    if transfer_syntaxes.is_encapsulated(now) and now not in _LOSSLESS:
+        return
+    if part10.size > _MOST:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's, on objects that are odd
+        decoded = _decoded(case)
+    if decoded is None:
+        return
+    if not transfer_syntaxes.is_encapsulated(then):
+        yield from _native(case, decoded, now, then)
+    elif then == RLE_LOSSLESS:
+        yield from _rle(case, now, then)
+
+
+class Decoded(NamedTuple):
+    """The pixels as they were before the compression, as far as it can be told.
+
+    Attributes:
+        frames: their bytes.
+        planar: Planar Configuration of these.
+        samples, width: samples of a pixel, bytes of a sample.
+        photometric: Photometric Interpretation of these.
+    """
+
+    frames: list[bytes]
+    planar: int
+    samples: int
+    width: int
+    photometric: str
+
+    def ordered(self, planar: int) -> bytes:
+        """All pixels, in that Planar Configuration."""
+        if self.samples == 1 or planar == self.planar:
+            return b"".join(self.frames)
+        return b"".join(map(self._turned, self.frames))
+
+    def _turned(self, frame: bytes) -> bytes:
+        """Colour by plane from colour by pixel, or back (PS3.3 C.7.6.3.1.3)."""
+        width, samples = self.width, self.samples
+        count = len(frame) // (width * samples)
+        out = bytearray(len(frame))
+        for sample, byte in itertools.product(range(samples), range(width)):
+            by_plane = slice(sample * count * width + byte, (sample + 1) * count * width, width)
+            by_pixel = slice(sample * width + byte, None, width * samples)
+            if self.planar:
+                out[by_pixel] = frame[by_plane]
+            else:
+                out[by_plane] = frame[by_pixel]
+        return bytes(out)
+
+
+def _dataset(case: Case) -> Any:
+    from pydicom import dcmread
+
+    part10 = case.one.subject.part10
+    assert part10 is not None  # noqa: S101 - see `is_transcoded`
+    source = part10.source
+    data = bytes(source.read(0, len(source)) if hasattr(source, "read") else source)
+    if part10.deflated is not None:
+        data = part10.head + part10.deflated
+    return dcmread(io.BytesIO(data), force=True)
+
+
+def _decoded(case: Case) -> Decoded | None:
+    """The frames; None if nothing here decodes them."""
+    from pydicom.pixels.decoders.base import get_decoder
+
+    part10 = case.one.subject.part10
+    assert part10 is not None  # noqa: S101 - as above
+    now = part10.transfer_syntax
+    try:
+        dataset = _dataset(case)
+        width = (int(dataset.BitsAllocated) + 7) // 8
+        samples = int(dataset.SamplesPerPixel)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        if int(dataset.Rows) * int(dataset.Columns) * samples * width * frames > _MOST:
+            return None
+        if not transfer_syntaxes.is_encapsulated(now):
+            size = int(dataset.Rows) * int(dataset.Columns) * samples * width
+            pixels = bytes(dataset.PixelData)
+            pieces = [pixels[at : at + size] for at in range(0, size * frames, size)]
+            planar = int(dataset.get("PlanarConfiguration") or 0)
+            return Decoded(pieces, planar, samples, width, str(dataset.PhotometricInterpretation))
+        found: list[bytes] = []
+        last: dict[str, Any] = {}
+        for frame, last in get_decoder(now).iter_buffer(dataset, raw=True):  # noqa: B007
+            found.append(bytes(frame))
+    except Exception:  # noqa: BLE001 - whatever strangers' bytes bring out of a decoder
+        return None
+    return Decoded(
+        found, int(last.get("planar_configuration", 0)), samples, width,
+        str(last.get("photometric_interpretation", "")),
+    )  # fmt: skip
+
+
+def _native(case: Case, decoded: Decoded, now: str, then: str) -> Iterator[Hypothesis]:
+    number = case.top[terms.PIXEL_DATA]
+    stop = case.index.record(number).next
+    planes = (0, 1) if decoded.samples > 1 else (0,)
+    around = _around(case, decoded)
+    for planar, vr, (other, edits) in itertools.product(planes, ("OW", "OB"), around):
+        if other is not None and planar != other:
+            continue
+        data = encoded(terms.PIXEL_DATA, vr, decoded.ordered(planar))
+        whole = sorted((*edits, Edit(number, stop, data)), key=lambda edit: edit.start)
+        yield _hypothesis(case, whole, then, now, "decoded")
+
+
+Choices = list[tuple[int | None, tuple[Edit, ...]]]
+
+
+def _around(case: Case, decoded: Decoded) -> Choices:
+    """What compression changes beside the pixels, in choices, each with a Planar Configuration.
+
+    None: Planar Configuration stays, or is not signed.
+    """
+    planar, photometric = case.top.get(_PLANAR), case.top.get(_PHOTOMETRIC)
+    text = values.text_of(case.index, case.one.scope, _PHOTOMETRIC)
+    names = [text]
+    if decoded.samples > 1:
+        names += [one for one in ("RGB", "YBR_FULL", decoded.photometric) if one not in names]
+    choices: Choices = []
+    derived = _derivation(case)
+    for name in names:
+        colour: list[Edit] = []
+        if name != text and photometric is not None and _PHOTOMETRIC in case.listed:
+            data = encoded(_PHOTOMETRIC, "CS", name.encode("ascii", "replace"))
+            colour = [Edit(photometric, photometric + 1, data)]
+        elif name != text:
+            continue
+        gone = [
+            Edit(case.top[tag], case.index.record(case.top[tag]).next, b"")
+            for tag in _OFFSETS
+            if tag in case.top and tag in case.listed
+        ]
+        gone += derived
+        choices.append((None, (*colour, *gone)))
+        if planar is not None and _PLANAR in case.listed:
+            for one in (0, 1):
+                data = encoded(_PLANAR, "US", one.to_bytes(2, "little"))
+                choices.append((one, (*colour, Edit(planar, planar + 1, data), *gone)))
+    return choices
+
+
+def _derivation(case: Case) -> list[Edit]:
+    """Derivation Description as it was before DCMTK put its own words in front: it is in []."""
+    number = case.top.get(_DERIVATION)
+    if number is None or _DERIVATION not in case.listed:
+        return []
+    text = values.text_of(case.index, case.one.scope, _DERIVATION)
+    _, bracket, old = text.rpartition(" [")
+    if not bracket or not old.endswith("]"):
+        return []
+    data = encoded(_DERIVATION, "ST", old[:-1].encode("ascii", "replace"))
+    return [Edit(number, number + 1, data)]
+
+
+def _rle(case: Case, now: str, then: str) -> Iterator[Hypothesis]:
+    """Compressed again, as pydicom does; another encoder may have made other bytes."""
+    from pydicom.pixels.encoders.base import get_encoder
+
+    number = case.top[terms.PIXEL_DATA]
+    stop = case.index.record(number).next
+    for plugin in ("pydicom", "gdcm"):
+        try:
+            dataset = _dataset(case)
+            if transfer_syntaxes.is_encapsulated(now):
+                dataset.decompress(as_rgb=False)
+            frames = list(get_encoder(RLE_LOSSLESS).iter_encode(dataset, encoding_plugin=plugin))
+        except Exception:  # noqa: BLE001, S112 - as in `_decoded`
+            continue
+        starts = list(
+            itertools.accumulate((len(one) + len(one) % 2 + 8 for one in frames), initial=0)
+        )
+        table = b"".join(start.to_bytes(4, "little") for start in starts[:-1])
+        for first in (b"", table):
+            edit = Edit(number, stop, _encapsulated([first, *frames]))
+            yield _hypothesis(case, [edit], then, now, "compressed again")
+
+
+def _encapsulated(items: Sequence[bytes]) -> Callable[[Update], None]:
+    def send(update: Update) -> None:
+        update(bytes.fromhex("E07F10004F420000"))
+        for item in items:
+            update(bytes.fromhex("FEFF00E0") + item + b"\0" * (len(item) % 2))
+        update(bytes.fromhex("FEFFDDE0"))
+
+    return send
+
+
+def _hypothesis(case: Case, edits: Sequence[Edit], then: str, now: str, how: str) -> Hypothesis:
+    tags = [case.index.record(edit.start).tag for edit in edits if edit.stop > edit.start]
+    return Hypothesis(
+        CauseCode.TRANSCODED, tuple(named(tag) for tag in tags),
+        f"the Pixel Data were signed in {name_of(then)} and are now in {name_of(now)}; {how}, "
+        "they are the signed pixels, bit for bit",
+        tuple(edits),
+    )  # fmt: skip

@@ -1,0 +1,145 @@
+"""The stream of a signature as it would be, had something in it been another.
+
+A hypothesis is a few edits of the stream. To hash one costs only what stands behind its first edit:
+the hasher's state before it is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..encoding._encoder_py import Encoder
+from ..standard.mac_algorithms import new_hasher
+
+if TYPE_CHECKING:
+    from ..encoding.backend import Index
+
+Update = Callable[[Any], object]
+_MOST_STATES = 4096
+
+
+class Edit(NamedTuple):
+    """Something else in the place of some records.
+
+    Attributes:
+        start, stop: which records; equal ones: nothing is taken away, and something put before.
+        data: what stands there instead, in canonical form; or a function that sends it.
+    """
+
+    start: int
+    stop: int
+    data: bytes | Callable[[Update], object]
+
+
+def encoded(tag: int, vr: str, value: bytes) -> bytes:
+    """An element in canonical form; its value is made even (PS3.3 C.12.1.1.3.1.1).
+
+    Raises:
+        EncodingError: the value is too long for its VR.
+    """
+    out = bytearray()
+    Encoder(out.extend).element(tag, vr, value)
+    return bytes(out)
+
+
+class EditedStream:
+    """The stream of one signature, and what becomes of its hash.
+
+    Args:
+        index: of the object.
+        scope: the data set or item.
+        elements: the records of its elements in the stream.
+        own: what the signature's own item adds.
+        algorithm: the MAC Algorithm.
+    """
+
+    def __init__(
+        self, index: Index, scope: int, elements: Iterable[int], own: bytes, algorithm: str
+    ) -> None:
+        self._index, self._scope, self.own = index, scope, own
+        self._algorithm = algorithm
+        self._runs = _runs(index, elements)
+        self._keys: list[int] = [0]
+        self._states: dict[int, hashlib._Hash] = {0: new_hasher(algorithm)}
+        self.end = index.record(scope).next
+
+    def behind(self, number: int) -> int:
+        """About how many bytes are hashed from a record on."""
+        if number >= self.end:
+            return 0
+        index = self._index
+        return index.record(self._scope).end - index.record(max(number, 1)).start
+
+    def digest(self, edits: Sequence[Edit] = (), own: bytes | None = None) -> bytes:
+        """The MAC with these edits, which ascend and do not overlap.
+
+        Args:
+            edits: what is other; nothing: the stream as it is.
+            own: what the signature's own item adds instead.
+        """
+        at = edits[0].start if edits else self.end
+        hasher = self._before(at)
+        if edits:
+            self._feed(hasher.update, edits, at, self.end)
+        hasher.update(self.own if own is None else own)
+        return hasher.digest()
+
+    def feed(self, update: Update, edits: Sequence[Edit] = ()) -> None:
+        """Send the stream with these edits, without the signature's own item."""
+        self._feed(update, edits, 0, self.end)
+
+    def _before(self, at: int) -> hashlib._Hash:
+        """A hasher that has taken in all that stands before a record."""
+        known = self._keys[bisect_right(self._keys, at) - 1]
+        hasher = self._states[known].copy()
+        if known != at:
+            self._feed(hasher.update, (), known, at)
+            if len(self._keys) < _MOST_STATES:
+                self._keys.insert(bisect_right(self._keys, at), at)
+                self._states[at] = hasher.copy()
+        return hasher
+
+    def _feed(self, update: Update, edits: Sequence[Edit], begin: int, end: int) -> None:
+        """What stands from one record to another; the sequences around ``begin`` are open."""
+        index, scope = self._index, self._scope
+        n = 0
+        for start, last in self._runs:
+            while n < len(edits) and edits[n].start < start:
+                _put(update, edits[n])
+                n += 1
+            stop = min(last, end)
+            at = max(start, begin)
+            if at >= stop:
+                continue
+            inside = scope if at == start else at
+            while n < len(edits) and edits[n].start < stop:
+                edit = edits[n]
+                index.stream_between(update, at, edit.start, inside, scope)
+                _put(update, edit)
+                at, inside = edit.stop, edit.start
+                n += 1
+            index.stream_between(update, at, stop, inside, scope)
+        for edit in edits[n:]:
+            _put(update, edit)
+
+
+def _put(update: Update, edit: Edit) -> None:
+    if isinstance(edit.data, bytes):
+        update(edit.data)
+    else:
+        edit.data(update)
+
+
+def _runs(index: Index, elements: Iterable[int]) -> list[tuple[int, int]]:
+    """The elements as ranges of records that follow one another."""
+    runs: list[tuple[int, int]] = []
+    for number in elements:
+        stop = index.record(number).next
+        if runs and runs[-1][1] == number:
+            runs[-1] = runs[-1][0], stop
+        else:
+            runs.append((number, stop))
+    return runs

@@ -1,0 +1,179 @@
+"""What is told of an object and its signatures: data, ready for text, JSON and HTML."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..report import harmless
+from . import covered as coverage
+from .by_hand import commands
+from .chain import Link, chain_of
+from .covered import Coverage
+from .diagnosis.cause import Cause, Search
+from .remedy import remedy_of
+from .step import Step
+from .steps import steps_of
+from .subject import Subject
+
+if TYPE_CHECKING:
+    from ..report import ObjectReport, SignatureReport
+    from .diagnosis.budget import Effort
+
+MOST_EXPLAINED = 64
+"""How many signatures of one object are explained; ``--uid`` names another."""
+
+
+class SignatureExplanation(msgspec.Struct, frozen=True):
+    """One signature explained.
+
+    Attributes:
+        report: what `verify` says of it.
+        computed, signed: the MACs, hexadecimal; None where there is none or the key does not tell.
+        covered: what it covers.
+        links: its chain.
+        steps: how it was verified.
+        by_hand: command lines by which a person checks it without this program.
+        causes: why it does not match; empty if it does.
+        search: what the search for them took; None if there was none.
+    """
+
+    report: SignatureReport
+    computed: str | None
+    signed: str | None
+    covered: Coverage
+    links: tuple[Link, ...]
+    steps: tuple[Step, ...]
+    by_hand: tuple[str, ...]
+    causes: tuple[Cause, ...] = ()
+    search: Search | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """An object explained.
+
+    Attributes:
+        report: what `verify` says; the verdict stays what it is, whatever is found here.
+        remedy: what to do, a sentence with a command; None for what passed.
+        signatures: those that are explained.
+        left_out: how many more there are.
+        causes: what is wrong with the object as a whole.
+        listed: whether a list of the elements was asked for.
+    """
+
+    report: ObjectReport
+    remedy: str | None
+    signatures: tuple[SignatureExplanation, ...]
+    left_out: int = 0
+    causes: tuple[Cause, ...] = ()
+    listed: bool = False
+
+    def at(self, path: str) -> Explanation:
+        """The same of an object that came from there."""
+        report = msgspec.structs.replace(self.report, path=path)
+        return msgspec.structs.replace(self, report=report)
+
+
+def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> Explanation:
+    """Explain what was opened.
+
+    Args:
+        subject: the object.
+        effort: how long causes are searched for, for all signatures together.
+        with_values: whether the elements are listed with their values.
+    """
+    from .diagnosis.examine import examine_object
+
+    made, room = [], coverage.MOST_LISTED
+    budget = None
+    for one in subject.signatures:
+        covered = coverage.coverage_of(one, with_values, room)
+        room -= len(covered.elements)
+        links = chain_of(one, subject.options.trust)
+        causes: tuple[Cause, ...] = ()
+        search = None
+        if one.report.integrity != "intact":
+            from .diagnosis.budget import Budget
+            from .diagnosis.search import diagnose
+
+            budget = budget or Budget(effort)
+            causes, search = diagnose(one, budget)
+        made.append(
+            SignatureExplanation(
+                one.report,
+                one.computed.hex() or None,
+                None if one.signed is None else one.signed.hex(),
+                covered,
+                links,
+                steps_of(one, covered, links),
+                commands(one),
+                causes,
+                search,
+            )
+        )
+    if subject.part10 is not None:
+        subject.part10.check()
+    return Explanation(
+        subject.report,
+        remedy_of(subject.report, [one.causes for one in made]),
+        tuple(made),
+        subject.left_out,
+        examine_object(subject),
+        with_values,
+    )
+
+
+def to_json(made: Explanation) -> bytes:
+    """The explanation as JSON: the report as `verify` has it, with more in each signature."""
+    told: dict[str, Any] = json.loads(made.report.to_json())
+    told["remedy"] = made.remedy
+    told["causes"] = [_cause(one) for one in made.causes]
+    told["signatures_not_explained"] = made.left_out
+    by_place = {id(one.report): one for one in made.signatures}
+    for report, signature in zip(made.report.signatures, told["signatures"], strict=True):
+        one = by_place.get(id(report))
+        if one is not None:
+            signature.update(_signature(one, made.listed))
+    return msgspec.json.format(msgspec.json.encode(told), indent=2)
+
+
+def _signature(one: SignatureExplanation, listed: bool) -> dict[str, Any]:
+    from ..standard.tags import describe
+
+    covered = one.covered
+    elements = []
+    for element in covered.elements:
+        plain = msgspec.to_builtins(element)
+        if not listed:
+            del plain["value"]
+        elements.append(plain)
+    return {
+        "mac": {"computed": one.computed, "signed": one.signed},
+        "covers": elements,
+        "covers_not_listed": covered.cut,
+        "not_covered": [describe(tag) for tag in covered.left_out],
+        "warnings": list(covered.warnings),
+        "chain": [
+            {key: value for key, value in msgspec.to_builtins(link).items() if key != "der"}
+            for link in one.links
+        ],
+        "causes": [_cause(cause) for cause in one.causes],
+        "search": msgspec.to_builtins(one.search),
+        "steps": [
+            {"step": step.step, "state": step.state, "message": harmless(step.message),
+             "details": [harmless(line) for line in step.details]}
+            for step in one.steps
+        ],
+        "by_hand": list(one.by_hand),
+    }  # fmt: skip
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "code": cause.code.value,
+        "certainty": cause.certainty,
+        "elements": list(cause.elements),
+        "message": harmless(cause.message),
+    }

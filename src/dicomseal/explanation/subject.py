@@ -1,0 +1,282 @@
+"""The object that is explained: read once, verified, and each signature beside what was read of it.
+
+This is the only module of the room that knows how a verification goes about its work. What it
+explains is what `verification.verifier` said of the same bytes: it never judges by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..ambiguity import open_vrs
+from ..encoding import values
+from ..encoding.limits import ReadBudget
+from ..encoding.record import UNKNOWN_VR
+from ..errors import DicomSealError
+from ..files.part10 import Part10
+from ..files.reader import Reader
+from ..files.source import read_all
+from ..files.window import Window
+from ..report import ALTERED, INTACT, ObjectReport, SignatureReport
+from ..signature import digital_signature, unpadded
+from ..signature.certificate import kind_of, signed_digest, unpadded_signature
+from ..signature.failure import Broken
+from ..signature.integrity import Check
+from ..signature.scope import Scope
+from ..standard import terms
+from ..standard.mac_algorithms import new_hasher
+from ..verification.verifier import verify_with
+
+if TYPE_CHECKING:
+    from ..encoding.backend import Index
+    from ..signature.certificate import Certificate
+    from ..signature.digital_signature import DigitalSignature
+    from ..signature.mac_parameters import MacParameters
+    from ..verification.options import Options
+
+Update = Callable[[Any], object]
+STANDARD, OTHER_VRS, UNPADDED, LEGACY = "standard", "other VRs", "unpadded", "legacy"
+"""The forms of the stream over which a signature is accepted, see `Explained.form`."""
+
+
+class Explained:
+    """One signature: what the verification said of it, and what it was said from.
+
+    Attributes:
+        report: the report on it.
+        item: the record of its item.
+        stored: what stands in that.
+        mac, certificate: its MAC Parameters and Certificate of Signer; None where there is none.
+        own: what its own item adds to the stream.
+        computed: the MAC of the stream; empty if it could not be computed.
+        signed: the MAC inside the Signature value; None where the key does not tell.
+        form: which form of the stream it is over; where it is not intact, the standard's.
+    """
+
+    def __init__(self, subject: Subject, scope: Scope, item: int, report: SignatureReport) -> None:
+        self.subject, self._scope, self.item, self.report = subject, scope, item, report
+        index = scope.index
+        self.stored: DigitalSignature = digital_signature.read(index, item, subject.options.limits)
+        check = Check(scope, item, self.stored, subject.options.accept_legacy)
+        self.mac: MacParameters | None = check.mac
+        self.certificate: Certificate | None = check.certificate
+        own = bytearray()
+        index.stream(own.extend, item, None, without=terms.NOT_IN_MAC)
+        self.own = bytes(own)
+        self.vrs: dict[int, str] = {}
+        self.form = STANDARD
+        self.computed, self.signed = b"", None
+        if report.integrity == INTACT:
+            self._find_form(check)
+        if self.mac is not None and self.is_computable:
+            self.computed = self._digest()
+        if self.mac is not None and self.certificate is not None:
+            self.signed = self._signed()
+
+    @property
+    def index(self) -> Index:
+        """The index of the object."""
+        return self._scope.index
+
+    @property
+    def scope(self) -> int:
+        """The record of the data set or item that it covers."""
+        return self._scope.scope
+
+    @property
+    def key(self) -> str:
+        """``RSA``, ``ECDSA`` or ``DSA``; empty for another kind, or if there is none."""
+        return kind_of(self.certificate.public_key) if self.certificate else ""
+
+    @property
+    def is_computable(self) -> bool:
+        """Whether there is a hash of this name, and the list of elements is one that can be."""
+        if self.mac is None or not self.mac.data_elements_signed:
+            return False
+        try:
+            new_hasher(self.mac.algorithm)
+        except (DicomSealError, KeyError, ValueError):
+            return False
+        return True
+
+    @cached_property
+    def signature_value(self) -> bytes:
+        """The Signature value as it was made, without padding."""
+        stored = self.stored.signature
+        if self.certificate is None or not self.key:
+            return stored
+        return unpadded_signature(self.certificate.public_key, stored)
+
+    @cached_property
+    def elements(self) -> list[int]:
+        """The records of the elements in the stream, in its order."""
+        if self.mac is None:
+            return []
+        listed = open_vrs.signed(self.index, self.scope, self.mac.data_elements_signed)
+        if self.vrs:
+            return listed
+        return [n for n in listed if not self.index.record(n).flags & UNKNOWN_VR]
+
+    def verifies(self, digest: bytes) -> bool:
+        """Whether this MAC is the one that was signed."""
+        if self.signed is not None:
+            return digest == self.signed
+        if self.key == "RSA" or self.mac is None:
+            return False
+        return bool(self._scope.means(self.stored).verifies(digest, self.stored.signature))
+
+    @property
+    def effort(self) -> int:
+        """About how many nanoseconds `verifies` takes."""
+        return 0 if self.signed is not None else int(self._scope.means(self.stored).effort)
+
+    def stream(self, update: Update) -> None:
+        """Send the canonical stream of the data set or item, without the signature's own item."""
+        index, mac = self.index, self.mac
+        if mac is None:
+            return
+        with self.chosen_vrs():
+            if self.form == LEGACY:
+                index.stream(update, self.scope, mac.data_elements_signed, legacy=True)
+            elif self.form == UNPADDED:
+                words = unpadded.odd_words(index, self.elements)
+                unpadded.stream(update, index, self.scope, self.elements, words)
+            elif self.vrs:
+                for number in self.elements:
+                    stop = index.record(number).next
+                    index.stream_between(update, number, stop, self.scope, self.scope)
+            else:
+                index.stream(update, self.scope, mac.data_elements_signed)
+
+    @contextmanager
+    def chosen_vrs(self) -> Iterator[None]:
+        """The index with the VRs that were signed, where implicit VR does not state them."""
+        index = self.index
+        before = {number: index.record(number).vr for number in self.vrs}
+        for number, vr in self.vrs.items():
+            index.choose(number, vr)
+        try:
+            yield
+        finally:
+            for number, vr in before.items():
+                index.choose(number, vr)
+
+    def _find_form(self, check: Check) -> None:
+        """Of an intact signature, the form that the verification accepted."""
+        self._scope.vrs.clear()
+        try:
+            check.run()
+        except Broken:  # only where the file is another by now, which `part10.check` tells
+            return
+        self.vrs = dict(self._scope.vrs)
+        for form in (STANDARD, UNPADDED, LEGACY):
+            self.form = OTHER_VRS if self.vrs and form == STANDARD else form
+            self.__dict__.pop("elements", None)
+            if self._digest() == check.computed:
+                return
+        self.form = STANDARD
+
+    def _digest(self) -> bytes:
+        assert self.mac is not None  # noqa: S101 - asked by those who know
+        hasher = new_hasher(self.mac.algorithm)
+        self.stream(hasher.update)
+        hasher.update(self.own)
+        return hasher.digest()
+
+    def _signed(self) -> bytes | None:
+        assert self.mac is not None and self.certificate is not None  # noqa: S101
+        if self._scope.means(self.stored).trouble is not None:
+            return None
+        return signed_digest(self.certificate.public_key, self.mac.algorithm, self.stored.signature)
+
+
+class Subject:
+    """An object and the report on it.
+
+    Args:
+        source: a path, or a file's content as bytes.
+        options: of the verification.
+        uid: the one signature that is explained; None: all, up to ``most``.
+        most: how many signatures are explained.
+
+    Attributes:
+        report: what `verify` says.
+        part10, index: the object; None if it cannot be read.
+        signatures: those that are explained, in the order of the bytes.
+        left_out: how many others there are.
+    """
+
+    def __init__(
+        self, source: str | bytes, options: Options, uid: str | None = None, most: int = 64
+    ) -> None:
+        self.options = options
+        self.part10: Part10 | None = None
+        self.index: Index | None = None
+        self.signatures: list[Explained] = []
+        self.left_out = 0
+        self._reader = Reader()  # its buffer holds what is read
+        name = source if isinstance(source, str) else ""
+        try:
+            part10 = self._open(source)
+        except DicomSealError:
+            self.report = verify_with(source, options)
+            return
+        self.report = _named(verify_with(_bytes_of(part10), options), name)
+        if self.report.error is not None:
+            return
+        self.part10, self.index = part10, part10.index()
+        self._pair(uid, most)
+        part10.check()
+
+    def _open(self, source: str | bytes) -> Part10:
+        options = self.options
+        if isinstance(source, str):
+            return self._reader.open(source, options.limits, named=options.transfer_syntax)
+        return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
+
+    def _pair(self, uid: str | None, most: int) -> None:
+        """Each signature in the index with its report, which has them in the same order."""
+        index, part10 = self.index, self.part10
+        assert index is not None and part10 is not None  # noqa: S101
+        work = ReadBudget(part10.size, self.options.limits)
+        reports = iter(self.report.signatures)
+        for number in index.scopes:
+            scope = None
+            for item in values.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE):
+                report = next(reports, None)
+                if report is None:
+                    return
+                if (uid is not None and report.uid != uid) or len(self.signatures) >= most:
+                    self.left_out += 1
+                    continue
+                if scope is None:
+                    scope = Scope(part10, index, number, work)
+                self.signatures.append(Explained(self, scope, item, report))
+
+    @property
+    def broken(self) -> list[Explained]:
+        """The signatures that are not intact."""
+        return [one for one in self.signatures if one.report.integrity != INTACT]
+
+    @property
+    def altered(self) -> list[Explained]:
+        """The signatures that are altered."""
+        return [one for one in self.signatures if one.report.integrity == ALTERED]
+
+
+def _bytes_of(part10: Part10) -> Any:
+    """What was read, for the verification: so that both look at the same bytes."""
+    if isinstance(part10.source, Window):
+        return part10.source
+    if part10.deflated is not None:
+        return part10.head + part10.deflated
+    return part10.source
+
+
+def _named(made: ObjectReport, path: str) -> ObjectReport:
+    return msgspec.structs.replace(made, path=path) if path else made

@@ -1,0 +1,109 @@
+"""Causes that cannot be proven, and what an explanation never says: more than a verification."""
+
+from __future__ import annotations
+
+import pytest
+from _altered import CT, changed, explained, moved, signed, written
+from _tamper import tampered
+from pki import EXPLICIT, JPEG, small
+
+from dicomseal.explanation.diagnosis.budget import Effort
+from dicomseal.explanation.text import render
+
+RLE = "1.2.840.10008.1.2.5"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+
+
+def causes(data, **options):
+    made = explained(data, **options)
+    return [(c.code.value, c.certainty) for one in made.signatures for c in one.causes]
+
+
+def test_of_an_intact_object_no_cause_is_looked_for():
+    made = explained(signed(CT))
+    assert made.signatures[0].causes == ()
+    assert made.signatures[0].search is None
+    assert made.remedy is None
+    assert {step.state for step in made.signatures[0].steps} <= {"ok", "unknown"}
+
+
+def test_a_removed_element_with_a_value_is_possible():
+    gone = moved(signed(CT), changed({0x00100020: None}))
+    assert causes(gone) == [("REMOVED", "possible")]
+    (cause,) = explained(gone).signatures[0].causes
+    assert cause.elements == ("(0010,0020) PatientID",)
+    assert "nowhere" in cause.message
+
+
+def test_one_that_is_elsewhere_was_perhaps_moved():
+    inside = changed({0x00100020: None, 0x00400275: [[(0x00100020, "LO", b"PID 0815")]]})
+    (cause,) = explained(moved(signed(CT), inside)).signatures[0].causes
+    assert cause.code == "REMOVED"
+    assert "elsewhere" in cause.message
+
+
+def test_pixels_that_are_too_few():
+    cut = moved(signed(CT), changed({0x7FE00010: bytes(range(24))}))
+    assert causes(cut) == [("TRUNCATED", "possible")]
+
+
+def test_an_object_that_is_cut():
+    whole = signed(CT)
+    made = explained(whole[: whole.index(bytes(range(16))) + 8])
+    assert made.report.verdict == "error"
+    assert [(c.code, c.certainty) for c in made.causes] == [("TRUNCATED", "possible")]
+
+
+def test_lossy_pixels_are_named_by_their_transfer_syntaxes():
+    made = written("rsa", lambda data, own: data + own, syntax=JPEG)
+    assert explained(made).report.verdict == "passed"  # the label alone decides nothing
+    other = moved(made, changed({0x7FE00010: bytes(32)}))
+    (cause,) = explained(other).signatures[0].causes
+    assert (cause.code, cause.certainty) == ("TRANSCODED", "possible")
+    assert JPEG in cause.message
+    assert EXPLICIT in cause.message
+
+
+@pytest.mark.parametrize("who", ["rsa", "ec", "dsa"])
+def test_a_change_of_content_is_explained_by_nothing(who):
+    """A bit of a value: no hypothesis may hold, but one that puts this very bit back."""
+    effort = Effort(hashes=1500, seconds=5)
+    back = {"00080005": ["CHARACTER_SET"]}
+    for name, data in tampered(signed(CT, who), 6):
+        made = explained(data, effort)
+        assert made.report.verdict == "failed"
+        proven = [c.code for c in made.signatures[0].causes if c.certainty == "proven"]
+        assert proven == back.get(name[:8], []), name
+
+
+def test_the_budget_is_kept():
+    data = moved(signed(CT), changed({0x00100010: b"Somebody^Else "}))
+    for hashes in (0, 1, 100):
+        made = explained(data, Effort(hashes=hashes)).signatures[0].search
+        assert made.hashes <= hashes
+        assert not made.complete
+    made = explained(data, Effort(seconds=0)).signatures[0].search
+    assert made.hashes == 0
+
+
+def test_two_signatures_share_a_budget():
+    import io
+
+    from pki import member
+
+    from dicomseal import sign_file
+
+    twice = io.BytesIO()
+    sign_file(signed(CT), twice, *member("rsa two").pair)
+    data = twice.getvalue().replace(b"Doe^John", b"Eve^John")
+    made = explained(data, Effort(hashes=50))
+    assert len(made.signatures) == 2
+    assert sum(one.search.hashes for one in made.signatures) <= 50
+
+
+def test_text_is_80_columns_wide_and_states_the_verdict():
+    for data in (small(), signed(CT), moved(signed(CT), changed({0x00100020: b"other"})[:6])):
+        made = explained(data)
+        lines = list(render(made))
+        assert lines[0].split()[0] == made.report.verdict
+        assert max(map(len, lines)) <= 80, max(lines, key=len)
