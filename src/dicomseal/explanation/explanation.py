@@ -117,7 +117,7 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
         subject.part10.check()
     return Explanation(
         subject.report,
-        remedy_of(subject.report, [one.causes for one in made]),
+        remedy_of(subject.report, (cause for one in made for cause in one.causes)),
         tuple(made),
         subject.left_out,
         examine_object(subject),

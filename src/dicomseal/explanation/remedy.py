@@ -1,101 +1,69 @@
-"""What to do about an object that did not pass: one place, for text, JSON and HTML."""
+"""What to do about an object whose signature does not match, where it is known why.
+
+What to do about every other one stands in the table of `remedies`, and in its report.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from .. import report
-from ..report import ObjectReport, ReasonCode
+from ..remedies.remedy import Remedy
+from ..report import PASSED, ObjectReport
 from .diagnosis.cause import PROVEN, Cause, CauseCode
 
-if TYPE_CHECKING:
-    from ..report import SignatureReport
-
-_BY_CAUSE = {
-    CauseCode.VALUE_PADDING: (
-        "have what receives objects keep values as they are (DCMTK: storescp +B), and send the "
-        "original again; compare: dicomseal explain FILE --against ORIGINAL"
+_COMPARE = ("to see each difference", "dicomseal explain FILE --against COPY")
+_SIGN = ("to sign what it is now", "dicomseal sign FILE OUT --key key.pem --cert cert.pem")
+_NOTHING = "verified", "nothing but that was changed"
+BY_CAUSE = {
+    CauseCode.VALUE_PADDING: Remedy(
+        *_NOTHING,
+        (
+            ("have what receives objects keep values as they are, and send it again",
+             "storescp +B"),
+            _COMPARE,
+        ),
     ),
-    CauseCode.COERCED: (
-        "the archive changed it and kept the old values; verify what the device sent, or have the "
-        "archive sign what it changed: dicomseal sign IN OUT --key FILE --cert FILE"
+    CauseCode.COERCED: Remedy(
+        *_NOTHING,
+        (
+            ("verify what the device sent, before the archive changed it",
+             "dicomseal verify --trust ca.pem ORIGINAL"),
+            _SIGN,
+        ),
     ),
-    CauseCode.LEGACY_FRAGMENTS: (
-        "if you trust who kept it: dicomseal verify --accept-legacy-format FILE"
+    CauseCode.AMBIGUOUS_VR: Remedy(*_NOTHING, (_COMPARE, _SIGN)),
+    CauseCode.LOST_VR: Remedy(*_NOTHING, (_COMPARE, _SIGN)),
+    CauseCode.CHARACTER_SET: Remedy(*_NOTHING, (_COMPARE, _SIGN)),
+    CauseCode.LEGACY_FRAGMENTS: Remedy(
+        *_NOTHING,
+        (("if you know who kept it", "dicomseal verify --accept-legacy-format FILE"),),
     ),
-    CauseCode.DCMSIGN_BLOCK: (
-        "sign it anew, as part of the content is not protected: "
-        "dicomseal sign IN OUT --key FILE --cert FILE"
+    CauseCode.DCMSIGN_BLOCK: Remedy(
+        *_NOTHING,
+        (("sign it anew, as a part of it is not protected",
+          "dicomseal sign FILE OUT --key key.pem --cert cert.pem"),),
     ),
-    CauseCode.TRANSCODED: (
-        "verify the copy in the transfer syntax in which it was signed; to sign this one: "
-        "dicomseal sign IN OUT --key FILE --cert FILE"
+    CauseCode.TRANSCODED: Remedy(
+        *_NOTHING,
+        (
+            ("verify the copy in the transfer syntax in which it was signed",
+             "dicomseal verify --trust ca.pem COPY"),
+            _SIGN,
+        ),
     ),
-    CauseCode.TRUNCATED: (
-        "fetch the object again, and compare: dicomseal explain FILE --against COPY"
-    ),
-}
-_BY_CODE = {
-    ReasonCode.NO_CERTIFICATE_CHAIN_FOUND: (
-        "name what is missing: dicomseal verify --trust ROOT.pem --intermediate CA.pem FILE"
-    ),
-    ReasonCode.OUT_OF_BOUNDS_NO_POE: (
-        "judge it at a time that you can prove: dicomseal verify --trust ROOT.pem --at TIME FILE"
-    ),
-    ReasonCode.TRY_LATER: (
-        "bring newer revocation data: dicomseal verify --trust ROOT.pem --crl FILE FILE"
-    ),
-    ReasonCode.SIG_CONSTRAINTS_FAILURE: (
-        "see what is not covered: dicomseal verify --list-uncovered FILE"
-    ),
-    ReasonCode.UNSIGNED_CONTENT: (
-        "compare with the original, or accept it: dicomseal verify --unsigned accept FILE"
-    ),
-    ReasonCode.ENCODING_NOT_STATED: (
-        "state the encoding: dicomseal verify --transfer-syntax UID FILE"
-    ),
-    ReasonCode.HASH_FAILURE: (
-        "compare it with the original: dicomseal explain FILE --against ORIGINAL"
-    ),
-}
-_TRUST = "name whom you trust: dicomseal verify --trust CA.pem FILE"
-_UNSIGNED = "to have it signed: dicomseal sign IN OUT --key FILE --cert FILE"
-_UNREADABLE = "see what the file is: dcmdump FILE, and fetch it again"
-_OTHER = "find the original, and compare: dicomseal explain FILE --against ORIGINAL"
+}  # fmt: skip
 
 
-def remedy_of(made: ObjectReport, causes: Sequence[Sequence[Cause]] = ()) -> str | None:
+def remedy_of(made: ObjectReport, causes: Iterable[Cause] = ()) -> str | None:
     """What to do, a sentence with a command; None for an object that passed.
 
     Args:
         made: the report.
-        causes: what was found of each signature that does not match.
+        causes: what was found.
     """
-    if made.verdict == report.PASSED:
+    if made.verdict == PASSED:
         return None
-    if made.verdict == report.UNSIGNED:
-        return _UNSIGNED
-    if made.verdict == report.ERROR:
-        return _UNREADABLE
-    for found in causes:
-        for cause in found:
-            if cause.certainty == PROVEN and cause.code in _BY_CAUSE:
-                return _BY_CAUSE[cause.code]
-    for code in _codes(made):
-        if code in _BY_CODE:
-            return _BY_CODE[code]
-    if any(_untold(one) for one in made.signatures):
-        return _TRUST
-    return _OTHER
-
-
-def _codes(made: ObjectReport) -> list[ReasonCode]:
-    reasons = list(made.reasons)
-    for one in made.signatures:
-        reasons += [reason for reason in (one.integrity_reason, one.trust_reason) if reason]
-    return [reason.code for reason in reasons]
-
-
-def _untold(one: SignatureReport) -> bool:
-    return one.trust == report.NOT_CHECKED and one.integrity == report.INTACT
+    for cause in causes:
+        if cause.certainty == PROVEN and cause.code in BY_CAUSE:
+            return BY_CAUSE[cause.code].sentence
+    return made.remedy
