@@ -8,7 +8,6 @@ import sys
 from types import ModuleType
 from typing import Any
 
-import _usual
 import pydicom
 import pytest
 from _archive import folder  # noqa: F401 - a fixture
@@ -21,7 +20,6 @@ from _profiles import put  # noqa: F401 - a fixture
 from dicomseal import cli
 from dicomseal.encoding.record import Coverage
 
-_usual.watch()
 TWINS = {"cython": "c", "python": "py"}
 
 

@@ -1,4 +1,4 @@
-"""The walk of docs/architecture.md is the way that a data set really takes."""
+"""The two walks of docs/architecture.md are the way that a file and a data set really take."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pki
+import pytest
 from pydicom import dcmread
 
 import dicomseal
+from dicomseal.encoding import _index_py
 
 ROOT = Path(__file__).parents[2]
 SOURCE = os.path.dirname(dicomseal.__file__)
@@ -46,6 +48,25 @@ def follow(steps: list[tuple[str, str]], way: Iterator[tuple[str, str]]) -> None
     """Each step is entered, and none before the one above it."""
     for step in steps:
         assert step in way, f"{step} is not entered, or earlier"
+
+
+@pytest.fixture
+def pure(monkeypatch):
+    """The twin whose functions Python's profiler sees."""
+    monkeypatch.setattr("dicomseal.encoding.backend.Index", _index_py.Index)
+    for module in ("part10", "reader"):
+        monkeypatch.setattr(f"dicomseal.files.{module}.quick_file", None)
+
+
+def test_a_file_to_its_hash(pure, run, tmp_path):
+    paths = pki.member("rsa").write(tmp_path)
+    plain, signed = tmp_path / "plain.dcm", tmp_path / "signed.dcm"
+    plain.write_bytes(pki.part10(pki.encode(pki.SMALL)))
+    dicomseal.sign_file(plain, signed, *paths)
+    steps = walk("From `dicomseal verify` to the hash")
+    twin = {file for file, _ in steps if re.match(r"encoding/_\w+_py\.py", file)}
+    assert len({file for file, _ in steps} - twin) + 1 == 8  # the compiled twin is one file
+    follow(steps, entered(lambda: run("verify", signed)))
 
 
 def test_a_data_set_to_its_signature(tmp_path):

@@ -77,6 +77,20 @@ cdef _Wanted _wanted(tags):
     return found
 
 
+# and the tags that are left out, which are those of the signature's own item
+cdef _Wanted _last_without = None
+
+
+cdef _Wanted _left_out(tags):
+    global _last_without
+    cdef _Wanted found = _last_without
+    if found is None or found.source is not tags:
+        found = _Wanted(tags)
+        if type(tags) is frozenset and found.count <= MOST_REMEMBERED:
+            _last_without = found
+    return found
+
+
 cdef frozenset _NONE = frozenset()
 
 
@@ -405,7 +419,8 @@ cdef class Index(_Walk):
         cdef uint32_t unsigned = 0
         cdef list unknown = []
         self._at(scope)
-        out.scope(scope, wanted, frozenset(without), &signed, &unsigned, unknown)
+        out.scope(scope, wanted, _left_out(without) if without else None, &signed, &unsigned,
+                  unknown)
         # what Coverage(...) does in the end, without the detour through Python code
         return tuple.__new__(Coverage, (signed, unsigned, tuple(unknown)))
 

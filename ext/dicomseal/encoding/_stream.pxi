@@ -72,7 +72,7 @@ cdef class _Stream:
             length -= piece
         return 0
 
-    cdef int scope(self, uint32_t scope, _Wanted tags, frozenset without,
+    cdef int scope(self, uint32_t scope, _Wanted tags, _Wanted without,
                    uint32_t* signed, uint32_t* unsigned, list unknown) except -1:
         cdef uint32_t* wanted = NULL if tags is None else tags.tags
         cdef Py_ssize_t n = 0 if tags is None else tags.count
@@ -82,7 +82,8 @@ cdef class _Stream:
         cdef uint32_t tag
         cdef Py_ssize_t high, middle
         cdef Py_ssize_t low = 0
-        cdef bint some = len(without) > 0
+        cdef Py_ssize_t others = 0 if without is None else without.count
+        cdef Py_ssize_t other
         cdef bint listed = True
         if self.index._inside_unknown(scope):
             self.native = self.swapped = False
@@ -90,11 +91,12 @@ cdef class _Stream:
             while number < stop:
                 tag = recs[number].tag
                 if signable(tag):
-                    if some:
-                        with gil:
-                            if tag in without:
-                                number = recs[number].next
-                                continue
+                    other = 0
+                    while other < others and without.tags[other] != tag:
+                        other += 1
+                    if other < others:
+                        number = recs[number].next
+                        continue
                     if wanted != NULL:
                         if not (low < n and wanted[low] == tag):  # else all up to here were there
                             low = 0

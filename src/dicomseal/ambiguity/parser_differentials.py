@@ -35,6 +35,8 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
     Raises:
         SourceError: the file cannot be read.
     """
+    if not (index.noted or index.fragmented or part10.deflated):
+        return []  # as of nearly every object
     notes = [note for note in index.ambiguities if signed or note.kind in EVEN_UNSIGNED]
     found = [_sentence(note, part10) for note in notes[:_MOST_TOLD]]
     if not signed:
@@ -81,24 +83,33 @@ def _sentence(note: Ambiguity, part10: Part10) -> str:
     return note.sentence().replace(said, label)
 
 
-def messages(part10: Part10, index: Index) -> list[str]:
-    """What is not as the standard has it, and misleads none of the readers that were tried."""
-    found = []
+def messages(
+    part10: Part10, index: Index, sop_class: bytes | None, sop_instance: bytes | None
+) -> tuple[str, ...]:
+    """What is not as the standard has it, and misleads none of the readers that were tried.
+
+    Args:
+        part10: what is indexed.
+        index: of its elements.
+        sop_class, sop_instance: the values of these UIDs in the data set, as stored.
+    """
+    meta = part10.meta
+    if meta.sop_class == sop_class and meta.sop_instance == sop_instance and not index.noted:
+        return ()  # as of nearly every object
     odd = [note.sentence() for note in index.oddities if note.kind != "directory"]
-    found += odd[:_MOST_TOLD]
+    found = odd[:_MOST_TOLD]
     if len(odd) > _MOST_TOLD:
         found.append(f"and {len(odd) - _MOST_TOLD} more such oddities")
-    for what, there, tag in (
-        ("SOP Class", part10.meta.sop_class, terms.SOP_CLASS_UID),
-        ("SOP Instance", part10.meta.sop_instance, terms.SOP_INSTANCE_UID),
+    for what, there, here in (
+        ("SOP Class", meta.sop_class, sop_class),
+        ("SOP Instance", meta.sop_instance, sop_instance),
     ):
-        here = index.values(0, (tag,))[0]
-        if there and here is not None and as_text(there) != as_text(here):
+        if there and here is not None and there != here and as_text(there) != as_text(here):
             found.append(
                 f"the Media Storage {what} UID of the File Meta Information is {as_text(there)}, "
                 f"and the {what} UID of the data set {as_text(here)}"
             )
-    return found
+    return tuple(found)
 
 
 def _lacks_a_byte(index: Index) -> bool:

@@ -100,8 +100,8 @@ def _integrity(scope: Scope, item: int) -> str:
 
 def _parameters(scope: Scope, item: int) -> mac_parameters.MacParameters | None:
     mac_id = values.number_of(scope.index, item, terms.MAC_ID_NUMBER)
-    number = None if mac_id is None else scope.macs.get(mac_id)
-    return None if number is None else mac_parameters.read(scope.index, number)
+    found = scope.mac_items(mac_id)
+    return mac_parameters.read(scope.index, found[0]) if found else None
 
 
 def _covered(scope: Scope, item: int) -> bytes:

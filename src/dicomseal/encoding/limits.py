@@ -80,37 +80,39 @@ class ReadBudget:
         limits: see `Limits.passes` and `Limits.signatures`.
     """
 
+    # what was spent; how much there is to spend is asked when something is
+    _signatures = _read = _effort = _searched = _certificates = 0
+    _verified = False
+
     def __init__(self, size: int, limits: Limits) -> None:
-        self._limits = limits
-        self._left = max(limits.passes * size, MIN_READ_BUDGET if limits.passes > 0 else 0)
-        self._effort = max(limits.passes * size, MIN_EFFORT if limits.passes > 0 else 0)
-        self._signatures = limits.signatures
-        self._verified = False
+        self._size, self._limits = size, limits
         self._known: set[bytes] = set()
-        self._room = MAX_CERTIFICATES
-        searches = min(limits.passes, MAX_SEARCHES) * size
-        self._search = max(searches, MIN_SEARCH if limits.passes > 0 else 0)
+
+    def _most(self, least: int, passes: int) -> int:
+        """How much there is to spend, for an object of this size."""
+        return max(passes * self._size, least) if passes > 0 else 0
 
     def signature(self) -> None:
         """Count one signature; a `MalformedError` with code ``limit`` if it is one too many."""
-        self._signatures -= 1
-        if self._signatures < 0:
+        self._signatures += 1
+        if self._signatures > self._limits.signatures:
             raise MalformedError(
                 f"the object has more than {self._limits.signatures} signatures", "limit"
             )
 
     def search(self) -> int:
         """How many bytes the next search for VRs may hash: half of what is left for all of them."""
-        return self._search // 2
+        passes = min(self._limits.passes, MAX_SEARCHES)
+        return max(self._most(MIN_SEARCH, passes) - self._searched, 0) // 2
 
     def searched(self, length: int) -> None:
         """Count the bytes that a search hashed."""
-        self._search -= min(length, self._search)
+        self._searched += length
 
     def read(self, length: int) -> None:
         """Count so many bytes to be read for a signature, before they are; errors likewise."""
-        self._left -= length
-        if self._left < 0:
+        self._read += length
+        if self._read > self._most(MIN_READ_BUDGET, self._limits.passes):
             raise MalformedError(
                 f"to verify its signatures, the object would have to be read more than "
                 f"{self._limits.passes} times over",
@@ -124,8 +126,8 @@ class ReadBudget:
         least. They are not measured: what something costs is told from its size, as it is on an
         ordinary machine, so that one object gets one answer.
         """
-        self._effort -= cost
-        if self._effort < 0:
+        self._effort += cost
+        if self._effort > self._most(MIN_EFFORT, self._limits.passes):
             raise MalformedError(
                 "to verify its signatures would take too much computing: keys, certificates and "
                 "timestamps that are very large, or very many",
@@ -151,8 +153,8 @@ class ReadBudget:
             self._known.add(der)
         if first:
             return False
-        self._room -= len(der)
-        if self._room < 0:
+        self._certificates += len(der)
+        if self._certificates > MAX_CERTIFICATES:
             raise MalformedError(
                 f"the certificates of its signatures have more than {MAX_CERTIFICATES} bytes",
                 "limit",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import struct
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..encoding import values
-from ..encoding.limits import Limits
+from ..encoding.limits import USUAL_CERTIFICATE, Limits
 from ..encoding.record import too_long
 from ..errors import MalformedError
 from ..standard import terms
@@ -90,6 +91,8 @@ _FIELDS = (
 
 
 _LIMITS = Limits()
+# the objects of one device have one certificate; that it is the same is seen at once afterwards
+_unpadded = lru_cache(512)(without_padding)
 
 
 def read(index: Index, item: int, limits: Limits = _LIMITS) -> DigitalSignature:
@@ -114,11 +117,13 @@ def read(index: Index, item: int, limits: Limits = _LIMITS) -> DigitalSignature:
         values.as_text(uid),
         values.as_text(when),
         values.as_text(kind),
-        without_padding(certificate),
+        _unpadded(certificate)
+        if len(certificate) <= USUAL_CERTIFICATE
+        else without_padding(certificate),
         signature,
         purpose,
         values.as_text(timestamp_type),
-        without_padding(timestamp),
+        without_padding(timestamp) if timestamp else b"",
     )
 
 

@@ -30,16 +30,27 @@ _MOST_LOST = 2  # elements of which nobody knows the VR: for more there is no ho
 _MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
 _MOST_NAMED = 5  # in a sentence
 LEGACY, UNPADDED = "legacy", "unpadded"  # forms of the stream that only dcmsign hashes
+_NOTHING = _record.Coverage(0, 0, ())
 _SHORT_SEARCH, _PASSES = 1 << 18, 4  # bytes, and times the size of the object
 
 
 class Check:
     """The steps of one integrity check; what it learns on the way stays for the report.
 
-    ``computed`` is the MAC of the form of the stream that was tried last, and ``content`` the
-    digest of the elements in it, if digests are asked for. ``form`` is empty for the form of the
-    standard, else `LEGACY` or `UNPADDED`; VRs that were searched for stand in ``scope.vrs``.
+    Attributes:
+        material: what the signature is verified with; ``mac`` and ``certificate`` are of it.
+        coverage: what of the scope is in the form of the stream that was tried last.
+        computed: the MAC of that form.
+        content: the digest of the elements in it, if digests are asked for.
+        form: empty for the form of the standard, else `LEGACY` or `UNPADDED`; VRs that were
+            searched for stand in ``scope.vrs``.
+        messages: what a person should know.
     """
+
+    computed = content = b""
+    form = ""
+    coverage = _NOTHING
+    _undecided: Broken | None = None
 
     def __init__(
         self, scope: Scope, item: int, stored: DigitalSignature, accept_legacy: bool = False,
@@ -48,25 +59,42 @@ class Check:
         self.scope, self.item, self.stored = scope, item, stored
         self.accept_legacy = accept_legacy
         self._digests = digests
-        self.content = self.computed = b""
-        self.form = ""
-        self.means = scope.means(stored)
-        self.mac, self.certificate = self.means.mac, self.means.certificate
-        self.coverage = _record.Coverage(0, 0, ())
-        self._own = b""
-        self._undecided: Broken | None = None
-        self.messages: list[str] = [*self.means.notes]
+        self._mac_items = scope.mac_items(stored.mac_id)
+        material = scope.material(self._mac_items[0] if self._mac_items else None, stored)
+        self.material, self.mac, self.certificate = material, material.mac, material.certificate
+        self.messages: list[str] = [*material.notes]
 
     def run(self) -> None:
         """Return if the signature is intact, raise `Broken` with the reason if it is not."""
+        if not self.verifies_as_it_is():
+            self.verify_otherwise()
+        self.check_fragments()
+
+    def verifies_as_it_is(self) -> bool:
+        """Whether the signature is over the content as it stands.
+
+        It costs one pass over the signed content and one verification, so it is never long.
+
+        Raises:
+            Broken: it cannot be over any content.
+        """
         self._check_own_item()
-        mac, signer = self._usable()
+        mac = self._usable()
         if not self.stored.signature.strip(b"\0"):
             raise altered(ReasonCode.FORMAT_FAILURE, "the Signature (0400,0120) is absent or empty")
-        if not self._matches(mac) and not self._verifies_otherwise(mac):
+        return self._matches(mac)
+
+    def verify_otherwise(self) -> None:
+        """Try the other forms of the signed content, after `verifies_as_it_is` answered no.
+
+        Raises:
+            Broken: it is over none of them; why is found out as well, which may take long.
+        """
+        mac, signer = self.mac, self.certificate
+        if mac is None or signer is None:
+            raise AssertionError("nobody asked whether it verifies as it is")
+        if not self._verifies_otherwise(mac):
             self._explain(mac, signer)
-        if self.scope.index.fragmented:
-            self._check_fragments(mac)
 
     def _check_own_item(self) -> None:
         """The stream runs on from the data set into this item without a mark between them.
@@ -85,8 +113,8 @@ class Check:
                     f"{format_tag(tag)} stands in the signature's own item, where it has no place",
                 )
 
-    def _usable(self) -> tuple[MacParameters, Certificate]:
-        """What the signature is verified with, if it can be."""
+    def _usable(self) -> MacParameters:
+        """The MAC Parameters, if the signature can be verified with them and the certificate."""
         mac_id = self.stored.mac_id
         if mac_id is None:
             raise altered(
@@ -97,24 +125,29 @@ class Check:
                 ReasonCode.FORMAT_FAILURE,
                 f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {mac_id}",
             )
-        if mac_id in self.scope.repeated:
+        if len(self._mac_items) > 1:
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
                 f"several MAC Parameters items (4FFE,0001) have the MAC ID {mac_id}: two "
                 "readers may take two of them",
             )
-        self.messages += self.means.messages
-        trouble = self.means.trouble
-        if trouble is not None or self.certificate is None:
-            raise Broken(*(trouble or ()))
-        return self.mac, self.certificate
+        self.messages += self.material.messages
+        if self.material.trouble is not None:
+            raise Broken(*self.material.trouble)
+        return self.mac
 
-    def _check_fragments(self, mac: MacParameters) -> None:
+    def check_fragments(self) -> None:
         """Elements that were signed may stand in a fragment now: the stream would be the same.
 
-        So may another fragment.
+        So may another fragment. A signature that anybody can write costs no such search, so one
+        that is not intact is never asked.
+
+        Raises:
+            Broken: there is something of that kind.
         """
-        listed = mac.data_elements_signed
+        if self.mac is None or not self.scope.index.fragmented:
+            return
+        listed = self.mac.data_elements_signed
         if terms.PIXEL_DATA in listed and self.scope.merged():
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
@@ -132,7 +165,7 @@ class Check:
 
     def _mac(self, mac: MacParameters, legacy: bool) -> bytes:
         try:
-            hasher, self.coverage = self.scope.hashed(mac, self.means.listed, legacy)
+            hasher, self.coverage = self.scope.hashed(self.material, mac, legacy)
         except UsageError as error:
             raise unverifiable(ReasonCode.CRYPTO_CONSTRAINTS_FAILURE, str(error)) from None
         if self.coverage.unknown:
@@ -145,17 +178,20 @@ class Check:
             )
         if self._digests:
             self.content = hasher.copy().digest()
-        tail = bytearray()
-        own = self.scope.index.stream(tail.extend, self.item, None, without=terms.NOT_IN_MAC)
+        own = self.scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
         if own.unsigned:
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
                 "the signature's own item holds an element with the VR UN, which no MAC protects",
             )
-        self._own = bytes(tail)
-        hasher.update(self._own)
         self.computed = hasher.digest()
         return self.computed
+
+    def _own(self) -> bytes:
+        """The signature's own item as the MAC takes it in."""
+        tail = bytearray()
+        self.scope.index.stream(tail.extend, self.item, None, without=terms.NOT_IN_MAC)
+        return bytes(tail)
 
     def _why_unknown(self) -> str:
         """Why elements that are listed are not in the stream."""
@@ -204,9 +240,9 @@ class Check:
         if hasher is None:
             return False
         content = hasher.digest() if self._digests else b""
-        hasher.update(self._own)
-        self.scope.work.verification(self.means.effort)
-        if not self.means.verifies(hasher.digest(), self.stored.signature):
+        hasher.update(self._own())
+        self.scope.work.verification(self.material.effort)
+        if not self.material.verifies(hasher.digest(), self.stored.signature):
             return False
         self.computed, self.content = hasher.digest(), content
         self.form = UNPADDED
@@ -217,24 +253,24 @@ class Check:
         """See `vr_search`. What it leaves undecided is kept for later."""
         scope, signature = self.scope, self.stored.signature
         key = self.certificate.public_key if self.certificate else None
-        scope.work.verification(self.means.effort)
+        scope.work.verification(self.material.effort)
         expected = signed_digest(key, mac.algorithm, signature)
         if expected is None and kind_of(key) == "RSA":
             return False  # whatever was signed: not by this key
         for slips in (False, True):
             if slips and len(scope.index) > _MOST_SLIPS:
                 break
-            elements, found = scope.open_elements(mac, self.means.listed, slips)
+            elements, found = scope.open_elements(mac, self.material.listed, slips)
             lost = sum(one.kind == "unknown" and not one.likely() for one in found)
             if not found or lost > _MOST_LOST:
                 continue
             search = Search(
-                scope.index, scope.scope, elements, found, self._own, new_hasher(mac.algorithm),
+                scope.index, scope.scope, elements, found, self._own(), new_hasher(mac.algorithm),
                 lambda digest: (
-                    digest == expected if expected else self.means.verifies(digest, signature)
+                    digest == expected if expected else self.material.verifies(digest, signature)
                 ),
                 min(scope.work.search(), limits.MIN_SEARCH) if slips else scope.work.search(),
-                0 if expected else self.means.effort,
+                0 if expected else self.material.effort,
             )  # fmt: skip
             known = [scope.vrs.get(one.number, one.vr) for one in found]
             made = search.run(known if scope.vrs else None)
@@ -268,18 +304,18 @@ class Check:
             return
         if transfer_syntaxes.is_encapsulated(part10.transfer_syntax):
             return
-        elements, found = scope.open_elements(mac, self.means.listed, False)
+        elements, found = scope.open_elements(mac, self.material.listed, False)
         found = open_vrs.alike(scope.index, found)
         if not found:
             return
         search = Search(
-            scope.index, scope.scope, elements, found, self._own, new_hasher(mac.algorithm),
+            scope.index, scope.scope, elements, found, self._own(), new_hasher(mac.algorithm),
             lambda digest: (
-                digest == expected if expected else self.means.verifies(digest, signature)
+                digest == expected if expected else self.material.verifies(digest, signature)
             ),
             # what was changed is much more common: a few rules are tried, and not all there is
             min(scope.work.search(), _SHORT_SEARCH + _PASSES * part10.size),
-            0 if expected else self.means.effort,
+            0 if expected else self.material.effort,
         )  # fmt: skip
         made = search.run()
         scope.work.searched(search.spent)
@@ -330,8 +366,8 @@ class Check:
         digest = self._mac(mac, legacy)
         if self._undecided:
             return False
-        self.scope.work.verification(self.means.effort)
-        return self.means.verifies(digest, self.stored.signature)
+        self.scope.work.verification(self.material.effort)
+        return self.material.verifies(digest, self.stored.signature)
 
     def _explain(self, mac: MacParameters, signer: Certificate) -> NoReturn:
         self.scope.work.read(_WORK_OF_A_TAG * len(mac.data_elements_signed))
@@ -352,7 +388,7 @@ class Check:
                 f"the MAC Calculation Transfer Syntax {there} is not known",
             )
         if kind_of(signer.public_key) == "RSA":  # others do not tell
-            self.scope.work.verification(self.means.effort)
+            self.scope.work.verification(self.material.effort)
         signed = signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
         by_this_key = signed is not None or kind_of(signer.public_key) != "RSA"
         if by_this_key and self.scope.part10.dataset is not None:

@@ -1,19 +1,17 @@
 """What a signature is verified with: its MAC Parameters and its certificate, looked at once.
 
 The objects of one device have both alike. Whatever follows from nothing else is found for the first
-of them and remembered for the others: `Means` of equal bytes are the same object.
+of them and remembered for the others: `VerificationMaterial` of equal bytes is the same object.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from .. import profiles, report
+from .. import report
 from ..encoding.limits import USUAL_CERTIFICATE
-from ..encoding.record import Coverage
-from ..errors import CertificateError, UsageError
+from ..errors import CertificateError
 from ..report import Digests, ReasonCode
 from ..standard import mac_algorithms, terms, transfer_syntaxes
 from ..standard.mac_algorithms import new_hasher
@@ -30,60 +28,7 @@ _MOST_KEPT = 512
 _LONGEST_LIST, _LONGEST_TERM = 4096, 64  # bytes
 
 
-class Whole(NamedTuple):
-    """A signature without a purpose or a timestamp that covers all that can be signed.
-
-    Each element that it lists is there, then, and no other.
-
-    Attributes:
-        fresh: a hasher of its MAC Algorithm that has taken in nothing.
-        coverage: what the canonical stream says of it.
-        profiles: those it satisfies.
-        signer: what reports say of its certificate.
-    """
-
-    fresh: hashlib._Hash
-    coverage: Coverage
-    profiles: tuple[str, ...]
-    signer: report.CertificateInfo
-
-    @classmethod
-    def of(cls, mac: MacParameters, signer: certificate.Certificate) -> Whole:
-        """It, for these MAC Parameters and this certificate."""
-        tags = frozenset(mac.data_elements_signed)
-        key = certificate.kind_of(signer.public_key)
-        facts = profiles.Facts(_Only(tags), True, tags, True, key, mac.algorithm)
-        return cls(
-            new_hasher(mac.algorithm),
-            Coverage(len(tags), 0, ()),
-            profiles.satisfied(facts),
-            signer.signer,
-        )
-
-
-class _Only:
-    """These elements and no others, as `profiles` looks at them; their values are not known."""
-
-    def __init__(self, tags: frozenset[int]) -> None:
-        self._tags = tags
-
-    def present(self) -> frozenset[int]:
-        return self._tags
-
-    def has(self, tag: int) -> bool:
-        return tag in self._tags
-
-    def holds(self, tags: Collection[int]) -> bool:
-        return self._tags.issuperset(tags)
-
-    def text(self, tag: int) -> str:
-        raise NotImplementedError
-
-    def texts(self, sequence: int, tag: int) -> Collection[str]:
-        raise NotImplementedError
-
-
-class Means:
+class VerificationMaterial:
     """MAC Parameters and a Certificate of Signer.
 
     Attributes:
@@ -97,11 +42,14 @@ class Means:
         verifies: tells whether the key made a Signature value over a MAC, see
             `certificate.verifier`.
         effort: what that takes, see `certificate.effort_of`.
+        key_kind: the kind of the key, see `certificate.kind_of`; empty without a certificate.
+        full_profiles: the profiles that a signature satisfies which covers all of a main data set
+            and has neither purpose nor timestamp; None until the first such signature was verified.
     """
 
     __slots__ = (
-        "_elements", "_padded", "_whole", "certificate", "effort", "listed", "mac", "messages",
-        "notes", "trouble", "verifies", "weak",
+        "_elements", "_empty", "_padded", "certificate", "effort", "full_profiles", "key_kind",
+        "listed", "mac", "messages", "notes", "trouble", "verifies", "weak",
     )  # fmt: skip
 
     def __init__(
@@ -114,7 +62,8 @@ class Means:
         self.messages: tuple[str, ...] = ()
         self.trouble: tuple[str, ReasonCode, str] | None = None
         self._elements = ""
-        self._whole: Whole | None = None
+        self._empty: hashlib._Hash | None = None
+        self.full_profiles: tuple[str, ...] | None = None
         if raw is not None:
             self.mac = mac_parameters.decode(raw, big_endian)
             self.listed = raw[3]
@@ -132,6 +81,7 @@ class Means:
         except Broken as broken:
             self.trouble = broken.integrity, broken.reason.code, broken.reason.message
         self.weak = self._weaknesses()
+        self.key_kind = certificate.kind_of(self.certificate.public_key) if self.certificate else ""
         self.verifies: Callable[[bytes, bytes], bool] = _never
         self._padded = True
         self.effort = 0
@@ -239,19 +189,21 @@ class Means:
             self._elements,
         )
 
-    @property
-    def whole(self) -> Whole | None:
-        """What the signatures are alike in that cover all there is; None if something is odd."""
-        if self._whole is None and not (self.trouble or self.notes or self.messages):
-            mac, signer = self.mac, self.certificate
-            if mac is not None and signer is not None:
-                with contextlib.suppress(UsageError):  # no such hash here
-                    self._whole = Whole.of(mac, signer)
-        return self._whole
+    def empty_hasher(self) -> hashlib._Hash:
+        """A new hasher of the MAC Algorithm. A copy costs a fraction of what it takes to make one.
+
+        Raises:
+            UsageError: there is no such hash here.
+        """
+        if self._empty is None:
+            self._empty = new_hasher(self.mac.algorithm if self.mac else "")
+        return self._empty.copy()
 
 
-def of(raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes) -> Means:
-    """The means of a signature.
+def material_for(
+    raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes
+) -> VerificationMaterial:
+    """The material that a signature is verified with.
 
     Args:
         raw: its MAC Parameters, as `mac_parameters.raw` gives them; None if it has none.
@@ -262,7 +214,7 @@ def of(raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes) 
     key = raw, big_endian, kind, der
     found = _known.get(key)
     if found is None:
-        found = Means(*key)
+        found = VerificationMaterial(*key)
         if _is_usual(raw, kind, der):
             if len(_known) >= _MOST_KEPT:
                 _known.clear()
@@ -270,7 +222,7 @@ def of(raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes) 
     return found
 
 
-_known: dict[Any, Means] = {}
+_known: dict[Any, VerificationMaterial] = {}
 
 
 def _is_usual(raw: mac_parameters.Raw | None, kind: str, der: bytes) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from ..ambiguity import open_vrs
 from ..ambiguity.hidden_elements import Hidden, hidden
@@ -11,23 +12,22 @@ from ..ambiguity.merged_fragments import merged
 from ..encoding import limits
 from ..encoding import record as _record
 from ..encoding.backend import Index
+from ..encoding.values import items_of, number_of
 from ..files.part10 import Part10
 from ..standard import terms
-from ..standard.mac_algorithms import new_hasher
-from . import element_views, locations, mac_parameters, material
+from . import element_views, locations, mac_parameters
 from .digital_signature import DigitalSignature
 from .locations import format_location
 from .mac_parameters import MacParameters
-from .material import Means
+from .material import VerificationMaterial, material_for
 
-# what goes up with the product of two counts is counted as so many bytes read (see `Work`)
+if TYPE_CHECKING:
+    import hashlib
+
+# what goes up with the product of two counts is counted as so many bytes read (see `ReadBudget`)
 _WORK_OF_A_STEP = 1024  # of a location
-
-
 _WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
-
-
-_MOST_KEPT = 8  # of what the signatures of a scope share
+_MAX_KEPT = 8  # of what the signatures of a scope share
 
 
 class Scope:
@@ -36,79 +36,125 @@ class Scope:
     Attributes:
         location: where it is, as `format_location` writes it; empty for the main data set.
         history: whether it lies inside Original Attributes Sequence (0400,0561).
-        several: whether it holds more than one signature.
+        several: whether it holds more than one signature, which then share what they can.
         is_new: whether the certificate of the last of its signatures was not met before.
-        macs: MAC ID Number to the record of the MAC Parameters item.
-        repeated: the MAC ID Numbers that more than one item has.
-        elements: what `profiles` asks of it.
+        vrs: the VRs that an earlier signature was found to be over, by record.
     """
 
-    def __init__(self, part10: Part10, index: Index, scope: int, work: limits.ReadBudget) -> None:
-        self.part10, self.index, self.scope, self.work = part10, index, scope, work
-        steps = locations.locate(index, scope)
-        work.read(_WORK_OF_A_STEP * len(steps))
-        self.location = format_location(steps) if steps else ""
-        self.history = locations.is_history(steps)
-        self.several = self.is_new = False
-        self.elements = element_views.Elements(index, scope, work)
-        self._hashed: dict[Any, tuple[hashlib._Hash, _record.Coverage]] = {}
-        self._means: dict[Any, Means] = {}
-        self._hidden: tuple[Hidden, ...] | None = None
-        self._merged: bool | None = None
-        self.vrs: dict[int, str] = {}  # that an earlier signature was found to be over
-        self._open: dict[Any, tuple[list[int], list[open_vrs.Open]]] = {}
-        self.macs: dict[int, int] = {}
-        self.repeated: set[int] = set()
-        for mac_id, item in mac_parameters.read_ids(index, scope):
-            if mac_id is not None and self.macs.setdefault(mac_id, item) != item:
-                self.repeated.add(mac_id)
+    # most objects have one signature, which needs little of what several share
+    _elements: element_views.Elements | None = None
+    _hidden: tuple[Hidden, ...] | None = None
+    _merged: bool | None = None
+    _by_mac_id: dict[int | None, list[int]] | None = None
+    location = ""
+    history = False
+    is_new = False
 
-    def means(self, stored: DigitalSignature) -> Means:
-        """With what a signature is verified; looked up once for those that share it."""
-        item = None if stored.mac_id is None else self.macs.get(stored.mac_id)
-        key = item, stored.certificate_type, stored.certificate
-        found = self._means.get(key)
+    def __init__(
+        self,
+        part10: Part10,
+        index: Index,
+        scope: int,
+        work: limits.ReadBudget,
+        several: bool = False,
+    ) -> None:
+        self.part10, self.index, self.scope, self.work = part10, index, scope, work
+        self.several = several
+        if scope:
+            steps = locations.locate(index, scope)
+            work.read(_WORK_OF_A_STEP * len(steps))
+            self.location = format_location(steps)
+            self.history = locations.is_history(steps)
+        if several:
+            self.elements.present()  # once, and not a search for each signature
+
+    @property
+    def elements(self) -> element_views.Elements:
+        """What `profiles` asks of it."""
+        if self._elements is None:
+            self._elements = element_views.Elements(self.index, self.scope, self.work)
+        return self._elements
+
+    @cached_property
+    def vrs(self) -> dict[int, str]:
+        return {}
+
+    @cached_property
+    def _materials(self) -> dict[Any, VerificationMaterial]:
+        return {}
+
+    @cached_property
+    def _hashed(self) -> dict[Any, tuple[hashlib._Hash, _record.Coverage]]:
+        return {}
+
+    @cached_property
+    def _open(self) -> dict[Any, tuple[list[int], list[open_vrs.Open]]]:
+        return {}
+
+    def mac_items(self, mac_id: int | None) -> Sequence[int]:
+        """The records of the MAC Parameters items that have a MAC ID Number."""
+        if self._by_mac_id is None:
+            self._by_mac_id = {}
+            index = self.index
+            for item in items_of(index, self.scope, terms.MAC_PARAMETERS_SEQUENCE):
+                number = number_of(index, item, terms.MAC_ID_NUMBER)
+                self._by_mac_id.setdefault(number, []).append(item)
+        return () if mac_id is None else self._by_mac_id.get(mac_id, ())
+
+    def material(self, item: int | None, stored: DigitalSignature) -> VerificationMaterial:
+        """What a signature is verified with; looked up once for those that share it.
+
+        Args:
+            item: the record of its MAC Parameters, or None.
+            stored: the signature.
+        """
         self.is_new = self.work.certificate(stored.certificate)
+        if not self.several:
+            return self._material(item, stored)
+        key = item, stored.certificate_type, stored.certificate
+        found = self._materials.get(key)
         if found is None:
-            raw = None if item is None else mac_parameters.raw(self.index, item)
-            found = material.of(raw, self.index.big_endian, *key[1:])
-            if self.several:
-                self.work.read(_WORK_OF_A_TAG * (len(found.listed) // 4))
-                _keep(self._means, key, found)
+            found = self._material(item, stored)
+            self.work.read(_WORK_OF_A_TAG * (len(found.listed) // 4))
+            _keep(self._materials, key, found)
         return found
 
+    def _material(self, item: int | None, stored: DigitalSignature) -> VerificationMaterial:
+        raw = None if item is None else mac_parameters.raw(self.index, item)
+        return material_for(raw, self.index.big_endian, stored.certificate_type, stored.certificate)
+
     def hashed(
-        self, mac: MacParameters, listed: bytes, legacy: bool
+        self, material: VerificationMaterial, mac: MacParameters, legacy: bool
     ) -> tuple[hashlib._Hash, _record.Coverage]:
         """A hasher that has taken in the elements a signature lists, and which those were.
 
         Of several signatures over the same elements only the first costs a pass over them.
 
         Args:
+            material: what the signature is verified with.
             mac: its MAC Parameters.
-            listed: Data Elements Signed in them, as stored.
             legacy: see `Index.stream`.
-        """
-        if not self.several:
-            return self._hash(mac, legacy)
-        key = mac.algorithm, listed, legacy
-        if key not in self._hashed:
-            _keep(self._hashed, key, self._hash(mac, legacy))
-        hasher, coverage = self._hashed[key]
-        return hasher.copy(), coverage
 
-    def _hash(self, mac: MacParameters, legacy: bool) -> tuple[hashlib._Hash, _record.Coverage]:
-        hasher = new_hasher(mac.algorithm)
-        self.work.read(self._size())
+        Raises:
+            UsageError: there is no such hash here.
+        """
+        key = mac.algorithm, material.listed, legacy
+        if self.several and key in self._hashed:
+            hasher, coverage = self._hashed[key]
+            return hasher.copy(), coverage
+        hasher = material.empty_hasher()
+        if self.several or self.scope:  # the first pass over the whole object is free
+            self.work.read(self._size())
         coverage = self.index.stream(
             hasher.update, self.scope, mac.data_elements_signed, legacy=legacy
         )
-        return hasher, coverage
+        if not self.several:
+            return hasher, coverage
+        _keep(self._hashed, key, (hasher, coverage))
+        return hasher.copy(), coverage
 
     def _size(self) -> int:
-        """Its bytes, without those that no signature is over; 0 where that cannot matter."""
-        if not self.several and self.scope == 0:
-            return 0
+        """Its bytes, without those that no signature is over."""
         whole = self.index.record(self.scope)
         size = whole.end - whole.value
         for tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
@@ -144,6 +190,6 @@ class Scope:
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Remember one more, and forget the oldest: what a hostile object makes us keep is bounded."""
-    if len(kept) >= _MOST_KEPT:
+    if len(kept) >= _MAX_KEPT:
         del kept[next(iter(kept))]
     kept[key] = value

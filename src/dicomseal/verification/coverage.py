@@ -62,9 +62,10 @@ def measure(
         passing: what the ``trust`` of a signature must be for it to pass; any if it is empty.
         demands: what is asked.
     """
-    main = counting((made for made in signatures if made.location == ""), passing)
-    if len(main) == 1 and not demands and not main[0].unsigned_elements:
+    main = counting(signatures, passing)
+    if len(main) == 1 and not main[0].location and not main[0].unsigned_elements and not demands:
         return Coverage(main[0].signed_elements, index.free)
+    main = [made for made in main if not made.location]
     found = of_scope(index, 0, main)
     if index.free:
         found = msgspec.structs.replace(found, uncovered=found.uncovered + index.free)

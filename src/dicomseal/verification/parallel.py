@@ -29,7 +29,7 @@ from .. import report
 from ..report import ErrorReport, ObjectReport
 from . import time_limit
 from .options import Options
-from .verifier import verify_groups, verify_with
+from .verifier import verify_with
 
 BATCH = 32
 _WINDOW = 4  # batches for each worker that are under way or waiting
@@ -76,7 +76,7 @@ _decoder = msgspec.msgpack.Decoder(list[ObjectReport])
 
 def _work(paths: list[str]) -> _Packed:
     """The reports on a batch, packed: pickling them would cost the parent 10 microseconds each."""
-    reports = list(verify_groups(paths, _options))
+    reports = [verify_with(path, _options) for path in paths]
     try:
         return _encoder.encode(reports)
     except UnicodeEncodeError:  # a file name that is no UTF-8

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .. import profiles, purposes, report
 from ..encoding import values
-from ..report import SignatureReport
+from ..report import Reason, SignatureReport
 from ..signature import digital_signature, element_views
-from ..signature.certificate import kind_of
 from ..signature.digital_signature import DigitalSignature
 from ..signature.failure import Broken
 from ..signature.integrity import Check
 from ..signature.mac_parameters import MacParameters
 from ..signature.scope import Scope
 from ..standard import terms, transfer_syntaxes
-from .signature_timestamp import examine
-from .signer_trust import judge
+from . import time_limit
+from .signature_timestamp import NO_TIMESTAMP, Examined, examine
+from .signer_trust import Judged, judge
 
 if TYPE_CHECKING:
     from ..encoding.backend import Index
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 _WORK_OF_AN_ELEMENT = 32  # that is compared with what profiles demand
-_EFFORT_OF_A_TOKEN, _EFFORT_OF_ITS_BYTE = 2_000_000, 100  # nanoseconds (see `Work.effort`)
+_EFFORT_OF_A_TOKEN, _EFFORT_OF_ITS_BYTE = 2_000_000, 100  # nanoseconds (see `ReadBudget.effort`)
 
 
 def signatures(
@@ -47,11 +48,11 @@ def signatures(
     found = list(values.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
     if not found:
         return []
-    scope = Scope(part10, index, number, work)
-    if len(found) > 1:
-        scope.several = True
-        scope.elements.present()  # once, and not a search for each signature
-    return [_signature(scope, item, main, options) for item in found]
+    scope = Scope(part10, index, number, work, len(found) > 1)
+    reports = []
+    for item in found:
+        reports.append(_signature(scope, item, main, options))  # noqa: PERF401 - quicker for one
+    return reports
 
 
 def _signature(
@@ -59,53 +60,18 @@ def _signature(
 ) -> SignatureReport:
     scope.work.signature()
     stored = digital_signature.read(scope.index, item, options.limits)
-    when = digital_signature.parse_datetime(stored.datetime)
-    if when is not None and when.tzinfo is None:
-        when = digital_signature.parse_datetime(stored.datetime, _offset(scope, main))
+    when = _time_of(stored, scope, main)
     check = Check(scope, item, stored, options.accept_legacy, options.digests)
-    integrity: str | None = report.INTACT
-    reason = None
-    if scope.history:
-        integrity = None
-        check.messages.append(
-            "part of Original Attributes Sequence (0400,0561): history, not verified"
-        )
-    else:
-        try:
-            check.run()
-        except Broken as broken:
-            integrity, reason = broken.integrity, broken.reason
-    if stored.timestamp:
-        scope.work.effort(_EFFORT_OF_A_TOKEN + _EFFORT_OF_ITS_BYTE * len(stored.timestamp))
-    stamp = examine(check, integrity, when, options)
-    scope.work.effort(stamp.effort)
+    integrity, reason = _integrity(check, options)
+    stamp = _timestamp(check, integrity, when, options)
     digests = None
     if integrity == report.INTACT and options.digests:
-        digests = check.means.digests(check.computed, check.content, stored.signature)
-    judged = judge(check.means, integrity, when, options, stamp.proven, digests)
+        digests = check.material.digests(check.computed, check.content, stored.signature)
+    judged = judge(check.material, integrity, when, options, stamp.proven, digests)
     if scope.is_new:
         scope.work.effort(judged.effort)
-    if when is None:
-        check.messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
-    elif when.tzinfo is None:
-        check.messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
-    if judged.by_key:
-        check.messages = [one for one in check.messages if one not in check.means.notes]
-    check.messages += judged.messages
-    check.messages += stamp.messages
-    mac, signer = check.mac, check.certificate
-    satisfied: tuple[str, ...] = ()
-    if integrity in (report.INTACT, report.UNVERIFIABLE) and mac and signer:
-        satisfied = _profiles(scope, check, mac)
-    if stored.purpose:
-        contradiction = purposes.contradiction(stored.purpose)
-        if contradiction:
-            check.messages.append(contradiction)
-    if integrity == report.INTACT and mac and _relabelled(scope, main, mac.transfer_syntax):
-        check.messages.append(
-            f"the Pixel Data were signed in transfer syntax {mac.transfer_syntax}; the object now "
-            f"says {scope.part10.transfer_syntax}"
-        )
+    satisfied = _profiles(check, integrity)
+    mac = check.mac
     return SignatureReport(
         location=scope.location,
         uid=stored.uid,
@@ -127,26 +93,122 @@ def _signature(
         profiles=satisfied,
         timestamp=stamp.report,
         weak=judged.weak,
-        messages=tuple(check.messages),
+        messages=_messages(check, main, integrity, when, judged, stamp),
         signed_elements=check.coverage.signed,
         unsigned_elements=check.coverage.unsigned,
         digests=digests,
     )
 
 
-def _profiles(scope: Scope, check: Check, mac: MacParameters) -> tuple[str, ...]:
+def _time_of(stored: DigitalSignature, scope: Scope, main: element_views.Main) -> datetime | None:
+    """Digital Signature DateTime; None if it is no time. Only an aware one is a moment.
+
+    Without an offset of its own it has that of the data set or item, or else of the object.
+    """
+    when = digital_signature.parse_datetime(stored.datetime)
+    if when is not None and when.tzinfo is None:
+        offset = scope.elements.text(terms.TIMEZONE_OFFSET_FROM_UTC) or main.offset
+        when = digital_signature.parse_datetime(stored.datetime, offset)
+    return when
+
+
+def _integrity(check: Check, options: Options) -> tuple[str | None, Reason | None]:
+    """The first answer on a signature, and why it is not intact; None for history."""
+    if check.scope.history:
+        check.messages.append(
+            "part of Original Attributes Sequence (0400,0561): history, not verified"
+        )
+        return None, None
+    try:
+        if not check.verifies_as_it_is():
+            time_limit.of_an_object(check.scope.part10, options, check.verify_otherwise)
+        check.check_fragments()
+    except Broken as broken:
+        return broken.integrity, broken.reason
+    return report.INTACT, None
+
+
+def _timestamp(
+    check: Check, integrity: str | None, when: datetime | None, options: Options
+) -> Examined:
+    scope, token = check.scope, check.stored.timestamp
+    if not token:
+        return NO_TIMESTAMP
+    scope.work.effort(_EFFORT_OF_A_TOKEN + _EFFORT_OF_ITS_BYTE * len(token))
+    stamp = time_limit.of_an_object(scope.part10, options, examine, check, integrity, when, options)
+    scope.work.effort(stamp.effort)
+    return stamp
+
+
+def _messages(
+    check: Check,
+    main: element_views.Main,
+    integrity: str | None,
+    when: datetime | None,
+    judged: Judged,
+    stamp: Examined,
+) -> tuple[str, ...]:
+    """What a person should know, in the order in which it was found out."""
+    stored, messages = check.stored, check.messages
+    if when is None:
+        messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
+    elif when.tzinfo is None:
+        messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
+    if judged.by_key:
+        messages = [one for one in messages if one not in check.material.notes]
+    messages += judged.messages
+    messages += stamp.messages
+    if stored.purpose:
+        contradiction = purposes.contradiction(stored.purpose)
+        if contradiction:
+            messages.append(contradiction)
+    if integrity == report.INTACT and check.mac:
+        now, signed = check.scope.part10.transfer_syntax, check.mac.transfer_syntax
+        if now != signed and _is_relabelled(main, now, signed):
+            messages.append(
+                f"the Pixel Data were signed in transfer syntax {signed}; the object now says {now}"
+            )
+    return tuple(messages)
+
+
+def _profiles(check: Check, integrity: str | None) -> tuple[str, ...]:
+    """The profiles of PS3.15 Annex C that the signature satisfies; none if it is altered."""
+    mac, material, stored = check.mac, check.material, check.stored
+    if mac is None or material.certificate is None or integrity not in _MAY_SATISFY:
+        return ()
+    signed, unsigned, _ = check.coverage
+    if (
+        unsigned
+        or not 0 < signed == len(mac.data_elements_signed)
+        or check.scope.scope
+        or stored.purpose is not None
+        or stored.timestamp_type
+        or check.scope.index.noted
+    ):
+        return _profiles_of_these(check, mac)
+    # of nearly every signature it follows from its material alone: it is over the main data set,
+    # whose elements are those that it lists, each once
+    if material.full_profiles is None:
+        material.full_profiles = _profiles_of_these(check, mac)
+    return material.full_profiles
+
+
+_MAY_SATISFY = (report.INTACT, report.UNVERIFIABLE)
+
+
+def _profiles_of_these(check: Check, mac: MacParameters) -> tuple[str, ...]:
+    scope, stored = check.scope, check.stored
     if scope.several and check.coverage.unsigned:
         scope.work.read(
             _WORK_OF_AN_ELEMENT * (len(scope.elements.present()) + len(mac.data_elements_signed))
         )
-    stored, signer = check.stored, check.certificate
     return profiles.satisfied(
         profiles.Facts(
             scope.elements,
             scope.location == "",
             mac.data_elements_signed,
             bool(check.coverage.signed) and not check.coverage.unsigned,
-            kind_of(signer.public_key) if signer else "",
+            check.material.key_kind,
             mac.algorithm,
             stored.certificate_type,
             stored.timestamp_type,
@@ -161,15 +223,8 @@ def _purpose_code(stored: DigitalSignature) -> str | None:
     return purposes.code_of(stored.purpose)
 
 
-def _offset(scope: Scope, main: element_views.Main) -> str:
-    """Timezone Offset From UTC (0008,0201) for a data set or item: its own, or the object's."""
-    return scope.elements.text(terms.TIMEZONE_OFFSET_FROM_UTC) or main.offset
-
-
-def _relabelled(scope: Scope, main: element_views.Main, signed: str) -> bool:
-    now = scope.part10.transfer_syntax
-    if now == signed or not (
-        transfer_syntaxes.is_encapsulated(now) or transfer_syntaxes.is_encapsulated(signed)
-    ):
-        return False
-    return main.has_pixel_data
+def _is_relabelled(main: element_views.Main, now: str, signed: str) -> bool:
+    """Whether Pixel Data had another form when they were signed than the label says now."""
+    if transfer_syntaxes.is_encapsulated(now) or transfer_syntaxes.is_encapsulated(signed):
+        return main.has_pixel_data
+    return False

@@ -33,7 +33,7 @@ class Examined(NamedTuple):
     effort: int = 0
 
 
-_NOTHING = Examined()
+NO_TIMESTAMP = Examined()
 
 
 def examine(
@@ -49,7 +49,7 @@ def examine(
     """
     stored = check.stored
     if not stored.timestamp:
-        return _NOTHING
+        return NO_TIMESTAMP
     if integrity is None or options.integrity_only:
         return Examined(
             TimestampReport(), None, ("its Certified Timestamp (0400,0310) was not checked",)

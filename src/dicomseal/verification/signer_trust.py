@@ -21,7 +21,7 @@ from .best_signature_time import EVER, oddities, time_that_counts, with_proof
 if TYPE_CHECKING:
     from ..report import CertificateInfo
     from ..signature.certificate import Certificate
-    from ..signature.material import Means
+    from ..signature.material import VerificationMaterial
     from ..trust.decision import TrustDecision
     from ..trust.store import TrustStore
     from .best_signature_time import Proof, Proofs
@@ -49,7 +49,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(
-    means: Means,
+    material: VerificationMaterial,
     integrity: str | None,
     claimed: datetime | None,
     options: Options,
@@ -59,25 +59,25 @@ def judge(
     """The second answer on a signature.
 
     Args:
-        means: with what it is verified.
+        material: what it is verified with.
         integrity: the first answer; None for history, which is not judged.
         claimed: Digital Signature DateTime, or None.
         options: of the verification.
         proven: the time of a valid certified timestamp, aware; None if there is none.
         digests: by which earlier ledgers know the signature, if it is intact.
     """
-    weak = means.weak
+    weak = material.weak
     if integrity is None:
-        return Judged(weak=weak, signer=means.signer)
+        return Judged(weak=weak, signer=material.signer)
     validation = options.at or datetime.now(UTC)
     messages: list[str] = []
-    cert = means.certificate
+    cert = material.certificate
     odd: list[str] = []
     if cert is not None:
         odd = oddities(claimed, validation, cert.not_before, cert.not_after)
     if options.trust is None or options.integrity_only:
         reason = _too_weak(weak) if options.weak == REJECT else None
-        return Judged(reason=reason, weak=weak, messages=tuple(odd), signer=means.signer)
+        return Judged(reason=reason, weak=weak, messages=tuple(odd), signer=material.signer)
     counted = time_that_counts(proven, validation, claimed, options.accept_claimed_time)
     messages += counted.messages
     at, by = iso(counted.at), counted.by

@@ -14,9 +14,14 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from ..encoding.limits import BYTES_OF_A_SECOND
 from ..errors import MalformedError
+
+if TYPE_CHECKING:
+    from ..files.part10 import Part10
+    from .options import Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,6 +75,16 @@ def within(
     if threading.current_thread() is _main and _alarm_is_free():
         return _by_alarm(seconds, work)
     return _in_a_thread(seconds, work, left)
+
+
+def of_an_object(
+    part10: Part10, options: Options, function: Callable[P, R],
+    *arguments: P.args, **keywords: P.kwargs,
+) -> R:  # fmt: skip
+    """`within` the time that an object of this size may take."""
+    seconds = options.limits.seconds + part10.size // BYTES_OF_A_SECOND
+    left = getattr(options.trust, "renew_lock", None)
+    return within(seconds, left, function, *arguments, **keywords)
 
 
 def end_with_the_work() -> None:

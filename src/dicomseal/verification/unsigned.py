@@ -78,6 +78,8 @@ def examine(
         passing: what the ``trust`` of a signature must be for it to pass; any if it is empty.
         policy: one of `CHOICES`.
     """
+    if covered.covered and not covered.uncovered:
+        return _NOTHING  # as in most objects
     main = [made for scope, some in by_scope if scope == 0 for made in some]
     kind = "passing"
     if not counting(main, passing):

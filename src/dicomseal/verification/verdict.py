@@ -32,8 +32,13 @@ def decide(
         options: what the verification asks for.
         undecided: why it cannot pass, though nothing is broken.
     """
-    live = [s for s in signatures if s.integrity is not None]
-    reasons += foreign(live)
+    live, stamped = [], False
+    for made in signatures:
+        if made.integrity is not None:
+            live.append(made)
+            stamped |= made.timestamp is not None
+    if stamped:
+        reasons += foreign(live)
     failed = bool(reasons)
     if options.require:
         failed |= _falls_short(live, reasons, options.require - {"timestamp"})
@@ -78,13 +83,24 @@ def _falls_short(
     return short
 
 
-def of_the_whole(index: Index, signatures: list[SignatureReport]) -> list[SignatureReport]:
-    """PS3.15 C.4: a VERIFIED report follows the profile only if a verifier signed it."""
+def of_the_whole(
+    index: Index, by_scope: Sequence[tuple[int, list[SignatureReport]]]
+) -> list[SignatureReport]:
+    """The reports on all signatures; what they are worth together is told in each of them.
+
+    PS3.15 C.4: a VERIFIED report follows the profile only if a verifier signed it.
+
+    Args:
+        by_scope: the reports, by the record they sign.
+    """
+    signatures: list[SignatureReport] = []
     sr, verification = profiles.SR.name, profiles.SR_VERIFICATION.name
-    for made in signatures:
-        if sr in made.profiles:
-            break
-    else:
+    is_sr = False
+    for _, some in by_scope:
+        signatures += some
+        for made in some:
+            is_sr |= sr in made.profiles
+    if not is_sr:
         return signatures
     if any(verification in made.profiles for made in signatures):
         return signatures

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .. import report
 from ..ambiguity import parser_differentials
 from ..encoding import obstacles, record, values
-from ..encoding.limits import BYTES_OF_A_SECOND, Limits, ReadBudget
+from ..encoding.limits import Limits, ReadBudget
 from ..errors import DicomSealError, UsageError
 from ..files.part10 import Part10
 from ..files.reader import Reader
 from ..files.source import is_dataset, read_all
 from ..files.window import Window
 from ..policy import WEAK_CHOICES
-from ..report import ErrorReport, ObjectReport, Reason, ReasonCode
+from ..report import ErrorReport, ObjectReport, Reason, ReasonCode, SignatureReport
 from ..signature import element_views
 from ..standard import terms, transfer_syntaxes
 from ..standard.mac_algorithms import new_hasher
 from ..standard.tags import describe
-from . import coverage, missing, signature_report, time_limit, usual
+from . import coverage, missing, signature_report, time_limit
 from .options import REJECT, WARN, Options, demands
 from .unsigned import checked, examine
-from .usual import Gathered
 from .verdict import decide, of_the_whole
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
 
 _readers = threading.local()
-_GROUP = 32  # files
 _NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
 
@@ -167,48 +165,12 @@ def verify_with(
         part10 = _open(source, path, options)
         size = part10.size
         index = part10.index()
-        gathered = usual.gather(part10, index, options)
-        made = None if gathered is None else usual.conclude(gathered, path, options)
-        return _in_time(part10, index, path, options) if made is None else made
+        sole = index.sole_signature()
+        if sole is not None:  # what of it may take long is timed there
+            return _verify(part10, index, path, options, sole)
+        return time_limit.of_an_object(part10, options, _verify, part10, index, path, options)
     except DicomSealError as error:
         return _failed(error, path, size, index)
-
-
-def verify_groups(paths: Sequence[str], options: Options) -> Iterator[ObjectReport]:
-    """`verify_with` for many files, in their order.
-
-    A few of them are read before the usual ones of these are judged, see `usual`.
-    """
-    for start in range(0, len(paths), _GROUP):
-        group = paths[start : start + _GROUP]
-        for path, begun in zip(group, [_begin(path, options) for path in group], strict=True):
-            yield begun if isinstance(begun, ObjectReport) else _end(begun, path, options)
-
-
-def _begin(path: str, options: Options) -> ObjectReport | Gathered:
-    """What was read of a usual object, or the report on another."""
-    size, index = 0, None
-    try:
-        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
-        size = part10.size
-        index = part10.index()
-        return usual.gather(part10, index, options) or _in_time(part10, index, path, options)
-    except DicomSealError as error:
-        return _failed(error, path, size, index)
-
-
-def _end(gathered: Gathered, path: str, options: Options) -> ObjectReport:
-    """The report on what was read; an object that only looked usual is read once more."""
-    size = gathered.size
-    try:
-        made = usual.conclude(gathered, path, options)
-        if made is not None:
-            return made
-        part10 = _reader().open(path, options.limits, named=options.transfer_syntax)
-        size = part10.size
-        return _in_time(part10, part10.index(), path, options)
-    except DicomSealError as error:
-        return _failed(error, path, size)
 
 
 def _failed(
@@ -259,26 +221,26 @@ def _open(source: Any, path: str, options: Options) -> Part10:
     return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
 
 
-def _in_time(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
-    seconds = options.limits.seconds + part10.size // BYTES_OF_A_SECOND
-    left = getattr(options.trust, "renew_lock", None)
-    return time_limit.within(seconds, left, _verify, part10, index, path, options)
+def _verify(
+    part10: Part10,
+    index: Index,
+    path: str,
+    options: Options,
+    sole: tuple[int, int] | None = None,
+) -> ObjectReport:
+    """The report on an object that can be read.
 
-
-def _verify(part10: Part10, index: Index, path: str, options: Options) -> ObjectReport:
-    scopes = index.scopes
-    work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
-    by_scope = [
-        (scope, signature_report.signatures(part10, index, scope, work, main, options))
-        for scope in scopes
-    ]
-    signatures = of_the_whole(index, [made for _, some in by_scope for made in some])
+    Args:
+        sole: see `Index.sole_signature`. Of an object that has one, nothing odd was noted either.
+    """
+    by_scope = _by_scope(part10, index, options)
+    signatures = of_the_whole(index, by_scope)
     sop_class, sop_instance, modality = index.values(0, _NAMES)
-    live = [s.location for s in signatures if s.integrity is not None]
-    reasons = [
-        Reason(ReasonCode.FORMAT_FAILURE, doubt)
-        for doubt in parser_differentials.doubts(part10, index, bool(live))
-    ]
+    live = sole is not None or any(made.integrity is not None for made in signatures)
+    reasons = []
+    if sole is None or index.fragmented or part10.deflated is not None:
+        doubts = parser_differentials.doubts(part10, index, live)
+        reasons += [Reason(ReasonCode.FORMAT_FAILURE, doubt) for doubt in doubts]
     passing = "" if options.integrity_only else report.TRUSTED
     covered = coverage.measure(index, signatures, passing, options.demands)
     reasons += covered.broken
@@ -290,17 +252,20 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         (reasons if options.unsigned == REJECT else undecided).append(left.reason)
     verdict = decide(signatures, reasons, options, undecided)
     messages = left.messages
-    messages += obstacles.notes(index, 0, covered.tags if signatures else ())
+    if covered.tags and signatures:
+        messages += obstacles.notes(index, 0, covered.tags)
     if index.trailing:
         messages += (f"{index.trailing} zero bytes follow the data set, outside any element",)
-    if verdict in (report.UNSIGNED, report.PASSED) and 0 not in scopes and _hidden(index):
+    if sole is None and verdict in (report.UNSIGNED, report.PASSED) and _is_hidden(index):
         verdict = report.INDETERMINATE
         messages += (
             "the Digital Signatures Sequence (FFFA,FFFA) has the VR UN: it cannot be read",
         )
     if live:
-        messages += tuple(missing.orphans(index, sorted({0, *scopes})))
-        messages += tuple(parser_differentials.messages(part10, index))
+        if sole is None or signatures[0].integrity != report.INTACT:
+            # the MAC Parameters of a sole signature that is intact are its own
+            messages += tuple(missing.orphans(index, sorted({0, *index.scopes})))
+        messages += parser_differentials.messages(part10, index, sop_class, sop_instance)
     else:
         lacking = missing.evidence(part10, index)
         messages += tuple(lacking.sentences)
@@ -322,10 +287,26 @@ def _verify(part10: Part10, index: Index, path: str, options: Options) -> Object
         content_digest=content,
         covered_elements=covered.covered,
         uncovered_elements=covered.uncovered,
-        uncovered=tuple([describe(tag) for tag in covered.tags]) if options.demands else (),
+        uncovered=(
+            tuple([describe(tag) for tag in covered.tags])
+            if covered.tags and options.demands
+            else ()
+        ),
         uncovered_classes=left.classes,
         signatures=tuple(signatures),
     )
+
+
+def _by_scope(
+    part10: Part10, index: Index, options: Options
+) -> list[tuple[int, list[SignatureReport]]]:
+    """The reports on all signatures, by the data set or item that they sign."""
+    work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
+    found = []
+    for scope in index.scopes:
+        reports = signature_report.signatures(part10, index, scope, work, main, options)
+        found.append((scope, reports))
+    return found
 
 
 def _content_digest(index: Index) -> str:
@@ -335,7 +316,9 @@ def _content_digest(index: Index) -> str:
     return hasher.hexdigest()
 
 
-def _hidden(index: Index) -> bool:
+def _is_hidden(index: Index) -> bool:
     """Whether the main data set has a Digital Signatures Sequence that is no sequence any more."""
+    if 0 in index.scopes:
+        return False
     number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
     return number >= 0 and index.record(number).kind == record.ELEMENT
