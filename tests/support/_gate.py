@@ -47,10 +47,25 @@ def elements(number: int = 1, size: int = 512, study: str = STUDY, sop_class: st
     ]
 
 
+def part10(data: bytes, sop_class: str, instance: str, syntax: str = pki.EXPLICIT) -> bytes:
+    """A file with all that DCMTK's clients look for."""
+    meta = pki.encode(
+        [
+            (0x00020001, "OB", b"\0\1"),
+            (0x00020002, "UI", text(sop_class)),
+            (0x00020003, "UI", text(instance)),
+            (0x00020010, "UI", text(syntax)),
+            (0x00020012, "UI", b"1.2.3.4\0"),
+        ]
+    )
+    length = pki.encode([(0x00020000, "UL", len(meta).to_bytes(4, "little"))])
+    return bytes(128) + b"DICM" + length + meta + data
+
+
 @lru_cache(maxsize=64)
 def file_of(kind: str, number: int = 1, size: int = 512) -> bytes:
     """A file of a kind, see `KINDS`."""
-    data = pki.part10(pki.encode(elements(number, size)))
+    data = part10(pki.encode(elements(number, size)), CT, uid(number))
     if kind == "unsigned":
         return data
     out = io.BytesIO()

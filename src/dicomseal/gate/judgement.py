@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
@@ -26,6 +27,7 @@ CANNOT_UNDERSTAND = 0xC000
 NOT_AUTHORIZED = 0x0124  # PS3.7 Annex C.5.15
 
 COMMENT_LENGTH = 64  # characters of Error Comment (0000,0902), an LO
+_local = threading.local()
 _SNAPSHOT = 8 << 20  # bytes: up to here a file is read once and judged in memory
 
 
@@ -78,7 +80,7 @@ def judge(
     Returns:
         A decision. Anything wrong with the object itself is in its report, never raised.
     """
-    source: Any = _once(data)
+    source = _once(data)
     found = verify_with(source, policy.options)
     identity = identify(source, policy.options.limits)
     tags: tuple[int, ...] = ()
@@ -105,17 +107,35 @@ def judge(
     )
 
 
-def _once(data: object) -> object:
-    """A source that is read once, so that all looks at it are looks at the same bytes."""
-    if isinstance(data, (str, os.PathLike)):
-        try:
-            with open(data, "rb") as file:
-                if os.fstat(file.fileno()).st_size > _SNAPSHOT:
-                    return os.fspath(data)
-                return file.read()
-        except (OSError, ValueError):
-            return os.fspath(data)  # the verification says what is wrong with it
-    return read_all(data)
+def _once(data: Any) -> Any:
+    """A source that is read once, so that all looks at it are looks at the same bytes.
+
+    A file goes into a buffer of the thread, which the next one reuses.
+    """
+    if not isinstance(data, (str, os.PathLike)):
+        return read_all(data)
+    try:
+        with open(data, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > _SNAPSHOT:
+                return os.fspath(data)
+            view = _buffer(size)
+            done = 0
+            while done < size:
+                count = file.readinto(view[done:])
+                if not count:
+                    break
+                done += count
+            return view[:done]
+    except (OSError, ValueError):
+        return os.fspath(data)  # the verification says what is wrong with it
+
+
+def _buffer(size: int) -> memoryview:
+    found: bytearray | None = getattr(_local, "buffer", None)
+    if found is None or len(found) < size:
+        found = _local.buffer = bytearray(size + (size >> 2))
+    return memoryview(found)[:size]
 
 
 def _announced(
