@@ -18,6 +18,7 @@ _COMMANDS = {
     "timestamp": "certified timestamps by file: request and insert",
     "archive": "verify an archive into a ledger; audit, report, compare",
     "explain": "step by step, how each signature was verified, and why it does not match",
+    "gate": "receive objects over the network, verify on arrival, store, forward",
     "dump": "the canonical byte stream of a signature",
     "demo": "build, sign, tamper, verify: the whole story in one run",
 }

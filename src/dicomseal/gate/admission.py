@@ -7,18 +7,29 @@ is answered. A gate that dies in between has answered nothing, so the sender sen
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
-from ..errors import SourceError
-from .judgement import OUT_OF_RESOURCES, Decision, comment, judge, shortened
+from ..errors import DicomSealError, MalformedError, SigningError, SourceError
+from ..report import UNSIGNED, ObjectReport
+from ..verification.verifier import verify_with
+from .judgement import (
+    CANNOT_UNDERSTAND,
+    OUT_OF_RESOURCES,
+    Decision,
+    comment,
+    judge,
+    shortened,
+)
 from .origin import Origin
 from .policy import ACCEPT, QUARANTINE, REFUSE, Policy
 from .quarantine import Quarantine
-from .store import Placed, Store, digest
+from .store import SAME, Placed, Store, digest
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +42,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         size: in bytes, as it arrived.
         seconds: from its last byte on.
         signed: UID of the signature that the gate made; empty if it made none.
+        stored: the report on the object as it was signed here, now or when it came before; None:
+            it is stored as it came.
         trouble: why it could not be stored, for the operator; empty if it could.
     """
 
@@ -40,6 +53,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     seconds: float = 0.0
     signed: str = ""
+    stored: ObjectReport | None = None
     trouble: str = ""
 
 
@@ -53,14 +67,26 @@ class Signed(msgspec.Struct, frozen=True):
 class Signer(Protocol):
     """Signs what came unsigned."""
 
-    def sign(self, path: str, store: Store, decision: Decision) -> Signed:
-        """Sign the object in a file of the store's incoming folder.
+    def sign(self, path: str, store: Store) -> Signed:
+        """Sign the object in a finished file, into a new one of the store's incoming folder.
 
         Raises:
             DicomSealError: it cannot be signed.
         """
 
+    def is_signed_copy(self, copy: str, path: str) -> bool:
+        """Return whether a stored file is what signing this one gave before.
 
+        Raises:
+            DicomSealError: one of them cannot be read.
+        """
+
+
+_WORDS = {  # for the sender; the operator has the log
+    "no_space": "no space is left on the disk",
+    "signing": "it cannot be signed here now",
+    "ledger": "the ledger cannot be written",
+}
 Told = Callable[[Outcome, Origin], None]
 
 
@@ -125,29 +151,60 @@ class Admission:
         """
         begun = time.monotonic()
         decision = judge(path, self.policy, sop_class=sop_class, sop_instance=sop_instance)
-        placed, uid = Placed("", ""), ""
+        outcome = Outcome(decision=decision, size=size)
         try:
             if decision.action == QUARANTINE:
                 placed = self._into_quarantine(path, decision, origin)
+                outcome = _placed(outcome, placed)
             elif decision.action == ACCEPT:
-                decision, placed, uid = self._into_the_store(path, decision)
-            outcome = self._outcome(decision, placed, size, begun, uid)
+                outcome = self._into_the_store(path, outcome)
             if self._ledger is not None:
                 self._ledger(outcome, origin)
         except SourceError as error:
-            decision = _without_resources(decision, error)
-            outcome = msgspec.structs.replace(
-                self._outcome(decision, Placed("", ""), size, begun, ""), trouble=str(error)
+            outcome = Outcome(
+                decision=_without_resources(decision, error), size=size, trouble=str(error)
             )
+        outcome = msgspec.structs.replace(outcome, seconds=time.monotonic() - begun)
         if self._told is not None:
             self._told(outcome, origin)
         return outcome
 
-    def _into_the_store(self, path: str, decision: Decision) -> tuple[Decision, Placed, str]:
-        placed = self.store.keep(path, decision.identity.names)
-        if self._spool is not None:
-            self._spool(placed.path)
-        return decision, placed, ""
+    def _into_the_store(self, path: str, outcome: Outcome) -> Outcome:
+        decision = outcome.decision
+        names = decision.identity.names
+        if self._signer is not None and decision.verdict == UNSIGNED:
+            outcome = self._signed(self._signer, path, outcome)
+        else:
+            outcome = _placed(outcome, self.store.keep(path, names))
+        if self._spool is not None and outcome.path:
+            self._spool(outcome.path)
+        return outcome
+
+    def _signed(self, signer: Signer, path: str, outcome: Outcome) -> Outcome:
+        """The object with a signature in the store; one that was sent again is signed once."""
+        names = outcome.decision.identity.names
+        there = self.store.path_of(names)
+        signed = None
+        try:
+            if os.path.exists(there) and signer.is_signed_copy(there, path):
+                found = verify_with(there, self.policy.options)
+                return msgspec.structs.replace(_placed(outcome, Placed(there, SAME)), stored=found)
+            signed = signer.sign(path, self.store)
+            stored = verify_with(signed.path, self.policy.options)
+            placed = self.store.keep(signed.path, names)
+        except SourceError:
+            raise
+        except (SigningError, MalformedError) as error:  # this object, today and tomorrow
+            return msgspec.structs.replace(
+                outcome, decision=_not_signable(outcome.decision, error), trouble=str(error)
+            )
+        except DicomSealError as error:  # the key, its token, its certificate
+            raise SourceError(f"it cannot be signed here: {error}", "signing") from None
+        finally:
+            if signed is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(signed.path)
+        return msgspec.structs.replace(_placed(outcome, placed), signed=signed.uid, stored=stored)
 
     def _into_quarantine(self, path: str, decision: Decision, origin: Origin) -> Placed:
         if self._quarantine is None:
@@ -155,16 +212,19 @@ class Admission:
         why = comment(decision.report)
         return self._quarantine.put(path, digest(path), decision, why, origin)
 
-    @staticmethod
-    def _outcome(decision: Decision, placed: Placed, size: int, begun: float, uid: str) -> Outcome:
-        return Outcome(
-            decision=decision,
-            path=placed.path,
-            state=placed.state,
-            size=size,
-            seconds=time.monotonic() - begun,
-            signed=uid,
-        )
+
+def _placed(outcome: Outcome, placed: Placed) -> Outcome:
+    return msgspec.structs.replace(outcome, path=placed.path, state=placed.state)
+
+
+def _not_signable(decision: Decision, error: DicomSealError) -> Decision:
+    """The refusal of an object that is to be signed and cannot be."""
+    return msgspec.structs.replace(
+        decision,
+        action=REFUSE,
+        status=CANNOT_UNDERSTAND,
+        comment=shortened(f"it cannot be signed: {error}"),
+    )
 
 
 def _without_resources(decision: Decision, error: SourceError) -> Decision:
@@ -173,8 +233,6 @@ def _without_resources(decision: Decision, error: SourceError) -> Decision:
         decision,
         action=REFUSE,
         status=OUT_OF_RESOURCES,
-        comment=shortened(
-            "no space is left on the disk" if error.code == "no_space" else "it cannot be stored"
-        ),
+        comment=_WORDS.get(error.code, "it cannot be stored here now"),
         offending=(),
     )

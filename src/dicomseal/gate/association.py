@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
@@ -28,6 +28,7 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.transport import AssociationServer, AssociationSocket, RequestHandler
 
+from .front import Counts
 from .receiving import ReceivingProvider, Sink
 from .store import Store
 
@@ -38,7 +39,6 @@ _log = logging.getLogger("dicomseal.gate")
 MAX_PDU = 1 << 18  # bytes that are announced to peers as the length of a PDU
 _LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
 _IDLE = 0.1  # seconds between looks at timers while nothing happens
-_BLOCK = 1 << 16
 
 
 class _Bell:
@@ -51,7 +51,7 @@ class _Bell:
         self._lock = threading.Lock()
         self._closed = False
 
-    def ring(self) -> None:
+    def ring(self, _: object = None) -> None:
         with self._lock:
             if not self._closed:
                 with contextlib.suppress(BlockingIOError):
@@ -70,15 +70,15 @@ class _Bell:
 
 
 class _Queue(queue.Queue[Any]):
-    """A queue that tells when something is put into it."""
+    """A queue that tells what is put into it."""
 
-    def __init__(self, put: Callable[[], None]) -> None:
+    def __init__(self, told: Callable[[Any], None]) -> None:
         super().__init__()
-        self._told = put
+        self._told = told
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         super().put(item, block, timeout)
-        self._told()
+        self._told(item)
 
 
 class _Checkpoint(threading.Event):
@@ -88,7 +88,7 @@ class _Checkpoint(threading.Event):
         super().__init__()
         self._work = threading.Event()
 
-    def ring(self) -> None:
+    def ring(self, _: object = None) -> None:
         self._work.set()
 
     def set(self) -> None:
@@ -109,9 +109,17 @@ class _Provider(DULServiceProvider):
         super().__init__(assoc)
         self._bell = bell
         self._run_loop_delay = 0.0
-        self.event_queue = _Queue(bell.ring)
+        self._is_requested = False
+        self.event_queue = _Queue(self._noted)
         self.to_provider_queue = _Queue(bell.ring)
         self.to_user_queue = _Queue(checkpoint.ring)
+
+    def _noted(self, event: str) -> None:
+        """Wake the loop, and tell who waits for an association that there will be none."""
+        self._is_requested |= event == "Evt6"  # an A-ASSOCIATE-RQ PDU (PS3.8 Section 9.2.1)
+        if event == "Evt17" and not self._is_requested:  # the connection is closed
+            self.to_user_queue.put(cast(Any, None))
+        self._bell.ring()
 
     def run_reactor(self) -> None:
         """Run until the connection is closed; what a peer sent may end it, and nothing else."""
@@ -307,7 +315,8 @@ class GateServer(ThreadingMixIn, AssociationServer):
         limit: how many bytes an object may have.
         handlers: pairs of a pynetdicom event and its handler.
         tls: the context for TLS, or None.
-        most: how many connections there may be at a time; what is more is closed without a word.
+        counts: of the connections of all processes that listen on this socket.
+        slot: of this one in them.
     """
 
     daemon_threads = True
@@ -321,11 +330,12 @@ class GateServer(ThreadingMixIn, AssociationServer):
         limit: int,
         handlers: list[tuple[Any, Callable[..., Any]]],
         tls: ssl.SSLContext | None,
-        most: int,
+        counts: Counts,
+        slot: int,
     ) -> None:
         self._listening = listening
         self.store, self.limit, self.handlers = store, limit, handlers
-        self._most = most
+        self._counts, self._slot = counts, slot
         self._tls = tls
         self._lock = threading.Lock()
         self._associations: set[GateAssociation] = set()
@@ -345,15 +355,18 @@ class GateServer(ThreadingMixIn, AssociationServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; the handshake of TLS is for its own thread."""
+        self._counts.give_way(self._slot)
         connection, address = self._listening.accept()
         connection.setblocking(True)
         return connection, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
         with self._lock:
-            if self._connections >= self._most:
+            # beyond the limit some are told that there is one; the rest is closed without a word
+            if self._connections >= 2 * self._counts.share:
                 return False
             self._connections += 1
+            self._counts[self._slot] = self._connections
         return True
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -370,6 +383,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
     def _gone(self) -> None:
         with self._lock:
             self._connections -= 1
+            self._counts[self._slot] = self._connections
 
     def shutdown_listening(self) -> None:
         """Accept no connections any more."""
@@ -394,7 +408,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
     def ended(self, assoc: GateAssociation) -> None:
         with self._lock:
             self._associations.discard(assoc)
-            self._connections -= 1
+        self._gone()
 
     @property
     def associations(self) -> list[GateAssociation]:

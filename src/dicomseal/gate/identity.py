@@ -19,11 +19,13 @@ from ..standard import terms
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+_PATIENT_ID = 0x00100020
 _NAMES = (
     terms.SOP_CLASS_UID,
     terms.SOP_INSTANCE_UID,
     terms.STUDY_INSTANCE_UID,
     terms.SERIES_INSTANCE_UID,
+    _PATIENT_ID,
 )
 # leading zeros are not allowed (PS3.5 Section 9.1), occur, and do no harm in a name
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
@@ -39,6 +41,7 @@ class Identity(msgspec.Struct, frozen=True):
         study: Study Instance UID (0020,000D).
         series: Series Instance UID (0020,000E).
         transfer_syntax: Transfer Syntax UID.
+        patient: Patient ID (0010,0020), for a log that may name patients.
     """
 
     sop_class: str = ""
@@ -46,6 +49,7 @@ class Identity(msgspec.Struct, frozen=True):
     study: str = ""
     series: str = ""
     transfer_syntax: str = ""
+    patient: str = ""
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -68,7 +72,7 @@ def identify(source: str | os.PathLike[str] | Buffer, limits: Limits | None = No
         found = [values.as_text(one) for one in part10.index().values(0, _NAMES)]
     except DicomSealError:
         return Identity()
-    return Identity(found[0], found[1], found[2], found[3], part10.transfer_syntax)
+    return Identity(found[0], found[1], found[2], found[3], part10.transfer_syntax, found[4])
 
 
 def safe_name(uid: str) -> str:

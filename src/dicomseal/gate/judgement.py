@@ -152,7 +152,7 @@ def _announced(
             reasons.append(
                 Reason(
                     ReasonCode.FORMAT_FAILURE,
-                    f"the {name} of the data set is not the one that the sender announced",
+                    f"its {name} is not the announced one",
                 )
             )
     if not reasons:

@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from pynetdicom import AE, build_context, evt
@@ -25,6 +25,7 @@ from ..errors import SourceError, UsageError
 from ..standard import transfer_syntaxes
 from .admission import Admission
 from .association import MAX_PDU, GateServer
+from .front import Counts
 from .handlers import admit, failed, failure, status_of
 from .judgement import OUT_OF_RESOURCES
 from .receiving import IMPLEMENTATION_CLASS
@@ -102,20 +103,47 @@ def tls_context(certificate: str, key: str, authorities: str | None) -> ssl.SSLC
 
 
 class StorageSCP:
-    """Takes C-STORE and C-ECHO in this process, in threads.
+    """Takes C-STORE and C-ECHO, in threads of this process; a `front.Front`.
 
     Args:
-        admission: what is done with each object.
         settings: how it listens.
-        listening: the socket, as `listen` gives it.
+        address, port: where; port 0 is any that is free.
+
+    Attributes:
+        port: where it listens, once it is bound.
     """
 
-    def __init__(self, admission: Admission, settings: Settings, listening: socket.socket) -> None:
+    name = "dicom"
+
+    def __init__(self, settings: Settings, address: str = "127.0.0.1", port: int = 0) -> None:
+        self._settings, self._address, self.port = settings, address, port
+        self._listening: socket.socket | None = None
+        self._admission: Admission | None = None
+        self._server: GateServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def bind(self) -> None:
+        """Take the port; nothing is accepted yet. Errors as `listen`."""
+        self._listening = listen(self._address, self.port)
+        self.port = int(self._listening.getsockname()[1])
+
+    def start(self, admission: Admission, counts: Counts | None = None, slot: int = 0) -> None:
+        """Begin to accept.
+
+        Args:
+            admission: what is done with each object.
+            counts: of the connections of all processes that listen here; None: only this one does.
+            slot: of this process in them.
+        """
+        settings = self._settings
+        if self._listening is None:
+            self.bind()
+        listening = cast(socket.socket, self._listening)
+        counts = counts or Counts([0], settings.associations)
         self._admission = admission
-        self.stopping = False
         ae = AE(settings.aet)
         ae.maximum_pdu_size = MAX_PDU
-        ae.maximum_associations = settings.associations
+        ae.maximum_associations = counts.share
         ae.network_timeout = ae.acse_timeout = ae.dimse_timeout = settings.timeout
         ae.require_calling_aet = list(settings.allowed)
         ae.require_called_aet = settings.only_called
@@ -129,24 +157,24 @@ class StorageSCP:
             (evt.EVT_ESTABLISHED, _established),
             (evt.EVT_REJECTED, _rejected),
         ]
-        self.server = GateServer(
-            ae, listening, admission.store, settings.size, handlers, settings.tls,
-            # one more than is accepted, so that a peer too many is told so
-            2 * settings.associations,
+        self._server = GateServer(
+            ae, listening, admission.store, settings.size, handlers, settings.tls, counts,
+            slot,
         )  # fmt: skip
-        self.port = int(listening.getsockname()[1])
         self._thread = threading.Thread(
-            target=self.server.serve_forever, args=(0.25,), name="dicomseal-scp", daemon=True
+            target=self._server.serve_forever, args=(0.25,), name="dicomseal-scp", daemon=True
         )
-
-    def start(self) -> None:
-        """Begin to accept connections."""
         self._thread.start()
+
+    def release(self) -> None:
+        """Leave the port to the other processes that listen on it."""
+        if self._listening is not None:
+            self._listening.close()
 
     @property
     def associations(self) -> int:
-        """How many there are."""
-        return len(self.server.associations)
+        """How many there are in this process."""
+        return len(self._server.associations) if self._server else 0
 
     def stop(self, seconds: float = 30.0) -> bool:
         """Accept nothing more, let what is on its way come to its end, and end all associations.
@@ -157,25 +185,26 @@ class StorageSCP:
         Returns:
             Whether all came to its end.
         """
-        self.stopping = True
-        self.server.shutdown_listening()
+        server = self._server
+        if server is None:
+            return True
+        server.shutdown_listening()
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            busy = [one for one in self.server.associations if one.is_busy]
-            if not busy:
-                break
+        while any(one.is_busy for one in server.associations) and time.monotonic() < end:
             time.sleep(0.02)
-        finished = not any(one.is_busy for one in self.server.associations)
-        for assoc in self.server.associations:
+        finished = not any(one.is_busy for one in server.associations)
+        for assoc in server.associations:
             threading.Thread(target=assoc.abort, daemon=True).start()
-        while self.server.associations and time.monotonic() < end + 5:
+        while server.associations and time.monotonic() < end + 5:
             time.sleep(0.02)
-        self._thread.join(5)
         return finished
 
     def _store(self, event: Event) -> int | Dataset:
         try:
-            return status_of(admit(event, self._admission).decision)
+            admission = self._admission
+            if admission is None:
+                raise SourceError("the gate does not accept yet")
+            return status_of(admit(event, admission).decision)
         except SourceError as error:
             _log.error("not received: %s", error)
             words = {"no_space": "no space is left on the disk", "limit": str(error)}

@@ -169,6 +169,10 @@ class Store:
         """
         return Incoming(self._incoming, self.sync)
 
+    def path_of(self, names: tuple[str, str, str]) -> str:
+        """Return where the first object with these names is, or would be."""
+        return os.path.join(self.root, names[0], names[1], f"{names[2]}.dcm")
+
     def keep(self, path: str, names: tuple[str, str, str]) -> Placed:
         """Give a finished file its place in the store; it is gone from where it was.
 
@@ -200,6 +204,16 @@ class Placer:
                 sync_folder(folder)
             os.unlink(path)
         return placed
+
+    def second_name(self, path: str, target: str) -> None:
+        """Give a kept file another name as well, or a copy that one, where no links are.
+
+        Raises:
+            OSError: it has no such name.
+            FileExistsError: another file has it.
+        """
+        if not self._link(path, target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _named(self, path: str, folder: str, name: str) -> Placed:
         target = os.path.join(folder, f"{name}.dcm")

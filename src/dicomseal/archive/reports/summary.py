@@ -13,7 +13,7 @@ from ...verification.best_signature_time import POE_LEDGER
 from ..find.passed_over import PassedOver
 from ..find.sample import CONFIDENCE, no_less_than, upper_bound
 from ..find.selection import RunRequest
-from ..ledger.ledger import SIGN, VERIFY, Ledger, Run
+from ..ledger.ledger import GATE, SIGN, VERIFY, Ledger, Run
 from ..ledger.rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS
 from ..ledger.sqlite_file import explained
 from ..ledger.uncovered import UncoveredSum, summed
@@ -158,11 +158,17 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MAX_FAILURE
         LedgerError: there is no such run, the ledger cannot be read, or a value in it is not what
             dicomseal writes there.
     """
-    run = ledger.find(number, VERIFY if number is None else None)
+    run = ledger.find(number, _kind(ledger) if number is None else None)
     span = ledger.span(run.number)
     ledger.check(span)
     with as_written(ledger.path):
         return _summary(ledger, run, span, most)
+
+
+def _kind(ledger: Ledger) -> str:
+    """The kind of run that is meant where none is named: the ledger of a gate has but its own."""
+    kinds = {run.kind for run in ledger.runs()}
+    return GATE if GATE in kinds and VERIFY not in kinds else VERIFY
 
 
 def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summary:

@@ -1,0 +1,157 @@
+"""``dicomseal gate``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from .gate_options import (
+    network_options,
+    operation_options,
+    policy_of,
+    policy_options,
+    signing_options,
+)
+from .guard import secrets_at_hand
+from .trust_options import trust_options
+from .verify_options import verify_options
+
+_EXTRA = "the gate needs the extra: pip install dicomseal[gate]"
+_EPILOG = """\b
+Exit codes: 0 it was stopped (SIGTERM, Ctrl-C) and all on its way came to its end, 1 it was not so,
+or it could not begin (a port, a folder, a key), 2 usage.
+
+\b
+Examples:
+  dicomseal gate --port 11112 --aet GATE --store objects --trust ca.pem
+  dicomseal gate --port 11112 --bind 0.0.0.0 --aet GATE --store objects --trust ca.pem \\
+      --quarantine suspect --on-failed quarantine --forward pacs.example:104:PACS \\
+      --ledger gate.db --metrics-port 9112 --jobs 2
+"""
+
+
+@click.command("gate", epilog=_EPILOG)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    required=True,
+    metavar="N",
+    help="Port for DICOM; 0 is any that is free, which the log names.",
+)
+@click.option("--aet", required=True, metavar="AET", help="AE title of this gate.")
+@click.option("--store", required=True, metavar="DIR", help="Where accepted objects are stored.")
+@policy_options
+@click.option(
+    "--forward",
+    metavar="HOST:PORT:AET",
+    help="Send what was accepted on to this node, in order of arrival, until it has it.",
+)
+@network_options
+@operation_options
+@signing_options
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Receive in so many processes, on one port.",
+)
+@verify_options
+@trust_options
+def command(port: int, aet: str, store: str, **options: Any) -> None:
+    """Receive objects by C-STORE, verify each on arrival, and store, quarantine or refuse it.
+
+    An object is stored bit for bit as it came, under Study, Series and SOP Instance UID, and is
+    whole and on disk before its sender is told so. What passed is accepted; the policy says what is
+    done with the rest.
+    """
+    given = {name: sorted(one) if isinstance(one, tuple) else one for name, one in options.items()}
+    for secret in ("password_env", "password_file"):
+        given.pop(secret)
+    jobs, ledger = options.pop("jobs"), options.pop("ledger")
+    policy = policy_of(options, digests=ledger is not None)
+    try:
+        from ..gate.forwarding import Node
+        from ..gate.log import to_standard_error
+        from ..gate.scp import Settings as Network
+        from ..gate.scp import StorageSCP
+        from ..gate.service import Service, Settings
+    except ImportError as error:
+        raise UsageError(f"{_EXTRA} ({error})") from None
+    if not aet.strip() or len(aet) > 16 or not aet.isascii() or not aet.isprintable():
+        raise UsageError(f"--aet: {aet!r} is no AE title: 1 to 16 characters (PS3.5 Section 6.2)")
+    bind = options.pop("bind")
+    network = Network(
+        aet=aet,
+        associations=options["max_associations"],
+        timeout=options["timeout"],
+        allowed=options["allow_aet"],
+        only_called=options["only_called"],
+        size=options["max_size"] << 20,
+        tls=_tls(options),
+    )
+    metrics = options["metrics_port"]
+    forward = options["forward"]
+    with secrets_at_hand():
+        settings = Settings(
+            policy=policy,
+            store=store,
+            quarantine=options["quarantine"],
+            fronts=(StorageSCP(network, bind, port),),
+            aet=aet,
+            jobs=jobs,
+            connections=network.associations,
+            forward=None if forward is None else Node.parse(forward),
+            ledger=ledger,
+            asked=given,
+            monitor=None if metrics is None else (options["metrics_bind"], metrics),
+            signer=_signer(options, policy.options.require),
+            sync=options["sync"],
+            patients=options["log_patients"],
+            patience=options["stop_timeout"],
+        )
+        to_standard_error(options["log_level"])
+        good = Service(settings).run()
+    raise click.exceptions.Exit(0 if good else 1)
+
+
+def _tls(options: dict[str, Any]) -> Any:
+    certificate, key = options["tls_cert"], options["tls_key"]
+    if certificate is None and key is None:
+        if options["tls_ca"] is not None:
+            raise UsageError("--tls-ca goes with --tls-cert and --tls-key")
+        return None
+    if certificate is None or key is None:
+        raise UsageError("--tls-cert and --tls-key go together")
+    from ..gate.scp import tls_context
+
+    return tls_context(certificate, key, options["tls_ca"])
+
+
+def _signer(options: dict[str, Any], require: frozenset[Any]) -> Callable[[], Any] | None:
+    """What makes the signer, in each process: a session with a token belongs to one."""
+    pair = options["sign"]
+    if pair is None:
+        if options["profile"] != "none":
+            raise UsageError("--profile goes with --sign")
+        return None
+    if require:
+        raise UsageError("--sign signs what comes unsigned, and --require makes that fail")
+    from ..gate.door_signer import DoorSigner
+    from ..signing.request import SigningOptions
+    from .sign_options import password_of
+
+    key, certificate = pair
+    password = functools.cache(password_of({**options, "key": key}))
+    chosen = SigningOptions(profile=options["profile"])
+
+    def make() -> DoorSigner:
+        return DoorSigner(key, certificate or None, password, chosen)
+
+    if not key.startswith("pkcs11:"):
+        make()  # a password or a key that does not fit is said before anything is received
+    return make

@@ -1,0 +1,255 @@
+"""Real clients at the gate: what they send, what they are told, and what is stored."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+
+import _gate
+import pki
+import pytest
+from _gate import CT, file_of, part10, trust_file, uid
+from _gate_process import client, gate, send, until
+from pynetdicom import AE, build_context
+
+from dicomseal.gate.receiving import file_meta
+
+
+def data_set(data):
+    """A file without preamble and File Meta Information."""
+    start = 132 + 12 + int.from_bytes(data[140:144], "little")
+    return data[start:]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for number, kind in enumerate(_gate.KINDS):
+        (folder / f"{kind}.dcm").write_bytes(file_of(kind, number))
+    trust_file(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def running(files, tmp_path_factory):
+    with gate(
+        tmp_path_factory.mktemp("gate") / "store", "--trust", files / "ca.pem", "--no-sync",
+        "--metrics-port", 0,
+    ) as made:  # fmt: skip
+        yield made
+
+
+def test_echo(running):
+    assert client("echoscu", "-aec", "GATE", "127.0.0.1", running.port).returncode == 0
+
+
+@pytest.mark.parametrize("program", ["storescu", "dcmsend"])
+def test_a_good_object_is_stored_bit_for_bit(running, files, program):
+    assert send(running.port, files / "good.dcm", name=program) == 0
+    stored = running.files()[uid(0)]
+    assert data_set(stored) == data_set(file_of("good", 0))
+    assert running.objects()[-1]["action"] == "accept"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "said"),
+    [
+        ("altered", 0xA9, "HASH_FAILURE: "),
+        ("untrusted", 0xC0, "NO_CERTIFICATE_CHAIN_FOUND: "),
+    ],
+)
+def test_a_refusal_comes_with_words(running, files, kind, code, said):
+    """storescu ends with the first byte of the status, and shows the rest of the response."""
+    found = client(
+        "storescu", "-d", "-aec", "GATE", "127.0.0.1", running.port, files / f"{kind}.dcm"
+    )
+    assert found.returncode == code
+    text = found.stdout + found.stderr
+    assert "(0000,0901) AT (fffa,fffa)" in text
+    assert f"(0000,0902) LO [{said}" in text
+    number = list(_gate.KINDS).index(kind)
+    assert uid(number) not in running.files()
+    assert running.waiting("incoming") == []
+
+
+def test_an_unsigned_object_is_as_the_policy_says(running, files):
+    assert send(running.port, files / "unsigned.dcm") == 0
+    assert running.objects()[-1]["verdict"] == "unsigned"
+
+
+def associated(port, contexts, **options):
+    ae = AE("SCU")
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
+    return ae.associate("127.0.0.1", port, contexts, "GATE", **options)
+
+
+def test_sop_class_extended_negotiation(running):
+    """PS3.4 Section B.3.1: level 2, digital signature level 3, no coercion."""
+    from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+
+    asked = []
+    for name in (CT, "1.2.840.10008.1.1"):
+        item = SOPClassExtendedNegotiation()
+        item.sop_class_uid = name
+        item.service_class_application_information = b"\x02\x00\x03\x00\x00\x00"
+        asked.append(item)
+    contexts = [build_context(CT), build_context("1.2.840.10008.1.1")]
+    assoc = associated(running.port, contexts, ext_neg=asked)
+    assert assoc.is_established
+    assert assoc.acceptor.sop_class_extended == {CT: b"\x02\x00\x03\x00\x00\x00"}
+    assoc.release()
+
+
+def test_every_storage_class_and_transfer_syntax_and_explicit_vr_first(running):
+    implicit, explicit, big, jpeg = pki.IMPLICIT, pki.EXPLICIT, pki.BIG, pki.JPEG
+    asked = {
+        CT: ([implicit, big, explicit], explicit),
+        "1.2.840.10008.5.1.4.1.1.2.1": ([implicit, big], big),  # explicit VR all the same
+        "1.2.840.10008.5.1.4.1.1.4": ([implicit], implicit),
+        "1.2.840.10008.5.1.4.1.1.7": ([jpeg], jpeg),
+        "1.2.840.10008.5.1.4.1.1.9.1.1": (["1.2.840.10008.1.2.4.203"], "1.2.840.10008.1.2.4.203"),
+        "1.2.840.10008.5.1.4.1.1.88.11": ([explicit, jpeg], explicit),
+        "1.2.840.10008.5.1.4.1.1.66.99": ([explicit], explicit),  # not of today's standard
+        "1.3.12.2.1107.5.9.1": ([explicit], explicit),  # private
+        "1.2.840.10008.5.1.4.1.2.1.1": ([explicit], None),  # a query is no storage
+    }
+    assoc = associated(
+        running.port, [build_context(*(name, one)) for name, (one, _) in asked.items()]
+    )
+    taken = {cx.abstract_syntax: cx.transfer_syntax[0] for cx in assoc.accepted_contexts}
+    assoc.release()
+    assert taken == {name: syntax for name, (_, syntax) in asked.items() if syntax}
+
+
+@pytest.mark.parametrize("announced", ["instance", "class"])
+def test_another_object_than_was_announced(running, tmp_path, announced):
+    """The command set says one thing, the data set another."""
+    from pynetdicom import _config
+
+    path = tmp_path / "a.dcm"
+    names = (CT, uid(77)) if announced == "instance" else ("1.2.840.10008.5.1.4.1.1.4", uid(0))
+    path.write_bytes(part10(data_set(file_of("good", 0)), *names))
+    before, _config.STORE_SEND_CHUNKED_DATASET = _config.STORE_SEND_CHUNKED_DATASET, True
+    try:
+        assoc = associated(running.port, [build_context(names[0], pki.EXPLICIT)])
+        status = assoc.send_c_store(path)
+        assoc.release()
+    finally:
+        _config.STORE_SEND_CHUNKED_DATASET = before
+    assert status.Status == 0xA900
+    assert status.OffendingElement == (0x00080018 if announced == "instance" else 0x00080016)
+    assert "announced" in status.ErrorComment
+
+
+def test_private_classes_are_stored_too(running, tmp_path):
+    from pynetdicom import _config
+
+    private = "1.3.12.2.1107.5.9.1"
+    data = pki.encode(_gate.elements(500, sop_class=private))
+    path = tmp_path / "a.dcm"
+    path.write_bytes(part10(data, private, uid(500)))
+    before, _config.STORE_SEND_CHUNKED_DATASET = _config.STORE_SEND_CHUNKED_DATASET, True
+    try:
+        assoc = associated(running.port, [build_context(private, pki.EXPLICIT)])
+        assert assoc.send_c_store(path).Status == 0
+        assoc.release()
+    finally:
+        _config.STORE_SEND_CHUNKED_DATASET = before
+    assert data_set(running.files()[uid(500)]) == data
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01" + bytes(200),
+        b"\x01\x00" + struct.pack(">L", 0xFFFFFFFF) + bytes(100),  # a PDU of 4 GB
+        b"\x04\x00" + struct.pack(">L", 1 << 30),  # data before there is an association
+        b"\x01\x00" + struct.pack(">L", 68) + bytes(68),
+        b"\x01\x00" + struct.pack(">L", 200) + b"\0\1" + b"\xff" * 198,
+        b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00",
+        b"\xff" * 1000,
+        b"",
+    ],
+    ids=["http", "tls", "4 GB", "data", "no version", "items", "release", "unknown", "nothing"],
+)
+def test_garbage_ends_its_own_connection_only(running, garbage):
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as peer:
+        peer.sendall(garbage)
+        peer.shutdown(socket.SHUT_WR)
+        while True:
+            try:
+                if not peer.recv(4096):
+                    break
+            except ConnectionError:
+                break
+    assert running.process.poll() is None
+    assert client("echoscu", "127.0.0.1", running.port).returncode == 0
+    until(lambda: json.loads(running.get("health")[1])["connections"] == 0)
+    assert running.waiting("incoming") == []
+
+
+def test_only_whom_it_knows_and_only_so_many(files, tmp_path):
+    with gate(
+        tmp_path / "store", "--trust", files / "ca.pem", "--allow-aet", "KNOWN", "--allow-aet",
+        "SCU", "--only-called", "--max-associations", 2,
+    ) as made:  # fmt: skip
+        echo = ("echoscu", "-aec", "GATE", "127.0.0.1", made.port)
+        assert client(*echo, "-aet", "KNOWN").returncode == 0
+        assert client(*echo, "-aet", "OTHER").returncode != 0
+        assert client("echoscu", "-aet", "KNOWN", "-aec", "ELSE", "127.0.0.1", made.port).returncode
+        held = [associated(made.port, [build_context("1.2.840.10008.1.1")]) for _ in range(2)]
+        assert all(one.is_established for one in held)
+        third = client("echoscu", "-v", "-aet", "KNOWN", "-aec", "GATE", "127.0.0.1", made.port)
+        assert third.returncode != 0
+        assert "Local Limit Exceeded" in third.stdout + third.stderr
+        for one in held:
+            one.release()
+        until(lambda: client(*echo, "-aet", "KNOWN").returncode == 0)
+
+
+def test_a_peer_that_stalls_is_given_up(files, tmp_path):
+    with gate(
+        tmp_path / "store", "--trust", files / "ca.pem", "--timeout", 1, "--metrics-port", 0
+    ) as made:
+        begun = time.monotonic()
+        peers = []
+        for sent in (b"", b"\x01\x00", b"\x01\x00" + struct.pack(">L", 500) + bytes(100)):
+            peer = socket.create_connection(("127.0.0.1", made.port), timeout=20)
+            peer.sendall(sent)
+            peers.append(peer)
+        # one that goes on sending, a byte at a time, without ever coming to an end
+        slow = socket.create_connection(("127.0.0.1", made.port), timeout=20)
+        slow.sendall(b"\x01\x00" + struct.pack(">L", 500))
+        gone = False
+        while not gone and time.monotonic() < begun + 20:
+            try:
+                slow.sendall(b"\0")
+                time.sleep(0.1)
+            except ConnectionError:
+                gone = True
+        assert gone
+        held = associated(made.port, [build_context("1.2.840.10008.1.1")])  # established, and idle
+        for peer in peers:
+            try:
+                while peer.recv(4096):
+                    pass
+            except ConnectionError:
+                pass
+            peer.close()
+        slow.close()
+        until(lambda: json.loads(made.get("health")[1])["connections"] == 0)
+        assert time.monotonic() - begun < 15
+        held.abort()
+
+
+def test_the_meta_information_is_as_ps3_10_has_it():
+    """Our reader doubts all that is not."""
+    from dicomseal.files.file_meta import read
+
+    for sop_class, instance, syntax in ((CT, uid(1), pki.EXPLICIT), (CT, "1.2.34", pki.JPEG)):
+        meta = read(file_meta(sop_class, instance, syntax))
+        assert (meta.doubt, meta.transfer_syntax) == ("", syntax)
+        assert meta.sop_instance.rstrip(b"\0").decode() == instance

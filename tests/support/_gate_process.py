@@ -1,0 +1,178 @@
+"""A gate in a process of its own, and real clients for it. All on loopback, ports by the system."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# pynetdicom's programs have the same names as DCMTK's, and are found first in a virtual environment
+_PATH = os.pathsep.join(
+    one
+    for one in os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if os.path.realpath(one) != os.path.realpath(os.path.dirname(sys.executable))
+)
+# without it Nagle's algorithm holds each message back for 40 ms
+_ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
+PATIENCE = 30.0
+
+
+def dcmtk(name: str) -> str:
+    """The path of a program of DCMTK."""
+    found = shutil.which(name, path=_PATH)
+    if found is None:
+        pytest.skip(f"DCMTK's {name} is not installed")
+    return found
+
+
+def client(name: str, *arguments: Any, check: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run one of DCMTK's programs."""
+    return subprocess.run(
+        [dcmtk(name), *map(os.fspath, map(str, arguments))],
+        env=_ENVIRONMENT, capture_output=True, text=True, errors="replace", timeout=120,
+        check=check,
+    )  # fmt: skip
+
+
+def start_client(name: str, *arguments: Any) -> subprocess.Popen[bytes]:
+    """The same in the background."""
+    return subprocess.Popen(
+        [dcmtk(name), *map(str, arguments)],
+        env=_ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def send(port: int, *paths: Any, aet: str = "GATE", name: str = "storescu") -> int:
+    """Send files with storescu or dcmsend, and return the exit code."""
+    return client(name, "-aec", aet, "127.0.0.1", port, *paths).returncode
+
+
+class Gate:
+    """A running ``dicomseal gate``."""
+
+    def __init__(self, store: Any, *arguments: Any, prefix: tuple[str, ...] = ()) -> None:
+        self.store = Path(store)
+        self.log: list[dict[str, Any]] = []
+        self.other: list[str] = []
+        self._ready = threading.Event()
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "dicomseal", "gate", "--port", "0", "--aet", "GATE",
+             "--store", str(store), *map(str, arguments)],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace",
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+        if not self._ready.wait(PATIENCE) or not self.ports:
+            self.kill()
+            raise AssertionError(f"the gate did not begin: {self.other} {self.log}")
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            try:
+                self.log.append(json.loads(line))
+            except ValueError:
+                self.other.append(line)
+            if self.log and self.log[-1]["message"] == "listening":
+                self._ready.set()
+        self._ready.set()
+
+    @property
+    def ports(self) -> dict[str, int]:
+        for line in self.log:
+            if line["message"] == "listening":
+                return line["ports"]
+        return {}
+
+    @property
+    def port(self) -> int:
+        return self.ports["dicom"]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """The lines of the log about objects."""
+        return [line for line in self.log if line["message"] == "object"]
+
+    def files(self) -> dict[str, bytes]:
+        """What is in the store, by SOP Instance UID."""
+        return {path.name.removesuffix(".dcm"): path.read_bytes() for path in self.paths()}
+
+    def paths(self) -> list[Path]:
+        found = self.store.rglob("*.dcm")
+        return sorted(path for path in found if ".dicomseal-gate" not in path.parts)
+
+    def waiting(self, folder: str = "spool") -> list[str]:
+        """What is in one of its own folders."""
+        try:
+            names = os.listdir(self.store / ".dicomseal-gate" / folder)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in names if name != "aside")
+
+    def get(self, page: str) -> tuple[int, str]:
+        """Status and text of one of the pages for those who watch."""
+        url = f"http://127.0.0.1:{self.ports['metrics']}/{page}"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(url, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def figures(self) -> dict[str, float]:
+        """The figures that are not 0, by name and labels."""
+        lines = [line for line in self.get("metrics")[1].splitlines() if line[:1] != "#"]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop it gracefully, and return its exit code."""
+        self.process.send_signal(number)
+        return self._ended()
+
+    def kill(self) -> None:
+        """End it as a power failure would end it, as far as a process can."""
+        self.process.kill()
+        self._ended()
+
+    def _ended(self) -> int:
+        code = self.process.wait(PATIENCE + 15)
+        self._thread.join(PATIENCE)  # workers have the pipe as well: it waits for them
+        assert not self._thread.is_alive()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        return code
+
+
+@contextlib.contextmanager
+def gate(store: Any, *arguments: Any, **options: Any) -> Iterator[Gate]:
+    """A gate that is stopped at the end, and says nothing but its log."""
+    running = Gate(store, *arguments, **options)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            code = running.stop()
+            assert (code, running.other) == (0, [])
+        else:
+            running._ended()
+
+
+def until(condition: Any, seconds: float = PATIENCE) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not become so"
+        time.sleep(0.02)
