@@ -11,6 +11,7 @@ import pki
 import pydicom
 import pytest
 from pydicom import dcmread
+from pydicom.filereader import read_partial
 from pydicom.sequence import Sequence
 
 from dicomseal import TrustStore, remove, sign_file, verify
@@ -237,7 +238,66 @@ def test_a_data_set_whose_file_has_gone(signed, tmp_path):
     deferred = dcmread(path, defer_size=8)
     path.unlink()
     lacks(part, ORPHAN, "PixelData (7FE0,0010) is missing")
-    assert verify(deferred).verdict == "error"
+    report = verify(deferred)
+    assert (report.verdict, report.error.code) == ("error", "unreadable")
+    assert "the data set was not read to its end: SOPClassUID (0008,0016) and" in (
+        report.error.message
+    )
+
+
+def test_a_value_that_cannot_be_written_is_no_deferred_one():
+    dataset = dcmread(io.BytesIO(pki.small()))
+    dataset.add_new(0x00280010, "US", "many")
+    message = verify(dataset).error.message
+    assert "(0028,0010)" in message
+    assert "read to its end" not in message
+
+
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_of_a_file_that_tells_nothing_any_more(signed, tmp_path, how):
+    """Nothing is there that a signature leaves, and what it was read from cannot be asked."""
+    path = tmp_path / "object.dcm"
+    path.write_bytes(signed(elements=pki.SMALL[:-1]))
+    part = dcmread(path, specific_tags=["PatientName", "SOPInstanceUID"])
+    path.unlink() if how == "gone" else os.utime(path, (1, 1))
+    report = verify(part)
+    assert report.verdict == "unsigned"
+    (said,) = report.messages
+    assert "object.dcm has gone or changed since the data set was read from it" in said
+
+
+@pytest.mark.parametrize("kind", ["path", "buffer"])
+def test_stopped_before_the_mac_parameters(signed, tmp_path, kind):
+    """What is lacking are the signatures alone: they may have been taken out on purpose."""
+    path = tmp_path / "object.dcm"
+    path.write_bytes(signed(elements=pki.SMALL[:-1]))
+    with path.open("rb") if kind == "path" else io.BytesIO(path.read_bytes()) as file:
+        part = read_partial(file, stop_when=lambda tag, *_: tag >= 0x4FFE0001)
+        assert SIGNATURES not in part
+        report = verify(part)
+    assert report.verdict == "unsigned"
+    name = str(path) if kind == "path" else "the buffer"
+    (said,) = report.messages
+    assert said == (
+        f"{name} is signed, and the data set that was read from it is not: its signatures were "
+        "taken out since, or it was not read to its end"
+    )
+
+
+@pytest.mark.parametrize(
+    "tags", [[SIGNATURES], [SIGNATURES, MAC], [SIGNATURES, "PatientName"]], ids=str
+)
+@pytest.mark.parametrize("who", ["rsa", "ec"])
+def test_signatures_without_what_they_are_over(signed, tags, who):
+    data = signed(who=who)
+    part = dcmread(io.BytesIO(data), specific_tags=tags)
+    report = verify(part, trust=root())
+    (signature,) = report.signatures
+    assert (signature.integrity, signature.integrity_reason.code) == ("unverifiable", CODE)
+    assert "it was not read to its end" in signature.integrity_reason.message
+    assert report.verdict == "indeterminate"
+    for tag in (MAC,) if MAC not in tags else ():  # of a file it is broken
+        assert verify(edited(data, lambda d, tag=tag: delattr(d, tag))).verdict == "failed"
 
 
 def test_a_data_set_without_its_signatures_is_unsigned(signed, tmp_path):
@@ -246,7 +306,11 @@ def test_a_data_set_without_its_signatures_is_unsigned(signed, tmp_path):
     dataset = dcmread(path)
     remove(dataset)
     report = verify(dataset)
-    assert (report.verdict, report.messages) == ("unsigned", ())
+    assert report.verdict == "unsigned"
+    (said,) = report.messages
+    assert "object.dcm is signed, and the data set that was read from it is not" in said
+    dataset.filename = None  # it is one of its own
+    assert verify(dataset).messages == ()
 
 
 @pytest.mark.parametrize("who", ["rsa", "ec"])

@@ -6,6 +6,7 @@ reader who knows more could still decide is ``unverifiable``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from ..ambiguity import open_vrs
@@ -121,6 +122,7 @@ class Check:
                 ReasonCode.FORMAT_FAILURE, "the signature has no MAC ID Number (0400,0005)"
             )
         if self.mac is None:
+            self._check_whole((terms.MAC_PARAMETERS_SEQUENCE,), "which says how it was signed")
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
                 f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {mac_id}",
@@ -173,6 +175,7 @@ class Check:
             if not self.scope.part10.implicit:
                 raise self._undecided
         elif not self.coverage.signed:
+            self._check_whole(mac.data_elements_signed)
             raise altered(
                 ReasonCode.FORMAT_FAILURE, "none of the elements it lists as signed is there"
             )
@@ -391,9 +394,8 @@ class Check:
             self.scope.work.verification(self.material.effort)
         signed = signed_digest(signer.public_key, mac.algorithm, self.stored.signature)
         by_this_key = signed is not None or kind_of(signer.public_key) != "RSA"
-        if by_this_key and self.scope.part10.dataset is not None:
-            self._check_whole(mac)
         if by_this_key:
+            self._check_whole(mac.data_elements_signed)
             self._check_stated_vrs(mac, signed)
         if signed is not None:
             raise altered(
@@ -407,17 +409,19 @@ class Check:
             "the Signature (0400,0120) was not made by this certificate's key over this content",
         )
 
-    def _check_whole(self, mac: MacParameters) -> None:
+    def _check_whole(self, tags: Sequence[int], why: str = "listed as signed") -> None:
         """What a program holds may be a part of what was read; it is no forgery for that."""
+        if self.scope.part10.dataset is None:
+            return
         there = self.scope.index.present(self.scope.scope)
-        gone = [tag for tag in mac.data_elements_signed if tag not in there]
+        gone = [tag for tag in tags if tag not in there]
         if gone:
             named = ", ".join(describe(tag) for tag in gone[:_MOST_NAMED])
             more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
             raise unverifiable(
                 ReasonCode.SIGNED_DATA_NOT_FOUND,
-                f"the data set does not hold {named}{more}, listed as signed: it was not read to "
-                "its end, or they were taken out; verify the file",
+                f"the data set does not hold {named}{more}, {why}: it was not read to its end, or "
+                "that was taken out; verify the file",
             )
 
     def _covers_pixel_data(self, mac: MacParameters) -> bool:

@@ -5,7 +5,8 @@ A signature stands at the end of a data set (FFFA,FFFA), its MAC Parameters in t
 stopped early, leave what looks unsigned. It is called so only if nothing says otherwise.
 
 What cannot be known: whether an object that is whole without a signature had one; and whether one
-that ends between two elements, and lacks nothing it must have, was cut there.
+that ends between two elements, and lacks nothing it must have, was cut there. Nor whether a data
+set in memory was read in part, if it does not say what it was read from.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..encoding import values
-from ..errors import DicomSealError
+from ..errors import DicomSealError, SourceError
 from ..files.window import Window
 from ..report import Reason, ReasonCode
 from ..signature import locations, mac_parameters
@@ -98,8 +99,9 @@ def evidence(part10: Part10, index: Index) -> Lacking:
     """
     history = locations.History(index)
     scopes = [scope for scope in _with_mac_parameters(part10, index) if scope not in history]
-    found = [*orphans(index, scopes), *_cut(index), *_read_in_part(part10.dataset, index)]
-    rest = [*_hardly_begun(index), *_open(index)]
+    part, told = _read_in_part(part10.dataset, index)
+    found = [*orphans(index, scopes), *_cut(index), *part]
+    rest = [*told, *_hardly_begun(index), *_open(index)]
     return Lacking([*found, *rest], _REASON if found else None)
 
 
@@ -152,33 +154,72 @@ def _without(tag: int, what: str) -> str:
     )
 
 
-def _read_in_part(dataset: Dataset | None, index: Index) -> Iterator[str]:
-    """Whether the file that a data set was read from has more (but for signatures)."""
+def _read_in_part(dataset: Dataset | None, index: Index) -> tuple[list[str], list[str]]:
+    """Whether the file that a data set was read from has more.
+
+    Returns:
+        Sentences on what it has more, and others on what may be: signatures may have been taken out
+        on purpose, and a file that has gone or changed tells nothing.
+    """
     if dataset is None:
-        return
+        return [], []
     name, there = _of_its_file(dataset)
+    if there is None:
+        said = (
+            f"{name} has gone or changed since the data set was read from it: whether it was read "
+            "to its end is not known"
+        )
+        return [], [said] if name else []
     # group lengths are never written (PS3.5 Section 7.2)
-    more = sorted(t for t in there - index.present(0) - _OF_SIGNATURES if t & 0xFFFF)
-    if more:
-        named = ", ".join(describe(tag) for tag in more[:_MOST_NAMED])
-        rest = f" and {len(more) - _MOST_NAMED} more" if len(more) > _MOST_NAMED else ""
-        yield (
+    more = sorted(t for t in there - index.present(0) if t & 0xFFFF)
+    others = [tag for tag in more if tag not in _OF_SIGNATURES]
+    if others:
+        named = ", ".join(describe(tag) for tag in others[:_MOST_NAMED])
+        rest = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        said = (
             f"the data set was not read to its end, or elements were taken out: {name} has also "
             f"{named}{rest}"
         )
+        return [said], []
+    said = (
+        f"{name} is signed, and the data set that was read from it is not: its signatures were "
+        "taken out since, or it was not read to its end"
+    )
+    return [], [said] if more else []
 
 
-def _of_its_file(dataset: Any) -> tuple[str, set[int]]:
-    """What a `pydicom.FileDataset` was read from, and the tags there; if that is still so."""
+def _of_its_file(dataset: Any) -> tuple[str, set[int] | None]:
+    """What a `pydicom.FileDataset` was read from, and the tags there; None if nobody knows."""
     from ..files.source import open_source
 
     path: Any = getattr(dataset, "filename", None)
     buffer: Any = getattr(dataset, "buffer", None)
+    name = ""
     try:
-        if path and os.stat(path).st_mtime == dataset.timestamp:
-            return os.fsdecode(path), open_source(os.fsdecode(path)).index().present(0)
-        if hasattr(buffer, "getvalue") and not getattr(buffer, "closed", False):
-            return "the buffer", open_source(buffer.getvalue()).index().present(0)
+        if path:
+            name = os.fsdecode(path)
+            if os.stat(name).st_mtime == dataset.timestamp:
+                return name, open_source(name).index().present(0)
+        if hasattr(buffer, "getvalue"):
+            name = name or "the buffer"
+            if not getattr(buffer, "closed", False):
+                return name, open_source(buffer.getvalue()).index().present(0)
     except (DicomSealError, OSError, TypeError, ValueError):
         pass  # it is gone, or has changed: nothing is known
-    return "", set()
+    return name, None
+
+
+def unread(dataset: Any, error: DicomSealError) -> DicomSealError:
+    """The error for a data set that cannot be encoded: another one where it was not read at all."""
+    deferred = [
+        tag
+        for tag, element in getattr(dataset, "_dict", {}).items()
+        if getattr(element, "is_raw", False) and element.value is None and element.length
+    ]
+    if not deferred:
+        return error
+    more = f" and {len(deferred) - 1} more" if len(deferred) > 1 else ""
+    return SourceError(
+        f"the data set was not read to its end: {describe(min(deferred))}{more}, deferred, "
+        f"cannot be read any more ({error})"
+    )

@@ -16,7 +16,7 @@ from .. import report
 from ..ambiguity import parser_differentials
 from ..encoding import obstacles, record, values
 from ..encoding.limits import Limits, ReadBudget
-from ..errors import DicomSealError, UsageError
+from ..errors import DicomSealError, EncodingError, UsageError
 from ..files.part10 import Part10
 from ..files.reader import Reader
 from ..files.source import is_dataset, read_all
@@ -214,7 +214,10 @@ def _open(source: Any, path: str, options: Options) -> Part10:
         from ..encoding.as_written import as_written
         from ..encoding.from_pydicom import encode, transfer_syntax_of
 
-        data, syntax = as_written(source) or (encode(source), transfer_syntax_of(source))
+        try:
+            data, syntax = as_written(source) or (encode(source), transfer_syntax_of(source))
+        except EncodingError as error:
+            raise missing.unread(source, error) from error
         part10 = Part10.from_data_set(data, syntax, options.limits)
         part10.dataset = source
         return part10
