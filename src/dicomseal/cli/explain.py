@@ -57,6 +57,13 @@ _COLOURS = {"ok": "green", "broken": "red", "unknown": "yellow"}
     show_default=True,
     help="text for a terminal, json for programs.",
 )
+@click.option(
+    "--export",
+    "folder",
+    metavar="DIR",
+    help="Write stream, MAC, signature value and "
+    "certificates into this new folder, with a script that checks them by openssl.",
+)
 @click.option("--output", "target", metavar="FILE", help="Write there. Default: standard output.")
 def command(
     source: str,
@@ -64,6 +71,7 @@ def command(
     listed: bool,
     effort: tuple[str, ...],
     output: str,
+    folder: str | None,
     target: str | None,
     **given: Any,
 ) -> None:
@@ -85,6 +93,10 @@ def command(
     made = explain(subject, chosen, with_values=listed)
     if source == STANDARD:
         made = made.at(STANDARD)
+    if folder is not None:
+        from ..explanation.export import export
+
+        export(subject, made, folder)
     _write(made, output, target)
     raise click.exceptions.Exit(exit_code({made.report.verdict: 1}))
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from .chain import ANCHOR, AUTHORITY
+
 if TYPE_CHECKING:
+    from .chain import Link
     from .subject import Explained
 
 STREAM, MAC, VALUE, CERTIFICATE, KEY = (
     "stream.bin", "mac.bin", "signature.bin", "certificate.pem", "key.pem",
 )  # fmt: skip
+AUTHORITIES, TRUSTED = "authorities.pem", "anchor.pem"
 _HASHES = {
     "RIPEMD160": "-ripemd160", "MD5": "-md5", "SHA1": "-sha1", "SHA256": "-sha256",
     "SHA384": "-sha384", "SHA512": "-sha512",
@@ -19,7 +24,10 @@ _PROVIDERS = {"RIPEMD160": " -provider legacy -provider default"}
 
 
 def commands(one: Explained) -> tuple[str, ...]:
-    """The lines of a shell, over the files that ``--export`` writes; none if nothing can be."""
+    """The lines of a shell, over the files that ``--export`` writes; none if nothing can be.
+
+    The last one answers: it says ``Verified OK`` or ``Verification failure``.
+    """
     algorithm = one.mac.algorithm if one.mac else ""
     if algorithm not in _HASHES or not one.key or not one.computed:
         return ()
@@ -36,3 +44,12 @@ def commands(one: Explained) -> tuple[str, ...]:
             "-inform DER",
         )
     return tuple(lines)
+
+
+def chain_command(one: Explained, links: tuple[Link, ...]) -> str:
+    """The line for the chain, at the time that counts; empty if it does not reach an anchor."""
+    if not any(link.role == ANCHOR for link in links) or not one.report.judged_at:
+        return ""
+    when = int(datetime.fromisoformat(one.report.judged_at).timestamp())
+    between = f" -untrusted {AUTHORITIES}" if any(x.role == AUTHORITY for x in links) else ""
+    return f"openssl verify -partial_chain -attime {when} -CAfile {TRUSTED}{between} {CERTIFICATE}"
