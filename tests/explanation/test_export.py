@@ -140,7 +140,7 @@ def test_a_hostile_uid_does_not_come_into_the_script(openssl, run, tmp_path):
     """It would be a command of the shell; so it is named in a comment only if it is a UID."""
     data = signed(CT, uid="2.25.123456789")
     assert data.count(b"2.25.123456789") == 1
-    data = data.replace(b"2.25.123456789", b"1\n$(touch X);")
+    data = data.replace(b"2.25.123456789", b"1\n$(touch XY);")
     _, folder, _ = exported(run, tmp_path, data)
     assert "touch" not in (folder / "verify.sh").read_text()
     assert "Signature (no UID)" in (folder / "verify.sh").read_text()

@@ -133,9 +133,11 @@ def written(
     return assembled(elements, where)
 
 
-def explained(data: bytes, effort: Effort | None = None, **options: Any) -> Explanation:
+def explained(
+    data: bytes, effort: Effort | None = None, with_values: bool = False, **options: Any
+) -> Explanation:
     """The explanation, and that its verdict is that of a verification."""
     chosen = Options(integrity_only=True, **options)
-    made = explain(Subject(data, chosen), effort or Effort())
+    made = explain(Subject(data, chosen), effort or Effort(), with_values=with_values)
     assert made.report == verify(data, integrity_only=True, **options)
     return made

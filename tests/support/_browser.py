@@ -33,8 +33,8 @@ class Seen(NamedTuple):
     colours: dict[str, int]
 
 
-def look(page: Path, height: int = 3000) -> Seen:
-    """Open a page, 1,000 pixels wide."""
+def look(page: Path, height: int = 3000, width: int = 1000, dark: bool = False) -> Seen:
+    """Open a page in a window of that size, as one who prefers a light or a dark one."""
     if BROWSER is None:
         if os.environ.get("CI"):
             pytest.fail("there is no chromium")
@@ -43,8 +43,9 @@ def look(page: Path, height: int = 3000) -> Seen:
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         f"--user-data-dir={page.with_suffix('.browser')}", "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--window-size=1000,{height}", "--hide-scrollbars", "--disable-background-networking",
+        f"--window-size={width},{height}", "--hide-scrollbars", "--disable-background-networking",
         "--no-first-run", "--enable-logging=stderr", "--v=0",
+        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
     ]  # fmt: skip
     done = subprocess.run(
         [*command, f"--log-net-log={log}", "--dump-dom", page.as_uri()],

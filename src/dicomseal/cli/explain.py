@@ -52,10 +52,10 @@ _COLOURS = {"ok": "green", "broken": "red", "unknown": "yellow"}
 @click.option(
     "--format",
     "output",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="text for a terminal, json for programs.",
+    help="text for a terminal, json for programs, html: one page that needs nothing else.",
 )
 @click.option(
     "--export",
@@ -93,10 +93,12 @@ def command(
     made = explain(subject, chosen, with_values=listed)
     if source == STANDARD:
         made = made.at(STANDARD)
-    if folder is not None:
+    if folder is not None and subject.signatures:
         from ..explanation.export import export
 
         export(subject, made, folder)
+    elif folder is not None:
+        click.echo("dicomseal: nothing was exported, as no signature can be explained", err=True)
     _write(made, output, target)
     raise click.exceptions.Exit(exit_code({made.report.verdict: 1}))
 
@@ -107,6 +109,10 @@ def _write(made: Explanation, output: str, target: str | None) -> None:
         from ..explanation.explanation import to_json
 
         data = to_json(made) + b"\n"
+    elif output == "html":
+        from ..explanation.html import render as page
+
+        data = page(made)
     else:
         from ..explanation.text import plain, render
 

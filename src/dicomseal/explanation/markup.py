@@ -1,0 +1,45 @@
+"""Elements of a page: every text is escaped by the one who writes the tree, and never forgotten.
+
+A page is a tree of elements until it is written (`xml.etree`), so no name of a stranger can become
+markup; and what would turn text around or command a terminal is shown as an escape.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from ..report import harmless
+
+Element = ElementTree.Element
+Content = Element | str | None
+
+
+def element(name: str, /, *content: Content, **attributes: str) -> Element:
+    """An element.
+
+    Args:
+        name: of it.
+        content: elements and texts, in their order; None is left out.
+        attributes: a name may end with an underscore, e.g. ``class_``.
+    """
+    made = Element(name, {key.rstrip("_"): value for key, value in attributes.items()})
+    last: Element | None = None
+    for one in content:
+        if one is None:
+            continue
+        if isinstance(one, str):
+            text = "\n".join(map(harmless, one.split("\n")))
+            if last is None:
+                made.text = (made.text or "") + text
+            else:
+                last.tail = (last.tail or "") + text
+        else:
+            made.append(one)
+            last = one
+    return made
+
+
+def written(page: Element) -> bytes:
+    """The document, in UTF-8."""
+    text = ElementTree.tostring(page, encoding="unicode", method="html")
+    return b"<!DOCTYPE html>\n" + text.encode("utf-8", "backslashreplace") + b"\n"
