@@ -10,7 +10,7 @@ from ..encoding import record as _record
 from ..encoding.backend import Index
 from ..errors import SigningError
 from ..files.part10 import Part10
-from ..signature import digital_signature, mac_parameters
+from ..signature import digital_signature, mac_parameters, other_forms
 from ..signature.failure import Broken
 from ..signature.integrity import Check
 from ..signature.scope import Scope
@@ -92,7 +92,7 @@ def _signatures(scope: Scope) -> Iterator[int]:
 def _integrity(scope: Scope, item: int) -> str:
     stored = digital_signature.read(scope.index, item)
     try:
-        Check(scope, item, stored, accept_legacy=True).run()
+        other_forms.verify(Check(scope, item, stored, accept_legacy=True))
     except Broken as broken:
         return broken.integrity
     return report.INTACT

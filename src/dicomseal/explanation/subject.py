@@ -23,7 +23,7 @@ from ..files.reader import Reader
 from ..files.source import read_all
 from ..files.window import Window
 from ..report import ALTERED, INTACT, ObjectReport, SignatureReport
-from ..signature import digital_signature, unpadded
+from ..signature import digital_signature, other_forms, unpadded
 from ..signature.certificate import kind_of, signed_digest, unpadded_signature
 from ..signature.failure import Broken
 from ..signature.integrity import Check
@@ -65,6 +65,7 @@ class Explained:
         check = Check(scope, item, self.stored, subject.options.accept_legacy)
         self.mac: MacParameters | None = check.mac
         self.certificate: Certificate | None = check.certificate
+        self.material = check.material
         own = bytearray()
         index.stream(own.extend, item, None, without=terms.NOT_IN_MAC)
         self.own = bytes(own)
@@ -128,12 +129,12 @@ class Explained:
             return digest == self.signed
         if self.key == "RSA" or self.mac is None:
             return False
-        return bool(self._scope.means(self.stored).verifies(digest, self.stored.signature))
+        return bool(self.material.verifies(digest, self.stored.signature))
 
     @property
     def effort(self) -> int:
         """About how many nanoseconds `verifies` takes."""
-        return 0 if self.signed is not None else int(self._scope.means(self.stored).effort)
+        return 0 if self.signed is not None else int(self.material.effort)
 
     def stream(self, update: Update) -> None:
         """Send the canonical stream of the data set or item, without the signature's own item."""
@@ -170,7 +171,7 @@ class Explained:
         """Of an intact signature, the form that the verification accepted."""
         self._scope.vrs.clear()
         try:
-            check.run()
+            other_forms.verify(check)
         except Broken:  # only where the file is another by now, which `part10.check` tells
             return
         self.vrs = dict(self._scope.vrs)
@@ -190,7 +191,7 @@ class Explained:
 
     def _signed(self) -> bytes | None:
         assert self.mac is not None and self.certificate is not None  # noqa: S101
-        if self._scope.means(self.stored).trouble is not None:
+        if self.material.trouble is not None:
             return None
         return signed_digest(self.certificate.public_key, self.mac.algorithm, self.stored.signature)
 

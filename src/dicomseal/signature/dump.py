@@ -24,7 +24,7 @@ from ..report import Reason, ReasonCode
 from ..standard import terms
 from ..standard.mac_algorithms import new_hasher
 from ..standard.tags import format_tag, is_signable_tag, keyword
-from . import digital_signature, mac_parameters, unpadded
+from . import digital_signature, mac_parameters, other_forms, unpadded
 from .failure import Broken
 from .integrity import LEGACY, UNPADDED, Check
 from .scope import Scope
@@ -108,7 +108,7 @@ class Dump:
         scope = Scope(part10, self._index, self._scope, ReadBudget(part10.size, part10.limits))
         check = Check(scope, item, stored, accept_legacy)
         try:
-            check.run()
+            other_forms.verify(check)
         except Broken as broken:
             self.reason = broken.reason
         if self.reason is None:

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..ambiguity import open_vrs
-from ..ambiguity.hidden_elements import Hidden, hidden
-from ..ambiguity.merged_fragments import merged
 from ..encoding import limits
 from ..encoding import record as _record
 from ..encoding.backend import Index
@@ -24,9 +21,12 @@ from .material import VerificationMaterial, material_for
 if TYPE_CHECKING:
     import hashlib
 
+    from ..ambiguity.hidden_elements import Hidden
+    from ..ambiguity.open_vrs import Open
+
 # what goes up with the product of two counts is counted as so many bytes read (see `ReadBudget`)
 _WORK_OF_A_STEP = 1024  # of a location
-_WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
+WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
 _MAX_KEPT = 8  # of what the signatures of a scope share
 
 
@@ -88,7 +88,8 @@ class Scope:
         return {}
 
     @cached_property
-    def _open(self) -> dict[Any, tuple[list[int], list[open_vrs.Open]]]:
+    def open_elements(self) -> dict[Any, tuple[list[int], list[Open]]]:
+        """What `other_forms` keeps for the next signature over the same elements."""
         return {}
 
     def mac_items(self, mac_id: int | None) -> Sequence[int]:
@@ -115,8 +116,8 @@ class Scope:
         found = self._materials.get(key)
         if found is None:
             found = self._material(item, stored)
-            self.work.read(_WORK_OF_A_TAG * (len(found.listed) // 4))
-            _keep(self._materials, key, found)
+            self.work.read(WORK_OF_A_TAG * (len(found.listed) // 4))
+            keep(self._materials, key, found)
         return found
 
     def _material(self, item: int | None, stored: DigitalSignature) -> VerificationMaterial:
@@ -150,7 +151,7 @@ class Scope:
         )
         if not self.several:
             return hasher, coverage
-        _keep(self._hashed, key, (hasher, coverage))
+        keep(self._hashed, key, (hasher, coverage))
         return hasher.copy(), coverage
 
     def _size(self) -> int:
@@ -164,31 +165,24 @@ class Scope:
                 size -= record.end - record.start
         return size
 
-    def open_elements(
-        self, mac: MacParameters, listed: bytes, slips: bool
-    ) -> tuple[list[int], list[open_vrs.Open]]:
-        """The records of the elements a signature lists, and what `open_vrs.find` finds in them."""
-        key = listed, slips
-        if key not in self._open:
-            elements = open_vrs.signed(self.index, self.scope, mac.data_elements_signed)
-            found = open_vrs.find(self.index, self.scope, elements, slips)
-            _keep(self._open, key, (elements, found))
-        return self._open[key]
-
     def hidden(self) -> tuple[Hidden, ...]:
         """See `fragments.hidden`; looked for once."""
         if self._hidden is None:
+            from ..ambiguity.hidden_elements import hidden  # for start-up time
+
             self._hidden = hidden(self.part10, self.index, self.scope, self.work)
         return self._hidden
 
     def merged(self) -> bool:
         """See `merged.merged`, for the main data set; looked for once."""
         if self._merged is None:
+            from ..ambiguity.merged_fragments import merged  # for start-up time
+
             self._merged = self.scope == 0 and merged(self.part10, self.index, self.work)
         return self._merged
 
 
-def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+def keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Remember one more, and forget the oldest: what a hostile object makes us keep is bounded."""
     if len(kept) >= _MAX_KEPT:
         del kept[next(iter(kept))]
