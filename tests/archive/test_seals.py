@@ -20,7 +20,7 @@ from dicomseal.archive.ledger import rows as row_module
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
 from dicomseal.archive.run.runner import RunRequest, Selection
-from dicomseal.cli.archive.run_options import run_signer
+from dicomseal.cli.runs import run_signer
 from dicomseal.signature.certificate import parse
 from dicomseal.trust.store import TrustStore
 from dicomseal.verification.options import Options

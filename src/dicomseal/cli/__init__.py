@@ -19,6 +19,7 @@ _COMMANDS = {
     "archive": "verify an archive into a ledger; audit, report, compare",
     "explain": "step by step, how each signature was verified, and why it does not match",
     "gate": "receive objects over the network, verify on arrival, store, forward",
+    "watch": "verify what another receiver puts into folders, as it arrives",
     "dump": "the canonical byte stream of a signature",
     "demo": "build, sign, tamper, verify: the whole story in one run",
 }

@@ -42,7 +42,7 @@ from .schema import (  # fmt: skip
 from .sqlite_file import at_rest, explained, uri
 from .written import not_written, wrong
 
-VERIFY, SIGN, GATE = "verify", "sign", "gate"  # what a run does
+VERIFY, SIGN, GATE, WATCH = "verify", "sign", "gate", "watch"  # what a run does
 Seal = Callable[[bytes], bytes]  # signs it
 _MAX_SIGNERS = 4096  # that are kept while rows are read
 
@@ -52,7 +52,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         number: counted from 1.
-        kind: what it does: ``verify``, ``sign``, or ``gate``, which verifies what arrives.
+        kind: what it does: ``verify``, ``sign``, or ``gate`` or ``watch``, which verify what arrives.
         started: in seconds since 1970.
         asked: what it was asked to do, JSON.
         head: of the chain, after its beginning.

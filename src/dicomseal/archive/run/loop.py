@@ -162,7 +162,7 @@ class Loop(Generic[T, R]):
             yield batch, self._failed(batch[0], error)
             return
         # what took long would take so long again in every half that it is in
-        size = 1 if seconds_of(error) > _LONG else (len(batch) + 1) // 2
+        size = 1 if seconds_of(error) > _LONG else max((len(batch) + 1) // 2, 1)
         for start in range(0, len(batch), size):
             yield from self._alone(batch[start : start + size])
 

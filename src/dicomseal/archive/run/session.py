@@ -122,6 +122,14 @@ class Session:
                 rows[number] = msgspec.structs.replace(row, verdict=ERROR, sentence=sentence)
         return pack(rows)
 
+    def found(self, count: int) -> None:
+        """Take note that files were found in another way than by `files`."""
+        self._progress.found += count
+
+    def all_found(self) -> None:
+        """Take note that there are no more, so that the run can come to its end."""
+        self._progress.walked = True
+
     def tell(self) -> None:
         if self._watch:
             self._watch(self._progress, self.stop)

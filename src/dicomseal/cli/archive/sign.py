@@ -15,17 +15,9 @@ from ...archive.run import sign_archive
 from ...archive.run.runner import Selection
 from ...errors import UsageError
 from ..guard import secrets_at_hand
+from ..runs import EXIT_INTERRUPTED, EXIT_UNREADABLE, Watch, run_signer, say_nothing_found, summary
 from ..sign_options import PASSWORDS, caution, password_of, sign_options, signing_arguments
-from .run_options import (
-    EXIT_INTERRUPTED,
-    EXIT_UNREADABLE,
-    Watch,
-    age,
-    run_options,
-    run_signer,
-    say_nothing_found,
-    summary,
-)
+from .run_options import age, run_options
 
 _EPILOG = f"""\b
 {PASSWORDS}

@@ -22,18 +22,10 @@ from ...archive.run.runner import RunRequest, Selection
 from ...errors import UsageError
 from ...verification.options import Options
 from ..exit_codes import exit_code
+from ..runs import EXIT_INTERRUPTED, EXIT_UNREADABLE, Watch, run_signer, say_nothing_found, summary
 from ..trust_options import trust_options, verification
 from ..verify_options import demanded, verify_options
-from .run_options import (
-    EXIT_INTERRUPTED,
-    EXIT_UNREADABLE,
-    Watch,
-    age,
-    run_options,
-    run_signer,
-    say_nothing_found,
-    summary,
-)
+from .run_options import age, run_options
 
 _EPILOG = """\b
 Exit codes: as those of `dicomseal verify`; 130: stopped by Ctrl-C or SIGTERM, to be resumed.

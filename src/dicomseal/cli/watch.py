@@ -1,0 +1,165 @@
+"""``dicomseal watch``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..archive.find.selection import RunRequest, Selection
+from ..archive.ledger.rows import VERDICTS
+from ..errors import UsageError
+from ..gate.policy import ACCEPT, QUARANTINE, Policy
+from ..gate.quarantine import Quarantine
+from ..gate.watch import SETTLE, SWEEP, Sorted, watch
+from ..report import escaped, harmless
+from ..verification.options import Options
+from .exit_codes import exit_code
+from .runs import Watch, run_signer, summary
+from .trust_options import trust_options, verification
+from .verify_options import demanded, jobs_option, verify_options
+
+_EPILOG = """\b
+Exit codes: 0 stopped by Ctrl-C or SIGTERM; with --once as those of `dicomseal verify`;
+2 usage, or the ledger cannot be used; 1 the folders cannot be watched any more.
+
+\b
+Examples:
+  dicomseal watch /incoming --ledger ledger.db --trust ca.pem --quarantine /quarantine --jobs 2
+  dicomseal watch /share --ledger ledger.db --trust ca.pem --once
+"""
+_F = TypeVar("_F", bound=Callable[..., Any])
+_CHOICE = click.Choice([ACCEPT, QUARANTINE])
+
+
+def _on(verdict: str) -> Callable[[_F], _F]:
+    return click.option(
+        f"--on-{verdict}",
+        type=_CHOICE,
+        help=f"What is done with what is {verdict}: accept leaves it where it is. Default: "
+        + ("accept." if verdict == "unsigned" else "quarantine if that is named, else accept."),
+    )
+
+
+@click.command("watch", epilog=_EPILOG)
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True)
+@click.option("--ledger", required=True, metavar="FILE", help="Append to it, or make it.")
+@click.option("--quarantine", metavar="DIR", help="Where objects go that fall short; see --on-*.")
+@_on("failed")
+@_on("indeterminate")
+@_on("unsigned")
+@click.option(
+    "--include",
+    metavar="GLOB",
+    multiple=True,
+    help="Only files whose name (path, if it has a slash) matches. Repeatable.",
+)
+@click.option(
+    "--exclude",
+    metavar="GLOB",
+    multiple=True,
+    help="No file whose name (path, if it has a slash) matches. Repeatable.",
+)
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    default=SETTLE,
+    show_default=True,
+    metavar="SECONDS",
+    help="Take a file when it has not changed for so long.",
+)
+@click.option(
+    "--sweep",
+    type=click.FloatRange(min=1),
+    default=SWEEP,
+    show_default=True,
+    metavar="SECONDS",
+    help="Look through the folders so often, whatever the system tells.",
+)
+@click.option("--once", is_flag=True, help="Look through the folders once, verify, and end.")
+@click.option(
+    "--sign-run",
+    nargs=2,
+    metavar="KEY CERT",
+    help="Sign the run, on the way and at its end, so that no edit of it can be hidden.",
+)
+@click.option("--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format.")
+@jobs_option
+@verify_options
+@trust_options
+def command(
+    folders: tuple[str, ...],
+    ledger: str,
+    quarantine: str | None,
+    on_failed: str | None,
+    on_indeterminate: str | None,
+    on_unsigned: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    settle: float,
+    sweep: float,
+    once: bool,
+    sign_run: tuple[str, str] | None,
+    metrics: str | None,
+    jobs: int,
+    **options: Any,
+) -> None:
+    """Verify what another receiver puts into DIR, as it arrives, into a ledger.
+
+    For a receiver that cannot be replaced, or that is faster than a gate: nobody is refused, but
+    what falls short can go into quarantine. What the ledger has already is not verified again.
+    """
+    usual = QUARANTINE if quarantine is not None else ACCEPT
+    given = {name: sorted(one) if isinstance(one, tuple) else one for name, one in options.items()}
+    policy = Policy(
+        options=Options(**verification(options), **demanded(options)),
+        on_failed=on_failed or usual,
+        on_indeterminate=on_indeterminate or usual,
+        on_unsigned=on_unsigned or ACCEPT,
+    )
+    if quarantine is None and policy.quarantines:
+        raise UsageError("name the folder: --quarantine DIR")
+    selection = Selection(
+        roots=tuple(map(os.path.abspath, folders)), include=include, exclude=exclude
+    )
+    signer = run_signer(*sign_run) if sign_run else None
+    started = time.monotonic()
+    with Watch(metrics) as watching:
+        outcome = watch(
+            ledger,
+            RunRequest(selection=selection, trust=given),
+            policy,
+            quarantine=None if quarantine is None else Quarantine(quarantine),
+            jobs=jobs,
+            settle=settle,
+            sweep=sweep,
+            once=once,
+            sign=signer,
+            progress=watching,
+            told=_tell,
+            trouble=_trouble,
+        )
+        watching.finish(outcome)
+    click.echo(summary(ledger, outcome, VERDICTS, watching.progress, time.monotonic() - started))
+    raise click.exceptions.Exit(exit_code(outcome.totals.verdicts) if once else 0)
+
+
+def _tell(made: Sorted) -> None:
+    """One line on an object that fell short, for a log."""
+    row = made.row
+    path = row.path if isinstance(row.path, str) else os.fsdecode(row.path)
+    line = f"{row.verdict:<13} {escaped(path)}: {row.reason} {row.sentence}".rstrip(" :")
+    if made.quarantined:
+        line += f" (in quarantine: {escaped(made.quarantined)})"
+    if made.trouble:
+        line += f" (NOT in quarantine: {made.trouble})"
+    click.echo(harmless(line))
+    sys.stdout.flush()
+
+
+def _trouble(path: str, why: str) -> None:
+    click.echo(harmless(f"dicomseal: {escaped(path)}: {why}"), err=True)
