@@ -52,7 +52,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         number: counted from 1.
-        kind: what it does: ``verify``, ``sign``, or ``gate`` or ``watch``, which verify what arrives.
+        kind: what it does: ``verify``, ``sign``; ``gate`` or ``watch`` verify what arrives.
         started: in seconds since 1970.
         asked: what it was asked to do, JSON.
         head: of the chain, after its beginning.
