@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from ..encoding import record as r
 from ..report import ALTERED, INTACT, TRUSTED, UNTRUSTED, Reason, ReasonCode
+from ..signature.integrity import LEGACY, UNPADDED
 from ..standard import terms, transfer_syntaxes
 from ..standard.mac_algorithms import DIGEST_INFO
 from ..standard.tags import describe, format_tag
 from . import step
 from .step import BROKEN, OK, UNKNOWN, Step
-from .subject import LEGACY, OTHER_VRS, UNPADDED
+from .subject import OTHER_VRS
 
 if TYPE_CHECKING:
     from .chain import Link

@@ -26,7 +26,7 @@ from ..report import ALTERED, INTACT, ObjectReport, SignatureReport
 from ..signature import digital_signature, other_forms, unpadded
 from ..signature.certificate import kind_of, signed_digest, unpadded_signature
 from ..signature.failure import Broken
-from ..signature.integrity import Check
+from ..signature.integrity import LEGACY, UNPADDED, Check
 from ..signature.scope import Scope
 from ..standard import terms
 from ..standard.mac_algorithms import new_hasher
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from ..verification.options import Options
 
 Update = Callable[[Any], object]
-STANDARD, OTHER_VRS, UNPADDED, LEGACY = "standard", "other VRs", "unpadded", "legacy"
-"""The forms of the stream over which a signature is accepted, see `Explained.form`."""
+STANDARD, OTHER_VRS = "standard", "other VRs"
+"""Forms of the stream over which a signature is accepted, beside `LEGACY` and `UNPADDED`."""
 
 
 class Explained:
@@ -175,12 +175,7 @@ class Explained:
         except Broken:  # only where the file is another by now, which `part10.check` tells
             return
         self.vrs = dict(self._scope.vrs)
-        for form in (STANDARD, UNPADDED, LEGACY):
-            self.form = OTHER_VRS if self.vrs and form == STANDARD else form
-            self.__dict__.pop("elements", None)
-            if self._digest() == check.computed:
-                return
-        self.form = STANDARD
+        self.form = check.form or (OTHER_VRS if self.vrs else STANDARD)
 
     def _digest(self) -> bytes:
         assert self.mac is not None  # noqa: S101 - asked by those who know
