@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import io
+import sys
 from datetime import UTC, datetime
+
+import pki
+import pytest
+
+if sys.version_info >= (3, 14):
+    pytest.skip("highdicom needs pyjpegls, which has no wheel for 3.14", allow_module_level=True)
 
 import highdicom
 import numpy as np
-import pki
-import pytest
 from highdicom.seg import Segmentation, SegmentDescription, segread
 from highdicom.sr import (
     Comprehensive3DSR,
