@@ -108,7 +108,9 @@ def test_a_verified_report_needs_the_verification_signature(put, tmp_path):
 ], ids=["no content", "no concept", "no type", "no container", "a document"])  # fmt: skip
 @pytest.mark.parametrize("profile", ["sr", "sr-verification"])
 def test_a_report_must_be_one(put, profile, change):
-    with pytest.raises(SigningError, match="no Structured Report and no Key Object Selection"):
+    with pytest.raises(
+        SigningError, match="neither a Structured Report nor a Key Object Selection"
+    ):
         signed(put(change), profile=profile, purpose=5)
     _, signature = signed(put(change), purpose=5)
     assert not {"sr", "sr-verification"} & set(signature.profiles)
@@ -162,7 +164,7 @@ def test_macs_of_referenced_objects(backend, put, tmp_path, profile, macs, said,
 def test_to_verify_is_for_verified_ones(put, flag):
     with pytest.raises(SigningError, match="is not VERIFIED"):
         signed(put(REPORT | {"VerificationFlag": ("CS", flag)}), profile="sr-verification")
-    with pytest.raises(SigningError, match=r"VerifyingObserverSequence .* is not there"):
+    with pytest.raises(SigningError, match=r"VerifyingObserverSequence .* is missing"):
         signed(put(without(REPORT, "VerifyingObserverSequence")), profile="sr-verification")
 
 

@@ -1,8 +1,8 @@
 """The exceptions of dicomseal: one root, and a code beside every sentence.
 
-A verification never raises for a bad file, it reports. Everything else that can go wrong in a
-public call (a key that does not fit, a file that is no DICOM, a tag that cannot be signed) ends in
-a subclass of `DicomSealError`; no built-in exception leaves a public function.
+A verification never raises for a bad file: it reports. Everything else that can go wrong in a
+public call (a key that does not fit, a file that is not a DICOM object, a tag that cannot be
+signed) ends in a subclass of `DicomSealError`. No built-in exception leaves a public function.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DicomSealError(Exception):
 
     Attributes:
         code: a short, stable, machine-readable name of what went wrong, e.g. ``"truncated"``.
-            It is what stands in ``error.code`` of a JSON report.
+            A JSON report has it in ``error.code``.
     """
 
     code = "error"
@@ -59,13 +59,13 @@ class UsageError(DicomSealError):
 
 
 class BackendError(DicomSealError):
-    """``DICOMSEAL_BACKEND`` names a backend that is not there."""
+    """``DICOMSEAL_BACKEND`` names a backend that does not exist or is not built."""
 
     code = "backend"
 
 
 class SourceError(DicomSealError):
-    """The bytes could not be had: no such file, no permission, an I/O error, a wrong type."""
+    """The bytes cannot be read: no such file, no permission, an I/O error, a wrong type."""
 
     code = "unreadable"
 
@@ -85,76 +85,77 @@ class MalformedError(DicomSealError):
 
 
 class EncodingError(DicomSealError):
-    """An element cannot be written in canonical form, e.g. a value too long for its VR."""
+    """An element cannot be written in canonical form, e.g. as its value is too long for its VR."""
 
     code = "encoding"
 
 
 class CertificateError(DicomSealError):
-    """A certificate that cannot be read, or is not there."""
+    """A certificate is missing or cannot be read."""
 
     code = "certificate"
 
 
 class KeyFileError(DicomSealError):
-    """A private key that cannot be read, or does not belong to the certificate."""
+    """A private key cannot be read, or does not belong to the certificate."""
 
     code = "key"
 
 
 class KeyFileWarning(UserWarning):
-    """A file with a private key, a password or a PIN that others than its owner may read or write.
+    """Others than its owner can read or write a file with a private key, a password or a PIN.
 
-    Or a PIN that stands in a PKCS#11 URI.
+    It is also raised for a PIN that is written in a PKCS#11 URI.
 
-    What was asked for is done all the same. The command says it on standard error.
+    The call goes on all the same. The command prints the warning on standard error.
     """
 
 
 class LeftOutWarning(UserWarning):
-    """A certificate among others that were named, which cannot be read and is left out.
+    """One of several named certificates cannot be read and is left out.
 
-    Whoever chains to it is not trusted. The command says it on standard error.
+    A signer whose chain needs that certificate is not trusted. The command prints the warning on
+    standard error.
     """
 
 
 class UnusedSettingsWarning(UserWarning):
-    """Trust settings in a TRUSTED CERTIFICATE of OpenSSL that decide nothing where it was named.
+    """Trust settings of an OpenSSL TRUSTED CERTIFICATE have no effect where it was named.
 
-    The command says it on standard error.
+    The command prints the warning on standard error.
     """
 
 
 class TrustError(DicomSealError):
-    """Trust anchors that cannot be read, or a trust store with nothing in it."""
+    """Trust anchors cannot be read, or a trust store is empty."""
 
     code = "trust"
 
 
 class SigningError(DicomSealError):
-    """The object cannot be signed as asked; nothing was written."""
+    """The object cannot be signed as requested. Nothing was written."""
 
     code = "signing"
 
 
 class TimestampError(DicomSealError):
-    """A certified timestamp that could not be had, or is not one of this signature."""
+    """A certified timestamp cannot be obtained, or does not belong to this signature."""
 
     code = "timestamp"
 
 
 class LedgerError(DicomSealError):
-    """A ledger of an archive that cannot be read or written, is in use, or does not fit."""
+    """A ledger of an archive cannot be read or written, is in use, or does not fit the request."""
 
     code = "ledger"
 
 
 class VerificationError(DicomSealError):
-    """What `ObjectReport.require` and `dcmread` raise for an object that they do not let through.
+    """`ObjectReport.require` or `dcmread` refused an object, as its verdict is not ``passed``.
 
     Attributes:
-        report: the `ObjectReport` that says why, or None.
-        remedy: what to do, as the report says it.
+        report: the `ObjectReport` with the reason, or None.
+        remedy: what to do, as in the report.
     """
 
     code = "verification"

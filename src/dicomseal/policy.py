@@ -1,4 +1,4 @@
-"""What is good enough: kinds and sizes of keys, hash algorithms, usages, revocation. Data only.
+"""The requirements for certificates: keys, hash algorithms, usages, revocation. Data only.
 
 An algorithm or key is *strong*, *weak* (accepted with a warning unless ``weak`` says otherwise) or
 *broken* (accepted only by ``weak="accept"``). The sizes are those of NIST SP 800-131A Rev. 2 and
@@ -27,7 +27,7 @@ OFF, IF_AVAILABLE, REQUIRE = "off", "if-available", "require"
 CHECK, IGNORE = "check", "ignore"
 
 ANY = frozenset(("any",))
-"""In place of names: this is not looked at. An empty set of names accepts nothing.
+"""In place of names: this property is not checked. An empty set of names accepts nothing.
 
 >>> from dicomseal import TrustStore
 >>> old = DEFAULT.but(name="old devices", key_usages=ANY)
@@ -42,25 +42,25 @@ WEAK_CHOICES = (ACCEPT, WARN, REJECT)
 REVOCATION_CHOICES = (OFF, IF_AVAILABLE, REQUIRE)
 ANCHOR_CHOICES = (CHECK, IGNORE)
 
-# RFC 9336 document signing; e-mail and client authentication are what hospital CAs issue
+# RFC 9336 document signing; hospital CAs issue e-mail and client authentication
 _FOR_DOCUMENTS = ("any_extended_key_usage", "1.3.6.1.5.5.7.3.36", "email_protection", "client_auth")
 SIGNING_PURPOSES = frozenset(
     _FOR_DOCUMENTS
     + ("code_signing", "microsoft_document_signing", "adobe_authentic_documents_trust")
 )
-"""Purposes in Extended Key Usage that let a key sign what people rely on later."""
+"""Purposes in Extended Key Usage for signatures that are relied upon later."""
 
 _HASHES = frozenset(
     ("sha224", "sha256", "sha384", "sha512", "sha512_224", "sha512_256")
     + ("sha3_224", "sha3_256", "sha3_384", "sha3_512", "shake256")
 )
-# kind: least size in bits that is strong, least that is merely weak
+# kind: smallest size in bits that is strong, smallest that is merely weak
 _SIGNER_KEYS = {"RSA": (2048, 1024), "ECDSA": (224, 160), "DSA": (2048, 1024)}
 _CA_KEYS = {**_SIGNER_KEYS, "Ed25519": (0, 0), "Ed448": (0, 0)}
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a certificate and its chain must be like.
+    """The requirements for a certificate and its chain.
 
     Attributes:
         name: what reports call it.
@@ -85,8 +85,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         certificate_policies: dotted numbers; one of them must be valid for the whole chain
             (RFC 5280 Section 6.1.1 c and e).
 
-    What is not to be looked at says `ANY`: in these four, a set with ``"any"`` in it. The default
-    says so of ``extended_key_usages`` and ``certificate_policies``. An empty set accepts nothing.
+    `ANY` means that a property is not checked. In these four fields it is a set with ``"any"`` in
+    it. The default has it in ``extended_key_usages`` and ``certificate_policies``. An empty set
+    accepts nothing.
 
     >>> strict = Policy(name="ours", weak=REJECT, signer_keys={"RSA": (3072, 2048)})
     >>> strict.grade_key("RSA", 2048), strict.accepts(strict.grade_key("RSA", 2048))
@@ -127,13 +128,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
 
     def grade_hash(self, name: str) -> str:
-        """``strong``, ``weak`` or ``broken``, for a hash algorithm as `asn1crypto` calls it."""
+        """Grade a hash algorithm, named as in `asn1crypto`: ``strong``, ``weak`` or ``broken``."""
         if name in self.hashes:
             return STRONG
         return WEAK if name in self.weak_hashes else BROKEN
 
     def grade_key(self, kind: str, size: int, ca: bool = False) -> str:
-        """The same for a key; empty for a kind that is not accepted.
+        """Grade a key in the same way; return an empty string for a kind that is not accepted.
 
         Args:
             kind: e.g. ``RSA``, as in `Policy.signer_keys`.
@@ -146,15 +147,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return STRONG if size >= least[0] else WEAK if size >= least[1] else BROKEN
 
     def accepts(self, grade: str) -> bool:
-        """Whether something of this grade may stand in a chain."""
+        """Return whether something of this grade is accepted in a chain."""
         worst = {ACCEPT: (STRONG, WEAK, BROKEN), WARN: (STRONG, WEAK), REJECT: (STRONG,)}
         return grade in worst[self.weak]
 
     def but(self, **changes: object) -> Policy:
-        """The same policy with some fields changed; None leaves a field as it is.
+        """Return the same policy with some fields changed; None leaves a field as it is.
 
         Raises:
-            UsageError: a value that the field cannot have.
+            UsageError: a field cannot have this value.
         """
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         fields |= {name: value for name, value in changes.items() if value is not None}
@@ -179,13 +180,13 @@ PRESETS = {policy.name: policy for policy in (DEFAULT, STRICT)}
 
 
 def load(name: str | os.PathLike[str]) -> Policy:
-    """A preset by its name, or a policy from a JSON file: its fields, the rest as in ``default``.
+    """Load a preset by name, or a JSON file with some fields; the others are as in ``default``.
 
     >>> load("strict").revocation
     'require'
 
     Raises:
-        UsageError: no such preset and no such file, or the file is no policy.
+        UsageError: neither a preset nor a file has this name, or the file is not a policy.
     """
     text = os.fspath(name)
     if text in PRESETS:

@@ -1,12 +1,12 @@
-"""The digital signature profiles of PS3.15 Annex C: what each one demands, as data.
+"""The digital signature profiles of PS3.15 Annex C, and their demands, as data.
 
-A `Profile` is asked twice: before a signature is made, so that it keeps its promise, and of every
-signature that is verified, so that the report can name the promises kept. Both times the same
-function answers, `Profile.unmet`.
+`Profile.unmet` is used in two places: before a signature is made, so that it keeps the promise of
+its profile, and for every signature that is verified, so that the report can name the profiles that
+it satisfies.
 
-Which edition the lists follow is in docs/profiles.md; which attributes a module has is in
-``data/modules.txt``. A list names tags: an element that is present and has a listed tag must be
-signed, whichever module put it there.
+docs/profiles.md names the edition that the lists follow; ``data/modules.txt`` lists the attributes
+of each module. A list names tags: an element that is present and has a listed tag must be signed,
+whichever module it belongs to.
 
 Profiles are combined with ``&``, and made stricter with `Profile.extended`:
 
@@ -36,35 +36,35 @@ _GROUPS = range(0x00, 0x20, 2)  # repeating groups: 5000 to 501E, 6000 to 601E (
 
 
 class Elements(Protocol):
-    """A data set or item, as far as a profile looks at it."""
+    """The interface of a data set or item, as far as a profile needs it."""
 
     def present(self) -> Collection[int]:
-        """The tags of its elements."""
+        """Return the tags of its elements."""
 
     def has(self, tag: int) -> bool:
-        """Whether there is such an element; quicker than `present`."""
+        """Return whether the element exists; quicker than `present`."""
 
     def holds(self, tags: Collection[int]) -> bool:
-        """Whether there are all of these."""
+        """Return whether all of these elements exist."""
 
     def text(self, tag: int) -> str:
-        """The value of a text element; empty if it is absent."""
+        """Return the value of a text element; empty if the element is absent."""
 
     def texts(self, sequence: int, tag: int) -> Collection[str]:
-        """The values of a text element in the items of a sequence, at any depth; each once.
+        """Return the values of a text element in the items of a sequence, at any depth; each once.
 
-        Empty for an item that has none.
+        An item without the element contributes an empty value.
         """
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """A signature, as far as a profile looks at it.
+    """The properties of a signature that a profile looks at.
 
     Attributes:
-        scope: what it signs.
+        scope: the data set or item that it signs.
         main: whether that is the main data set.
         signed: Data Elements Signed (0400,0020).
-        complete: whether every element of the scope that has a tag which can be signed is signed.
+        complete: whether it signs every element of the scope that can be signed by its tag.
         key: kind of the key: ``RSA``, ``ECDSA`` or ``DSA``.
         mac: MAC Algorithm (0400,0015).
         certificate_type: Certificate Type (0400,0110).
@@ -84,7 +84,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a digital signature profile demands.
+    """The demands of a digital signature profile.
 
     Attributes:
         name: how it is called in reports and on the command line.
@@ -126,7 +126,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     caution: str = ""
 
     def unmet(self, facts: Facts) -> Iterator[str]:
-        """What a signature does not do that the profile demands: sentences, none if it is met."""
+        """Yield a sentence for each demand of the profile that a signature does not meet."""
         yield from self.excluded(facts)
         if self.main and not facts.main:
             yield "it is a profile for the main data set, not for an item"
@@ -140,13 +140,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             yield "its Verification Flag (0040,A493) is not VERIFIED"
         for tag in sorted(self.required):
             if not facts.scope.has(tag):
-                yield f"{describe(tag)} is not there"
+                yield f"{describe(tag)} is missing"
         if not facts.complete and (self.required or self.attributes or self.modules):
             for tag in sorted(self.demanded(facts.scope.present()).difference(facts.signed)):
-                yield f"{describe(tag)} is there and not signed"
+                yield f"{describe(tag)} is present and not signed"
 
     def excluded(self, facts: Facts) -> Iterator[str]:
-        """Of `unmet` what does not depend on the elements that are signed."""
+        """Yield the part of `unmet` that does not depend on which elements are signed."""
         if facts.key not in self.keys:
             yield f"the key is {facts.key or 'of an unknown kind'}, not {_either(self.keys)}"
         if facts.mac not in self.macs:
@@ -157,15 +157,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             yield f"the Certified Timestamp Type is not {terms.CMS_TSP}"
 
     def demanded(self, present: Collection[int]) -> set[int]:
-        """Of the tags that are present those which must be signed."""
+        """Return those of the present tags that must be signed."""
         found = _united(self.required, self.attributes, self.modules).intersection(present)
         if self.private and terms.CREATOR_VERSION_UID in present:
-            # the Raw Data Module is there: the raw data are in private elements (PS3.3 C.19.1)
+            # the Raw Data Module is present: the raw data are in private elements (PS3.3 C.19.1)
             found |= {tag for tag in present if tag >> 16 & 1}
         return set(found)
 
     def chosen(self, present: Collection[int]) -> set[int]:
-        """Those, and what is signed with them though nothing demands it."""
+        """Return the demanded tags, and those that are signed with them by custom."""
         return self.demanded(present) | module_tags(self.beyond).intersection(present)
 
     def extended(
@@ -177,7 +177,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         macs: Iterable[str] | None = None,
         keys: Iterable[str] | None = None,
     ) -> Profile:
-        """The same and more: further attributes, fewer MAC Algorithms or kinds of key.
+        """Return a profile with more attributes, or with fewer MAC Algorithms or kinds of key.
 
         >>> CREATOR.extended("ours", macs=["SHA512"]).macs
         frozenset({'SHA512'})
@@ -192,7 +192,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __and__(self, other: Profile) -> Profile:
-        """Both at once, in one signature.
+        """Return a profile that demands what both demand, of one signature.
 
         >>> (SR & CREATOR).name
         'sr&creator'
@@ -219,9 +219,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _no_report(scope: Elements) -> Iterator[str]:
-    """PS3.15 C.4: what its objects must be, apart from what is signed of them."""
+    """Check PS3.15 C.4: the requirements for the object itself, apart from what is signed of it."""
     if not is_report(scope):
-        yield "the object is no Structured Report and no Key Object Selection"
+        yield "the object is neither a Structured Report nor a Key Object Selection"
         return
     macs = scope.texts(terms.REFERENCED_SOP_INSTANCE_MAC_SEQUENCE, terms.MAC_ALGORITHM)
     for mac in sorted(set(macs) - mac_algorithms.MAC_ALGORITHMS.keys()):
@@ -237,17 +237,17 @@ def _either(names: Collection[str]) -> str:
 
 @lru_cache(maxsize=64)
 def module_tags(modules: frozenset[str]) -> frozenset[int]:
-    """The tags at the top level of these modules.
+    """Return the tags at the top level of these modules.
 
     Raises:
-        UsageError: a module that is not in the table.
+        UsageError: the table does not have one of the modules.
     """
     if not modules:
         return frozenset()
     table = _table()
     unknown = modules - table.keys()
     if unknown:
-        raise UsageError(f"no module of PS3.15 Annex C: {', '.join(sorted(unknown))}")
+        raise UsageError(f"not a module of PS3.15 Annex C: {', '.join(sorted(unknown))}")
     return frozenset().union(*(table[module] for module in modules))
 
 
@@ -273,9 +273,9 @@ def _expand(patterns: Iterable[str]) -> Iterator[int]:
 
 
 def is_report(scope: Elements) -> bool:
-    """Whether it has the root content item of a report: a container (PS3.3 C.17.3).
+    """Return whether the scope has the root content item of a report, a container (PS3.3 C.17.3).
 
-    An encapsulated document may have one too, and is none.
+    An encapsulated document may have such an item too, and is not a report.
     """
     return (
         scope.text(terms.VALUE_TYPE) == "CONTAINER"
@@ -286,13 +286,13 @@ def is_report(scope: Elements) -> bool:
 
 
 def is_verified(scope: Elements) -> bool:
-    """Whether the Verification Flag (0040,A493) says VERIFIED."""
+    """Return whether the Verification Flag (0040,A493) is VERIFIED."""
     return scope.text(terms.VERIFICATION_FLAG) == "VERIFIED"
 
 
 _STUDY_AND_SERIES = frozenset((terms.STUDY_INSTANCE_UID, terms.SERIES_INSTANCE_UID))
 _UIDS = _STUDY_AND_SERIES | {terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID}
-# items 5 to 30 of C.2, in its order
+# items 5 to 30 of PS3.15 C.2, in its order
 _CONTENT = (
     "overlay-plane", "curve", "graphic-annotation",
     "general-image", "image-pixel",
@@ -321,8 +321,8 @@ _CONTENT = (
     "volumetric-graphic-annotation",
     "microscopy-bulk-simple-annotations",
 )  # fmt: skip
-# attributes that some of these modules had until 2020: signed still, so that a reader of an older
-# edition, such as dcmsign, finds what it looks for; not demanded
+# Attributes that some of these modules had until 2020. They are still signed, so that a reader of
+# an older edition, such as dcmsign, finds what it looks for; but they are not demanded.
 _BEYOND = frozenset(("formerly",))
 
 BASE = Profile(name="base", section="PS3.15 C.1")
@@ -375,7 +375,7 @@ SR_VERIFICATION = Profile(
         terms.VERIFYING_OBSERVER_SEQUENCE,
     },
     modules=SR.modules,
-    # as a rule it stands inside the items of Verifying Observer Sequence, and is signed with it
+    # it is usually inside the items of Verifying Observer Sequence, and is signed with it
     attributes=SR.attributes | {terms.VERIFICATION_DATETIME},
     report=True,
     verified=True,
@@ -388,10 +388,10 @@ PROFILES = {
 
 
 def find(profile: str | Profile | None) -> Profile | None:
-    """The profile of a name, or the profile itself; None for ``"none"`` and None.
+    """Return the profile of a name, or the profile itself; None for ``"none"`` and None.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no profile has this name.
     """
     if profile is None or isinstance(profile, Profile):
         return profile
@@ -400,18 +400,19 @@ def find(profile: str | Profile | None) -> Profile | None:
     found = PROFILES.get(profile) if isinstance(profile, str) else None
     if found is None:
         raise UsageError(
-            f"{profile!r} is no digital signature profile; there are none, {', '.join(PROFILES)}"
+            f"{profile!r} is not a digital signature profile; known are none, {', '.join(PROFILES)}"
         )
     return found
 
 
 def satisfied(facts: Facts) -> tuple[str, ...]:
-    """The names of the profiles of Annex C that a signature satisfies."""
-    if any(BASE.excluded(facts)):  # what the others include; it asks for nothing else
+    """Return the names of the profiles of Annex C that a signature satisfies."""
+    if any(BASE.excluded(facts)):  # the other profiles include these demands, and BASE has no more
         return ()
     if not facts.main:
         return (BASE.name,)
-    if facts.purpose is None and facts.complete:  # as most are: only the UIDs are left to ask for
+    # most signatures are complete and have no purpose; then only the UIDs are left to check
+    if facts.purpose is None and facts.complete:
         return _MOST if facts.scope.holds(_UIDS) else (BASE.name,)
     return tuple(name for name, profile in PROFILES.items() if not any(profile.unmet(facts)))
 

@@ -1,6 +1,6 @@
-"""What a signature is made for: the codes of CID 7007 "Signature Purpose" (PS3.16).
+"""The purposes of a signature: the codes of CID 7007 "Signature Purpose" (PS3.16).
 
-They stand in the Digital Signature Purpose Code Sequence (0400,0401), which the MAC protects.
+They are stored in Digital Signature Purpose Code Sequence (0400,0401), which the MAC protects.
 
 >>> from dicomseal import purposes
 >>> purposes.parse("verification")
@@ -47,7 +47,7 @@ Code: TypeAlias = "tuple[str, str, str]"
 
 
 def _plain(text: str) -> str:
-    """Letters and digits alone, so that 'author signature' finds "Author's Signature"."""
+    """Return letters and digits alone, so that 'author signature' finds "Author's Signature"."""
     letters = "".join(c for c in text.casefold().replace("'s", "") if c.isalnum())
     return letters.removesuffix("signature") or letters
 
@@ -56,9 +56,9 @@ _BY_NAME = {_plain(meaning): value for value, meaning in MEANINGS.items()}
 
 
 def parse(purpose: str | int) -> Code:
-    """The code for ``5``, ``"5"``, ``"Verification Signature"`` or ``"verification"``.
+    """Return the code for ``5``, ``"5"``, ``"Verification Signature"`` or ``"verification"``.
 
-    Upper and lower case, spaces and punctuation do not count, nor do the word Signature and 's.
+    Case, spaces and punctuation do not matter, nor do the word Signature and a possessive 's.
 
     Raises:
         UsageError: CID 7007 has no such code or name.
@@ -67,31 +67,31 @@ def parse(purpose: str | int) -> Code:
     value = text if text in MEANINGS else _BY_NAME.get(_plain(text))
     if value is None or isinstance(purpose, bool):
         raise UsageError(
-            f"{purpose!r} is no purpose of a signature: PS3.16 CID 7007 has the codes 1 to 18, "
+            f"{purpose!r} is not a purpose of a signature: PS3.16 CID 7007 has the codes 1 to 18, "
             "e.g. 5 or 'Verification Signature' (--list-purposes shows them)"
         )
     return value, SCHEME, MEANINGS[value]
 
 
 def code_of(purpose: Code | None) -> str | None:
-    """The Code Value of a purpose if it is one of CID 7007, else None."""
+    """Return the Code Value of a purpose if it is one of CID 7007, else None."""
     if purpose is None or purpose[1] != SCHEME or purpose[0] not in MEANINGS:
         return None
     return purpose[0]
 
 
 def contradiction(purpose: Code | None) -> str:
-    """A sentence if a stored Code Meaning is that of another code, else an empty string.
+    """Return a sentence if a stored Code Meaning is that of another code, else an empty string.
 
-    The code counts. Software shows the meaning, so that a person would see another purpose.
+    The code decides. Software shows the meaning, so a person would see another purpose.
     """
     code = code_of(purpose)
     if purpose is None or code is None:
         return ""
-    said = _BY_NAME.get(_plain(purpose[2]), code)
-    if said == code:
+    meaning_code = _BY_NAME.get(_plain(purpose[2]), code)
+    if meaning_code == code:
         return ""
     return (
-        f"its purpose has the code {code}, {MEANINGS[code]}, and the meaning of code {said}, "
-        f"{purpose[2]}: the code counts"
+        f"its purpose has the code {code}, {MEANINGS[code]}, and the meaning of code "
+        f"{meaning_code}, {purpose[2]}: the code counts"
     )

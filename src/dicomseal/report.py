@@ -1,6 +1,6 @@
-"""What a verification says: frozen data, ready for JSON.
+"""The reports of a verification: frozen data, ready for JSON.
 
-The words are those of ETSI EN 319 102-1 where it has one for the case.
+The words are those of ETSI EN 319 102-1 where it has a word for the case.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNSIGNED, ERROR = "unsigned", "error"
 
 
 class Answer:
-    """What has an answer in it, and is none itself: its truth would be true for a forgery, too."""
+    """A report that has no truth value: ``if report`` would be true for a forgery, too."""
 
     __slots__ = ()
     _write: ClassVar[str]
@@ -66,12 +66,13 @@ class ReasonCode(StrEnum):
     UNSIGNED_CONTENT = "UNSIGNED_CONTENT"
 
     def __repr__(self) -> str:
-        # programs and their doctests have shown a plain string before there was this table
+        # older versions had plain strings here, and programs and doctests compare their
+        # representation
         return repr(self.value)
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why: a sub-indication of ETSI EN 319 102-1 where one fits, and a sentence for people."""
+    """A reason: a sub-indication of ETSI EN 319 102-1 where one fits, and a sentence for people."""
 
     code: ReasonCode
     message: str
@@ -110,12 +111,12 @@ class TimestampReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> bool:
-        """Whether its time is proven: it is intact, and its authority trusted."""
+        """Whether its time is proven: the timestamp is intact and its authority trusted."""
         return self.integrity == INTACT and self.trust == TRUSTED
 
 
 class ProofReport(msgspec.Struct, frozen=True):
-    """Where it was proven that a signature existed: in a ledger of an earlier run.
+    """The ledger of an earlier run that proves that a signature existed.
 
     Attributes:
         ledger: path of the ledger, as it was given.
@@ -129,12 +130,12 @@ class ProofReport(msgspec.Struct, frozen=True):
 
 
 class Digests(msgspec.Struct, frozen=True):
-    """What tells an intact signature and its content from others, hexadecimal; for comparing runs.
+    """Digests of an intact signature and of its content, hexadecimal; for comparing runs.
 
     Attributes:
         signature: SHA-256 over MAC algorithm, MAC, certificate and signature value.
         content: of the elements it covers, with its MAC algorithm, the first 32 bytes at most.
-        elements: of the list of these elements; contents compare only where these are equal.
+        elements: of the list of these elements; contents are comparable only where these are equal.
     """
 
     signature: str
@@ -143,10 +144,10 @@ class Digests(msgspec.Struct, frozen=True):
 
 
 class CertificateInfo(msgspec.Struct, frozen=True):
-    """What a report says of a Certificate of Signer.
+    """The certificate information of a Certificate of Signer.
 
-    Where only a bare public key is trusted, nothing of the certificate is told, as nobody has
-    signed it: then all is empty but ``sha256`` and ``key``.
+    If only a bare public key is trusted, the report shows nothing of the certificate, as nobody has
+    signed it: then every field is empty but ``sha256`` and ``key``.
 
     Attributes:
         subject, issuer: distinguished names, RFC 4514.
@@ -167,7 +168,7 @@ class CertificateInfo(msgspec.Struct, frozen=True):
 
 
 class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one signature. It has no truth value: ``bool()`` of it raises.
+    """The report of one signature. It has no truth value: ``bool()`` of it raises.
 
     Attributes:
         location: the item it sits in, e.g. ``BeamSequence[0]``; empty for the main data set.
@@ -250,7 +251,7 @@ class ErrorReport(msgspec.Struct, frozen=True):
 
 
 class UncoveredClass(msgspec.Struct, frozen=True):
-    """Elements of the main data set that no passing signature covers, of one kind.
+    """The elements of one kind in the main data set that no passing signature covers.
 
     Attributes:
         name: the class in the table of `standard.meanings`, e.g. ``rescale``; or ``other``.
@@ -267,7 +268,7 @@ class UncoveredClass(msgspec.Struct, frozen=True):
 
 
 class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one object. It has no truth value: ``bool()`` of it raises.
+    """The report of one object. It has no truth value: ``bool()`` of it raises.
 
     Attributes:
         path: where it came from; empty for bytes and data sets.
@@ -334,14 +335,14 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether the verdict is ``passed``, and nothing else."""
+        """Whether the verdict is ``passed``."""
         return self.verdict == PASSED
 
     def require(self) -> ObjectReport:
         """Return the report itself if the verdict is ``passed``.
 
         Raises:
-            VerificationError: it is not; the message says what and why, and its ``report`` is this.
+            VerificationError: the verdict is not ``passed``; its ``report`` is this one.
         """
         if not self.passed:
             raise VerificationError(
@@ -350,7 +351,7 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
         return self
 
     def sentence(self) -> str:
-        """The verdict and the first reason for it, in one line."""
+        """Return the verdict and the first reason for it, in one line."""
         if self.error:
             return f"{self.verdict}: {self.error.message}"
         why = [reason.message for reason in self.reasons]
@@ -361,15 +362,18 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.verdict}: {why[0]}" if why else self.verdict
 
     def to_json(self) -> builtins.bytes:
-        """The report as one line of JSON, without a line end; its path as `escaped` has it."""
-        made, path = self, escaped(self.path)
+        """Return the report as one line of JSON, without a line end.
+
+        Its path is written as by `escaped`.
+        """
+        report, path = self, escaped(self.path)
         if path != self.path:
-            made = msgspec.structs.replace(self, path=path)
+            report = msgspec.structs.replace(self, path=path)
         try:
-            return msgspec.json.encode(made)
-        except UnicodeEncodeError:  # a message with a file name that is no UTF-8
+            return msgspec.json.encode(report)
+        except UnicodeEncodeError:  # a message with a file name that is not UTF-8
             error = self.error and ErrorReport(self.error.code, _readable(self.error.message))
-            return msgspec.json.encode(msgspec.structs.replace(made, error=error))
+            return msgspec.json.encode(msgspec.structs.replace(report, error=error))
 
 
 def _remedy(code: str) -> str | None:
@@ -386,17 +390,17 @@ _SHORT = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 def escaped(path: str | builtins.bytes) -> str:
-    """A path as every output has it: text, of which `unescaped` makes the same path again.
+    """Return a path as every output writes it: text from which `unescaped` makes the path again.
 
-    Two files must not read the same: a byte that is no UTF-8 is ``\\xfc``, and so that no name
-    can hold that itself, a backslash is two, except where it separates folders.
+    Two different paths must not read the same. A byte that is not UTF-8 is written as ``\\xfc``. So
+    that no file name can imitate that, a backslash is doubled, except where it separates folders.
     """
     if isinstance(path, str):
         if path.isascii() and "\\" not in path:
             return path
         try:
             data = path.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:  # a text that names no file
+        except UnicodeEncodeError:  # a text that cannot be a file name
             data = path.encode("utf-8", "backslashreplace")
     else:
         data = path
@@ -406,7 +410,7 @@ def escaped(path: str | builtins.bytes) -> str:
 
 
 def unescaped(path: str) -> str:
-    """The path that `escaped`, or a text for people, was made of; `open` takes it."""
+    """Return the path from which `escaped`, or a text for people, was made; `open` takes it."""
 
     def plain(found: re.Match[builtins.bytes]) -> builtins.bytes:
         same, byte, short, four, eight = found.groups()
@@ -421,14 +425,14 @@ def unescaped(path: str) -> str:
 
 
 def harmless(line: str) -> str:
-    """Names and objects come from strangers: no line ends, no commands to the terminal."""
+    """Return a line without line ends and terminal commands, as names come from strangers."""
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else _printed(c) for c in line)
 
 
 def _printed(character: str) -> str:
-    # \\xad is a byte of a file name, see `escaped`
+    # \\xad is a byte of a file name that is not UTF-8, see `escaped`
     code = ord(character)
     return f"\\u{code:04x}" if 0x80 <= code <= 0xFF else ascii(character)[1:-1]
 

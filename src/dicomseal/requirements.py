@@ -1,7 +1,8 @@
-"""What a verification may ask for beyond "intact and trusted": small rules, to be combined.
+"""Requirements of a verification beyond "intact and trusted": small rules, to be combined.
 
-A rule looks at the report on one signature. A requirement is met if one signature of the main data
-set meets its rule: of `AllOf` the same one meets all. Several requirements may be met by several.
+A rule is applied to the report on one signature. A requirement is met if one signature of the main
+data set meets its rule; for `AllOf`, one and the same signature meets all rules. Different
+requirements may be met by different signatures.
 
 >>> import dicomseal
 >>> from dicomseal.requirements import AllOf, HasProfile, SignedBy
@@ -10,8 +11,8 @@ set meets its rule: of `AllOf` the same one meets all. Several requirements may 
 >>> dicomseal.verify("signed.dcm", trust=trust, require=made_here).verdict
 'passed'
 
-A rule that says nothing is met by nothing: `AllOf`, `AnyOf` and `SignedBy` without arguments fail.
-The one rule that looks at nothing is called so: `AnySignature`.
+A rule without content is never met: `AllOf`, `AnyOf` and `SignedBy` without arguments fail. A rule
+for any signature whatever has its own name: `AnySignature`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ __all__ = [
 
 @runtime_checkable
 class Rule(Protocol):
-    """Anything with this method will do.
+    """The interface of a rule: any object with this method can be one.
 
     >>> class Early:
     ...     def unmet(self, signature):
@@ -53,23 +54,23 @@ class Rule(Protocol):
     """
 
     def unmet(self, signature: SignatureReport) -> str:
-        """Why a signature does not meet the rule, to go on after "none that"; empty if it does."""
+        """Return why a signature misses the rule, to follow "none that"; empty if it meets it."""
 
 
 class AnySignature(msgspec.Struct, frozen=True):
-    """There is a signature; neither what it covers nor who made it is looked at.
+    """Any signature; neither what it covers nor the person who signed is looked at.
 
     >>> dicomseal.verify("ct.dcm", require=AnySignature()).verdict
     'failed'
     """
 
     def unmet(self, signature: SignatureReport) -> str:  # noqa: ARG002
-        """Always met."""
+        """Return an empty string, as every signature meets the rule."""
         return ""
 
 
 class HasProfile(msgspec.Struct, frozen=True):
-    """It satisfies a digital signature profile of PS3.15 Annex C.
+    """The signature satisfies a digital signature profile of PS3.15 Annex C.
 
     Attributes:
         name: ``base``, ``creator``, ``authorization``, ``sr`` or ``sr-verification``.
@@ -84,16 +85,16 @@ class HasProfile(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or self.name not in profiles.PROFILES:
             raise UsageError(
-                f"{self.name!r} is no profile of PS3.15 Annex C: {', '.join(profiles.PROFILES)}"
+                f"{self.name!r} is not a profile of PS3.15 Annex C: {', '.join(profiles.PROFILES)}"
             )
 
     def unmet(self, signature: SignatureReport) -> str:
-        """Met if the report names the profile."""
+        """Check that the report names the profile."""
         return "" if self.name in signature.profiles else f"satisfies the profile {self.name}"
 
 
 class HasPurpose(msgspec.Struct, frozen=True):
-    """It has this purpose.
+    """The signature has this purpose.
 
     Attributes:
         purpose: a code of CID 7007 or its name, as `purposes.parse` takes it.
@@ -109,13 +110,13 @@ class HasPurpose(msgspec.Struct, frozen=True):
         purposes.parse(self.purpose)
 
     def unmet(self, signature: SignatureReport) -> str:
-        """Met if the code is the same."""
+        """Check that the code of the purpose is the same."""
         code, _, meaning = purposes.parse(self.purpose)
         return "" if signature.purpose_code == code else f"has the purpose {code}, {meaning}"
 
 
 class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
-    """Its certificate is this one, or has these names; all that are given must fit.
+    """The signature's certificate is this one, or has these names; all that are given must fit.
 
     A name is only as good as the authority that wrote it: with ``subject`` or ``issuer`` the
     certificate must be trusted. A fingerprint needs no authority.
@@ -141,25 +142,27 @@ class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f"SignedBy takes text for {name}")
 
     def unmet(self, signature: SignatureReport) -> str:
-        """Met if everything given fits."""
-        asked = {name: value for name in self.__struct_fields__ if (value := getattr(self, name))}
-        if not asked:
+        """Check that every given field fits."""
+        expected = {
+            name: value for name in self.__struct_fields__ if (value := getattr(self, name))
+        }
+        if not expected:
             return "is by a signer that SignedBy names: it names none"
-        names = ", ".join(f"{name} {value}" for name, value in asked.items())
+        names = ", ".join(f"{name} {value}" for name, value in expected.items())
         if any(
             getattr(signature.signer, name, "").lower() != value.lower()
             if name == "sha256"
             else getattr(signature.signer, name, None) != value
-            for name, value in asked.items()
+            for name, value in expected.items()
         ):
             return f"has a certificate with {names}"
-        if asked.keys() != {"sha256"} and signature.trust != report.TRUSTED:
+        if expected.keys() != {"sha256"} and signature.trust != report.TRUSTED:
             return f"has a trusted certificate with {names}"
         return ""
 
 
 class NotWeak(msgspec.Struct, frozen=True):
-    """Neither its MAC Algorithm nor its key is one that reports call weak.
+    """Neither the MAC Algorithm nor the key of the signature is called weak in the report.
 
     >>> dicomseal.verify("old.dcm", integrity_only=True).verdict
     'passed'
@@ -168,12 +171,12 @@ class NotWeak(msgspec.Struct, frozen=True):
     """
 
     def unmet(self, signature: SignatureReport) -> str:
-        """Met if nothing is weak."""
+        """Check that nothing is weak."""
         return f"is free of weak algorithms ({', '.join(signature.weak)})" if signature.weak else ""
 
 
 class HasTimestamp(msgspec.Struct, frozen=True):
-    """It has a Certified Timestamp that counts: intact, and by an authority that is trusted.
+    """The signature has a Certified Timestamp that counts: intact, and from a trusted authority.
 
     >>> AllOf([HasProfile("authorization"), HasTimestamp()]).unmet(
     ...     dicomseal.verify("signed.dcm").signatures[0]
@@ -182,13 +185,13 @@ class HasTimestamp(msgspec.Struct, frozen=True):
     """
 
     def unmet(self, signature: SignatureReport) -> str:
-        """Met if it counts."""
+        """Check that the timestamp counts."""
         counts = signature.timestamp is not None and signature.timestamp.counts
         return "" if counts else "has a certified timestamp that counts"
 
 
 class _Combined(msgspec.Struct, frozen=True):
-    """Several rules about one signature."""
+    """A combination of several rules about one signature."""
 
     rules: Iterable[Rule | str] = ()
 
@@ -202,13 +205,13 @@ class _Combined(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "rules", rules)
 
     def _whys(self, signature: SignatureReport) -> list[str]:
-        """What each rule says. Without a rule that none was named, so that nothing is met."""
+        """Return the sentence of each rule; without rules, one that says that nothing is met."""
         whys = [parse(rule).unmet(signature) for rule in self.rules]
         return whys or [f"meets {type(self).__name__}, which names no rule"]
 
 
 class AllOf(_Combined, frozen=True):
-    """One signature meets all of these rules. Without any, none does.
+    """All of these rules are met by one signature. Without rules it is never met.
 
     Attributes:
         rules: the rules, or their names.
@@ -221,12 +224,12 @@ class AllOf(_Combined, frozen=True):
     """
 
     def unmet(self, signature: SignatureReport) -> str:
-        """The first rule that it does not meet."""
+        """Return the sentence of the first rule that the signature does not meet."""
         return next(filter(None, self._whys(signature)), "")
 
 
 class AnyOf(_Combined, frozen=True):
-    """One signature meets one of these rules. Without any, none does.
+    """One of these rules is met by one signature. Without rules it is never met.
 
     Attributes:
         rules: the rules, or their names.
@@ -239,7 +242,7 @@ class AnyOf(_Combined, frozen=True):
     """
 
     def unmet(self, signature: SignatureReport) -> str:
-        """Every rule, if it meets none."""
+        """Return the sentences of all rules if the signature meets none of them."""
         whys = self._whys(signature)
         return " or ".join(whys) if all(whys) else ""
 
@@ -255,13 +258,13 @@ NAMED: dict[str, Rule] = {
 
 
 def parse(rule: str | Rule) -> Rule:
-    """The rule of a name, or the rule itself.
+    """Return the rule of a name, or the rule itself.
 
     >>> parse("creator")
     HasProfile(name='creator')
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the argument is neither.
     """
     if isinstance(rule, str) and rule in NAMED:
         return NAMED[rule]
@@ -271,15 +274,15 @@ def parse(rule: str | Rule) -> Rule:
 
 
 def unmet(rule: Rule, signatures: Sequence[SignatureReport]) -> tuple[str, bool]:
-    """Why no signature meets a rule, and whether that is open.
+    """Return why no signature meets a rule, and whether that is undecided.
 
     Args:
         rule: the rule.
         signatures: those of an object, history left out.
 
     Returns:
-        A sentence, empty if one signature meets the rule. It is open if an unverifiable signature
-        meets it, or may do so.
+        A sentence, empty if one signature meets the rule. It is undecided if an unverifiable
+        signature meets the rule, or may do so.
     """
     main = [signature for signature in signatures if signature.location == ""]
     whys = []
@@ -295,5 +298,5 @@ def unmet(rule: Rule, signatures: Sequence[SignatureReport]) -> tuple[str, bool]
     return f"a signature is required that {whys[0]}: there is none", undecided
 
 
-REQUIREMENTS = ("signature", "creator", "authorization", "sr", "timestamp")
+REQUIREMENTS = tuple(NAMED)
 """What `verify` takes by name; `dicomseal.requirements` has the rules."""

@@ -76,7 +76,7 @@ def test_a_label_makes_no_dicomdir_of_what_is_none(signed_forms, backend, elemen
     assert answer(head + body).verdict == "passed"
     report = answer(head + element + body)
     assert report.verdict == "failed"
-    assert "group 0004 stand in an object that is not a DICOMDIR" in why(report)
+    assert "group 0004 are in an object that is not a DICOMDIR" in why(report)
 
 
 @pytest.mark.parametrize("tag", [0x00010001, 0x00060001, 0x00080001, 0x00100000, 0xFFFCFFFC])
@@ -154,7 +154,7 @@ def test_a_mac_parameters_sequence_in_an_item_is_looked_at_too(signed_forms, bac
     nested = nested[:4] + struct.pack("<L", len(nested) - 8) + nested[8:]
     report = answer(put(signed_forms["explicit"], explicit(0x00400275, "SQ", nested), 0x00400275))
     assert report.verdict == "failed"
-    assert "(0010,0020) does not belong into this item" in why(report)
+    assert "(0010,0020) does not belong in this item" in why(report)
 
 
 # --- lengths --------------------------------------------------------------------------------------
@@ -225,8 +225,8 @@ def test_lengths_that_a_reader_repairs(signed_forms, backend, form, element):
     [
         (explicit(0x00091010, "OB", b"ab", reserved=b"\1\0"), "reserved bytes"),
         (explicit(0x00281052, "US", bytes(2)), ""),
-        (explicit(0x00189074, "FD", bytes(4)), "no whole number of its values"),
-        (explicit(0x00280009, "AT", bytes(2)), "no whole number of its values"),
+        (explicit(0x00189074, "FD", bytes(4)), "not a multiple of the size of its values"),
+        (explicit(0x00280009, "AT", bytes(2)), "not a multiple of the size of its values"),
         (explicit(0x00091010, "OB", b"abc"), "has an odd number of bytes"),
         (explicit(0x00091010, "OB", struct.pack("<HHL", 0xFFFE, 0xE000, 2) + b"ab" + SEQUENCE_END,
                   size=0xFFFFFFFF), "is not Pixel Data"),

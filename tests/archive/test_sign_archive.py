@@ -325,7 +325,7 @@ def test_a_warning_of_the_key_is_told_once(run, folder, hsm):
     key = f"pkcs11:token=archive;object=p256?pin-value={PIN}"
     err = run("archive", "sign", "archive", "--ledger", "ledger.db", "--in-place", "--jobs", "2",
               "--key", key, "--cert", hsm.file("p256"))[2]  # fmt: skip
-    assert err.count("the PIN stands in the URI") == 1
+    assert err.count("the PIN is in the URI") == 1
 
 
 # --- the ledger ----------------------------------------------------------------------------------

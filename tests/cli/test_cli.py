@@ -331,7 +331,7 @@ def test_nothing_is_left_behind(run, work, tmp_path, name):
         (("--key", "rsa.key.pem", "--cert", "ec.cert.pem"), "not the one of the certificate"),
         (("--key", "rsa.key.pem"), "there is no certificate"),
         ((*KEY, "--item", "BeamSequence[9]"), "none with number 9"),
-        ((*KEY, "--tag", "PatientAge"), "PatientAge (0010,1010) is to be signed and not there"),
+        ((*KEY, "--tag", "PatientAge"), "PatientAge (0010,1010) is to be signed and is missing"),
         (("--key", "locked.pem", "--cert", "rsa.cert.pem"), "give --password-env or"),
         (("--key", "locked.pem", "--cert", "rsa.cert.pem", "--password-file", "rsa.key.pem"),
          "locked.pem: the password is wrong"),

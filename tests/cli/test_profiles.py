@@ -127,7 +127,7 @@ def test_what_c3_leaves_to_the_signer_is_said(folder):
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    (("--profile", "sr", "--purpose", "author"), "no Structured Report"),
+    (("--profile", "sr", "--purpose", "author"), "neither a Structured Report"),
     (("--profile", "sr"), "demands a purpose"),
     (("--purpose", "nonsense"), "CID 7007"),
     (("--profile", "sr-verification", "--purpose", "1"), "and no other"),

@@ -118,7 +118,7 @@ def test_a_file_that_comes_while_one_signs_stays(run, work, monkeypatch):
     monkeypatch.setattr("dicomseal.cli.sign.check", lambda *_: Path("out/a.dcm").write_bytes(b"x"))
     code, out, err = run("sign", "a.dcm", "--target", "out", *KEY)
     assert (code, out, Path("out/a.dcm").read_bytes()) == (1, "", b"x")
-    assert "out/a.dcm: is there already" in err
+    assert "out/a.dcm: exists already" in err
 
 
 @pytest.mark.parametrize(("line", "said"), [

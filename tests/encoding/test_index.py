@@ -184,7 +184,7 @@ def test_at_most_a_hundred_ambiguities(backend):
 
 PAST = "whose length runs past the end of what holds it"
 INSIDE = "ends inside an element's header"
-NO_VR = "which is no value representation"
+NO_VR = "which is not a value representation"
 IMAGES = std.REFERENCED_IMAGES
 DEFINED_4 = std.REFERENCED_IMAGES + b"\4\0\0\0"
 ITEM_OF_4 = std.ITEM + b"\4\0\0\0"
@@ -276,7 +276,7 @@ TROUBLE = {
     ),
     "vr": (
         std.PATIENT_ID[:4] + b"lo\4\0" + b"1234",
-        "the data set holds (0010,0020) with b'lo', which is no value representation (offset 0)",
+        "the data set holds (0010,0020) with b'lo', which is not a value representation (offset 0)",
     ),
     "vr with a byte of 0": (
         std.PATIENT_ID[:4] + b"L\0\4\0" + b"1234",

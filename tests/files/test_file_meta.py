@@ -43,8 +43,8 @@ FILE_META = {
     "a syntax of another kind": (
         meta(explicit(0x00020010, "UI", b"1.2.840.10008.1.20")), "1.2.840.10008.1.20 is not known",
     ),
-    "out of order": (meta(CLASS, VERSION, SYNTAX), "(0002,0001) occurs twice or stands out of"),
-    "twice": (meta(CLASS, CLASS, SYNTAX), "(0002,0002) occurs twice or stands out of order"),
+    "out of order": (meta(CLASS, VERSION, SYNTAX), "(0002,0001) occurs twice or is out of"),
+    "twice": (meta(CLASS, CLASS, SYNTAX), "(0002,0002) occurs twice or is out of order"),
     "an unknown element": (meta(SYNTAX, explicit(0x00020011, "LO", b"ab")), "not known there"),
     "another VR": (meta(explicit(0x00020002, "LO", b"1.2 "), SYNTAX), "the VR LO, and not UI"),
     "an odd length": (meta(explicit(0x00020002, "UI", b"1.2"), SYNTAX), "has an odd length"),

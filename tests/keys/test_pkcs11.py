@@ -180,7 +180,7 @@ def logged_out(uri, pin=None):
 
 
 def test_a_pin_in_the_clear_is_warned_of(hsm):
-    with pytest.warns(KeyFileWarning, match="the PIN stands in the URI") as caught:
+    with pytest.warns(KeyFileWarning, match="the PIN is in the URI") as caught:
         assert logged_out(f"{URI}?pin-value={PIN}")
     assert PIN not in str(caught[0].message)
 
@@ -225,7 +225,7 @@ def test_on_the_command_line(hsm, tmp_path, how):
         cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"HSM_PIN": PIN},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert ("the PIN stands in the URI" in done.stderr) == (how == "uri")
+    assert ("the PIN is in the URI" in done.stderr) == (how == "uri")
     assert PIN not in done.stdout + done.stderr
     assert verify(tmp_path / "out.dcm").signatures[0].integrity == "intact"
 
@@ -322,15 +322,15 @@ def test_a_uri_is_taken_apart():
     [
         ("pkcs11:", "names no key"),
         ("pkcs11:token=a", "names no key"),
-        ("pkcs11:object=a;object=b", "object stands twice"),
+        ("pkcs11:object=a;object=b", "object occurs twice"),
         ("pkcs11:object=a;type=public", "private key"),
         ("pkcs11:object=a;colour=red", "colour is not known"),
         ("pkcs11:object=a;slot-id=x", "slot-id is a number"),
-        ("pkcs11:object=%ff", "object in the PKCS#11 URI is no UTF-8"),
+        ("pkcs11:object=%ff", "object in the PKCS#11 URI is not UTF-8"),
         ("pkcs11:object=a;;id=1", "not understood"),
         ("pkcs11:object", "not understood"),
         ("pkcs11:object=a?pin-source=x&pin-value=1", "not both"),
-        ("pkcs11:object=a?pin-value=secret&pin-value=secret", "pin-value stands twice"),
+        ("pkcs11:object=a?pin-value=secret&pin-value=secret", "pin-value occurs twice"),
         ("pkcs11:object=a?pin-value=secret=", "not understood in the PKCS#11 URI: 'pin-value'"),
         ("object=a", "begins with pkcs11:"),
     ],

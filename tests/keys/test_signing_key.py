@@ -178,10 +178,10 @@ def test_a_certificate_that_is_none(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x")
     for given, why in (
-        (None, "there is no certificate"),
-        (5, "a int is no certificate"),
+        (None, "there is not a certificate"),
+        (5, "a int is not a certificate"),
         (b"x", "cannot be parsed"),
-        (b"", "there is no certificate"),
+        (b"", "there is not a certificate"),
         (pki.member("rsa").der[:-9], "cut short"),
         (path, "file: no certificate in it"),
         (tmp_path / "nowhere", "No such file"),
@@ -253,7 +253,7 @@ def test_a_key_elsewhere_that_misbehaves(who, answer, why):
 
 @pytest.mark.parametrize("key", [None, 5, b"bytes", object()])
 def test_what_is_no_key(key):
-    with pytest.raises(KeyFileError, match="is no private key: it has no sign"):
+    with pytest.raises(KeyFileError, match="is not a private key: it has no sign"):
         SigningKey(key, pki.member("rsa").certificate)
 
 

@@ -140,7 +140,7 @@ def test_what_an_odd_authority_restricts_holds():
         made = TrustStore([certificate.parse(anchor.der)]).judge(leaf.der)
         assert (made.trust, made.reason.code) == ("untrusted", code)
     none = make("root", ca=False, change=lambda tbs: named(tbs, data, data))
-    with pytest.raises(TrustError, match="CN=Müller CT is none of an authority"):
+    with pytest.raises(TrustError, match="CN=Müller CT is not one of an authority"):
         TrustStore([certificate.parse(none.der)])
 
 

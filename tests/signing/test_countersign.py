@@ -329,7 +329,11 @@ def test_items_of_a_data_set():
     ("places", "error", "what"),
     [
         (["BeamSequence[0]", "BeamSequence[9]"], SigningError, "none with number 9"),
-        (["BeamSequence[0]", "BeamSequence[-1]"], UsageError, "to be signed already"),
+        (
+            ["BeamSequence[0]", "BeamSequence[-1]"],
+            UsageError,
+            "is named twice among the items to sign",
+        ),
         (
             ["BeamSequence[0]", "BeamSequence[0].PlanLabel[0].Whatever[1]"],
             UsageError,

@@ -81,7 +81,7 @@ def test_an_empty_policy_allows_nothing(source, tmp_path, empty):
 
 
 def test_what_makes_no_sense(source, tmp_path):
-    with pytest.raises(UsageError, match="no MAC Algorithm: SHA3, sha256"):
+    with pytest.raises(UsageError, match="not a MAC Algorithm: SHA3, sha256"):
         SigningPolicy(macs=["SHA3", "sha256"])
     for wrong in ("strong", 5, SigningPolicy, True):
         with pytest.raises(UsageError, match="takes a SigningPolicy"):

@@ -33,7 +33,7 @@ WITH_UN = sorted([*pki.SMALL, *UNKNOWN, *UN_INSIDE])
 OPTIONS = {
     "tag not there": (
         {"tags": ["PatientID", "PatientSex", "PatientAge"]}, SigningError,
-        r"PatientSex \(0010,0040\), PatientAge \(0010,1010\) is to be signed and not there"),
+        r"PatientSex \(0010,0040\), PatientAge \(0010,1010\) is to be signed and is missing"),
     "tag is UN": (
         {"tags": ["0009,1001"]}, SigningError, r"cannot be signed: \(0009,1001\): its VR"),
     "tag holds a UN": (
@@ -50,10 +50,10 @@ OPTIONS = {
     "tag negative": ({"tags": [-1]}, UsageError, "-1 is not a tag"),
     "tag of another type": ({"tags": [(0x10, 0x10)]}, UsageError, r"\(16, 16\) is not a tag"),
     "empty list": ({"tags": []}, UsageError, "the list of tags to sign is empty"),
-    "MAC": ({"mac": "sha256"}, UsageError, "'sha256' is no MAC algorithm; the standard has RIPEMD"),
+    "MAC": ({"mac": "sha256"}, UsageError, "'sha256' is not a MAC algorithm; the standard has RIP"),
     "naive time": ({"when": NAIVE}, UsageError, "needs an offset from UTC"),
     "time of another type": ({"when": "now"}, UsageError, "needs an offset from UTC"),
-    "UID": ({"uid": "é"}, UsageError, "'é' is no UID"),
+    "UID": ({"uid": "é"}, UsageError, "'é' is not a UID"),
     "UID of words": ({"uid": "hello"}, UsageError, "no UID"),
     "UID with a leading zero": ({"uid": "1.02"}, UsageError, "no UID"),
     "UID too long": ({"uid": "1." + "2" * 63}, UsageError, "no UID"),
@@ -83,7 +83,7 @@ KEYS = {
     "another key": ((pki.key("rsa two"), CERT), KeyFileError, "not the one of the certificate"),
     "Ed25519": (pki.member("ed25519").pair, CertificateError, "Ed25519 cannot sign DICOM"),
     "no certificate": ((KEY, None), CertificateError, "there is no certificate: none was given"),
-    "no key": ((None, CERT), KeyFileError, "is no private key"),
+    "no key": ((None, CERT), KeyFileError, "is not a private key"),
     "no key file": (("/nowhere/key.pem", CERT), KeyFileError, "/nowhere/key.pem: No such file"),
     "no certificate file": ((KEY, "/nowhere/c.pem"), CertificateError, "/nowhere/c.pem: No such"),
 }
@@ -157,7 +157,7 @@ def _buffer(data):
 
 @pytest.mark.parametrize("again", ["BeamSequence[0]", "BeamSequence[-2]", "300A,00B0[0]"])
 def test_one_item_twice(refused, again):
-    refused(UsageError, "to be signed already", items=["BeamSequence[0]", again])
+    refused(UsageError, "is named twice among the items to sign", items=["BeamSequence[0]", again])
 
 
 def test_one_uid_for_two(refused):
@@ -209,7 +209,7 @@ def test_more_tags_than_fit(refused, tmp_path, count):
 def test_signature_sequences_that_are_none(refused):
     for tag in (0x4FFE0001, 0xFFFAFFFA):
         data = pki.small(elements=[*pki.SMALL[:4], (tag, "OB", b"1234")])
-        refused(SigningError, "has not the VR and the length that the standard", data=data)
+        refused(SigningError, "does not have the VR and the length of the standard", data=data)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"no DICOM" * 99, pki.small()[:-3], pki.small()[:140]])

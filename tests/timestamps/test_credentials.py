@@ -165,7 +165,7 @@ def test_what_cannot_be_sent(user, password):
 
 
 def test_an_address_with_a_password_in_it():
-    with pytest.raises(UsageError, match="no user and no password") as caught:
+    with pytest.raises(UsageError, match="must not contain user and password") as caught:
         TimestampAuthority("https://clinic:Sentinel@tsa.example/")
     assert "Sentinel" not in str(caught.value)
 

@@ -268,7 +268,7 @@ def test_a_token_transplanted_from_another_signature(authority, stamped):
 
     assert only(verify(stamped(first_one), trust=store())).timestamp.counts
     report = verify(stamped(first_one), trust=store())
-    broken(report, "altered", "not_checked", "HASH_FAILURE", "imprint is of something else")
+    broken(report, "altered", "not_checked", "HASH_FAILURE", "imprint is of other data")
 
 
 def test_missing_certificate(authority, stamped):

@@ -165,7 +165,7 @@ def test_what_is_not_there(tmp_path):
 
 
 def test_a_file_too_large(write, monkeypatch):
-    monkeypatch.setattr(loading, "LARGEST", 100)
+    monkeypatch.setattr(loading, "MAX_FILE", 100)
     with pytest.raises(TrustError, match="larger than"):
         loading.load_certificates(write(pem("root")))
 

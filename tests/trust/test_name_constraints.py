@@ -315,7 +315,7 @@ def test_hostile_constraints_cost_bounded_work(names):
 
 
 def test_the_bound_is_one_for_all_paths_of_a_decision(monkeypatch):
-    monkeypatch.setattr("dicomseal.trust.pool.MOST_COMPARISONS", 30)
+    monkeypatch.setattr("dicomseal.trust.pool.MAX_COMPARISONS", 30)
     hosts = [dns(f"x{number}.test") for number in range(8)]
     anchor = make("anchor", None, constraints((), hosts))
     paths = [make("ca", anchor, constraints((), [dns("leaf.test")])) for _ in range(4)]

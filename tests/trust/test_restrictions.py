@@ -55,7 +55,7 @@ NO_CA = {
 @pytest.mark.parametrize(("options", "why"), NO_CA.values(), ids=NO_CA)
 def test_an_anchor_that_says_it_is_none_is_refused_when_loaded(options, why, tmp_path):
     anchor = make("Ultrasound 3", **options)
-    with pytest.raises(TrustError, match="CN=Ultrasound 3 is none of an authority") as caught:
+    with pytest.raises(TrustError, match="CN=Ultrasound 3 is not one of an authority") as caught:
         TrustStore([anchor.certificate])
     assert why in str(caught.value)
     assert "--trust-signer" in str(caught.value)
@@ -142,7 +142,7 @@ def test_path_length(length, trust):
     made = judge(make("leaf", between, ca=False), anchor, between)
     assert made.trust == trust
     if trust == "untrusted":
-        refused(made, RULES, "lets no more than 0 authorities stand below it")
+        refused(made, RULES, "allows no more than 0 authorities below it")
     assert judge(make("leaf", anchor, ca=False), anchor).trust == "trusted"
 
 
@@ -158,7 +158,7 @@ def test_the_longest_chain_of_a_policy():
     leaf = make("leaf", between, ca=False)
     assert judge(leaf, anchor, between, policy=DEFAULT.but(longest_chain=1)).trust == "trusted"
     none = DEFAULT.but(longest_chain=0)
-    refused(judge(leaf, anchor, between, policy=none), RULES, "the policy lets no more than 0")
+    refused(judge(leaf, anchor, between, policy=none), RULES, "the policy allows no more than 0")
     assert judge(make("leaf", anchor, ca=False), anchor, policy=none).trust == "trusted"
 
 
@@ -215,13 +215,15 @@ def test_name_constraints_of_what_is_no_authority():
     anchor = make("anchor")
     name = asn1.GeneralName("dns_name", "clinic.example")
     leaf = make("leaf", anchor, constraints([name]), ca=False)
-    refused(judge(leaf, anchor), RULES, "CN=leaf has Name Constraints, and is none of an authority")
+    refused(
+        judge(leaf, anchor), RULES, "CN=leaf has Name Constraints, and is not one of an authority"
+    )
 
 
 def test_a_signer_that_may_sign_certificates_and_is_no_authority():
     anchor = make("anchor")
     leaf = make("leaf", anchor, ca=False, usage=BOTH)
-    refused(judge(leaf, anchor), RULES, "may sign certificates, and is none of an authority")
+    refused(judge(leaf, anchor), RULES, "may sign certificates, and is not one of an authority")
     assert judge(make("leaf", anchor, usage=BOTH), anchor).trust == "trusted"
 
 

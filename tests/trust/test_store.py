@@ -339,7 +339,7 @@ def _below_namesakes():
 
 
 def test_a_chain_of_a_thousand(monkeypatch):
-    monkeypatch.setattr(pool, "MOST_STEPS", 10**9)
+    monkeypatch.setattr(pool, "MAX_STEPS", 10**9)
     names = [f"c{number:04}" for number in range(1500)]
     one = pki.cert("loop one").public_bytes(serialization.Encoding.DER)
     many = [

@@ -113,7 +113,7 @@ def test_a_token_without_such_certificates_is_judged_as_ever(stamped):
     ids=["name", "key hash", "key identifier", "issuers"],
 )
 def test_whatever_a_registry_is_asked_is_counted(monkeypatch, ask):
-    monkeypatch.setattr(pool, "MOST_STEPS", 9)
+    monkeypatch.setattr(pool, "MAX_STEPS", 9)
     loaded = [_graphs.asn1.Certificate.load(der) for der in _graphs.namesakes(4)]
     registry = pool.Registry.build(loaded)
     ask(registry, loaded[0])
@@ -125,7 +125,7 @@ def test_whatever_a_registry_is_asked_is_counted(monkeypatch, ask):
 
 def test_signatures_of_certificates_are_counted(monkeypatch):
     trust = TrustStore([pki.member("root").certificate])
-    monkeypatch.setattr(pool, "STEPS_OF_A_SIGNATURE", pool.MOST_STEPS)
+    monkeypatch.setattr(pool, "STEPS_OF_A_SIGNATURE", pool.MAX_STEPS)
     answer = trust.judge(pki.member("rsa").der)
     assert (answer.trust, answer.reason.code) == ("untrusted", GENERAL)
     monkeypatch.setattr(pool, "STEPS_OF_A_SIGNATURE", 20)

@@ -1,4 +1,4 @@
-# The records as they are made; part of _index_c.pyx.
+# The records under construction; part of _index_c.pyx.
 
 
 @cython.internal
@@ -23,8 +23,8 @@ cdef class _Records(_Bytes):
     cdef uint32_t _macro_count, _macro_room
     cdef bint _fragmented  # whether there is a fragment anywhere
     cdef Trouble _trouble
-    cdef object _given, _limits  # what the index was made of
-    cdef int _level              # how many values that may be sequences are around it
+    cdef object _given, _limits  # the arguments of the index
+    cdef int _level  # how many values that may be sequences are around it
     cdef bint _implicit, _swapped
 
     @cython.final
@@ -74,7 +74,7 @@ cdef class _Records(_Bytes):
 
     @cython.final
     cdef int _note_length(self, bint swapped) except -1 nogil:
-        """The element that is made next is a group length."""
+        """Note that the next element is a group length."""
         self._lengths = more_numbers(self._lengths, self._length_count, &self._length_room)
         self._lengths[self._length_count] = self._count << 1 | swapped
         self._length_count += 1
@@ -82,7 +82,7 @@ cdef class _Records(_Bytes):
 
     @cython.final
     cdef int _push_soft(self, uint32_t number, uint64_t stop) except -1 nogil:
-        """Note that the frame that is opened next may have to be given up."""
+        """Note that the next frame may have to be given up."""
         cdef Soft* more
         if self._soft_count == self._soft_room:
             self._soft_room = 4 if self._soft_room == 0 else self._soft_room * 2
@@ -107,7 +107,7 @@ cdef class _Records(_Bytes):
 
     @cython.final
     cdef int _note_macro(self) except -1 nogil:
-        """The element that is made next is a sequence of the Digital Signatures Macro."""
+        """Note that the next element is a sequence of the Digital Signatures Macro."""
         self._macros = more_numbers(self._macros, self._macro_count, &self._macro_room)
         self._macros[self._macro_count] = self._count
         self._macro_count += 1
@@ -115,7 +115,7 @@ cdef class _Records(_Bytes):
 
     @cython.final
     cdef void _spread(self, uint16_t flag) noexcept nogil:
-        """An unknown VR makes every sequence around it one that cannot be signed; so a guess."""
+        """Mark every sequence around an unknown VR as not signable; likewise for a guessed VR."""
         cdef uint32_t i = self._open_frames
         cdef Rec* rec
         while i:
@@ -137,7 +137,7 @@ cdef class _Records(_Bytes):
 
 
 cdef uint32_t* more_numbers(uint32_t* numbers, uint32_t count, uint32_t* room) except NULL nogil:
-    """Room for one more, in the same array or in a larger one."""
+    """Return an array with room for one number more: the same one or a larger one."""
     cdef uint32_t* more
     if count < room[0]:
         return numbers

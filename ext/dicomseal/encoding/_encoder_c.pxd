@@ -4,21 +4,21 @@ from libc.string cimport memcpy
 cdef enum:
     BLOCK = 65536
 
-# what is known of a VR, by its two letters
+# the properties of a VR, by its two letters
 cdef enum:
     VR_KNOWN = 1
     VR_LONG = 2
     VR_SPACE = 4
-    VR_WIDTH = 0xF8  # how many bytes change places in big endian, shifted left by 3
+    VR_WIDTH = 0xF8  # the size of the words that are swapped in big endian, shifted left by 3
 
-# by the two letters, the first in the low byte: one look-up for every element of a file
+# indexed by the two letters, the first in the low byte: one look-up for each element of a file
 cdef uint8_t VR_TRAITS[65536]
 
 cdef inline uint8_t traits(uint16_t vr) noexcept nogil:
     return VR_TRAITS[vr]
 
 cdef inline bint signable(uint32_t tag) noexcept nogil:
-    """PS3.3 C.12.1.1.3.1.1; dicomseal.tags.is_signable_tag says it in words."""
+    """Return whether PS3.3 C.12.1.1.3.1.1 lets it be signed, as dicomseal.tags.is_signable_tag."""
     cdef uint32_t group = tag >> 16
     return not (group < 8 or tag & 0xFFFF == 0 or group == 0xFFFA or group == 0xFFFE
                 or tag == 0x00080001U or tag == 0x4FFE0001U or tag == 0xFFFCFFFCU)

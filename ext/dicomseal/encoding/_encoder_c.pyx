@@ -2,8 +2,8 @@
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
 """The compiled twin of dicomseal.encoding._encoder_py: the same stream, in blocks.
 
-Small pieces gather in one block of 64 KiB; what is larger goes to the hasher as it lies in memory.
-The hasher is called with the GIL held (hashlib drops it again for anything of 2 KiB and more).
+Small pieces are collected in a block of 64 KiB; a larger piece goes to the hasher directly from
+memory. The hasher is called with the GIL held (hashlib drops it again for 2 KiB and more).
 """
 
 cimport cython
@@ -20,7 +20,7 @@ from dicomseal.errors import EncodingError
 cdef enum:
     VR_SQ = 0x5153
     VR_UN = 0x4E55
-    DIRECT = 16384  # pieces of this size and more are not gathered
+    DIRECT = 16384  # pieces of this size and more are not collected
 
 
 cdef int _fill_traits() except -1:
@@ -37,7 +37,7 @@ _fill_traits()
 
 
 cdef inline uint16_t _two_letters(str vr) except? 0:
-    """They as a number; 0 where it is something else."""
+    """Return the two letters as a number; 0 for any other text."""
     cdef Py_ssize_t size = 0
     cdef const char* letters = PyUnicode_AsUTF8AndSize(vr, &size)
     return <uint8_t> letters[0] | <uint16_t> (<uint8_t> letters[1]) << 8 if size == 2 else 0
@@ -46,11 +46,11 @@ cdef inline uint16_t _two_letters(str vr) except? 0:
 cdef uint16_t _code(str vr) except 0:
     cdef uint16_t code = _two_letters(vr)
     if code == 0:
-        raise EncodingError(f"{vr!r} is no value representation")
+        raise EncodingError(f"{vr!r} is not a value representation")
     return code
 
 
-# the block of the encoder that went last, for the next one
+# the block of the previous encoder, kept for the next one
 cdef uint8_t* _spare = NULL
 
 
@@ -60,7 +60,7 @@ def _tag_of(pair):
 
 @cython.final
 cdef class Encoder:
-    """Feeds canonical bytes to ``update``, the method of a hasher."""
+    """Writes canonical bytes to ``update``, the method of a hasher."""
 
     def __cinit__(self, update):
         global _spare
@@ -90,7 +90,7 @@ cdef class Encoder:
         return 0
 
     cpdef int flush(self) except -1:
-        """Hand over what is held back."""
+        """Send the collected bytes."""
         cdef Py_ssize_t length = self.used
         if length:
             self.used = 0
@@ -169,11 +169,11 @@ cdef class Encoder:
             return self.flush()
 
     def header(self, uint32_t tag, str vr, uint32_t length):
-        """Tag, VR, the two reserved bytes if the VR has them, length."""
+        """Write tag, VR, the two reserved bytes if the VR has them, and length."""
         self.put_header(tag, _code(vr), length)
 
     def element(self, uint32_t tag, str vr, value, bint big_endian=False):
-        """A plain element: header and value, the value made even."""
+        """Write a plain element: its header, and its value made even."""
         cdef Py_buffer view
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
         try:
@@ -182,7 +182,7 @@ cdef class Encoder:
             PyBuffer_Release(&view)
 
     def raw_elements(self, elements, type raw, wanted, other, index):
-        """The elements of a data set in memory, those that were read and not decoded."""
+        """Write those elements of a data set in memory that were read and not yet decoded."""
         cdef uint32_t tag
         cdef uint16_t code
         cdef uint8_t known
@@ -202,7 +202,7 @@ cdef class Encoder:
             tag = key
             if not signable(tag):
                 continue
-            # as a plain int: pydicom's tags compare in Python code
+            # as a plain int: tags of pydicom are compared by slow Python code
             if wanted is not None and <object> tag not in wanted:
                 unsigned += 1
                 continue
@@ -255,7 +255,7 @@ cdef class Encoder:
         return 0
 
     def data(self, value):
-        """A piece of a value whose header has been written."""
+        """Write a piece of a value whose header has been written."""
         cdef Py_buffer view
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
         try:
@@ -264,20 +264,20 @@ cdef class Encoder:
             PyBuffer_Release(&view)
 
     def open(self, uint32_t tag, str vr):
-        """The start of a sequence, or of an encapsulated value: no length."""
+        """Write the start of a sequence, or of an encapsulated value, without a length."""
         self.put_open(tag, _code(vr))
 
     def item(self):
-        """The start of an item or of a fragment: the tag alone."""
+        """Write the start of an item or of a fragment: the tag alone."""
         self.put_item()
 
     def fragment(self, value):
-        """A fragment of an encapsulated value, made even: no length either."""
+        """Write a fragment of an encapsulated value, made even, also without a length."""
         self.put_item()
         self.data(value)
         if len(value) & 1:
             self.put(b"\0", 1)
 
     def close(self):
-        """The end of a sequence, or of an encapsulated value."""
+        """Write the end of a sequence, or of an encapsulated value."""
         self.put_close()

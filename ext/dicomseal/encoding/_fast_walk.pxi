@@ -1,14 +1,14 @@
-# The quick walk over the usual encoding; part of _index_c.pyx.
+# The fast walk over explicit VR little endian; part of _index_c.pyx.
 
 
 cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
-    """Explicit VR little endian, for as long as nothing is unusual and the bytes are at hand.
+    """Walk over explicit VR little endian while nothing is unusual; return where that ends.
 
-    It makes the same records as `_element` and `_item`, and stops where those must look: at
-    what is malformed, ambiguous, unknown or rare. Returns where that is.
+    It makes the same records as `_element` and `_item`, and stops where these must look closely: at
+    elements that are malformed, ambiguous, unknown or rare, and where the bytes in memory end.
     """
     cdef size_t base = <size_t> self._bytes  # where the byte at offset 0 is, or would be
-    cdef uint64_t ready = self._length       # where the bytes at hand end
+    cdef uint64_t ready = self._length  # where the bytes in memory end
     cdef const uint8_t* p
     cdef Rec* recs = self._recs
     cdef Rec* rec
@@ -75,7 +75,7 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
                 break
             if not (TAG_FIRST_SIGNABLE < tag < TAG_LAST_SIGNABLE and tag & 0xFFFF) or (
                     tag == TAG_TO_THE_END):
-                break  # what no signature covers is looked at closely
+                break  # elements that no signature covers are checked by `_element`
             rec = &recs[count]
             rec.tag = tag
             rec.vr = vr
@@ -90,7 +90,7 @@ cdef uint64_t stride(_Walk self, uint64_t position) noexcept nogil:
                     length = load32(p + 8, False)
                     end = position + 12 + length
                     rec.bits = ELEMENT | LONG_HEADER
-                # an undefined length is odd, and of no width
+                # an undefined length is odd, and not a multiple of any width
                 if length & (((known >> 3) - 1) | 1) or end > stop or (
                         tag == TAG_PARAMETERS or (vr == VR_AT and length & 2)):
                     break

@@ -1,8 +1,8 @@
-# What implicit VR leaves to the dictionary; part of _index_c.pyx.
+# The VRs that implicit VR leaves to the dictionary; part of _index_c.pyx.
 
 # The VRs of the public tags as an open hash table: filled once, then only read, by any thread.
 cdef enum:
-    PUBLIC = 1 << 14  # some three times as many as there are
+    PUBLIC = 1 << 14  # about three times as many as there are tags
 
 cdef uint32_t _public_tag[PUBLIC]
 cdef uint16_t _public_vr[PUBLIC]
@@ -33,13 +33,13 @@ cdef int _fill_public(dictionary) except -1:
 @cython.internal
 @cython.no_gc
 cdef class _Implicit(_Records):
-    """The VRs that the bytes do not state."""
+    """The index's search for the VRs that the bytes do not state."""
 
     cdef object _dictionary
     cdef bint _has_dictionary
     cdef list _guesses
     cdef dict _hints, _creators
-    cdef dict _near  # what `_nearest` found, by the record that it began at or came by
+    cdef dict _near  # the results of `_nearest`, by each record on its way
 
     @cython.final
     cdef int _load_dictionary(self) except -1:
@@ -69,7 +69,7 @@ cdef class _Implicit(_Records):
 
     @cython.final
     cdef int _hint(self, uint32_t number, bint swapped) except -1 nogil:
-        """Remember what later elements need to know their VR, and which VRs are open."""
+        """Remember the values that later elements need to find their VR, and which VRs are open."""
         cdef Rec* rec = &self._recs[number]
         cdef uint64_t length = rec.end - content(rec)
         cdef const uint8_t* p
@@ -91,7 +91,7 @@ cdef class _Implicit(_Records):
 
     @cython.final
     cdef int _forget(self, uint32_t number) except -1:
-        """Forget what was noted of the records behind this one."""
+        """Forget the notes about the records after this one."""
         while self._guesses and self._guesses[len(self._guesses) - 1][0] > number:
             self._guesses.pop()
         for noted in (self._hints, self._creators):
@@ -112,14 +112,14 @@ cdef class _Implicit(_Records):
             elif kind == "lt" and self._hints.get((rec.parent, TAG_LUT_DESCRIPTOR)) == 1:
                 vr = "US"
             if kind == "lt" and rec.end - content(rec) > 0xFFFE:
-                vr = "OW"  # the only one that can hold it
+                vr = "OW"  # the only one of these VRs that can hold the value
             rec.vr = _code(vr)
         self._near = None
         return 0
 
     @cython.final
     cdef object _nearest(self, uint32_t number):
-        """The Pixel Representation of a data set or the nearest around it; each is asked once."""
+        """Return the nearest Pixel Representation, from the data set outwards; read each once."""
         cdef list passed = []
         cdef object found = None
         while number not in self._near:
@@ -136,7 +136,8 @@ cdef class _Implicit(_Records):
 
     @cython.final
     cdef bint _inside_unknown(self, uint32_t number) noexcept nogil:
-        """Whether a record is content of a UN sequence, which is implicit VR little endian."""
+        """Return whether a record is in a UN sequence, which is implicit VR little endian.
+        """
         while number:
             number = self._recs[number].parent
             if self._recs[number].vr == VR_UN:

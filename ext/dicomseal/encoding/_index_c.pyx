@@ -2,8 +2,8 @@
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
 """The compiled twin of dicomseal.encoding._index_py: 32 bytes a record, and no GIL while it walks.
 
-Where the source already is canonical (explicit VR little endian), neighbouring elements are not
-looked at again when they are hashed: they form a run, and a run goes to the encoder as one slice.
+If the source already is canonical (explicit VR little endian), neighbouring elements are not looked
+at again when they are hashed: they form a run, and a run goes to the encoder as one slice.
 """
 
 cimport cython
@@ -38,7 +38,7 @@ include "_fast_walk.pxi"
 @cython.final
 @cython.internal
 cdef class _Wanted:
-    """Tags to look for, ascending."""
+    """The tags to look for, ascending."""
 
     cdef object source
     cdef uint32_t* tags
@@ -46,7 +46,8 @@ cdef class _Wanted:
 
     def __cinit__(self, tags):
         cdef bint ascending = True
-        cdef tuple fixed = tuple(tags)  # whatever its members do when they are asked for a number
+        # a copy: the code of a member may change the list when it is asked for its number
+        cdef tuple fixed = tuple(tags)
         self.source = tags
         self.tags = <uint32_t*> malloc((len(fixed) + 1) * sizeof(uint32_t))
         if self.tags == NULL:
@@ -63,7 +64,7 @@ cdef class _Wanted:
         free(self.tags)
 
 
-# the list that was looked for last: the objects of a device have the same
+# the last list: the objects of one device have the same
 cdef _Wanted _last = None
 
 
@@ -72,7 +73,7 @@ cdef _Wanted _wanted(tags):
     cdef _Wanted found = _last
     if found is None or found.source is not tags:
         found = _Wanted(tags)
-        if type(tags) is tuple and found.count <= MOST_REMEMBERED:
+        if type(tags) is tuple and found.count <= MAX_REMEMBERED:
             _last = found
     return found
 
@@ -104,7 +105,7 @@ cdef list _told(Notes* notes):
     ]
 
 
-# the memory of the index that went last, for the next one: fresh pages cost as much as the walk
+# the memory of the previous index, for the next one: fresh pages cost as much as the walk
 cdef Rec* _spare = NULL
 cdef uint32_t _spare_room = 0
 
@@ -112,9 +113,9 @@ cdef uint32_t _spare_room = 0
 @cython.final
 @cython.no_gc  # in a cycle of others it would hold a memoryview that cannot be released yet
 cdef class Index(_Walk):
-    """Where every element of an encoded data set lies; see dicomseal.encoding._index_py.Index."""
+    """The records of an encoded data set; see dicomseal.encoding._index_py.Index."""
 
-    cdef uint64_t _most_bytes    # of a value that is read as such
+    cdef uint64_t _most_bytes  # the limit for a value that is read as such
 
     def __cinit__(self, source, uint64_t start=0, stop=None, *, bint implicit=False,
                   bint big_endian=False, int root=ITEM, limits=None, int level=0):
@@ -176,7 +177,7 @@ cdef class Index(_Walk):
 
     def __dealloc__(self):
         global _spare, _spare_room
-        if self._room > _spare_room and self._room <= MOST_SPARE:
+        if self._room > _spare_room and self._room <= MAX_SPARE:
             free(_spare)
             _spare = self._recs
             _spare_room = self._room
@@ -219,24 +220,24 @@ cdef class Index(_Walk):
 
     @property
     def scopes(self):
-        """The records (root or items) that hold a Digital Signatures Sequence themselves."""
+        """The records (root or items) that directly hold a Digital Signatures Sequence."""
         return [self._scopes[i] for i in range(self._scope_count)]
 
     @property
     def ambiguities(self):
-        """What readers may take differently, the first 100."""
+        """The first 100 places that readers may take differently."""
         return _told(&self._ambiguous)
 
     @property
     def oddities(self):
-        """What is not as the standard has it, and misleads nobody; the first 100."""
+        """The first 100 places that differ from the standard and mislead nobody."""
         return _told(&self._odd)
 
     @property
     def noted(self):
-        """The kinds of all that was noted, see encoding.record.KINDS."""
+        """The kinds of everything that was noted, see encoding.record.KINDS."""
         if not self._noted:
-            return _NONE  # as of most objects, and it is asked for several times
+            return _NONE  # most objects have no notes, and the caller asks several times
         return frozenset(
             kind for i, kind in enumerate(_record.KINDS) if self._noted & (1U << i)
         )
@@ -273,11 +274,11 @@ cdef class Index(_Walk):
 
     @property
     def guessed(self):
-        """Which kinds of ambiguous VR were met, see `dictionary.AMBIGUOUS`."""
+        """Which kinds of ambiguous VR occur, see `dictionary.AMBIGUOUS`."""
         return frozenset(kind for _, kind in self._guesses)
 
     def record(self, uint32_t number):
-        """One record; numbers run from 0, the root, in the order of the bytes."""
+        """Return one record; numbers run from 0, the root, in the order of the bytes."""
         cdef Rec* rec = self._at(number)
         return Record(
             rec.tag, _letters(rec.vr), rec.bits & KIND, rec.bits >> 3, rec.start,
@@ -285,7 +286,7 @@ cdef class Index(_Walk):
         )
 
     def children(self, uint32_t number):
-        """The numbers of the records directly inside one."""
+        """Yield the numbers of the records directly inside one."""
         cdef list found = []
         cdef uint32_t stop = self._at(number).next
         number += 1
@@ -295,7 +296,7 @@ cdef class Index(_Walk):
         return iter(found)
 
     def starts(self, uint32_t number):
-        """The offsets of the first bytes of the records directly inside one."""
+        """Return the offsets of the first bytes of the records directly inside one."""
         cdef list found = []
         cdef uint32_t stop = self._at(number).next
         number += 1
@@ -305,7 +306,7 @@ cdef class Index(_Walk):
         return found
 
     def present(self, uint32_t scope):
-        """The tags of the elements directly inside a scope."""
+        """Return the tags of the elements directly inside a scope."""
         cdef set found = set()
         cdef uint32_t stop = self._at(scope).next
         cdef uint32_t number = scope + 1
@@ -315,12 +316,12 @@ cdef class Index(_Walk):
         return found
 
     def fragments(self, uint32_t scope):
-        """The records of all fragments inside a scope, nested ones too."""
+        """Return the numbers of all fragments inside a scope, nested ones too."""
         cdef uint32_t stop = self._at(scope).next
         cdef uint32_t number
         cdef list found = []
         if not self._fragmented:
-            return found  # as in most objects; all records need not be gone through to know
+            return found  # most objects have none; a walk over all records can be spared
         for number in range(scope + 1, stop):
             if self._recs[number].bits & KIND == FRAGMENT:
                 found.append(number)
@@ -335,11 +336,12 @@ cdef class Index(_Walk):
         return number if number < stop else -1
 
     def find(self, uint32_t scope, uint32_t tag):
-        """The first element with this tag directly inside a scope, or -1."""
+        """Return the number of the first element with this tag directly inside a scope, or -1."""
         return self._find(scope, tag)
 
     def sole_signature(self):
-        """The items of the MAC Parameters and the signature, if an index has one of each, or None."""
+        """Return the items of MAC Parameters and signature if there is one of each, else None.
+        """
         cdef int64_t parameters = self._only_item(TAG_PARAMETERS)
         cdef int64_t item = self._only_item(TAG_SIGNATURES)
         if (parameters < 0 or item < 0 or self._scope_count != 1 or self._noted
@@ -356,7 +358,7 @@ cdef class Index(_Walk):
         return -1
 
     def holds(self, uint32_t scope, tags):
-        """Whether all these tags are directly inside a scope."""
+        """Return whether all these tags are directly inside a scope."""
         cdef uint32_t tag
         for tag in tags:
             if self._find(scope, tag) < 0:
@@ -364,7 +366,7 @@ cdef class Index(_Walk):
         return True
 
     def value(self, uint32_t number):
-        """The value of an element or fragment as it is stored, a copy."""
+        """Return a copy of the stored value of an element or fragment."""
         cdef Rec* rec = self._at(number)
         cdef uint64_t start = content(rec) if number else rec.start
         cdef uint64_t length = rec.end - start
@@ -375,13 +377,13 @@ cdef class Index(_Walk):
         return PyBytes_FromStringAndSize(<char*> self._need(start, length), length)
 
     def values(self, uint32_t scope, tags):
-        """The values of the first elements with these tags directly inside a scope."""
+        """Return the values of the first elements with these tags directly inside a scope."""
         cdef list found = []
         cdef uint32_t stop = self._at(scope).next
         cdef uint32_t number = scope + 1
         cdef uint32_t tag
         for tag in tags:
-            # tags mostly come ascending, so the search goes on where the last one ended
+            # tags usually come ascending, so the search goes on where the last one ended
             if number >= stop or self._recs[number].tag > tag or self._ambiguous.count:
                 number = scope + 1
             while number < stop and self._recs[number].tag != tag:
@@ -403,7 +405,7 @@ cdef class Index(_Walk):
         return self.value(number)
 
     def listed(self, uint32_t scope, uint32_t tag):
-        """The value of the first AT element with this tag; empty if its VR is another, or none."""
+        """Return the value of the first element with this tag; empty without one, or if not AT."""
         cdef int64_t number = self._find(scope, tag)
         if number < 0 or self._recs[number].vr != VR_AT:
             return b""
@@ -425,7 +427,7 @@ cdef class Index(_Walk):
         return tuple.__new__(Coverage, (signed, unsigned, tuple(unknown)))
 
     def tags(self, uint32_t start, uint32_t stop):
-        """The tags of these records; -1 for items and fragments."""
+        """Return the tags of these records; -1 for items and fragments."""
         cdef list found = []
         cdef uint32_t number
         for number in range(start, min(stop, self._count)):
@@ -433,7 +435,7 @@ cdef class Index(_Walk):
         return found
 
     def choose(self, uint32_t number, str vr):
-        """Take another VR for an element, in a data set that is not in big endian."""
+        """Choose another VR for an element of a data set that is not in big endian."""
         cdef Rec* rec = self._at(number)
         if rec.bits & KIND == ELEMENT and len(vr) == 2 and rec.vr != _code(vr):
             rec.vr = _code(vr)
@@ -461,7 +463,7 @@ cdef class Index(_Walk):
         out.encoder.flush()
 
     def stream_items(self, Encoder encoder, bint legacy=False):
-        """Feed the items or fragments of an index whose root is no data set to an encoder."""
+        """Write the items or fragments of an index whose root is a sequence to an encoder."""
         cdef _Stream out = _Stream(self, encoder, legacy)
         with nogil:
             out.emit(1, self._count, 0)

@@ -1,4 +1,4 @@
-# What a record of the index is, and how bytes are read; part of _index_c.pyx.
+# The record of the index, and how bytes are read; part of _index_c.pyx.
 
 cdef enum:
     # kinds, in the low bits of Rec.bits; the same numbers as in encoding.record
@@ -16,7 +16,7 @@ cdef enum:
     GUESSED = 16 << 3
     PRIVATE = 32 << 3
 
-    # what is noted, numbered as in encoding.record.KINDS
+    # the notes, numbered as in encoding.record.KINDS
     ODD_DUPLICATE = 0
     ODD_ORDER
     ODD_VR
@@ -36,14 +36,14 @@ cdef enum:
     ODD_UNDEFINED
     ODD_GROUP_LENGTH
     ODD_DIRECTORY
-    LEAST_OPEN = 2  # as in encoding.record
+    MIN_OPEN = 2  # as in encoding.record
     MAX_AMBIGUITIES = 100
-    MAX_LEVELS = 8  # of values that look like sequences, inside one another
-    MOST_REMEMBERED = 4096  # tags of a list
-    MOST_SPARE = 1 << 21  # records: 64 MiB, of which only what was written takes memory
+    MAX_LEVELS = 8  # of values that look like sequences, nested in one another
+    MAX_REMEMBERED = 4096  # tags of a list
+    MAX_SPARE = 1 << 21  # records: 64 MiB, of which only what was written takes memory
     WINDOW = 65536
     SHORT_RUN = 64
-    GLANCE = 512  # read after a jump: mostly the next header is all that is wanted
+    GLANCE = 512  # bytes that are read after a jump, as usually only the next header is needed
 
 cdef enum:
     UNDEFINED_LENGTH = 0xFFFFFFFFU
@@ -59,11 +59,11 @@ cdef enum:
     TAG_PIXEL_DATA = 0x7FE00010U
     TAG_LENGTH_TO_END = 0x00080001U
     TAG_PADDING = 0xFFFCFFFCU
-    TAG_TO_THE_END = 0x00FF4AA5U  # GDCM takes it for Pixel Data up to the end of the file
-    TAG_PAPYRUS = 0x031E0324U     # and this of this length for one of 202 bytes
+    TAG_TO_THE_END = 0x00FF4AA5U  # GDCM reads it as Pixel Data up to the end of the file
+    TAG_PAPYRUS = 0x031E0324U  # and it reads this one, with this length, as one of 202 bytes
     PAPYRUS_LENGTH = 0x031F031CU
-    # what lies between these, both left out, can be signed by its tag, but for group lengths and
-    # MAC Parameters: all that a quick look has to ask
+    # every tag between these two can be signed, except group lengths and MAC Parameters, so a quick
+    # look has to ask no more than that
     TAG_FIRST_SIGNABLE = 0x00080001U
     TAG_LAST_SIGNABLE = 0xFFFA0000U
     # two letters, the first in the low byte
@@ -106,12 +106,12 @@ cdef struct Frame:
     uint8_t implicit
     uint8_t swapped
 
-# A private sequence whose length is defined: it is one because a dictionary says so
+# A private sequence of defined length, which is a sequence only by a dictionary
 cdef struct Soft:
     uint64_t stop
     uint32_t number
     uint32_t frame
-    # what was noted before it
+    # the numbers of notes before it
     uint32_t ambiguous, odd, noted, free, lengths, macros
     bint fragmented
 
@@ -139,7 +139,7 @@ cdef enum:
 
 
 def first_unsignable(tags):
-    """The first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+    """Return the first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
     cdef uint32_t tag
     for tag in tags:
         if not signable(tag):
@@ -148,7 +148,7 @@ def first_unsignable(tags):
 
 
 def first_repeated(tags):
-    """The first of some tags that was there before, or None."""
+    """Return the first of some tags that occurred before, or None."""
     cdef int64_t last = -1
     cdef uint32_t tag
     for tag in tags:
@@ -166,7 +166,7 @@ def first_repeated(tags):
 
 
 cdef inline bint of_dictionary(uint32_t tag) noexcept nogil:
-    """Whether no standard gives the VR of a tag: no group length, no Private Creator."""
+    """Return whether only a dictionary gives its VR: no group length, no Private Creator."""
     return tag & 0x10000 and tag & 0xFFFF and not 0x10 <= tag & 0xFFFF <= 0xFF
 
 
@@ -183,12 +183,12 @@ cdef inline uint32_t load32(const uint8_t* p, bint swapped) noexcept nogil:
 
 
 cdef inline uint64_t content(Rec* rec) noexcept nogil:
-    """Where its value or content begins."""
+    """Return where its value or content begins."""
     return rec.start + (12 if rec.bits & LONG_HEADER else 8)
 
 
 def as_text(value):
-    """A text value without its padding; empty if there is none."""
+    """Return a text value without its padding; empty if there is none."""
     cdef bytes text
     cdef const uint8_t* p
     cdef Py_ssize_t end, i
@@ -209,7 +209,7 @@ def as_text(value):
 
 
 def tags_of(bytes value, bint big_endian):
-    """The value of an AT element as tags; what is left over at its end is none."""
+    """Return the value of an AT element as tags; an incomplete tag at its end is ignored."""
     cdef const uint8_t* p = value
     cdef Py_ssize_t i
     return tuple([

@@ -1,4 +1,4 @@
-# Where the index gets its bytes from; part of _index_c.pyx.
+# The bytes of the index: in memory or from a file; part of _index_c.pyx.
 
 
 @cython.internal
@@ -19,14 +19,14 @@ cdef class _Bytes:
     @cython.final
     cdef inline const uint8_t* _need(self, uint64_t position,
                                      Py_ssize_t length) except NULL nogil:
-        """``length`` bytes (a window's at most) that lie in one piece."""
+        """Return ``length`` bytes (a window's at most) that lie in one piece."""
         if self._bytes != NULL:
             return self._bytes + position
         return self._look(position, length)
 
     @cython.final
     cdef const uint8_t* _look(self, uint64_t position, Py_ssize_t length) except NULL nogil:
-        """The same through the window."""
+        """Return them from the window, which is moved."""
         cdef uint64_t size
         if (position < self._window_at
                 or position + length > self._window_at + self._window_used):
@@ -37,7 +37,7 @@ cdef class _Bytes:
             self._window_used = 0
             self._window_at = position
             if self._descriptor >= 0:
-                # what this does not answer in full, the Source tries again and explains
+                # if this reads less than all, the Source tries again and explains
                 if seal_pread(self._descriptor, self._window, size, position) == <int64_t> size:
                     self._window_used = size
                     return self._window

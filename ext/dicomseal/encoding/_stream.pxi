@@ -3,7 +3,7 @@
 
 @cython.final
 cdef class _Stream:
-    """One passage over the records of an index."""
+    """One pass over the records of an index."""
 
     cdef Index index
     cdef Encoder encoder
@@ -55,7 +55,7 @@ cdef class _Stream:
         return self.source(start, length)
 
     cdef int source(self, uint64_t start, uint64_t length) except -1 nogil:
-        """Bytes of the source, as they are."""
+        """Send bytes of the source as they are."""
         cdef Py_ssize_t piece
         cdef uint64_t ready
         if length == 0:
@@ -66,7 +66,8 @@ cdef class _Stream:
             piece = min(length, <uint64_t> WINDOW)
             ready = self.index._window_at + self.index._window_used
             if self.index._window_at <= start < ready:
-                piece = min(<uint64_t> piece, ready - start)  # what is there, before more is read
+                # what is in memory, before more is read
+                piece = min(<uint64_t> piece, ready - start)
             self.encoder.put(self.index._need(start, piece), piece)
             start += piece
             length -= piece
@@ -98,7 +99,8 @@ cdef class _Stream:
                         number = recs[number].next
                         continue
                     if wanted != NULL:
-                        if not (low < n and wanted[low] == tag):  # else all up to here were there
+                        # if it is not, all wanted tags before this one were present
+                        if not (low < n and wanted[low] == tag):
                             low = 0
                             high = n
                             while low < high:
@@ -123,13 +125,14 @@ cdef class _Stream:
         return 0
 
     cdef int emit(self, uint32_t number, uint32_t stop, uint32_t depth) except -1 nogil:
-        """Some records; where ``depth`` sequences around the first end stands in ``ends``."""
+        """Write some records; ``ends`` has the ends of ``depth`` sequences around the first.
+        """
         cdef Rec* rec
         cdef uint16_t kind
         while True:
             while depth and number == self.ends[depth - 1]:
                 depth -= 1
-                # the record that ends here is not at hand; its delimiter is the same everywhere
+                # the record that ends here is not known here; its delimiter is the same everywhere
                 self.end()
                 self.encoder.put_close()
             if number >= stop:
@@ -174,7 +177,7 @@ cdef class _Stream:
         return 0
 
     cdef int element(self, Rec* rec) except -1 nogil:
-        """One plain element whose header differs from the source's."""
+        """Write one plain element whose header differs from the source's."""
         cdef uint64_t start = content(rec)
         cdef uint64_t length = rec.end - start
         cdef uint64_t piece

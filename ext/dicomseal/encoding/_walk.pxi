@@ -4,10 +4,10 @@
 @cython.internal
 @cython.no_gc
 cdef class _Walk(_Implicit):
-    """Makes the records; `Index` is what they are asked through."""
+    """The walk that makes the records; `Index` looks them up."""
 
     cdef uint64_t _trailing
-    cdef uint64_t _not_zero      # before this offset, zeros end in something else
+    cdef uint64_t _not_zero  # zeros that begin before this offset are followed by another byte
 
     @cython.final
     cdef int _fail(self, int kind, uint64_t position, uint32_t holder, bint at_end=False,
@@ -53,15 +53,16 @@ cdef class _Walk(_Implicit):
 
     @cython.final
     cdef bint _may_end(self, Frame* top, Rec* rec, bint at_end) noexcept nogil:
-        """At the end of the file Pixel Data may do without a delimiter: where they end is clear."""
+        """Return whether Pixel Data may end with the file and without a delimiter.
+        """
         return (at_end and rec.bits & KIND == ENCAPSULATED and rec.tag == TAG_PIXEL_DATA
-                and rec.parent == 0 and top.last + 1 >= LEAST_OPEN)
+                and rec.parent == 0 and top.last + 1 >= MIN_OPEN)
 
     @cython.final
     cdef bint _give_up(self, uint64_t* position) except? True nogil:
-        """Only a private dictionary says that this is a sequence: then it is none, and is UN.
+        """Treat a sequence as UN if only a private dictionary calls it one and it cannot be read.
 
-        What was noted inside it is forgotten; the walk goes on behind it.
+        The notes from inside it are dropped, and the walk goes on after it.
         """
         cdef Soft* soft
         cdef Rec* rec
@@ -89,7 +90,7 @@ cdef class _Walk(_Implicit):
         rec.vr = VR_UN
         rec.bits = ELEMENT | UNKNOWN_VR | (REWRITE if soft.stop - content(rec) & 1 else 0)
         self._spread(UNKNOWN_VR)
-        # another reader may have the same dictionary, and find the end of the items elsewhere
+        # another reader may have the same dictionary, and see another end of the items
         if soft.stop - content(rec) >= 8 and load32(self._need(content(rec), 4), False) == (
                 SWAPPED_ITEM if self._frames[self._open_frames - 1].swapped else ITEM_AS_STORED):
             self._note_at(ODD_ITEMS, rec.tag, soft.number)
@@ -109,7 +110,7 @@ cdef class _Walk(_Implicit):
     @cython.final
     cdef inline int _enter(self, uint64_t* position, uint32_t length, uint8_t implicit,
                     uint8_t swapped) except -1 nogil:
-        """Open the record made last; its content comes next."""
+        """Open the newest record; its content comes next."""
         cdef Frame* top = &self._frames[self._open_frames - 1]
         cdef Rec* rec = &self._recs[self._count - 1]
         cdef uint64_t stop = top.stop
@@ -219,12 +220,13 @@ cdef class _Walk(_Implicit):
             length = load32(p + 4, swapped)
             vr = self._implicit_vr(tag, holder)
             if length == UNDEFINED_LENGTH and (vr == VR_UN or of_dictionary(tag)):
-                vr = VR_SQ  # PS3.5 Section 7.5, whatever a dictionary says
+                vr = VR_SQ  # PS3.5 Section 7.5: a sequence, whatever VR a dictionary gives
             if vr != VR_UN and of_dictionary(tag):
                 bits |= PRIVATE
             if vr & 0x2020 == 0x2020:  # lower case: ambiguous
                 bits |= GUESSED
-            # some readers look at the first element of a data set, or of an item of UN, to know
+            # some readers guess the encoding by the first element of a data set, or of an item of
+            # UN
             if (first and 65 <= p[4] <= 90 and 65 <= p[5] <= 90
                     and (self._open_frames == 1 or not self._implicit)):
                 self._note(ODD_EXPLICIT, tag)
@@ -248,7 +250,7 @@ cdef class _Walk(_Implicit):
                     vr = VR_UN  # a VR newer than this program: its length has 32 bits
         known = VR_KNOWN if vr == VR_XS else traits(vr)  # xs becomes US or SS
         if vr == VR_UN or (length > 0xFFFE and known & (VR_KNOWN | VR_LONG) == VR_KNOWN):
-            bits |= UNKNOWN_VR  # explicit VR cannot hold the latter (PS3.5 Section 6.2.2)
+            bits |= UNKNOWN_VR  # explicit VR cannot hold such a length (PS3.5 Section 6.2.2)
 
         if vr == VR_SQ or (vr == VR_UN and length == UNDEFINED_LENGTH):
             bits |= SEQUENCE
@@ -302,7 +304,7 @@ cdef class _Walk(_Implicit):
 
     @cython.final
     cdef int _end(self, uint64_t position, uint32_t length) noexcept nogil:
-        """A delimiter, which has no length (PS3.5 Section 7.5); what it says is not skipped."""
+        """Check a delimiter, which has no length (PS3.5 Section 7.5); a length is not skipped."""
         cdef uint32_t number = self._frames[self._open_frames - 1].number
         cdef uint32_t owner = number
         if length:
@@ -314,7 +316,8 @@ cdef class _Walk(_Implicit):
 
     @cython.final
     cdef int _check_form(self, uint32_t tag, uint16_t vr, uint32_t length) except -1 nogil:
-        """What no signature covers may be nothing but what the standard makes of it."""
+        """Check the form of elements that no signature covers: the standard must fix it.
+        """
         cdef bint outermost = self._open_frames == 1
         cdef bint right
         cdef int kind = ODD_FORM
@@ -341,7 +344,7 @@ cdef class _Walk(_Implicit):
     @cython.final
     cdef void _check_length(self, uint32_t tag, uint16_t vr, uint32_t length,
                             bint implicit) noexcept nogil:
-        """Lengths that readers take for others, and those that are not whole values."""
+        """Note lengths that some readers replace by others, and those that split a value."""
         cdef int width
         if vr & 0x2020 == 0x2020:  # lower case: ambiguous
             vr = VR_US if vr == VR_XS else VR_OB if vr == VR_BO else VR_OW
@@ -350,7 +353,8 @@ cdef class _Walk(_Implicit):
                 or (vr == VR_UL and length == 6 and tag >> 16 == 9) or tag == TAG_TO_THE_END):
             self._note(ODD_REPAIRED, tag)
         elif length & 1:
-            # of the image itself it is asked whether a byte is lacking; of an icon it is not
+            # for the image itself the check is that no byte is missing; for an icon there is no
+            # check
             self._note(ODD_VALUE if vr == VR_OB or vr == VR_UN
                        or (tag == TAG_PIXEL_DATA and self._open_frames == 1) else ODD_LENGTH, tag)
         elif length & (width - 1):
@@ -359,7 +363,7 @@ cdef class _Walk(_Implicit):
     @cython.final
     cdef int _check_items(self, uint64_t value, uint64_t end, bint swapped,
                           uint32_t tag) except -1 nogil:
-        """A value that begins as items do, though nothing here says that it is a sequence."""
+        """Check a value that begins as items do, though nothing here says that it is a sequence."""
         cdef const uint8_t* p = self._need(value, 4)
         cdef bint ends_elsewhere
         if (load16(p, swapped) << 16 | load16(p + 2, swapped)) == TAG_ITEM:
@@ -380,7 +384,7 @@ cdef class _Walk(_Implicit):
 
     @cython.final
     cdef int _check_group_lengths(self) except -1 nogil:
-        """PS3.5 Section 7.2: how many bytes follow up to the end of the group, or of all."""
+        """Check that group lengths are the bytes to the end of the group (PS3.5 Section 7.2)."""
         cdef uint32_t i, after, holder
         cdef uint64_t end
         cdef Rec* rec
@@ -410,7 +414,7 @@ cdef class _Walk(_Implicit):
 
     @cython.final
     cdef int _check_macros(self) except -1:
-        """The items of MAC Parameters and Digital Signatures hold what PS3.3 Table C.12-6 has."""
+        """Check that items of the Digital Signatures Macro hold what PS3.3 Table C.12-6 has."""
         cdef uint32_t i, sequence, item, number
         cdef Rec* rec
         cdef bint parameters
@@ -434,7 +438,7 @@ cdef class _Walk(_Implicit):
         cdef const uint8_t* p
         cdef uint64_t n, i
         if position < self._not_zero or self._need(position, 1)[0]:
-            return False  # the former: looked this far before
+            return False  # a run of zeros was checked up to there before
         while position < stop:
             n = min(stop - position, <uint64_t> WINDOW)
             p = self._need(position, n)
@@ -447,11 +451,11 @@ cdef class _Walk(_Implicit):
 
 
 cdef bint right_in_macro(Rec* rec, bint parameters) noexcept nogil:
-    """Whether an element has its place in an item of one of the two sequences, and its VR there."""
+    """Return whether an element belongs in an item of one of the two sequences, with its VR."""
     cdef uint64_t length = rec.end - content(rec)
     cdef uint32_t tag = rec.tag
     if not tag & 0xFFFF or tag == TAG_PADDING:
-        return True  # they have a form of their own
+        return True  # `_check_form` has checked the form of these
     if tag == 0x04000005:
         return rec.vr == VR_US and (length <= 2 or not parameters)
     if parameters:

@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: auto_pickle=False, autotestdict=False, embedsignature=False
-"""The usual way into a file, without a detour through Python: what reader and part10 say in words.
+"""The compiled way into a usual file; `reader` and `part10` say the same in Python.
 
-Whatever is not usual, an error or an oddity, is answered with -1 or None, and they look themselves.
+A file that is not usual (an error, an oddity) is answered with -1 or None, and the Python modules
+read it themselves.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -20,7 +21,7 @@ cdef extern from "../encoding/_pread.h" nogil:
     void seal_close(int descriptor)
 
 cdef enum:
-    MOST_META = 1 << 16
+    MAX_META = 1 << 16
     PREFIX = 128
     # two letters, the first in the low byte
     AE = 0x4541
@@ -34,8 +35,8 @@ cdef object _fsencode = os.fsencode
 def snapshot(path, bytearray buffer, Py_ssize_t most):
     """Read a regular file of at most ``most`` bytes into a buffer that holds them; return its size.
 
-    -1: something is not as usual, and what the buffer holds now means nothing. So too if the file
-    was changed meanwhile.
+    Return -1 if something is not usual, also if the file was changed meanwhile; the content of the
+    buffer is then undefined.
     """
     cdef bytes name = path.encode() if type(path) is str and path.isascii() else _fsencode(path)
     cdef const char* raw = PyBytes_AS_STRING(name)
@@ -64,20 +65,21 @@ def snapshot(path, bytearray buffer, Py_ssize_t most):
 
 
 def meta(source):
-    """What `file_meta.read` says of File Meta Information that is exactly as PS3.10 has it, or None.
+    """Return what `file_meta.read` returns for meta information exactly as in PS3.10, else None.
 
-    Whether the transfer syntax is known is not asked here.
+    The caller checks whether the transfer syntax is known.
     """
     cdef Py_buffer view
     PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
     try:
-        return _meta(<const uint8_t*> view.buf, min(view.len, MOST_META))
+        return _meta(<const uint8_t*> view.buf, min(view.len, MAX_META))
     finally:
         PyBuffer_Release(&view)
 
 
 cdef inline uint16_t _vr_of(uint32_t element) noexcept nogil:
-    """The VR of an element of group 0002, the first letter in the low byte; 0 of the rarer ones."""
+    """Return the VR of an element of group 0002, first letter in the low byte; 0 of rare ones.
+    """
     if element == 0x01 or element == 0x102:
         return OB
     if element == 0x02 or element == 0x03 or element == 0x10 or element == 0x12 or element == 0x100:

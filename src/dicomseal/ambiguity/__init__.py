@@ -1,1 +1,1 @@
-"""What two readers of the same bytes may take differently."""
+"""The places of an object where two readers of the same bytes may see two contents."""

@@ -1,9 +1,13 @@
-"""Which fragments of encapsulated Pixel Data are which frame (PS3.5 Annex A.4).
+"""The frames of encapsulated Pixel Data: whether readers agree on their fragments.
 
-In: a file and its index. Out: sentences, where readers may make other frames of the fragments: an
-offset table that does not name them in their order, a second table, or fragments that are not one
-for each frame where the standard wants that (RLE: PS3.5 Annex A.4.2). That two fragments were
-joined into one, where the hashed bytes stay the same, `merged` looks for.
+In: a file and its index.
+Out: sentences about fragments that readers may group into other frames.
+PS3: PS3.5 Annex A.4; RLE: Annex A.4.2.
+
+The causes are an offset table that does not name the first fragments in their order, a second
+table, or fragments that are not one for each frame where the standard requires that.
+`merged_fragments` detects two fragments that were joined into one, where the hashed bytes stay the
+same.
 """
 
 from __future__ import annotations
@@ -20,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def doubts(part10: Part10, index: Index) -> list[str]:
-    """Why fragments and frames do not fit together, one sentence for each Pixel Data.
+    """Return a sentence for each Pixel Data whose fragments and frames do not fit together.
 
     Args:
-        part10: what is indexed.
-        index: of its elements.
+        part10: the file.
+        index: the index of its elements.
 
     Raises:
         SourceError: the file cannot be read.
@@ -37,7 +41,8 @@ def doubts(part10: Part10, index: Index) -> list[str]:
         value = index.record(numbers[place]).parent
         record = index.record(value)
         if record.tag == terms.PIXEL_DATA and record.parent not in scopes:
-            scopes.add(record.parent)  # if there are more, they occur twice, which is said already
+            # a second Pixel Data is a duplicate, which is reported elsewhere
+            scopes.add(record.parent)
             why = _why(index, value, record.parent, part10.transfer_syntax)
             if why:
                 found.append(
@@ -54,7 +59,7 @@ def _why(index: Index, value: int, scope: int, syntax: str) -> str:
     frames = _number(number)
     if frames is None or not fragments:
         return ""
-    # the first item is the Basic Offset Table; one that is too large for the frames is no table
+    # the first item is the Basic Offset Table; if it is too large for the frames, it is not a table
     table = fragments[0] - first - 8
     offsets = _offsets(index.value(value + 1), 4) if table <= 4 * frames else []
     if extended is not None:
@@ -69,7 +74,7 @@ def _why(index: Index, value: int, scope: int, syntax: str) -> str:
 
 
 def _number(value: bytes | None) -> int | None:
-    """Number of Frames: 1 where it is absent or empty, None where it is no number."""
+    """Return Number of Frames: 1 if it is absent or empty, None if it is not a number."""
     text = (value or b"").strip(b" \0")
     if not text:
         return 1
@@ -82,7 +87,7 @@ def _offsets(table: bytes, size: int) -> list[int]:
 
 
 def _wrong_offsets(offsets: list[int], fragments: list[int], frames: int) -> str:
-    """They name the first fragment of each frame, ascending, from that of the first on."""
+    """Check that offsets name the first fragment of each frame, from the first frame on."""
     if len(offsets) != frames:
         return f"has an offset table for {len(offsets)} and not {frames} frames"
     known = {start - fragments[0] for start in fragments}

@@ -1,10 +1,14 @@
-"""What the fragments of an encapsulated value may hide.
+"""Elements that are hidden in the fragments of an encapsulated value.
 
-The canonical stream has no lengths of fragments (PS3.3 C.12.1.1.3.1.1). So what was signed behind
-an encapsulated value can be put into its last fragment, and the bytes that are hashed stay the
-same. It shows: from the mark of the end of a sequence on, the rest of the fragment is to the last
-byte what elements look like in the stream. That is asked of the bytes, not of Data Elements
-Signed, which no MAC protects: a forger takes what he hides out of it.
+In: a file, its index, and a scope that is signed.
+Out: the fragments whose end can be read as elements, and the tag of the first such element.
+PS3: PS3.3 C.12.1.1.3.1.1, PS3.5 Annex A.4.
+
+The canonical stream has no lengths of fragments. So the elements that were signed after an
+encapsulated value can be moved into its last fragment, and the hashed bytes stay the same. It can
+be detected: from the mark of the end of a sequence to its last byte, the fragment looks as elements
+look in the stream. The check uses the bytes, not Data Elements Signed, which no MAC protects: a
+forger removes the hidden elements from that list.
 """
 
 from __future__ import annotations
@@ -28,20 +32,20 @@ _WORK_OF_A_RECORD = 32
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
 _MARK = re.compile(b"\xfe\xff\xdd\xe0")
 _MARK_SIZE = 4
-# The end of a JPEG, JPEG-LS or JPEG 2000 image, and perhaps a byte that makes its size even.
-# Nothing was put behind it: most last fragments need not be read a second time.
+# The end of a JPEG, JPEG-LS or JPEG 2000 image, and perhaps a byte that makes its size even. If a
+# last fragment ends in this way, nothing was moved into it, so most of them need not be read again.
 _END_OF_IMAGE = (b"\xff\xd9", b"\xff\xd9\0")
-_LONGEST_HEADER = 16
+_MAX_HEADER = 16
 _WORK_OF_A_STEP = 256
-_MOST_KEPT = 100_000  # positions
+_MAX_KEPT = 100_000  # positions
 
 
 class Hidden(NamedTuple):
-    """Elements in a fragment.
+    """Elements that were found in a fragment.
 
     Attributes:
         within: tag of the element of the scope that the fragment is in, at any depth.
-        tag: of the first of them.
+        tag: of the first of the hidden elements.
     """
 
     within: int
@@ -49,13 +53,13 @@ class Hidden(NamedTuple):
 
 
 def hidden(part10: Part10, index: Index, scope: int, work: limits.ReadBudget) -> tuple[Hidden, ...]:
-    """What looks like elements at the end of fragments of a data set or item, or nested in it.
+    """Return the hidden elements in the fragments of a data set or item, at any depth.
 
     Args:
-        part10: what is indexed.
-        index: of its elements.
+        part10: the file.
+        index: the index of its elements.
         scope: the record of the data set or item.
-        work: is charged with what is read.
+        work: is charged with the bytes that are read.
 
     Raises:
         SourceError: the file cannot be read.
@@ -70,8 +74,9 @@ def hidden(part10: Part10, index: Index, scope: int, work: limits.ReadBudget) ->
         within = index.record(first).parent
         value = index.record(within)
         nested = value.parent != scope
-        # What lies behind it in the scope itself its last fragment alone can take in: the sequence
-        # in which that ends is closed where then the encapsulated value is.
+        # An element of the scope itself that follows the encapsulated value can only have been
+        # moved into the last fragment: there the sequence of the fragment is closed at the level of
+        # the value.
         for number in range(first if nested else value.next - 1, value.next):
             tag = _hidden_in(part10, index.record(number), nested, work)
             if tag is not None:
@@ -84,7 +89,7 @@ def hidden(part10: Part10, index: Index, scope: int, work: limits.ReadBudget) ->
 def _hidden_in(
     part10: Part10, fragment: _record.Record, nested: bool, work: limits.ReadBudget
 ) -> int | None:
-    """The tag of the first element at the end of a fragment (0: there are items only), or None."""
+    """Return the tag of the first element at the end of a fragment (0: items only), or None."""
     work.read(_WORK_OF_A_RECORD)
     if not nested and _ends_as_an_image(part10, fragment):
         return None
@@ -103,7 +108,7 @@ def _ends_as_an_image(part10: Part10, record: _record.Record) -> bool:
 
 
 def _marks(part10: Part10, start: int, end: int) -> Iterator[int]:
-    """Where marks of the end of a sequence stand, without a length, as they are hashed."""
+    """Yield the offsets of marks of the end of a sequence, without a length, as they are hashed."""
     while end - start >= _MARK_SIZE:
         piece = part10.read(start, min(_PIECE, end - start))
         for match in _MARK.finditer(piece):
@@ -112,7 +117,7 @@ def _marks(part10: Part10, start: int, end: int) -> Iterator[int]:
 
 
 def _child_of(index: Index, scope: int, number: int, top: dict[int, int]) -> int:
-    """The tag of the element of a scope that a record is in."""
+    """Return the tag of the element of a scope that a record is in."""
     steps = []
     while number not in top:
         steps.append(number)
@@ -132,22 +137,22 @@ class _Tail:
     def __init__(self, part10: Part10, start: int, end: int, nested: bool) -> None:
         self._part10 = part10
         self._position, self._end = start + _MARK_SIZE, end
-        self._nested = nested  # so a sequence, and an item of it, may end here too
+        self._nested = nested  # then a sequence, and an item of it, may end here too
         self._depth = 0
 
     def first_tag(self, failed: dict[int, int], work: limits.ReadBudget) -> int | None:
-        """The tag of the first element in it (0: it has none); None if it is something else.
+        """Return the tag of the first element in it (0: no element); None if it is something else.
 
         Args:
-            failed: where earlier ones came by that were something else, and how deep. From there on
-                it goes the same way: to fail, it is enough to be no deeper. So a fragment full of
-                marks is not gone through once for each.
+            failed: the positions on the way of earlier attempts that failed, each with its depth.
+                An attempt that arrives at such a position, and is no deeper, fails as well. So a
+                fragment full of marks is not read once for each mark.
             work: is charged with every step.
         """
         first = None
         passed = []
         while self._position < self._end:
-            depth = 0 if self._nested else self._depth  # where it is nested, no depth is too low
+            depth = 0 if self._nested else self._depth  # in a nested value any depth is possible
             if depth <= failed.get(self._position, depth - 1):
                 tag = None
             else:
@@ -155,7 +160,7 @@ class _Tail:
                 work.read(_WORK_OF_A_STEP)
                 tag = self._step()
             if tag is None:
-                if len(failed) < _MOST_KEPT:
+                if len(failed) < _MAX_KEPT:
                     failed.update(passed)
                 return None
             if not first:
@@ -163,9 +168,9 @@ class _Tail:
         return first
 
     def _step(self) -> int | None:
-        """Go past a header and a value, or a mark: 0. None: neither stands here."""
+        """Go past a header and a value, or past a mark, which gives 0; None if it is neither."""
         head = bytes(
-            self._part10.read(self._position, min(_LONGEST_HEADER, self._end - self._position))
+            self._part10.read(self._position, min(_MAX_HEADER, self._end - self._position))
         )
         if len(head) < _MARK_SIZE:
             return None
@@ -187,7 +192,7 @@ class _Tail:
         return tag if self._position <= self._end else None
 
     def _size(self, head: bytes) -> int | None:
-        """Of the element with this header; of a sequence, and what is encapsulated, of that."""
+        """Return the size of the element with this header; of a sequence that of the header."""
         vr = head[4:6].decode("ascii", "replace")
         if vr in terms.SHORT_VRS and len(head) >= 8:
             length: int = struct.unpack_from("<H", head, 6)[0]
@@ -200,6 +205,6 @@ class _Tail:
         if len(head) < 12:
             return None
         (length,) = struct.unpack_from("<L", head, 8)
-        if length == 0xE000FFFE and vr in ("OB", "OW"):  # an item: nobody can tell where it ends
+        if length == 0xE000FFFE and vr in ("OB", "OW"):  # an item, whose end is not known
             return self._end - self._position
         return 12 + length if length % 2 == 0 else None

@@ -1,13 +1,18 @@
-"""Whether fragments of encapsulated Pixel Data were merged, so that frames are where none was.
+"""Fragments of encapsulated Pixel Data that were merged, so that a frame is lost or moved.
 
-The canonical stream has no lengths of fragments (PS3.3 C.12.1.1.3.1.1): two of them, one behind the
-other, are the same bytes as one with an item tag in its middle. Readers take a fragment for a frame
-(PS3.5 A.4), so whoever merges two takes a frame away, or puts the second in the place of the third.
+In: a file and its index.
+Out: whether fragments that are frames were merged.
+PS3: PS3.3 C.12.1.1.3.1.1, PS3.5 Annex A.4.
 
-Where each frame begins in a fragment of its own, as it must, that shows: fewer fragments begin as
-an image than there are frames, or the Basic Offset Table has another size; and in a fragment stands
-an item tag with the beginning of an image behind it, which compressed data do not hold by chance.
-Two fragments of one frame may be merged all the same: the picture is damaged, no frame is moved.
+The canonical stream has no lengths of fragments: two of them in a row are the same bytes as one
+with an item tag in its middle. Readers take a fragment for a frame, so a forger who merges two
+removes a frame, or moves the second one to the place of the third.
+
+If each frame begins in a fragment of its own, as it must, a merge can be detected: fewer fragments
+begin as an image than there are frames, or the Basic Offset Table has another size; and a fragment
+contains an item tag that is followed by the beginning of an image, which does not occur in
+compressed data by chance. If two fragments of one frame are merged, this is not reported: the
+picture is damaged, but no frame is moved.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ _PIECE = 1 << 20
 _WORK_OF_A_RECORD = 32
 _LONGEST = 16  # bytes of a beginning, with the item tag
 # JPEG and JPEG-LS, JPEG 2000 (codestream, file), JPEG XL (codestream, file), RLE (PS3.5 G.5: up to
-# 15 segments, of which the first stands behind the header)
+# 15 segments; the first one follows the header)
 _BEGINNING = (
     rb"\xff\xd8\xff|\xff\x4f\xff\x51|\0\0\0\x0cjP  |\xff\x0a|\0\0\0\x0cJXL |"
     rb"[\x01-\x0f]\0\0\0\x40\0\0\0"
@@ -37,12 +42,12 @@ _MERGED = re.compile(rb"\xfe\xff\x00\xe0(?:" + _BEGINNING + rb")", re.DOTALL)
 
 
 def merged(part10: Part10, index: Index, work: limits.ReadBudget) -> bool:
-    """Whether fragments of the main data set's Pixel Data that are frames were merged.
+    """Return whether fragments of the main data set's Pixel Data that are frames were merged.
 
     Args:
-        part10: what is indexed.
-        index: of its elements.
-        work: is charged with what is read.
+        part10: the file.
+        index: the index of its elements.
+        work: is charged with the bytes that are read.
 
     Raises:
         SourceError: the file cannot be read.
@@ -63,7 +68,7 @@ def merged(part10: Part10, index: Index, work: limits.ReadBudget) -> bool:
         return False
     work.read(_WORK_OF_A_RECORD * len(rest))
     begun = sum(1 for one in rest if _BEGINS.match(_head(part10, one)))
-    if not begun or begun >= frames:  # if none is an image that is known, nothing can be told
+    if not begun or begun >= frames:  # without a known kind of image nothing can be decided
         return False
     return any(_holds(part10, one, work) for one in rest)
 
@@ -80,7 +85,7 @@ def _head(part10: Part10, fragment: record.Record) -> bytes:
 
 
 def _holds(part10: Part10, fragment: record.Record, work: limits.ReadBudget) -> bool:
-    """Whether there is an item tag in it, and behind that an image."""
+    """Return whether a fragment contains an item tag that is followed by an image."""
     start, end = fragment.value, fragment.end
     work.read(end - start)
     while end - start >= _LONGEST // 2:

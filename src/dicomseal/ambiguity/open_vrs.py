@@ -1,8 +1,12 @@
-"""The elements of an implicit VR object whose VR may have been another when they were signed.
+"""Elements of an implicit VR object whose VR may have been another one when they were signed.
 
-Implicit VR states no VR (PS3.5 Section 7.1.3). What a reader takes is a rule's choice where the
-standard leaves two open, a private dictionary's where the element is private, and today's where the
-standard has changed. Here stand the other candidates for each of them, and how likely they are.
+In: the index of an object in implicit VR, and the elements that were signed.
+Out: for each open element the candidate VRs, and how likely each of them is.
+PS3: PS3.5 Section 7.1.3, Annex A.1; PS3.6.
+
+Implicit VR states no VR. A reader's VR is a choice by rules where the standard allows two, that of
+a private dictionary for private elements, and that of the current edition where the standard has
+changed.
 """
 
 from __future__ import annotations
@@ -22,17 +26,17 @@ if TYPE_CHECKING:
     from ..encoding.backend import Index
 
 LIKELY, RELATED, POSSIBLE, UNLIKELY = 1, 2, 3, 4
-"""How much a VR would surprise: somebody says so; it is alike; the value fits; it does not fit."""
+"""How surprising a VR is: some reader uses it; it is alike; the value fits; it does not fit."""
 
-_MOST_READ = 1 << 20  # bytes of a value that is looked at at all
-_MOST_LOOKED_AT = 4096  # of these, to tell text from numbers
-_MOST_POLICIES = 128
+_MAX_READ = 1 << 20  # bytes of a value; a longer one is not examined
+_MAX_LOOKED_AT = 4096  # of these, to tell text from numbers
+_MAX_POLICIES = 128
 _ITEM = bytes.fromhex("FEFF00E0")
 _BITS_ALLOCATED, _WAVEFORM_BITS_ALLOCATED = 0x00280100, 0x54001004
-_WORDS_FOR_DCMTK = (terms.PIXEL_DATA, 0x60003000)  # for the rest it takes bytes
+_WORDS_FOR_DCMTK = (terms.PIXEL_DATA, 0x60003000)  # OW for DCMTK; all others are OB
 _DESCRIPTORS = frozenset((terms.LUT_DESCRIPTOR, 0x00281100, 0x00281101, 0x00281102, 0x00281103))
 _TEXT = terms.SPACE_PADDED | {"UI"}
-# all that an element can have, what private elements have most first
+# every VR, those that are most frequent in private elements first
 _ORDER = (
     "LO", "SH", "CS", "DS", "IS", "ST", "LT", "UT", "DA", "TM", "DT", "UI", "PN", "AE", "AS",
     "UC", "UR", "OB", "US", "SL", "UL", "SS", "FL", "FD", "OW", "OF", "AT", "OD", "OL", "OV",
@@ -51,18 +55,18 @@ _WIDTHS = terms.SWAP_WIDTH | {"AT": 4, "OW": 2}
 
 
 class Open(NamedTuple):
-    """One of them.
+    """An element whose VR is open.
 
     Attributes:
         number: its record.
         tag: its tag.
-        kind: `dictionary.AMBIGUOUS` has it; or ``private``, ``was``, ``unknown`` or ``slip``.
-        place: the tags of the sequences around it and its own: elements of one place mostly are
-            alike.
-        family: what else may make elements alike: the private creator and the VR.
+        kind: a key of `dictionary.AMBIGUOUS`; or ``private``, ``was``, ``unknown`` or ``slip``.
+        place: the tags of the sequences around it and its own: elements of the same place usually
+            have the same VR.
+        family: elements with the same private creator and VR, which may have changed alike.
         vr: the VR to begin with.
-        others: the candidates besides, each with how much it would surprise.
-        complete: whether no VR of PS3.5 is left that could be meant.
+        others: the other candidates, each with how surprising it is.
+        complete: whether the candidates include every possible VR of PS3.5.
     """
 
     number: int
@@ -75,21 +79,21 @@ class Open(NamedTuple):
     complete: bool
 
     def likely(self) -> str:
-        """What somebody says it is, or its VR if nobody does."""
+        """Return the VR that some reader is known to use, or the element's VR if there is none."""
         return next((vr for vr, cost in self.others if cost == LIKELY), "")
 
 
 def signed(index: Index, scope: int, tags: Iterable[int]) -> list[int]:
-    """The records of the listed elements of a scope, whether their VR is known or not."""
+    """Return the records of the listed elements of a scope, whether their VR is known or not."""
     wanted = {tag for tag in tags if is_signable_tag(tag)}
     return [child for child in index.children(scope) if index.record(child).tag in wanted]
 
 
 def find(index: Index, scope: int, elements: Iterable[int], slips: bool = False) -> list[Open]:
-    """The open ones in some elements of a scope, in the order of the stream.
+    """Return the open elements among some elements of a scope, in the order of the stream.
 
-    With ``slips`` all text is open: what had another VR than the standard gives it was not
-    conformant, and there is such.
+    With ``slips`` every text is open: an element with another VR than that of the standard did not
+    conform, but such elements exist.
     """
     found: list[Open] = []
     places: dict[int, tuple[int, ...]] = {scope: ()}
@@ -105,9 +109,9 @@ def find(index: Index, scope: int, elements: Iterable[int], slips: bool = False)
             if tag >= 0 and (lost or slips or _may_be_open(tag)):
                 record = index.record(number)
                 if record.kind == r.ELEMENT:
-                    made = _open(index, number, record, places, slips)
-                    if made is not None:
-                        found.append(made)
+                    candidate = _open(index, number, record, places, slips)
+                    if candidate is not None:
+                        found.append(candidate)
             number += 1
     return found
 
@@ -120,7 +124,7 @@ def _may_be_open(tag: int) -> bool:
 
 
 def _place(index: Index, holder: int, places: dict[int, tuple[int, ...]]) -> tuple[int, ...]:
-    """The tags of the sequences around an item, or none around the scope."""
+    """Return the tags of the sequences around an item; none around the scope."""
     if holder not in places:
         sequence = index.record(index.record(holder).parent)
         outer = _place(index, sequence.parent, places)
@@ -140,27 +144,29 @@ def _open(
     private = bool(tag >> 16 & 1)
     if private and (element == 0 or 0x10 <= element <= 0xFF):
         return None
-    creator, said = None, others().public.get(tag, ())
+    creator, other_vrs = None, others().public.get(tag, ())
     if private:
         block = index.find(record.parent, tag & 0xFFFF0000 | element >> 8)
         creator = index.value(block)[:64] if block >= 0 else None
-        said = others().private(tag, creator)
+        other_vrs = others().private(tag, creator)
     known = dictionary().private(tag, creator) if private else dictionary().public(tag)
-    likely = [*AMBIGUOUS.get(known, ()), *said]
+    likely = [*AMBIGUOUS.get(known, ()), *other_vrs]
     vr = record.vr
-    kind = known if known in AMBIGUOUS else "private" if private else "was" if said else "unknown"
-    too_long = length > terms.MOST_SHORT and vr in terms.SHORT_VRS
+    kind = (
+        known if known in AMBIGUOUS else "private" if private else "was" if other_vrs else "unknown"
+    )
+    too_long = length > terms.MAX_SHORT_LENGTH and vr in terms.SHORT_VRS
     if kind == "unknown" and not too_long and vr != UNKNOWN:
         if not slips or vr not in _TEXT:
-            return None  # known, and always was the same
+            return None  # its VR is known, and never changed
         kind = "slip"
-    value = index.value(number) if length <= _MOST_READ else None
+    value = index.value(number) if length <= _MAX_READ else None
     everything = private or vr == UNKNOWN or too_long
     candidates = _ranked(vr, likely, value, length, everything or kind == "slip")
     if kind == "slip":
         candidates = [candidate for candidate in candidates if candidate[1] == RELATED]
     if too_long or vr == UNKNOWN:
-        # what no explicit VR can hold is UN for DCMTK, and it signs that
+        # DCMTK treats as UN what does not fit into explicit VR, and signs that
         candidates = [(UNKNOWN, UNLIKELY), *candidates] if too_long else candidates
         vr = min(candidates, key=lambda candidate: candidate[1])[0] if candidates else UNKNOWN
         candidates = [candidate for candidate in candidates if candidate[0] != vr]
@@ -173,12 +179,12 @@ def _open(
 def _ranked(
     vr: str, likely: Sequence[str], value: bytes | None, length: int, everything: bool
 ) -> list[tuple[str, int]]:
-    """The candidates besides a VR, each once."""
+    """Return the candidates besides a VR, each once."""
     found: dict[str, int] = {}
     for name in likely:
         found.setdefault(name, LIKELY)
     if everything:
-        value = value if value is None else value[:_MOST_LOOKED_AT]
+        value = value if value is None else value[:_MAX_LOOKED_AT]
         text = value is not None and _is_text(value)
         alike = text if vr == UNKNOWN else vr in _TEXT
         for name in _ORDER:
@@ -187,7 +193,7 @@ def _ranked(
         (name, cost)
         for name, cost in found.items()
         if name not in (vr, "SQ", UNKNOWN)
-        and not (length > terms.MOST_SHORT and name in terms.SHORT_VRS)
+        and not (length > terms.MAX_SHORT_LENGTH and name in terms.SHORT_VRS)
     ]
 
 
@@ -206,9 +212,10 @@ def _is_text(value: bytes) -> bool:
 
 
 def policies(index: Index, found: Sequence[Open]) -> Iterator[list[str]]:
-    """What a writer of explicit VR may have taken for all of them, the likeliest first.
+    """Yield the choices that a writer of explicit VR may have made, likeliest first.
 
-    Each kind has a few rules that writers follow throughout; all mixtures of these, up to a number.
+    For each kind there are a few rules that writers follow consistently. All combinations of these
+    rules are yielded, up to a limit.
     """
     near = _Near(index)
 
@@ -257,16 +264,16 @@ def policies(index: Index, found: Sequence[Open]) -> Iterator[list[str]]:
     kinds = sorted({one.kind for one in found})
     ways = itertools.product(*(range(len(columns[kind])) for kind in kinds))
     seen = set()
-    for way in itertools.islice(sorted(ways, key=sum), _MOST_POLICIES):
+    for way in itertools.islice(sorted(ways, key=sum), _MAX_POLICIES):
         rules = {kind: columns[kind][n] for kind, n in zip(kinds, way, strict=True)}
-        made = [rules[one.kind](one) for one in found]
-        made = [
+        vrs = [rules[one.kind](one) for one in found]
+        vrs = [
             vr if vr == one.vr or vr in dict(one.others) else one.vr
-            for vr, one in zip(made, found, strict=True)
+            for vr, one in zip(vrs, found, strict=True)
         ]
-        if tuple(made) not in seen:
-            seen.add(tuple(made))
-            yield made
+        if tuple(vrs) not in seen:
+            seen.add(tuple(vrs))
+            yield vrs
 
 
 def _vr(one: Open) -> str:
@@ -278,13 +285,13 @@ def _always(vr: str) -> Callable[[Open], str]:
 
 
 def alike(index: Index, found: Iterable[Open]) -> list[Open]:
-    """Of VRs that are stated, with the candidates alone in which the value reads the same."""
-    made = []
+    """Reduce the candidates of stated VRs to those with which the value reads the same."""
+    kept = []
     for one in found:
         others = tuple((vr, cost) for vr, cost in one.others if _reads_the_same(index, one, vr))
         if others:
-            made.append(one._replace(others=others))
-    return made
+            kept.append(one._replace(others=others))
+    return kept
 
 
 def _reads_the_same(index: Index, one: Open, vr: str) -> bool:
@@ -292,7 +299,7 @@ def _reads_the_same(index: Index, one: Open, vr: str) -> bool:
     if pair <= _TEXT or pair <= {"OB", "OW"} or pair <= {"US", "OW"}:
         return True
     record = index.record(one.number)
-    if not pair <= {"US", "SS", "OW"} or record.end - record.value > _MOST_READ:
+    if not pair <= {"US", "SS", "OW"} or record.end - record.value > _MAX_READ:
         return False
     return max(index.value(one.number)[1::2], default=0) < 0x80
 
@@ -305,7 +312,7 @@ class _Near:
         self._known: dict[tuple[int, int], int | None] = {}
 
     def bits(self, one: Open) -> int:
-        """How many a sample has, 16 if nothing says so."""
+        """Return how many bits a sample has, 16 if nothing states it."""
         waveform = one.tag >> 16 == _WAVEFORM_BITS_ALLOCATED >> 16
         tag = _WAVEFORM_BITS_ALLOCATED if waveform else _BITS_ALLOCATED
         number = one.number
@@ -317,7 +324,7 @@ class _Near:
         return 16
 
     def sign(self, one: Open) -> bool:
-        """Whether its first number, or the first value mapped by a table, may be negative."""
+        """Return whether its first number, or the first mapped value, may be negative."""
         value = self._index.value(one.number)[:4]
         place = 2 if one.tag in _DESCRIPTORS else 0
         return value[place + 1 : place + 2] >= b"\x80"

@@ -1,8 +1,11 @@
-"""What readers of the same bytes may take differently, so that no signature can vouch for one.
+"""Parser differentials: bytes that readers take differently, so that no signature can cover both.
 
-In: a file and its index. Out: sentences: reasons to fail, what could not be decided, messages. The
-index notes the places while it walks (`encoding.record.Ambiguity`); here they are told, and what
-only the whole file shows is added: its label, its deflated bytes, its frames.
+In: a file and its index.
+Out: sentences: reasons to fail, points that could not be decided, and messages.
+PS3: PS3.5 Section 7, PS3.10 Section 7.1.
+
+The index notes such places on its walk (`encoding.record.Ambiguity`). Here they become sentences,
+and those are added that need the whole file: its label, its deflated bytes, its frames.
 """
 
 from __future__ import annotations
@@ -21,29 +24,29 @@ if TYPE_CHECKING:
     from ..encoding.backend import Index
     from ..files.part10 import Part10
 
-_MOST_TOLD = 3  # of a kind of sentence; one is enough to fail
+_MAX_TOLD = 3  # of a kind of sentence; one is enough to fail
 
 
 def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
-    """Why two readers may see two contents.
+    """Return the reasons why two readers may see two contents.
 
     Args:
-        part10: what is indexed.
-        index: of its elements.
-        signed: whether somebody vouches for it, or is about to; of what nobody signed less is said.
+        part10: the file.
+        index: the index of its elements.
+        signed: whether the object is signed or about to be; less is reported for an unsigned one.
 
     Raises:
         SourceError: the file cannot be read.
     """
     if not (index.noted or index.fragmented or part10.deflated):
-        return []  # as of nearly every object
+        return []  # true of nearly every object
     notes = [note for note in index.ambiguities if signed or note.kind in EVEN_UNSIGNED]
-    found = [_sentence(note, part10) for note in notes[:_MOST_TOLD]]
+    found = [_sentence(note, part10) for note in notes[:_MAX_TOLD]]
     if not signed:
         return found
     if "directory" in index.noted and not _is_directory(part10, index):
         found.append(
-            "elements of group 0004 stand in an object that is not a DICOMDIR, and no signature "
+            "elements of group 0004 are in an object that is not a DICOMDIR, and no signature "
             "can cover them"
         )
     if looks_native(part10):
@@ -67,7 +70,7 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
             f"{note.sentence()}: readers may take other bytes for its fragments"
             for note in index.oddities
             if note.kind == "delimiter" and index.record(note.record).kind == ENCAPSULATED
-        ][:_MOST_TOLD]
+        ][:_MAX_TOLD]
     if "odd value" in index.noted and _lacks_a_byte(index):
         found.append(
             "Pixel Data (7FE0,0010) have an odd number of bytes, and fewer than their frames need: "
@@ -77,29 +80,31 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
 
 
 def _sentence(note: Ambiguity, part10: Part10) -> str:
-    """What is wrong, with the label that says otherwise."""
-    said = "is in implicit VR"
-    label = f"{said} (Transfer Syntax {part10.transfer_syntax})" if part10.implicit else said
-    return note.sentence().replace(said, label)
+    """Return the sentence of a note, with the label that says otherwise."""
+    encoding = "is in implicit VR"
+    label = (
+        f"{encoding} (Transfer Syntax {part10.transfer_syntax})" if part10.implicit else encoding
+    )
+    return note.sentence().replace(encoding, label)
 
 
 def messages(
     part10: Part10, index: Index, sop_class: bytes | None, sop_instance: bytes | None
 ) -> tuple[str, ...]:
-    """What is not as the standard has it, and misleads none of the readers that were tried.
+    """Return deviations from the standard that mislead none of the tested readers.
 
     Args:
-        part10: what is indexed.
-        index: of its elements.
+        part10: the file.
+        index: the index of its elements.
         sop_class, sop_instance: the values of these UIDs in the data set, as stored.
     """
     meta = part10.meta
     if meta.sop_class == sop_class and meta.sop_instance == sop_instance and not index.noted:
-        return ()  # as of nearly every object
+        return ()  # true of nearly every object
     odd = [note.sentence() for note in index.oddities if note.kind != "directory"]
-    found = odd[:_MOST_TOLD]
-    if len(odd) > _MOST_TOLD:
-        found.append(f"and {len(odd) - _MOST_TOLD} more such oddities")
+    found = odd[:_MAX_TOLD]
+    if len(odd) > _MAX_TOLD:
+        found.append(f"and {len(odd) - _MAX_TOLD} more such oddities")
     for what, there, here in (
         ("SOP Class", meta.sop_class, sop_class),
         ("SOP Instance", meta.sop_instance, sop_instance),
@@ -113,9 +118,9 @@ def messages(
 
 
 def _lacks_a_byte(index: Index) -> bool:
-    """Whether the last byte of an image was taken for padding; PS3.3 C.7.6.3.1 says its size.
+    """Return whether readers may take the last byte of an image for padding (PS3.3 C.7.6.3.1).
 
-    Of an odd number of pixels of one byte, none is missing.
+    If the image has an odd number of pixels of one byte, no byte is missing.
     """
     number = index.find(0, terms.PIXEL_DATA)
     if number < 0 or not (index.record(number).end - index.record(number).value) % 2:
@@ -131,10 +136,10 @@ def _lacks_a_byte(index: Index) -> bool:
 
 
 def _is_directory(part10: Part10, index: Index) -> bool:
-    """Whether the main data set has nothing but group 0004, and private elements if it says so.
+    """Return whether the main data set has group 0004 only, and private elements if it says so.
 
-    PS3.3 Annex F has no other element there. The label alone, which nobody signs, would make room
-    in any object for what no signature covers.
+    PS3.3 Annex F has no other element there. If the label alone decided, which nobody signs, any
+    object could hold elements that no signature covers.
     """
     others = [tag for tag in index.present(0) if is_signable_tag(tag)]
     if not others:
@@ -144,7 +149,7 @@ def _is_directory(part10: Part10, index: Index) -> bool:
 
 
 def looks_native(part10: Part10) -> bool:
-    """Whether deflated bytes begin as a data set does; every reader knows the first syntax."""
+    """Return whether deflated bytes begin as a data set in implicit VR, known to every reader."""
     return (
         part10.deflated is not None
         and part10.transfer_syntax != transfer_syntaxes.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN

@@ -1,9 +1,14 @@
-"""Which VRs were signed? The candidates for each element of implicit VR, tried within a budget.
+"""The search for the VRs that were signed in an implicit VR object, within a budget.
 
-A hash tells only that all of them are right, so in the worst case their numbers multiply. What
-makes it feasible: the likeliest choices come first; a choice that shares its beginning with the
-last one is hashed from where they differ; and it all stops at a budget of bytes. Where every choice
-was tried and none matches, the content was changed; else it remains undecided.
+In: the index of an object in implicit VR, the open elements with their candidates, and the MAC.
+Out: the choice of VRs with which the signature verifies, or None.
+PS3: PS3.5 Section 7.1.3; PS3.3 C.12.1.1.3.1.1.
+
+A hash only tells that all VRs are right together, so in the worst case the numbers of candidates
+multiply. Three measures make the search feasible: likely choices come first; a choice that begins
+like the last one is hashed only from the first difference on; and a budget of bytes ends the
+search. If every choice was tried and none matches, the content was changed; otherwise it remains
+undecided.
 """
 
 from __future__ import annotations
@@ -19,24 +24,24 @@ if TYPE_CHECKING:
     from ..encoding.backend import Index
 
 _KEPT_PIECE = 1 << 16  # bytes of a piece of the stream that is remembered
-_KEPT = 1 << 25  # of all of them
-_MOST_STATES = 4096  # hashers that are remembered
-_COST_OF_A_PIECE = 512  # bytes that could be hashed in the same time
+_KEPT = 1 << 25  # bytes of all of them
+_MAX_STATES = 4096  # hashers that are remembered
+_COST_OF_A_PIECE = 512  # the overhead, in bytes that could be hashed in the same time
 _COST_OF_A_TRIAL = 16384
-_COST_OF_A_STEP = 512  # on the way to a choice
-_MOST_TOGETHER = 3  # how much may surprise of elements that change together
+_COST_OF_A_STEP = 512  # of the search for the next choice, in the same unit
+_MAX_TOGETHER = 3  # the limit of the surprise up to which all elements of a kind change together
 
 Flips = tuple[tuple[int, str], ...]
 """Open elements and the VR that each of them gets, ascending."""
 Sets = list[tuple[tuple[int, ...], tuple[tuple[str, int], ...]]]
-"""Open elements that change together, and to what, with how much that would surprise."""
+"""Open elements that change together, their other VRs, and how surprising these are."""
 
 
 class Found(NamedTuple):
-    """A choice of VRs over which the signature verifies.
+    """A choice of VRs with which the signature verifies.
 
     Attributes:
-        vrs: for each element that was open.
+        vrs: the VR of each open element.
         content: the digest of the stream without the signature's own item.
         mac: the MAC.
     """
@@ -47,23 +52,23 @@ class Found(NamedTuple):
 
 
 class Search:
-    """One signature's search.
+    """The search for the VRs of one signature.
 
     Args:
         index: of an object in implicit VR.
         scope: the data set or item that was signed.
         elements: the records of its elements that were signed.
-        found: what is open in them.
-        tail: what the signature's own item adds to the stream.
-        hasher: of the MAC Algorithm, fresh.
+        found: the open ones among them.
+        tail: the bytes that the signature's own item adds to the stream.
+        hasher: a new one of the MAC Algorithm.
         matches: tells whether a MAC is the one that was signed.
         budget: how many bytes may be hashed.
-        cost: of asking ``matches``, in bytes.
+        cost: of a call of ``matches``, in bytes.
 
     Attributes:
         tried: how many choices were tried.
-        spent: of the budget.
-        exhausted: whether every choice there is was tried.
+        spent: the part of the budget that was used.
+        exhausted: whether every possible choice was tried.
     """
 
     def __init__(
@@ -86,7 +91,7 @@ class Search:
         self._room = _KEPT
         self._ranges, self._sizes = _ranges(index, scope, elements, found)
         after = 0
-        self._rest = [0] * (len(found) + 1)  # what is hashed from an open element on
+        self._rest = [0] * (len(found) + 1)  # the size of the stream from an open element on
         for i in range(len(found) - 1, -1, -1):
             record = index.record(found[i].number)
             after += record.end - record.value + self._sizes[i + 1] + 2 * _COST_OF_A_PIECE
@@ -97,7 +102,7 @@ class Search:
         self._flips: Flips = ()
 
     def run(self, first: Sequence[str] | None = None) -> Found | None:
-        """Try; None if nothing that was tried matches.
+        """Search; return None if no tried choice matches.
 
         Args:
             first: a choice that is likelier than all others.
@@ -136,10 +141,10 @@ class Search:
         return None
 
     def _by_surprise(self, sets: Sets, alike: list[Sets]) -> Iterator[Flips]:
-        """Every choice in the sets, the least surprising first, until the budget is spent."""
+        """Yield every choice in the sets, the least surprising first, until the budget is spent."""
         most = sum(max((cost for _, cost in others), default=0) for _, others in sets)
         for surprise in range(1, most + 1):
-            for some in (*(alike if surprise <= _MOST_TOGETHER else ()), sets):
+            for some in (*(alike if surprise <= _MAX_TOGETHER else ()), sets):
                 yield from self._choices(some, surprise)
                 if self._is_spent():
                     return
@@ -152,7 +157,7 @@ class Search:
         return self._is_spent()
 
     def _alike(self, what: str) -> Sets:
-        """The open elements that may have been treated alike, where there are several of a kind."""
+        """Return sets of open elements of one kind, which may have been treated alike."""
         kinds: dict[Hashable, list[int]] = {}
         for i, one in enumerate(self._open):
             kinds.setdefault((getattr(one, what), one.vr), []).append(i)
@@ -166,14 +171,14 @@ class Search:
     # --- choices ----------------------------------------------------------------------------------
 
     def _choices(self, sets: Sets, surprise: int) -> Iterator[Flips]:
-        """Other VRs for some of the sets, together exactly as surprising as asked."""
+        """Yield choices of other VRs for some of the sets, with the given total surprise."""
         most = [0]
         for _, candidates in reversed(sets):
             most.append(most[-1] + max((cost for _, cost in candidates), default=0))
-        most.reverse()  # of the sets from here on
+        most.reverse()  # the largest surprise of the sets from here on
 
         def choose(start: int, left: int) -> Iterator[list[tuple[int, str]]]:
-            # from the back, so that what comes next shares as much of the stream as can be
+            # from the back, so that the next choice shares as much of the stream as possible
             for i in range(len(sets) - 1, start - 1, -1):
                 if most[i] < left:
                     continue
@@ -192,7 +197,7 @@ class Search:
             yield tuple(sorted(flips))
 
     def _try(self, base: list[str], flips: Flips) -> Found | None:
-        """Hash what differs from the last choice, and all behind it."""
+        """Hash the part that differs from the last choice, and everything after it."""
         start = self._first_difference(base, flips)
         if base is not self._base:
             self._base = base
@@ -209,7 +214,7 @@ class Search:
         for i in range(start, len(self._open)):
             self._feed_open(i, changed.get(i) or base[i], hasher)
             self._feed_fixed(i + 1, hasher)
-            if len(self._states) == i + 1 < _MOST_STATES:
+            if len(self._states) == i + 1 < _MAX_STATES:
                 self._states.append(hasher.copy())
         content = hasher.copy()
         hasher.update(self._tail)
@@ -220,7 +225,7 @@ class Search:
         return Found(vrs, content.digest(), mac)
 
     def _first_difference(self, base: list[str], flips: Flips) -> int:
-        """The first open element whose VR differs from the last choice, or -1."""
+        """Return the first open element whose VR differs from the last choice, or -1."""
         if base is not self._base:
             now, then = dict(flips), dict(self._flips)
             pairs = zip(base, self._base, strict=True)
@@ -235,7 +240,7 @@ class Search:
     # --- the stream in pieces ---------------------------------------------------------------------
 
     def _feed_fixed(self, i: int, hasher: hashlib._Hash) -> None:
-        """What stands before an open element, or behind the last one."""
+        """Feed the part before an open element, or after the last one."""
 
         def feed(update: Callable[[memoryview], object]) -> None:
             for start, stop, inside in self._ranges[i]:
@@ -249,7 +254,7 @@ class Search:
 
         def feed(update: Callable[[memoryview], object]) -> None:
             self._index.choose(number, vr)
-            # no sequence is closed behind it: that is part of what follows
+            # a sequence is not closed after it: that is part of what follows
             self._index.stream_between(update, number, number + 1, self._scope, self._scope)
 
         self._feed((i, vr), size, feed, hasher)
@@ -267,11 +272,11 @@ class Search:
         elif size > min(_KEPT_PIECE, self._room):
             feed(hasher.update)
         else:
-            made = bytearray()
-            feed(made.extend)
-            self._room -= len(made)
-            self._kept[key] = bytes(made)
-            hasher.update(made)
+            piece = bytearray()
+            feed(piece.extend)
+            self._room -= len(piece)
+            self._kept[key] = bytes(piece)
+            hasher.update(piece)
 
 
 Ranges = list[list[tuple[int, int, int]]]
@@ -280,7 +285,7 @@ Ranges = list[list[tuple[int, int, int]]]
 def _ranges(
     index: Index, scope: int, elements: Sequence[int], found: Sequence[Open]
 ) -> tuple[Ranges, list[int]]:
-    """What stands between the open elements, as `Index.stream_between` takes it, and its size."""
+    """Return the parts between the open elements, for `Index.stream_between`, with sizes."""
     ranges: Ranges = [[]]
     sizes = [0]
     numbers = [one.number for one in found]

@@ -7,7 +7,7 @@ import click
 from ..errors import SourceError, UsageError
 from ..files.atomic import replacing
 from ..standard.mac_algorithms import TIMESTAMP_ALGORITHMS
-from ..timestamps.authority import MOST_BYTES
+from ..timestamps.authority import MAX_BYTES
 from ..timestamps.request_files import encode_uid, insert_file, query_file, read_uid
 
 _EPILOG = """\b
@@ -93,6 +93,6 @@ def insert(
 def _bytes(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(MOST_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # the latter for a NUL in the path
         raise SourceError(f"{path}: {getattr(error, 'strerror', None) or error}") from None

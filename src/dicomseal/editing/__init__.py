@@ -1,1 +1,1 @@
-"""Changing a file and keeping every other byte; other encodings; removal."""
+"""Change a file and keep every other byte of it; other encodings; removal of signatures."""

@@ -1,4 +1,9 @@
-"""Re-encode an object that may be signed, and refuse what would break a signature in it."""
+"""Re-encode an object that may be signed, and refuse a change that would break a signature.
+
+In: an object and its index, and a transfer syntax or a kind of lengths.
+Out: the bytes of a file, or a `SigningError`.
+PS3: PS3.5 Section 7 and Annex A; PS3.3 C.12.1.1.3.1.1.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +32,16 @@ def convert(
     lengths: str = KEEP,
     accept_loss: bool = False,
 ) -> bytes:
-    """The same object in another encoding, as the bytes of a file.
+    """Return the same object in another encoding, as the bytes of a file.
 
-    Every signature that was intact still is, over the same bytes: both are looked at, before and
-    after. One that cannot be verified here still covers the same bytes.
+    Every signature that was intact still is, over the same bytes: both are compared, before and
+    after. A signature that cannot be verified here still covers the same bytes.
 
     Args:
         part10, index: the object and its index.
         transfer_syntax: a UID; empty keeps it.
         lengths: of sequences and items: ``keep``, ``explicit`` or ``undefined``.
-        accept_loss: accept that a VR is lost of an element that no signature covers.
+        accept_loss: accept that an element that no signature covers loses its VR.
 
     Raises:
         SigningError: a signature would break, a VR would be lost, or the Pixel Data would have to
@@ -68,10 +73,10 @@ def _keep_signatures(part10: Part10, index: Index, converted: Part10, losses: li
 
 
 def _is_kept(scopes: tuple[Scope, Scope], before: int, now: int) -> bool:
-    """Whether a signature is worth after the conversion what it was worth before.
+    """Return whether a signature still has the value that it had before the conversion.
 
-    Nothing can break a signature that is altered. One that is unverifiable here may be intact for
-    a reader that knows more, so it needs the same bytes as an intact one.
+    A signature that is altered cannot be broken. One that is unverifiable here may be intact for a
+    reader that knows more, so it needs the same bytes as an intact one.
     """
     was, becomes = _integrity(scopes[0], before), _integrity(scopes[1], now)
     if was == report.ALTERED:
@@ -80,7 +85,7 @@ def _is_kept(scopes: tuple[Scope, Scope], before: int, now: int) -> bool:
     if was == report.INTACT:
         # it may still be intact only because another VR was tried: other readers would not try it
         return same and becomes == report.INTACT
-    # explicit VR would settle what implicit VR leaves open, perhaps not as it was signed
+    # explicit VR would fix a VR that implicit VR leaves open, perhaps not as it was signed
     settled = scopes[0].index.guessed > scopes[1].index.guessed
     return becomes == report.INTACT or (same and not settled)
 
@@ -105,9 +110,9 @@ def _parameters(scope: Scope, item: int) -> mac_parameters.MacParameters | None:
 
 
 def _covered(scope: Scope, item: int) -> bytes:
-    """Hash what a signature covers for a reader that takes every VR as it stands.
+    """Hash the content of a signature for a reader that takes every VR as it is stored.
 
-    The hash is SHA-256, whatever the MAC Algorithm of the signature is: that may be an unknown one.
+    The hash is SHA-256, whatever the MAC Algorithm of the signature is: that may be unknown.
     """
     mac = _parameters(scope, item)
     hasher = new_hasher("SHA256")
@@ -128,4 +133,4 @@ def _cause(index: Index, scope: Scope, item: int, losses: list[Loss]) -> str:
         record = index.record(number)
         if record.kind != _record.ITEM and record.tag in signed:
             return loss.sentence()
-    return "what it covers would have other bytes"
+    return "the elements that it covers would have other bytes"

@@ -1,8 +1,12 @@
-"""Write an indexed data set in another encoding: VRs, byte order, lengths, deflation (PS3.5).
+"""Write an indexed data set in another encoding: VRs, byte order, lengths, deflation.
 
-Every value is kept as it is stored, but for the byte order. What another encoding cannot hold is
-told as a `Loss`, never dropped in silence. Written from the index, and without recursion: pydicom's
-own writer decodes values and so may change their padding.
+In: an object and its index.
+Out: the bytes of a file, and a `Loss` for each VR that a reader of them no longer knows.
+PS3: PS3.5 Section 7 and Annex A; PS3.10 Section 7.
+
+Every value is kept as it is stored, except for the byte order. A VR that the new encoding cannot
+hold is reported as a `Loss`, never dropped silently. The writer works from the index, without
+recursion; pydicom's own writer decodes values and so may change their padding.
 """
 
 from __future__ import annotations
@@ -27,10 +31,10 @@ SYNTAXES = {
     "big-endian": transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN,
     "deflated": transfer_syntaxes.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
 }
-"""The transfer syntaxes that one can be turned into another without touching a value."""
+"""The transfer syntaxes between which an object can be converted without touching a value."""
 
 KEEP, EXPLICIT, UNDEFINED = "keep", "explicit", "undefined"
-"""What becomes of the lengths of sequences and items."""
+"""How the lengths of sequences and items are written."""
 
 _META_VERSION = 0x00020001
 _MEDIA_STORAGE_CLASS, _MEDIA_STORAGE_INSTANCE = 0x00020002, 0x00020003
@@ -46,7 +50,7 @@ class Loss(NamedTuple):
     Attributes:
         record: its number in the index of the source.
         tag: its tag.
-        before, after: the VR now, and the one that a reader of the new encoding takes.
+        before, after: the VR now, and the one that a reader of the new encoding uses.
     """
 
     record: int
@@ -55,7 +59,7 @@ class Loss(NamedTuple):
     after: str
 
     def sentence(self) -> str:
-        """What is lost, for people."""
+        """Return a sentence about the loss, for people."""
         return f"the VR {self.before} of {describe(self.tag)} would be read as {self.after}"
 
 
@@ -64,17 +68,17 @@ class _Open(NamedTuple):
 
     next: int  # the first record that is not inside it
     kind: int
-    length_at: int  # where its length stands in the output, -1 if that is undefined
-    start: int  # where its content begins
+    length_at: int  # the offset of its length in the output, -1 if the length is undefined
+    start: int  # the offset of its content in the output
     source: tuple[bool, bool]  # implicit, big endian: of its content as it is read
     target: tuple[bool, bool]  # and as it is written
 
 
 def resolve(name: str) -> str:
-    """A transfer syntax UID from a UID or a name of `SYNTAXES`.
+    """Return a transfer syntax UID for a UID or a name of `SYNTAXES`.
 
     Raises:
-        SigningError: it is none that an object can be turned into without decoding pixels.
+        SigningError: an object cannot be converted into it without decoding pixels.
     """
     uid = SYNTAXES.get(name, name)
     if uid not in SYNTAXES.values():
@@ -91,7 +95,7 @@ def reencode(
     lengths: str = KEEP,
     convert_un: bool = False,
 ) -> tuple[bytes, list[Loss]]:
-    """The whole object in another encoding, as the bytes of a file.
+    """Return the whole object in another encoding, as the bytes of a file.
 
     Args:
         part10: the object.
@@ -99,10 +103,10 @@ def reencode(
         transfer_syntax: a UID; empty keeps it. Another one needs native Pixel Data, or none.
         lengths: of sequences and items: ``keep``, ``explicit`` or ``undefined``.
         convert_un: give UN elements of defined length the VR that the dictionary knows for them
-            (PS3.5 Section 6.2.2); what stands in them is little endian.
+            (PS3.5 Section 6.2.2); their content is little endian.
 
     Returns:
-        The bytes, and what a reader of them will not know any more.
+        The bytes, and the VRs that a reader of them will no longer know.
 
     Raises:
         SigningError: it cannot be done without decoding, or without guessing.
@@ -130,7 +134,7 @@ def reencode(
 
 
 def _can_change(part10: Part10, index: Index) -> bool:
-    """Whether another transfer syntax is a matter of the encoding alone."""
+    """Return whether another transfer syntax changes the encoding alone."""
     if part10.transfer_syntax not in SYNTAXES.values() and not transfer_syntaxes.is_encapsulated(
         part10.transfer_syntax
     ):
@@ -139,7 +143,7 @@ def _can_change(part10: Part10, index: Index) -> bool:
 
 
 def needs_other_lengths(index: Index, lengths: str) -> bool:
-    """Whether a sequence or item has not the kind of length that is wanted."""
+    """Return whether a sequence or item has another kind of length than the wanted one."""
     for number in range(1, len(index)):
         record = index.record(number)
         if record.kind in (r.SEQUENCE, r.ITEM) and record.vr != "UN":
@@ -150,7 +154,7 @@ def needs_other_lengths(index: Index, lengths: str) -> bool:
 
 
 class _Writer:
-    """One pass over the records; lengths are filled in when what they count is complete."""
+    """One pass over the records; lengths are filled in when their content is complete."""
 
     def __init__(
         self, source: tuple[bool, bool], index: Index, uid: str, lengths: str, convert_un: bool
@@ -161,7 +165,7 @@ class _Writer:
         self.big_endian = uid == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN
         self._out = bytearray()
         self._open: list[_Open] = []
-        self._groups: list[tuple[int, int, int] | None] = [None]  # tag, value's place, end
+        self._groups: list[tuple[int, int, int] | None] = [None]  # tag, offset of the value, end
         self.unswapped: list[Loss] = []
 
     def write(self) -> bytes:
@@ -212,7 +216,7 @@ class _Writer:
         self._out += swap(value, vr) if source_big != big else value
 
     def _known_vr(self, record: r.Record) -> str:
-        """The VR that the dictionary has for a tag; empty if it has none, or several."""
+        """Return the VR that the dictionary has for a tag; empty if it has none, or several."""
         if record.tag >> 16 & 1 == 0:
             vr = dictionary().public(record.tag)
         else:
@@ -225,7 +229,7 @@ class _Writer:
         return "" if vr in AMBIGUOUS or vr == "UN" else vr
 
     def _un_sequence(self, tag: int, value: bytes) -> None:
-        """PS3.5 Section 6.2.2: the items in a UN element are implicit VR little endian."""
+        """Write the items in a UN element: implicit VR little endian (PS3.5 Section 6.2.2)."""
         index = Index(value, implicit=True, root=r.SEQUENCE)
         inner = _Writer((True, False), index, self._uid, self._lengths, True)
         implicit, big = self._open[-1].target
@@ -262,7 +266,7 @@ class _Writer:
         if self._lengths != KEEP:
             undefined = self._lengths == UNDEFINED
         if record.kind == r.ENCAPSULATED or record.vr == "UN":
-            undefined = True  # the length being undefined is what makes it one
+            undefined = True  # only the undefined length makes it a sequence
         length = terms.UNDEFINED_LENGTH if undefined else 0
         source, target = here.source, here.target
         if record.kind == r.ITEM:
@@ -300,7 +304,7 @@ class _Writer:
 
 
 def _losses(index: Index, body: bytes, uid: str) -> list[Loss]:
-    """Read it again as anybody would, and compare: the same elements, and which VRs."""
+    """Read it again as any reader would, and compare: the same elements, and which VRs."""
     again = Index(
         body,
         implicit=uid == transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN,
@@ -321,7 +325,7 @@ def _losses(index: Index, body: bytes, uid: str) -> list[Loss]:
 
 
 def file_of(part10: Part10, index: Index) -> bytes:
-    """A data set as a file, with File Meta Information that states its transfer syntax."""
+    """Return a data set as a file, with File Meta Information that states its transfer syntax."""
     if part10.head and part10.stated:
         raise SigningError("it is a file already", "transfer_syntax")
     source = part10.source
@@ -338,7 +342,7 @@ def file_of(part10: Part10, index: Index) -> bytes:
 
 
 def _head(part10: Part10, index: Index, uid: str) -> bytes:
-    """The preamble and the File Meta Information, with the new Transfer Syntax UID (PS3.10)."""
+    """Return preamble and File Meta Information, with the new Transfer Syntax UID (PS3.10)."""
     if uid == part10.transfer_syntax and part10.stated and part10.head:
         return part10.head
     head = part10.head

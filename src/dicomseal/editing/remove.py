@@ -1,4 +1,9 @@
-"""Take signatures out of objects again, and leave everything else as it is."""
+"""Remove signatures from objects, and leave everything else as it is.
+
+In: a file or a data set, and the UID of a signature or none.
+Out: the file or data set without the signatures and their MAC Parameters.
+PS3: PS3.3 C.12.1.1.3.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Removed(NamedTuple):
-    """What `remove_file` took out: how many signatures, and how many are left."""
+    """The result of `remove_file`: how many signatures were removed, and how many are left."""
 
     removed: int
     remaining: int
@@ -32,18 +37,18 @@ def remove_file(
     uid: str | None = None,
     orphans: bool = False,
 ) -> Removed:
-    """Take signatures out of a file; every other byte is kept.
+    """Remove signatures from a file; every other byte is kept.
 
-    A file that was signed by dicomseal is what it was before, byte for byte. Where it held an empty
-    Digital Signatures or MAC Parameters Sequence in which the signature was put, nothing tells that
-    sequence from a new one: it goes with the last item in it.
+    A file that was signed by dicomseal becomes what it was before, byte for byte. One case differs:
+    if the signature was put into an empty Digital Signatures or MAC Parameters Sequence, that
+    sequence cannot be told from a new one, so it is removed with its last item.
 
     Args:
         source, target: as for `sign_file`.
         uid: the Digital Signature UID of the one to remove; None removes all. MAC Parameters that
-            another signature still uses stay, those that no signature used do, and so does what
-            Original Attributes Sequence (0400,0561) holds.
-        orphans: with the last signature of a data set or item take out all MAC Parameters, even
+            another signature still uses stay, and so do those that no signature used, and the
+            content of Original Attributes Sequence (0400,0561).
+        orphans: with the last signature of a data set or item, remove all MAC Parameters, even
             those that no signature used, and empty sequences, as dcmsign does.
 
     Raises:
@@ -63,7 +68,7 @@ def remove_file(
     removed = 0
     found.sort()
     for number in sorted(set(cuts)):
-        if number >= end:  # else it lies in what is cut already
+        if number >= end:  # otherwise it is inside a part that is removed already
             splice.cut(number)
             end = index.record(number).next
             removed += bisect.bisect_left(found, end) - bisect.bisect_left(found, number)
@@ -76,9 +81,9 @@ def remove_file(
 
 
 def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int], orphans: bool) -> list[int]:
-    """The signatures of a scope; what is to be cut because of them is appended to ``cuts``.
+    """Return the signatures of a scope; append what is to be cut because of them to ``cuts``.
 
-    A damaged object may have a sequence twice: both are looked at.
+    A damaged object may have a sequence twice: both are searched.
     """
 
     def mac_id(item: int) -> int | None:
@@ -95,7 +100,7 @@ def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int], orphans: b
     }  # fmt: skip
     orphans = orphans and len(gone) == len(found) and (uid is None or bool(gone))
     if not gone and not orphans:
-        return found  # what is empty here, or belongs to nothing, was so before
+        return found  # a sequence that is empty, or belongs to nothing here, was so before
     used = {mac_id(n) for n in found if n not in gone}
     freed = {mac_id(n) for n in gone} - used
     for sequence in signatures:
@@ -107,13 +112,13 @@ def _cuts(index: Index, scope: int, uid: str | None, cuts: list[int], orphans: b
 
 
 def _cut(index: Index, sequence: int, out: set[int], cuts: list[int]) -> None:
-    """Some items of a sequence; the sequence itself if none would be left of them."""
+    """Cut some items of a sequence, or the sequence itself if none of them would be left."""
     numbers = list(index.children(sequence))
     cuts += [sequence] if out.issuperset(numbers) else [n for n in numbers if n in out]
 
 
 def remove(dataset: Dataset, uid: str | None = None) -> Removed:
-    """Take signatures out of a `pydicom.Dataset`, as `remove_file` does from a file.
+    """Remove signatures from a `pydicom.Dataset`, as `remove_file` does from a file.
 
     Raises:
         SigningError: there is no such signature.
@@ -127,7 +132,7 @@ def remove(dataset: Dataset, uid: str | None = None) -> Removed:
 
 
 def _remove_from(dataset: Dataset, uid: str | None) -> tuple[int, int]:
-    """From the data set and, without recursion, from the items in it."""
+    """Remove from the data set and, without recursion, from the items in it."""
     removed = remaining = 0
     pending = [dataset]
     while pending:

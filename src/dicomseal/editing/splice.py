@@ -1,4 +1,8 @@
-"""Insert into and cut from an encoded data set, and keep every other byte of it.
+"""Insert into an encoded data set and cut from it, and keep every other byte of it.
+
+In: an object and its index, and elements or items to insert or cut.
+Out: the bytes of the edited file.
+PS3: PS3.5 Section 7.5; group lengths: Section 7.2.
 
 A change inside a sequence of explicit length changes the length fields around it, and the group
 lengths beside it; nothing else is touched.
@@ -27,7 +31,7 @@ _CHUNK = 1 << 20
 
 
 class Splice:
-    """Edits to one indexed object, which are gathered first and written in one pass.
+    """Edits to one indexed object, which are collected first and written in one pass.
 
     Args:
         part10: the object.
@@ -37,13 +41,14 @@ class Splice:
     def __init__(self, part10: Part10, index: Index) -> None:
         self._part10, self._index = part10, index
         self._order = ">" if part10.big_endian else "<"
-        # offset, how deep it is (negative), bytes to drop, bytes to put
+        # offset, depth (negative), number of bytes to drop, bytes to insert
         self._edits: list[tuple[int, int, int, bytes]] = []
-        self._growth: dict[int, int] = {}  # records with a length field, and by how much
+        # records with a length field, and the change of the length
+        self._growth: dict[int, int] = {}
         self._group_growth: dict[int, int] = {}
 
     def insert_element(self, scope: int, tag: int, data: bytes) -> None:
-        """Put an encoded element where its tag belongs among those of a data set or item."""
+        """Insert an encoded element where its tag belongs among those of a data set or item."""
         offset = self._content_end(scope)
         for child in self._index.children(scope):
             record = self._index.record(child)
@@ -53,11 +58,11 @@ class Splice:
         self._edit(offset, 0, data, scope, tag)
 
     def append_item(self, sequence: int, data: bytes) -> None:
-        """Put an encoded item at the end of a sequence."""
+        """Append an encoded item to a sequence."""
         self._edit(self._content_end(sequence), 0, data, sequence, 0)
 
     def cut(self, number: int) -> None:
-        """Take out an element with all it holds, or an item."""
+        """Cut an element with everything inside it, or an item."""
         record = self._index.record(number)
         tag = record.tag if record.kind != r.ITEM else 0
         self._edit(record.start, record.end - record.start, b"", record.parent, tag)
@@ -81,7 +86,7 @@ class Splice:
             tag = record.tag if record.kind == r.SEQUENCE else 0
             number = record.parent
             depth += 1
-        # where several things end at one offset, what belongs inside comes first
+        # if several edits are at one offset, the inner ones come first
         self._edits.append((offset, -depth, drop, put))
 
     def _group(self, scope: int, tag: int, delta: int) -> None:
@@ -111,22 +116,22 @@ class Splice:
 
         Args:
             target: a path, or a binary file that is open for writing.
-            overwrite: replace a file that is there.
+            overwrite: replace a file that exists.
 
         Raises:
-            SourceError: it cannot be written, what is read has changed, or the target is there
-                (code ``exists``); nothing was written (unless the code is ``not_synced``, see
+            SourceError: it cannot be written, the source has changed, or the target exists (code
+                ``exists``); nothing was written (unless the code is ``not_synced``, see
                 `dicomseal.files.atomic`).
         """
         if not isinstance(target, (str, os.PathLike)) and hasattr(target, "write"):
             self.write(target)
             return
-        path: Any = target  # whatever else it is, `replacing` says what it should be
+        path: Any = target  # `replacing` refuses everything that is not a path
 
         def check() -> None:
             self._part10.check_origin()
             if not overwrite and os.path.lexists(path):
-                raise SourceError(f"{os.fsdecode(path)}: is there already", "exists")
+                raise SourceError(f"{os.fsdecode(path)}: exists already", "exists")
 
         with replacing(path, check) as file:
             self.write(file)
@@ -159,9 +164,9 @@ class Splice:
                 target.write(source[begin:end])
 
     def _deflate(self, target: IO[bytes]) -> None:
-        """Compress with the settings that the original was compressed with, if they can be found.
+        """Compress with the settings of the original, if they can be found.
 
-        So taking a signature out again gives the original file, byte for byte.
+        So the original file results, byte for byte, when a signature is removed again.
         """
         import io
 
@@ -183,7 +188,7 @@ def _compress(data: Buffer, level: int, memory: int) -> bytes:
 
 
 def _settings(plain: Buffer, deflated: bytes, trailer: bytes) -> tuple[int, int]:
-    """Level and memory level of zlib that give the same compressed bytes; the defaults if none."""
+    """Return level and memory level of zlib that give the same bytes; the defaults if none do."""
     stream = deflated[: len(deflated) - len(trailer)]
     for level in (6, 9, 1, 5, 8, 7, 4, 3, 2, 0):
         for memory in (8, 9):

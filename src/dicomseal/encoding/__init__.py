@@ -1,1 +1,1 @@
-"""Elements and the canonical stream, in two twins; data sets in memory; limits."""
+"""The index of the elements and the canonical stream, in two twins; data sets in memory; limits."""

@@ -1,8 +1,12 @@
-"""The canonical byte stream, written to be read (PS3.3 C.12.1.1.3.1.1; the compiled twin is fast).
+"""The canonical byte stream, written to be read; the compiled twin is fast.
 
-Explicit VR little endian whatever the source was, with three differences from a file: sequences and
-encapsulated values carry no length, items carry no length and no delimiter, and every sequence ends
-with a Sequence Delimitation tag that carries no length either.
+In: elements of a data set: tag, VR, value, and the byte order of the value.
+Out: bytes in explicit VR little endian, to the method ``update`` of a hasher.
+PS3: PS3.3 C.12.1.1.3.1.1, PS3.5 Section 7.
+
+The stream differs from a file in three ways: sequences and encapsulated values have no length,
+items have neither a length nor a delimiter, and every sequence ends with a Sequence Delimitation
+tag that has no length either.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ _SEQUENCE_DELIMITATION = bytes.fromhex("FEFFDDE0")
 
 
 def swap(value: bytes, vr: str) -> bytes:
-    """Big endian to little endian, by VR (PS3.5 Section 7.3)."""
+    """Convert a value from big endian to little endian, by VR (PS3.5 Section 7.3)."""
     width = terms.SWAP_WIDTH.get(vr)
     if width is None:
         return value
@@ -33,12 +37,12 @@ def swap(value: bytes, vr: str) -> bytes:
 
 
 def padding(vr: str) -> bytes:
-    """What makes an odd value even (PS3.5 Section 6.2)."""
+    """Return the byte that makes an odd value even (PS3.5 Section 6.2)."""
     return b" " if vr in terms.SPACE_PADDED else b"\0"
 
 
 def _is_plain(element: Any) -> bool:
-    """Whether a raw element can go out as it is: its VR is known, its value is all there."""
+    """Return whether a raw element can be written as it is: known VR, complete value."""
     tag, vr, length, value = element[:4]
     size = len(value or b"")
     return (
@@ -50,20 +54,20 @@ def _is_plain(element: Any) -> bool:
 
 
 def _indexed(element: Any, index: Callable[[bytes, bool, bool], Any]) -> Any:
-    """The index of a sequence that was not read into items; None for anything else."""
+    """Return the index of a sequence that was not read into items; None for anything else."""
     if element[1] != "SQ" or type(element[3]) is not bytes:
         return None
     return index(element[3], element[5], not element[6])
 
 
 class Encoder:
-    """Feeds canonical bytes to ``update``, the method of a hasher."""
+    """Writes canonical bytes to ``update``, the method of a hasher."""
 
     def __init__(self, update: Callable[[Any], object]) -> None:
         self._update = update
 
     def header(self, tag: int, vr: str, length: int) -> None:
-        """Tag, VR, the two reserved bytes if the VR has them, length."""
+        """Write tag, VR, the two reserved bytes if the VR has them, and length."""
         if vr in terms.LONG_VRS:
             self._update(struct.pack("<HH2s2xL", tag >> 16, tag & 0xFFFF, vr.encode(), length))
         elif length <= 0xFFFF:
@@ -75,7 +79,7 @@ class Encoder:
             )
 
     def element(self, tag: int, vr: str, value: bytes, big_endian: bool = False) -> None:
-        """A plain element: header and value, the value made even."""
+        """Write a plain element: its header, and its value made even."""
         pad = padding(vr) if len(value) % 2 else b""
         self.header(tag, vr, len(value) + len(pad))
         self._update(swap(value, vr) if big_endian else value)
@@ -89,17 +93,17 @@ class Encoder:
         other: Callable[[int], bool],
         index: Callable[[bytes, bool, bool], Any],
     ) -> tuple[int, int]:
-        """The elements of a data set in memory, those that were read and not decoded.
+        """Write those elements of a data set in memory that were read and not yet decoded.
 
         Args:
             elements: pairs of tag and element, mostly ascending.
             raw: the type of an element that was not decoded: a tuple of tag, VR, length, value,
                 offset, implicit VR, little endian, ...
-            wanted: which are to be signed; None is all.
-            other: is called, in its turn, with the tag of an element that is not that simple;
-                it says whether it wrote one.
+            wanted: the tags to be signed; None means all.
+            other: is called, in its turn, with the tag of an element that is not that simple, and
+                returns whether it wrote one.
             index: makes an index of a sequence's bytes, given whether they are implicit VR and big
-                endian; None leaves the element to ``other``.
+                endian; if it returns None, the element is left to ``other``.
 
         Returns:
             How many were written, and how many were not though their tag could be signed.
@@ -126,26 +130,26 @@ class Encoder:
         return signed, unsigned
 
     def data(self, value: Any) -> None:
-        """A piece of a value whose header has been written."""
+        """Write a piece of a value whose header has been written."""
         self._update(value)
 
     def open(self, tag: int, vr: str) -> None:
-        """The start of a sequence, or of an encapsulated value: no length."""
+        """Write the start of a sequence, or of an encapsulated value, without a length."""
         self._update(struct.pack("<HH2s2x", tag >> 16, tag & 0xFFFF, vr.encode()))
 
     def item(self) -> None:
-        """The start of an item or of a fragment: the tag alone."""
+        """Write the start of an item or of a fragment: the tag alone."""
         self._update(_ITEM)
 
     def fragment(self, value: bytes) -> None:
-        """A fragment of an encapsulated value, made even: no length either."""
+        """Write a fragment of an encapsulated value, made even, also without a length."""
         self.item()
         self._update(value)
         self._update(b"\0" * (len(value) % 2))
 
     def close(self) -> None:
-        """The end of a sequence, or of an encapsulated value."""
+        """Write the end of a sequence, or of an encapsulated value."""
         self._update(_SEQUENCE_DELIMITATION)
 
     def flush(self) -> None:
-        """Nothing is held back here; the compiled twin gathers small pieces."""
+        """Do nothing: this twin writes at once, and the compiled one collects small pieces."""

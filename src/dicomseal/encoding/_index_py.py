@@ -1,7 +1,11 @@
 """The index of an encoded data set, written to be read; the compiled twin has the same interface.
 
-One walk over the bytes notes where every element lies (`_walk_py`). Here is what is asked of it,
-and what signatures need of values.
+In: the bytes of a data set, and whether they are implicit VR and big endian.
+Out: records (where every element, item and fragment lies), values, and the canonical stream.
+PS3: PS3.5 Section 7; PS3.3 C.12.1.1.3.1.1.
+
+One walk over the bytes makes the records (`_walk_py`). This module looks them up, and reads the
+values that signatures need.
 """
 
 from __future__ import annotations
@@ -19,12 +23,12 @@ from ._walk_py import Walk
 
 
 def first_unsignable(tags: Sequence[int]) -> int | None:
-    """The first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+    """Return the first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
     return next((tag for tag in tags if not is_signable_tag(tag)), None)
 
 
 def first_repeated(tags: Sequence[int]) -> int | None:
-    """The first of some tags that was there before, or None."""
+    """Return the first of some tags that occurred before, or None."""
     seen: set[int] = set()
     for tag in tags:
         if tag in seen:
@@ -34,19 +38,19 @@ def first_repeated(tags: Sequence[int]) -> int | None:
 
 
 def as_text(value: bytes | None) -> str:
-    """A text value without its padding; empty if there is none."""
+    """Return a text value without its padding; empty if there is none."""
     return value.rstrip(b"\0 ").decode("ascii", "replace").strip() if value else ""
 
 
 def tags_of(value: bytes, big_endian: bool) -> tuple[int, ...]:
-    """The value of an AT element as tags; what is left over at its end is none."""
+    """Return the value of an AT element as tags; an incomplete tag at its end is ignored."""
     value = value[: len(value) - len(value) % 4]
     order = ">" if big_endian else "<"
     return tuple(g << 16 | e for g, e in struct.iter_unpack(order + "HH", value))
 
 
 class Index(Walk):
-    """Where every element of an encoded data set lies.
+    """The records of an encoded data set.
 
     Args:
         source: bytes-like, or a `Source` for what does not fit in memory.
@@ -56,19 +60,19 @@ class Index(Walk):
         limits: what a hostile file may cost.
 
     Attributes:
-        scopes: the records (root or items) that hold a Digital Signatures Sequence themselves.
-        ambiguities: what readers may take differently, the first 100: tags that come twice or out
-            of order, and more (`encoding.record.Ambiguity`).
-        oddities: what is not as the standard has it, and misleads nobody; the first 100.
-        noted: the kinds of all that was noted.
+        scopes: the records (root or items) that directly hold a Digital Signatures Sequence.
+        ambiguities: the first 100 places that readers may take differently: tags that come twice
+            or out of order, and more (`encoding.record.Ambiguity`).
+        oddities: the first 100 places that differ from the standard and mislead nobody.
+        noted: the kinds of everything that was noted.
         free: how many elements have a content that neither a signature nor a rule fixes.
         trailing: how many zero bytes follow the data set.
         fragmented: whether there is a fragment anywhere.
-        guessed: which kinds of ambiguous VR were met, see `dictionary.AMBIGUOUS`.
+        guessed: which kinds of ambiguous VR occur, see `dictionary.AMBIGUOUS`.
         implicit, big_endian: how it is encoded.
 
     Raises:
-        MalformedError: the bytes are no data set, are cut short, or exceed a limit.
+        MalformedError: the bytes are not a data set, are cut short, or exceed a limit.
     """
 
     @property
@@ -77,30 +81,30 @@ class Index(Walk):
         return bool(self._nodes[0].flags & r.UNKNOWN_VR)
 
     def children(self, number: int) -> Iterator[int]:
-        """The numbers of the records directly inside one."""
+        """Yield the numbers of the records directly inside one."""
         return self._inside(number)
 
     def starts(self, number: int) -> list[int]:
-        """The offsets of the first bytes of the records directly inside one."""
+        """Return the offsets of the first bytes of the records directly inside one."""
         return [self._nodes[child].start for child in self.children(number)]
 
     def present(self, scope: int) -> set[int]:
-        """The tags of the elements directly inside a scope."""
+        """Return the tags of the elements directly inside a scope."""
         return {self._nodes[child].tag for child in self.children(scope)}
 
     def fragments(self, scope: int) -> list[int]:
-        """The numbers of all fragments inside a scope, nested ones too."""
+        """Return the numbers of all fragments inside a scope, nested ones too."""
         inside = range(scope + 1, self._nodes[scope].next)
         return [number for number in inside if self._nodes[number].kind == r.FRAGMENT]
 
     def find(self, scope: int, tag: int) -> int:
-        """The first element with this tag directly inside a scope, or -1."""
+        """Return the number of the first element with this tag directly inside a scope, or -1."""
         return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)
 
     def sole_signature(self) -> tuple[int, int] | None:
-        """The items of the MAC Parameters and the signature, if an index has one of each, or None.
+        """Return the items of MAC Parameters and signature if there is one of each, else None.
 
-        Both in the main data set, and nothing ambiguous or superfluous anywhere.
+        Both must be in the main data set, and nothing may be ambiguous or superfluous anywhere.
         """
         parameters = self._only_item(terms.MAC_PARAMETERS_SEQUENCE)
         item = self._only_item(terms.DIGITAL_SIGNATURES_SEQUENCE)
@@ -116,20 +120,20 @@ class Index(Walk):
         return inside[0] if len(inside) == 1 else -1
 
     def holds(self, scope: int, tags: Collection[int]) -> bool:
-        """Whether all these tags are directly inside a scope."""
+        """Return whether all these tags are directly inside a scope."""
         return self.present(scope).issuperset(tags)
 
     def value(self, number: int) -> bytes:
-        """The value of an element or fragment as it is stored, a copy."""
+        """Return a copy of the stored value of an element or fragment."""
         node = self._nodes[number]
         return self._read(node.value, node.end - node.value)
 
     def values(self, scope: int, tags: Sequence[int]) -> list[bytes | None]:
-        """The values of the first elements with these tags directly inside a scope.
+        """Return the values of the first elements with these tags directly inside a scope.
 
         Args:
             scope: the record of the root or of an item.
-            tags: which; what is absent, or is a sequence, gives None.
+            tags: of the elements; an absent element, or a sequence, gives None.
         """
         found: list[bytes | None] = []
         for number in [self.find(scope, tag) for tag in tags]:
@@ -144,7 +148,7 @@ class Index(Walk):
         return self.value(number)
 
     def listed(self, scope: int, tag: int) -> bytes:
-        """The value of the first AT element with this tag; empty if its VR is another, or none."""
+        """Return the value of the first element with this tag; empty without one, or if not AT."""
         number = self.find(scope, tag)
         if number < 0 or self._nodes[number].vr != "AT":
             return b""
@@ -166,7 +170,7 @@ class Index(Walk):
         Args:
             update: the hasher's method; the buffers it gets are valid during the call only.
             scope: the record of the root or of an item.
-            tags: which of its elements; None is all that can be signed.
+            tags: of the elements that are fed; None means all that can be signed.
             without: tags that are left out, and are not counted either.
             legacy: hash the lengths of fragments too, as dcmsign did before 3.5.4.
         """
@@ -182,16 +186,16 @@ class Index(Walk):
         legacy: bool = False,
         kind: type[Stream] = Stream,
     ) -> r.Coverage:
-        """The same into an encoder of the caller's, so that the steps can be watched."""
+        """Write the same stream to an encoder of the caller's, so that the steps can be watched."""
         return kind(self._nodes, self._pieces, encoder, legacy).scope(scope, tags, without)
 
     def tags(self, start: int, stop: int) -> list[int]:
-        """The tags of these records; -1 for items and fragments."""
+        """Return the tags of these records; -1 for items and fragments."""
         plain = (r.ELEMENT, r.SEQUENCE, r.ENCAPSULATED)
         return [node.tag if node.kind in plain else -1 for node in self._nodes[start:stop]]
 
     def choose(self, number: int, vr: str) -> None:
-        """Take another VR for an element, in a data set that is not in big endian."""
+        """Choose another VR for an element of a data set that is not in big endian."""
         if self._nodes[number].kind == r.ELEMENT and len(vr) == 2:
             self._nodes[number].vr = vr
 
@@ -209,7 +213,7 @@ class Index(Walk):
 
         Args:
             update: as for `stream`.
-            start, stop: which records; what ends before ``stop`` is closed.
+            start, stop: the range of records; what ends before ``stop`` is closed.
             inside: the element before ``start``, or the scope at the beginning: the sequences
                 around it are open.
             scope: the data set or item that the signed element belongs to.
@@ -223,5 +227,5 @@ class Index(Walk):
         Stream(self._nodes, self._pieces, encoder, False).emit(start, stop, ends)
 
     def stream_items(self, encoder: Encoder, legacy: bool = False) -> None:
-        """Feed the items or fragments of an index whose root is no data set to an encoder."""
+        """Write the items or fragments of an index whose root is a sequence to an encoder."""
         Stream(self._nodes, self._pieces, encoder, legacy).emit(1, len(self))

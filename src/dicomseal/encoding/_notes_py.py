@@ -1,7 +1,8 @@
-"""What the pure index notes on its walk: what readers may take differently, what is odd.
+"""The notes that the pure index takes on its walk: what is ambiguous, what is odd.
 
-In: an element's tag, VR and length, where it stands, and its bytes where they matter. Out: notes
-(`encoding.record.Ambiguity`), from which `parser_differentials` makes reasons and messages.
+In: an element's tag, VR, length and place, and its bytes where they matter.
+Out: notes (`encoding.record.Ambiguity`), from which `parser_differentials` makes reasons.
+PS3: PS3.5 Sections 6.2, 7.1 to 7.5 and 7.8; PS3.3 Table C.12-6.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .limits import Limits
 
 
 class Node:
-    """A record under construction; `Index.record` shows it as a `Record`."""
+    """A record under construction; `Index.record` returns it as a `Record`."""
 
     __slots__ = ("before", "big_endian", "creators", "end", "flags", "implicit", "kind", "last",
                  "next", "number", "parent", "start", "stop", "tag", "value", "vr")  # fmt: skip
@@ -28,15 +29,16 @@ class Node:
         self.start, self.value, self.end, self.parent = start, value, end, parent
         self.next = self.number = 0
         # while it is open:
-        self.before: tuple[Any, ...] = ()  # of a private sequence: see `_give_up`
-        self.stop = end  # where it must end at the latest
-        self.last = -1  # the tag seen last, or the number of the last item
+        # of a private sequence: the notes before it, see `_give_up`
+        self.before: tuple[Any, ...] = ()
+        self.stop = end  # the limit for its end
+        self.last = -1  # the tag of the last element, or the number of the last item
         self.implicit = self.big_endian = False
         self.creators: dict[int, bytes] = {}
 
 
 class Notes:
-    """What is noted of the records, while they are made and when all are there."""
+    """The notes about the records, taken while the records are made and when they are complete."""
 
     def __init__(self, source: Any, limits: Limits, level: int) -> None:
         self._source, self._limits, self._level = source, limits, level
@@ -56,11 +58,11 @@ class Notes:
             notes.append(r.Ambiguity(kind, tag, len(self._nodes) if number < 0 else number))
 
     def _check_form(self, outermost: bool, tag: int, vr: str, length: int) -> None:
-        """What no signature covers may be nothing but what the standard makes of it.
+        """Check the form of elements that no signature covers: the standard must fix their content.
 
-        Group lengths and Length to End (PS3.5 Section 7.2), Data Set Trailing Padding (PS3.10
-        Section 7.2), the sequences of the Digital Signatures Macro; no command, no meta
-        information and no group that PS3.5 Section 7.8.1 forbids.
+        These are group lengths and Length to End (PS3.5 Section 7.2), Data Set Trailing Padding
+        (PS3.10 Section 7.2) and the sequences of the Digital Signatures Macro. Commands, meta
+        information and the groups that PS3.5 Section 7.8.1 forbids are noted wherever they occur.
         """
         if is_signable_tag(tag):
             return
@@ -80,12 +82,12 @@ class Notes:
             self.free += kind != "directory"
 
     def _check_length(self, top: Node, tag: int, vr: str, length: int) -> None:
-        """Lengths that readers take for others, and those that are not whole values.
+        """Note lengths that some readers replace by others, and those that split a value.
 
-        Of an odd text GDCM shows all but the last byte, of odd words DCMTK; of Pixel Data see
-        `parser_differentials`. In implicit VR GDCM takes 13 for 10, which a device once meant; so
-        for 6 where a UL of group 0009 stands; (00FF,4AA5) it takes for Pixel Data up to the end of
-        the file.
+        GDCM leaves out the last byte of an odd text, and DCMTK that of odd words; for Pixel Data
+        see `parser_differentials`. In implicit VR GDCM reads the length 13 as 10, as one device
+        meant it, and likewise 6 of a UL in group 0009; it reads (00FF,4AA5) as Pixel Data up to the
+        end of the file.
         """
         width = terms.SWAP_WIDTH.get(vr, 1)
         if (
@@ -95,7 +97,8 @@ class Notes:
         ):
             self._note("repaired", tag)
         elif length % 2:
-            # of the image itself it is asked whether a byte is lacking; of an icon it is not
+            # for the image itself the check is that no byte is missing; for an icon there is no
+            # check
             image = tag == terms.PIXEL_DATA and top.number == 0
             bytes_alone = vr in ("OB", "UN") or image
             self._note("odd value" if bytes_alone else "odd", tag)
@@ -103,7 +106,7 @@ class Notes:
             self._note("width", tag)
 
     def _check_group_lengths(self) -> None:
-        """PS3.5 Section 7.2: how many bytes follow up to the end of the group, or of all."""
+        """Check that group lengths are the bytes to the end of the group (PS3.5 Section 7.2)."""
         for number in self._lengths:
             node = self._nodes[number]
             if node.end - node.value != 4:
@@ -123,7 +126,7 @@ class Notes:
                 self.free += 1
 
     def _check_macros(self) -> None:
-        """The items of MAC Parameters and Digital Signatures hold what PS3.3 Table C.12-6 has."""
+        """Check that items of the Digital Signatures Macro hold what PS3.3 Table C.12-6 has."""
         for sequence in self._macros:
             parameters = self._nodes[sequence].tag == terms.MAC_PARAMETERS_SEQUENCE
             known = terms.MAC_PARAMETERS_VRS if parameters else terms.DIGITAL_SIGNATURE_VRS
@@ -131,15 +134,15 @@ class Notes:
                 for number in self._inside(item):
                     node = self._nodes[number]
                     if node.tag & 0xFFFF == 0 or node.tag == terms.DATA_SET_TRAILING_PADDING:
-                        continue  # they have a form of their own
-                    most = terms.LONGEST_IN_MAC_PARAMETERS.get(node.vr) if parameters else None
+                        continue  # `_check_form` has checked the form of these
+                    most = terms.MAX_MAC_PARAMETERS_LENGTH.get(node.vr) if parameters else None
                     long = most is not None and node.end - node.value > most
                     if known.get(node.tag) != node.vr or long:
                         self._note("macro", node.tag, number)
                         self.free += 1
 
     def _inside(self, number: int) -> Iterator[int]:
-        """The numbers of the records directly inside one."""
+        """Yield the numbers of the records directly inside one."""
         child = number + 1
         while child < self._nodes[number].next:
             yield child

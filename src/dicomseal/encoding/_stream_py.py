@@ -1,4 +1,9 @@
-"""The canonical stream from the records of an index (PS3.3 C.12.1.1.3.1.1), written to be read."""
+"""The canonical stream from the records of an index, written to be read.
+
+In: the records of an index, and which elements of a scope are to be signed.
+Out: calls of an `Encoder`, which writes the canonical bytes.
+PS3: PS3.3 C.12.1.1.3.1.1.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """One passage over the records of an index.
+    """One pass over the records of an index.
 
     Args:
         nodes: the records.
-        pieces: gives the bytes of the source from an offset on, so many, a piece at a time.
-        encoder: takes the canonical form.
+        pieces: yields the bytes of the source, given an offset and a length, piece by piece.
+        encoder: writes the canonical form.
         legacy: hash the lengths of fragments too, as dcmsign did before 3.5.4.
     """
 
@@ -36,7 +41,7 @@ class Stream:
     def scope(
         self, scope: int, tags: Collection[int] | None, without: Collection[int]
     ) -> r.Coverage:
-        """The elements directly inside a data set or item that are to be signed."""
+        """Write the elements directly inside a data set or item that are to be signed."""
         wanted = None if tags is None else frozenset(tags)
         signed = unsigned = 0
         unknown = []
@@ -56,10 +61,10 @@ class Stream:
         return r.Coverage(signed, unsigned, tuple(unknown))
 
     def emit(self, number: int, stop: int, open_until: Sequence[int] = ()) -> None:
-        """Some records, with all that is inside them.
+        """Write some records, with everything inside them.
 
         Args:
-            number, stop: which.
+            number, stop: the range of records.
             open_until: where the sequences around the first of them end, the outermost first.
         """
         encoder = self._encoder

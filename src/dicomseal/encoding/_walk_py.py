@@ -1,6 +1,10 @@
-"""The walk of the pure index: where every element, item and fragment lies (PS3.5 Section 7).
+"""The walk of the pure index: where every element, item and fragment lies.
 
-Nothing is copied and nothing recurses, so a hostile depth costs memory in proportion and no more.
+In: the bytes of a data set, and whether they are implicit VR and big endian.
+Out: records (`Node`) in the order of the bytes, and notes on what is ambiguous or odd.
+PS3: PS3.5 Sections 6.2, 7.1, 7.5 and Annex A.4.
+
+Nothing is copied and nothing recurses, so a hostile depth costs memory in proportion only.
 """
 
 from __future__ import annotations
@@ -20,12 +24,12 @@ _CHUNK = 1 << 16
 
 
 def _is_certain(tag: int) -> bool:
-    """Whether the standard gives the VR of a private tag: a group length, a Private Creator."""
+    """Return whether the standard fixes the VR of a private tag: group length, Private Creator."""
     return tag & 0xFFFF == 0 or 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 class Walk(Notes):
-    """The records of an encoded data set, as they are made; `_index_py.Index` looks them up."""
+    """The walk that makes the records of an encoded data set; `_index_py.Index` looks them up."""
 
     def __init__(
         self,
@@ -86,22 +90,22 @@ class Walk(Notes):
                 position = self._give_up(stack, error)
 
     def _without_delimiter(self, number: int, top: Node, position: int) -> None:
-        """At the end of the file Pixel Data may do without one: where they end is clear.
+        """Accept Pixel Data that end with the file and without a delimiter: their end is clear.
 
-        Some devices write them so. DCMTK refuses the file, pydicom shows no pixels, and GDCM the
-        last fragment twice.
+        Some devices write Pixel Data in this way. DCMTK refuses the file, pydicom shows no pixels,
+        and GDCM shows the last fragment twice.
         """
         at_end = position == self._nodes[0].stop and top.parent == 0
         if top.kind != r.ENCAPSULATED or top.tag != terms.PIXEL_DATA or not at_end or (
-            top.last + 1 < r.LEAST_OPEN
+            top.last + 1 < r.MIN_OPEN
         ):  # fmt: skip
             raise self._error("delimiter", position, top, position)
         self._note("open", top.tag, number)
 
     def _give_up(self, stack: list[tuple[int, Node]], error: MalformedError) -> int:
-        """Only a private dictionary says that this is a sequence: then it is none, and is UN.
+        """Treat a sequence as UN if only a private dictionary calls it one and it cannot be read.
 
-        What was noted inside it is forgotten; the walk goes on behind it.
+        The notes from inside it are dropped, and the walk goes on after it.
         """
         while error.code != "limit" and stack:
             number, node = stack.pop()
@@ -116,7 +120,7 @@ class Walk(Notes):
                 node.flags = r.UNKNOWN_VR | (r.REWRITE if (node.stop - node.value) % 2 else 0)
                 node.next = len(self._nodes)
                 self._spread(stack, r.UNKNOWN_VR)
-                # another reader may have the same dictionary, and find the items' end elsewhere
+                # another reader may have the same dictionary, and see another end of the items
                 if node.stop - node.value >= 8 and self._begins_with_item(node, node.value):
                     self._note("items", node.tag, number)
                 return node.stop
@@ -161,7 +165,7 @@ class Walk(Notes):
         return node.value
 
     def _item(self, stack: list[Any], number: int, top: Node, position: int) -> int:
-        """An item of a sequence, a fragment of an encapsulated value, or the end of either."""
+        """Read an item of a sequence, a fragment of an encapsulated value, or the end of either."""
         tag, length = self._tag_and_length(position, top)
         if tag == terms.SEQUENCE_DELIMITATION and top.flags & r.UNDEFINED:
             return self._end(stack, position, length)
@@ -181,7 +185,7 @@ class Walk(Notes):
         return end
 
     def _element(self, stack: list[Any], number: int, top: Node, position: int) -> int:
-        """One element of a data set or item."""
+        """Read one element of a data set or item."""
         if len(stack) == 1 and self._only_zeros(position, top.stop):
             self.trailing = top.stop - position
             top.stop = position
@@ -200,14 +204,15 @@ class Walk(Notes):
             vr = self._implicit_vr(tag, top)
             private = tag >> 16 & 1 and not _is_certain(tag)
             if length == terms.UNDEFINED_LENGTH and (private or vr == "UN"):
-                vr = "SQ"  # PS3.5 Section 7.5, whatever a dictionary says
+                vr = "SQ"  # PS3.5 Section 7.5: a sequence, whatever VR a dictionary gives
             if private and vr != "UN":
                 flags |= r.PRIVATE
             if vr in AMBIGUOUS:
                 guess, vr = vr, AMBIGUOUS[vr][0]
                 flags |= r.GUESSED
             letters = self._read(position + 4, 2)
-            # some readers look at the first element of a data set, or of an item of UN, to know
+            # some readers guess the encoding by the first element of a data set, or of an item of
+            # UN
             if first and letters.isalpha() and letters.isupper() and (
                 len(stack) == 1 or not self.implicit
             ):  # fmt: skip
@@ -233,7 +238,7 @@ class Walk(Notes):
             else:
                 (length,) = struct.unpack(">H" if top.big_endian else "<H", head[2:])
         if vr == "UN" or (length > 0xFFFE and vr in terms.SHORT_VRS):
-            flags |= r.UNKNOWN_VR  # explicit VR cannot hold the latter (PS3.5 Section 6.2.2)
+            flags |= r.UNKNOWN_VR  # explicit VR cannot hold such a length (PS3.5 Section 6.2.2)
 
         kind = r.ELEMENT
         if vr == "SQ" or (vr == "UN" and length == terms.UNDEFINED_LENGTH):
@@ -280,7 +285,7 @@ class Walk(Notes):
         return node.end
 
     def _end(self, stack: list[tuple[int, Node]], position: int, length: int) -> int:
-        """A delimiter, which has no length (PS3.5 Section 7.5); what it says is not skipped."""
+        """Check a delimiter, which has no length (PS3.5 Section 7.5); a length is not skipped."""
         if length:
             number, node = stack[-1]
             owner = self._nodes[node.parent] if node.kind == r.ITEM else node
@@ -289,9 +294,9 @@ class Walk(Notes):
         return position + 8
 
     def _check_items(self, value: int, end: int, top: Node, tag: int) -> None:
-        """A value that begins as items do, though nothing here says that it is a sequence.
+        """Check a value that begins as items do, though nothing here says that it is a sequence.
 
-        Another dictionary may say so; then it matters where its items end.
+        Another dictionary may say that it is one; then it matters where its items end.
         """
         if not self._begins_with_item(top, value):
             return
@@ -309,7 +314,7 @@ class Walk(Notes):
             self._note("items", tag)
 
     def _spread(self, stack: list[tuple[int, Node]], flag: int) -> None:
-        """An unknown VR makes every sequence around it one that cannot be signed; so a guess."""
+        """Mark every sequence around an unknown VR as not signable; likewise for a guessed VR."""
         for _, node in reversed(stack):
             if node.kind == r.SEQUENCE:
                 if node.flags & flag:
@@ -322,7 +327,7 @@ class Walk(Notes):
         return dictionary().private(tag, top.creators.get(tag >> 8))
 
     def _hint(self, number: int, top: Node, node: Node, length: int) -> None:
-        """Remember what later elements need to know their VR."""
+        """Remember the values that later elements need to find their VR."""
         if node.tag >> 16 & 1 and 0x10 <= node.tag & 0xFFFF <= 0xFF:
             creator = self._read(node.value, min(length, 64))
             top.creators[(node.tag >> 16) << 8 | node.tag & 0xFF] = creator
@@ -340,7 +345,7 @@ class Walk(Notes):
 
     def _only_zeros(self, position: int, stop: int) -> bool:
         if position <= self._not_zero:
-            return False  # looked this far before
+            return False  # this part was checked before
         for piece in self._pieces(position, stop - position):
             rest = piece.lstrip(b"\0")
             if rest:
@@ -362,7 +367,7 @@ class Walk(Notes):
         return len(self._nodes)
 
     def record(self, number: int) -> r.Record:
-        """One record; numbers run from 0, the root, in the order of the bytes."""
+        """Return one record; numbers run from 0, the root, in the order of the bytes."""
         n = self._nodes[number]
         return r.Record(n.tag, n.vr, n.kind, n.flags, n.start, n.value, n.end, n.next, n.parent)
 
@@ -377,11 +382,11 @@ class Walk(Notes):
             if kind == "lt" and self._hints.get((node.parent, terms.LUT_DESCRIPTOR)) == 1:
                 vr = "US"
             if kind == "lt" and node.end - node.value > 0xFFFE:
-                vr = "OW"  # the only one that can hold it
+                vr = "OW"  # the only one of these VRs that can hold the value
             node.vr = vr
 
     def _nearest(self, number: int, near: dict[int, int | None]) -> int | None:
-        """The Pixel Representation of a data set or the nearest around it; each is asked once."""
+        """Return the nearest Pixel Representation, from the data set outwards; read each once."""
         passed = []
         while number not in near:
             passed.append(number)

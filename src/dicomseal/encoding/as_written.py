@@ -1,8 +1,12 @@
-"""What a `pydicom.Dataset` will be when it is written: the VRs in memory may not survive it.
+"""The form in which a `pydicom.Dataset` will be written: the VRs in memory may not survive it.
 
-Implicit VR states no VR, so a reader takes those of the dictionary, whatever the data set had. In
-big endian, words that pydicom keeps as bytes are written as they are. So what a signature is over
-is found where everybody else will look for it: in the bytes that pydicom writes.
+In: a `pydicom.Dataset`.
+Out: the bytes that pydicom writes and their transfer syntax, or None if they are not needed.
+PS3: PS3.5 Section 7.1.3 and Annex A.
+
+Implicit VR states no VR, so a reader uses those of the dictionary, whatever the data set had. In
+big endian, words that pydicom keeps as bytes are written as they are. So a signature is computed
+over the bytes that pydicom writes, as every other reader will see these.
 """
 
 from __future__ import annotations
@@ -28,28 +32,28 @@ _SYNTAXES = {
 
 
 def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
-    """Whether `Dataset.save_as` writes it in implicit VR, and whether in little endian.
+    """Return whether `Dataset.save_as` writes implicit VR, and whether little endian.
 
-    It goes by the Transfer Syntax UID of its File Meta Information; without a known one, by how the
-    data set is said to be encoded, or was when it was read.
+    The Transfer Syntax UID of its File Meta Information decides. Without a known one, the encoding
+    that was set for the data set decides, or that from which it was read.
     """
     meta = getattr(dataset, "file_meta", None)
     name = str(meta.get("TransferSyntaxUID", "") or "") if meta is not None else ""
     uid = UID(name)
     if name and uid.is_transfer_syntax:
         return bool(uid.is_implicit_VR), bool(uid.is_little_endian)
-    said = getattr(dataset, "_is_implicit_VR", None), getattr(dataset, "_is_little_endian", None)
-    for implicit, little in (said, getattr(dataset, "original_encoding", (None, None))):
+    stated = getattr(dataset, "_is_implicit_VR", None), getattr(dataset, "_is_little_endian", None)
+    for implicit, little in (stated, getattr(dataset, "original_encoding", (None, None))):
         if implicit is not None and little is not None:
             return bool(implicit), bool(little)
     return _EXPLICIT
 
 
 def as_written(dataset: Dataset) -> tuple[bytes, str] | None:
-    """The bytes that pydicom writes, and their transfer syntax.
+    """Return the bytes that pydicom writes, and their transfer syntax.
 
-    None if they are explicit VR little endian and nothing in the data set was read from another
-    encoding: then it has the VRs and the values that will be written.
+    Return None if they are explicit VR little endian and nothing in the data set was read from
+    another encoding: then the data set has the VRs and the values that will be written.
 
     Raises:
         EncodingError: pydicom cannot write it.
@@ -65,7 +69,7 @@ def as_written(dataset: Dataset) -> tuple[bytes, str] | None:
     except Exception as error:  # whatever pydicom's readers and writers raise
         raise EncodingError(f"pydicom cannot write the data set: {error}") from error
     finally:
-        for element, vr, value in kept:  # the writer settles them in place
+        for element, vr, value in kept:  # the writer changes them in place
             element.VR, element._value = vr, value
     return out.getvalue(), _SYNTAXES.get(encoding, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
 
@@ -75,7 +79,7 @@ def _is_plain(scope: Dataset) -> bool:
 
 
 def _scopes(dataset: Dataset) -> Iterator[Dataset]:
-    """A data set and the items in it that were read already, at any depth."""
+    """Yield a data set and the items in it that were read already, at any depth."""
     waiting = [dataset]
     while waiting:
         scope = waiting.pop()
@@ -86,7 +90,7 @@ def _scopes(dataset: Dataset) -> Iterator[Dataset]:
 
 
 def _ambiguous(dataset: Dataset) -> Iterator[Any]:
-    """The elements whose VR is still ``US or SS`` or the like."""
+    """Yield the elements whose VR is still ``US or SS`` or the like."""
     for scope in _scopes(dataset):
         for element in scope._dict.values():
             if not getattr(element, "is_raw", True) and len(element.VR or "UN") != 2:

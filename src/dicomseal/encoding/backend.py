@@ -1,7 +1,7 @@
 """Choose the twin: the compiled index and encoder, or the pure ones that are the specification.
 
 Both have the same interface and make the same records and bytes. Nothing else in the package
-decides which is used. ``BACKEND`` says which it is; the environment variable
+decides which is used. ``BACKEND`` names the one in use; the environment variable
 ``DICOMSEAL_BACKEND=python`` (or ``cython``) forces one.
 """
 
@@ -26,7 +26,7 @@ __all__ = [
     "tags_of",
 ]
 
-# setup.py leaves this file in a build that was asked to do without the compiled modules
+# setup.py writes this file in a build for which the compiled modules were declined
 _PURE_BUILD = os.path.join(os.path.dirname(os.path.dirname(__file__)), "_pure_build")
 
 

@@ -1,7 +1,7 @@
-"""What an object may cost: the limits a caller sets, and the budget its signatures spend.
+"""The limits that a caller sets for an object, and the budget that its signatures spend.
 
-Every number here bounds what a hostile file can make a reader do. Exceeding one is an error with
-the code ``limit``, never a wrong answer.
+Every number here bounds the work that a hostile file can cause. Exceeding one is an error with the
+code ``limit``, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from ..errors import MalformedError, UsageError
 
 
 class Limits(NamedTuple):
-    """What a hostile file may cost. Exceeding one is a `MalformedError` with code ``limit``.
+    """The limits for a hostile file. Exceeding one is a `MalformedError` with code ``limit``.
 
     Attributes:
-        depth: sequences inside one another.
+        depth: how many sequences may be nested in one another.
         value: bytes of a value that is read as such: a UID, a certificate, a signature. Data
             Elements Signed may have 16 times as many.
         records: elements, items and fragments; the index takes 32 bytes for each.
@@ -25,11 +25,12 @@ class Limits(NamedTuple):
         signatures: how many an object may have.
         passes: how many times over its own size an object's signatures may make it be read, all
             together; for a small object it is at least `MIN_READ_BUDGET` bytes. Signatures over
-            the same elements share a pass. What they may take to compute, see `ReadBudget.effort`,
-            follows from it too; and how many bytes may be hashed to find the VRs that implicit VR
-            does not state, at most `MAX_SEARCHES` times the size and at least `MIN_SEARCH`.
-        seconds: that the signatures of an object may take to be verified, and one more for every
-            `BYTES_OF_A_SECOND` of it.
+            the same elements share a pass. Two other limits follow from it: how much the
+            signatures may take to compute (see `ReadBudget.effort`), and how many bytes may be
+            hashed to find the VRs that implicit VR does not state (at most `MAX_SEARCHES` times
+            the size, and at least `MIN_SEARCH`).
+        seconds: how long the verification of an object's signatures may take, and one second
+            more for every `BYTES_OF_A_SECOND` of it.
     """
 
     depth: int = 2048
@@ -44,10 +45,10 @@ class Limits(NamedTuple):
 
     @classmethod
     def checked(cls, limits: Limits | None) -> Limits:
-        """The limits to go by, where a caller gave these, or none.
+        """Return the limits of a caller, or the default ones for None.
 
         Raises:
-            UsageError: they are no limits, or one is not a number from 0 on.
+            UsageError: the argument is not a `Limits`, or a limit is not a number from 0 on.
         """
         if limits is None:
             return _DEFAULT
@@ -65,7 +66,7 @@ _DEFAULT = Limits()
 MIN_READ_BUDGET = 1 << 30
 BYTES_OF_A_SECOND = 1 << 22
 MIN_EFFORT = 1 << 32
-USUAL_CERTIFICATE = 8192  # bytes; what is longer is nowhere kept for the next object
+USUAL_CERTIFICATE = 8192  # bytes; a longer certificate is not kept for the next object
 MAX_CERTIFICATES = 64 << 20
 _EFFORT_OF_A_CERTIFICATE, _EFFORT_OF_ITS_BYTE = 200_000, 1_000
 MIN_SEARCH = 1 << 29
@@ -73,7 +74,7 @@ MAX_SEARCHES = 32  # passes over an object
 
 
 class ReadBudget:
-    """What the signatures of one object may cost, and have cost so far.
+    """The work that the signatures of one object may cause, and have caused so far.
 
     Args:
         size: bytes of the object.
@@ -101,7 +102,7 @@ class ReadBudget:
             )
 
     def search(self) -> int:
-        """How many bytes the next search for VRs may hash: half of what is left for all of them."""
+        """Return how many bytes the next search for VRs may hash: half of what is left for them."""
         passes = min(self._limits.passes, MAX_SEARCHES)
         return max(self._most(MIN_SEARCH, passes) - self._searched, 0) // 2
 
@@ -110,7 +111,7 @@ class ReadBudget:
         self._searched += length
 
     def read(self, length: int) -> None:
-        """Count so many bytes to be read for a signature, before they are; errors likewise."""
+        """Count bytes before they are read for a signature; errors as for `signature`."""
         self._read += length
         if self._read > self._most(MIN_READ_BUDGET, self._limits.passes):
             raise MalformedError(
@@ -120,11 +121,11 @@ class ReadBudget:
             )
 
     def effort(self, cost: int) -> None:
-        """Count what is computed, before it is; errors likewise.
+        """Count a computation before it is done; errors as for `signature`.
 
-        An object may take as many nanoseconds as bytes (see `Limits.passes`), and `MIN_EFFORT` at
-        least. They are not measured: what something costs is told from its size, as it is on an
-        ordinary machine, so that one object gets one answer.
+        An object may take as many nanoseconds as it may read bytes (see `Limits.passes`), and at
+        least `MIN_EFFORT`. They are not measured: the cost is estimated from sizes, for an ordinary
+        machine, so that an object gets the same answer everywhere.
         """
         self._effort += cost
         if self._effort > self._most(MIN_EFFORT, self._limits.passes):
@@ -135,16 +136,16 @@ class ReadBudget:
             )
 
     def verification(self, cost: int) -> None:
-        """Count the verification of a Signature value; the first of an object is free."""
+        """Count the verification of a Signature value; the first one of an object is free."""
         if self._verified:
             self.effort(cost)
         self._verified = True
 
     def certificate(self, der: bytes) -> bool:
-        """Count a Certificate of Signer that was not met yet; the first of an object is free.
+        """Count a Certificate of Signer that did not occur yet; the first one of an object is free.
 
         Returns:
-            Whether it was, so that what it takes to judge it counts as well.
+            Whether it was counted; then the work to judge it is counted as well.
         """
         if der in self._known:
             return False

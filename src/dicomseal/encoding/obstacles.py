@@ -1,9 +1,9 @@
-"""Why an element of a data set is left out of a signature though its tag could be signed.
+"""The obstacles for which an element is not signed though its tag could be signed.
 
-An element with the VR UN is never signed, nor a sequence that holds one (PS3.3 C.12.1.1.3.1.1).
-An element may become one without a change of its value: implicit VR states no VR, and explicit VR
-has no length for a long value of a short VR (PS3.5 Section 6.2.2). A signature over such an element
-does not last, so it is left out before.
+An element with the VR UN is never signed, nor a sequence that holds one (PS3.3 C.12.1.1.3.1.1). An
+element may get this VR without a change of its value: implicit VR states no VR, and explicit VR has
+no length for a long value of a short VR (PS3.5 Section 6.2.2). A signature over such an element
+would break then, so the element is left out from the start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GUESSED = "its VR is not in the object (implicit VR), only guessed from a private dictionary"
 LOST = "its VR is UN or was lost"
 TOO_LONG = "not signed (PS3.5 Section 6.2.2)"
-_MOST_LOOKED_AT, _MOST_TOLD = 64, 3
+_MAX_LOOKED_AT, _MAX_NOTES = 64, 3
 
 
 class Offer(NamedTuple):
@@ -39,10 +39,10 @@ class Offer(NamedTuple):
 
 
 def offers(index: Index, scope: int, include_guessed: bool = False) -> Iterator[Offer]:
-    """The elements of a data set or item that can be signed by their tags.
+    """Yield the elements of a data set or item that can be signed by their tags.
 
     Args:
-        index: of the object.
+        index: the index of the object.
         scope: the record of the data set or item.
         include_guessed: sign private elements of implicit VR with the VRs of a dictionary.
     """
@@ -56,11 +56,12 @@ def offers(index: Index, scope: int, include_guessed: bool = False) -> Iterator[
 
 
 def sentence(index: Index, number: int, flag: int = r.UNKNOWN_VR) -> str:
-    """Why an element is not signed: the first cause inside it.
+    """Return why an element is not signed: the first cause inside it.
 
     Args:
-        number: its record.
-        flag: UNKNOWN_VR or PRIVATE, of `_record`; the record has it.
+        index: the index of the object.
+        number: the record of the element.
+        flag: the flag of the record, UNKNOWN_VR or PRIVATE.
     """
     whole = index.record(number)
     for inside in range(number, whole.next):
@@ -76,7 +77,7 @@ def sentence(index: Index, number: int, flag: int = r.UNKNOWN_VR) -> str:
 
 
 def _is_cause(record: r.Record, flag: int) -> bool:
-    """Whether it is itself that a sequence is not signed for."""
+    """Return whether a record is itself the cause that a sequence around it is not signed."""
     if record.kind != r.SEQUENCE:
         return False
     return record.vr == UNKNOWN if flag == r.UNKNOWN_VR else bool(record.tag >> 16 & 1)
@@ -87,7 +88,7 @@ def _cause(record: r.Record, flag: int) -> str:
         return GUESSED
     length = record.end - record.value
     vr = dictionary().public(record.tag) if record.vr == UNKNOWN else record.vr
-    if record.kind == r.ELEMENT and vr in terms.SHORT_VRS and length > terms.MOST_SHORT:
+    if record.kind == r.ELEMENT and vr in terms.SHORT_VRS and length > terms.MAX_SHORT_LENGTH:
         return (
             f"the value has {length} bytes, more than the VR {vr} can have in explicit VR, where "
             f"it is UN and so is {TOO_LONG}"
@@ -96,12 +97,12 @@ def _cause(record: r.Record, flag: int) -> str:
 
 
 def notes(index: Index, scope: int, tags: Iterable[int]) -> tuple[str, ...]:
-    """Of some elements that are not signed, those that could not be for the length of a value."""
+    """Return sentences for those of some unsigned elements that have too long a value to sign."""
     found = []
-    for tag in itertools.islice(tags, _MOST_LOOKED_AT):
+    for tag in itertools.islice(tags, _MAX_LOOKED_AT):
         number = index.find(scope, tag)
         if number >= 0 and index.record(number).flags & r.UNKNOWN_VR:
             why = sentence(index, number)
             if why.endswith(TOO_LONG):
                 found.append(f"not signed: {why}")
-    return tuple(found[:_MOST_TOLD])
+    return tuple(found[:_MAX_NOTES])

@@ -1,4 +1,4 @@
-"""What both twins of the index share: the shape of a record, the limits, the kinds of trouble."""
+"""The data that both twins of the index share: records, limits, kinds of ambiguities and errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from ..standard.tags import format_tag
 ELEMENT, SEQUENCE, ENCAPSULATED, ITEM, FRAGMENT = range(5)
 
 # flags of a record
-UNDEFINED = 1  # its length was undefined: a delimiter of 8 bytes stands at its end, but see "open"
+# its length was undefined, so a delimiter of 8 bytes ends it; for an exception see "open"
+UNDEFINED = 1
 UNKNOWN_VR = 2  # its VR is UN or cannot be known, or it is a sequence that holds such an element
 LONG_HEADER = 4  # its header has 12 bytes, not 8
-REWRITE = 8  # its header must be written anew: reserved bytes not zero, or an odd length
+REWRITE = 8  # its header must be rewritten: the reserved bytes are not zero, or the length is odd
 GUESSED = 16  # its VR was ambiguous (see standard.dictionary)
-PRIVATE = 32  # implicit VR and private: a dictionary's VR; or a sequence that holds such an element
+# private in implicit VR, with a VR of a dictionary; or a sequence that holds such an element
+PRIVATE = 32
 
 
 class Record(NamedTuple):
@@ -45,35 +47,35 @@ class Record(NamedTuple):
     parent: int
 
 
-# what an index notes: of the first group every one is a reason to fail, see `Ambiguity`
+# the notes of an index: each of the first table makes the object fail, see `Ambiguity`
 AMBIGUITIES = {
     "duplicate": "occurs twice",
     "order": "stands out of order",
     "vr": "has a VR that the standard does not know, so its length is a guess",
-    "place": "can never be signed, and the standard gives it no place here",
-    "form": "can never be signed, and has not the VR and the length that the standard gives it",
-    "macro": "does not belong into this item of the Digital Signatures Macro, or not in this form",
+    "place": "can never be signed, and is not allowed in this place",
+    "form": "can never be signed, and does not have the VR and the length of the standard",
+    "macro": "does not belong in this item of the Digital Signatures Macro, or not in this form",
     "odd": "has an odd number of bytes, of which some readers leave out the last",
     "repaired": "has a length that some readers take for another",
     "explicit": "begins what is in implicit VR, and looks like explicit VR",
     "items": "begins as items do, and they end elsewhere than its value",
     "open": "ends with the file and without its delimiter, the bytes FEFFDDE000000000",
 }
-# and of the second every one is a message
+# and each of the second one becomes a message
 _ODDITIES = {
     "odd value": "has an odd number of bytes",
-    "width": "has a length that is no whole number of its values",
+    "width": "has a length that is not a multiple of the size of its values",
     "reserved": "has reserved bytes that are not zero",
     "delimiter": "ends with a delimiter that has a length",
     "undefined": "has an undefined length and is not Pixel Data",
     "group length": "does not say how long its group is",
-    "directory": "belongs into a DICOMDIR",
+    "directory": "belongs in a DICOMDIR",
 }
-KINDS = (*AMBIGUITIES, *_ODDITIES)  # the compiled twin knows them by their numbers
+KINDS = (*AMBIGUITIES, *_ODDITIES)  # the compiled twin knows the kinds by their numbers
 
 
 class Ambiguity(NamedTuple):
-    """Something that readers may take differently, or that is not as the standard has it.
+    """A part of a data set that readers may take differently, or that differs from the standard.
 
     Attributes:
         kind: a word of the two tables above.
@@ -86,7 +88,7 @@ class Ambiguity(NamedTuple):
     record: int
 
     def sentence(self) -> str:
-        """What is wrong, for people."""
+        """Return a sentence about it, for people."""
         what = AMBIGUITIES.get(self.kind)
         if what is None:
             return f"{format_tag(self.tag)} {_ODDITIES[self.kind]}"
@@ -94,23 +96,23 @@ class Ambiguity(NamedTuple):
 
 
 EVEN_UNSIGNED = frozenset(("duplicate", "order", "vr", "explicit"))
-"""The kinds that make an object fail that nobody signed, too."""
+"""The kinds that make an object fail even if it has no signature."""
 
 
-LEAST_OPEN = 2
-"""How many items Pixel Data without a delimiter must have: an offset table, and a fragment.
+MIN_OPEN = 2
+"""The smallest number of items of Pixel Data without a delimiter: offset table and fragment.
 
-With fewer of them there are no pixels, and the file was cut (PS3.5 Annex A.4).
+With fewer items there are no pixels, and the file was cut (PS3.5 Annex A.4).
 """
 
 
 class Coverage(NamedTuple):
-    """What went into the canonical stream.
+    """The counts of the elements that went into the canonical stream.
 
     Attributes:
         signed: how many elements of the scope itself (not counting what is inside sequences).
         unsigned: how many elements of the scope did not, though their tag could be signed.
-        unknown: tags that were asked for, are there, and cannot be signed because their VR is UN
+        unknown: the requested tags that are present and cannot be signed because their VR is UN
             or cannot be known.
     """
 
@@ -124,14 +126,14 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes from ``offset``, or a SourceError."""
+        """Return exactly ``length`` bytes from ``offset``, or raise a SourceError."""
 
     def readinto(self, offset: int, target: memoryview) -> None:
         """Fill ``target`` from ``offset``, or raise a SourceError."""
 
 
 MAX_AMBIGUITIES = 100
-MAX_LEVELS = 8  # of values that look like sequences, inside one another
+MAX_LEVELS = 8  # of values that look like sequences, nested in one another
 
 _TROUBLE = {
     "header": "ends inside an element's header",
@@ -140,7 +142,7 @@ _TROUBLE = {
     "overrun": "holds {tag}, whose length runs past the end of what holds it",
     "no item": "holds {tag} where an item must stand",
     "stray": "holds a stray {tag}",
-    "vr": "holds {tag} with {detail}, which is no value representation",
+    "vr": "holds {tag} with {detail}, which is not a value representation",
     "length": "holds {tag} with the VR {detail} and no length",
     "records": "holds more than {detail} elements and items",
     "depth": "holds sequences nested deeper than {detail}",
@@ -156,15 +158,15 @@ def malformed(
     tag: int = 0,
     detail: object = "",
 ) -> MalformedError:
-    """The exception for bytes that are no data set: what, in which element, at which offset.
+    """Return the exception for bytes that are not a data set: what is wrong, where.
 
     Args:
         trouble: a key of the table above.
         position: the offset.
-        holder: the record whose content it is.
+        holder: the record in whose content the error is.
         owner: if that is an item, the tag of its sequence.
         at_end: whether the bytes simply stop there, so that a longer file might have been right.
-        tag, detail: what was met.
+        tag, detail: of the element that is wrong.
     """
     if holder.start == holder.value:
         subject = "the data set"
@@ -183,7 +185,7 @@ def malformed(
 
 
 def too_long(tag: int, start: int, length: int, limit: int) -> MalformedError:
-    """The exception for a value that is longer than its limit lets it be."""
+    """Return the exception for a value that is longer than its limit."""
     return MalformedError(
         f"{format_tag(tag)} has {length} bytes; at most {limit} are read (offset {start})",
         "limit", start,

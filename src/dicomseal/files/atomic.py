@@ -1,4 +1,4 @@
-"""Write a file so that a crash leaves the old one or the new one, whole.
+"""Write a file so that a crash leaves either the old file or the new one, complete.
 
 The new content goes to a temporary file in the same folder, is flushed to disk, and takes the
 target's name in one step (rename). Everything that changes a file goes through `replacing`.
@@ -18,7 +18,7 @@ from ..errors import SourceError
 
 PREFIX, SUFFIX = ".dicomseal-", ".tmp"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-_mark = ""  # what the names of this process's temporary files begin with, after `PREFIX`
+_mark = ""  # after `PREFIX`, in the names of this process's files
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW"):
     _FLAGS |= getattr(os, _flag, 0)
@@ -30,35 +30,36 @@ _NO_SUCH_THING = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 def replacing(
     path: str | os.PathLike[str], check: Callable[[], object] | None = None
 ) -> Iterator[IO[bytes]]:
-    """A temporary file in the target's folder, which takes the target's place at the end.
+    """Open a temporary file in the target's folder, which replaces the target at the end.
 
-    It is flushed to disk before it is renamed, and the folder after. A link is followed: what it
-    points to is replaced. An existing target passes on its permissions, owner, group, POSIX ACL and
-    user extended attributes. If the block raises, nothing remains and the target is as it was.
+    It is flushed to disk before it is renamed, and the folder after that. A symbolic link is
+    followed: the file that it points to is replaced. The new file gets the permissions, owner,
+    group, POSIX ACL and user extended attributes of an existing target. If the block raises,
+    nothing remains and the target is as it was.
 
     Args:
         path: the target.
         check: called when everything is on disk, just before the rename; it may still raise.
 
     Raises:
-        SourceError: nothing was written. Code ``write``: the folder or the disk does not let it;
+        SourceError: nothing was written. Code ``write``: the folder or the disk does not allow it;
             ``no_space``: the disk is full, or the quota used up; ``owner``: the process may not
             give the new file the owner and group of the old one.
-            With the code ``not_synced``, and only then, the new file is there: the folder could not
+            With the code ``not_synced``, and only then, the new file exists: the folder could not
             be flushed, and after a power failure the old one may be back.
     """
     try:
         name = os.fsdecode(path)
         if "\0" in name:
-            raise ValueError("it has a NUL")
+            raise ValueError("it contains a NUL")
         target = os.path.realpath(name)
     except (TypeError, ValueError) as error:
-        raise SourceError(f"{path!r} is no path: {error}", "write") from None
+        raise SourceError(f"{path!r} is not a path: {error}", "write") from None
     folder = os.path.dirname(target)
     temporary = ""
     try:
         old = _Old.of(target)
-        # 0o666 is what any new file asks for: umask and a default ACL of the folder do the rest
+        # any new file asks for 0o666: umask and a default ACL of the folder do the rest
         descriptor, temporary = _create(folder, 0o666 if old is None else 0o600)
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -81,26 +82,26 @@ def replacing(
 
 
 def mark(text: str) -> None:
-    """Begin the names of this process's temporary files with a text, to know them again.
+    """Put a text at the beginning of the names of this process's temporary files.
 
-    A process that is killed leaves the one behind that it was writing. Who marked it, and knows
-    that the process has ended, may remove it.
+    A process that is killed leaves the temporary file that it was writing. A caller that gave the
+    mark, and knows that the process has ended, may remove the file by it.
     """
     global _mark
     _mark = text
 
 
 def temporary(folder: str, mode: int = 0o666) -> tuple[int, str]:
-    """A new temporary file in a folder: its descriptor and its path.
+    """Create a temporary file in a folder, and return its descriptor and its path.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     return _create(folder, mode)
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file of this name is one that `replacing` writes to."""
+    """Return whether a file of this name is one that `replacing` writes to."""
     return name.startswith(PREFIX) and name.endswith(SUFFIX)
 
 
@@ -112,30 +113,30 @@ def _create(folder: str, mode: int) -> tuple[int, str]:
 
 
 class _Old(NamedTuple):
-    """What a file that is to be replaced passes on, beside its name."""
+    """The properties of a replaced file, beside its name, that the new one gets."""
 
     status: os.stat_result
     attributes: dict[str, bytes]
 
     @classmethod
     def of(cls, target: str) -> _Old | None:
-        """None where there is no file yet."""
+        """Read the properties of the target; None if it does not exist yet."""
         try:
             status = os.lstat(target)
         except FileNotFoundError:
             return None
-        if stat.S_ISLNK(status.st_mode):  # realpath could not follow it
+        if stat.S_ISLNK(status.st_mode):  # realpath could not resolve it
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if stat.S_ISDIR(status.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(status.st_mode):  # a rename would take, say, /dev/null away
+        if not stat.S_ISREG(status.st_mode):  # a rename would replace, for example, /dev/null
             raise OSError(errno.EINVAL, "Not a regular file")
         return cls(status, _attributes(target))
 
     def pass_on(self, descriptor: int, name: str) -> None:
-        """Give it all to the new file.
+        """Give all properties to the new file.
 
-        Rather fail than hand a patient's data to another group, or take them from their own.
+        An error is better than a file of a patient that another group can read, or its own cannot.
         """
         if not hasattr(os, "fchown"):
             return
@@ -160,9 +161,10 @@ class _Old(NamedTuple):
 
 
 def _attributes(file: str | int) -> dict[str, bytes]:
-    """The POSIX ACL and the user extended attributes of a file.
+    """Return the POSIX ACL and the user extended attributes of a file.
 
-    No others: some describe the content (security.ima) or the place on disk (lustre.lov).
+    Other attributes are not copied: some describe the content (security.ima) or the place on the
+    disk (lustre.lov).
     """
     if not hasattr(os, "listxattr"):
         return {}
@@ -179,7 +181,7 @@ def _attributes(file: str | int) -> dict[str, bytes]:
 
 
 def _sync_folder(folder: str, name: str) -> None:
-    """Flush the rename to disk, where the file system can do that."""
+    """Flush the rename to disk, if the file system can do that."""
     if os.name != "posix":
         return
     try:

@@ -1,8 +1,11 @@
-"""File Meta Information (PS3.10 Section 7.1): where the data set begins, and how it is encoded.
+"""File Meta Information: where the data set begins, and how it is encoded.
 
-In: the first bytes of a file. Out: a `FileMeta`, with the reason where it is not exactly as PS3.10
-has it. Each reader makes the best of such a file, and they do not make the same of it: one goes by
-the group length, another by the group of each element, a third guesses.
+In: the first bytes of a file.
+Out: a `FileMeta`, with a reason if the information is not exactly as in PS3.10.
+PS3: PS3.10 Section 7.1.
+
+Readers repair wrong File Meta Information in different ways: one trusts the group length, another
+the group of each element, a third one guesses.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from ..errors import MalformedError
 from ..standard import terms, transfer_syntaxes
 from ..standard.tags import format_tag
 
-# how BER begins a sequence of any length that holds an object identifier (RFC 5652 Section 3)
+# the BER encoding of a sequence of any length that begins with an object identifier (RFC 5652
+# Section 3)
 _CMS = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...|\x84....)\x06\x09", re.DOTALL)
 _PREFIX = 128  # bytes of the preamble
 _LONG_VRS = frozenset(vr.encode() for vr in terms.LONG_VRS)
@@ -26,7 +30,7 @@ _header = struct.Struct("<HH2sH").unpack_from
 
 
 class FileMeta(NamedTuple):
-    """What is known of a file's data set before its first byte is read.
+    """The File Meta Information, as far as it says how to read the data set.
 
     Attributes:
         start: offset of the data set.
@@ -46,7 +50,7 @@ NOTHING = FileMeta(0, "", "the object has no File Meta Information that states i
 
 
 def read(head: Any) -> FileMeta:
-    """The File Meta Information at the start of a file.
+    """Read the File Meta Information at the start of a file.
 
     Args:
         head: the first bytes, as many as it may have.
@@ -69,7 +73,7 @@ def _elements(head: Any, position: int, doubt: str) -> FileMeta:
     start = position
     size = len(head)
     last = -1
-    end = None  # where the group length lets it end
+    end = None  # the end by the group length
     values: dict[int, bytes] = {}
     while position + 8 <= size:
         group, element, vr, length = _header(head, position)
@@ -122,7 +126,7 @@ def _elements(head: Any, position: int, doubt: str) -> FileMeta:
 def _oddity(tag: int, vr: bytes, length: int, last: int) -> str:
     known = terms.FILE_META_VRS.get(tag)
     if tag <= last:
-        return f"{format_tag(tag)} occurs twice or stands out of order"
+        return f"{format_tag(tag)} occurs twice or is out of order"
     if known is None:
         return f"{format_tag(tag)} is not known there"
     if known.encode() != vr:
@@ -135,7 +139,7 @@ def _oddity(tag: int, vr: bytes, length: int, last: int) -> str:
 def _transfer_syntax(value: bytes, position: int) -> str:
     uid = value.rstrip(b"\0 ").decode("latin-1")
     if not set(uid) <= _UID_CHARACTERS:
-        raise MalformedError(f"the Transfer Syntax UID {uid!r} is no UID", "malformed", position)
+        raise MalformedError(f"the Transfer Syntax UID {uid!r} is not a UID", "malformed", position)
     return uid
 
 
@@ -148,12 +152,12 @@ def _label(uid: str) -> str:
 
 
 def recognise(head: bytes, has_meta: bool, label: str = "") -> str:
-    """The transfer syntax of a data set whose encoding is not known, from its first element.
+    """Return the transfer syntax of a data set without a known one, by its first element.
 
     Args:
         head: the first 8 bytes of the data set, or as many as there are.
-        has_meta: whether File Meta Information stands before it.
-        label: the Transfer Syntax UID there, that is not known; for the message.
+        has_meta: whether File Meta Information precedes it.
+        label: the Transfer Syntax UID there, which is not known; for the message.
 
     Raises:
         MalformedError: it does not look like a data set.
@@ -164,7 +168,8 @@ def recognise(head: bytes, has_meta: bool, label: str = "") -> str:
         raise MalformedError("not DICOM: too short", "not_dicom", 0)
     (little,), (big,) = struct.unpack("<H", head[:2]), struct.unpack(">H", head[:2])
     explicit = head[4:6] in _VRS
-    highest = 0xFFFE if has_meta else 0x0010  # without any label, only what begins as usual
+    # without any label, only a data set that begins in the usual way is accepted
+    highest = 0xFFFE if has_meta else 0x0010
     if little <= big and 0 < little <= highest:
         return (
             transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN
@@ -189,7 +194,7 @@ def recognise(head: bytes, has_meta: bool, label: str = "") -> str:
 
 
 def begins_like_a_data_set(data: bytes) -> bool:
-    """Whether the first element of little endian bytes fits into them, in either VR encoding."""
+    """Return whether the first little endian element fits the bytes, in either VR encoding."""
     if len(data) < 8:
         return False
     vr = data[4:6]

@@ -1,7 +1,10 @@
-"""The walk through a folder, for whoever means all files below it.
+"""The walk through a folder, for a command that works on all files below it.
 
-A folder's path comes in; its files go out in a stable order: those of a folder by name, then its
-subfolders. What cannot be read is handed out, too: it is for the caller to say so.
+In: the path of a folder.
+Out: the entries of its files in a stable order: those of a folder by name, then its subfolders.
+PS3: none, as files are not opened here.
+
+A folder that cannot be listed is yielded as well, so that the caller can report it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import NamedTuple
 
 
 class Unreadable(NamedTuple):
-    """A folder that could not be listed, and why."""
+    """A folder that could not be listed, and the reason."""
 
     path: str
     error: OSError
@@ -25,17 +28,17 @@ def walk(
     linked: Callable[[str], object] = str,
     left_out: Callable[[os.DirEntry[str]], bool] | None = None,
 ) -> Iterator[os.DirEntry[str] | Unreadable]:
-    """Walk through a folder.
+    """Yield the files below a folder, and the folders that could not be listed.
 
-    Links to files are files, and so is what is neither a file nor a folder.
+    A link to a file counts as a file, and so does an entry that is neither a file nor a folder.
 
     Args:
         root: the folder.
         follow: go into folders that are symbolic links; one is never entered from within itself.
-        linked: is called with each link to a folder that is not gone into.
+        linked: is called with each link to a folder that is not entered.
         left_out: says first of each entry whether it is left out, with all that is below it.
     """
-    # of each folder: its path, and what (device, inode) lies above it, for links
+    # of each folder: its path, and the folders above it (device, inode), to detect cycles of links
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
     while pending:
         folder, above = pending.pop()
@@ -67,7 +70,7 @@ def walk(
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is one itself, not a link to one: most are, and need no other question."""
+    """Return whether it is a file itself, not a link to one; most are, and need no further call."""
     try:
         return entry.is_file(follow_symlinks=False)
     except OSError:

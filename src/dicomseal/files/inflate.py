@@ -1,4 +1,9 @@
-"""Inflation of a deflated data set (PS3.5 Annex A.5) into as much memory as comes out, no more."""
+"""Inflate a deflated data set into exactly as much memory as it needs.
+
+In: the bytes of a deflated data set, and a limit.
+Out: the inflated bytes, and the bytes that follow the stream.
+PS3: PS3.5 Annex A.5.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +16,26 @@ from ..errors import MalformedError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_AT_ONCE = 4 << 20  # up to so many bytes pieces are kept and joined, which takes twice as many
-_IN, _OUT = 1 << 16, 1 << 20  # zlib copies what it does not consume of a piece: so it is small
-_MOST_BEHIND = 1 << 16  # bytes; a NUL may be
-NO_PADDING = "bytes that are no padding follow the deflated data set"
+_AT_ONCE = 4 << 20  # up to this size pieces are kept and joined, which takes twice the memory
+# zlib copies the rest of a piece that it does not consume, so the pieces are small
+_IN, _OUT = 1 << 16, 1 << 20
+_MAX_BEHIND = 1 << 16  # bytes after the stream; the standard allows one NUL
+NO_PADDING = "bytes that are not padding follow the deflated data set"
 
 
 def inflate(packed: bytes, limit: int) -> tuple[Buffer, bytes]:
-    """What a raw deflate stream (RFC 1951) holds, and the bytes behind its end.
+    """Inflate a raw deflate stream (RFC 1951); return its content and the bytes after its end.
 
-    A large one is inflated twice, and only counted at first. So one that goes beyond the limit
-    takes no memory, and another takes the buffer that it fits and none to grow out of.
+    A large stream is inflated twice, and only counted at first. So a stream beyond the limit takes
+    no memory, and another one gets a buffer of exactly its size that need not grow.
 
     Args:
         packed: the stream, and what follows it.
         limit: bytes that may come out.
 
     Raises:
-        MalformedError: it is no such stream, is cut short, holds more than the limit, or very much
-            follows it.
+        MalformedError: it is not such a stream, is cut short, holds more than the limit, or too
+            many bytes follow it.
     """
     kept: list[bytes] = []
     size = 0
@@ -53,7 +59,7 @@ def inflate(packed: bytes, limit: int) -> tuple[Buffer, bytes]:
 
 
 class _Stream:
-    """A deflate stream, inflated a piece at a time.
+    """A deflate stream that is inflated piece by piece.
 
     Attributes:
         behind: the bytes that follow it, known when all has come out.
@@ -67,7 +73,7 @@ class _Stream:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         for start in range(0, len(self._packed), _IN):
             rest = self._packed[start : start + _IN]
-            full = True  # then zlib may have more, though it has consumed all
+            full = True  # then zlib may have more output, though it has consumed all input
             while (rest or full) and not inflater.eof:
                 try:
                     piece = inflater.decompress(rest, _OUT)
@@ -79,7 +85,7 @@ class _Stream:
                 rest, full = inflater.unconsumed_tail, len(piece) == _OUT
             if inflater.eof:
                 end = min(start + _IN, len(self._packed)) - len(inflater.unused_data)
-                if len(self._packed) - end > _MOST_BEHIND:
+                if len(self._packed) - end > _MAX_BEHIND:
                     raise MalformedError(NO_PADDING)
                 self.behind = self._packed[end:]
                 return

@@ -1,7 +1,11 @@
-"""Whether a data set is in another encoding than the one that is stated for it.
+"""Detect a data set that is in another encoding than the stated one.
 
-Some readers go by the label, some by the first element, and some by the label until it fails. It is
-looked at where a data set cannot be read as its label has it, or only seems to be read so.
+In: the first bytes of a data set, and its stated transfer syntax.
+Out: the encoding that the bytes show, or an empty string.
+PS3: PS3.5 Section 7.1 and Annex A.
+
+Some readers trust the label, some the first element, and some the label until it fails. The bytes
+are examined where a data set cannot be read as its label says, or only seems to be readable.
 """
 
 from __future__ import annotations
@@ -14,20 +18,21 @@ from typing import Any
 from ..standard import terms, transfer_syntaxes
 from ..standard.dictionary import AMBIGUOUS, UNKNOWN, dictionary
 
-Read = Callable[[int, int], Any]  # bytes from an offset, so many
+Read = Callable[[int, int], Any]  # returns bytes, given an offset and a length
 
 EXPLICIT, IMPLICIT, BIG = "explicit VR", "implicit VR", "explicit VR big endian"
 DEFLATED = "deflated explicit VR"
 _VRS = frozenset(vr.encode() for vr in terms.LONG_VRS | terms.SHORT_VRS)
-_GROUP = 0x0008  # with which data sets begin
-_SWAPPED = 0x0800  # with which none does
-_DIRECTORY, _DIRECTORY_SWAPPED = 0x0004, 0x0400  # the same of a DICOMDIR
+_GROUP = 0x0008  # the first group of most data sets
+_SWAPPED = 0x0800  # the same with swapped bytes, which is not the first group of any
+_DIRECTORY, _DIRECTORY_SWAPPED = 0x0004, 0x0400  # the same for a DICOMDIR
 _HEAD = 12
-_PACKED, _INFLATED = 1 << 12, 64  # bytes that are inflated, and looked at
+# bytes that are inflated, and of the output those that are examined
+_PACKED, _INFLATED = 1 << 12, 64
 
 
 def stated(transfer_syntax: str) -> str:
-    """The encoding that a transfer syntax has."""
+    """Return the encoding of a transfer syntax."""
     if transfer_syntax in transfer_syntaxes.DEFLATED:
         return DEFLATED
     if transfer_syntax == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN:
@@ -36,7 +41,7 @@ def stated(transfer_syntax: str) -> str:
 
 
 def shown(read: Read, start: int, size: int) -> str:
-    """The encoding that the first element shows; empty if it shows none.
+    """Return the encoding that the first element shows; empty if it shows none.
 
     Args:
         read, size: the bytes of the file.
@@ -54,7 +59,7 @@ def shown(read: Read, start: int, size: int) -> str:
 
 
 def _shown(head: bytes, size: int) -> str:
-    """Of a head whose tag is one that the standard knows, in a form that fits it."""
+    """Return the encoding if the tag of the head is known and its form fits the tag."""
     if len(head) < 8:
         return ""
     for order, explicit, implicit in (("<", EXPLICIT, IMPLICIT), (">", BIG, "")):
@@ -74,7 +79,7 @@ def _shown(head: bytes, size: int) -> str:
 
 
 def belies(head: bytes, encoding: str) -> bool:
-    """Whether a first element cannot be meant as it is read, though it can be read.
+    """Return whether a first element cannot be right as it is read, though it can be read.
 
     Args:
         head: its first 6 bytes.

@@ -1,8 +1,12 @@
-"""Whether bytes that do not begin like a DICOM file are DICOM all the same.
+"""Decide whether bytes that do not begin like a DICOM file are DICOM all the same.
 
-PS3.10 wants DICM at byte 128. Readers want less: told to, or by themselves, they take the first
-byte for that of an element, in the encoding that fits. What is so read is an object for them, and
-must not be called none here, where nothing would be verified.
+In: the first bytes of a file that was not recognised.
+Out: the error for it: not DICOM, or DICOM that cannot be read.
+PS3: PS3.10 Section 7.1.
+
+PS3.10 requires DICM at byte 128. Readers accept less: by an option or by themselves, they read
+elements from the first byte on, in the encoding that fits. For these readers the bytes are an
+object, so they must not be called "not DICOM" here, where nothing would be verified.
 """
 
 from __future__ import annotations
@@ -15,17 +19,17 @@ from ..errors import MalformedError
 from ..standard import terms
 from ..standard.dictionary import UNKNOWN, dictionary
 
-_ENOUGH = 3  # known elements in a row: text and other formats do not have them
-_MOST_HEADERS = 64  # that are looked at, in each encoding
-_MOST_ZEROS = 1 << 16  # bytes at the start; some readers take zeros for elements, too
+_ENOUGH = 3  # known elements in a row; text and other formats do not have as many
+_MAX_HEADERS = 64  # headers that are examined in each encoding
+_MAX_ZEROS = 1 << 16  # bytes at the start; some readers take zeros for elements, too
 _LONG = frozenset(vr.encode() for vr in terms.LONG_VRS)
 _SHORT = frozenset(vr.encode() for vr in terms.SHORT_VRS)
 _ITEMS = (0xFFFEE000, 0xFFFEE0DD)
-Read = Callable[[int, int], Any]  # bytes from an offset, so many
+Read = Callable[[int, int], Any]  # returns bytes, given an offset and a length
 
 
 def what_it_is(error: MalformedError, read: Read, size: int, has_meta: bool) -> MalformedError:
-    """The error for what is not recognised: whether it is no DICOM, or DICOM that cannot be read.
+    """Return the error for a file that is not recognised: not DICOM, or unreadable DICOM.
 
     Args:
         error: why it is not recognised.
@@ -34,7 +38,7 @@ def what_it_is(error: MalformedError, read: Read, size: int, has_meta: bool) -> 
     """
     if has_meta:
         return MalformedError(
-            "DICM stands at byte 128, and no data set follows it", "malformed", error.offset
+            "DICM is at byte 128, and no data set follows it", "malformed", error.offset
         )
     if reads_as_elements(read, size):
         return MalformedError(
@@ -46,7 +50,7 @@ def what_it_is(error: MalformedError, read: Read, size: int, has_meta: bool) -> 
 
 
 def reads_as_elements(read: Read, size: int) -> bool:
-    """Whether elements follow one another from the first byte, in some byte order and encoding."""
+    """Return whether elements follow one another from the first byte, in any encoding."""
     start = _first(read, size)
     return any(
         _Walk(read, size, order, explicit).goes(start)
@@ -56,24 +60,24 @@ def reads_as_elements(read: Read, size: int) -> bool:
 
 
 def _first(read: Read, size: int) -> int:
-    """Where something else than elements (0000,0000) without a value begins."""
-    head = bytes(read(0, min(size, _MOST_ZEROS)))
+    """Return the offset after all elements (0000,0000) without a value at the start."""
+    head = bytes(read(0, min(size, _MAX_ZEROS)))
     return (len(head) - len(head.lstrip(b"\0"))) // 8 * 8
 
 
 class _Walk:
-    """From header to header in one encoding."""
+    """A walk from header to header in one encoding."""
 
     def __init__(self, read: Read, size: int, order: str, explicit: bool) -> None:
         self._read, self._size, self._order = read, size, order
         self._headers = self._explicit if explicit else self._implicit
-        self._left = _MOST_HEADERS
+        self._left = _MAX_HEADERS
 
     def goes(self, position: int, known: frozenset[int] = frozenset()) -> bool:
-        """Whether elements begin here; ``known`` are the tags of those before."""
+        """Return whether elements begin here; ``known`` are the tags of those before."""
         if len(known) >= _ENOUGH:
             return True
-        if position >= self._size:  # its end, or the middle of a value where it was cut
+        if position >= self._size:  # its end, or the middle of a value where the file was cut
             return len(known) >= (1 if position == self._size else 2)
         self._left -= 1
         if self._left < 0 or self._size - position < 8:
@@ -96,9 +100,10 @@ class _Walk:
         return group << 16 | number in _ITEMS
 
     def _explicit(self, head: bytes) -> Iterator[tuple[int, int, int, bool]]:
-        """Tag, bytes of the header, length, and whether its VR is one of the standard's.
+        """Yield tag, size of the header, length, and whether the VR is one of the standard's.
 
-        Of another VR readers take the length for one of two bytes, or of four.
+        For an unknown VR, readers disagree whether the length has two bytes or four; both are
+        yielded.
         """
         group, element, vr, length = struct.unpack(self._order + "HH2sH", head[:8])
         tag = group << 16 | element
@@ -109,7 +114,7 @@ class _Walk:
             yield tag, 12, struct.unpack(self._order + "L", head[8:12])[0], not odd
 
     def _implicit(self, head: bytes) -> Iterator[tuple[int, int, int, bool]]:
-        """The same; without a VR only a tag that the standard knows, or a group length, counts."""
+        """Yield the same; without a VR only a tag of the standard, or a group length, is known."""
         group, element, length = struct.unpack(self._order + "HHL", head[:8])
         tag = group << 16 | element
         if element == 0:

@@ -1,4 +1,9 @@
-"""From a file to its data set: preamble, File Meta Information, inflation (PS3.10)."""
+"""From a file to its data set: preamble, File Meta Information, inflation.
+
+In: the bytes of a file, or a window on it.
+Out: a `Part10`: where the data set is, how it is encoded, and its index.
+PS3: PS3.10 Section 7; PS3.5 Section 7.1 and Annex A.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _DEFAULT = Limits()
-_MOST_META = 1 << 16
+_MAX_META = 1 << 16
 
 
 class Part10:
@@ -30,14 +35,14 @@ class Part10:
         source: the bytes: bytes-like, or a `Window`.
         size: how many there are, preamble and meta information included.
         start: offset of the data set in the source (after inflation).
-        transfer_syntax: its UID as stated or named; where neither is, the one that the bytes show.
+        transfer_syntax: its UID as stated or named; without either, the one that the bytes show.
         stated: whether it is known, from the File Meta Information or from the caller.
-        meta: the File Meta Information; its ``doubt`` says why readers may take another encoding.
+        meta: the File Meta Information; its ``doubt`` says why readers may see another encoding.
         implicit, big_endian: how the data set is encoded.
-        deflated: the compressed bytes of a deflated data set; ``source`` is what came out.
+        deflated: the compressed bytes of a deflated data set; ``source`` has the inflated ones.
         trailer: what follows them: nothing, a NUL, or a checksum and length as gzip writes them.
         dataset: the `pydicom.Dataset` that it was encoded from, or None.
-        origin: the file it was read from, or None; known where `Reader.open` was told ``settled``.
+        origin: the file it was read from, or None; set if `Reader.open` was called ``settled``.
     """
 
     origin: Origin | None = None
@@ -59,7 +64,7 @@ class Part10:
         in_memory = not isinstance(source, Window)
         found = quick_file.meta(source) if quick_file and in_memory else None
         if found and found[1] in transfer_syntaxes.TRANSFER_SYNTAXES:
-            # what FileMeta(...) does in the end, without the detour through Python code
+            # the effect of FileMeta(...) without its Python code
             self.meta: FileMeta = tuple.__new__(FileMeta, found)
         else:
             self.meta = self._begin()
@@ -77,10 +82,10 @@ class Part10:
             self._inflate()
 
     def _begin(self) -> FileMeta:
-        """Where the data set begins, and what is said of it."""
+        """Find where the data set begins, and read the File Meta Information."""
         if self.size == 0:
             raise MalformedError("the file is empty", "empty", 0)
-        head = self.read(0, min(self.size, _MOST_META))
+        head = self.read(0, min(self.size, _MAX_META))
         try:
             meta = file_meta.read(head)
         except MalformedError as error:
@@ -89,13 +94,13 @@ class Part10:
             meta = FileMeta(len(head), "", "")
         if meta.start + 8 > len(head) < self.size:
             raise MalformedError(
-                f"the File Meta Information has more than {_MOST_META - 8} bytes",
+                f"the File Meta Information has more than {_MAX_META - 8} bytes",
                 "limit", meta.start,
             )  # fmt: skip
         return meta
 
     def _recognised(self, label: str) -> str:
-        """The encoding that the bytes show, where a label is absent or not known."""
+        """Return the encoding that the bytes show, if the label is absent or not known."""
         if label == transfer_syntaxes.GE_PRIVATE_IMPLICIT:
             raise MalformedError(
                 f"the private Transfer Syntax {label} of GE (implicit VR little endian with the "
@@ -104,13 +109,13 @@ class Part10:
                 "unsupported",
             )
         if self.start and labels.shown(self.read, self.start, self.size) == labels.DEFLATED:
-            said = (
+            reason = (
                 f"the Transfer Syntax {label} is not known"
                 if label
                 else "no Transfer Syntax is stated"
             )
             raise MalformedError(
-                f"the data set is deflated, and {said}",
+                f"the data set is deflated, and {reason}",
                 "unsupported", self.start,
             )  # fmt: skip
         head = bytes(self.read(self.start, min(8, self.size - self.start)))
@@ -131,7 +136,7 @@ class Part10:
 
     @classmethod
     def from_bytes(cls, data: Buffer, limits: Limits | None = None, named: str = "") -> Part10:
-        """A file's content that is in memory already; arguments and errors as `Reader.open`."""
+        """Read a file's content that is in memory; arguments and errors as `Reader.open`."""
         view = memoryview(data).cast("B")
         return cls(view, len(view), limits, named)
 
@@ -139,7 +144,7 @@ class Part10:
     def from_data_set(
         cls, data: Buffer, transfer_syntax: str, limits: Limits | None = None
     ) -> Part10:
-        """A data set alone, whose transfer syntax is known (and is not a deflated one)."""
+        """Wrap a data set alone whose transfer syntax is known (and is not a deflated one)."""
         self = cls.__new__(cls)
         self.source = data
         self.size = memoryview(data).nbytes
@@ -154,13 +159,13 @@ class Part10:
         return self
 
     def read(self, offset: int, length: int) -> Any:
-        """Bytes of the source, as a copy or a view; errors as `Window.read`."""
+        """Return bytes of the source, as a copy or a view; errors as `Window.read`."""
         if isinstance(self.source, Window):
             return self.source.read(offset, length)
         return self.source[offset : offset + length]
 
     def _inflate(self) -> None:
-        """PS3.5 Annex A.5: a raw deflate stream (RFC 1951), perhaps with one NUL behind it."""
+        """Inflate the data set: a raw deflate stream (RFC 1951), perhaps with one NUL after it."""
         size, limit = self.size - self.start, self.limits.inflated
         if size > limit:
             raise MalformedError(f"the deflated data set has more than {limit} bytes", "limit")
@@ -181,7 +186,7 @@ class Part10:
         self.start = 0
 
     def index(self) -> backend.Index:
-        """The index of its elements, by the backend in use.
+        """Return the index of its elements, by the backend in use.
 
         Raises:
             MalformedError: the data set is malformed or cut short; with code ``contradiction`` if
@@ -194,11 +199,11 @@ class Part10:
             if not shown or not self.stated:
                 raise
             raise self._contradiction(shown, error.offset) from error
-        if self.stated:  # by chance the bytes may make sense in both
+        if self.stated:  # by chance the bytes may be readable in both encodings
             shown = ""
             head = bytes(self.read(self.start, 6))
             swapped = b"\x08\x00" if self.big_endian else b"\x00\x08"
-            # asked of every object: in explicit VR only a swapped group can belie the label
+            # called for every object: in explicit VR only a swapped group can contradict the label
             if (self.implicit or head[:2] == swapped) and labels.belies(head, self._encoding()):
                 shown = self._shown()
             if not shown and (index.noted or index.trailing):
@@ -217,18 +222,18 @@ class Part10:
         )
 
     def _encoding(self) -> str:
-        """How the data set is read; what was deflated is explicit VR by now."""
+        """Return the encoding in which it is read; a deflated data set is explicit VR by now."""
         if self.big_endian:
             return labels.BIG
         return labels.IMPLICIT if self.implicit else labels.EXPLICIT
 
     def _shown(self) -> str:
-        """Another encoding, if its first element shows one."""
+        """Return another encoding, if the first element shows one."""
         shown = labels.shown(self.read, self.start, len(self.source))
         return "" if shown == self._encoding() else shown
 
     def _other(self) -> str:
-        """Another encoding, if all of the data set reads in the one that its first bytes show."""
+        """Return another encoding, if the first bytes and the whole data set read in it."""
         head = bytes(self.read(self.start, min(6, len(self.source) - self.start)))
         if len(head) < 6:
             return ""  # not even a VR
@@ -244,14 +249,14 @@ class Part10:
         return labels.BIG if big_endian else labels.EXPLICIT if explicit else labels.IMPLICIT
 
     def _contradiction(self, shown: str, offset: int | None) -> MalformedError:
-        """Some readers believe the first element rather than the label, and see a data set."""
-        said = labels.stated(self.transfer_syntax)
-        if said == labels.BIG and shown == labels.EXPLICIT:
+        """Return the error for readers that trust the first element and see another data set."""
+        stated = labels.stated(self.transfer_syntax)
+        if stated == labels.BIG and shown == labels.EXPLICIT:
             shown += " little endian"
-        elif said == labels.DEFLATED and self.deflated is None:
+        elif stated == labels.DEFLATED and self.deflated is None:
             shown += ", not deflated"
         return MalformedError(
-            f"{said} is stated (Transfer Syntax {self.transfer_syntax}), and the data set is in "
+            f"{stated} is stated (Transfer Syntax {self.transfer_syntax}), and the data set is in "
             f"{shown}: two readers may see two contents",
             "contradiction", offset,
         )  # fmt: skip
@@ -264,13 +269,13 @@ class Part10:
     def check_origin(self) -> None:
         """Raise a `SourceError` unless the path still names the file that was read, unchanged.
 
-        Small files too, of which a copy is in memory: so what is about to be replaced is what was
-        read, and nobody's change in between is lost.
+        This holds for small files too, of which a copy is in memory: the file that is about to be
+        replaced must be the one that was read, so that no other change is lost.
         """
         if self.origin is not None:
             self.origin.check()
 
 
 def gzip_trailer(data: Buffer) -> bytes:
-    """The CRC-32 and the length that some writers leave behind a deflated data set (RFC 1952)."""
+    """Return the CRC-32 and the length that some writers put after the stream (RFC 1952)."""
     return struct.pack("<LL", zlib.crc32(data), memoryview(data).nbytes & 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""The compiled way into a usual file, or None where there is none; see `part10` and `reader`."""
+"""The compiled way into a usual file, or None if it is not built; see `part10` and `reader`."""
 
 from __future__ import annotations
 

@@ -2,15 +2,19 @@
 
 How a file is read, and why:
 
-* Up to `SNAPSHOT` bytes it is read whole into a buffer that the next file reuses. Index and hash
-  then see the same bytes, whatever happens to the file afterwards. One that changes while it is
-  copied into the buffer is an error, not half the old and half the new.
-* What is larger is read through a `Window`, a piece at a time, so memory stays flat. The file is
+* Up to `SNAPSHOT` bytes it is read completely into a buffer that the next file reuses. Index and
+  hash then see the same bytes, whatever happens to the file afterwards. A file that changes while
+  it is copied into the buffer is an error: the buffer must not hold half of each version.
+* A larger file is read through a `Window`, a piece at a time, so memory stays flat. The file is
   looked at again when the work is done (`Window.check`): one that was changed, truncated or
   replaced in between is an error, never a verdict.
-* Who writes a changed copy looks once more (`Part10.check_origin`), at the path this time: what is
-  replaced must be what was read.
+* A caller that writes a changed copy looks once more (`Part10.check_origin`), at the path this
+  time: the file that is replaced must be the one that was read.
 * Nothing is mapped: a mapped file that shrinks or fails to read ends the process with SIGBUS.
+
+In: a path.
+Out: a `Part10` over a buffer or over a window.
+PS3: PS3.10 Section 7.
 """
 
 from __future__ import annotations
@@ -54,8 +58,8 @@ class Reader:
             path: the file.
             limits: what it may cost.
             settled: a file that was written to in the last milliseconds is read a moment later, so
-                that every change from then on shows in its times, for `Part10.check_origin`. For
-                who will replace it.
+                that every change from then on shows in its times, for `Part10.check_origin`. It is
+                for callers that will replace the file.
             named: the Transfer Syntax UID of a data set without File Meta Information.
 
         Raises:

@@ -1,4 +1,9 @@
-"""What a caller hands in: a path, a file's content, a binary file or a data set."""
+"""The source of an object: a path, a file's content, a binary file or a data set.
+
+In: the argument of a public function.
+Out: bytes or a `Part10`, or a `UsageError` or `SourceError` that names the argument.
+PS3: PS3.10 Section 7.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +20,21 @@ if TYPE_CHECKING:
 
 
 def is_dataset(source: Any) -> TypeGuard[Dataset]:
-    """Whether it is a `pydicom.Dataset` (without importing pydicom to ask)."""
+    """Return whether it is a `pydicom.Dataset`, without importing pydicom."""
     return hasattr(source, "get_item") and hasattr(source, "iterall")
 
 
 def require_dataset(source: Any, function: str) -> None:
-    """Raise a `UsageError` that names the function for files, if it is no `pydicom.Dataset`."""
+    """Raise a `UsageError` that names the function for files, unless it is a `pydicom.Dataset`."""
     if not is_dataset(source):
         raise UsageError(
-            f"a {type(source).__name__} is no pydicom.Dataset; for a file there is {function}_file"
+            f"a {type(source).__name__} is not a pydicom.Dataset; for a file there is "
+            f"{function}_file"
         )
 
 
 def read_all(source: Any) -> Buffer:
-    """A bytes-like object or a binary file as bytes.
+    """Return the bytes of a bytes-like object or a binary file.
 
     Raises:
         SourceError: it is neither, or cannot be read.
@@ -45,13 +51,13 @@ def read_all(source: Any) -> Buffer:
         return memoryview(source).cast("B")
     except (TypeError, ValueError):
         raise SourceError(
-            f"a {type(source).__name__} is no path, bytes, contiguous buffer, binary file "
+            f"a {type(source).__name__} is not a path, bytes, contiguous buffer, binary file "
             "or pydicom.Dataset"
         ) from None
 
 
 def open_source(source: Any, settled: bool = False) -> Part10:
-    """A path, a file's content as bytes, or a binary file; as `Reader.open`, with its errors."""
+    """Open a path, a file's content as bytes, or a binary file; errors as `Reader.open`."""
     if isinstance(source, (str, os.PathLike)):
         return Reader().open(source, settled=settled)
     return Part10.from_bytes(read_all(source))

@@ -1,4 +1,9 @@
-"""A file in pieces, and whether it is still what it was when it was opened."""
+"""A file that is read in pieces, and the check that it is unchanged since it was opened.
+
+In: the descriptor of an open file.
+Out: bytes at an offset, or a `SourceError`.
+PS3: none, as this module knows bytes only.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +17,20 @@ _TICK = 12_000_000  # ns: a file's times are as coarse as the kernel's timer, 1 
 
 
 def os_error(path: str, error: OSError) -> SourceError:
-    """What the operating system said, as an error of ours."""
+    """Return an error of the operating system as a `SourceError`."""
     codes = {FileNotFoundError: "not_found", PermissionError: "permission"}
     message = f"{path}: {error.strerror or error}"
     return SourceError(message, codes.get(type(error), "unreadable"))
 
 
 def state_of(status: os.stat_result) -> tuple[int, ...]:
-    """What is different after a file was written to, truncated or replaced."""
+    """Return the fields of a status that differ after a file was written, truncated or replaced."""
     s = status
     return s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev
 
 
 def changed(path: str) -> SourceError:
-    """For a file that is not what it was."""
+    """Return the error for a file that has changed."""
     return SourceError(f"{path}: changed while it was read; try again", "changed")
 
 
@@ -57,11 +62,11 @@ class Origin(NamedTuple):
 
 
 class Window:
-    """A file of any size, read where it is wanted; a `encoding.record.Source`.
+    """A file of any size, read in pieces; an `encoding.record.Source`.
 
     Args:
-        descriptor: an open file descriptor; the window owns it from now on. The compiled index
-            reads from it itself.
+        descriptor: an open file descriptor; the window closes it. The compiled index reads from
+            it directly.
         path: for messages.
     """
 
@@ -78,7 +83,7 @@ class Window:
         return self._length
 
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes from ``offset``.
+        """Return exactly ``length`` bytes from ``offset``.
 
         Raises:
             SourceError: an I/O error, or the file has become shorter.
@@ -100,12 +105,12 @@ class Window:
             raise os_error(self._path, error) from None
 
     def check(self) -> None:
-        """Raise a `SourceError` with code ``changed`` if the file is not what it was."""
+        """Raise a `SourceError` with code ``changed`` if the file has changed."""
         if self._look() != self._state:
             raise changed(self._path)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -115,7 +120,7 @@ class Window:
 
 
 def read_into(descriptor: int, target: memoryview, offset: int) -> int:
-    """Some bytes from an offset, at most as many as fit; how many, and 0 at the end."""
+    """Read bytes from an offset, at most as many as fit; return how many, and 0 at the end."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [target], offset)
     os.lseek(descriptor, offset, os.SEEK_SET)

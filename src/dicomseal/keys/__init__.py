@@ -1,1 +1,1 @@
-"""Private keys, in files and on tokens."""
+"""Private keys in files and on tokens."""

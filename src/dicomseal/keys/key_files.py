@@ -25,7 +25,7 @@ Password: TypeAlias = "bytes | str | Callable[[], bytes | str | None] | None"  #
 def load_key(
     path: str | os.PathLike[str], password: Password = None
 ) -> tuple[PrivateKeyTypes, x509.Certificate | None]:
-    """The private key in a file (PEM, DER, PKCS#8 encrypted or not, PKCS#12).
+    """Load the private key in a file (PEM, DER, PKCS#8 encrypted or not, PKCS#12).
 
     Returns:
         The key, and the certificate beside it if the file is PKCS#12.
@@ -65,7 +65,7 @@ def load_key(
 
 
 def _in_bytes(password: bytes | str) -> bytes | None:
-    """None for what cannot be a password, so cannot be the right one."""
+    """Return the bytes of a password; None for a text that cannot be one, so not the right one."""
     if isinstance(password, bytes):
         return password
     try:
@@ -75,11 +75,11 @@ def _in_bytes(password: bytes | str) -> bytes | None:
 
 
 class _Odd(Exception):  # noqa: N818
-    """A file that holds a key, and cannot be used all the same; never leaves the module."""
+    """A file that holds a key, but one that cannot be used; never leaves the module."""
 
 
 class _Locked(Enum):
-    """What `_load` returns if the key is encrypted, and there is no password."""
+    """The result of `_load` if the key is encrypted, and there is no password."""
 
     LOCKED = "locked"
 
@@ -87,7 +87,7 @@ class _Locked(Enum):
 def _load(
     data: bytes, password: bytes | None
 ) -> tuple[PrivateKeyTypes, x509.Certificate | None] | _Locked | None:
-    """Key and certificate; `_Locked`; None if there is no key or the password is wrong."""
+    """Return key and certificate; `_Locked`; None without a key or with a wrong password."""
     loaders: list[Callable[[bytes, bytes | None], Any]]
     if b"-----BEGIN" in data:
         loaders = [serialization.load_pem_private_key]
@@ -102,7 +102,7 @@ def _load(
         except UnsupportedAlgorithm:
             return None
         except ValueError as error:
-            # PKCS#12 says the same for a wrong password as for none
+            # PKCS#12 has the same message for a wrong password and for none
             needs_password |= "password" in str(error).lower() and password is None
             trouble = trouble_of_pkcs12(data, error) if loader is not loaders[0] else ""
             if trouble:
@@ -116,9 +116,9 @@ def _load(
 
 
 def _is_for_pss(data: bytes) -> bool:
-    """Whether a PKCS#8 says that its RSA key is for RSASSA-PSS alone; `cryptography` does not tell.
+    """Return whether a PKCS#8 restricts its RSA key to RSASSA-PSS; `cryptography` does not tell.
 
-    Of an encrypted one that is not seen: the certificate decides.
+    For an encrypted one this is not visible: the certificate decides.
     """
     from asn1crypto import keys, pem
 
@@ -127,4 +127,4 @@ def _is_for_pss(data: bytes) -> bool:
         algorithm = keys.PrivateKeyInfo.load(der)["private_key_algorithm"]["algorithm"]
         return bool(algorithm.native == "rsassa_pss")
     except (ValueError, TypeError, KeyError):
-        return False  # another form, which has no place to say so
+        return False  # another form, which cannot have this restriction

@@ -39,7 +39,8 @@ class Pkcs11Uri:
     """A PKCS#11 URI (RFC 7512) that names a private key.
 
     Attributes:
-        path: what token and key must be like; ``id`` and ``serial`` are bytes, the rest text.
+        path: the attributes that select token and key; ``id`` and ``serial`` are bytes, the rest
+            text.
         query: how to get there: ``pin-source``, ``pin-value``, ``module-name``, ``module-path``.
     """
 
@@ -50,7 +51,7 @@ class Pkcs11Uri:
         self.path = dict(_pairs(path, ";", _PATH, "path"))
         self.query = dict(_pairs(query, "&", _QUERY, "query"))
         if self.path.pop("type", "private") != "private":
-            raise UsageError("to sign takes a private key: leave type out, or say type=private")
+            raise UsageError("signing needs a private key: leave type out, or say type=private")
         if not {"object", "id"} & self.path.keys():
             raise UsageError("the PKCS#11 URI names no key: add object=LABEL or id=%01")
         if not str(self.path.get("slot-id", "0")).isdecimal():
@@ -59,7 +60,7 @@ class Pkcs11Uri:
             raise UsageError("pin-source or pin-value, not both")
 
     def __str__(self) -> str:
-        """The key's name without its PIN."""
+        """Return the key's name without its PIN."""
         shown = (f"{name}={quote(value, safe='')}" for name, value in self.path.items())
         return SCHEME + ";".join(shown)
 
@@ -83,14 +84,14 @@ class Pkcs11Uri:
         return named
 
     def pin(self) -> str | None:
-        """The PIN that the URI itself leads to, or None.
+        """Return the PIN that the URI itself has or points to, or None.
 
         Raises:
             KeyFileError: pin-source cannot be read.
         """
         if "pin-value" in self.query:
             warnings.warn(
-                "the PIN stands in the URI, where process lists and shell histories show it: "
+                "the PIN is in the URI, where process lists and shell histories show it: "
                 "use pin-source, or let it be asked for",
                 KeyFileWarning,
                 stacklevel=2,
@@ -108,7 +109,7 @@ class Pkcs11Uri:
             data = read_secret(name).removeprefix(codecs.BOM_UTF8)
             return data.partition(b"\n")[0].rstrip(b"\r").decode()
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "no text in UTF-8"
+            why = getattr(error, "strerror", None) or "not a text in UTF-8"
             raise KeyFileError(f"pin-source: {name}: {why}", "password") from None
 
 
@@ -120,39 +121,39 @@ def _pairs(text: str, sign: str, known: set[str], where: str) -> Iterator[tuple[
             raise UsageError(f"not understood in the PKCS#11 URI: {piece.partition('=')[0]!r}")
         name, value = match.groups()
         if name in seen:
-            raise UsageError(f"{name} stands twice in the PKCS#11 URI")
+            raise UsageError(f"{name} occurs twice in the PKCS#11 URI")
         seen.add(name)
         if name not in known:
             if where == "query":
-                continue  # RFC 7512 2.3: others may stand there, for others
-            # to leave out what the key must be like would be to take another key
+                continue  # RFC 7512 2.3 allows unknown attributes in the query
+            # an attribute of the path selects the key: without it another key could be selected
             raise UsageError(f"the PKCS#11 URI's {name} is not known")
         raw = unquote_to_bytes(value)
         try:
             yield name, raw if name in ("id", "serial") else raw.decode()
         except ValueError:
-            raise UsageError(f"{name} in the PKCS#11 URI is no UTF-8") from None
+            raise UsageError(f"{name} in the PKCS#11 URI is not UTF-8") from None
 
 
-# SoftHSM 2.6 fails now and then where two processes begin at once (its files are read half-written)
+# SoftHSM 2.6 fails sometimes if two processes begin at once (its files are read half-written)
 _PAUSES = (0.02, 0.1, 0.3)
 
 
 class _NoTokenError(KeyFileError):
-    """No token of this description; perhaps not yet."""
+    """No token fits this description, or not yet."""
 
 
 class _Login:
-    """A session with a token, which all keys of this process on that token share.
+    """A session with a token, which is shared by all keys of this process on that token.
 
-    It ends with the last of them, for a token has few sessions. To end one of several would be no
-    good: closing it logs out, and that ends the use of every private key in the process.
+    It ends with the last of these keys, as a token allows few sessions. One of several sessions
+    must not be closed: that logs out, and ends the use of every private key in the process.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         end = weakref.finalize(self, _close, session, os.getpid())
-        end.atexit = False  # the library's own end ends them all
+        end.atexit = False  # the library closes all sessions at the end of the process
 
 
 _logins: weakref.WeakValueDictionary[tuple[str, int, int], _Login] = weakref.WeakValueDictionary()
@@ -162,11 +163,11 @@ def _close(session: Session, process: int) -> None:
     if process == os.getpid():
         from pkcs11 import PKCS11Error
 
-        with contextlib.suppress(PKCS11Error):  # the token was pulled out, perhaps
+        with contextlib.suppress(PKCS11Error):  # e.g. the token was pulled out
             session.close()
 
 
-# which process initialized each library: a child must not use what its parent opened
+# the process that initialized each library: a child must not use a session of its parent
 _initialized: dict[str, int] = {}
 
 
@@ -175,10 +176,10 @@ class Pkcs11Key:
 
     Args:
         uri: its name, RFC 7512.
-        pin: text, bytes, or a function that is called if a PIN is needed and the URI leads to none.
+        pin: text, bytes, or a function that is called if a PIN is needed and the URI has none.
 
     Raises:
-        UsageError: the URI is no name of a private key.
+        UsageError: the URI does not name a private key.
     """
 
     def __init__(
@@ -189,18 +190,18 @@ class Pkcs11Key:
         self._pin: str | None = None
         self._process = 0
         self._login: _Login | None = None
-        self._key: Any = None  # of a class that the library makes for what it can do
+        self._key: Any = None  # of a class that the library makes by the key's capabilities
         self._refused = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For other processes: the name and the PIN travel, the session does not."""
+        """Pickle for other processes: the name and the PIN are sent, the session is not."""
         return Pkcs11Key, (self._text, self._given if self._pin is None else self._pin)
 
     def sign(self, digest: bytes, algorithm: str) -> bytes:
-        """The signature value over a MAC, see `DigestSigner.sign`.
+        """Return the signature value over a MAC, see `DigestSigner.sign`.
 
         Raises:
-            KeyFileError: token or key are not there, the PIN is wrong, or the token refuses.
+            KeyFileError: token or key do not exist, the PIN is wrong, or the token refuses.
         """
         with self._errors():
             from pkcs11 import KeyType, Mechanism
@@ -208,7 +209,7 @@ class Pkcs11Key:
 
             key = self._open()
             if key.key_type == KeyType.RSA:
-                # PKCS#1 v1.5: the token pads, the DigestInfo is ours to bring
+                # PKCS#1 v1.5: the token pads, and the caller provides the DigestInfo
                 info = DIGEST_INFO[algorithm] + digest
                 return bytes(key.sign(info, mechanism=Mechanism.RSA_PKCS))
             if key.key_type == KeyType.EC:
@@ -219,7 +220,7 @@ class Pkcs11Key:
             )
 
     def certificate(self) -> bytes | None:
-        """The DER of the certificate that stands beside the key under the same id, or None.
+        """Return the DER of the certificate with the same id on the token, or None.
 
         Raises:
             KeyFileError: as for `sign`.
@@ -234,7 +235,7 @@ class Pkcs11Key:
             return None
 
     def close(self) -> None:
-        """Let the session go; the next use opens another. It ends with the token's last key."""
+        """Drop the session, which ends with the token's last key; the next use opens one."""
         self._login = self._key = None
 
     @contextlib.contextmanager
@@ -249,18 +250,18 @@ class Pkcs11Key:
         try:
             yield
         except (exceptions.PinIncorrect, exceptions.PinLenRange, exceptions.PinInvalid):
-            # once is enough: a token locks itself after a few wrong ones
+            # one attempt is enough: a token locks itself after a few wrong PINs
             self._refused = f"{self.uri}: the PIN is wrong"
             raise KeyFileError(self._refused, "password") from None
         except exceptions.PinLocked:
             raise KeyFileError(f"{self.uri}: the PIN is locked", "password") from None
         except exceptions.PKCS11Error as error:
             for place, login in list(_logins.items()):
-                if login is self._login:  # it may be what is broken: nobody shall take it up again
+                if login is self._login:  # the session may be broken: it must not be used again
                     del _logins[place]
             self.close()
-            said = str(error) or type(error).__name__
-            raise KeyFileError(f"{self.uri}: the token says: {said}") from None
+            answer = str(error) or type(error).__name__
+            raise KeyFileError(f"{self.uri}: the token says: {answer}") from None
 
     def _open(self) -> Any:
         if self._key is not None and self._process == os.getpid():
@@ -276,8 +277,8 @@ class Pkcs11Key:
             except (exceptions.GeneralError, _NoTokenError):
                 name = self.uri.module
                 if any((place[0], place[2]) == (name, os.getpid()) for place in _logins):
-                    raise  # to begin anew would end the sessions that are in use
-                time.sleep(pause * (1 + random.random()))  # noqa: S311 - so that they part
+                    raise  # another attempt would end the sessions that are in use
+                time.sleep(pause * (1 + random.random()))  # noqa: S311 - to part two processes
                 _initialized[name] = 0
         return self._open_once()
 
@@ -297,15 +298,15 @@ class Pkcs11Key:
         name = self.uri.module
         try:
             library = pkcs11.lib(name)
-        except RuntimeError as error:  # of which PKCS11Error is one
+        except RuntimeError as error:  # the base class of PKCS11Error
             raise KeyFileError(f"{name}: no PKCS#11 library: {error}") from None
         if _initialized.setdefault(name, os.getpid()) != os.getpid():
-            with contextlib.suppress(pkcs11.PKCS11Error):  # the parent's, not ours to end
+            with contextlib.suppress(pkcs11.PKCS11Error):  # of the parent, whose session is kept
                 library.finalize()
             library.initialize()
             _initialized[name] = os.getpid()
         found = [token for token in library.get_tokens() if self._is_wanted(token)]
-        # SoftHSM and others show a slot for the next token, which is not there yet
+        # SoftHSM and others show a slot for a further token that is not initialized
         found = [token for token in found if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
         if len(found) != 1:
             what = "no token" if not found else f"{len(found)} tokens"

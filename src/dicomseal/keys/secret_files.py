@@ -1,4 +1,4 @@
-"""Files that hold a secret: read with care for who else can read them."""
+"""Files that hold a secret: reading them, with a warning if others can read them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..errors import KeyFileWarning
 
 
 def read_secret(path: str | os.PathLike[str]) -> bytes:
-    """What is in a file with a key or a password; warns if others may read or write that file.
+    """Return the content of a file with a secret; warn if others may read or write the file.
 
-    The warning comes once for a file and a process.
+    The warning comes once for each file and process.
 
     Raises:
         OSError, ValueError: as `open`.
@@ -40,16 +40,16 @@ def read_secret(path: str | os.PathLike[str]) -> bytes:
 _OTHERS = 0o066  # read or write, group or everyone
 
 
-_LONGEST_SHOWN = 255
+_MAX_SHOWN = 255
 
 
-# Python's own "once" does not last: whoever uses warnings.catch_warnings() starts it anew
+# Python's own "once" does not last: warnings.catch_warnings() resets it
 _warned: set[tuple[str, int]] = set()
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
-    """A path for messages; not what is no path at all, but the text of a key given by mistake."""
+    """Return a path for messages; hide a text that is not a path, as it may be a key."""
     name = os.fsdecode(path)
-    if name.isprintable() and len(name) <= _LONGEST_SHOWN:
+    if name.isprintable() and len(name) <= _MAX_SHOWN:
         return name
     return f"(a text of {len(name)} characters that is not shown)"

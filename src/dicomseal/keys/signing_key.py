@@ -1,8 +1,8 @@
-"""Private keys and the certificates that go with them: files, objects, and whether they match.
+"""A private key with its certificate: from files or objects, and whether they match.
 
-Nothing of a key or a password leaves this module but through the key object itself: no message
-repeats what was read or given, and no exception of ours carries another one (as its context) that
-does. So errors are raised outside the ``except`` blocks that notice them.
+Nothing of a key or a password leaves this module except through the key object itself: no message
+repeats a secret that was read or given, and none of our exceptions carries another one (as its
+context) that does. So errors are raised outside the ``except`` blocks that notice them.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from .secret_files import _shown
 
 
 class DigestSigner(Protocol):
-    """A key that lives elsewhere: an HSM, a key management service."""
+    """A key that is kept elsewhere: an HSM, a key management service."""
 
     def sign(self, digest: bytes, algorithm: str) -> bytes:
-        """The signature value over a MAC.
+        """Return the signature value over a MAC.
 
         Args:
             digest: the MAC itself; it must not be hashed again.
             algorithm: its MAC Algorithm: RIPEMD160, MD5, SHA1, SHA256, SHA384 or SHA512.
 
         Returns:
-            For RSA PKCS#1 v1.5 over the DigestInfo, for ECDSA and DSA the DER of r and s.
+            For RSA PKCS#1 v1.5 over the DigestInfo; for ECDSA and DSA the DER of r and s.
         """
 
 
@@ -50,12 +50,12 @@ class SigningKey:
 
     Args:
         key: a `cryptography` private key, a path to one, a ``pkcs11:`` URI, or a `DigestSigner`.
-        certificate: a `cryptography` certificate, its DER, or a path; None where ``key`` is a
+        certificate: a `cryptography` certificate, its DER, or a path; None if ``key`` is a
             PKCS#12 file or a PKCS#11 token that holds it.
         password: of an encrypted key file: text, bytes, or a function that is called if needed.
 
     Raises:
-        KeyFileError: the key cannot be read, or is not the one of the certificate.
+        KeyFileError: the key cannot be read, or does not belong to the certificate.
         CertificateError: the certificate cannot be read.
     """
 
@@ -73,7 +73,7 @@ class SigningKey:
         self.certificate = _certificate(certificate)
         if not hasattr(key, "sign"):
             raise KeyFileError(
-                f"a {type(key).__name__} is no private key: it has no sign(digest, algorithm)"
+                f"a {type(key).__name__} is not a private key: it has no sign(digest, algorithm)"
             )
         if isinstance(key, _PRIVATE):
             if spki_der(key.public_key()) != spki_der(self.certificate.public_key):
@@ -87,7 +87,7 @@ class SigningKey:
         self._key = cast("_Signing", key)
 
     def sign(self, digest: bytes, algorithm: str) -> bytes:
-        """The Signature value over a MAC, checked against the certificate before it is returned.
+        """Return the Signature value over a MAC, checked against the certificate before.
 
         Raises:
             KeyFileError: the key refuses, or its signature does not verify.
@@ -99,7 +99,7 @@ class SigningKey:
                 value = bytes(self._key.sign(digest, algorithm))
         except KeyFileError:
             raise
-        except Exception as error:  # whatever an HSM's own code raises, in its own words
+        except Exception as error:  # any exception of an HSM's own code, in its own words
             raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from error
         if not certificate.verify_mac(self.certificate.public_key, digest, algorithm, value):
             raise KeyFileError(
@@ -113,7 +113,7 @@ _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, dsa.DSAPrivateKey)
 
 
 def certificate_kind(public_key: PublicKeyTypes) -> str:
-    """Kind and size of a public key, as reports name it."""
+    """Return kind and size of a public key, as reports name it."""
     return certificate.describe_key(public_key)
 
 
@@ -127,24 +127,24 @@ def _certificate(source: CertificateSource) -> Certificate:
     if isinstance(source, x509.Certificate):
         source = der_of(source)
     if not isinstance(source, (bytes, Certificate)):
-        raise CertificateError(f"a {type(source).__name__} is no certificate")
-    made = source if isinstance(source, Certificate) else certificate.parse(source)
-    if made.pss_only:
+        raise CertificateError(f"a {type(source).__name__} is not a certificate")
+    parsed = source if isinstance(source, Certificate) else certificate.parse(source)
+    if parsed.pss_only:
         raise CertificateError(
-            f"the certificate of {made.signer.subject} cannot sign DICOM: its key "
+            f"the certificate of {parsed.signer.subject} cannot sign DICOM: its key "
             f"{certificate.FOR_PSS_ALONE}"
         )
-    if not certificate.is_supported(made.public_key):
+    if not certificate.is_supported(parsed.public_key):
         raise CertificateError(
-            f"a certificate with a key of the kind {made.signer.key} cannot sign DICOM: "
+            f"a certificate with a key of the kind {parsed.signer.key} cannot sign DICOM: "
             "take RSA, EC or DSA"
         )
-    return made
+    return parsed
 
 
 def _certificate_file(path: str | os.PathLike[str]) -> AnyCertificate:
-    if _shown(path) != os.fsdecode(path):  # a text with certificate and key, perhaps
-        raise CertificateError(f"{_shown(path)}: this is no path of a certificate")
+    if _shown(path) != os.fsdecode(path):  # perhaps the text of certificate and key
+        raise CertificateError(f"{_shown(path)}: this is not a path of a certificate")
     try:
         return load_certificates(path, wanted=NOT_TRUSTED)[0]
     except TrustError as error:

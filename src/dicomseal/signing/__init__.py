@@ -1,1 +1,1 @@
-"""Signatures that are made."""
+"""New signatures: their options, their items, and where they go in a file or a data set."""

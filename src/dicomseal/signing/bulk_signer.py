@@ -1,4 +1,9 @@
-"""Signing very many files with one key: what they have in common is checked and made ready once."""
+"""Sign many files with one key: the common parts are checked and prepared once.
+
+In: signing options once, and then files.
+Out: signed files, or existing signatures by the same key.
+PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +43,10 @@ class BulkSigner:
         self._ours: dict[bytes, bool] = {}
 
     def try_key(self) -> None:
-        """Make a signature that goes nowhere: key, password and certificate fit.
+        """Make a signature that is thrown away, to check key, password and certificate.
 
         Raises:
-            KeyFileError: they do not.
+            KeyFileError: they do not belong together.
             CertificateError: the certificate is not valid now.
         """
         self._check_dates(datetime.now(UTC))
@@ -49,16 +54,17 @@ class BulkSigner:
         self._request.key.sign(digest, self._request.algorithm)
 
     def _check_dates(self, moment: datetime) -> None:
-        """Nobody would trust the signatures; and a new certificate of this key would not help.
+        """Check the certificate's dates: nobody would trust the signatures otherwise.
 
-        What this key has signed is not signed by it again.
+        A later certificate of the same key would not help: an object with a signature by this key
+        is not signed by it again.
         """
         trouble = self.certificate.not_valid_at(moment)
         if trouble:
             raise CertificateError(trouble)
 
     def index(self, part10: Part10) -> Index:
-        """The index of an object that can be signed.
+        """Return the index of an object that can be signed.
 
         Raises:
             SigningError: two readers may see two contents in it (code ``ambiguous``).
@@ -67,10 +73,10 @@ class BulkSigner:
         return signable_index(part10)
 
     def existing_signature(self, index: Index) -> tuple[DigitalSignature, int] | None:
-        """The first signature of the main data set by this key, and its item; or None.
+        """Return the first signature of the main data set by this key, and its item; or None.
 
-        It is looked at, not verified: the certificate has this key, there is a signature value,
-        and there are MAC Parameters of its ID.
+        Its form is checked, but it is not verified: the certificate has this key, there is a
+        signature value, and there are MAC Parameters of its ID.
         """
         macs = {mac_id for mac_id, _ in mac_parameters.read_ids(index, 0)}
         for item in values.items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE):
@@ -86,17 +92,17 @@ class BulkSigner:
                 found = spki_der(certificate.parse(der).public_key) == self._public
             except CertificateError:
                 found = False
-            if len(self._ours) < 1024:  # a hostile archive may bring any number
+            if len(self._ours) < 1024:  # a hostile archive may contain any number
                 self._ours[der] = found
         return found
 
     def is_up_to_date_copy(self, copy: Index, original: Index) -> bool:
-        """Whether a signature by this key in a copy is the one that the original would get now.
+        """Return whether a copy has the signature by this key that the original would get now.
 
-        The same elements are listed, and it verifies over what they are in both.
+        It lists the same elements, and it verifies over their content in both.
 
         Raises:
-            SigningError: the original cannot be signed as asked.
+            SigningError: the original cannot be signed as requested.
         """
         found = self.existing_signature(copy)
         if found is None:
@@ -112,7 +118,7 @@ class BulkSigner:
         if list(mac.data_elements_signed) != tags:
             return False
         digests = []
-        for index in (original, copy):  # who finds a damaged copy there wants it made anew
+        for index in (original, copy):  # a damaged copy is to be made again
             hasher = new_hasher(mac.algorithm)
             index.stream(hasher.update, 0, tags)
             copy.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
@@ -127,17 +133,17 @@ class BulkSigner:
         """Sign an object and write it to a file, in one step.
 
         Args:
-            part10: as `part10.Reader.open` gives it when told ``settled``.
-            index: of it.
-            target: where it goes; it may be where it came from.
-            overwrite: replace another file that is there.
+            part10: the object, from `part10.Reader.open` with ``settled``.
+            index: its index.
+            target: the path of the signed file; it may be the source.
+            overwrite: replace another file that exists.
 
         Returns:
             Digital Signature UID and DateTime; the former says what the signature leaves out.
 
         Raises:
-            SourceError: it cannot be written, what was read has changed, or the target is there
-                (code ``exists``).
+            SourceError: it cannot be written, the source has changed, or the target exists (code
+                ``exists``).
             CertificateError: the certificate is not valid now.
             KeyFileError, TimestampError, SigningError: as `sign_file`.
         """

@@ -1,8 +1,8 @@
-"""What a new signature may be made with, and must be; verifying has its own rules.
+"""The MAC Algorithms and keys of new signatures; verification has its own rules.
 
 Local rules may forbid RIPEMD-160, MD5 or SHA-1 for new signatures, while old ones must still verify
-(PS3.15 C.2, note). So signing refuses what is weak unless it is told otherwise, and verifying says
-``weak`` and goes on.
+(PS3.15 C.2, note). So signing refuses what is weak unless it is told otherwise, while verification
+reports it as ``weak`` and continues.
 
 >>> import dicomseal
 >>> strict = dicomseal.SigningPolicy(macs=["SHA384", "SHA512"], rsa_bits=3072)
@@ -12,8 +12,8 @@ Local rules may forbid RIPEMD-160, MD5 or SHA-1 for new signatures, while old on
 Traceback (most recent call last):
 dicomseal.errors.SigningError: the key, RSA 2048, is too weak for a new signature: take one of 3072
 
-A policy that allows no MAC Algorithm, or no kind of key, allows no signature. The one that switches
-the check off is called so: `ALLOW_WEAK`.
+A policy that allows no MAC Algorithm, or no kind of key, allows no signature. The policy that
+switches the check off is `ALLOW_WEAK`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class SigningPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         macs: MAC Algorithms, defined terms of (0400,0015).
-        rsa_bits, dsa_bits, ec_bits: the least size of a key of that kind, in bits; None: no such
-            key.
+        rsa_bits, dsa_bits, ec_bits: the smallest size of a key of that kind, in bits; None: keys
+            of this kind are not allowed.
 
     >>> ours = SigningPolicy(macs=["SHA256", "SHA512"], rsa_bits=2048)
     >>> len(dicomseal.sign_file("ct.dcm", "out.dcm", "key.pem", "cert.pem", policy=ours))
@@ -54,11 +54,11 @@ class SigningPolicy(msgspec.Struct, frozen=True, kw_only=True):
         macs = frozenset([self.macs] if isinstance(self.macs, str) else self.macs)
         unknown = macs - MAC_ALGORITHMS.keys()
         if unknown:
-            raise UsageError(f"no MAC Algorithm: {', '.join(sorted(map(str, unknown)))}")
+            raise UsageError(f"not a MAC Algorithm: {', '.join(sorted(map(str, unknown)))}")
         msgspec.structs.force_setattr(self, "macs", macs)
 
     def check(self, mac: str, public_key: Any) -> None:
-        """Return if a signature may be made with these.
+        """Check that a signature may be made with these.
 
         Raises:
             SigningError: it may not.
@@ -100,10 +100,10 @@ STRONG = SigningPolicy(
     dsa_bits=2048,
     ec_bits=224,
 )
-"""What signing does unless told otherwise: exactly what reports do not call weak."""
+"""The default of signing: exactly the algorithms and keys that reports do not call weak."""
 
 ALLOW_WEAK = SigningPolicy(macs=MAC_ALGORITHMS, rsa_bits=0, dsa_bits=0, ec_bits=0)
-"""Anything that can be verified, however weak: for tests, and for readers that know no better.
+"""Everything that can be verified, however weak: for tests, and for old readers.
 
 >>> from dicomseal import sign_file
 >>> len(sign_file("ct.dcm", "out.dcm", "key.pem", "cert.pem", mac="MD5", policy=ALLOW_WEAK))
@@ -112,7 +112,7 @@ ALLOW_WEAK = SigningPolicy(macs=MAC_ALGORITHMS, rsa_bits=0, dsa_bits=0, ec_bits=
 
 
 def purpose_for(profile: Profile | None, purpose: Any) -> purposes.Code | None:
-    """The purpose asked for, or the one that the profile demands.
+    """Return the requested purpose, or the one that the profile demands.
 
     Raises:
         UsageError: CID 7007 has no such purpose, or the profile demands another one.
@@ -135,7 +135,7 @@ def purpose_for(profile: Profile | None, purpose: Any) -> purposes.Code | None:
 
 
 def check_profile(profile: Profile, facts: Facts) -> None:
-    """Return if a signature that is about to be made satisfies a profile.
+    """Check that a signature that is about to be made satisfies a profile.
 
     Raises:
         SigningError: it does not; the code is ``profile``.

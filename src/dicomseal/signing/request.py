@@ -1,4 +1,9 @@
-"""What a caller asks a signature to be, checked before anything is read or written."""
+"""The request for a signature, checked before anything is read or written.
+
+In: the arguments of a signing function.
+Out: a `SigningRequest`, or a `UsageError` for the argument that is wrong.
+PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +35,10 @@ _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
 class SignatureUID(str):
-    """A Digital Signature UID, and what the signature leaves out.
+    """A Digital Signature UID, and the elements that the signature leaves out.
 
     Attributes:
-        left_out: the elements of the data set or item that have a tag which can be signed, and are
+        left_out: the elements of the data set or item that could be signed by their tag and are
             not, e.g. ``PatientID (0010,0020)``.
         obstacles: sentences, why those of them cannot be signed that were not left out on purpose.
         telling: those of them that say what signed ones mean, see `standard.meanings`: an object
@@ -57,9 +62,9 @@ class SignatureUID(str):
 
         Args:
             uid: the Digital Signature UID itself.
-            offered: the elements that were there to be signed.
+            offered: the elements that could be signed.
             tags: those that are signed.
-            values: gives the values of those that are signed.
+            values: returns the values of those that are signed.
         """
         signature = super().__new__(cls, uid)
         signed = frozenset(tags)
@@ -76,12 +81,12 @@ class SignatureUID(str):
 
 
 class SigningOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller asks signatures to be. There is no secret in it: it may be shown and pickled.
+    """The options for new signatures. There is no secret in it: it may be shown and pickled.
 
     Attributes:
         mac, tags, uid, when, share_mac, profile, purpose, policy, tsa, include_guessed,
             require_all_signed: as for `sign_file`.
-        meanings: whether, with a profile, what says what signed elements mean is signed with them.
+        meanings: whether, with a profile, elements that say what signed ones mean are signed too.
     """
 
     mac: str = "SHA256"
@@ -99,7 +104,7 @@ class SigningOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SigningRequest(NamedTuple):
-    """`SigningOptions` that were checked and read, and the key: what signatures are made with."""
+    """The checked `SigningOptions`, and the key with which signatures are made."""
 
     key: SigningKey
     algorithm: str
@@ -118,10 +123,10 @@ class SigningRequest(NamedTuple):
 def request_of(
     key: Any, certificate: Any, password: Password, options: SigningOptions
 ) -> SigningRequest:
-    """What is asked for, checked; ``key``, ``certificate`` and ``password`` as for `sign_file`.
+    """Check the options; ``key``, ``certificate`` and ``password`` are as for `sign_file`.
 
     Raises:
-        UsageError: an argument cannot be.
+        UsageError: an argument is wrong.
         KeyFileError, CertificateError: the key or its certificate cannot be read.
         SigningError: the MAC Algorithm or the key is too weak (code ``weak``).
     """
@@ -136,7 +141,7 @@ def request_of(
     if not isinstance(when, datetime) or when.tzinfo is None:
         raise UsageError("the time of the signature needs an offset from UTC")
     if uid is not None and not (isinstance(uid, str) and len(uid) <= 64 and _UID.fullmatch(uid)):
-        raise UsageError(f"{uid!r} is no UID (PS3.5 Section 9.1)")
+        raise UsageError(f"{uid!r} is not a UID (PS3.5 Section 9.1)")
     tags = None if options.tags is None else parse_tags(options.tags)
     for tag in tags or ():
         if not is_signable_tag(tag):

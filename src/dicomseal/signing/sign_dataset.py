@@ -1,4 +1,9 @@
-"""Sign a `pydicom.Dataset` in place: what it will be once it is written is what is signed."""
+"""Sign a `pydicom.Dataset` in place; the bytes that will be written are signed.
+
+In: a `pydicom.Dataset`, a key, and signing options.
+Out: the same data set with one more signature, and its Digital Signature UID.
+PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
+"""
 
 from __future__ import annotations
 
@@ -50,14 +55,14 @@ def sign(
 ) -> SignatureUID:
     """Sign a `pydicom.Dataset` in place.
 
-    It is over what the data set will be when it is written in the encoding that its File Meta
-    Information states: the VRs in memory count only if that encoding states VRs. The RSA signature
-    is the same as the one `sign_file` makes of the file, given the same uid and time. If it raises,
-    the data set is as it was.
+    The signature covers the data set as it will be written in the encoding that its File Meta
+    Information states: the VRs in memory count only if that encoding states VRs. An RSA signature
+    is the same as the one `sign_file` makes of the file, given the same uid and time. If the call
+    raises, the data set is as it was.
 
     Args:
         dataset: it gets a MAC Parameters and a Digital Signatures Sequence, or one more item in
-            them.
+            these.
         item: the location of an item to sign instead of the main data set.
         key, certificate, mac, tags, uid, when, password, profile, purpose, policy, share_mac, tsa,
             include_guessed, require_all_signed: as for `sign_file`.
@@ -122,14 +127,14 @@ def sign_items(
     for location in parse_locations(items, None):
         scope = _Scope(location, *walk_to(dataset, location))
         if id(scope.dataset) in seen:
-            raise UsageError(f"{location} is an item that is to be signed already")
+            raise UsageError(f"{location} is named twice among the items to sign")
         seen.add(id(scope.dataset))
         scopes.append(scope)
     return _sign_scopes(dataset, scopes, request)
 
 
 class _Scope(NamedTuple):
-    """The data set or an item that is to be signed.
+    """A data set or an item that is to be signed.
 
     Attributes:
         location: of the item; empty for the main data set.
@@ -143,13 +148,13 @@ class _Scope(NamedTuple):
 
 
 class _Content(NamedTuple):
-    """What a data set or item will hold once it is written.
+    """The content of a data set or item once it is written.
 
     Attributes:
         offered: the elements that can be signed by their tags.
-        elements: what a profile asks of.
+        elements: the view of it that a profile needs.
         stream: sends the canonical stream of some tags to a hasher.
-        values: of some tags, to be read.
+        values: returns the values of some tags.
     """
 
     offered: list[Offer]
@@ -161,7 +166,7 @@ class _Content(NamedTuple):
 def _sign_scopes(
     dataset: Dataset, scopes: Sequence[_Scope], request: SigningRequest
 ) -> list[SignatureUID]:
-    """Sign them all, or leave the data set as it was; its encoding is made once for all of them."""
+    """Sign all scopes, or leave the data set as it was; it is encoded once for all of them."""
     from ..encoding.as_written import as_written
     from ..encoding.from_pydicom import transfer_syntax_of
 
@@ -181,7 +186,7 @@ def _sign_scopes(
 def _signature(
     scope: _Scope, content: _Content, transfer_syntax: str, request: SigningRequest, main: bool
 ) -> tuple[SignatureUID, list[tuple[str, Dataset]]]:
-    """The Digital Signature UID, and the items that the sequences of the scope are to get."""
+    """Return the Digital Signature UID, and the items for the sequences of the scope."""
     tags = select_tags(request, content.offered, content.elements, main)
     present = _mac_ids(scope.dataset, request)
     mac, signature = build(
@@ -195,7 +200,7 @@ def _signature(
 
 
 def _in_memory(scope: _Scope) -> _Content:
-    """The content of a scope that has the VRs and values which will be written."""
+    """Return the content of a scope that has the VRs and values which will be written."""
     from ..encoding.from_pydicom import PreparedElements, encode
 
     prepared = PreparedElements(scope.dataset, scope.ancestors)
@@ -208,7 +213,7 @@ def _in_memory(scope: _Scope) -> _Content:
 
 
 def _as_written(index: Index, scope: _Scope, request: SigningRequest) -> _Content:
-    """The content of a scope as a reader of the written data set will find it."""
+    """Return the content of a scope as a reader of the written data set will find it."""
     number = find_item(index, scope.location)
     return _Content(
         list(offers(index, number, request.include_guessed)),
@@ -223,7 +228,7 @@ def _values(index: Index, scope: int, tags: Iterable[int]) -> Values:
 
 
 def _mac_ids(scope: Dataset, request: SigningRequest) -> dict[int | None, MacParameters | None]:
-    """The MAC ID Numbers that are taken, with the parameters that may be shared."""
+    """Return the MAC ID Numbers in use, with the parameters that may be shared."""
     present: dict[int | None, MacParameters | None] = {}
     for item in scope.get("MACParametersSequence") or ():
         mac = mac_parameters.from_dataset(item)

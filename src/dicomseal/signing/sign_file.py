@@ -1,4 +1,9 @@
-"""Sign a file (PS3.3 C.12.1.1.3, PS3.15 Annex C): the signature is spliced in, other bytes stay."""
+"""Sign a file: the signature is inserted, and every other byte stays.
+
+In: a file, a key, and signing options.
+Out: the signed file, and the Digital Signature UIDs.
+PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
+"""
 
 from __future__ import annotations
 
@@ -60,50 +65,52 @@ def sign_file(
 
     Args:
         source: the file to sign: a path, its content as bytes, or a binary file.
-        target: where the signed file goes; it may be the source. It is written beside the target
-            and renamed, so that a crash leaves the old file or the new one. Or a binary file.
+        target: the path of the signed file; it may be the source. The file is written beside the
+            target and renamed, so that a crash leaves the old file or the new one. It may also be
+            a binary file.
         key: a `cryptography` private key, a path (PEM, DER, PKCS#8, PKCS#12), or an object with
             ``sign(digest, algorithm) -> bytes``.
         certificate: a `cryptography` certificate, its DER, or a path; may be left out for PKCS#12.
         mac: MAC Algorithm, a defined term of (0400,0015).
-        tags: which elements to sign, as ``gggg,eeee``, keywords or ints; None is all that can be.
+        tags: the elements to sign, as ``gggg,eeee``, keywords or ints; None means all that can be.
         items: locations such as ``BeamSequence[0]``: sign those items instead of the main data
             set; ``""`` is the main data set itself. Items count from 0, or with negative numbers
             from the end.
         uid: Digital Signature UID; None makes a new one. Only for a single signature.
         when: Digital Signature DateTime, aware; None is now.
         password: of an encrypted key file: text, bytes, or a function that is called if needed.
-        share_mac: use a MAC Parameters item that is there, if one has the same algorithm, transfer
+        share_mac: use an existing MAC Parameters item, if one has the same algorithm, transfer
             syntax and elements; else, and by default, a new one is made.
         transfer_syntax: write the file in it: ``implicit``, ``explicit``, ``big-endian``,
-            ``deflated``, or one of their UIDs. None keeps the file's. Refused if a signature that
-            is there would break, or anything would be lost.
+            ``deflated``, or one of their UIDs. None keeps the file's. Refused if an existing
+            signature would break, or anything would be lost.
         profile: digital signature profile of PS3.15 Annex C that the signature must satisfy:
             ``"base"``, ``"creator"``, ``"authorization"``, ``"sr"``, ``"sr-verification"``, or a
-            `profiles.Profile`. With ``tags``, what the profile demands is signed as well, and what
-            says what signed elements mean (`standard.meanings`).
+            `profiles.Profile`. With ``tags``, the elements that the profile demands are signed as
+            well, and those that say what signed elements mean (`standard.meanings`).
         purpose: a code of PS3.16 CID 7007, 1 to 18, or its name; None is none, or the one that the
             profile demands.
         policy: which MAC Algorithms and keys are good enough; None is `signing_policy.STRONG`.
         tsa: a timestamp authority, by its address or as `TimestampAuthority`: every signature
             gets a Certified Timestamp from it.
         include_guessed: in implicit VR, also sign private elements. Their VR is not in the object,
-            only guessed from a dictionary: whoever guesses otherwise, or knows none, cannot verify
-            the signature, and a conversion to explicit VR may break it.
+            only guessed from a dictionary: a reader that guesses otherwise, or knows none, cannot
+            verify the signature, and a conversion to explicit VR may break it.
         require_all_signed: raise a `SigningError` (code ``unsigned``) rather than leave out an
             element whose tag can be signed.
 
     Returns:
-        The Digital Signature UIDs, one for the main data set or each item. Each is a `str` that has
-        ``left_out``, the names of the elements that it does not cover, of them ``telling``, those
-        that say what signed ones mean, and ``obstacles``, sentences why elements could not be
+        The Digital Signature UIDs, one for the main data set or each item. Each is a `str` with
+        ``left_out``, the names of the elements that it does not cover; ``telling``, those of them
+        that say what signed ones mean; and ``obstacles``, sentences why elements could not be
         signed.
 
     Raises:
         DicomSealError: nothing was written. `SourceError` and `MalformedError` for the file,
             `KeyFileError` and `CertificateError` for key and certificate, `UsageError` for an
-            argument, `SigningError` for what cannot be signed as asked, or with so weak a MAC
-            Algorithm or key (code ``weak``), `TimestampError` if the authority gives no timestamp.
+            argument, `SigningError` for an object that cannot be signed as requested, or for a
+            weak MAC Algorithm or key (code ``weak``), `TimestampError` if the authority does not
+            return a timestamp.
     """
     options = SigningOptions(
         mac=mac, tags=tags, uid=uid, when=when, share_mac=share_mac, profile=profile,
@@ -122,9 +129,9 @@ def sign_requested(
     transfer_syntax: str | None = None,
     overwrite: bool = True,
 ) -> list[SignatureUID]:
-    """Do what `sign_file` does, for callers that look at the request first.
+    """Do the same as `sign_file`, for callers that look at the request first.
 
-    Without ``overwrite`` a target that is there is a `SourceError` with the code ``exists``.
+    Without ``overwrite`` an existing target is a `SourceError` with the code ``exists``.
     """
     locations = parse_locations(items, request.uid)
     syntax = None if transfer_syntax is None else _syntax(transfer_syntax)
@@ -132,7 +139,7 @@ def sign_requested(
     if syntax is not None and syntax != part10.transfer_syntax:
         origin = part10.origin
         part10 = Part10.from_bytes(convert(part10, signable_index(part10), syntax))
-        part10.origin = origin  # what is replaced must still be what was read
+        part10.origin = origin  # the file that is replaced must still be the one that was read
     splice, uids = _sign_part10(part10, locations, request)
     splice.save(target, overwrite)
     return uids
@@ -148,7 +155,7 @@ def _syntax(name: str) -> str:
 def _sign_part10(
     part10: Part10, locations: list[str], request: SigningRequest
 ) -> tuple[Splice, list[SignatureUID]]:
-    """The edits that sign the main data set or items, and the Digital Signature UIDs."""
+    """Return the edits that sign the main data set or items, and the Digital Signature UIDs."""
     index = signable_index(part10)
     splice = Splice(part10, index)
     uids = []
@@ -156,7 +163,7 @@ def _sign_part10(
     for location in locations:
         scope = find_item(index, location)
         if scope in seen:
-            raise UsageError(f"{location} is an item that is to be signed already")
+            raise UsageError(f"{location} is named twice among the items to sign")
         seen.add(scope)
         uids.append(sign_scope(part10, index, splice, scope, request))
     return splice, uids
@@ -180,7 +187,7 @@ def sign_scope(
     tags = select_tags(request, offered, element_views.Elements(index, scope), main=scope == 0)
     present: dict[int | None, MacParameters | None] = {}
     for mac_id, item in mac_parameters.read_ids(index, scope):
-        # of two with one ID nobody can say which a signature goes with: neither is shared
+        # if two items have one ID, it is open which one a signature uses: neither is shared
         share = request.share_mac and mac_id not in present
         present[mac_id] = mac_parameters.read(index, item) if share else None
     for item in items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
@@ -202,7 +209,7 @@ def sign_scope(
             data = items.encode([(tag, "SQ", [item])], part10.implicit, part10.big_endian)
             splice.insert_element(scope, tag, data)
         elif index.record(sequence).vr != "SQ":
-            raise SigningError(f"{format_tag(tag)} is there and is no sequence")
+            raise SigningError(f"{format_tag(tag)} exists and is not a sequence")
         else:
             data = items.encode_item(item, part10.implicit, part10.big_endian)
             splice.append_item(sequence, data)

@@ -1,6 +1,10 @@
-"""What every signature has in common: what was asked for, which tags it lists, and its two items.
+"""The common part of every new signature: the tags that it lists, and its two items.
 
-Where the items then go is known to `sign_file` and `sign_dataset`.
+In: a `SigningRequest`, the elements that can be signed, and a stream of their canonical form.
+Out: a MAC Parameters item and a Digital Signatures item.
+PS3: PS3.3 C.12.1.1.3 and Table C.12-6; PS3.15 Annex C.
+
+`sign_file` and `sign_dataset` know where the items then go.
 """
 
 from __future__ import annotations
@@ -27,20 +31,20 @@ from ..standard.tags import describe
 from .policy import check_profile
 from .request import SigningRequest
 
-MOST_MAC_IDS = 1 << 16
-_MOST_NAMED = 5  # in a sentence
+MAX_MAC_IDS = 1 << 16
+_MAX_NAMED = 5  # in a sentence
 
 
 def select_tags(
     request: SigningRequest, offered: list[Offer], elements: Elements, main: bool
 ) -> list[int]:
-    """What to sign: what was asked for, what the profile demands, and what says what that means."""
+    """Return the tags to sign: requested, demanded by the profile, or giving these a meaning."""
     tags = _selected(request, offered, elements, main)
     if request.require_all_signed and len(tags) < len(offered):
         signed = frozenset(tags)
         left = [offer for offer in offered if offer.tag not in signed]
-        why = "; ".join(offer.obstacle or describe(offer.tag) for offer in left[:_MOST_NAMED])
-        more = f"; and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+        why = "; ".join(offer.obstacle or describe(offer.tag) for offer in left[:_MAX_NAMED])
+        more = f"; and {len(left) - _MAX_NAMED} more" if len(left) > _MAX_NAMED else ""
         raise SigningError(
             f"every element is to be signed, and these would not be: {why}{more}", "unsigned"
         )
@@ -72,10 +76,10 @@ def _selected(
 
 
 def _with_meanings(wanted: list[int], offered: list[int]) -> list[int]:
-    """These, what says what they mean, what says what that means, and so on."""
+    """Add the elements that give these a meaning, those that give these one, and so on."""
     chosen = set(wanted)
     while True:
-        # that text or a time is signed goes without saying
+        # a text and a time are assumed to be signed
         signed = Signed(chosen, lambda: True, lambda: True)
         more = told_by((tag for tag in offered if tag not in chosen), signed)
         if not more:
@@ -84,7 +88,7 @@ def _with_meanings(wanted: list[int], offered: list[int]) -> list[int]:
 
 
 def _choose(offered: Iterable[Offer], wanted: list[int] | None) -> Iterator[int]:
-    """Those to sign, in the order of the data set."""
+    """Yield the tags to sign, in the order of the data set."""
     missing = set(wanted or ())
     found = False
     for tag, obstacle in offered:
@@ -98,7 +102,7 @@ def _choose(offered: Iterable[Offer], wanted: list[int] | None) -> Iterator[int]
             raise SigningError(f"cannot be signed: {obstacle}")
     if missing:
         raise SigningError(
-            f"{', '.join(describe(tag) for tag in sorted(missing))} is to be signed and not there"
+            f"{', '.join(describe(tag) for tag in sorted(missing))} is to be signed and is missing"
         )
     if not found:
         raise SigningError("there is no element that can be signed")
@@ -114,7 +118,11 @@ def build(
     """Hash the scope and the signature's own item, and sign the MAC.
 
     Args:
-        present: the MAC ID Numbers that are taken, with the parameters that may be shared.
+        request: the options and the key.
+        tags: the elements of the scope that are signed.
+        transfer_syntax: the MAC Calculation Transfer Syntax UID.
+        present: the MAC ID Numbers in use, with the parameters that may be shared.
+        stream: feeds the canonical form of these elements to the method of a hasher.
     """
     wanted = MacParameters(None, transfer_syntax, request.algorithm, tuple(tags))
     mac_id = next(
@@ -126,7 +134,7 @@ def build(
         None,
     )
     if mac_id is None:
-        mac_id = next((n for n in range(MOST_MAC_IDS) if n not in present), None)
+        mac_id = next((n for n in range(MAX_MAC_IDS) if n not in present), None)
     if mac_id is None:
         raise SigningError("all 65536 MAC ID Numbers are taken here")
     mac = msgspec.structs.replace(wanted, mac_id=mac_id)

@@ -1,1 +1,1 @@
-"""What PS3 says, as data: tags, VRs, UIDs, MAC algorithms, and which elements mean what."""
+"""The content of PS3 as data: tags, VRs, UIDs, MAC algorithms, and which elements give meaning."""

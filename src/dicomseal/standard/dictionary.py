@@ -1,6 +1,6 @@
 """The value representation and the keyword of a tag: implicit VR (PS3.5 Section 7.1.3, PS3.6).
 
-The data come from pydicom's dictionaries, by ``tools/make_dictionary.py``; pydicom itself is not
+The data come from pydicom's dictionaries, by ``tools/make_dictionary.py``. pydicom itself is not
 imported. Some VRs depend on other elements of the data set. They have lower-case names here until
 the index resolves them (PS3.5 Annex A.1 and PS3.3 C.7.6.3.1, C.11.1):
 
@@ -30,7 +30,7 @@ def _rows(name: str, separator: str | None) -> list[list[str]]:
 
 
 def _mask(pattern: str) -> tuple[int, int]:
-    """'50xx200C' -> (0xFF00FFFF, 0x5000200C)"""
+    """Return the mask and the value of a pattern: '50xx200C' -> (0xFF00FFFF, 0x5000200C)."""
     mask = "".join("0" if c == "x" else "F" for c in pattern)
     return int(mask, 16), int(pattern.replace("x", "0"), 16)
 
@@ -58,7 +58,7 @@ class Dictionary:
         self.vrs = "".join(table[tag] for tag in self.tags).encode("ascii")
 
     def public(self, tag: int) -> str:
-        """The VR of a tag of an even group, ``UN`` if the standard does not know it."""
+        """Return the VR of a tag of an even group, ``UN`` if the standard does not know the tag."""
         vr = self._table.get(tag)
         if vr is None:
             if tag & 0xFFFF == 0:
@@ -67,7 +67,7 @@ class Dictionary:
         return vr
 
     def private(self, tag: int, creator: bytes | None) -> str:
-        """The VR of a tag of an odd group, by the Private Creator that reserved its block."""
+        """Return the VR of a tag of an odd group, by the Private Creator of its block."""
         element = tag & 0xFFFF
         if element == 0:
             return "UL"
@@ -90,7 +90,7 @@ class Dictionary:
 
 
 class Others:
-    """The VRs that others have, or had, for an element; ``tools/make_other_vrs.py`` says where."""
+    """The VRs that other readers use, or used, for an element; see ``tools/make_other_vrs.py``."""
 
     def __init__(self) -> None:
         self.public: dict[int, tuple[str, ...]] = {}
@@ -100,18 +100,18 @@ class Others:
                 if whose == "was":
                     number = int(tag, 16)
                     self.public[number] = (*self.public.get(number, ()), vr)
-                else:  # those that were seen come first
+                else:  # the VRs that were seen in files come first
                     known = self._private.setdefault(creator, {})
                     known[tag] = (*known.get(tag, ()), vr)
 
     def private(self, tag: int, creator: bytes | None) -> tuple[str, ...]:
-        """Of a tag of an odd group, by its Private Creator; the likelier first."""
+        """Return the VRs of a tag of an odd group by Private Creator, the likelier ones first."""
         known = self._private.get((creator or b"").strip(b" \0").decode("latin-1"), {})
         return known.get(f"{tag >> 16:04X}xx{tag & 0xFF:02X}", ())
 
 
 class Keywords:
-    """Tag to keyword and back (PS3.6), read when a person wants a name."""
+    """Tag to keyword and back (PS3.6); read only when a name is shown or parsed."""
 
     def __init__(self) -> None:
         pairs = [(int(tag, 16), keyword) for tag, keyword in _rows("keywords.txt", None)]
@@ -125,7 +125,7 @@ _keywords: Keywords | None = None
 
 
 def dictionary() -> Dictionary:
-    """The one `Dictionary` of this process."""
+    """Return the one `Dictionary` of this process."""
     global _dictionary
     if _dictionary is None:
         _dictionary = Dictionary()
@@ -133,7 +133,7 @@ def dictionary() -> Dictionary:
 
 
 def others() -> Others:
-    """The one `Others` of this process."""
+    """Return the one `Others` of this process."""
     global _others
     if _others is None:
         _others = Others()
@@ -141,7 +141,7 @@ def others() -> Others:
 
 
 def keywords() -> Keywords:
-    """The one `Keywords` of this process."""
+    """Return the one `Keywords` of this process."""
     global _keywords
     if _keywords is None:
         _keywords = Keywords()

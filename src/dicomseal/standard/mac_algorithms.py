@@ -25,20 +25,20 @@ MAC_ALGORITHMS = {
     "SHA512": "sha512",
 }
 WEAK_MAC_ALGORITHMS = frozenset(("RIPEMD160", "MD5", "SHA1"))
-# what a timestamp may be asked for with; its imprint has to last longer than the signature
+# the hashes of a timestamp request: the imprint has to stay secure for longer than the signature
 TIMESTAMP_ALGORITHMS = ("SHA256", "SHA384", "SHA512")
 
 
 def new_hasher(algorithm: str) -> hashlib._Hash:
-    """A hashlib hasher for a defined term of MAC Algorithm (0400,0015).
+    """Return a hashlib hasher for a defined term of MAC Algorithm (0400,0015).
 
     Raises:
-        UsageError: no such term, or this Python's OpenSSL does not offer it.
+        UsageError: the term does not exist, or this Python's OpenSSL does not offer it.
     """
     name = MAC_ALGORITHMS.get(algorithm) if isinstance(algorithm, str) else None
     if name is None:
         known = ", ".join(MAC_ALGORITHMS)
-        raise UsageError(f"{algorithm!r} is no MAC algorithm; the standard has {known}")
+        raise UsageError(f"{algorithm!r} is not a MAC algorithm; the standard has {known}")
     try:
         return hashlib.new(name, usedforsecurity=False)
     except ValueError:

@@ -1,9 +1,9 @@
-"""Which elements say what other elements mean (PS3.3), as data: ``data/meanings.txt``.
+"""Which elements change the meaning of other elements (PS3.3), as data: ``data/meanings.txt``.
 
-A signature over Pixel Data says which bits are there. What they show is said by other elements: a
-Rescale Slope turns black into white, an Overlay draws a line over them. Where such an element is
-not signed, anybody can add it or change it. `unsigned` asks here which ones are so, and signing
-for a profile asks which ones to sign as well.
+A signature over Pixel Data says which bits are there. Other elements say what the bits show: a
+Rescale Slope can turn black into white, an Overlay draws a line over the image. If such an element
+is not signed, anyone can add it or change it. `unsigned` uses this table to find these elements,
+and signing for a profile uses it to choose elements that are signed as well.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUBJECTS = {
     "report": frozenset((terms.CONTENT_SEQUENCE,)),
     "spectrum": frozenset((0x56000020,)),
 }
-"""What a data set can be about, and the elements that hold it."""
+"""The subjects of a data set, and the elements that hold each of them."""
 _CREATORS = "creators"
 
 
@@ -35,8 +35,8 @@ class Row(NamedTuple):
 
     Attributes:
         name: the class of its elements.
-        source: where PS3.3 says what they mean for others.
-        subjects: of which one must be signed for the row to count.
+        source: the section of PS3.3 that says what they mean for other elements.
+        subjects: the row applies only if one of these is signed.
     """
 
     name: str
@@ -45,31 +45,31 @@ class Row(NamedTuple):
 
     @property
     def effect(self) -> str:
-        """`ARCHIVE` for what archives are known to add and that changes no meaning."""
+        """`ARCHIVE` for elements that archives are known to add and that change no meaning."""
         return ARCHIVE if self.name == ARCHIVE else MEANING
 
 
 class Signed:
-    """What is signed of a data set or item, as far as the table asks.
+    """The signed part of a data set or item, as far as the table needs it.
 
     Args:
-        tags: the tags of its elements that are.
-        text: tells whether a signed text is not read alike in every character set; asked once.
-        time: tells whether a date or a time is signed; asked once.
+        tags: the tags of the signed elements.
+        text: tells whether a signed text reads differently in some character sets; called once.
+        time: tells whether a date or a time is signed; called once.
     """
 
     def __init__(
         self, tags: Iterable[int], text: Callable[[], bool], time: Callable[[], bool]
     ) -> None:
         self._tags = frozenset(tags)
-        # once, and not a search for each element: there may be millions of either
+        # computed once: a search for each element is too slow, as there may be millions of both
         self._groups = {tag >> 16 for tag in self._tags}
         self._blocks = {tag >> 8 for tag in self._tags}
         self._met = {name for name, some in SUBJECTS.items() if not self._tags.isdisjoint(some)}
         self._ask = {"text": text, "time": time}
 
     def has(self, subject: str, tag: int) -> bool:
-        """Whether a subject is signed that an element with this tag may speak of."""
+        """Return whether a subject is signed to which an element with this tag may give meaning."""
         if subject == "content":
             return bool(self._met)
         if subject == "group":
@@ -84,7 +84,7 @@ class Signed:
 
 
 def row_of(tag: int, signed: Signed) -> Row | None:
-    """The row of an element that is not signed; None if it says nothing of what is."""
+    """Return the row of an element that is not signed; None if it gives no signed one a meaning."""
     exact, masked, creators = _table()
     rows: tuple[Row, ...] = exact.get(tag, ())
     if tag >> 16 & 1:
@@ -98,7 +98,7 @@ def row_of(tag: int, signed: Signed) -> Row | None:
 
 
 def rows() -> Iterator[tuple[Row, str]]:
-    """All rows, each with its elements as they stand in the table."""
+    """Yield all rows, each with its elements as the table writes them."""
     path = os.path.join(os.path.dirname(__file__), "data", "meanings.txt")
     with open(path, encoding="utf-8") as lines:
         for line in lines:
@@ -129,7 +129,7 @@ def _table() -> tuple[dict[int, tuple[Row, ...]], tuple[tuple[int, int, Row], ..
 
 
 def told_by(present: Iterable[int], signed: Signed) -> list[int]:
-    """Which of some elements that are not signed say what is signed means, ascending."""
+    """Return, ascending, those of some unsigned elements that say what signed ones mean."""
     found = []
     for tag in present:
         row = row_of(tag, signed)

@@ -18,9 +18,9 @@ _NEVER = frozenset(
 
 
 def is_signable_tag(tag: int) -> bool:
-    """Whether an element with this tag can ever be part of the MAC calculation.
+    """Return whether an element with this tag can ever be part of the MAC calculation.
 
-    It is a rule about tags alone; an element that may be signed by its tag may still be left out
+    The rule is about tags alone. An element that may be signed by its tag may still be left out
     because its VR is UN (PS3.3 C.12.1.1.3.1.1).
     """
     group = tag >> 16
@@ -28,25 +28,25 @@ def is_signable_tag(tag: int) -> bool:
 
 
 def format_tag(tag: int) -> str:
-    """``(gggg,eeee)``, upper case."""
+    """Write a tag as ``(gggg,eeee)``, in upper case."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def keyword(tag: int) -> str:
-    """The standard's keyword of a tag, or an empty string."""
+    """Return the standard's keyword of a tag, or an empty string."""
     return keywords().by_tag.get(tag, "")
 
 
 def describe(tag: int) -> str:
-    """``PatientName (0010,0010)``; the tag alone where there is no keyword."""
+    """Write a tag as ``PatientName (0010,0010)``; without a keyword the tag alone."""
     return f"{keyword(tag)} {format_tag(tag)}".lstrip()
 
 
 def parse_tag(text: str | int) -> int:
-    """A tag from ``gggg,eeee``, ``(gggg,eeee)``, ``ggggeeee``, a keyword, or an int.
+    """Return the tag for ``gggg,eeee``, ``(gggg,eeee)``, ``ggggeeee``, a keyword, or an int.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: the text is none of these.
     """
     if isinstance(text, int):
         if 0 <= text <= 0xFFFFFFFF:
@@ -67,11 +67,11 @@ def parse_tag(text: str | int) -> int:
 
 
 def parse_tags(tags: Iterable[str | int]) -> list[int]:
-    """Several tags, ascending, each once; errors as `parse_tag`."""
+    """Parse several tags as `parse_tag` does, and return them ascending, each once."""
     if isinstance(tags, (str, int)):
         tags = [tags]
     try:
         listed = list(tags)
     except TypeError:
-        raise UsageError(f"a {type(tags).__name__} is no list of tags") from None
+        raise UsageError(f"a {type(tags).__name__} is not a list of tags") from None
     return sorted({parse_tag(tag) for tag in listed})

@@ -22,15 +22,15 @@ CERTIFIED_TIMESTAMP = 0x04000310
 DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE = 0x04000401
 ORIGINAL_ATTRIBUTES_SEQUENCE = 0x04000561
 
-# What their items hold, PS3.3 Table C.12-6; nothing covers MAC Parameters, so their values may not
-# be longer than PS3.5 Section 6.2 lets them be, either
+# The VRs of the attributes in their items, PS3.3 Table C.12-6. No signature covers MAC Parameters,
+# so their values must keep to the lengths of PS3.5 Section 6.2 as well.
 MAC_PARAMETERS_VRS = {
     MAC_ID_NUMBER: "US",
     MAC_CALCULATION_TRANSFER_SYNTAX_UID: "UI",
     MAC_ALGORITHM: "CS",
     DATA_ELEMENTS_SIGNED: "AT",
 }
-LONGEST_IN_MAC_PARAMETERS = {"US": 2, "UI": 64, "CS": 16}
+MAX_MAC_PARAMETERS_LENGTH = {"US": 2, "UI": 64, "CS": 16}
 DIGITAL_SIGNATURE_VRS = {
     MAC_ID_NUMBER: "US",
     DIGITAL_SIGNATURE_UID: "UI",
@@ -43,13 +43,13 @@ DIGITAL_SIGNATURE_VRS = {
     DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE: "SQ",
 }
 
-# PS3.3 C.12.1.1.3.1.1 and .2: of the signature's own item these stay out of the MAC
+# PS3.3 C.12.1.1.3.1.1 and .2: these elements of the signature's own item are left out of the MAC
 NOT_IN_MAC = frozenset(
     (CERTIFICATE_OF_SIGNER, SIGNATURE, CERTIFIED_TIMESTAMP_TYPE, CERTIFIED_TIMESTAMP)
 )
 
-# File Meta Information, PS3.10 Table 7.1-1, with the VRs of PS3.6 Section 7; groups of this number
-# have no place in a data set
+# File Meta Information, PS3.10 Table 7.1-1, with the VRs of PS3.6 Section 7. Elements of group 0002
+# are not allowed in a data set.
 FILE_META_VRS = {
     0x00020000: "UL",
     0x00020001: "OB",
@@ -101,7 +101,7 @@ DIRECTORY_VRS = {
     0x00041600: "UL",
 }
 
-# Attributes read from or written to the object itself
+# Attributes that are read from the object itself or written to it
 TRANSFER_SYNTAX_UID = 0x00020010
 LENGTH_TO_END = 0x00080001
 SOP_CLASS_UID = 0x00080016
@@ -155,9 +155,9 @@ SHORT_VRS = frozenset(
     ("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL",
      "SS", "ST", "TM", "UI", "UL", "US")
 )  # fmt: skip
-# PS3.5 Section 6.2.2: bytes of a value that their length field can tell; an odd one is padded
-MOST_SHORT = 0xFFFE
-# PS3.5 Section 7.3: how many bytes change places in big endian; every other VR is bytes or text
+# PS3.5 Section 6.2.2: the longest value that a 16-bit length field allows, as it must be even
+MAX_SHORT_LENGTH = 0xFFFE
+# PS3.5 Section 7.3: the size of the words that are swapped in big endian; other VRs have no words
 SWAP_WIDTH = {
     "AT": 2, "OW": 2, "SS": 2, "US": 2,
     "FL": 4, "OF": 4, "OL": 4, "SL": 4, "UL": 4,

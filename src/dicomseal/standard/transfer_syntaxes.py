@@ -15,7 +15,7 @@ DEFLATED = frozenset(
     (DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, JPIP_REFERENCED_DEFLATE, JPIP_HTJ2K_REFERENCED_DEFLATE)
 )
 
-# Pixel Data is native (or absent, for JPIP); every other known transfer syntax encapsulates it
+# Pixel Data is native, or absent (JPIP); every other known transfer syntax encapsulates it
 NATIVE = (
     frozenset(
         (
@@ -29,8 +29,8 @@ NATIVE = (
     | DEFLATED
 )
 
-# PS3.3 C.12.1.1.3.1.2: a MAC can only be computed over explicit VR and little endian; nor is there
-# a data set in a mail, in XML or in a stream (PS3.6 Annex A)
+# PS3.3 C.12.1.1.3.1.2: a MAC can only be computed over explicit VR and little endian. A mail, an
+# XML document or a stream does not contain a data set at all (PS3.6 Annex A).
 NEVER_FOR_MAC = frozenset(
     (
         IMPLICIT_VR_LITTLE_ENDIAN,
@@ -42,8 +42,9 @@ NEVER_FOR_MAC = frozenset(
 # the standard's own transfer syntaxes all live under this arc (PS3.6 Annex A)
 TRANSFER_SYNTAX_ROOT = "1.2.840.10008.1.2"
 
-# PS3.6 Table A-1: every transfer syntax in which a file holds a data set, retired ones too. Not
-# those of streams (SMPTE ST 2110), mails and XML, nor Papyrus 3, which no reader agrees upon.
+# PS3.6 Table A-1: every transfer syntax in which a file holds a data set, also the retired ones.
+# Those of streams (SMPTE ST 2110), mails and XML are left out, and so is Papyrus 3, on which
+# readers do not agree.
 TRANSFER_SYNTAXES = NATIVE | frozenset(
     f"{TRANSFER_SYNTAX_ROOT}.{end}"
     for end in (
@@ -57,8 +58,8 @@ TRANSFER_SYNTAXES = NATIVE | frozenset(
 )  # fmt: skip
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
 
-# PS3.5 Annex A.4.2, A.4.11 and A.4.13: each frame is one fragment. The latter two do not begin as
-# an image does: encapsulated uncompressed, and Deflated Image Frame Compression
+# PS3.5 Annex A.4.2, A.4.11 and A.4.13: each frame is one fragment. In the latter two (Encapsulated
+# Uncompressed, Deflated Image Frame Compression) a frame does not begin with an image header.
 ONE_FRAGMENT_PER_FRAME = frozenset(
     (RLE_LOSSLESS, f"{TRANSFER_SYNTAX_ROOT}.1.98", f"{TRANSFER_SYNTAX_ROOT}.8.1")
 )
@@ -69,21 +70,21 @@ _UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 
 
 def is_uid(text: str) -> bool:
-    """Whether it is written as a UID is (PS3.5 Section 9.1)."""
+    """Return whether a text has the form of a UID (PS3.5 Section 9.1)."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
 def may_be_for_mac(uid: str) -> bool:
-    """Whether a UID may name a MAC Calculation Transfer Syntax, as far as is known.
+    """Return whether a UID may name a MAC Calculation Transfer Syntax, as far as is known.
 
-    One that the standard gives to something else than a transfer syntax may not.
+    A UID to which the standard gives another meaning than a transfer syntax may not.
     """
     others = uid.startswith("1.2.840.10008.") and not uid.startswith(TRANSFER_SYNTAX_ROOT + ".")
     return uid not in NEVER_FOR_MAC and not others
 
 
 def is_encapsulated(transfer_syntax: str) -> bool | None:
-    """Whether Pixel Data is encapsulated under a transfer syntax UID; None if it is not known."""
+    """Return whether Pixel Data is encapsulated under a transfer syntax UID; None if unknown."""
     if transfer_syntax in NATIVE:
         return False
     if transfer_syntax.startswith(TRANSFER_SYNTAX_ROOT + "."):
@@ -92,10 +93,13 @@ def is_encapsulated(transfer_syntax: str) -> bool | None:
 
 
 def is_video(transfer_syntax: str) -> bool:
-    """Whether it is MPEG-2, MPEG-4 or HEVC, whose frames have no fragments of their own."""
+    """Return whether it is MPEG-2, MPEG-4 or HEVC, whose frames have no own fragments."""
     return transfer_syntax.startswith(TRANSFER_SYNTAX_ROOT + ".4.10")
 
 
 def mac_transfer_syntax(transfer_syntax: str) -> str:
-    """MAC Calculation Transfer Syntax UID for an object: its own if encapsulated, else explicit."""
+    """Return the MAC Calculation Transfer Syntax UID: the object's own if encapsulated.
+
+    Otherwise it is explicit VR little endian.
+    """
     return transfer_syntax if is_encapsulated(transfer_syntax) else EXPLICIT_VR_LITTLE_ENDIAN

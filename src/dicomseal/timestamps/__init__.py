@@ -1,1 +1,1 @@
-"""Certified Timestamps: asking for them and judging them (PS3.15 Annex C, RFC 3161)."""
+"""Certified Timestamps: requests for them and their verification (PS3.15 Annex C, RFC 3161)."""

@@ -1,6 +1,10 @@
-"""Ask a timestamp authority (TSA) for a timestamp: RFC 3161 requests and responses, over HTTP.
+"""A timestamp authority (TSA) over HTTP: it is asked for timestamps by RFC 3161.
 
-Requests are built and responses read by asn1crypto. A response is only taken if it answers this
+In: the Signature value, without padding.
+Out: a verified timestamp token, DER.
+PS3: PS3.15 Section C.1; PS3.3 C.12.1.1.3.1.3; RFC 3161 Section 3.4.
+
+Requests are built and responses read by asn1crypto. A response is only accepted if it answers this
 request, and if its token is intact, for which ``dicomseal[timestamp]`` must be installed.
 """
 
@@ -21,7 +25,7 @@ from .protocol import TimestampRequest, _check_wishes, accept
 if TYPE_CHECKING:
     pass
 
-MOST_BYTES = 1 << 20  # of a response, as of any value that is read from an object
+MAX_BYTES = 1 << 20  # of a response, as of any value that is read from an object
 _HEADERS = {
     "Content-Type": "application/timestamp-query",
     "Accept": "application/timestamp-reply",
@@ -35,12 +39,12 @@ class TimestampAuthority:
         url: ``http`` or ``https``.
         algorithm: hash of the imprint: SHA256, SHA384 or SHA512.
         policy: OID of the policy that the authority shall follow; None leaves it to the authority.
-        timeout: seconds after which it is given up.
+        timeout: seconds after which the request is given up.
         credentials: user and password for HTTP Basic authentication (RFC 7617), e.g. from
             `tsa_credentials.find`; only over https, or to this machine.
 
     Raises:
-        UsageError: for any of them.
+        UsageError: an argument is wrong.
     """
 
     def __init__(
@@ -52,9 +56,11 @@ class TimestampAuthority:
         credentials: tuple[str, str] | None = None,
     ) -> None:
         if not isinstance(url, str) or not re.match(r"https?://[^/]", url):
-            raise UsageError(f"{url!r} is no address of a timestamp authority: take http or https")
+            raise UsageError(
+                f"{url!r} is not an address of a timestamp authority: use http or https"
+            )
         if "@" in urlsplit(url).netloc:  # others would read it, in arguments and in messages
-            raise UsageError("a timestamp authority's address holds no user and no password")
+            raise UsageError("a timestamp authority's address must not contain user and password")
         self._headers = dict(_HEADERS)
         if credentials is not None:
             self._headers["Authorization"] = basic(url, credentials)
@@ -64,10 +70,10 @@ class TimestampAuthority:
         self.url, self.algorithm, self.policy, self.timeout = url, algorithm, policy, timeout
 
     def stamp(self, signature: bytes) -> bytes:
-        """A verified timestamp token, DER, of a Signature value without padding.
+        """Return a verified timestamp token, DER, of a Signature value without padding.
 
         Raises:
-            TimestampError: there is none to be had; the message says why.
+            TimestampError: no timestamp could be obtained; the message says why.
         """
         request = TimestampRequest.make(signature, self.algorithm, self.policy)
         try:
@@ -78,7 +84,7 @@ class TimestampAuthority:
     def _opener(self) -> urllib.request.OpenerDirector:
         handlers: list[Any] = [_NoRedirect]
         if "Authorization" in self._headers and not self.url.startswith("https:"):
-            # for this machine alone: a proxy would be handed them in the clear
+            # only for this machine: a proxy would get them unencrypted
             handlers.append(urllib.request.ProxyHandler({}))
         return urllib.request.build_opener(*handlers)
 
@@ -90,22 +96,22 @@ class TimestampAuthority:
         try:
             with self._opener().open(request, timeout=self.timeout) as answer:
                 data = b""
-                while len(data) <= MOST_BYTES:
-                    if time.monotonic() > deadline:  # a drop now and then is no answer
+                while len(data) <= MAX_BYTES:
+                    if time.monotonic() > deadline:  # an answer that only drips is too late
                         raise TimeoutError
-                    more = answer.read1(MOST_BYTES)
+                    more = answer.read1(MAX_BYTES)
                     if not more:
                         return data
                     data += more
         except urllib.error.HTTPError as error:
             error.close()
-            said = f"HTTP {error.code} {error.reason}"
+            message = f"HTTP {error.code} {error.reason}"
             if error.code == HTTPStatus.UNAUTHORIZED:
                 known = "Authorization" in self._headers
-                said += (
+                message += (
                     ": user or password is wrong" if known else ": it asks for user and password"
                 )
-            raise TimestampError(said, "http") from None
+            raise TimestampError(message, "http") from None
         except TimeoutError:
             raise TimestampError(f"no answer within {self.timeout:g} seconds", "timeout") from None
         except (OSError, ValueError) as error:
@@ -115,25 +121,25 @@ class TimestampAuthority:
                     f"no answer within {self.timeout:g} seconds", "timeout"
                 ) from None
             raise TimestampError(f"cannot be reached: {why}", "http") from None
-        raise TimestampError(f"the answer is longer than {MOST_BYTES} bytes", "limit")
+        raise TimestampError(f"the answer is longer than {MAX_BYTES} bytes", "limit")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST becomes a GET, and the request is gone: better to say where it went."""
+    """Refuses redirection: a redirected POST would become a GET, and the request be lost."""
 
     def redirect_request(self, *_: object) -> None:
         return None
 
 
 def authority_of(source: Any) -> TimestampAuthority | None:
-    """What ``tsa=`` of the signing functions takes: an address, an authority, or None.
+    """Return the authority for ``tsa=`` of the signing functions: an address, an authority or None.
 
     Raises:
         UsageError: it is something else.
     """
     if source is None or hasattr(source, "stamp"):
-        made: TimestampAuthority | None = source
-        return made
+        authority: TimestampAuthority | None = source
+        return authority
     return TimestampAuthority(source)
 
 

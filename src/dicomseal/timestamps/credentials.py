@@ -1,6 +1,7 @@
 """User and password for a timestamp authority: from the environment or a netrc file.
 
-Never from arguments, which everyone on the machine can read; and no message repeats what was read.
+They never come from arguments, which everyone on the machine can read; and no message repeats what
+was read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 def find(source: str, url: str) -> tuple[str, str]:
-    """User and password for an authority.
+    """Find user and password for an authority.
 
     Args:
         source: ``netrc``, the file that the environment variable NETRC names, otherwise
@@ -61,7 +62,7 @@ def _of_netrc(host: str) -> tuple[str, str]:
 
 
 def basic(url: str, credentials: tuple[str, str]) -> str:
-    """The value of the header Authorization (RFC 7617).
+    """Return the value of the header Authorization (RFC 7617).
 
     Raises:
         UsageError: everyone on the way could read them, or they cannot be sent.

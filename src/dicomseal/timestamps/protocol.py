@@ -1,4 +1,9 @@
-"""Requests to a timestamp authority and its responses (RFC 3161), without a network."""
+"""Requests to a timestamp authority and its responses, without a network.
+
+In: a Signature value, or the response of an authority.
+Out: a request in DER, or the accepted token in DER.
+PS3: PS3.3 C.12.1.1.3.1.3; RFC 3161 Section 2.4.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +36,8 @@ class TimestampRequest(NamedTuple):
     """A timestamp request (RFC 3161 2.4.1).
 
     Attributes:
-        algorithm: hash of the imprint, in asn1crypto's words.
-        imprint: the Signature value, hashed.
+        algorithm: hash of the imprint, named as in asn1crypto.
+        imprint: the hash of the Signature value.
         nonce: a number that the response must repeat, or None.
         policy: OID of the policy that the authority shall follow, or None.
         certificate: whether the authority shall put its certificate into the token.
@@ -53,10 +58,11 @@ class TimestampRequest(NamedTuple):
         nonce: bool = True,
         certificate: bool = True,
     ) -> TimestampRequest:
-        """A request for a timestamp of a Signature value, without its padding.
+        """Make a request for a timestamp of a Signature value, without its padding.
 
         Raises:
-            UsageError: the algorithm is none of SHA256, SHA384 and SHA512, or the policy no OID.
+            UsageError: the algorithm is not one of SHA256, SHA384 and SHA512, or the policy is
+                not an OID.
         """
         _check_wishes(algorithm, policy)
         name = algorithm.lower()
@@ -70,30 +76,30 @@ class TimestampRequest(NamedTuple):
 
     @classmethod
     def parse(cls, der: bytes) -> TimestampRequest:
-        """The request in a DER.
+        """Parse a request in DER.
 
         Raises:
-            TimestampError: it is none.
+            TimestampError: it is not a request.
         """
         from asn1crypto import tsp
 
         try:
-            made = tsp.TimeStampReq.load(der, strict=True)
-            if made["version"].native != "v1":
-                raise TimestampError("it is no timestamp request of version 1")
-            policy = made["req_policy"]
+            request = tsp.TimeStampReq.load(der, strict=True)
+            if request["version"].native != "v1":
+                raise TimestampError("it is not a timestamp request of version 1")
+            policy = request["req_policy"]
             return cls(
-                made["message_imprint"]["hash_algorithm"]["algorithm"].native,
-                made["message_imprint"]["hashed_message"].native,
-                made["nonce"].native,
+                request["message_imprint"]["hash_algorithm"]["algorithm"].native,
+                request["message_imprint"]["hashed_message"].native,
+                request["nonce"].native,
                 policy.dotted if policy.native else None,
-                made["cert_req"].native,
+                request["cert_req"].native,
             )
         except _UNPARSABLE as error:
-            raise TimestampError(f"it is no timestamp request: {first_line(error)}") from None
+            raise TimestampError(f"it is not a timestamp request: {first_line(error)}") from None
 
     def encode(self) -> bytes:
-        """The request in DER, as ``openssl ts`` and dcmsign read it."""
+        """Return the request in DER, as ``openssl ts`` and dcmsign read it."""
         from asn1crypto import tsp
 
         fields: dict[str, Any] = {
@@ -108,11 +114,11 @@ class TimestampRequest(NamedTuple):
             fields["nonce"] = self.nonce
         if self.policy is not None:
             fields["req_policy"] = self.policy
-        made: bytes = tsp.TimeStampReq(fields).dump()
-        return made
+        der: bytes = tsp.TimeStampReq(fields).dump()
+        return der
 
     def check(self, token: Token) -> None:
-        """Whether a token answers this request.
+        """Check that a token answers this request.
 
         Raises:
             TimestampError: it does not.
@@ -120,17 +126,17 @@ class TimestampRequest(NamedTuple):
         if (token.algorithm, token.imprint) != (self.algorithm, self.imprint):
             raise TimestampError("the response is not to this request: it stamps something else")
         if token.nonce != self.nonce and self.nonce is not None:
-            raise TimestampError("the response is not to this request: its nonce is another")
+            raise TimestampError("the response is not to this request: its nonce differs")
         if self.policy is not None and token.policy != self.policy:
             raise TimestampError(
                 f"the authority followed the policy {token.policy}, not {self.policy}"
             )
         if self.certificate and not token.certificates:
-            raise TimestampError("the authority's certificate was asked for, and is not there")
+            raise TimestampError("the authority's certificate was requested, and is missing")
 
 
 def token_of(response: bytes) -> bytes:
-    """The timestamp token in a response, in DER; a bare token is taken too.
+    """Return the timestamp token in a response, in DER; a bare token is accepted too.
 
     Raises:
         TimestampError: it is neither, or the authority refused; the message says why.
@@ -141,12 +147,12 @@ def token_of(response: bytes) -> bytes:
         der: bytes = cms.ContentInfo.load(response, strict=True).dump()
         read(der)
     except (*_UNPARSABLE, TimestampError):
-        pass  # then it is a whole response, or nothing
+        pass  # then it is a whole response, or neither
     else:
         return der
 
     class Response(tsp.TimeStampResp):  # type: ignore[misc]
-        """A refusal has no token (RFC 3161 2.4.2), which asn1crypto does not know."""
+        """A response with or without a token: a refusal has none (RFC 3161 2.4.2)."""
 
         _fields = [  # noqa: RUF012
             ("status", tsp.PKIStatusInfo),
@@ -154,30 +160,30 @@ def token_of(response: bytes) -> bytes:
         ]
 
     try:
-        made = Response.load(response, strict=True)
-        status = made["status"]
+        parsed = Response.load(response, strict=True)
+        status = parsed["status"]
         if status["status"].native not in _GRANTED:
-            said = [*(status["status_string"].native or ())]
-            said += sorted(status["fail_info"].native or ())
-            why = f": {'; '.join(said)}" if said else ""
+            details = [*(status["status_string"].native or ())]
+            details += sorted(status["fail_info"].native or ())
+            why = f": {'; '.join(details)}" if details else ""
             raise TimestampError(
                 f"the authority refused ({status['status'].native}){why}", "refused"
             )
-        if made["time_stamp_token"].native is None:
+        if parsed["time_stamp_token"].native is None:
             raise TimestampError("the response holds no timestamp")
-        der = made["time_stamp_token"].dump()
+        der = parsed["time_stamp_token"].dump()
     except _UNPARSABLE as error:
-        raise TimestampError(f"it is no timestamp response: {first_line(error)}") from None
+        raise TimestampError(f"it is not a timestamp response: {first_line(error)}") from None
     return der
 
 
 def accept(response: bytes, signature: bytes, request: TimestampRequest | None = None) -> bytes:
-    """The token in a response, if it may be put beside a Signature value.
+    """Return the token in a response, if it may be put beside a Signature value.
 
     Args:
-        response: what the authority sent, DER.
+        response: the authority's answer, DER.
         signature: the Signature value, without padding.
-        request: what it was asked; without it nonce and policy cannot be compared.
+        request: the request that was sent; without it nonce and policy cannot be compared.
 
     Raises:
         TimestampError: the authority refused, answered something else, or sent a token that does
@@ -196,7 +202,7 @@ def accept(response: bytes, signature: bytes, request: TimestampRequest | None =
             "pip install dicomseal[timestamp]",
             "not_installed",
         )
-    # without a certificate in it a token cannot be verified here, but that may have been asked for
+    # a token without a certificate cannot be verified here, but the request may have asked for that
     bare = reason is not None and reason.code == ReasonCode.NO_SIGNING_CERTIFICATE_FOUND
     if reason is not None and not (bare and request is not None and not request.certificate):
         raise TimestampError(f"the timestamp was not taken: {reason.message}")
@@ -204,7 +210,7 @@ def accept(response: bytes, signature: bytes, request: TimestampRequest | None =
 
 
 def _purpose(authority: Certificate) -> Reason | None:
-    """Why a certificate is none of a timestamp authority, or None."""
+    """Return why a certificate is not one of a timestamp authority, or None."""
     from ..signature.lenient_certificate import Certificate as Parsed
     from ..trust.certification_paths import check_time_stamping
     from ..trust.restrictions import Unacceptable
@@ -222,4 +228,4 @@ def _check_wishes(algorithm: str, policy: str | None) -> None:
             f"a timestamp's hash is one of {', '.join(TIMESTAMP_ALGORITHMS)}, not {algorithm}"
         )
     if policy is not None and not (isinstance(policy, str) and _OID.fullmatch(policy)):
-        raise UsageError(f"{policy!r} is no OID, e.g. 1.2.3.4")
+        raise UsageError(f"{policy!r} is not an OID, e.g. 1.2.3.4")

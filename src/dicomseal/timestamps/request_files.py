@@ -1,7 +1,10 @@
 """Certified Timestamps in two steps, for a timestamp authority that is reached by other means.
 
-A request is made from a signed file; the authority's response is inserted into it. Both files are
-those of ``openssl ts`` and of dcmsign. Every other byte of the object is kept.
+In: a signed file, and later the response of an authority.
+Out: a request, and later the file with the timestamp.
+PS3: PS3.3 C.12.1.1.3.1.3, PS3.15 Section C.1.
+
+Both files are those of ``openssl ts`` and of dcmsign. Every other byte of the object is kept.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ def query_file(
     nonce: bool = True,
     certificate: bool = True,
 ) -> tuple[str, bytes]:
-    """A timestamp request (RFC 3161) for a signature in a file.
+    """Make a timestamp request (RFC 3161) for a signature in a file.
 
     Args:
         source: the signed file.
@@ -51,8 +54,8 @@ def query_file(
     """
     _, index = _open(source)
     _, stored = _without_timestamp(index, os.fsdecode(source), uid)
-    made = TimestampRequest.make(unpadded(stored), algorithm, policy, nonce, certificate)
-    return stored.uid, made.encode()
+    request = TimestampRequest.make(unpadded(stored), algorithm, policy, nonce, certificate)
+    return stored.uid, request.encode()
 
 
 def insert_file(
@@ -75,8 +78,8 @@ def insert_file(
         The Digital Signature UID.
 
     Raises:
-        TimestampError: the response is none of this signature, or does not verify; nothing was
-            written.
+        TimestampError: the response does not belong to this signature, or does not verify; nothing
+            was written.
         SigningError, SourceError, MalformedError: as for `query_file`.
     """
     part10, index = _open(source, settled=True)
@@ -84,8 +87,8 @@ def insert_file(
     if doubts:
         raise SigningError(f"{doubts[0]}; repair the object first", "ambiguous")
     item, stored = _without_timestamp(index, os.fsdecode(source), uid)
-    asked = TimestampRequest.parse(request) if request is not None else None
-    token = accept(response, unpadded(stored), asked)
+    sent = TimestampRequest.parse(request) if request is not None else None
+    token = accept(response, unpadded(stored), sent)
     elements: items.Item = [
         items.text(terms.CERTIFIED_TIMESTAMP_TYPE, "CS", terms.CMS_TSP),
         items.binary(terms.CERTIFIED_TIMESTAMP, token),
@@ -98,7 +101,7 @@ def insert_file(
 
 
 def unpadded(stored: DigitalSignature) -> bytes:
-    """The Signature value that a timestamp is of, without the NUL that made its length even.
+    """Return the Signature value for a timestamp, without the NUL that made its length even.
 
     Raises:
         CertificateError: the certificate, which tells the kind of signature, cannot be read.
@@ -113,7 +116,7 @@ def _open(source: str | os.PathLike[str], settled: bool = False) -> tuple[Part10
 
 
 def _without_timestamp(index: Index, name: str, uid: str | None) -> tuple[int, DigitalSignature]:
-    """The record and the content of the signature that is to get a timestamp."""
+    """Return the record and the content of the signature that is to get a timestamp."""
     history = locations.History(index)
     found = [
         (item, digital_signature.read(index, item))
@@ -141,7 +144,7 @@ def _without_timestamp(index: Index, name: str, uid: str | None) -> tuple[int, D
 
 
 def encode_uid(uid: str) -> bytes:
-    """A UID file, by which dcmsign knows the signature that a response belongs to.
+    """Return a UID file, by which dcmsign knows the signature that a response belongs to.
 
     It is a DICOM file (PS3.10) with nothing in it but Digital Signature UID (0400,0100).
     """
@@ -155,10 +158,10 @@ def encode_uid(uid: str) -> bytes:
 
 
 def read_uid(path: str | os.PathLike[str]) -> str:
-    """The Digital Signature UID in a UID file of dcmsign's.
+    """Read the Digital Signature UID in a UID file of dcmsign.
 
     Raises:
-        SigningError: there is none in it. SourceError, MalformedError: for the file.
+        SigningError: it has none. SourceError, MalformedError: for the file.
     """
     _, index = _open(path)
     uid = values.text_of(index, 0, terms.DIGITAL_SIGNATURE_UID)

@@ -1,7 +1,8 @@
-"""What a timestamp token says: RFC 3161, in a Certified Timestamp (0400,0310).
+"""The content of a timestamp token in a Certified Timestamp (0400,0310).
 
-In: the DER of a token, PS3.3 C.12.1.1.3.1.3. Out: a `Token`, read by asn1crypto; nothing of it is
-verified.
+In: the DER of a token.
+Out: a `Token`, read by asn1crypto and not verified.
+PS3: PS3.3 C.12.1.1.3.1.3; RFC 3161 Section 2.4.2.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from ..errors import TimestampError
 if TYPE_CHECKING:
     from asn1crypto.cms import SignedData
 
-# what asn1crypto raises for bytes that are not what they should be
+# the exceptions of asn1crypto for bytes that it cannot parse
 UNPARSABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError,
                RecursionError)  # fmt: skip
-_LONGEST = 200  # characters of what a library says; some numbers in it have thousands of digits
+_MAX_MESSAGE = 200  # characters of a library's message; some numbers in it have thousands of digits
 
 
 class Token(NamedTuple):
@@ -25,15 +26,15 @@ class Token(NamedTuple):
 
     Attributes:
         time: when the authority says it was made, in UTC.
-        policy: OID of the policy it was made under.
+        policy: OID of the policy under which it was made.
         serial: its serial number.
-        algorithm: hash of the imprint, in asn1crypto's words.
-        imprint: what was stamped, hashed.
+        algorithm: hash of the imprint, named as in asn1crypto.
+        imprint: the hash of the stamped data.
         accuracy: by how many seconds the time may be wrong; None if it does not say.
         nonce: the number that the request asked it to repeat, or None.
         critical: whether it holds a critical extension.
         certificates: the certificates in it, DER.
-        signed_data: the whole, for pyHanko.
+        signed_data: the whole structure, for pyHanko.
     """
 
     time: datetime
@@ -52,7 +53,7 @@ def read(der: bytes) -> Token:
     """Read a token: a CMS ContentInfo with a TSTInfo signed by one authority (RFC 3161 2.4.2).
 
     Raises:
-        TimestampError: it is none.
+        TimestampError: it is not a token.
     """
     from asn1crypto import tsp
 
@@ -61,7 +62,7 @@ def read(der: bytes) -> Token:
     try:
         content = ContentInfo.load(der, strict=True)
         if content["content_type"].native != "signed_data":
-            raise TimestampError("it is no signed data")
+            raise TimestampError("it is not signed data")
         signed_data = content["content"]
         info = signed_data["encap_content_info"]["content"].parsed
         if not isinstance(info, tsp.TSTInfo) or info["version"].native != "v1":
@@ -88,9 +89,9 @@ def read(der: bytes) -> Token:
 
 
 def first_line(error: Exception) -> str:
-    """What a library said, short enough for a report."""
+    """Return the first line of a library's message, short enough for a report."""
     text = str(error).partition("\n")[0]
-    return text[:_LONGEST] or type(error).__name__
+    return text[:_MAX_MESSAGE] or type(error).__name__
 
 
 def _seconds(spread: dict[str, int | None]) -> float:

@@ -1,10 +1,12 @@
-"""Whether a timestamp token is a timestamp of a signature, made by the authority that it names.
+"""Verify that a timestamp token belongs to a signature, and was signed by the authority it names.
 
-In: the token and the Signature (0400,0120) value. Out: `Verified`; whether the authority is trusted
-is asked later. RFC 3161 Section 2.4.2, PS3.3 C.12.1.1.3.1.3. The token's signature is verified by
-pyHanko, the extra ``dicomseal[timestamp]``, imported when a token is verified and not before. What
-pyHanko leaves open is asked here: the hash of the imprint, the algorithms, and that the token names
-the certificate of its authority.
+In: the token and the Signature (0400,0120) value.
+Out: a `Verified`; the trust in the authority is decided later.
+PS3: PS3.3 C.12.1.1.3.1.3; RFC 3161 Section 2.4.2.
+
+The token's signature is verified by pyHanko, the extra ``dicomseal[timestamp]``, which is imported
+when a token is verified and not before. The points that pyHanko leaves open are checked here: the
+hash of the imprint, the algorithms, and that the token names the certificate of its authority.
 """
 
 from __future__ import annotations
@@ -34,14 +36,15 @@ _STRONG = {
     "sha3_384": "sha3_384",
     "sha3_512": "sha3_512",
 }
-# computed to tell a wrong imprint from a weak one; a timestamp with one of these never counts
+# computed to distinguish a wrong imprint from a weak one; a timestamp with one of these never
+# counts
 _WEAK = {"md5": "md5", "sha1": "sha1", "1.3.36.3.2.1": "ripemd160"}
-# that pyHanko verifies; asn1crypto's words for the kinds of signature
+# the signature algorithms that pyHanko verifies, named as in asn1crypto
 _MECHANISMS = frozenset(("rsassa_pkcs1v15", "rsassa_pss", "dsa", "ecdsa", "ed25519", "ed448"))
 
 
 class Verified(NamedTuple):
-    """What verifying a token found.
+    """The result of the verification of a token.
 
     Attributes:
         integrity: ``intact``, ``altered`` or ``unverifiable``; None if it could not be tried.
@@ -59,7 +62,7 @@ class Verified(NamedTuple):
 
 
 class _Refused(Exception):  # noqa: N818
-    """Carries the outcome out of the steps below; never leaves the module."""
+    """The outcome of one of the steps below; never leaves the module."""
 
     def __init__(self, integrity: str | None, code: ReasonCode, message: str) -> None:
         super().__init__(message)
@@ -70,15 +73,15 @@ class _Refused(Exception):  # noqa: N818
 def verify_token(
     der: bytes, signature: bytes, candidates: Iterable[bytes] = (), kind: str = terms.CMS_TSP
 ) -> Verified:
-    """Whether a token is a timestamp of a signature, made by the authority it names.
+    """Verify that a token is a timestamp of a signature, made by the authority it names.
 
-    Nothing is said yet of whether that authority is trusted.
+    Whether that authority is trusted is not decided here.
 
     Args:
         der: the Certified Timestamp, without padding.
         signature: the Signature (0400,0120) value that it shall be of, **without padding**.
-        candidates: certificates in DER among which the authority's may be found if the token does
-            not bring it. None of them is trusted for that.
+        candidates: certificates in DER among which the authority's is looked for if the token does
+            not contain it. This does not make any of them trusted.
         kind: Certified Timestamp Type.
     """
     token = authority = None
@@ -108,7 +111,7 @@ def verify_token(
         )
     except _Refused as refused:
         return Verified(refused.integrity, refused.reason, None, token, authority)
-    except UNPARSABLE as error:  # asn1crypto parses a part when it is first looked at
+    except UNPARSABLE as error:  # asn1crypto parses a part when it is used first
         reason = Reason(ReasonCode.FORMAT_FAILURE, f"the token is broken: {first_line(error)}")
         return Verified(report.ALTERED, reason, None, token, authority)
 
@@ -127,7 +130,7 @@ def _check_imprint(token: Token, signature: bytes) -> Reason | None:
         raise _Refused(
             report.ALTERED,
             ReasonCode.HASH_FAILURE,
-            "it is not of this signature: its imprint is of something else",
+            "it is not of this signature: its imprint is of other data",
         )
     if token.algorithm in _WEAK:
         return Reason(
@@ -138,12 +141,12 @@ def _check_imprint(token: Token, signature: bytes) -> Reason | None:
 
 
 def hash_name(token: Token) -> str:
-    """The hash of the imprint as hashlib names it; as asn1crypto does if it is not known."""
+    """Return the hash of the imprint as hashlib names it; an unknown one as asn1crypto does."""
     return _STRONG.get(token.algorithm) or _WEAK.get(token.algorithm) or token.algorithm
 
 
 def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
-    """The certificate that the token's signer identifier names."""
+    """Return the certificate that the token's signer identifier names."""
     from ..signature.lenient_certificate import Certificate as Parsed
 
     sid = token.signed_data["signer_infos"][0]["sid"]
@@ -169,20 +172,20 @@ def _authority(token: Token, candidates: Iterable[bytes]) -> Certificate:
                 f"its authority: {error}",
             ) from None
         except UNPARSABLE:
-            continue  # a certificate that is no certificate is not the one that is looked for
+            continue  # bytes that are not a certificate are not the wanted one
     raise _Refused(
         report.UNVERIFIABLE,
         ReasonCode.NO_SIGNING_CERTIFICATE_FOUND,
-        "the certificate of its authority is not in it, nor among those that were given",
+        "the certificate of its authority is not in it, nor among the given ones",
     )
 
 
 def _check_signature(token: Token, authority: Certificate) -> Reason | None:
-    """The authority's signature over the token, by pyHanko; returns what is weak about it."""
+    """Verify the authority's signature over the token by pyHanko; return what is weak about it."""
     _check_algorithms(token)
     names = {one["type"].native for one in token.signed_data["signer_infos"][0]["signed_attrs"]}
     if not names & {"signing_certificate", "signing_certificate_v2"}:
-        # RFC 3161 2.4.1; without it the certificate could be exchanged for another of the same key
+        # RFC 3161 2.4.1: otherwise the certificate could be replaced by another one of the same key
         raise _Refused(
             report.ALTERED,
             ReasonCode.FORMAT_FAILURE,
@@ -209,14 +212,14 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
     except _Refused:
         raise
     except Exception as error:  # noqa: BLE001
-        # whatever a hostile token brings out of a library: it does not count, and is told
+        # any exception that a hostile token causes in a library: it does not count, and is reported
         raise _Refused(
             report.ALTERED,
             ReasonCode.FORMAT_FAILURE,
             f"the token cannot be verified: {first_line(error)}",
         ) from None
     if status["signing_cert"].dump() != authority.der:
-        # two certificates with one name and number: the one judged must be the one that verified
+        # two certificates with one name and number: the judged one must be the one that verified
         raise _Refused(
             report.ALTERED,
             ReasonCode.FORMAT_FAILURE,
@@ -239,7 +242,7 @@ def _check_signature(token: Token, authority: Certificate) -> Reason | None:
 
 
 def _check_algorithms(token: Token) -> None:
-    """Of an algorithm that is not known nobody can say that the token is broken; pyHanko does."""
+    """Check that the algorithms are known: pyHanko calls a token broken if it knows them not."""
     from cryptography.hazmat.primitives import hashes
 
     signer = token.signed_data["signer_infos"][0]
@@ -258,7 +261,7 @@ def _check_algorithms(token: Token) -> None:
 
 
 async def _validate(token: Token) -> dict[str, Any]:
-    logging.getLogger("pyhanko").addHandler(logging.NullHandler())  # all it says is in the report
+    logging.getLogger("pyhanko").addHandler(logging.NullHandler())  # all of it is in the report
     from pyhanko.sign.validation import errors, generic_cms
     from pyhanko_certvalidator import ValidationContext
     from pyhanko_certvalidator.registry import SimpleTrustManager
@@ -268,8 +271,8 @@ async def _validate(token: Token) -> dict[str, Any]:
     try:
         status: dict[str, Any] = await generic_cms.validate_tst_signed_data(
             token.signed_data,
-            # No anchors, and no path is looked for among the certificates of a stranger: who is
-            # trusted is asked of the trust store, which bounds the search and knows revocation.
+            # No anchors, and no path is built among the certificates of a stranger: the trust store
+            # decides on trust, with a bound on the search and with revocation.
             ValidationContext(
                 trust_manager=SimpleTrustManager.build(trust_roots=[]),
                 certificate_registry=Nobody(),
@@ -282,14 +285,15 @@ async def _validate(token: Token) -> dict[str, Any]:
     except errors.SignatureValidationError as error:
         code = _code_of(getattr(error.ades_subindication, "name", ""))
         integrity = report.UNVERIFIABLE if code.startswith("CRYPTO_") else report.ALTERED
-        said = str(error.failure_message).partition(" [AdES")[0]  # the code follows, for programs
-        raise _Refused(integrity, code, f"the token: {said}") from None
+        # the part after it is a code for programs
+        failure = str(error.failure_message).partition(" [AdES")[0]
+        raise _Refused(integrity, code, f"the token: {failure}") from None
 
 
 def _code_of(name: str) -> ReasonCode:
-    """The code for one of pyHanko's, which has more of the standard than docs/reports.md."""
+    """Return the code for one of pyHanko's, which has more of the standard than docs/reports.md."""
     name = name.removesuffix("_NO_POE") if name.startswith("CRYPTO_") else name
-    if name == ReasonCode.GENERIC:  # there it says "any other reason"
+    if name == ReasonCode.GENERIC:  # pyHanko uses it for "any other reason"
         return ReasonCode.FORMAT_FAILURE
     try:
         return ReasonCode(name)

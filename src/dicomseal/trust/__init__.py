@@ -1,1 +1,1 @@
-"""From a certificate to an anchor: paths, revocation, restrictions."""
+"""From a certificate to an anchor: certification paths, revocation, restrictions."""

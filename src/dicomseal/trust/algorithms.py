@@ -1,7 +1,8 @@
-"""Which hashes and keys a chain may be made with: the policy, as the library asks for it.
+"""The hashes and keys that a chain may use: the policy, in the form that the library needs.
 
-In: the algorithms and keys of certificates, CRLs and OCSP responses. Out: their grades, in words
-for people. NIST SP 800-131A Rev. 2, by way of `dicomseal.policy`.
+In: the algorithms and keys of certificates, CRLs and OCSP responses.
+Out: their grades, in words for people.
+PS3: PS3.15 Annex C leaves this to the application; NIST SP 800-131A Rev. 2, by `dicomseal.policy`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _KINDS = {"rsa": "RSA", "rsassa_pss": "RSA", "ec": "ECDSA", "dsa": "DSA",
 
 
 class Algorithms(AlgorithmUsagePolicy):
-    """Our policy, in the form the library asks for it."""
+    """Our policy, in the form that the library needs."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -29,7 +30,7 @@ class Algorithms(AlgorithmUsagePolicy):
     def digest_algorithm_allowed(
         self, algo: algos.DigestAlgorithm, moment: datetime | None
     ) -> AlgorithmUsageConstraint:
-        """Whether a hash algorithm may be used."""
+        """Return whether a hash algorithm may be used."""
         del moment
         name = algo["algorithm"].native
         allowed = self._policy.accepts(self._policy.grade_hash(name))
@@ -41,7 +42,7 @@ class Algorithms(AlgorithmUsagePolicy):
         moment: datetime | None,
         public_key: PublicKeyInfo,
     ) -> AlgorithmUsageConstraint:
-        """Whether a CA's key of this kind may sign with this hash."""
+        """Return whether a CA's key of this kind may sign with this hash."""
         del moment
         for what, grade in grades(algo, public_key, self._policy):
             if not self._policy.accepts(grade):
@@ -52,7 +53,7 @@ class Algorithms(AlgorithmUsagePolicy):
 def grades(
     algo: algos.SignedDigestAlgorithm, key: PublicKeyInfo | None, policy: Policy
 ) -> list[tuple[str, str]]:
-    """What a signature in a chain is made with, and the grade of each part."""
+    """Return the hash and the key of a signature in a chain, each with its grade."""
     found = []
     try:
         name = algo.hash_algo
@@ -72,7 +73,7 @@ def grade_key(key: PublicKeyInfo, policy: Policy, ca: bool) -> tuple[str, str]:
 
 
 def algorithm_at(path: ValidationPath, policy: Policy) -> str:
-    """The first thing in a path that the policy does not accept."""
+    """Return the first algorithm or key in a path that the policy does not accept."""
     key = anchor_of(path).public_key
     for cert in path.iter_certs(include_root=False):
         for what, grade in grades(cert["signature_algorithm"], key, policy):
@@ -83,7 +84,7 @@ def algorithm_at(path: ValidationPath, policy: Policy) -> str:
 
 
 def weaknesses(path: ValidationPath, policy: Policy) -> list[str]:
-    """What in a valid path is not strong, for people; the signer's own key is not among it."""
+    """Return, for people, the weak parts of a valid path, except the signer's own key."""
     found = []
     key = anchor_of(path).public_key
     for cert in path.iter_certs(include_root=False):

@@ -1,7 +1,8 @@
-"""Whether a certificate may be an anchor: it must not say of itself that it vouches for nobody.
+"""Whether a certificate may be an anchor: it must not deny that it is one of an authority.
 
-In: certificates that a user trusts. Out: the same, or an error that says what to do instead.
-RFC 5280 Section 4.2.1.3 (Key Usage) and 4.2.1.9 (Basic Constraints).
+In: certificates that a user trusts.
+Out: the same, or an error that says what to do instead.
+PS3: none; RFC 5280 Section 4.2.1.3 (Key Usage) and 4.2.1.9 (Basic Constraints).
 """
 
 from __future__ import annotations
@@ -26,25 +27,25 @@ def _denies_authority(certificate: AnyCertificate) -> str:
 
 
 def vouches(certificate: AnyCertificate) -> bool:
-    """Whether a certificate may be an anchor: it does not say of itself that it vouches for nobody.
+    """Return whether a certificate may be an anchor, as it does not deny that it is an authority's.
 
-    Basic Constraints say CA:FALSE, or Key Usage does not let it sign certificates
+    It denies it if Basic Constraints say CA:FALSE, or Key Usage does not let it sign certificates
     (RFC 5280 Section 4.2.1.3 and 4.2.1.9).
     """
     return not _denies_authority(certificate)
 
 
 def check_authority(anchor: AnyCertificate) -> None:
-    """Refuse an anchor that says that it is no authority.
+    """Refuse an anchor that denies that it is one of an authority.
 
     Raises:
-        TrustError: it says so.
+        TrustError: it denies it.
     """
     why = _denies_authority(anchor)
     if why:
         raise TrustError(
-            f"the certificate of {parse(der_of(anchor)).signer.subject} is none of an authority: "
-            f"{why}. It vouches for nobody. If you trust this one signer, name the certificate "
+            f"the certificate of {parse(der_of(anchor)).signer.subject} is not one of an "
+            f"authority: {why}. If you trust this one signer, name the certificate "
             "with --trust-signer (signers= in Python)"
         )
 
@@ -52,12 +53,12 @@ def check_authority(anchor: AnyCertificate) -> None:
 def load_authorities(
     path: str | os.PathLike[str], password: str | bytes | None, wanted: Wanted
 ) -> list[AnyCertificate]:
-    """The certificates in a file or folder, each of which may be an anchor.
+    """Load the certificates in a file or folder, each of which may be an anchor.
 
     Arguments, errors and warnings are those of `load_certificates`, and:
 
     Raises:
-        TrustError: one of them says that it is no authority.
+        TrustError: one of them denies that it is one of an authority.
     """
     found = load_certificates(path, password, wanted)
     for one in found:

@@ -1,7 +1,11 @@
-"""From a certificate to an anchor: path building and validation by pyhanko-certvalidator.
+"""The validation of a certification path, by pyhanko-certvalidator.
+
+In: a path from a certificate to an anchor, and the time that counts.
+Out: nothing, or `Unacceptable` with the reason.
+PS3: PS3.15 Section C.1 refers to X.509; RFC 5280 Section 6.1.
 
 This is the only module that decides what RFC 5280 leaves to the application: what the signer's own
-certificate must be like, how many paths are tried, and which of several failures is told.
+certificate must be like, how many paths are tried, and which of several failures is reported.
 """
 
 from __future__ import annotations
@@ -25,16 +29,16 @@ from .restrictions import TIME_STAMPING_PURPOSES, Unacceptable, check_dates, lis
 def validate(
     pool: Pool, path: ValidationPath, moment: datetime, policy: Policy, time_stamping: bool = False
 ) -> None:
-    """RFC 5280 Section 6.1 for one path, and what is beyond it.
+    """Validate one path by RFC 5280 Section 6.1, and check what goes beyond it.
 
     Args:
-        pool, path: where a path comes from, and the path.
+        pool, path: the pool of certificates, and a path from it.
         moment: the time that counts.
-        policy: what a chain must be like.
-        time_stamping: whether it is a timestamp authority's.
+        policy: the requirements for a chain.
+        time_stamping: whether the certificate is a timestamp authority's.
 
     Raises:
-        Unacceptable: with the reason.
+        Unacceptable: the path is refused, with the reason.
     """
     leaf = path.last
     name = subject_of(leaf)
@@ -85,11 +89,11 @@ def _whose(path: ValidationPath, error: errors.ExpiredError | errors.NotYetValid
 
 
 def check_leaf(leaf: Certificate, policy: Policy, whose: str = "") -> None:
-    """The signer's own key: the library checks that of every authority, and not this one.
+    """Check the signer's own key: the library checks that of every authority, but not this one.
 
     Args:
-        leaf, policy: the signer's certificate, and what its key must be like.
-        whose: what messages say instead of the subject, where that is not to be told.
+        leaf, policy: the signer's certificate, and the requirements for its key.
+        whose: what messages say instead of the subject, if that must not be shown.
 
     Raises:
         Unacceptable: its kind or size is not good enough for the policy.
@@ -102,15 +106,15 @@ def check_leaf(leaf: Certificate, policy: Policy, whose: str = "") -> None:
 
 
 def check_usages(leaf: Certificate, policy: Policy) -> tuple[str, ...]:
-    """Whether the certificate is one to sign with: RFC 5280 leaves that to the application.
+    """Check that the certificate may sign: RFC 5280 leaves that to the application.
 
     A missing Key Usage allows everything (RFC 5280 Section 4.2.1.3).
 
     Returns:
-        What a person should know of an Extended Key Usage that the policy does not look at.
+        A message about an Extended Key Usage that the policy does not check.
 
     Raises:
-        Unacceptable: it is not.
+        Unacceptable: it may not sign.
     """
     name = subject_of(leaf)
     usage = leaf.key_usage_value
@@ -144,18 +148,18 @@ def check_usages(leaf: Certificate, policy: Policy) -> tuple[str, ...]:
     critical = "extended_key_usage" in leaf.critical_extensions
     if not (any_of_them and critical and purposes.isdisjoint(SIGNING_PURPOSES)):
         return ()
-    said = (
+    message = (
         f"the certificate of {name} is for {listed(extended.native)} only: its Extended Key Usage "
         "is critical, and forbids signatures (a strict policy refuses it)"
     )
-    return (said,)
+    return (message,)
 
 
 def check_time_stamping(leaf: Certificate) -> None:
-    """RFC 3161 Section 2.3: Extended Key Usage, critical, with timeStamping and nothing else.
+    """Check RFC 3161 Section 2.3: Extended Key Usage must be timeStamping alone, and critical.
 
     Raises:
-        Unacceptable: it is not so.
+        Unacceptable: it is not.
     """
     extended = leaf.extended_key_usage_value
     purposes = extended.native if extended is not None else []
@@ -175,7 +179,7 @@ def check_time_stamping(leaf: Certificate) -> None:
 
 
 def issuer_of(cert: Certificate) -> str:
-    """The issuer, written as `subject_of` does."""
+    """Return the issuer, written as `subject_of` does."""
     from ..errors import CertificateError
     from ..signature.certificate import parse
 
@@ -186,6 +190,6 @@ def issuer_of(cert: Certificate) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """The first sentence of an error."""
+    """Return the first sentence of an error."""
     text = " ".join(str(error).split())
     return text.split(". ", 1)[0].rstrip(".") or type(error).__name__

@@ -1,4 +1,4 @@
-"""What is decided about a certificate: trusted, not trusted or unknown, and why."""
+"""The decision about a certificate: trusted or not, the reason, and its revocation."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import msgspec
 
 from ..report import NOT_CHECKED, Reason
 
-# what a certificate is for
+# the purposes for which a certificate is judged
 SIGNING, TIME_STAMPING = "signing", "time stamping"
 
 
 class TrustDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """What the trust store says of a certificate at a moment.
+    """The decision of the trust store about a certificate at a moment.
 
     Attributes:
         trust: ``trusted`` or ``untrusted``.
         reason: why not, or None.
         revocation: ``good``, ``revoked``, ``unknown`` or ``not_checked``.
-        weak: what in its chain is no longer strong.
-        messages: what else a person should know.
-        effort: about how many nanoseconds the decision took, told from its steps.
-        by_key: whether only the public key decided: nothing of the certificate is then to be told.
+        weak: the parts of its chain that are no longer strong.
+        messages: further information for people.
+        effort: about how many nanoseconds the decision took, computed from its steps.
+        by_key: whether only the public key decided; then reports show nothing of the certificate.
     """
 
     trust: str

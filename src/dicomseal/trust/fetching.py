@@ -1,7 +1,11 @@
-"""CRLs and OCSP responses over HTTP: only where asked for, bounded in time and size, cached.
+"""CRLs and OCSP responses over HTTP: only on request, bounded in time and size, cached.
 
-The addresses stand in certificates that already chain to an anchor, so it is an authority that the
-caller trusts who chose them. What comes back is authenticated by its signature, as a file is.
+In: a certificate and that of its authority.
+Out: DER CRLs and OCSP responses, and sentences about what failed.
+PS3: none; RFC 5280 Section 4.2.1.13 and RFC 6960.
+
+The addresses are in certificates that already chain to an anchor, so an authority that the caller
+trusts has chosen them. An answer is authenticated by its signature, as a file is.
 """
 
 from __future__ import annotations
@@ -26,15 +30,15 @@ from ..signature.lenient_certificate import Certificate
 from .outside import Unsuccessful, check_crl, check_ocsp
 
 TIMEOUT = 10.0  # seconds for one answer, from first to last byte
-LARGEST_CRL = 64 << 20  # bytes
-LARGEST_OCSP = 1 << 20
-RETRY = 300.0  # seconds until an address that failed is asked again
+MAX_CRL = 64 << 20  # bytes
+MAX_OCSP = 1 << 20
+RETRY = 300.0  # seconds until an address that failed is tried again
 _CHUNK = 1 << 16
-_MOST_ADDRESSES = 4  # of one certificate, for each kind
+_MAX_ADDRESSES = 4  # of one certificate, for each kind
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """DER CRLs and OCSP responses, and for people what went wrong."""
+    """DER CRLs and OCSP responses, and sentences about what failed."""
 
     crls: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
@@ -42,7 +46,7 @@ class Fetched(msgspec.Struct, frozen=True):
 
 
 class Fetcher:
-    """Fetches what the certificates themselves point at.
+    """Fetches CRLs and OCSP responses from the addresses in certificates.
 
     Args:
         timeout: seconds for one answer.
@@ -57,8 +61,8 @@ class Fetcher:
     def __init__(
         self,
         timeout: float = TIMEOUT,
-        largest_crl: int = LARGEST_CRL,
-        largest_ocsp: int = LARGEST_OCSP,
+        largest_crl: int = MAX_CRL,
+        largest_ocsp: int = MAX_OCSP,
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
         self.timeout, self.largest_crl, self.largest_ocsp = timeout, largest_crl, largest_ocsp
@@ -72,11 +76,11 @@ class Fetcher:
                 raise TrustError(f"{self.folder}: {error.strerror}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For worker processes: without what is kept in memory."""
+        """Pickle for worker processes, without the answers that are kept in memory."""
         return Fetcher, (self.timeout, self.largest_crl, self.largest_ocsp, self.folder)
 
     def fetch(self, cert: Certificate, issuer: Certificate) -> Fetched:
-        """What is to be had about a certificate.
+        """Fetch the CRLs and OCSP responses about a certificate.
 
         Args:
             cert, issuer: `asn1crypto` certificates, the second the first one's authority.
@@ -84,10 +88,10 @@ class Fetcher:
         crls: list[bytes] = []
         ocsps: list[bytes] = []
         trouble: list[str] = []
-        for url in [*cert.crl_distribution_points][:_MOST_ADDRESSES]:
+        for url in [*cert.crl_distribution_points][:_MAX_ADDRESSES]:
             self._one(url.url, None, crls, trouble)
         request = None
-        for url in cert.ocsp_urls[:_MOST_ADDRESSES]:
+        for url in cert.ocsp_urls[:_MAX_ADDRESSES]:
             request = request or _request(cert, issuer)
             self._one(url, request, ocsps, trouble)
         return Fetched(tuple(crls), tuple(ocsps), tuple(trouble))
@@ -124,8 +128,9 @@ class Fetcher:
                 trouble.append(str(error))
 
     def _get(self, url: str, request: bytes | None) -> bytes:
-        """In a thread that is left behind at the end of the time: a server that sends its headers
-        byte by byte would hold a socket's own time-out off for ever.
+        """Download in a thread with a deadline, and abandon the thread if it is late.
+
+        A server that sends its headers byte by byte would never exceed a socket's own time-out.
         """
         answers: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
 
@@ -145,19 +150,19 @@ class Fetcher:
         return answer
 
     def _download(self, url: str, request: bytes | None) -> bytes:
-        asked = urllib.request.Request(url, data=request)  # noqa: S310 - http and https only
+        http_request = urllib.request.Request(url, data=request)  # noqa: S310 - http and https only
         if request is not None:
-            asked.add_header("Content-Type", "application/ocsp-request")
+            http_request.add_header("Content-Type", "application/ocsp-request")
         largest = self.largest_crl if request is None else self.largest_ocsp
         end = time.monotonic() + self.timeout
         data = bytearray()
-        with _opener().open(asked, timeout=self.timeout) as answer:
+        with _opener().open(http_request, timeout=self.timeout) as answer:
             while chunk := answer.read1(_CHUNK):
                 data += chunk
                 if len(data) > largest:
                     raise ValueError(f"larger than {largest} bytes")
                 if time.monotonic() > end:
-                    raise self._late()  # who waited has mostly gone, but not always
+                    raise self._late()  # the caller has usually stopped waiting, but not always
         return bytes(data)
 
     def _late(self) -> TimeoutError:
@@ -176,7 +181,7 @@ class Fetcher:
         try:
             until = _until(data, is_ocsp)
         except ValueError:
-            return None  # damaged: it is fetched anew
+            return None  # damaged: it is fetched again
         return data if until is not None and until > datetime.now(UTC) else None
 
     def _keep(self, name: str, data: bytes) -> None:
@@ -188,7 +193,7 @@ class Fetcher:
 
 
 class _OnlyHttp(urllib.request.HTTPRedirectHandler):
-    """Redirections lead to HTTP only, as everything here."""
+    """Follows redirections to HTTP and HTTPS only."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -214,18 +219,18 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _request(cert: Certificate, issuer: Certificate) -> bytes:
-    """An OCSP request; SHA-1 in it is an index, no signature."""
+    """Return an OCSP request; SHA-1 is an index in it, not a signature."""
     from pyhanko_certvalidator.authority import AuthorityWithCert
     from pyhanko_certvalidator.fetchers.common_utils import format_ocsp_request
 
-    made: bytes = format_ocsp_request(
+    request: bytes = format_ocsp_request(
         cert, AuthorityWithCert(issuer), certid_hash_algo="sha1", request_nonces=False
     ).dump()
-    return made
+    return request
 
 
 def _until(data: bytes, is_ocsp: bool) -> datetime | None:
-    """The nextUpdate of an answer; ValueError if it is none."""
+    """Return the nextUpdate of an answer; ValueError if it is not an answer."""
     try:
         return check_ocsp(data) if is_ocsp else check_crl(data)
     except Unsuccessful as error:

@@ -1,7 +1,9 @@
 """Certificates, public keys, CRLs and OCSP responses in the bytes of one file.
 
-In: PEM (one or several), DER, PKCS#7 or PKCS#12. Out: what is in them, as `cryptography` reads it,
-or else leniently; `Unusable` for what was meant and cannot be used. RFC 7468, RFC 5652, RFC 7292.
+In: PEM (one or several), DER, PKCS#7 or PKCS#12.
+Out: its content, as `cryptography` reads it, or else leniently; `Unusable` for content that is
+of the right kind and cannot be used.
+PS3: none; RFC 7468, RFC 5652, RFC 7292.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ AnySigner = AnyCertificate | PublicKeyTypes  # a public key is trusted by itself
 
 
 class Troubles(list[str]):
-    """Why certificates of a file cannot be used; and notes on those that can."""
+    """Sentences why certificates of a file cannot be used, and notes on those that can."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,28 +38,28 @@ class Troubles(list[str]):
 
 
 def der_of(certificate: AnyCertificate) -> bytes:
-    """The DER of a certificate, whoever has read it."""
+    """Return the DER of a certificate, by whichever library it was read."""
     if isinstance(certificate, Certificate):
         return certificate.der
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
 def identity(one: AnySigner) -> bytes:
-    """What tells a certificate or public key from others: its DER."""
+    """Return the DER, which distinguishes a certificate or public key from others."""
     return der_of(one) if isinstance(one, AnyCertificate) else spki_der(one)
 
 
 def _blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Label and text of every PEM block."""
+    """Yield label and text of every PEM block."""
     for match in _PEM.finditer(data):
         yield match[1], match[0]
 
 
 def _certificate(load: Callable[[bytes], x509.Certificate], data: bytes) -> AnyCertificate:
-    """A certificate as `cryptography` reads it, or else leniently.
+    """Read a certificate by `cryptography`, or else leniently.
 
     Raises:
-        Unusable: neither can.
+        Unusable: neither can read it.
     """
     try:
         return parsed(lambda some: _with_names(load(some)), data, "the certificate")
@@ -68,10 +70,10 @@ def _certificate(load: Callable[[bytes], x509.Certificate], data: bytes) -> AnyC
             raise error from None
 
 
-def _with_names(made: x509.Certificate) -> x509.Certificate:
-    """The same; a ValueError if its names cannot be read, which are read only when asked for."""
-    made.subject.rfc4514_string(), made.issuer.rfc4514_string()
-    return made
+def _with_names(certificate: x509.Certificate) -> x509.Certificate:
+    """Return the certificate; ValueError if its names, which are parsed lazily, cannot be read."""
+    certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+    return certificate
 
 
 def read_certificates(
@@ -118,10 +120,10 @@ def read_certificates(
 def _of_pem(
     label: bytes, text: bytes, which: str, troubles: Troubles, wanted: Wanted
 ) -> AnyCertificate:
-    """The certificate in a block of PEM.
+    """Return the certificate in a block of PEM.
 
     Raises:
-        Unusable: it cannot be read, or its trust settings do not allow what it is wanted for.
+        Unusable: it cannot be read, or its trust settings do not allow the intended use.
     """
     if label != trust_settings.LABEL:
         whole = text.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
@@ -133,10 +135,10 @@ def _of_pem(
     trouble = settings.trouble(wanted)
     if trouble:
         raise Unusable(f"the certificate {trouble}")
-    made = _certificate(x509.load_der_x509_certificate, settings.certificate)
+    certificate = _certificate(x509.load_der_x509_certificate, settings.certificate)
     if settings.unused(wanted):
         troubles.notes.append(f"{which}: {settings.unused(wanted)}")
-    return made
+    return certificate
 
 
 def _unarmored(text: bytes) -> bytes:
@@ -147,10 +149,10 @@ def _unarmored(text: bytes) -> bytes:
 
 
 def _pkcs7(data: bytes) -> list[AnyCertificate]:
-    """The certificates in a PKCS#7.
+    """Return the certificates in a PKCS#7.
 
     Raises:
-        Unusable: it is none, or one of them cannot be read.
+        Unusable: it is not a PKCS#7, or one of the certificates cannot be read.
     """
     try:
         return list(parsed(pkcs7.load_der_pkcs7_certificates, data, "the PKCS#7"))
@@ -166,7 +168,7 @@ def _pkcs7(data: bytes) -> list[AnyCertificate]:
 def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[AnyCertificate]:
     secret = password.encode() if isinstance(password, str) else password
     try:
-        made = pkcs12.load_pkcs12(data, secret)
+        bundle = pkcs12.load_pkcs12(data, secret)
     except ValueError as error:
         if "password" in str(error).lower():
             given = "the password is wrong" if password is not None else "it needs a password"
@@ -175,14 +177,14 @@ def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[A
         if trouble:
             raise Unusable(trouble) from None
         raise
-    found: list[AnyCertificate] = [entry.certificate for entry in made.additional_certs]
-    if made.cert is not None and (with_own or made.key is None):
-        found.insert(0, made.cert.certificate)
+    found: list[AnyCertificate] = [entry.certificate for entry in bundle.additional_certs]
+    if bundle.cert is not None and (with_own or bundle.key is None):
+        found.insert(0, bundle.cert.certificate)
     return found
 
 
 def trouble_of_pkcs12(data: bytes, error: Exception) -> str:
-    """Why a PKCS#12 whose password is right cannot be used, for people; or "" if it is none.
+    """Return why a PKCS#12 whose password is right cannot be used; "" if it is not a PKCS#12.
 
     `cryptography` reads all of it or nothing, and no certificate leniently.
     """
@@ -196,13 +198,13 @@ def trouble_of_pkcs12(data: bytes, error: Exception) -> str:
     except (ValueError, TypeError, KeyError):
         return ""
     return (
-        f"PKCS#12: a certificate in it cannot be parsed ({plain(error)}); take what is in it as "
-        "PEM, where this is no trouble: openssl pkcs12 -in FILE -nodes"
+        f"PKCS#12: a certificate in it cannot be parsed ({plain(error)}); convert it to "
+        "PEM, with which this works: openssl pkcs12 -in FILE -nodes"
     )
 
 
 def _is_other(data: bytes) -> bool:
-    """Whether a DER is something else that may well lie beside certificates."""
+    """Return whether a DER is of another kind that is often stored beside certificates."""
     others: tuple[Callable[[bytes], object], ...] = (
         x509.load_der_x509_crl,
         x509.load_der_x509_csr,
@@ -245,16 +247,16 @@ def _public_key(text: bytes) -> PublicKeyTypes:
 
 
 def _check_purpose(der: bytes) -> None:
-    """Refuse an RSA key that is for RSASSA-PSS alone: it makes no signature that DICOM knows.
+    """Refuse an RSA key for RSASSA-PSS only: it cannot make a signature that DICOM knows.
 
-    `cryptography` does not tell it from others.
+    `cryptography` does not distinguish it from others.
     """
     from asn1crypto import keys
 
     try:
         algorithm = keys.PublicKeyInfo.load(der).algorithm
     except (ValueError, TypeError, KeyError):
-        return  # the older form of an RSA key, which has no place to say so
+        return  # the older form of an RSA key, which cannot have this restriction
     if algorithm == "rsassa_pss":
         raise Unusable(f"the public key {FOR_PSS_ALONE}")
 
@@ -273,10 +275,10 @@ def read_crls(data: bytes) -> list[bytes]:
 
 
 def _crl(data: bytes) -> bytes:
-    """The DER of a CRL that can be read.
+    """Return the DER of a CRL that can be read.
 
     Raises:
-        Unusable: it cannot.
+        Unusable: it cannot be read.
     """
     try:
         der = der_in(data)

@@ -1,8 +1,9 @@
-"""What one decision asks of revocation data: when, by which policy, and with which certificates.
+"""The inquiry of one decision: its time, its policy, and the certificates that it may use.
 
-In: the moment that counts, the policy, the pool of certificates. Out: contexts of the library in
-which one CRL or OCSP response is asked by itself; and the moments at which an answer changes.
-RFC 5280 Section 6.3.
+In: the time that counts, the policy, the pool of certificates.
+Out: contexts of the library in which a single CRL or OCSP response is evaluated, and the moments
+at which an answer changes.
+PS3: none; RFC 5280 Section 6.3.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
 
 
 class Inquiry:
-    """One decision's view: when, by which policy; and what was learned on the way.
+    """The inputs of one decision, time and policy, and the facts that were found on the way.
 
     Attributes:
-        moments: all moments at which something changes that was looked at.
-        trouble: what went wrong while fetching.
+        moments: the moments at which something changes that the decision depends on.
+        trouble: the errors while fetching.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class Inquiry:
         crls: Iterable[Any] = (),
         ocsps: Iterable[Any] = (),
     ) -> ValidationContext:
-        """A context with these sources alone, in which a path counts as validated.
+        """Return a context with these sources alone, in which a path counts as validated.
 
-        The library takes a revocation at the very second as a later one: so its clock is set a
-        second on, and its tolerance to a second.
+        The library treats a revocation at the very second as a later one. So its clock is set one
+        second later, and its tolerance to one second.
         """
         manager = RevinfoManager(
             certificate_registry=self.pool.registry,
@@ -62,16 +63,16 @@ class Inquiry:
             crls=crls,
             ocsps=ocsps,
         )
-        made = self.pool.context(
+        context = self.pool.context(
             min(moment, _LAST) + _SECOND, self.policy, _SECOND, revinfo_manager=manager
         )
         for cert in authorities(path).values():
-            made.record_validation(cert, path)  # type: ignore[no-untyped-call]
-        return made
+            context.record_validation(cert, path)  # type: ignore[no-untyped-call]
+        return context
 
 
 def authorities(path: ValidationPath) -> dict[bytes, Certificate]:
-    """The certificates of a path without its last one, by SHA-256."""
+    """Return the certificates of a path without its last one, by SHA-256."""
     some = {cert.sha256: cert for cert in path.iter_certs(include_root=True)}
     some.pop(path.last.sha256, None)
     return some

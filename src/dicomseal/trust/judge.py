@@ -1,4 +1,9 @@
-"""One decision on one certificate: try its paths, tell the best reason, say how long it holds."""
+"""One decision on one certificate: try its paths, find the best reason, and how long it holds.
+
+In: a certificate, the time that counts, a purpose and a policy.
+Out: a `TrustDecision`, and the moments between which it holds.
+PS3: PS3.15 Section C.1; RFC 5280 Section 6.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +34,10 @@ if TYPE_CHECKING:
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _BY_KEY = (
-    "the signer is trusted directly, by the public key: what the certificate says of a name and of "
-    "dates is not told, as nobody who is trusted has signed it"
+    "the signer is trusted directly, by the public key: the names and dates of the certificate are "
+    "not shown, as nobody who is trusted has signed it"
 )
-# of several paths that fail, the reason that comes first here is told
+# if several paths fail, the reason that comes first in this list is reported
 _RANK = (
     ReasonCode.REVOKED_NO_POE,
     ReasonCode.REVOKED_CA_NO_POE,
@@ -45,20 +50,20 @@ _RANK = (
 
 
 class Judge:
-    """The steps of one decision.
+    """One decision, step by step.
 
     Args:
-        certificate: whose trust is asked.
+        certificate: the certificate that is judged.
         moment: at which it is to be trusted.
         purpose: `SIGNING` or `TIME_STAMPING`.
         policy: what is accepted.
-        revocations: gives what tells of revocations; called where the policy asks for it alone,
-            as it parses all that is at hand.
+        revocations: returns the revocation data; called only if the policy needs them, as it
+            parses all of them.
         direct: whether the certificate itself is trusted.
-        by_key: whether its public key is, and the certificate is not.
+        by_key: whether its public key is trusted, and the certificate is not.
 
     Attributes:
-        moments: all moments at which something changes that was looked at on the way.
+        moments: the moments at which something changes that the decision depends on.
         trouble: whether something could not be fetched, and may be later.
     """
 
@@ -82,7 +87,7 @@ class Judge:
         self.trouble = False
 
     def bounds(self) -> tuple[datetime, datetime]:
-        """The moments between which the decision holds, both outside; equal: at it alone."""
+        """Return the moments between which the decision holds, both excluded."""
         if self.moment in self.moments:
             return self.moment, self.moment
         first, last = _EVER
@@ -94,16 +99,16 @@ class Judge:
         return first, last
 
     def run(self, pool: Pool) -> TrustDecision:
-        """The decision."""
-        made = None
+        """Make the decision."""
+        decision = None
         if not self.by_key or pool.roots:
-            made = self._by_certificate(pool)
-        if self.by_key and (made is None or made.trust != TRUSTED):
+            decision = self._by_certificate(pool)
+        if self.by_key and (decision is None or decision.trust != TRUSTED):
             return self._by_key()
-        return made or TrustDecision(trust=UNTRUSTED, reason=self._no_chain())
+        return decision or TrustDecision(trust=UNTRUSTED, reason=self._no_chain())
 
     def _by_key(self) -> TrustDecision:
-        """Of the certificate nothing counts: anybody can write one around a public key."""
+        """Trust the key alone: anyone can write a certificate around a public key."""
         try:
             certification_paths.check_leaf(
                 self.leaf, self.policy, "the public key that is trusted directly"
@@ -118,22 +123,22 @@ class Judge:
 
     def _by_certificate(self, pool: Pool) -> TrustDecision:
         self._note(self.leaf)
-        said: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
         try:
             restrictions.check_extensions(self.leaf)
             if self.purpose == TIME_STAMPING:
                 certification_paths.check_time_stamping(self.leaf)
             else:
-                said = certification_paths.check_usages(self.leaf, self.policy)
+                notes = certification_paths.check_usages(self.leaf, self.policy)
             if self.direct:
                 restrictions.check_dates(self.leaf, self.moment, "the certificate of")
                 certification_paths.check_leaf(self.leaf, self.policy)
-                said = ("the signer is trusted directly", *said)
-                return TrustDecision(trust=TRUSTED, messages=said)
+                notes = ("the signer is trusted directly", *notes)
+                return TrustDecision(trust=TRUSTED, messages=notes)
         except Unacceptable as error:
             return TrustDecision(trust=UNTRUSTED, reason=error.reason)
-        made = self._search(pool)
-        return replace(made, messages=(*said, *made.messages)) if said else made
+        decision = self._search(pool)
+        return replace(decision, messages=(*notes, *decision.messages)) if notes else decision
 
     def _search(self, pool: Pool) -> TrustDecision:
         refused: list[Reason] = []
@@ -156,7 +161,7 @@ class Judge:
                 )
             )
         except errors.PathBuildingError:
-            pass  # no path, or none after those that were refused
+            pass  # no path, or no further one after those that were refused
         reason = _best(refused) or self._no_chain()
         return TrustDecision(trust=UNTRUSTED, reason=reason, revocation=revocation)
 
@@ -178,14 +183,14 @@ class Judge:
     def _check_revocation(
         self, pool: Pool, path: ValidationPath, weak: list[str], messages: list[str]
     ) -> str:
-        """Every certificate below the anchor, from above: who was revoked cannot vouch."""
+        """Check the certificates below the anchor, beginning with the highest."""
         time_stamping = self.purpose == TIME_STAMPING
         inquiry = Inquiry(pool, self.moment, self.policy, self.moments, time_stamping)
         silent: list[str] = []
         certificates = list(path.iter_certs(include_root=False))
         for cert in certificates:
             finding = self._revocations().check(cert, path, inquiry)
-            self.trouble = self.trouble or bool(inquiry.trouble)  # on another path, too
+            self.trouble = self.trouble or bool(inquiry.trouble)  # also of another path
             if finding.status == REVOKED:
                 code = (
                     ReasonCode.REVOKED_NO_POE

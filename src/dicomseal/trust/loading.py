@@ -1,8 +1,13 @@
-"""Certificates, public keys, CRLs and OCSP responses from files and folders.
+"""Load certificates, public keys, CRLs and OCSP responses from files and folders.
 
-PEM (one or several in a file), DER, PKCS#7 and PKCS#12; folders, also those that OpenSSL's
-``c_rehash`` fills with links. What is named and cannot be used is an error, or a warning if it is a
-certificate among others; it is never left out quietly. Only a folder may hold other things beside.
+In: paths of files and folders.
+Out: certificates and public keys, or DER; `TrustError` or a warning for a file that cannot be used.
+PS3: none; RFC 7468, RFC 5652, RFC 7292.
+
+A file may be PEM (with one or several certificates), DER, PKCS#7 or PKCS#12. A folder may also be
+one that OpenSSL's ``c_rehash`` fills with links. A named file that cannot be used is an error, or a
+warning if it is a certificate among others; it is never left out silently. Only a folder may hold
+other things beside.
 """
 
 from __future__ import annotations
@@ -29,29 +34,29 @@ from .trust_settings import ANCHOR, Wanted
 Path = str | os.PathLike[str]
 _T = TypeVar("_T", AnyCertificate, AnySigner, bytes)
 
-LARGEST = 1 << 28  # bytes of a file; the largest CRLs of public CAs are some tens of MB
+MAX_FILE = 1 << 28  # bytes of a file; the largest CRLs of public CAs are some tens of MB
 
 
 class Refused(TrustError):  # noqa: N818
-    """Nothing in it can be used, but there are certificates in it that cannot be read."""
+    """No certificate of a file can be used, though it has some, as they cannot be read."""
 
 
 def load_certificates(
     path: Path, password: str | bytes | None = None, wanted: Wanted = ANCHOR
 ) -> list[AnyCertificate]:
-    """The certificates in a file, or in the files of a folder; each once.
+    """Load the certificates in a file, or in the files of a folder; each once.
 
-    They are those of `cryptography`; where it refuses one for what decides nothing, such as the
+    They are those of `cryptography`; if it refuses one for a detail that has no effect, such as the
     spelling of a name, a `dicomseal.signature.certificate.Certificate`.
 
-    From a PKCS#12 file that holds a private key, the certificate of that key is left out: whoever
-    names it wants the authorities that stand beside it.
+    From a PKCS#12 file that holds a private key, the certificate of that key is left out: a user
+    who names such a file wants the authorities that are in it as well.
 
     Args:
         path: PEM, DER, PKCS#7, PKCS#12; or a folder of such files.
         password: of a PKCS#12 file.
-        wanted: what they are for, which the trust settings in a TRUSTED CERTIFICATE of OpenSSL
-            may not allow.
+        wanted: the intended use of the certificates, which the trust settings in a TRUSTED
+            CERTIFICATE of OpenSSL may not allow.
 
     Raises:
         TrustError: it cannot be read, the password is wrong, there is no certificate in it, or
@@ -59,7 +64,7 @@ def load_certificates(
 
     Warns:
         LeftOutWarning: one of several cannot be parsed, or may not be used.
-        UnusedSettingsWarning: trust settings decide nothing for what it is wanted for.
+        UnusedSettingsWarning: trust settings have no effect on the intended use.
     """
     return _load(
         path,
@@ -71,7 +76,7 @@ def load_certificates(
 def load_signers(
     path: Path, password: str | bytes | None = None, wanted: Wanted = ANCHOR
 ) -> list[AnySigner]:
-    """Certificates or public keys of signers, as `cryptography` objects; each once.
+    """Load certificates or public keys of signers, as `cryptography` objects; each once.
 
     Arguments, errors and warnings are those of `load_certificates`.
     """
@@ -83,16 +88,16 @@ def load_signers(
 
 
 def load_crls(path: Path) -> list[bytes]:
-    """The DER of certificate revocation lists, PEM or DER, in a file or a folder.
+    """Load the DER of certificate revocation lists, PEM or DER, in a file or a folder.
 
     Raises:
-        TrustError: it cannot be read, a CRL in it cannot be parsed, or there is none in it.
+        TrustError: it cannot be read, a CRL in it cannot be parsed, or it has none.
     """
     return _load(path, lambda data, _: read_crls(data), "certificate revocation list (CRL)")
 
 
 def load_ocsps(path: Path) -> list[bytes]:
-    """The DER of OCSP responses, in a file or a folder.
+    """Load the DER of OCSP responses in a file or a folder.
 
     Raises:
         TrustError: as `load_crls`.
@@ -114,8 +119,8 @@ def _load(path: Path, read: Callable[[bytes, Troubles], list[_T]], what: str) ->
                 raise TrustError(f"{where}: {error}") from None
             refused += [f"{where}: {one}" for one in some]
             notes += [f"{where}: {one}" for one in some.notes]
-            for made in parsed:
-                found.setdefault(made if isinstance(made, bytes) else identity(made), made)
+            for item in parsed:
+                found.setdefault(item if isinstance(item, bytes) else identity(item), item)
     except (OSError, ValueError) as error:  # the latter for a NUL in the path
         raise TrustError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
     if not found:
@@ -128,12 +133,12 @@ def _load(path: Path, read: Callable[[bytes, Troubles], list[_T]], what: str) ->
 
 
 def warn_of(trouble: object) -> None:
-    """Say that a certificate is left out."""
+    """Warn that a certificate is left out."""
     warnings.warn(f"{trouble}; it is left out", LeftOutWarning, stacklevel=2)
 
 
 def _files(path: Path) -> Iterator[tuple[Path, bool]]:
-    """The files of a folder, or the one that is named; and whether it is named."""
+    """Yield the files of a folder, or the named one; and whether it is the named one."""
     if not os.path.isdir(path):
         yield path, True
         return
@@ -145,7 +150,7 @@ def _files(path: Path) -> Iterator[tuple[Path, bool]]:
 
 def _read(path: Path) -> bytes:
     with open(path, "rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise Unusable(f"larger than {LARGEST >> 20} MiB")
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise Unusable(f"larger than {MAX_FILE >> 20} MiB")
     return data

@@ -1,9 +1,13 @@
-"""Name constraints of authorities (RFC 5280 Section 4.2.1.10), those of an anchor among them.
+"""Name constraints of authorities, also those of an anchor.
 
-pyhanko-certvalidator does not look at those of an anchor, knows neither addresses nor other names,
-and has no bound on the work; so the library is not shown any, see `chain.Certificate`, and a path
-that it has found valid is checked here. Names are those that asn1crypto has read; where one cannot
-be compared with a constraint on its form, it is refused: nobody knows whether it is inside.
+In: the certificates of a path, from the anchor's on.
+Out: nothing, or an exception that names the name outside of the constraints.
+PS3: none; RFC 5280 Section 4.2.1.10.
+
+pyhanko-certvalidator does not apply those of an anchor, knows neither addresses nor other names,
+and has no bound on the work. So the library does not see any (see `chain.Certificate`), and a path
+that it has found valid is checked here. Names are those that asn1crypto has read. If a name cannot
+be compared with a constraint on its form, it is refused, as it may be outside.
 """
 
 from __future__ import annotations
@@ -19,18 +23,19 @@ from asn1crypto.x509 import GeneralName, GeneralSubtrees, NameConstraints
 
 from ..signature.lenient_certificate import Certificate
 
-MOST_COMPARISONS = 1 << 18  # of names with constraints in one decision; OpenSSL's bound is 2^20
+# comparisons of names with constraints in one decision; OpenSSL's bound is 2^20
+MAX_COMPARISONS = 1 << 18
 
 _MAILBOX = "1.3.6.1.5.5.7.8.9"  # SmtpUTF8Mailbox, under the constraints of rfc822Name (RFC 9598)
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\Z")  # "_" is in many names of devices
 
 
 class Outside(Exception):  # noqa: N818
-    """A certificate has a name that the authorities above it may not certify; says which."""
+    """A certificate has a name that the authorities above it may not certify."""
 
 
 class TooManyNames(Exception):  # noqa: N818
-    """There are more names and constraints than anybody compares."""
+    """There are more names and constraints than may be compared."""
 
 
 class _Malformed(Exception):  # noqa: N818
@@ -41,11 +46,12 @@ class _Tree(NamedTuple):
     """One constraint, ready to be compared; ``base`` is None for one that cannot be."""
 
     base: Any
-    inner: bool = False  # only what is below it: with a period in front
+    # whether the constraint begins with a period: it is for what is below the name, not for itself
+    inner: bool = False
 
 
 class Constraints:
-    """What the authorities of a path permit and exclude, gathered from the anchor on.
+    """The names that the authorities of a path permit and exclude, collected from the anchor on.
 
     Args:
         budget: how many comparisons are left, in a list of one number; shared by all paths of a
@@ -54,12 +60,12 @@ class Constraints:
 
     def __init__(self, budget: list[int]) -> None:
         self._budget = budget
-        self._trees = 0  # all of them
+        self._trees = 0  # the number of all constraints
         self._permitted: list[dict[str, list[_Tree]]] = []
         self._excluded: dict[str, list[_Tree]] = {}
 
     def add(self, cert: Certificate) -> None:
-        """Take in the constraints of one more authority: what it permits only narrows."""
+        """Add the constraints of one more authority: its permitted names only narrow the others."""
         value = constraints_of(cert)
         if value is None:
             return
@@ -70,12 +76,12 @@ class Constraints:
             self._excluded.setdefault(form, []).extend(trees)
 
     def check(self, cert: Certificate) -> None:
-        """Whether all names of a certificate are inside.
+        """Check that all names of a certificate are inside the constraints.
 
         Each pair of a name and a constraint is counted, of whatever forms.
 
         Raises:
-            Outside: one is not, or cannot be compared.
+            Outside: a name is not, or cannot be compared.
             TooManyNames: the budget is spent.
         """
         if not self._permitted and not self._excluded:
@@ -98,18 +104,19 @@ class Constraints:
             raise TooManyNames
 
     def _grouped(self, subtrees: GeneralSubtrees) -> dict[str, list[_Tree]]:
-        """Subtrees by the form of their names."""
+        """Group subtrees by the form of their names."""
         found: dict[str, list[_Tree]] = {}
         if isinstance(subtrees, core.Void):
             return found
         self._trees += len(subtrees)
         for subtree in subtrees:
             form, name = _form(subtree["base"])
-            # minimum and maximum are not for this profile (RFC 5280): nobody knows their meaning
+            # minimum and maximum are not used in this profile (RFC 5280), and their meaning is not
+            # defined
             plain = subtree["minimum"].native == 0 and subtree["maximum"].native is None
-            made: Callable[[Any], _Tree] = _BASES.get(form, _refused)
+            make: Callable[[Any], _Tree] = _BASES.get(form, _refused)
             try:
-                tree = made(name) if plain else _Tree(None)
+                tree = make(name) if plain else _Tree(None)
             except _Malformed:
                 tree = _Tree(None)
             found.setdefault(form, []).append(tree)
@@ -130,15 +137,15 @@ class Constraints:
 
 
 def constraints_of(cert: Certificate) -> NameConstraints | None:
-    """The Name Constraints of a certificate, or None; those in OCSP responses are the library's."""
-    made: NameConstraints | None = (
+    """Return the Name Constraints of a certificate, or None; the library checks OCSP responses'."""
+    constraints: NameConstraints | None = (
         cert.constraints if hasattr(cert, "constraints") else cert.name_constraints_value
     )
-    return made
+    return constraints
 
 
 def _form(name: GeneralName) -> tuple[str, Any]:
-    """The form of a GeneralName, and what is compared.
+    """Return the form of a GeneralName, and the value that is compared.
 
     Each type of an otherName is a form of its own, as in X.509.
     """
@@ -152,7 +159,7 @@ def _form(name: GeneralName) -> tuple[str, Any]:
 
 
 def _names(cert: Certificate) -> Iterator[tuple[str, Any]]:
-    """All names of a certificate with their forms."""
+    """Yield all names of a certificate with their forms."""
     if len(cert.subject.chosen):
         yield "directory_name", cert.subject
     for relative in cert.subject.chosen:
@@ -168,12 +175,12 @@ def _names(cert: Certificate) -> Iterator[tuple[str, Any]]:
 
 
 def _refused(_: Any) -> Any:
-    """For forms that nobody knows how to compare."""
+    """Refuse a form for which no comparison is defined."""
     raise _Malformed
 
 
 def _text(value: Any) -> str:
-    """A string of ASCII, whatever kind of string it is."""
+    """Return an ASCII string of any string type."""
     try:
         inner = value.parsed if isinstance(value, core.Any) else value  # the value of an otherName
         return str((inner.contents or b"").decode("ascii"))
@@ -182,7 +189,7 @@ def _text(value: Any) -> str:
 
 
 def _labels(host: str, wildcard: bool = False) -> tuple[str, ...]:
-    """A host's labels, the last one first."""
+    """Return a host's labels, the last one first."""
     labels = tuple(reversed(host.lower().removesuffix(".").split(".")))
     plain = labels[:-1] if wildcard and len(labels) > 1 and labels[-1] == "*" else labels
     if not all(_LABEL.match(one) for one in plain):
@@ -194,7 +201,7 @@ def _dns_base(value: Any) -> _Tree:
     text = _text(value)
     if not text:
         return _Tree(())  # every host
-    # a period in front is in no RFC, but in the roots of public authorities
+    # RFCs do not allow a leading period, but roots of public authorities have it
     return _Tree(_labels(text.removeprefix(".")), text.startswith("."))
 
 
@@ -205,7 +212,7 @@ def _below(tree: _Tree, labels: tuple[str, ...]) -> bool:
 
 
 def _dns_touches(tree: _Tree, labels: tuple[str, ...]) -> bool:
-    """Whether an excluded host may be meant; a wildcard means some it does not name."""
+    """Return whether an excluded host may be meant; a wildcard stands for other hosts."""
     if labels[-1] == "*" and tree.base[: len(labels) - 1] == labels[:-1]:
         return True
     return bool(labels[: len(tree.base)] == tree.base)
@@ -216,7 +223,7 @@ def _host_base(text: str) -> _Tree:
 
 
 def _at_host(tree: _Tree, labels: tuple[str, ...]) -> bool:
-    """In a mail address or a URI a constraint without a period is one host (RFC 5280)."""
+    """Return whether it is that host, as in a mail address or a URI (RFC 5280)."""
     return _below(tree, labels) if tree.inner else bool(labels == tree.base)
 
 
@@ -248,7 +255,7 @@ def _uri(value: Any) -> tuple[str, ...]:
     except ValueError:
         raise _Malformed from None
     labels = _labels(host or "")
-    if labels[0].isdigit():  # an address is no name
+    if labels[0].isdigit():  # an address, not a name
         raise _Malformed
     return labels
 
@@ -278,7 +285,7 @@ def _in_network(tree: _Tree, address: bytes) -> bool:
 
 
 def _directory(value: Any) -> tuple[Any, ...]:
-    """The parts of a name as they are compared (RFC 5280 Section 7.1)."""
+    """Return the parts of a name in the form for comparison (RFC 5280 Section 7.1)."""
     return tuple(
         sorted((one["type"].dotted, _prepared(one)) for one in relative)
         for relative in value.chosen
@@ -286,12 +293,12 @@ def _directory(value: Any) -> tuple[Any, ...]:
 
 
 def _prepared(attribute: Any) -> str:
-    """The text as it is compared; where it cannot be prepared, its bytes behind a mark."""
+    """Return the text in the form for comparison; if that fails, its bytes after a mark."""
     try:
         prepared = str(attribute.prepped_value)
     except (ValueError, TypeError):
         return _UNPREPARED + str(attribute["value"].dump().hex())
-    # `lenient` has marked bytes; those of what is no text are all there is to compare
+    # `lenient` has marked bytes; for a value that is not text, the bytes are compared
     is_text = getattr(attribute["value"], "text", "") is not None
     return _UNPREPARED + prepared if prepared.startswith("#") and is_text else prepared
 
@@ -304,7 +311,7 @@ def _directory_inside(tree: _Tree, parts: tuple[Any, ...]) -> bool:
 
 
 def _directory_touches(tree: _Tree, parts: tuple[Any, ...]) -> bool:
-    """Whether an excluded name may be meant: what cannot be prepared may be spelled otherwise."""
+    """Return whether an excluded name may be meant; an unprepared one may be spelled otherwise."""
     if len(parts) < len(tree.base):
         return False
     return all(
@@ -350,7 +357,7 @@ _CALLED = {
 
 
 def _shown(form: str, name: Any) -> str:
-    """A name for people."""
+    """Return a name for people."""
     what = _CALLED.get(form, f"the {form.replace('_', ' ')}")
     if form not in _CALLED or form == "registered_id":
         return what
@@ -365,20 +372,20 @@ def _shown(form: str, name: Any) -> str:
 
 
 def check(path: Iterable[Certificate], budget: list[int]) -> None:
-    """Whether each certificate of a path has only names that those above it may certify.
+    """Check that each certificate of a path has only names that those above it may certify.
 
     Args:
         path: `chain.Certificate`s, from the anchor's on.
         budget: as for `Constraints`.
 
     Raises:
-        Outside, TooManyNames: see there; the sentence names the certificate's name.
+        Outside, TooManyNames: as for `Constraints.check`; the sentence has the certificate's name.
     """
     certs = list(path)
     constraints = Constraints(budget)
     for number, cert in enumerate(certs):
         last = number == len(certs) - 1
-        # one that certifies itself is a key change of the same authority (RFC 5280 6.1.3 b)
+        # a self-issued certificate is a key change of the same authority (RFC 5280 6.1.3 b)
         if number and (last or not cert.self_issued):
             constraints.check(cert)
         if not last:

@@ -1,7 +1,8 @@
-"""What `cryptography` makes of bytes from outside, or else asn1crypto, which asks for less.
+"""Read bytes from outside by `cryptography`, or else by asn1crypto, which is more lenient.
 
-In: certificates, CRLs and OCSP responses, PEM or DER. Out: that they can be read, or an exception
-with a sentence.
+In: certificates, CRLs and OCSP responses, PEM or DER.
+Out: the parsed object or its nextUpdate, or an exception with a sentence.
+PS3: none; RFC 5280, RFC 6960.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from ..errors import TrustError
 from ..signature.certificate import plain
 
 _T = TypeVar("_T")
-# what `cryptography` raises for bytes that it does not take
+# the exceptions of `cryptography` for bytes that it refuses
 BAD = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 class Unusable(Exception):  # noqa: N818
-    """A file's content that was meant and cannot be used; the message says why."""
+    """A file's content is of the right kind and cannot be used; the message says why."""
 
 
 def parsed(load: Callable[[bytes], _T], data: bytes, what: str) -> _T:
-    """What `cryptography` makes of it.
+    """Return what `cryptography` reads from the bytes.
 
     Raises:
-        Unusable: it cannot.
+        Unusable: it cannot read them.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what cryptography merely complains of, it accepts
+        warnings.simplefilter("ignore")  # cryptography accepts the bytes in spite of its warning
         try:
             return load(data)
         except BAD as error:
@@ -42,10 +43,10 @@ def parsed(load: Callable[[bytes], _T], data: bytes, what: str) -> _T:
 
 
 def der_in(data: bytes) -> bytes:
-    """What is in a PEM, or the DER itself.
+    """Return the content of a PEM, or the DER itself.
 
     Raises:
-        ValueError: it is no PEM.
+        ValueError: it is not a PEM.
     """
     from asn1crypto import pem
 
@@ -54,10 +55,10 @@ def der_in(data: bytes) -> bytes:
 
 
 def check_crl(der: bytes) -> datetime | None:
-    """Whether a CRL can be read, by `cryptography` or else leniently.
+    """Check that a CRL can be read, by `cryptography` or else leniently.
 
     Returns:
-        Its nextUpdate, or None if it says none.
+        Its nextUpdate, or None if it has none.
 
     Raises:
         TrustError: it cannot be read.
@@ -75,24 +76,24 @@ def check_crl(der: bytes) -> datetime | None:
 
 
 class Unsuccessful(TrustError):  # noqa: N818
-    """An OCSP responder gave no answer."""
+    """An OCSP responder did not answer the question."""
 
 
 def check_ocsp(der: bytes) -> datetime | None:
-    """Whether an OCSP response can be read, by `cryptography` or else leniently.
+    """Check that an OCSP response can be read, by `cryptography` or else leniently.
 
     Returns:
-        Its nextUpdate, or None if it says none.
+        Its nextUpdate, or None if it has none.
 
     Raises:
-        TrustError: it cannot be read, or is no answer (`Unsuccessful`).
+        TrustError: it cannot be read, or is not an answer (`Unsuccessful`).
     """
     until: datetime | None = None
     try:
-        made = parsed(ocsp.load_der_ocsp_response, der, "the OCSP response")
-        status = made.response_status.name.lower()
+        response = parsed(ocsp.load_der_ocsp_response, der, "the OCSP response")
+        status = response.response_status.name.lower()
         if status == "successful":
-            until = made.next_update_utc
+            until = response.next_update_utc
     except (Unusable, *BAD) as error:
         from ..signature.lenient_certificate import UNREADABLE
         from ..signature.lenient_messages import read_ocsp
@@ -112,7 +113,7 @@ def check_revocation_data(crls: Iterable[bytes], ocsps: Iterable[bytes]) -> None
     """Refuse CRLs and OCSP responses, DER, that cannot be read.
 
     Raises:
-        TrustError: one of them cannot.
+        TrustError: one of them cannot be read.
     """
     for der in crls:
         try:

@@ -1,7 +1,8 @@
-"""The certificates among which paths are looked for, and the count of what that takes.
+"""The pool of certificates from which paths are built, and the count of the work for that.
 
-In: anchors and intermediates, DER. Out: paths from a certificate to an anchor, by
-pyhanko-certvalidator, unvalidated (RFC 5280 Section 6.1 is in `certification_paths`).
+In: anchors and intermediates, DER.
+Out: paths from a certificate to an anchor, by pyhanko-certvalidator, not yet validated.
+PS3: none; RFC 5280 Section 6.1 is in `certification_paths`.
 """
 
 from __future__ import annotations
@@ -23,76 +24,77 @@ from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from ..policy import Policy
 from ..signature.lenient_certificate import Certificate
 from .algorithms import Algorithms
-from .name_constraints import MOST_COMPARISONS
+from .name_constraints import MAX_COMPARISONS
 from .restrictions import PSS
 
 _T = TypeVar("_T")
 
-MOST_STEPS = 5_000  # certificates looked at while paths are built, and what else a decision takes
+# certificates that are looked at while paths are built, and the other steps of a decision
+MAX_STEPS = 5_000
 STEPS_OF_A_SIGNATURE = 20
 COMPARISONS_OF_A_STEP = 32  # of names with constraints on them
-MOST_PATHS = 32  # paths that are validated
+MAX_PATHS = 32  # paths that are validated
 
 
 class TooMany(errors.PathBuildingError):
-    """There are more ways to build a path than anybody needs."""
+    """There are more ways to build a path than may be tried."""
 
 
 class Registry(CertificateRegistry):
-    """Intermediates; it counts what a decision takes, so that hostile ones cost bounded time.
+    """Intermediates; it counts the steps of a decision, so that hostile ones cost bounded time.
 
-    Whatever the library does with the certificates of a stranger goes through one of these: it asks
-    here for every certificate it looks at, and each signature is counted too (see `_Signatures`).
+    Whatever the library does with a stranger's certificates goes through a registry: it asks here
+    for every certificate it looks at, and each signature is counted too (see `_Signatures`).
 
     Attributes:
-        steps: what the decision has taken so far.
+        steps: how many steps the decision has taken so far.
     """
 
     steps = 0
 
     def count(self, steps: int) -> None:
-        """Count so many steps, before they are taken.
+        """Count steps before they are taken.
 
         Raises:
-            TooMany: there are more than `MOST_STEPS`.
+            TooMany: there are more than `MAX_STEPS`.
         """
         self.steps += steps
-        if self.steps > MOST_STEPS:
-            raise TooMany(f"more than {MOST_STEPS} steps")
+        if self.steps > MAX_STEPS:
+            raise TooMany(f"more than {MAX_STEPS} steps")
 
     def find_potential_issuers(
         self, cert: Certificate, trust_manager: TrustManager
     ) -> Iterator[Any]:
-        """As the base class says; those of the name that it passes over are counted as well."""
+        """Do as the base class, and count the certificates of the name that it passes over."""
         self.count(1 + len(super().retrieve_by_name(cert.issuer)))
         yield from super().find_potential_issuers(cert, trust_manager)
 
     def retrieve_by_name(
         self, name: Name, first_certificate: Certificate | None = None
     ) -> list[Certificate]:
-        """As the base class says, counted."""
+        """Do as the base class, and count."""
         found: list[Certificate] = super().retrieve_by_name(name, first_certificate)
         self.count(1 + len(found))
         return found
 
     def retrieve_many_by_key_identifier(self, key_identifier: bytes) -> list[Certificate]:
-        """As the base class says, counted."""
+        """Do as the base class, and count."""
         found: list[Certificate] = super().retrieve_many_by_key_identifier(key_identifier)
         self.count(1 + len(found))
         return found
 
     def retrieve_many_by_key_hash(self, key_hash: bytes) -> list[Certificate]:
-        """As the base class says, counted."""
+        """Do as the base class, and count."""
         found: list[Certificate] = super().retrieve_many_by_key_hash(key_hash)
         self.count(1 + len(found))
         return found
 
 
 class Nobody(Registry):
-    """It keeps no certificate, so it knows no issuer: for what is verified and not yet judged."""
+    """A registry that keeps no certificate, for verification without a decision on trust."""
 
     def register(self, cert: Certificate) -> bool:
-        """Leave it out."""
+        """Leave the certificate out."""
         del cert
         return False
 
@@ -100,7 +102,7 @@ class Nobody(Registry):
 class _Signatures(DefaultSignatureValidator):
     """Verifies signatures of certificates, CRLs and OCSP responses, and counts them.
 
-    A key for RSASSA-PSS alone makes no other (RFC 4055 Section 1.2).
+    A key for RSASSA-PSS only cannot make another signature (RFC 4055 Section 1.2).
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -115,7 +117,7 @@ class _Signatures(DefaultSignatureValidator):
         *arguments: Any,
         **options: Any,
     ) -> None:
-        """As the base class says."""
+        """Do as the base class, and count."""
         self._registry.count(STEPS_OF_A_SIGNATURE)
         if public_key_info.algorithm == PSS and signature_algorithm["algorithm"].native != PSS:
             raise InvalidSignature
@@ -125,7 +127,7 @@ class _Signatures(DefaultSignatureValidator):
 
 
 class Pool:
-    """Anchors and intermediates, made ready once.
+    """Anchors and intermediates, prepared once.
 
     Args:
         anchors, intermediates: DER certificates.
@@ -133,7 +135,7 @@ class Pool:
 
     def __init__(self, anchors: Iterable[bytes], intermediates: Iterable[bytes] = ()) -> None:
         self.roots = [Certificate.load(der) for der in anchors]
-        self.comparisons = [MOST_COMPARISONS]
+        self.comparisons = [MAX_COMPARISONS]
         self.manager = SimpleTrustManager.build(trust_roots=self.roots)
         self.registry = Registry.build(
             [Certificate.load(der) for der in intermediates] + self.roots
@@ -142,12 +144,12 @@ class Pool:
     def begin(self) -> None:
         """Count from zero, for the next decision."""
         self.registry.steps = 0
-        self.comparisons = [MOST_COMPARISONS]
+        self.comparisons = [MAX_COMPARISONS]
 
     @property
     def steps(self) -> int:
-        """What the decision has taken so far, names that were compared among it."""
-        compared = MOST_COMPARISONS - self.comparisons[0]
+        """The number of steps of the decision so far, comparisons of names included."""
+        compared = MAX_COMPARISONS - self.comparisons[0]
         return int(self.registry.steps) + compared // COMPARISONS_OF_A_STEP
 
     def context(
@@ -157,7 +159,7 @@ class Pool:
         tolerance: timedelta = timedelta(0),
         **options: Any,
     ) -> ValidationContext:
-        """A context of the library in which revocation is not looked at by itself."""
+        """Return a context of the library that does not check revocation by itself."""
         return ValidationContext(
             trust_manager=self.manager,
             certificate_registry=self.registry,
@@ -172,9 +174,9 @@ class Pool:
     def paths(
         self, cert: Certificate, moment: datetime, policy: Policy
     ) -> Iterator[ValidationPath]:
-        """Paths from a certificate to an anchor, unvalidated; the library's errors come through."""
+        """Yield paths from a certificate to an anchor, not validated; errors are the library's."""
         found = self.context(moment, policy).path_builder.async_build_paths_lazy(cert)
-        for _ in range(MOST_PATHS):
+        for _ in range(MAX_PATHS):
             try:
                 step: Any = found.__anext__()  # of an asynchronous generator: it has `send`
                 yield run(step)
@@ -183,9 +185,9 @@ class Pool:
 
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """The result of a coroutine that never waits, as the library's do without its fetchers.
+    """Return the result of a coroutine that never waits, as the library's do without fetchers.
 
-    So no event loop is needed, and none that the caller runs in, as in a notebook, is in the way.
+    So no event loop is needed, and one in which the caller runs, as in a notebook, does not matter.
     """
     try:
         coroutine.send(None)

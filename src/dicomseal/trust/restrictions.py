@@ -1,8 +1,12 @@
-"""What the certificates of a path restrict, and the library does not look at.
+"""Restrictions by the certificates of a path that the library does not apply.
 
-RFC 5280 leaves an anchor to whoever trusts it: in its algorithm it is a name and a key. Here it is
-believed in what its certificate says, as RFC 5937 describes: whoever made it said what it is for.
-What is asked of every certificate of a path is here too.
+In: a path, the time that counts and the policy.
+Out: nothing, or `Unacceptable` with the reason.
+PS3: none; RFC 5280 Section 4.2 and RFC 5937.
+
+For RFC 5280 an anchor is only a name and a key. Here the restrictions in its certificate are
+applied as well, as RFC 5937 describes: the authority stated there what the certificate is for.
+Checks of every certificate of a path are here too.
 """
 
 from __future__ import annotations
@@ -24,14 +28,14 @@ ANY_POLICY = "any_policy"
 PSS = "rsassa_pss"
 TIME_STAMPING_PURPOSES = frozenset(("any_extended_key_usage", "time_stamping"))
 
-# that may be critical; RFC 5280 says of the others that it knows: must not
+# extensions that may be critical; RFC 5280 forbids it for the other ones that it knows
 _CRITICAL = SUPPORTED_EXTENSIONS - {
     "authority_information_access", "authority_key_identifier", "freshest_crl", "key_identifier",
 }  # fmt: skip
 
 
 class Unacceptable(Exception):  # noqa: N818
-    """Carries the reason why a path or a certificate is refused; never leaves the trust layer."""
+    """The reason why a path or a certificate is refused; it never leaves the trust layer."""
 
     def __init__(self, code: ReasonCode, message: str, revocation: str = "") -> None:
         super().__init__(message)
@@ -46,10 +50,10 @@ def _broken(cert: Certificate, what: str) -> Unacceptable:
 
 
 def no_authority(cert: Certificate) -> str:
-    """Why an anchor vouches for nobody but itself (RFC 5280 4.2.1.3 and 4.2.1.9), or "".
+    """Return why an anchor cannot certify others (RFC 5280 4.2.1.3 and 4.2.1.9), or "".
 
-    A certificate of version 1 has no extensions to say it. One that is self-issued counts as an
-    authority, as with OpenSSL: the first roots were so.
+    A certificate of version 1 has no extensions to say it. If it is self-issued it counts as an
+    authority, as with OpenSSL: the first root certificates were of this kind.
 
     Args:
         cert: an `asn1crypto.x509.Certificate`.
@@ -61,21 +65,21 @@ def no_authority(cert: Certificate) -> str:
 
 
 def denies_authority(cert: Certificate) -> str:
-    """In which words a certificate says that it is none of an authority, or ""."""
+    """Return how a certificate denies that it is one of an authority, or ""."""
     constraints, usage = cert.basic_constraints_value, cert.key_usage_value
     if constraints is not None and not constraints["ca"].native:
-        return "its Basic Constraints say that it is none (CA:FALSE)"
+        return "its Basic Constraints say that it is not one (CA:FALSE)"
     if usage is not None and "key_cert_sign" not in usage.native:
         return "its Key Usage does not let it sign certificates"
     return ""
 
 
 def check_form(path: ValidationPath) -> None:
-    """What is asked of every certificate of a path, the anchor's too, before it is validated.
+    """Check each certificate of a path, also the anchor's, before the path is validated.
 
     Raises:
-        Unacceptable: an extension is there twice or cannot be read, the two signature algorithms
-            of a certificate differ, or a key for RSASSA-PSS alone has signed otherwise.
+        Unacceptable: an extension occurs twice or cannot be read, the two signature algorithms
+            of a certificate differ, or a key for RSASSA-PSS only has signed otherwise.
     """
     above = None
     for cert in path.iter_certs(include_root=True):
@@ -84,7 +88,7 @@ def check_form(path: ValidationPath) -> None:
         if inner.dump() != cert["signature_algorithm"].dump():
             raise _broken(
                 cert,
-                "names one signature algorithm inside and another outside of what is signed "
+                "names one signature algorithm inside and another outside of its signed part "
                 "(RFC 5280 Section 4.1.1.2)",
             )
         if above is not None and above.public_key.algorithm == PSS:
@@ -98,12 +102,12 @@ def check_form(path: ValidationPath) -> None:
 
 
 def check_extensions(cert: Certificate) -> None:
-    """That each extension can be read, and is there once: readers differ in which of two counts.
+    """Check that each extension can be read and occurs once: readers use either of two.
 
     See RFC 5280 Section 4.2.
 
     Raises:
-        Unacceptable: one cannot, or is there twice.
+        Unacceptable: one cannot be read, or occurs twice.
     """
     seen = set()
     for one in cert["tbs_certificate"]["extensions"] or ():
@@ -117,10 +121,10 @@ def check_extensions(cert: Certificate) -> None:
 
 
 def parameters(path: ValidationPath, policy: Policy) -> PKIXValidationParams:
-    """Input of the library for a path: what the policy and the anchor say of policies (RFC 5937).
+    """Return the library's input for a path: the policies by policy and anchor (RFC 5937).
 
-    The anchor's numbers count the certificates below it for which something is still allowed; the
-    library takes yes or no, so a limit that begins on the way holds from the beginning.
+    The numbers in an anchor count the certificates below it for which something is still allowed.
+    The library only knows yes or no, so a limit that begins further down holds from the beginning.
     """
     anchor = anchor_of(path)
     wanted = frozenset((ANY_POLICY,))
@@ -153,17 +157,17 @@ def check_path(
     budget: list[int],
     purposes: frozenset[str] = ANY,
 ) -> None:
-    """What the library does not look at, of a path that it has found valid.
+    """Check the restrictions that the library does not apply, of a path that it has found valid.
 
     Args:
         path: a `pyhanko_certvalidator.path.ValidationPath` of `chain.Certificate`s.
         moment: the time that counts.
-        policy: says whether the anchor's validity is looked at, and how long a path may be.
+        policy: says whether the anchor's validity is checked, and how long a path may be.
         budget: of comparisons, as for `name_constraints.Constraints`.
-        purposes: of which the authorities must allow one; `ANY`: it is not looked at.
+        purposes: the authorities must allow one of these; `ANY`: they are not checked.
 
     Raises:
-        Unacceptable: with the reason.
+        Unacceptable: the path is refused, with the reason.
     """
     certs: list[Certificate] = list(path.iter_certs(include_root=True))
     *authorities, leaf = certs
@@ -194,39 +198,43 @@ def _check_anchor(anchor: Certificate, moment: datetime, policy: Policy) -> None
 
 
 def _check_length(authorities: Sequence[Certificate], policy: Policy) -> None:
-    """The anchor's path length (RFC 5280 Section 4.2.1.9), and the policy's."""
+    """Check the anchor's path length (RFC 5280 Section 4.2.1.9), and the policy's."""
     length = sum(not cert.self_issued for cert in authorities[1:])
     allowed = authorities[0].max_path_length
     if allowed is not None and length > allowed:
         raise _broken(
             authorities[0],
-            f"lets no more than {allowed} authorities stand below it (its path length), and "
+            f"allows no more than {allowed} authorities below it (its path length), and "
             f"there are {length}",
         )
     if policy.longest_chain is not None and length > policy.longest_chain:
         raise Unacceptable(
             ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
-            f"there are {length} authorities below {subject_of(authorities[0])}; the policy lets "
-            f"no more than {policy.longest_chain} stand there",
+            f"there are {length} authorities below {subject_of(authorities[0])}; the policy allows "
+            f"no more than {policy.longest_chain}",
         )
 
 
 def _check_leaf(leaf: Certificate) -> None:
-    """What must not be in a certificate that is none of an authority."""
+    """Check for extensions that only an authority's certificate may have."""
     constraints, usage = leaf.basic_constraints_value, leaf.key_usage_value
     if name_constraints.constraints_of(leaf) is not None and not leaf.ca:
-        raise _broken(leaf, "has Name Constraints, and is none of an authority (RFC 5280 4.2.1.10)")
+        raise _broken(
+            leaf, "has Name Constraints, and is not one of an authority (RFC 5280 4.2.1.10)"
+        )
     if (
         constraints is not None
         and not constraints["ca"].native
         and usage is not None
         and "key_cert_sign" in usage.native
     ):
-        raise _broken(leaf, "may sign certificates, and is none of an authority (RFC 5280 4.2.1.9)")
+        raise _broken(
+            leaf, "may sign certificates, and is not one of an authority (RFC 5280 4.2.1.9)"
+        )
 
 
 def _check_purposes(certs: Sequence[Certificate], purposes: frozenset[str]) -> None:
-    """That what the Extended Key Usages of the authorities leave in common is for this."""
+    """Check that the Extended Key Usages of the authorities have a needed purpose in common."""
     left: set[str] | None = None
     for cert in certs[:-1]:
         own = purposes_of(cert)
@@ -254,12 +262,12 @@ def _check_names(certs: Sequence[Certificate], budget: list[int]) -> None:
         raise Unacceptable(
             ReasonCode.CHAIN_CONSTRAINTS_FAILURE,
             f"the chain of {subject_of(certs[-1])}: there are too many names and Name Constraints "
-            f"to be compared: more than {name_constraints.MOST_COMPARISONS} pairs",
+            f"to be compared: more than {name_constraints.MAX_COMPARISONS} pairs",
         ) from None
 
 
 def purposes_of(cert: Certificate) -> set[str] | None:
-    """Extended Key Usage, by names and dotted numbers; None if the extension is not there."""
+    """Return Extended Key Usage by names and dotted numbers; None without the extension."""
     extended = cert.extended_key_usage_value
     if extended is None:
         return None
@@ -267,10 +275,10 @@ def purposes_of(cert: Certificate) -> set[str] | None:
 
 
 def check_dates(cert: Certificate, moment: datetime, what: str) -> None:
-    """Whether a certificate that the library does not judge is valid, bounds inclusive.
+    """Check the dates of a certificate that the library does not validate, bounds inclusive.
 
     Raises:
-        Unacceptable: it is not.
+        Unacceptable: it is not valid at the moment.
     """
     validity = cert["tbs_certificate"]["validity"]
     first, last = validity["not_before"].native, validity["not_after"].native
@@ -283,23 +291,23 @@ def check_dates(cert: Certificate, moment: datetime, what: str) -> None:
 
 
 def anchor_of(path: ValidationPath) -> Certificate:
-    """The certificate of a path's anchor."""
+    """Return the certificate of a path's anchor."""
     anchor: Certificate = next(iter(path.iter_certs(include_root=True)))
     return anchor
 
 
 def listed(usages: Iterable[str]) -> str:
-    """Usages for people."""
+    """Return usages for people."""
     names = (name.replace("_", " ") for name in usages)
     return ", ".join(sorted(names)) or "nothing"
 
 
 def subject_of(cert: Certificate) -> str:
-    """The subject as reports write it (RFC 4514), as `Certificate.signer` does."""
+    """Return the subject as reports write it (RFC 4514), as `Certificate.signer` does."""
     from ..errors import CertificateError
     from ..signature.certificate import parse
 
     try:
         return parse(cert.dump()).signer.subject
-    except CertificateError:  # asn1crypto is more lenient
+    except CertificateError:  # asn1crypto can read more of them
         return str(cert.subject.human_friendly)

@@ -1,9 +1,13 @@
-"""Was a certificate revoked? CRLs and OCSP responses, judged against the time that counts.
+"""Whether a certificate was revoked: CRLs and OCSP responses, held against the time that counts.
 
-Each is authenticated by pyhanko-certvalidator at a moment inside its own window, so that today's
-CRL can be asked about the past; what it says is then held against the time that counts:
+In: a certificate of a valid path, CRLs and OCSP responses, and the time that counts.
+Out: a `Finding`: good, revoked, unknown or nothing, with a sentence.
+PS3: none; RFC 5280 Section 6.3 and RFC 6960.
 
-- revoked until then: bad news, however old the CRL is (a hold that was lifted since excepted);
+Each source is authenticated by pyhanko-certvalidator at a moment inside its own window, so that
+today's CRL can be used for the past. Its answer is then held against the time that counts:
+
+- revoked until then: bad news, however old the CRL is (except for a hold that was lifted since);
 - revoked later: no news;
 - not revoked: good news, if it is not out of date, and if the certificate had not expired when it
   was issued, because authorities may drop expired certificates from their CRLs (RFC 5280
@@ -38,21 +42,22 @@ from .statements import GOOD, NOTHING, REVOKED, UNKNOWN, Statement, Witness
 if TYPE_CHECKING:
     from .fetching import Fetcher
 
-# the library's warnings: all that they say is in the reasons
+# the library's warnings are not needed: the reasons say everything
 logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
 
 _NAMED_BY = ("sha1", "sha256")  # hashes of issuers in OCSP responses that the library can compare
-_DEEPEST = 3  # signers of CRLs and OCSP responses that have CRLs and OCSP responses themselves
+# signers of revocation data whose own revocation is checked by revocation data, in turn
+_MAX_DEPTH = 3
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the revocation of one certificate.
 
     Attributes:
-        status: ``good``, ``revoked``, ``unknown`` (something is at hand, but cannot tell) or
-            ``nothing`` (nothing at hand is about it).
+        status: ``good``, ``revoked``, ``unknown`` (there are sources, but they cannot tell) or
+            ``nothing`` (no source is about it).
         message: a sentence for people.
-        weak: what among the evidence is no longer strong.
+        weak: the parts of the evidence that are no longer strong.
     """
 
     status: str
@@ -61,11 +66,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Revocations:
-    """All CRLs and OCSP responses at hand.
+    """All available CRLs and OCSP responses.
 
     Args:
         crls, ocsps: DER.
-        fetcher: asked for more where these do not suffice; None: the network is not used.
+        fetcher: is used for more if these do not suffice; None: the network is not used.
     """
 
     def __init__(
@@ -78,7 +83,7 @@ class Revocations:
         self.add(crls, ocsps)
 
     def add(self, crls: Iterable[bytes], ocsps: Iterable[bytes]) -> bool:
-        """Take in more of them; whether any is new."""
+        """Add CRLs and OCSP responses; return whether any is new."""
         before = len(self._seen)
         for der in crls:
             if der not in self._seen:
@@ -92,7 +97,7 @@ class Revocations:
         return len(self._seen) > before
 
     def check(self, cert: Certificate, path: ValidationPath, inquiry: Inquiry) -> Finding:
-        """Was a certificate of a valid path revoked until the moment of the inquiry?"""
+        """Find out whether a certificate of a valid path was revoked at the time that counts."""
         finding = self._check(cert, path, inquiry, ())
         if finding.status in (GOOD, REVOKED) or self._fetcher is None:
             return finding
@@ -145,7 +150,7 @@ class Revocations:
         inquiry: Inquiry,
         checking: tuple[bytes, ...],
     ) -> Statement | None:
-        """What one source says of a certificate; None if it is not about it."""
+        """Return the statement of one source on a certificate; None if it is not about it."""
         deltas = self._deltas_of(source)
         self._note_moments(source, deltas, inquiry)
         witness = Witness(source, cert, path, inquiry)
@@ -173,13 +178,13 @@ class Revocations:
         return witness.unknown(why) if why else witness.not_revoked()
 
     def _deltas_of(self, source: Crl | Ocsp) -> list[Crl]:
-        """The delta CRLs that may complete a CRL (RFC 5280 Section 5.2.4)."""
+        """Return the delta CRLs that may complete a CRL (RFC 5280 Section 5.2.4)."""
         if isinstance(source, Ocsp):
             return []
         return [one for one in self._crls if one.is_delta and one.issuer == source.issuer]
 
     def _note_moments(self, source: Crl | Ocsp, deltas: list[Crl], inquiry: Inquiry) -> None:
-        """Note when an answer may change: when sources begin and end, and who signed them."""
+        """Note when an answer may change: the dates of sources and their signers' certificates."""
         for one in (source, *deltas):
             inquiry.moments |= {one.issued, one.until}
         for cert in self._signers(source, inquiry.pool.registry):
@@ -195,7 +200,7 @@ class Revocations:
         inquiry: Inquiry,
         moment: datetime,
     ) -> ValidationContext:
-        """Let the library verify one source; its errors come through, `RevokedError` among them."""
+        """Let the library verify one source; errors are the library's, also `RevokedError`."""
         if isinstance(source, Crl):
             some = [one.container(cert) for one in (source, *deltas)]
             context = inquiry.context(path, moment, crls=some)
@@ -212,9 +217,9 @@ class Revocations:
     def _recall_signer(
         self, source: Crl, container: CRLContainer, path: ValidationPath, context: ValidationContext
     ) -> None:
-        """That an authority signed a CRL need not be verified again for its next certificate.
+        """Remember that an authority signed a CRL, so that it is not verified again.
 
-        Only for an authority of the very path, which is validated anew.
+        This holds only for an authority of the same path, which is validated anew.
         """
         signer = authorities(path).get(source.signer)
         if signer is not None:
@@ -224,7 +229,7 @@ class Revocations:
     def _together(
         self, cert: Certificate, path: ValidationPath, inquiry: Inquiry, checking: tuple[bytes, ...]
     ) -> bool:
-        """Whether CRLs that are each for some reasons only say together that it was not revoked."""
+        """Return whether CRLs for some reasons each say together that it was not revoked."""
         some = [
             one for one in self._crls
             if one.is_partial and one.is_about(cert) and one.speaks_of(cert)
@@ -245,7 +250,7 @@ class Revocations:
 
     @staticmethod
     def _signers(source: Crl | Ocsp, registry: CertificateRegistry) -> Iterable[Certificate]:
-        """The certificates of those who may have signed a source."""
+        """Return the certificates that may have signed a source."""
         if isinstance(source, Crl):
             named: list[Certificate] = registry.retrieve_by_name(source.issuer)
             return named
@@ -260,7 +265,7 @@ class Revocations:
         inquiry: Inquiry,
         checking: tuple[bytes, ...],
     ) -> str:
-        """What speaks against whoever signed a source for the authority; mostly it did itself."""
+        """Return an objection to the signer of a source, if it is not the authority itself."""
         own = {cert.sha256 for cert in path.iter_certs(include_root=True)}
         for one in self._signers(source, context.certificate_registry):
             if one.sha256 in own or one.sha256 in checking:
@@ -275,7 +280,7 @@ class Revocations:
                 return f"does not count: {error}"
             if one.ocsp_no_check_value is not None:
                 continue
-            if len(checking) >= _DEEPEST:
+            if len(checking) >= _MAX_DEPTH:
                 if inquiry.policy.revocation == REQUIRE:
                     return "does not count: too many signers of revocation data vouch for another"
                 continue
@@ -288,7 +293,7 @@ class Revocations:
 
 
 def _plain(text: str) -> str:
-    """What the library says, without the end of it that may be empty."""
+    """Return the library's message without an empty end."""
     text = " ".join(text.split()).rstrip(". ")
     if text == "Unable to determine CRL trust status":
         return "none of the certificates of that name may sign it and did"

@@ -1,4 +1,9 @@
-"""One CRL, or one answer of an OCSP response: when it was issued, whom it can speak of."""
+"""One CRL, or one answer of an OCSP response: its dates, and the certificates that it covers.
+
+In: the DER of a CRL or an OCSP response.
+Out: its dates and hash, and whether it is about a certificate.
+PS3: none; RFC 5280 Section 5 and RFC 6960.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +18,13 @@ from ..signature import lenient_certificate
 from ..signature.lenient_certificate import Certificate
 
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
-# Without nextUpdate newer information is always to be had (RFC 6960 Section 2.4; RFC 5280 does not
-# allow it at all): the library gives it half an hour.
+# Without nextUpdate newer information is always available (RFC 6960 Section 2.4; RFC 5280 does not
+# allow it at all): the library then accepts an age of half an hour.
 _HALF_AN_HOUR = timedelta(minutes=30)
 
 
 class _Tbs(lenient_certificate.TbsCertList):
-    """Shows an empty list, whose signed bytes are those of the full one."""
+    """Has an empty list for the library, while the signed bytes are those of the full one."""
 
     def __getitem__(self, key: Any) -> Any:
         return [] if key == "revoked_certificates" else super().__getitem__(key)
@@ -29,7 +34,7 @@ class _WithoutEntries(lenient_certificate.CertificateList):
     _fields = [("tbs_cert_list", _Tbs), *lenient_certificate.CertificateList._fields[1:]]  # noqa: RUF012
 
 
-# RFC 3161 Section 4: after a revocation for one of these, what a TSA stamped before stays good
+# RFC 3161 Section 4: a revocation for one of these reasons leaves older timestamps valid:
 # unspecified, affiliationChanged, superseded, cessationOfOperation (RFC 5280 Section 5.3.1)
 _ORDERLY = frozenset((0, 3, 4, 5))
 
@@ -64,7 +69,7 @@ class Crl:
         self.flaw = self._flaw()
 
     def _flaw(self) -> str:
-        """Why it is no good news (RFC 5280 Section 5.2), or ""."""
+        """Return why it cannot be good news (RFC 5280 Section 5.2), or ""."""
         for extension in self.asn1["tbs_cert_list"]["crl_extensions"]:
             if extension["critical"].native and extension["extn_id"].native in _NEVER_CRITICAL:
                 name = extension["extn_id"].native.replace("_", " ")
@@ -72,20 +77,20 @@ class Crl:
         return ""
 
     def is_about(self, cert: Certificate) -> bool:
-        """Whether it may speak of a certificate (RFC 5280 Section 6.3.3 b 1).
+        """Return whether it may be about a certificate (RFC 5280 Section 6.3.3 b 1).
 
         It is by the authority that issued the certificate; or it is indirect, and the certificate
-        names its issuer. The library asks for less: it would take a CRL by anyone whom that
-        authority certified, so that a sub-CA, or any signer, could speak for its siblings.
+        names its issuer. The library requires less: it would accept a CRL by any certificate of
+        that authority, so that a sub-CA, or any signer, could speak for its siblings.
         """
         if self._name == cert.issuer.hashable:
             return True
         return self._indirect and self._name in _crl_issuers_of(cert)
 
     def container(self, cert: Certificate) -> CRLContainer:
-        """For the library, which takes a second to search 100,000 entries for a certificate.
+        """Return the CRL for the library, which needs a second to search 100,000 entries.
 
-        Where a quick search finds none it gets the same CRL without entries.
+        If a quick search finds no entry, the library gets the same CRL without entries.
         """
         if self._indirect or self.lists(cert):
             return CRLContainer(self.asn1)
@@ -94,16 +99,16 @@ class Crl:
         return self._short
 
     def lists(self, cert: Certificate) -> bool:
-        """Whether there is an entry with a certificate's serial number."""
+        """Return whether there is an entry with a certificate's serial number."""
         if cert["tbs_certificate"]["serial_number"].dump() not in self.der:
-            return False  # a search for bytes takes a fraction of reading the entries
+            return False  # a search for bytes takes a fraction of the time for the entries
         if self._quick is None:
             return self._entry(cert) is not None
         number = cert.serial_number
         return self._quick.get_revoked_certificate_by_serial_number(number) is not None
 
     def _entry(self, cert: Certificate) -> Any:
-        """That entry, by asn1crypto, or None; for the few that are listed."""
+        """Return that entry, by asn1crypto, or None; used for the few that are listed."""
         if self._indirect:
             return None
         if not self._entries:
@@ -112,7 +117,7 @@ class Crl:
         return self._entries.get(cert.serial_number)
 
     def invalid_since(self, cert: Certificate) -> datetime | None:
-        """The invalidity date of its entry (RFC 5280 Section 5.3.2), e.g. of a compromise."""
+        """Return the invalidity date in its entry (RFC 5280 Section 5.3.2), or None."""
         entry = self._entry(cert) if self.lists(cert) else None
         if entry is None or entry.invalidity_date_value is None:
             return None
@@ -120,10 +125,10 @@ class Crl:
         return when
 
     def leaves_timestamps_good(self, cert: Certificate) -> bool:
-        """Whether its entry of a timestamp authority says a reason that spares older timestamps.
+        """Return whether the reason in a timestamp authority's entry spares older timestamps.
 
-        With no reason, with one that nobody knows, or such as a compromise, all of them are lost
-        (RFC 3161 Section 4).
+        Without a reason, with an unknown one, or with one such as a compromise, all timestamps are
+        lost (RFC 3161 Section 4).
         """
         entry = self._entry(cert) if self.lists(cert) else None
         if entry is None or entry.crl_reason_value is None:
@@ -131,7 +136,7 @@ class Crl:
         return int(entry.crl_reason_value) in _ORDERLY
 
     def speaks_of(self, cert: Certificate) -> bool:
-        """Whether it would list the certificate if it were revoked, though it may have expired."""
+        """Return whether it would list the certificate if revoked, though that may have expired."""
         expired: datetime = cert.not_valid_after
         if expired >= self.issued:
             return True
@@ -168,12 +173,12 @@ class Ocsp:
             lenient_certificate.is_known(status.chosen["revocation_reason"])
 
     def speaks_of(self, cert: Certificate) -> bool:
-        """Always: it names the certificate."""
+        """Return True: it names the certificate."""
         del cert
         return True
 
     def leaves_timestamps_good(self, cert: Certificate) -> bool:
-        """As `Crl.leaves_timestamps_good`."""
+        """Return the same as `Crl.leaves_timestamps_good`."""
         del cert
         single: Any = self.asn1.extract_single_response()
         status = single["cert_status"]
@@ -183,13 +188,13 @@ class Ocsp:
         return not isinstance(reason, core.Void) and int(reason) in _ORDERLY
 
     def invalid_since(self, cert: Certificate) -> datetime | None:
-        """An OCSP response knows no invalidity date."""
+        """Return None: an OCSP response has no invalidity date."""
         del cert
         return None
 
 
 def _quick(der: bytes) -> x509.CertificateRevocationList | None:
-    """For a search among very many entries; None if `cryptography` refuses it."""
+    """Return a CRL for a search among many entries; None if `cryptography` refuses it."""
     try:
         return x509.load_der_x509_crl(der)
     except ValueError:
@@ -197,7 +202,7 @@ def _quick(der: bytes) -> x509.CertificateRevocationList | None:
 
 
 def _crl_issuers_of(cert: Certificate) -> set[str]:
-    """Who, by its CRL Distribution Points, issues CRLs about a certificate for its authority."""
+    """Return the issuers of CRLs for a certificate, by its CRL Distribution Points."""
     return {
         name.chosen.hashable
         for point in cert.crl_distribution_points_value or ()

@@ -1,7 +1,8 @@
-"""What one CRL or OCSP response says of one certificate, held against the time that counts.
+"""The statement of one CRL or OCSP response on one certificate, held against the time that counts.
 
-In: the source, the certificate, and what the library found. Out: a `Statement` with a sentence for
-people. RFC 5280 Section 5.3, RFC 6960 Section 2.2, RFC 3161 Section 4.
+In: the source, the certificate, and the result of the library.
+Out: a `Statement` with a sentence for people.
+PS3: none; RFC 5280 Section 5.3, RFC 6960 Section 2.2, RFC 3161 Section 4.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ GOOD, REVOKED, UNKNOWN, NOTHING = "good", "revoked", "unknown", "nothing"
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What one CRL or OCSP response says, authenticated."""
+    """The authenticated statement of one CRL or OCSP response."""
 
     status: str
     issued: datetime
     text: str
-    since: datetime | None = None  # revoked
+    since: datetime | None = None  # the date of revocation
     hold: bool = False
     weak: str = ""
 
 
 class Witness:
-    """One source that is asked about one certificate of a path, and how its answer is written.
+    """One source for one certificate of a path, and the sentences for its answers.
 
     Args:
         source: a CRL or an answer of an OCSP response.
         cert, path: the certificate, and the valid path that it is in.
-        inquiry: when, and by which policy.
+        inquiry: the time and the policy.
     """
 
     def __init__(
@@ -50,15 +51,15 @@ class Witness:
         self._grade = inquiry.policy.grade_hash(source.hash)
 
     def unknown(self, why: str) -> Statement:
-        """It cannot be relied on, or says nothing that helps."""
+        """Return that it cannot be relied on, or says nothing that helps."""
         return Statement(UNKNOWN, self._source.issued, f"{self._about} {why}")
 
     def silent(self, why: str) -> Statement:
-        """It could not be authenticated, or is not about all that was asked."""
+        """Return that it could not be authenticated, or does not cover the whole question."""
         return self.unknown(f"does not tell whether {self._name} was revoked: {why}")
 
     def revoked(self, error: errors.RevokedError) -> Statement:
-        """It lists the certificate: bad news, unless that was later than the time that counts."""
+        """Return that it lists the certificate: bad news, if not after the time that counts."""
         source, inquiry = self._source, self._inquiry
         if not inquiry.policy.accepts(self._grade):
             return self._too_weak()
@@ -80,7 +81,7 @@ class Witness:
         return Statement(REVOKED, source.issued, text, since, hold)
 
     def not_revoked(self) -> Statement:
-        """It does not list the certificate: good news, if it is strong, in date, and would."""
+        """Return that it does not list the certificate: good news, if it is strong and in date."""
         source, policy = self._source, self._inquiry.policy
         if not policy.accepts(self._grade):
             return self._too_weak()

@@ -1,12 +1,15 @@
-"""Phase two of a verification: does the certificate chain to an anchor the caller trusts?
+"""Phase two of a verification: whether the certificate chains to an anchor that the caller trusts.
 
-Path building and validation are pyhanko-certvalidator's (RFC 5280), in `pool` and
-`certification_paths`; they are imported when a certificate is judged, not before. No anchor is ever
-taken from the object itself, and nothing is fetched from the network unless the store was given a
-fetcher.
+In: a certificate, the time that counts, and the other certificates of the signature.
+Out: a `TrustDecision`.
+PS3: PS3.15 Section C.1; RFC 5280 Section 6.
+
+Path building and validation are pyhanko-certvalidator's, in `pool` and `certification_paths`. They
+are imported when a certificate is judged, not before. No anchor is ever taken from the object
+itself, and nothing is fetched from the network unless the store was given a fetcher.
 
 A decision holds for a window of time, between the two moments at which anything that it depends on
-changes, so it is made once per certificate and window, not once per file.
+changes. So it is made once per certificate and window, not once per file.
 """
 
 from __future__ import annotations
@@ -47,30 +50,30 @@ __all__ = ["SIGNING", "TIME_STAMPING", "TrustStore"]
 
 
 _Key = bytes | tuple[bytes, str, bytes]  # a certificate; its purpose and what came with it
-_MOST_DECISIONS = 4096
-_MOST_WINDOWS = 64  # of one certificate
+_MAX_DECISIONS = 4096
+_MAX_WINDOWS = 64  # of one certificate
 _SECOND = timedelta(seconds=1)
 _EFFORT_OF_A_STEP = 20_000  # nanoseconds (see `TrustDecision.effort`)
 
 
 class TrustStore:
-    """Trust anchors, and what helps to reach and to judge them.
+    """Trust anchors, and the certificates and revocation data that help to judge by them.
 
     Args:
         anchors: certificates of authorities that are trusted.
-        intermediates: certificates that are not, but may stand in between.
+        intermediates: certificates that are not trusted, but may be part of a chain.
         tsa: certificates of authorities that are trusted for timestamps, and for nothing else;
             anchors are not trusted for timestamps.
-        signers: certificates (`cryptography.x509.Certificate`, or as `load_certificates` gives
+        signers: certificates (`cryptography.x509.Certificate`, or as `load_certificates` returns
             them) or public keys of signers that are trusted directly, without a chain.
         crls, ocsps: DER of certificate revocation lists and of OCSP responses.
-        policy: what a certificate and its chain must be like.
-        fetcher: where CRLs and OCSP responses that are missing come from; None: the network is
-            not used.
+        policy: the requirements for a certificate and its chain.
+        fetcher: fetches CRLs and OCSP responses that are missing; None: the network is not used.
 
     Raises:
-        TrustError: there is neither an anchor nor a signer: trusting nothing is never what was
-            meant; or something is no certificate, or an anchor says that it is no authority.
+        TrustError: there is neither an anchor nor a signer, as a store that trusts nothing is
+            never intended; or something is not a certificate, or an anchor denies that it is one
+            of an authority.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class TrustStore:
         for one in (*self.anchors, *self.intermediates, *self.tsa):
             if not isinstance(one, AnyCertificate):
                 raise TrustError(
-                    f"a {type(one).__name__} is no certificate; for files there is from_files"
+                    f"a {type(one).__name__} is not a certificate; for files there is from_files"
                 )
         check_revocation_data(self.crls, self.ocsps)
         for one in self.anchors:
@@ -109,7 +112,7 @@ class TrustStore:
         self._variants: list[TrustStore] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For worker processes: the certificates travel, the decisions do not."""
+        """Pickle for worker processes: the certificates are sent, the decisions are not."""
         ders = ([der_of(c) for c in some] for some in (self.anchors, self.intermediates, self.tsa))
         signers = [(isinstance(one, AnyCertificate), identity(one)) for one in self.signers]
         rest = self.crls, self.ocsps, self.policy, self.fetcher
@@ -128,7 +131,7 @@ class TrustStore:
         password: str | bytes | None = None,
         fetcher: Fetcher | None = None,
     ) -> TrustStore:
-        """From files: PEM (one or several), DER, PKCS#7, PKCS#12; or folders of such files.
+        """Load a store from files: PEM, DER, PKCS#7, PKCS#12; or folders of such files.
 
         Args:
             anchors, intermediates, tsa: certificates.
@@ -141,13 +144,13 @@ class TrustStore:
 
         Raises:
             TrustError: a file cannot be read or parsed, or holds none; a folder holds none; an
-                anchor says that it is no authority; or its trust settings (a TRUSTED CERTIFICATE of
-                OpenSSL) do not trust it for this.
+                anchor denies that it is one of an authority; or its trust settings (a TRUSTED
+                CERTIFICATE of OpenSSL) do not trust it for this.
             UsageError: there is no such policy.
 
         Warns:
             LeftOutWarning: a certificate cannot be read or used, and others can.
-            UnusedSettingsWarning: trust settings decide nothing here.
+            UnusedSettingsWarning: trust settings have no effect here.
         """
         from .restrictions import TIME_STAMPING_PURPOSES
 
@@ -186,10 +189,10 @@ class TrustStore:
         )
 
     def but(self, **changes: object) -> TrustStore:
-        """The same store with another policy: see `Policy.but`; made once for each.
+        """Return the same store with another policy: see `Policy.but`; made once for each.
 
         Raises:
-            UsageError: a value that a field of the policy cannot have.
+            UsageError: a field of the policy cannot have this value.
         """
         policy = self.policy.but(**changes)
         if policy == self.policy:
@@ -197,11 +200,12 @@ class TrustStore:
         for known in self._variants:
             if known.policy == policy:
                 return known
-        made = object.__new__(TrustStore)
-        made.__dict__.update(self.__dict__)  # the lock as well: CRLs and pools are shared
-        made.policy, made._decisions = policy, {}
-        self._variants.append(made)
-        return made
+        store = object.__new__(TrustStore)
+        # made.__dict__.update(self.__dict__) # the lock as well: CRLs and pools are shared
+        store.__dict__.update(self.__dict__)
+        store.policy, store._decisions = policy, {}
+        self._variants.append(store)
+        return store
 
     def judge(
         self,
@@ -211,15 +215,15 @@ class TrustStore:
         purpose: str = SIGNING,
         others: Sequence[bytes] = (),
     ) -> TrustDecision:
-        """Whether a certificate is trusted at a moment, for a purpose.
+        """Decide whether a certificate is trusted at a moment, for a purpose.
 
         Args:
             certificate: of a signer, or of a timestamp authority; bytes are DER.
             moment: the time that counts, aware; None is now.
             purpose: `SIGNING`, or `TIME_STAMPING`: then it must chain to one of ``tsa``, and its
                 Extended Key Usage be critical and timeStamping alone (RFC 3161 Section 2.3).
-            others: DER certificates that may stand in between, e.g. those in a timestamp token;
-                none of them becomes an anchor. What cannot be parsed is left out.
+            others: DER certificates that may be part of a chain, e.g. those in a timestamp token;
+                none of them becomes an anchor. Those that cannot be parsed are left out.
 
         Raises:
             CertificateError: ``certificate`` cannot be parsed.
@@ -243,26 +247,26 @@ class TrustStore:
         return window.judgement
 
     def decided(self, certificate: Certificate, moment: datetime) -> TrustDecision | None:
-        """What `judge` has said of a signer before, if that holds at a moment; or None."""
+        """Return an earlier decision of `judge` on a signer, if it holds at a moment; or None."""
         windows = self._decisions.get(certificate.der, ())
-        for window in windows:  # asked for every object: so without a datetime made anew
+        for window in windows:  # called for every object, so no datetime is made for it
             if window.surely <= moment < window.last and window.expires == math.inf:
                 return window.judgement
-        moment = moment.replace(microsecond=0)  # as there
+        moment = moment.replace(microsecond=0)  # as in `judge`
         for window in windows:
             if window.holds(moment):
                 return window.judgement
         return None
 
     def renew_lock(self) -> None:
-        """Give up the lock that a thread holds which does not come back, see `watched`."""
+        """Give up a lock that is held by a thread that does not come back, see `watched`."""
         self._lock = threading.Lock()
 
     def _remember(self, key: _Key, window: Window) -> None:
-        if len(self._decisions) >= _MOST_DECISIONS:
+        if len(self._decisions) >= _MAX_DECISIONS:
             self._decisions = {}
         known = self._decisions.get(key, [])
-        self._decisions[key] = [window, *known[: _MOST_WINDOWS - 1]]
+        self._decisions[key] = [window, *known[: _MAX_WINDOWS - 1]]
 
     def _decide(
         self, certificate: Certificate, moment: datetime, purpose: str, others: Sequence[bytes]
@@ -290,10 +294,11 @@ class TrustStore:
             finally:
                 steps = pool.steps
         except Exception as error:  # noqa: BLE001
-            # whatever a hostile certificate brings out of a library: it is not trusted, and the
-            # reason is told
+            # whatever exception a hostile certificate causes in a library: it is not trusted, with
+            # the reason
             why = sentence(error)
-            if isinstance(error, UNREADABLE):  # in the words of asn1crypto, or of Python
+            # it would be in the words of asn1crypto, or of Python
+            if isinstance(error, UNREADABLE):
                 why = "what its chain, or the CRLs and OCSP responses about it, say cannot be read"
             reason = Reason(
                 ReasonCode.CERTIFICATE_CHAIN_GENERAL_FAILURE, f"{certificate.signer.subject}: {why}"
@@ -324,20 +329,20 @@ class TrustStore:
 
     @property
     def revocations(self) -> Revocations:
-        """CRLs and OCSP responses, made ready at the first use."""
-        made = self._revocations
-        if made is None:
+        """CRLs and OCSP responses, parsed at the first use."""
+        revocations = self._revocations
+        if revocations is None:
             from .revocation import Revocations
 
-            made = self._revocations = Revocations(self.crls, self.ocsps, self.fetcher)
-        return made
+            revocations = self._revocations = Revocations(self.crls, self.ocsps, self.fetcher)
+        return revocations
 
     def is_direct(self, certificate: Certificate) -> bool:
-        """Whether this signer is trusted by itself, by the very certificate."""
+        """Return whether this very certificate is trusted directly."""
         return hashlib.sha256(certificate.der).digest() in self._direct
 
     def has_key_of(self, certificate: Certificate) -> bool:
-        """Whether the public key in this certificate is trusted by itself, as a bare key."""
+        """Return whether the public key in this certificate is trusted directly, as a bare key."""
         return bool(self._direct) and (
             hashlib.sha256(spki_der(certificate.public_key)).digest() in self._direct
         )
@@ -378,11 +383,13 @@ def _from_der(
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     def load(der: bytes) -> AnyCertificate:
-        made = parse(der)
-        return made.x509 or made  # as it was before it travelled
+        certificate = parse(der)
+        # return made.x509 or made # as it was before it was pickled
+        return certificate.x509 or certificate
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # said when they were read
+        # shown when they were read
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return TrustStore(
             [load(der) for der in anchors],
             [load(der) for der in intermediates],

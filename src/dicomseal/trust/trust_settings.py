@@ -1,8 +1,11 @@
-"""What OpenSSL's TRUSTED CERTIFICATE says beside a certificate: what it is trusted for, and not.
+"""The trust settings in an OpenSSL TRUSTED CERTIFICATE: the purposes it is trusted for, or not.
 
-In: its bytes, and what the certificate is wanted for. Out: the certificate alone, and why it may
-not be used, or what of the settings is not. OpenSSL asks the same of them (X509_check_trust): what
-is rejected for a purpose is not trusted for it, and what is trusted for some is for no other.
+In: its bytes, and the intended use of the certificate.
+Out: the certificate alone, and why it may not be used, or which settings have no effect.
+PS3: none; OpenSSL applies the same rules (X509_check_trust).
+
+A certificate that is rejected for a purpose is not trusted for it, and one that is trusted for some
+purposes is not trusted for others.
 """
 
 from __future__ import annotations
@@ -18,11 +21,11 @@ _REMEDY = "if you trust it all the same, openssl x509 makes a certificate withou
 
 
 class Wanted(NamedTuple):
-    """What certificates that are loaded are for.
+    """The intended use of certificates that are loaded.
 
     Attributes:
-        purposes: those, of Extended Key Usage, that what chains to them is used for.
-        anchor: whether they are trusted for that, or only used on the way to what is trusted.
+        purposes: purposes of Extended Key Usage for which certificates that chain to it are used.
+        anchor: whether they are trusted for that, or only part of a chain to a trusted one.
     """
 
     purposes: frozenset[str] = SIGNING_PURPOSES
@@ -30,21 +33,21 @@ class Wanted(NamedTuple):
 
     @classmethod
     def of(cls, purposes: frozenset[str], anchor: bool = True) -> Wanted:
-        """For purposes of a policy, which may say that they are not looked at."""
+        """Return the use for purposes of a policy, which may be `ANY`."""
         return cls(purposes if ANY.isdisjoint(purposes) else SIGNING_PURPOSES, anchor)
 
 
 ANCHOR = Wanted()
-NOT_TRUSTED = Wanted(frozenset(), False)  # e.g. one's own certificate: nobody trusts it for that
+NOT_TRUSTED = Wanted(frozenset(), False)  # e.g. the user's own certificate
 
 
 class Settings(NamedTuple):
-    """A certificate and the settings beside it.
+    """A certificate and its trust settings.
 
     Attributes:
         certificate: its DER.
-        trusted: purposes that it is trusted for; None: the settings do not say.
-        rejected: purposes that it is not to be trusted for.
+        trusted: purposes that it is trusted for; None: the settings do not name any.
+        rejected: purposes that it must not be trusted for.
     """
 
     certificate: bytes
@@ -52,7 +55,7 @@ class Settings(NamedTuple):
     rejected: frozenset[str] = frozenset()
 
     def trouble(self, wanted: Wanted) -> str:
-        """Why it may not be used, for people; or ""."""
+        """Return why it may not be used, for people; or ""."""
         what = "time stamping" if "time_stamping" in wanted.purposes else "signatures"
         if wanted.purposes and not self.rejected.isdisjoint({*wanted.purposes, ANY_PURPOSE}):
             return f"is rejected for {_listed(self.rejected)} by its trust settings: {_REMEDY}"
@@ -66,33 +69,34 @@ class Settings(NamedTuple):
         return ""
 
     def unused(self, wanted: Wanted) -> str:
-        """What of the settings decides nothing, for people; or ""."""
+        """Return which settings have no effect, for people; or ""."""
         parts = []
         if self.trusted is not None and not wanted.anchor:
             parts.append(f"trusted for {_listed(self.trusted)}")
         if self.rejected:
             parts.append(f"rejected for {_listed(self.rejected)}")
-        return f"of its trust settings this is not used: {', '.join(parts)}" if parts else ""
+        return f"these of its trust settings have no effect: {', '.join(parts)}" if parts else ""
 
 
 def read(data: bytes) -> Settings:
-    """A certificate, and the settings that may follow it.
+    """Read a certificate, and the settings that may follow it.
 
     Raises:
-        TrustError: it is none, or what follows it is something else.
+        TrustError: it is not a certificate, or something else follows it.
     """
     from asn1crypto import x509
 
     from ..signature.lenient_certificate import UNREADABLE
 
     try:
-        made, settings = x509.TrustedCertificate.load(data, strict=True)
-        der: bytes = made.dump()
+        certificate, settings = x509.TrustedCertificate.load(data, strict=True)
+        der: bytes = certificate.dump()
         if len(der) == len(data):
             return Settings(der)
         trusted, rejected = settings["trust"], settings["reject"]
-        if settings.dump(force=True) != data[len(der) :]:  # anew: fields that nobody knows are lost
-            raise ValueError("they hold something that is not known")
+        # re-encoded: fields that are not known are lost then
+        if settings.dump(force=True) != data[len(der) :]:
+            raise ValueError("they have an unknown field")
         return Settings(
             der,
             None if trusted.native is None else _purposes(trusted),
@@ -104,12 +108,12 @@ def read(data: bytes) -> Settings:
 
 
 def _purposes(found: object) -> frozenset[str]:
-    """By names and dotted numbers, as `restrictions.purposes_of`."""
+    """Return names and dotted numbers, as `restrictions.purposes_of` does."""
     return frozenset(name for one in found for name in (one.native, one.dotted))  # type: ignore[attr-defined]
 
 
 def _listed(purposes: frozenset[str]) -> str:
-    """For people; a number only where there is no name."""
+    """Return purposes for people; a number only if a purpose has no name."""
     from asn1crypto.x509 import KeyPurposeId
 
     names = {KeyPurposeId.map(one) if one[:1].isdigit() else one for one in purposes}
