@@ -35,7 +35,7 @@ def test_other_files_and_versions(run, folder):
         assert "Begin a new ledger, and keep this one: dicomseal 0.0.9 reads it\n" in err
     with sqlite3.connect("other.db") as db:
         db.execute("CREATE TABLE x (y)")
-    for path, said in (("other.db", "no ledger of dicomseal"), ("root.cert.pem", "not a database"),
+    for path, said in (("other.db", "not a ledger of dicomseal"), ("root.cert.pem", "not a database"),
                        ("gone.db", "there is no ledger")):  # fmt: skip
         code, _, err = run("archive", "audit", path)
         assert (code, said in err) == (2, True), err
@@ -153,7 +153,7 @@ def test_a_chain_computed_anew_does_not_help(run, folder):
         db.execute("UPDATE run_end SET head = ?",
                    (hash_chain.of_end(head, found.finished, found.totals),))  # fmt: skip
     code, out, _ = run("archive", "audit", "ledger.db")
-    assert (code, "its signature is not over what is there" in out) == (1, True)
+    assert (code, "its signature does not match its content" in out) == (1, True)
 
 
 def test_the_last_runs_removed_leave_a_shorter_ledger(run, folder):

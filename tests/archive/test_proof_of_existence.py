@@ -306,7 +306,7 @@ def test_a_forged_ledger(run, old):
          " AND integrity = 'intact')", digest)  # fmt: skip
     anew()
     err = refused(run, old)
-    assert "its signature is not over what is there" in err
+    assert "its signature does not match its content" in err
     edit("UPDATE run_end SET signature = NULL, certificate = NULL")
     assert "no run in it is signed by CN=Test rsa" in refused(
         run, old, "--poe-signer", "rsa.cert.pem"

@@ -54,7 +54,7 @@ def test_in_place(run, folder, jobs):
     assert stat.S_IMODE(os.stat("archive/unsigned.dcm").st_mode) == 0o640
     broken = found()["broken.dcm"]
     assert broken.reason == "HASH_FAILURE"
-    assert broken.sentence.startswith("a signature that is there does not verify: ")
+    assert broken.sentence.startswith("an existing signature does not verify: ")
     # again: nothing to do
     code, out, _ = run(*SIGN, "--in-place", "--jobs", jobs)
     assert out.endswith("5 already_signed, 1 refused, 1 error, 2 not_dicom\n")

@@ -1,13 +1,14 @@
-"""Verifying an archive: millions of objects, in a ledger that survives being killed.
+"""Verify an archive: millions of objects, with a ledger that survives a crash.
 
-Data run one way through the folders: ``find`` finds files and makes batches, ``run`` keeps a
-bounded number of them under way in any executor and verifies or signs them, ``ledger`` appends what
-came back and chains it, so that later edits show. ``reports`` reads ledgers and never writes them.
+Data pass the folders in one direction: ``find`` finds files and makes batches; ``run`` keeps a
+bounded number of them in progress in any executor, and verifies or signs them; ``ledger`` appends
+the results and chains them, so that later edits show. ``reports`` reads ledgers and never writes
+them.
 """
 
 
 def __getattr__(name: str) -> object:
-    # scripts that look into ledgers name the rows where they stood before there were folders
+    # scripts that read ledgers import the rows from where they were before there were folders
     if name == "rows":
         from importlib import import_module
 

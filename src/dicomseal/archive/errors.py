@@ -1,4 +1,4 @@
-"""What ends a run over an archive, whoever notices it first."""
+"""Errors that end a run over an archive."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from ..errors import DicomSealError
 
 
 class LostError(DicomSealError):
-    """What all files need has gone, so nothing can be said of them. The run can be resumed."""
+    """A resource that all files need is gone, so no file can be judged. The run can be resumed."""
 
     code = "lost"
 
 
 class ExecutorLostError(LostError):
-    """The executor takes no more work, or dropped what it had."""
+    """The executor accepts no more work, or dropped the work that it had."""
 
     code = "executor"
 
 
 class StoreLostError(LostError):
-    """An object store does not answer, or does not let us in."""
+    """An object store does not answer, or refuses access."""
 
     code = "store"
 
 
 class StoppedError(DicomSealError):
-    """What every object needs is not there any more: the key, the authority, room on the disk."""
+    """A resource that signing needs is gone: the key, the authority, or space on the disk."""
 
     code = "stopped"

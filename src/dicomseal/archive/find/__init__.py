@@ -1,1 +1,1 @@
-"""Which files a run goes over: folders, lists, object stores, samples."""
+"""The files of a run: folders, lists, object stores, samples."""

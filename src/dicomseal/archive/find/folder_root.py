@@ -46,7 +46,7 @@ class FolderRoot(Root):
 
 
 def file_at(path: str) -> Found:
-    """The file at a path, or why there is none."""
+    """Return the file at a path, or the reason why it cannot be had."""
     try:
         status = os.stat(path)
     except OSError as error:
@@ -65,7 +65,7 @@ def _below(root: str, how: Walk) -> Iterator[Found]:
     passed = how.passed
 
     def left_out(entry: os.DirEntry[str]) -> bool:
-        """Whether it is half an object, that somebody is writing, or was killed at."""
+        """Return whether it is a temporary file, which is being written or was left by a crash."""
         if not is_temporary(entry.name):
             return False
         passed.add(TEMPORARY, entry.path)
@@ -86,7 +86,7 @@ def _below(root: str, how: Walk) -> Iterator[Found]:
 
 
 def _unreadable(folder: Unreadable, root: str) -> Found | None:
-    """What stands for a folder; None if it was removed since its parent was listed."""
+    """Return the entry for an unreadable folder; None if it was removed since it was listed."""
     if not isinstance(folder.error, FileNotFoundError):
         return Found(folder.path, trouble=_trouble(folder.error), whole=True)
     if folder.path != root:
@@ -95,7 +95,7 @@ def _unreadable(folder: Unreadable, root: str) -> Found | None:
 
 
 def _file_of(entry: os.DirEntry[str]) -> Found | None:
-    """The file; None if it has vanished since its folder was listed."""
+    """Return the file; None if it has vanished since its folder was listed."""
     try:
         status = entry.stat()
     except FileNotFoundError:

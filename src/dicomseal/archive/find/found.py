@@ -1,4 +1,4 @@
-"""A file that was found, or why there is none; and batches of them, as a worker takes them."""
+"""A found file, or the reason why there is none; and batches of files for a worker."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Found(msgspec.Struct, frozen=True, array_like=True, gc=False):
         path: absolute, links in it not resolved; of an object in a store, its URL.
         size: in bytes.
         mtime: last modification, in nanoseconds since 1970.
-        trouble: why it cannot be, as code and sentence; or None.
-        whole: the trouble is that of a root or folder, with all that may lie below it. No pattern
-            and no draw leaves it out: who verifies nothing shall hear of it.
+        trouble: why it cannot be verified, as code and sentence; or None.
+        whole: the trouble is that of a root or folder, with everything below it. No pattern and no
+            draw leaves it out, so that a user learns of it if nothing is verified.
     """
 
     path: str
@@ -34,12 +34,12 @@ class Found(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Files(list[Found]):
-    """A batch. On its way to another process it is packed, a twentieth of the cost of pickling."""
+    """A batch. It is packed for another process, which costs a twentieth of pickling."""
 
     def __reduce__(self) -> tuple[Callable[..., list[Found]], tuple[Any]]:
         try:
             return _decode, (_encode(self),)
-        except UnicodeEncodeError:  # a path that is no UTF-8
+        except UnicodeEncodeError:  # a path that is not UTF-8
             return list, (list(self),)
 
 
@@ -51,7 +51,7 @@ def _decode(packed: bytes) -> list[Found]:
 
 
 def path_of(path: str) -> str | bytes:
-    """A path as rows have it: SQLite's text is UTF-8, file names need not be."""
+    """Return a path as rows store it: SQLite's text is UTF-8, and file names need not be."""
     try:
         if not path.isascii():
             path.encode()

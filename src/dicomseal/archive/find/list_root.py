@@ -17,14 +17,14 @@ STANDARD_INPUT = "-"
 
 
 def is_list(root: str) -> bool:
-    """Whether a root stands for a list of paths."""
+    """Return whether a root stands for a list of paths."""
     return root == STANDARD_INPUT or root.startswith("@")
 
 
 class ListRoot(Root):
     """A list of files.
 
-    What it names is read as other files are; a name of something else is refused.
+    The paths in it are read as other files are; a name of another kind is refused.
     """
 
     is_list = True
@@ -44,7 +44,7 @@ class ListRoot(Root):
         return None
 
     def check(self) -> None:
-        """Nothing: a list that cannot be read is told when it is read, and it is read once."""
+        """Do nothing: a list is read only once, and an error is reported then."""
 
     def find(self, walk: Walk) -> Iterator[Found]:
         if self.name == STANDARD_INPUT:
@@ -65,13 +65,13 @@ class ListRoot(Root):
             if name:
                 empty = False
                 yield file_at(os.path.abspath(name))
-        if empty:  # as where the command that makes the list has failed
+        if empty:  # e.g. the command that makes the list has failed
             yield Found(self.name, trouble=(EMPTY_LIST, EMPTY[EMPTY_LIST]), whole=True)
 
 
 def _paths(file: BinaryIO, null: bool) -> Iterator[bytes]:
-    """What a list names, without line ends and the mark that Windows' editors put first."""
-    if null:  # from a program, and exact
+    """Yield the paths in a list, without line ends and the mark that Windows' editors put first."""
+    if null:  # written by a program, and exact
         yield from ended_by_null(file)
         return
     for number, line in enumerate(file):
@@ -84,7 +84,7 @@ def _paths(file: BinaryIO, null: bool) -> Iterator[bytes]:
 
 
 def ended_by_null(file: BinaryIO) -> Iterator[bytes]:
-    """What a NUL ends, or the end of the file."""
+    """Yield the parts of a file that end with a NUL, or with the file."""
     rest = b""
     while piece := file.read(1 << 16):
         *names, rest = (rest + piece).split(b"\0")

@@ -1,19 +1,19 @@
 """Object stores as roots of an archive: ``s3://``, ``gs://`` and ``az://`` (extra ``[archive]``).
 
-The client is obstore; it is imported, and the network used, only where such a root is given. It
-takes credentials from the usual environment variables and repeats what fails for the moment. One
+The client is obstore; it is imported, and the network used, only if such a root is given. It takes
+credentials from the usual environment variables and repeats requests that fail temporarily. One
 store is kept for each bucket and process; the client's threads do not survive a fork, so workers of
-this machine are started afresh (`dicomseal.archive.run.verify_worker.embedded`).
+this machine are started as new processes (`dicomseal.archive.run.verify_worker.embedded`).
 
 How an object is read, and why:
 
-* Up to `SNAPSHOT` bytes it is fetched whole: one answer is one version of it. Several are fetched
-  ahead of the one that is verified, because waiting for a store takes longer than verifying.
-* What is larger is read through an `ObjectWindow`, in ranges. Each is asked for on the condition
+* Up to `SNAPSHOT` bytes it is fetched as a whole: one answer is one version of it. Several are
+  fetched ahead, because waiting for a store takes longer than verifying.
+* A larger object is read through an `ObjectWindow`, in ranges. Each request has the condition
   that the ETag is still the first one's (If-Match), and each answer's ETag is compared as well: an
   object that is replaced meanwhile is an error, never half the old and half the new.
-* What a store says of one object becomes that object's row. If the store itself does not answer,
-  or does not let us in any more, the run stops (`StoreLostError`), to be resumed.
+* An error that a store reports for one object goes into that object's row. If the store itself
+  does not answer, or refuses access, the run stops (`StoreLostError`), to be resumed.
 """
 
 from __future__ import annotations
@@ -37,22 +37,20 @@ from .root import Fetched
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 MIN_RANGE, MAX_RANGE = 256 << 10, 8 << 20  # of an ObjectWindow, in bytes
 PAGE = 1000  # objects that are listed at once
-_KNOWN = 10  # seconds for which a store that answered, or did not, is not asked again
-_BEGIN = timedelta(seconds=20)  # how long the first question of a run is repeated
+_KNOWN = 10  # seconds for which the state of a store, answering or not, is not checked again
+_BEGIN = timedelta(seconds=20)  # how long the first request of a run is repeated
 _ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
-_NOBODY = ".dicomseal-is-anybody-there"  # a key; no matter whether there is such an object
-_lost: dict[
-    tuple[str, str], tuple[float, str]
-] = {}  # when a store did not answer, and what is said
-_owner: int | None = None  # the process whose threads obstore runs in
+_NOBODY = ".dicomseal-is-anybody-there"  # a key; it does not matter whether such an object exists
+_lost: dict[tuple[str, str], tuple[float, str]] = {}  # when a store did not answer, and the error
+_owner: int | None = None  # the process that obstore's threads belong to
 
 
 class Place(NamedTuple):
-    """Where an object, or all that begin so, are; ``key`` may be empty."""
+    """The place of an object, or of all objects with a key that begins so; ``key`` may be empty."""
 
     scheme: str
     bucket: str
@@ -64,7 +62,7 @@ class Place(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An object as a listing has it: its URL, size in bytes, last modification in ns since 1970."""
+    """An object in a listing: its URL, size in bytes, last modification in ns since 1970."""
 
     url: str
     size: int
@@ -72,19 +70,19 @@ class Listed(NamedTuple):
 
 
 def is_url(root: str) -> bool:
-    """Whether a root names an object store."""
+    """Return whether a root names an object store."""
     return "://" in root and root.partition("://")[0] in SCHEMES
 
 
 def place_of(url: str) -> Place:
-    """The parts of a URL.
+    """Split a URL into its parts.
 
     Raises:
-        UsageError: it names no bucket, or more than bucket and prefix.
+        UsageError: it names no bucket, or has more parts than bucket and prefix.
     """
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
-    if "@" in bucket:  # not repeated: it may be a password
+    if "@" in bucket:  # not repeated in the message: it may be a password
         raise UsageError(f"{scheme}://: credentials come from the environment, not from the URL")
     if not bucket or not re.fullmatch(r"[\w.-]+", bucket):
         raise UsageError(f"{url}: name a bucket, e.g. {scheme}://bucket/prefix")
@@ -92,11 +90,11 @@ def place_of(url: str) -> Place:
 
 
 def check(url: str) -> None:
-    """Ask for the first objects of a root, before a run begins.
+    """List the first objects of a root, before a run begins.
 
     Raises:
         UsageError: obstore is not installed, or the URL makes no sense.
-        StoreLostError: no such bucket, no permission to list it, or nobody answers.
+        StoreLostError: no such bucket, no permission to list it, or no answer.
     """
     place = place_of(url)
     store = _store(place.scheme, place.bucket, _BEGIN)
@@ -108,7 +106,7 @@ def check(url: str) -> None:
 
 
 def listed(url: str) -> Iterator[Listed]:
-    """The objects whose keys begin with a prefix, or the one with that key; a page at a time.
+    """Yield the objects whose keys begin with a prefix, or the one with that key; page by page.
 
     Raises:
         StoreLostError: the listing broke off.
@@ -136,23 +134,23 @@ def _listed(place: Place, meta: dict[str, Any]) -> Listed:
 
 
 def fetched(urls: Iterable[str]) -> Generator[Fetched, None, None]:
-    """The objects, in their order, fetched ahead.
+    """Yield the objects in their order, fetched ahead.
 
     Raises:
-        StoreLostError: the store itself does not answer any more.
+        StoreLostError: the store itself no longer answers.
     """
     return fetched_ahead(fetch, urls)
 
 
 def fetch(url: str) -> Fetched:
-    """One object; errors as `fetched`."""
+    """Fetch one object; errors as `fetched`."""
     try:
         place = place_of(url)
         store = _store(place.scheme, place.bucket)
     except UsageError as error:  # of a worker's installation or environment
         raise StoreLostError(str(error)) from None
     since, message = _lost.get(place[:2], (-math.inf, ""))
-    if time.monotonic() < since + _KNOWN:  # what else is under way need not wait as long again
+    if time.monotonic() < since + _KNOWN:  # other requests in progress need not wait as long again
         raise StoreLostError(message)
     try:
         result = store.get(place.key)
@@ -171,19 +169,19 @@ def fetch(url: str) -> Fetched:
 
 
 class ObjectWindow(Window):
-    """A large object, read in ranges; a `dicomseal.encoding.record.Source`.
+    """A large object that is read in ranges; a `dicomseal.encoding.record.Source`.
 
-    Memory is bounded: one range is kept, small after a jump and doubled while it is read on.
+    Memory is bounded: one range is kept, small after a jump, and doubled while it is read on.
 
     Args:
         store: of obstore.
         place: of the object.
         size: in bytes.
-        etag: that every range must have.
+        etag: the ETag that every range must have.
     """
 
     def __init__(self, store: Any, place: Place, size: int, etag: str | None) -> None:
-        self.descriptor = -1  # nothing that the compiled index could read from
+        self.descriptor = -1  # there is no file that the compiled index could read from
         self._store, self._place, self._length, self._etag = store, place, size, etag
         self._range = MIN_RANGE
         self._start = 0
@@ -193,8 +191,8 @@ class ObjectWindow(Window):
         """Fill ``target`` from ``offset``.
 
         Raises:
-            SourceError: the object is not what it was, or cannot be read.
-            StoreLostError: the store does not answer any more.
+            SourceError: the object has changed, or cannot be read.
+            StoreLostError: the store no longer answers.
         """
         done = 0
         while done < len(target):
@@ -215,7 +213,7 @@ class ObjectWindow(Window):
                 "changes while it is read in ranges",
                 "unreadable",
             )
-        self._data = memoryview(b"")  # before the next one comes
+        self._data = memoryview(b"")  # freed before the next range comes
         options = {"range": (position, end), "if_match": self._etag}
         try:
             result = self._store.get(self._place.key, options=options)
@@ -223,7 +221,7 @@ class ObjectWindow(Window):
             data = memoryview(result.bytes())
         except _failures() as error:
             raise _explained(error, self._place) from None
-        # not every store heeds If-Match
+        # some stores ignore If-Match
         if (meta["e_tag"], meta["size"]) != (self._etag, self._length):
             raise _replaced()
         if data.nbytes != end - position:
@@ -231,7 +229,7 @@ class ObjectWindow(Window):
         self._start, self._data = position, data
 
     def check(self) -> None:
-        """Nothing: every range came with the same ETag."""
+        """Do nothing: every range came with the same ETag."""
 
     def close(self) -> None:
         self._data = memoryview(b"")
@@ -239,7 +237,8 @@ class ObjectWindow(Window):
 
 def _store(scheme: str, bucket: str, patience: timedelta | None = None) -> Any:
     global _owner
-    if _owner not in (None, os.getpid()):  # it would wait for threads that are not there
+    # the threads that it would wait for do not exist in this process
+    if _owner not in (None, os.getpid()):
         raise UsageError(
             f"{scheme}://: a process that was forked from one that uses object stores cannot use "
             "them: let the executor spawn its processes"
@@ -256,7 +255,7 @@ def _made(scheme: str, bucket: str, patience: timedelta | None) -> Any:
         raise UsageError(f"{scheme}:// needs the extra: pip install dicomseal[archive]") from None
     endpoint = next((os.environ[name] for name in _ENDPOINTS[scheme] if os.environ.get(name)), "")
     options: dict[str, Any] = {}
-    if endpoint.startswith("http://"):  # whoever names it so wants it so; never else
+    if endpoint.startswith("http://"):  # only if the user says so in the address
         options["client_options"] = {"allow_http": True}
     if patience:
         options["retry_config"] = {"max_retries": 3, "retry_timeout": patience}
@@ -277,7 +276,7 @@ def _replaced() -> SourceError:
 
 
 def _explained(error: BaseException, place: Place) -> SourceError:
-    """Why one object could not be read; first, whether the store is there at all."""
+    """Return why one object could not be read, after a check that the store exists at all."""
     from obstore import exceptions
 
     if isinstance(error, FileNotFoundError):
@@ -308,18 +307,18 @@ def _anybody_there(scheme: str, bucket: str, _when: int) -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    """What the store, or the client, says; without what may be secret, and without its innards."""
+    """Return the message of the store or the client, without secrets and internal details."""
     text, _, innards = str(error).partition("\n\nDebug source")
     code = re.search(r"<Code>([^<]*)</Code>", text)
-    said = re.search(r"<Message>([^<]*)</Message>", text)
-    if said:
-        sentence = said[1] + (f" ({code[1]})" if code else "")
+    message = re.search(r"<Message>([^<]*)</Message>", text)
+    if message:
+        sentence = message[1] + (f" ({code[1]})" if code else "")
     else:
         sentence = text.rpartition(" - ")[2]
         cause = re.findall(r'message: "([^"]+)"', innards)
         if cause:
             sentence += f" ({cause[-1]})"
-    sentence = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1", sentence)  # a token of Azure may be there
+    sentence = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1", sentence)  # it may hold a token of Azure
     return " ".join(sentence.split()).strip(" :")[:300]
 
 

@@ -1,4 +1,4 @@
-"""What a walk leaves out, unasked."""
+"""The entries that a walk leaves out by itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_NAMED = 10
 
 
 class PassedOver(msgspec.Struct, kw_only=True):
-    """What a walk left out, unasked: somebody may have put an object there.
+    """The entries that a walk left out by itself; one of them may be an object.
 
     Attributes:
         counts: how many of each kind of `PASSED_OVER`.
@@ -32,7 +32,7 @@ class PassedOver(msgspec.Struct, kw_only=True):
             self.first.append(escaped(path))
 
     def lines(self) -> list[str]:
-        """The same for people."""
+        """Return lines about it for people."""
         if not self.counts:
             return []
         parts = [

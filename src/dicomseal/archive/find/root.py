@@ -1,7 +1,7 @@
-"""What a root of an archive can do, whatever it is.
+"""The interface of a root of an archive, of whatever kind.
 
-A new kind of root is a class of its own in a file of its own, and a line in `roots.kind_of`:
-nothing else asks of which kind a root is.
+A new kind of root is a class in a file of its own, and a line in `roots.kind_of`: no other code
+depends on the kind of a root.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .passed_over import PassedOver
 
 
 class Walk(NamedTuple):
-    """How files are found.
+    """The options of a walk.
 
     Attributes:
         follow: go into folders that are symbolic links; one is never entered from within itself.
         null: in lists a NUL ends each path, not a line end.
-        passed: is told what the walk leaves out.
-        is_path: whether a name in a list is one of a file, and not of something else.
+        passed: collects the entries that the walk leaves out.
+        is_path: tells whether a name in a list is one of a file.
     """
 
     follow: bool
@@ -33,11 +33,12 @@ class Walk(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """An object to verify.
+    """A fetched object that is to be verified.
 
     Attributes:
-        source: its path, its bytes, or a window on them; or why they could not be had.
-        size, mtime: of what was read, which may be newer than what was found; 0 with an error.
+        source: its path, its bytes, or a window on them; or the error why there are none.
+        size, mtime: of the bytes that were read, which may be newer than the listing; 0 with an
+            error.
     """
 
     source: str | memoryview | Window | SourceError
@@ -52,10 +53,10 @@ class Root(ABC):
         name: as the user writes it.
 
     Attributes:
-        name: the same wherever the process works; rows that stand for the whole root have it.
-        is_list: it names files one by one, wherever they are, and some perhaps twice.
+        name: the name that is valid in any working directory; rows about the whole root have it.
+        is_list: it names files one by one, in any place, and perhaps some twice.
         is_signable: its objects can be replaced by signed ones.
-        is_countable: it may be gone through a second time, only to count.
+        is_countable: it may be walked a second time, only to count.
         is_forkable: a process that has used it may fork.
     """
 
@@ -74,7 +75,7 @@ class Root(ABC):
     @property
     @abstractmethod
     def place(self) -> str | None:
-        """What the path of everything in it begins with; None where that is not known.
+        """The beginning of the path of everything in it; None if that is not known.
 
         Raises:
             UsageError: the name makes no sense.
@@ -82,27 +83,27 @@ class Root(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Find out whether there is such a root, before a run begins.
+        """Check that the root exists, before a run begins.
 
         Raises:
-            UsageError: there is none.
-            LostError: it does not answer, or does not let us in.
+            UsageError: it does not exist.
+            LostError: it does not answer, or refuses access.
         """
 
     @abstractmethod
     def find(self, walk: Walk) -> Iterator[Found]:
-        """The files in it, in a stable order; where there is none, what stands for the root.
+        """Yield its files in a stable order; if there are none, an entry for the root itself.
 
         Raises:
             UsageError: it cannot be read.
-            LostError: it does not answer any more.
+            LostError: it no longer answers.
         """
 
     @staticmethod
     @abstractmethod
     def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
-        """What was found in roots of this kind, in its order, to be verified.
+        """Yield the content of files that were found in roots of this kind, in their order.
 
         Raises:
-            LostError: a root does not answer any more.
+            LostError: a root no longer answers.
         """

@@ -1,4 +1,4 @@
-"""The roots of an archive by their names: here it is chosen of which kind each is."""
+"""Roots of an archive by their names: here the kind of each root is chosen."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from .store_root import StoreRoot
 
 
 def kind_of(path: str) -> type[Root]:
-    """In which kind of root something is found by its path."""
+    """Return the kind of root in which a file was found, by its path."""
     if is_url(path):
         return StoreRoot
     return DicomwebRoot if is_address(path) else FolderRoot
 
 
 def is_path(name: str) -> bool:
-    """Whether a name is the path of a file."""
+    """Return whether a name is the path of a file."""
     return kind_of(name) is FolderRoot
 
 
 def root_of(name: str) -> Root:
-    """A root by its name."""
+    """Return a root by its name."""
     return ListRoot(name) if is_list(name) else kind_of(name)(name)
 
 
 def check_roots(names: Iterable[str]) -> None:
-    """Refuse what would verify a file twice, or nothing at all.
+    """Refuse roots in which files would be verified twice, or that do not exist.
 
     Raises:
-        UsageError: a root is not there, or lies within another.
-        StoreLostError: an object store does not answer, or does not let us list it.
+        UsageError: a root does not exist, or lies within another.
+        StoreLostError: an object store does not answer, or refuses to be listed.
     """
     roots = [root_of(name) for name in names]
-    places = sorted(place for root in roots if (place := root.place) is not None)
-    for first, second in itertools.pairwise(places):
+    places_of_roots = sorted(place for root in roots if (place := root.place) is not None)
+    for first, second in itertools.pairwise(places_of_roots):
         if second.startswith(first):
             raise UsageError(f"{second[:-1]} lies within {first[:-1]}: name one of them")
     for root in roots:
@@ -52,10 +52,10 @@ def check_roots(names: Iterable[str]) -> None:
 
 @contextmanager
 def fetching(files: Iterable[Found]) -> Iterator[Callable[[Found], Fetched]]:
-    """Fetch files ahead, as long as this lasts: what it yields is called with each, in order.
+    """Fetch files ahead while this context lasts; call its function with each file, in order.
 
     Raises:
-        LostError: a root does not answer any more.
+        LostError: a root no longer answers.
     """
     by_kind: dict[type[Root], list[Found]] = {}
     for file in files:

@@ -1,8 +1,7 @@
-"""Drawing a part of the archive, the same part whenever it is asked for with the same seed.
+"""A random sample of the archive, the same one for the same seed.
 
-A file is drawn by a hash of the seed and its path below its root, so the draw needs no memory, and
-does not depend on the order in which files are found, on what else is there, nor on where the
-archive is mounted.
+A file is drawn by a hash of the seed and its path below its root. So the draw needs no memory, and
+does not depend on the order in which files are found, on other files, or on the mount point.
 """
 
 from __future__ import annotations
@@ -22,11 +21,14 @@ CONFIDENCE = 0.95
 def drawn(
     files: Iterable[Found], share: float, seed: str, stratify: bool, roots: Sequence[str] = ()
 ) -> Iterator[Found]:
-    """A share (0 to 1) of the files, and whatever `Found.whole` stands for more than one.
+    """Yield a share (0 to 1) of the files, and every entry with `Found.whole`.
 
     Args:
-        stratify: draw from every folder apart, at least one file of each.
-        roots: the names of files below them begin there.
+        files: all files.
+        share: the part that is drawn, 0 to 1.
+        seed: a text from which the draw follows.
+        stratify: draw from every folder separately, at least one file of each.
+        roots: the path of a file that is hashed begins after one of these names.
     """
     rank = _Rank(seed, roots)
     if not stratify:
@@ -44,7 +46,7 @@ def drawn(
 
 
 class _Rank:
-    """A number below 2**64 for each file, which looks as if it were drawn."""
+    """A number below 2**64 for each file, which is as good as random."""
 
     def __init__(self, seed: str, roots: Sequence[str]) -> None:
         self._seed = os.fsencode(seed) + b"\0"
@@ -66,11 +68,11 @@ class _Rank:
 
 
 def upper_bound(drawn: int, found: int, confidence: float = CONFIDENCE) -> float:
-    """The share that could be altered at most, if ``found`` of ``drawn`` were (Clopper-Pearson).
+    """Return the share that could be altered at most, if ``found`` of ``drawn`` are altered.
 
-    One-sided: were the share greater, so few would be found with a probability below
-    ``1 - confidence``. It takes no advantage of the archive being finite, so it errs on the safe
-    side.
+    This is the one-sided bound of Clopper and Pearson: if the share were greater, so few would be
+    found with a probability below ``1 - confidence``. It does not use that the archive is finite,
+    so it errs on the safe side.
     """
     if found >= drawn:
         return 1.0
@@ -85,17 +87,17 @@ def upper_bound(drawn: int, found: int, confidence: float = CONFIDENCE) -> float
 
 
 def no_less_than(share: float) -> str:
-    """A share in percent, rounded up to three digits: a bound that was rounded down is none."""
+    """Return a share in percent, rounded up to three digits, as it is an upper bound."""
     percent = round(100 * share, 12)
     if percent <= 0:
         return "0%"
-    places = max(2 - math.floor(math.log10(percent)), 0)
-    text = f"{math.ceil(round(percent * 10**places, 6)) / 10**places:.{places}f}"
-    return (text.rstrip("0").rstrip(".") if places else text) + "%"
+    decimals = max(2 - math.floor(math.log10(percent)), 0)
+    text = f"{math.ceil(round(percent * 10**decimals, 6)) / 10**decimals:.{decimals}f}"
+    return (text.rstrip("0").rstrip(".") if decimals else text) + "%"
 
 
 def _at_most(found: int, drawn: int, share: float) -> float:
-    """The binomial probability of ``found`` or fewer."""
+    """Return the binomial probability of ``found`` or fewer."""
     if share <= 0:
         return 1.0
     if share >= 1:

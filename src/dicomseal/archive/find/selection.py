@@ -1,4 +1,4 @@
-"""What a run is asked to do: which files, and with which options. The ledger keeps it as JSON."""
+"""The request for a run: its files and its options. The ledger keeps it as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .passed_over import PassedOver
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which files a run is over.
+    """The files of a run.
 
     Attributes:
         roots: as `dicomseal.archive.find.walk.find_files` takes them; folders absolute.
@@ -23,9 +23,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         exclude: patterns of names that are left out.
         null: in lists a NUL ends each path.
         modified_before: only files last modified before this time, in seconds since 1970; or None.
-        share: of the files that is drawn, 0 to 1; None takes all.
+        share: the part of the files that is drawn, 0 to 1; None takes all.
         seed: of the draw.
-        stratify: draw from every folder apart.
+        stratify: draw from every folder separately.
         follow: go into folders that are symbolic links.
     """
 
@@ -41,13 +41,13 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was asked to do, as the ledger keeps it.
+    """The request for a run, as the ledger keeps it.
 
     Attributes:
-        selection: which files.
+        selection: the files.
         trust: the options about trust, as they were given.
         version: of dicomseal.
-        signing: how a run signs: key, profile, where to; empty for one that verifies.
+        signing: the options of a run that signs: key, profile, target; empty for one that verifies.
     """
 
     selection: Selection
@@ -56,40 +56,41 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     signing: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
 
 
-def as_json(made: msgspec.Struct) -> str:
-    """As the ledger keeps it.
+def as_json(request: msgspec.Struct) -> str:
+    """Return the JSON that the ledger keeps.
 
     Raises:
-        UsageError: a root is no UTF-8.
+        UsageError: the name of a root is not UTF-8.
     """
     try:
-        return msgspec.json.encode(made).decode()
+        return msgspec.json.encode(request).decode()
     except UnicodeEncodeError:
-        raise UsageError("the name of a root is no UTF-8: name its parent folder") from None
+        raise UsageError("the name of a root is not UTF-8: name its parent folder") from None
 
 
-def check_same(number: int, before: RunRequest, asked: RunRequest) -> None:
-    """Refuse to go on with a run that was asked to do something else.
+def check_same(number: int, before: RunRequest, request: RunRequest) -> None:
+    """Refuse to resume a run whose request was different.
 
     Raises:
         UsageError: the selection is another, or options about trust or signing are.
     """
     fields = Selection.__struct_fields__, Selection.__struct_encode_fields__
     for field, name in zip(*fields, strict=True):
-        was, now = getattr(before.selection, field), getattr(asked.selection, field)
-        if field == "modified_before":  # a moment that --older-than counted back from the start
+        was, now = getattr(before.selection, field), getattr(request.selection, field)
+        if field == "modified_before":  # --older-than counts it back from the start of each run
             was, now = was is None, now is None
         if was != now:
             raise UsageError(
                 f"run {number} was over another selection: {name} was {was!r}, not {now!r}"
             )
     for what, were, given in (
-        ("trust", before.trust, asked.trust), ("signing", before.signing, asked.signing),
+        ("trust", before.trust, request.trust), ("signing", before.signing, request.signing),
     ):  # fmt: skip
         names = sorted(
             name
             for name in were.keys() | given.keys()
-            # an option that the version before did not have, and that is not given now, is no other
+            # an option that did not exist in an older version, and is not given now, has not
+            # changed
             if (were.get(name) or None) != (given.get(name) or None)
         )
         if names:
@@ -101,9 +102,9 @@ def selected(
     counted: Callable[[Iterable[Found]], Iterable[Found]],
     passed: PassedOver | None = None,
 ) -> Iterable[Found]:
-    """The files of a selection; ``counted`` sees those among which a sample is drawn.
+    """Yield the files of a selection; ``counted`` sees those from which a sample is drawn.
 
-    ``passed`` is told what the walk leaves out, whatever is selected.
+    ``passed`` collects the entries that the walk leaves out, whatever is selected.
     """
     found: Iterable[Found] = walk.find_files(
         selection.roots, selection.follow, passed, selection.null
@@ -126,13 +127,13 @@ def selected(
 
 
 def _misspelt(patterns: Sequence[str]) -> str:
-    """What is said where patterns leave nothing; that no file is old enough is no mistake."""
+    """Return the message for patterns that match no file; too young files need no message."""
     kind = "path" if all("/" in one for one in patterns) else "name"
     return f"nothing is selected: no file has a {kind} that matches {' or '.join(patterns)}"
 
 
 def throttled(files: Iterable[Found], rate: float) -> Iterator[Found]:
-    """The same files, no faster than so many bytes in a second."""
+    """Yield the same files, at most the given number of bytes in a second."""
     start, size = time.monotonic(), 0
     for file in files:
         early = start + size / rate - time.monotonic()

@@ -17,7 +17,7 @@ class StoreRoot(Root):
 
     @property
     def is_countable(self) -> bool:
-        return False  # each listing costs
+        return False  # each listing costs money
 
     @property
     def place(self) -> str:
@@ -36,9 +36,9 @@ class StoreRoot(Root):
 
     @staticmethod
     def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
-        """As `Root.fetch`; each is fetched while those before it are verified."""
+        """Fetch as `Root.fetch`; each object is fetched while those before it are verified."""
         files = list(files)
         with closing(object_stores.fetched([one.path for one in files if one.size])) as ahead:
             for file in files:
-                # what is listed as empty may stand for a folder, and have another key
+                # an entry that is listed as empty may stand for a folder, and have another key
                 yield next(ahead) if file.size else Fetched(memoryview(b""), 0, file.mtime)

@@ -13,26 +13,26 @@ from .found import path_of
 if TYPE_CHECKING:
     from .found import Found
 
-_CACHE = 16 << 10  # KiB of memory; the rest is in a file that has no name
+_CACHE = 16 << 10  # KiB of memory; the rest is in a file without a name
 
 
 def unique_paths(files: Iterable[Found]) -> Iterator[Found]:
-    """The files without those whose path was there before.
+    """Yield the files, without those whose path occurred before.
 
-    The paths are kept in a temporary file, where SQLite puts its own: memory is bounded. It is gone
-    when this ends, or the process is killed.
+    The paths are kept in a temporary file, where SQLite puts its own, so memory is bounded. The
+    file is removed at the end, also if the process is killed.
 
     Raises:
-        LedgerError: the disk for temporary files is full, or not there.
+        LedgerError: the disk for temporary files is full or missing.
     """
     try:
-        # the empty name: a data base of its own on disk; a generator may end in another thread
+        # the empty name means a database of its own on disk; a generator may end in another thread
         db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         with contextlib.closing(db):
             db.execute(f"PRAGMA cache_size=-{_CACHE}")
             db.execute("PRAGMA journal_mode=OFF")
             db.execute("CREATE TABLE seen (path PRIMARY KEY) WITHOUT ROWID")
-            db.execute("BEGIN")  # which never ends: a commit for each would cost more
+            db.execute("BEGIN")  # never committed: a commit for each path would cost more
             for file in files:
                 added = db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (path_of(file.path),))
                 if added.rowcount:

@@ -1,4 +1,4 @@
-"""Finding files, and making batches of them that are bounded by files and by bytes."""
+"""Find files, and put them into batches that are bounded by files and by bytes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .roots import is_path, root_of
 from .unique_paths import unique_paths
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
-FIRST_FILES = 32  # that a batch has at most as long as few files went out
+FIRST_FILES = 32  # the size of the first batches, until that many files were sent
 ALL_EXCLUDED = "nothing is selected: every file is excluded"
-_BATCHES_AHEAD = 4  # for each worker, of a size, before the size grows
+_BATCHES_AHEAD = 4  # batches of a size for each worker, before the size grows
 
 
 def find_files(
@@ -25,26 +25,26 @@ def find_files(
     passed: PassedOver | None = None,
     null: bool = False,
 ) -> Iterator[Found]:
-    """The files of all roots, in a stable order: files of a folder by name, then its subfolders.
+    """Yield the files of all roots, in a stable order: by name, before the subfolders.
 
     Args:
         roots: folders, files, object stores (``s3://bucket/prefix``, ``gs://``, ``az://``),
             ``@list`` for a file with a path on each line, ``-`` for such lines on standard input.
-            What a list names twice, or what another root holds too, is found once.
+            A file that a list names twice, or that another root holds too, is found once.
         follow: go into folders that are symbolic links; one is never entered from within itself.
-        passed: is told what the walk leaves out.
+        passed: collects the entries that the walk leaves out.
         null: in lists a NUL ends each path, not a line end.
 
     Raises:
         UsageError: a list cannot be read, or names an object store.
-        LedgerError: the disk for temporary files is full, or not there.
-        StoreLostError: an object store does not answer any more.
+        LedgerError: the disk for temporary files is full or missing.
+        StoreLostError: an object store no longer answers.
     """
-    places = [root_of(root) for root in roots]
+    all_roots = [root_of(root) for root in roots]
     how = Walk(follow, null, PassedOver() if passed is None else passed, is_path)
-    found = _all(places, how)
-    # a walk comes by a path once; `check_roots` has seen to it that roots do not overlap
-    yield from unique_paths(found) if any(root.is_list for root in places) else found
+    found = _all(all_roots, how)
+    # a walk visits a path once; `check_roots` has made sure that roots do not overlap
+    yield from unique_paths(found) if any(root.is_list for root in all_roots) else found
 
 
 def _all(roots: Iterable[Root], how: Walk) -> Iterator[Found]:
@@ -53,19 +53,19 @@ def _all(roots: Iterable[Root], how: Walk) -> Iterator[Found]:
 
 
 def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:
-    """Those whose name (or, for a pattern with a slash, path) matches one of the patterns."""
+    """Yield the files whose name (or, for a pattern with a slash, path) matches a pattern."""
     matches = matcher(patterns)
     return (file for file in files if file.whole or matches(file.path))
 
 
 def excluded(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:
-    """Those that match none of the patterns, which are as for `included`."""
+    """Yield the files that match none of the patterns, which are as for `included`."""
     matches = matcher(patterns)
     return (file for file in files if file.whole or not matches(file.path))
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a path matches one of the patterns: its name, or all of it where that has a slash."""
+    """Return a test whether a path matches a pattern by its name, or by all if that has a slash."""
     patterns = tuple(patterns)
     names = [re.compile(fnmatch.translate(one)) for one in patterns if "/" not in one]
     paths = [re.compile(fnmatch.translate(one)) for one in patterns if "/" in one]
@@ -78,7 +78,7 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 
 def or_report_nothing(files: Iterable[Found], roots: Iterable[str], why: str) -> Iterator[Found]:
-    """The same files; where there is none, what stands for each root and says why."""
+    """Yield the same files; if there are none, an entry for each root that says why."""
     empty = True
     for file in files:
         empty = False
@@ -94,11 +94,11 @@ def batches(
     most_bytes: int = BATCH_BYTES,
     workers: int = 1,
 ) -> Iterator[Files]:
-    """The files in batches, in their order; a file larger than ``most_bytes`` is one alone.
+    """Yield the files in batches, in order; a file larger than ``most_bytes`` is one alone.
 
-    Each costs the process that writes the ledger about a millisecond, whatever is in it, so they
-    are large. The first ones are smaller, so that few files are work for all ``workers``, and
-    none is so large that all the others would wait long for the last one.
+    Each batch costs the process that writes the ledger about a millisecond, whatever its size, so
+    batches are large. The first ones are smaller, so that a few files are work for all ``workers``,
+    and no batch is so large that all other workers would wait long for the last one.
     """
     batch, size, gone = Files(), 0, 0
     limit = min(FIRST_FILES, most_files)

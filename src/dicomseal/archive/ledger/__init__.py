@@ -1,8 +1,8 @@
-"""What is kept of a run: the ledger, its rows and columns, its hash chain, and its audit."""
+"""The record of a run: the ledger, its rows and columns, its hash chain, and its audit."""
 
 
 def __getattr__(name: str) -> object:
-    # scripts that look into ledgers name the class where it stood before there were folders
+    # scripts that read ledgers import the class from where it was before there were folders
     if name == "Ledger":
         from .ledger import Ledger
 

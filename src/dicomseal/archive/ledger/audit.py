@@ -1,4 +1,4 @@
-"""Is a ledger as it was written? The chain is computed again, and the signatures are verified."""
+"""Audit a ledger: the chain is computed again, and the signatures are verified."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .written import CHANGED, as_written, wrong
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What is wrong, and where: a run and, where it is known, a batch in it."""
+    """A fault, and its place: a run and, if known, a batch in it."""
 
     run: int
     message: str
@@ -29,18 +29,18 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Audit(Answer, msgspec.Struct, kw_only=True):
-    """What an audit found. It has no truth value: ``bool()`` of it raises.
+    """The result of an audit. It has no truth value: ``bool()`` of it raises.
 
     Attributes:
-        runs, batches, objects: how many were looked at.
-        unfinished: runs without an end, which can hold no signature.
-        signed: for each run with a valid signature the subject of its certificate. Anybody can make
-            a certificate of any name: it says who signed only if ``checked``.
+        runs, batches, objects: how many were audited.
+        unfinished: runs without an end, which cannot have a signature.
+        signed: for each run with a valid signature the subject of its certificate. Anyone can make
+            a certificate of any name: it tells who signed only if ``checked``.
         fingerprints: of these certificates, SHA-256, hexadecimal.
-        checked: whether it was said who may have signed.
+        checked: whether the caller named the permitted signers.
         unsigned: runs with an end, but without a signature.
-        head: of the chain, hexadecimal; a note of it elsewhere shows a cut tail later.
-        findings: what is wrong.
+        head: of the chain, hexadecimal; a copy of it elsewhere shows later that the tail was cut.
+        findings: the faults.
     """
 
     _write = "`.intact`"
@@ -69,88 +69,91 @@ def audit(
     """Compute the chain again over every row of a ledger.
 
     Args:
-        signers: who may have signed runs; then every run must be signed by one of them as far as it
-            goes: a finished one its end, another its last batch, or its beginning. None: a
-            signature must be valid, whoever made it.
-        each: called with every batch and its rows, as they are audited. What it was given is worth
-            something only if the audit ends without findings.
+        ledger: open for reading.
+        signers: the permitted signers of runs; then every run must be signed by one of them as far
+            as it goes: a finished one at its end, another one at its last batch, or at its
+            beginning. None: a signature must be valid, whoever made it.
+        each: called with every batch and its rows, as they are audited. These may be relied on
+            only if the audit ends without findings.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    made = Audit(checked=signers is not None)
+    result = Audit(checked=signers is not None)
     with ledger.reading():  # a run may be writing to it
         with explained(ledger.path):
-            made.findings += [Finding(0, one) for one in wrong(ledger.db)]
-        if made.findings:  # the chain is over what cannot be there
-            return made
+            result.findings += [Finding(0, one) for one in wrong(ledger.db)]
+        if result.findings:  # values of a wrong type cannot be encoded for the chain
+            return result
         try:
             with as_written(ledger.path):
-                _audit(ledger, signers, each, made)
+                _audit(ledger, signers, each, result)
         except LedgerError as error:
             if error.code != CHANGED:
                 raise
-            made.findings.append(Finding(made.runs, str(error).removeprefix(f"{ledger.path}: ")))
-    return made
+            result.findings.append(
+                Finding(result.runs, str(error).removeprefix(f"{ledger.path}: "))
+            )
+    return result
 
 
 def _audit(
     ledger: Ledger,
     signers: list[certificate.Certificate] | None,
     each: Callable[[Run, Batch, list[Row]], None] | None,
-    made: Audit,
+    result: Audit,
 ) -> None:
     head, last = hash_chain.GENESIS, 0
     for expected, run in enumerate(ledger.runs(), 1):
-        made.runs += 1
+        result.runs += 1
         if run.number != expected:
-            made.findings.append(Finding(run.number, f"run {expected} is missing before it"))
+            result.findings.append(Finding(run.number, f"run {expected} is missing before it"))
         head = _check(
             run.head,
             hash_chain.of_run(head, run.number, run.kind, run.started, run.asked),
-            made,
+            result,
             run,
         )
         number = 0
         for number, batch in enumerate(ledger.batches(run.number), 1):
-            made.batches += 1
+            result.batches += 1
             rows = list(ledger.rows(batch.first, batch.last))
-            made.objects += len(rows)
+            result.objects += len(rows)
             if batch.number != number or batch.first != last + 1:
-                made.findings.append(
+                result.findings.append(
                     Finding(run.number, "a batch is missing before it", batch.number)
                 )
             last = batch.last
             if len(rows) != batch.last - batch.first + 1:
-                made.findings.append(Finding(run.number, "a row of it is missing", batch.number))
+                result.findings.append(Finding(run.number, "a row of it is missing", batch.number))
             if batch.size != sum(row.size for row in rows):
-                made.findings.append(Finding(run.number, "its bytes do not add up", batch.number))
+                result.findings.append(Finding(run.number, "its bytes do not add up", batch.number))
             now = hash_chain.of_batch(head, batch.number, batch.time, rows)
-            head = _check(batch.head, now, made, run, batch.number)
+            head = _check(batch.head, now, result, run, batch.number)
             if each:
                 each(run, batch, rows)
         if run.end_head is None or run.totals is None or run.finished is None:
-            made.unfinished.append(run.number)
+            result.unfinished.append(run.number)
             if signers is not None:
-                _check_tail(ledger, run, signers, made)
+                _check_tail(ledger, run, signers, result)
             continue
-        head = _check(run.end_head, hash_chain.of_end(head, run.finished, run.totals), made, run)
-        _check_signature(ledger, run, head, signers, made)
-    _check_strays(ledger, last, made)
-    _check_tables(ledger, made)
-    made.head = head.hex()
+        head = _check(run.end_head, hash_chain.of_end(head, run.finished, run.totals), result, run)
+        _check_signature(ledger, run, head, signers, result)
+    _check_strays(ledger, last, result)
+    _check_tables(ledger, result)
+    result.head = head.hex()
 
 
-def _check(stored: bytes, now: bytes, made: Audit, run: Run, batch: int | None = None) -> bytes:
-    """Compare, and go on with what is stored: each edit is told once."""
+def _check(stored: bytes, now: bytes, result: Audit, run: Run, batch: int | None = None) -> bytes:
+    """Compare, and continue with the stored head, so that each edit is reported once."""
     if stored != now:
         where = "a row of it was changed" if batch else "its beginning or end was changed"
-        made.findings.append(Finding(run.number, where, batch))
+        result.findings.append(Finding(run.number, where, batch))
     return stored
 
 
-def _check_strays(ledger: Ledger, last: int, made: Audit) -> None:
-    """Rows that nothing else speaks of."""
+def _check_strays(ledger: Ledger, last: int, result: Audit) -> None:
+    """Find rows that no other row refers to."""
     with explained(ledger.path):
         queries = {
             "objects belong to no batch": "SELECT count(*) FROM object WHERE id > ? OR id < 1",
@@ -167,15 +170,17 @@ def _check_strays(ledger: Ledger, last: int, made: Audit) -> None:
             "SELECT object FROM signature GROUP BY object"
             " HAVING min(position) != 0 OR max(position) != count(*) - 1"
         ):
-            made.findings.append(Finding(made.runs, f"the signatures of object {number} are moved"))
+            result.findings.append(
+                Finding(result.runs, f"the signatures of object {number} are moved")
+            )
         for what, query in queries.items():
             (count,) = ledger.db.execute(query, (last,)).fetchone()
             if count:
-                made.findings.append(Finding(made.runs, f"{count} {what}"))
+                result.findings.append(Finding(result.runs, f"{count} {what}"))
 
 
-def _check_tables(ledger: Ledger, made: Audit) -> None:
-    """A view may say one thing now and another later, and a trigger changes what is written."""
+def _check_tables(ledger: Ledger, result: Audit) -> None:
+    """Check for views, whose content may vary, and triggers, which change what is written."""
     query = (
         "SELECT type, name, coalesce(sql, '') FROM sqlite_master"
         " WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4')"  # of ANALYZE
@@ -185,20 +190,22 @@ def _check_tables(ledger: Ledger, made: Audit) -> None:
         ours = set(fresh.execute(query))
         there = set(ledger.db.execute(query))
     for kind, name, _ in sorted(ours ^ there):
-        made.findings.append(Finding(made.runs, f"the {kind} {name} is not what was made"))
+        result.findings.append(
+            Finding(result.runs, f"the {kind} {name} is not as dicomseal made it")
+        )
 
 
 def _check_tail(
-    ledger: Ledger, run: Run, signers: list[certificate.Certificate], made: Audit
+    ledger: Ledger, run: Run, signers: list[certificate.Certificate], result: Audit
 ) -> None:
-    """A run without an end: nobody's own behind the last seal of somebody who was named."""
+    """Check that nothing follows the last seal by a named signer in a run without an end."""
     sealed = max(sealed_until(ledger, run, one) for one in signers)
     behind = [batch for batch in ledger.batches(run.number) if batch.number > sealed]
     if behind or sealed < 0:
         count = sum(batch.last - batch.first + 1 for batch in behind)
         what = f"{count:,} objects" if behind else "its beginning"
-        made.findings.append(
-            Finding(run.number, f"it has no end, and {what} that nobody who was named has signed")
+        result.findings.append(
+            Finding(run.number, f"it has no end, and {what} that no named signer has signed")
         )
 
 
@@ -207,36 +214,36 @@ def _check_signature(
     run: Run,
     head: bytes,
     signers: list[certificate.Certificate] | None,
-    made: Audit,
+    result: Audit,
 ) -> None:
     if (run.signature is None) != (run.certificate is None):
-        made.findings.append(Finding(run.number, "half of its signature is missing"))
+        result.findings.append(Finding(run.number, "half of its signature is missing"))
     elif run.signature is None or run.certificate is None:
-        made.unsigned.append(run.number)
+        result.unsigned.append(run.number)
         if signers is not None:
-            made.findings.append(Finding(run.number, "it is not signed"))
+            result.findings.append(Finding(run.number, "it is not signed"))
     if run.signature is None or run.certificate is None:
         return
     try:
         whose = certificate.parse(run.certificate)
     except CertificateError as error:
-        made.findings.append(Finding(run.number, f"its signer: {error}"))
+        result.findings.append(Finding(run.number, f"its signer: {error}"))
         return
     if whose.pss_only:
-        made.findings.append(
+        result.findings.append(
             Finding(run.number, f"its signer: the key {certificate.FOR_PSS_ALONE}")
         )
     elif not holds(whose, hash_chain.to_be_signed(run.number, head), run.signature):
-        made.findings.append(Finding(run.number, "its signature is not over what is there"))
+        result.findings.append(Finding(run.number, "its signature does not match its content"))
     elif signers is not None and whose.der not in {one.der for one in signers}:
-        made.findings.append(
+        result.findings.append(
             Finding(run.number, f"it is signed by {whose.signer.subject}, who was not named")
         )
     else:
-        made.signed[run.number] = whose.signer.subject
-        made.fingerprints[run.number] = whose.signer.sha256
+        result.signed[run.number] = whose.signer.subject
+        result.fingerprints[run.number] = whose.signer.sha256
         for number, seal, data in seals(ledger, run):
             if seal is None or not holds(whose, data, seal):
-                made.findings.append(
-                    Finding(run.number, "its seal is not that of who signed the end", number)
+                result.findings.append(
+                    Finding(run.number, "its seal is not by the signer of its end", number)
                 )

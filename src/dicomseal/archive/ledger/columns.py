@@ -1,7 +1,7 @@
-"""The packed rows of a batch, as they go into their tables.
+"""The packed rows of a batch, on their way into the tables.
 
-A worker packs its rows once. These bytes are what the chain is over, and from them, and nothing
-else, the columns are decoded: straight to tuples, as SQLite takes them. `Row` says what is in them.
+A worker packs its rows once. The chain is computed over these bytes, and the columns are decoded
+from them and nothing else: directly into tuples, as SQLite takes them. `Row` has the fields.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .schema import OBJECT_COLUMNS, SIGNER, TABLES, Column, insert
 
 
 def _columns(row: type[msgspec.Struct], last: Any) -> Any:
-    """The type of a row as a tuple, with another type for its last field.
+    """Return the type of a row as a tuple, with another type for its last field.
 
-    Bytes become a bytearray: sqlite3 looks for an adapter of every value of bytes, which takes as
+    Bytes become a bytearray: sqlite3 looks for an adapter for every value of bytes, which takes as
     long as decoding the whole row, and knows that there is none for a bytearray.
     """
     types = [field.type for field in msgspec.structs.fields(row)[:-1]]
@@ -37,11 +37,11 @@ def _decoder() -> Callable[[bytes], list[tuple[Any, ...]]]:
 # objects, each with its signatures in the last place; a signature has its packed signer there
 decode = _decoder()
 SIZE, VERDICT = map([one.name for one in OBJECT_COLUMNS].index, ("size", "verdict"))
-_BLANK = {str: "''", bytes: "x''", int: "0"}  # how SQL writes that a value is empty
+_BLANK = {str: "''", bytes: "x''", int: "0"}  # empty values in SQL
 
 
 def _blanks(table: str, keys: Sequence[str]) -> list[str | None]:
-    """For each column of a table, how SQL writes that it is empty; None where it cannot be."""
+    """Return, for each column of a table, its empty value in SQL; None if it has none."""
 
     def blank(column: Column) -> str | None:
         return None if column.name in keys else _BLANK.get(column.kind)
@@ -56,12 +56,12 @@ _BLANKS = {
 
 
 def insert_objects(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
-    """Append rows to the table of objects: the columns of it, each with its value in every row."""
+    """Append rows to the table of objects: for each column its values, one for each row."""
     _insert(db, "object", columns)
 
 
 def insert_signatures(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
-    """The same for signatures."""
+    """Append rows to the table of signatures."""
     _insert(db, "signature", columns)
 
 
@@ -70,22 +70,23 @@ def _insert(
     table: str,
     columns: Sequence[Sequence[Any]],
 ) -> None:
-    """What is empty in all rows, a third of the columns mostly, is said once and not for each."""
-    places, bound = [], []
+    """Insert rows; columns that are empty in all rows, usually a third, become constants."""
+    values_of_columns, bound = [], []
     for blank, column in zip(_BLANKS[table], columns, strict=True):
         if blank and not any(column):
-            places.append(blank)
+            values_of_columns.append(blank)
         else:
-            places.append("?")
+            values_of_columns.append("?")
             bound.append(column)
-    values = ", ".join(places)
+    values = ", ".join(values_of_columns)
     db.executemany(f"INSERT INTO {table} VALUES ({values})", zip(*bound, strict=True))  # noqa: S608
 
 
 class Signers(dict[bytes, int | None]):
-    """The numbers of certificates in their table, by how a worker packs them; None has none.
+    """The numbers of certificates in their table, by their packed form; None has none.
 
-    One that is not there yet is inserted when it is asked for, within the transaction that asks.
+    A certificate that is not in the table yet is inserted when it is looked up, within the current
+    transaction.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -93,12 +94,12 @@ class Signers(dict[bytes, int | None]):
         self.forget()
 
     def forget(self) -> None:
-        """The transaction was rolled back: what was inserted in it is not there."""
+        """Forget all numbers after a rollback, which removed the inserted certificates."""
         self.clear()
         self[_encode(None)] = None
 
     def __missing__(self, packed: bytes) -> int | None:
-        if len(self) == 1:  # a few hundred in an archive; read them once
+        if len(self) == 1:  # an archive has a few hundred of them; read them once
             for number, *values in self._db.execute(f"SELECT id, {SIGNER} FROM signer"):  # noqa: S608
                 self[_encode(CertificateInfo(*values))] = number
             if packed in self:

@@ -1,13 +1,13 @@
 """The hash chain over the rows of a ledger: a later edit of any of them shows.
 
-Every run begins with the head of the run before it and what the run was asked to do. Every batch
-adds its number and its rows, every end its totals. The head is SHA-256 over the head before and the
-new content in MessagePack, where every length is written, so that no two contents look alike.
+Every run begins with the head of the run before it and with its request. Every batch adds its
+number and its rows, every end its totals. The head is SHA-256 over the previous head and the new
+content in MessagePack, which writes every length, so that no two contents look alike.
 
-A chain alone shows an edit by somebody who does not know how it is made. Who does, can compute it
-anew from there on; only a signature over the head, or a head that was noted elsewhere, stops that.
-So a run that is to be signed signs the head after its beginning and after each batch (a *seal*),
-and not only after its end: what a killed run left behind is then its own, or it is not.
+A chain alone only shows an edit by someone who does not know how it is computed. Everyone else can
+compute it again from there on; only a signature over the head, or a copy of the head elsewhere,
+prevents that. So a run that is to be signed signs the head after its beginning and after each batch
+(a *seal*), and not only after its end. After a crash, this shows which rows are really its own.
 """
 
 from __future__ import annotations
@@ -25,33 +25,34 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def link(head: bytes, kind: str, content: Any) -> bytes:
-    """The head after one more piece of content."""
+    """Return the head after one more piece of content."""
     return hashlib.sha256(head + _encode((kind, content))).digest()
 
 
 def of_run(head: bytes, number: int, kind: str, started: float, asked: str) -> bytes:
-    """The head after the beginning of a run."""
+    """Return the head after the beginning of a run."""
     return link(head, "run", (number, kind, started, asked))
 
 
 def of_batch(head: bytes, number: int, time: float, rows: Iterable[Row] | bytes) -> bytes:
-    """The head after a finished batch; its rows, or what `rows.pack` made of them."""
+    """Return the head after a finished batch; its rows, or the output of `rows.pack`."""
     packed = rows if isinstance(rows, bytes) else pack(list(rows))
-    made = hashlib.sha256(head + _encode(("batch", (number, time, msgspec.Raw()))))
-    made.update(packed)  # they come last: as `link` would, without a copy of so much
-    return made.digest()
+    hasher = hashlib.sha256(head + _encode(("batch", (number, time, msgspec.Raw()))))
+    # made.update(packed) # they come last: the same as `link`, without a copy of the rows
+    hasher.update(packed)
+    return hasher.digest()
 
 
 def of_end(head: bytes, finished: float, totals: str) -> bytes:
-    """The head after the end of a run: the one that is signed."""
+    """Return the head after the end of a run: the one that is signed."""
     return link(head, "end", (finished, totals))
 
 
 def to_be_signed(run: int, head: bytes) -> bytes:
-    """What ``--sign-run`` signs: which run, and the head after its end."""
+    """Return the bytes that ``--sign-run`` signs: the run, and the head after its end."""
     return b"dicomseal archive run 1\n" + _encode((run, head))
 
 
 def to_be_sealed(run: int, number: int, head: bytes) -> bytes:
-    """What it signs on the way: which run and batch, and the head after it; 0 is the beginning."""
+    """Return the bytes of a seal: the run, the batch, and the head after it; 0 is the beginning."""
     return b"dicomseal archive batch 1\n" + _encode((run, number, head))

@@ -1,7 +1,7 @@
-"""What a ledger knows of a path: whether this run has it, and what earlier runs saw there.
+"""The paths that a ledger knows: those of this run, and those of earlier runs.
 
-There is no index on paths: it would cost every run more than all else. When it is first asked, the
-paths are sorted into a temporary file of SQLite's (`TMPDIR`), about as large as they are.
+There is no index on paths: it would cost every run more than all the rest. At the first look-up the
+paths are sorted into a temporary file of SQLite (`TMPDIR`), about as large as they are.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _WAS_DICOM = (
 
 
 class Memory:
-    """Of one run, while it is under way.
+    """The known paths of one run, while it is in progress.
 
     Args:
         ledger: open for writing.
-        run: which.
+        run: its number.
     """
 
     def __init__(self, ledger: Ledger, run: int) -> None:
@@ -36,11 +36,11 @@ class Memory:
         self._made: set[str] = set()
 
     def done(self, path: str | bytes) -> bool:
-        """Whether the run had a row of this path when that was first asked."""
+        """Return whether the run had a row of this path at the first call."""
         return self._holds("done", path, _DONE, lambda: self._ledger.span(self._run))
 
     def was_dicom(self, path: str | bytes) -> bool:
-        """Whether a run before this one has a row of this path on a DICOM object."""
+        """Return whether a run before this one has a row of this path on a DICOM object."""
         return self._holds(
             "was_dicom",
             path,

@@ -1,10 +1,10 @@
-"""The ledger: one SQLite file, append-only, one writer, finished batches in one transaction each.
+"""The ledger: one SQLite file, append-only, one writer, one transaction for each finished batch.
 
-``run`` says what a run was asked to do, ``batch`` which rows came in one transaction and the head
-of the chain after them, ``object`` and ``signature`` what was found, ``signer`` the certificates,
-each once, ``run_end`` the totals of a run that came to its end. No row is ever changed; what no key
-has sealed is taken back where a run that is to be signed goes on (`drop`). Rows are
-numbered in the order of their coming, so appending stays as fast at the end as at the beginning.
+``run`` has the request of a run, ``batch`` the rows of one transaction and the head of the chain
+after them, ``object`` and ``signature`` the results, ``signer`` the certificates, each once,
+``run_end`` the totals of a run that was completed. No row is ever changed; if a run that is to be
+signed is resumed, rows that no key has sealed are removed (`drop`). Rows are numbered in the order
+of insertion, so appending does not become slower.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ from .schema import (  # fmt: skip
 from .sqlite_file import at_rest, explained, uri
 from .written import not_written, wrong
 
-VERIFY, SIGN, GATE, WATCH = "verify", "sign", "gate", "watch"  # what a run does
-Seal = Callable[[bytes], bytes]  # signs it
+VERIFY, SIGN, GATE, WATCH = "verify", "sign", "gate", "watch"  # the kinds of run
+Seal = Callable[[bytes], bytes]  # signs the head
 _MAX_SIGNERS = 4096  # that are kept while rows are read
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run as the ledger has it.
+    """A run in the ledger.
 
     Attributes:
         number: counted from 1.
-        kind: what it does: ``verify``, ``sign``; ``gate`` or ``watch`` verify what arrives.
+        kind: ``verify``, ``sign``; ``gate`` and ``watch`` verify objects that arrive.
         started: in seconds since 1970.
-        asked: what it was asked to do, JSON.
+        asked: its request, JSON.
         head: of the chain, after its beginning.
         seal: over that, by the key that signs the run; or None.
-        finished: when it came to its end, or None.
+        finished: when it was completed, or None.
         totals: at its end, JSON; or None.
         end_head: of the chain, after its end; or None.
-        signature, certificate: over the end, and of whom (DER); or None.
+        signature, certificate: over the end, and of the signer (DER); or None.
     """
 
     number: int
@@ -77,7 +77,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A finished batch: its number, when, its rows by their numbers, their bytes, head and seal."""
+    """A finished batch: its number, time, first and last row, bytes, head and seal."""
 
     run: int
     number: int
@@ -90,7 +90,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Appended(NamedTuple):
-    """What was appended: the head after it, how many files and bytes, how many of each verdict."""
+    """The result of an append: the head after it, how many files and bytes, and the verdicts."""
 
     head: bytes
     files: int
@@ -103,10 +103,10 @@ class Ledger:
 
     Args:
         path: of the file.
-        create: make it if it is not there; else only read it.
+        create: create it if it does not exist; else only read it.
 
     Raises:
-        LedgerError: it is not there, is no ledger, or is one of another version.
+        LedgerError: it does not exist, is not a ledger, or is one of another version.
     """
 
     def __init__(self, path: str, create: bool = False) -> None:
@@ -136,7 +136,7 @@ class Ledger:
                 f"PRAGMA user_version={VERSION}; {SCHEMA} COMMIT;"
             )
         elif application != APPLICATION:
-            raise LedgerError(f"{self.path}: this is no ledger of dicomseal", "no_ledger")
+            raise LedgerError(f"{self.path}: this is not a ledger of dicomseal", "no_ledger")
         elif version != VERSION:
             raise LedgerError(
                 f"{self.path}: the ledger has version {version}; this dicomseal reads version "
@@ -144,14 +144,14 @@ class Ledger:
                 "version",
             )
         if create:
-            # FULL: a batch that was said to be finished is there after a power failure as well
+            # FULL: a batch that was reported as finished is still there after a power failure
             self.db.execute("PRAGMA synchronous=FULL")
         else:
             self.db.execute("PRAGMA query_only=ON")
         self.db.execute("PRAGMA temp_store=FILE")
 
     def _writer(self) -> str:
-        """Which dicomseal wrote the last run of a ledger of another version; "" if it is silent."""
+        """Return the version of dicomseal that wrote the last run of the ledger; "" if unknown."""
         try:
             (asked,) = self.db.execute("SELECT asked FROM run ORDER BY id DESC").fetchone()
             return str(msgspec.json.decode(asked)["version"])
@@ -171,7 +171,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Around several reads: they all see the ledger as it was at the first of them."""
+        """Open a context for several reads, which all see the ledger as at the first of them."""
         if self.db.in_transaction:
             yield
             return
@@ -183,10 +183,10 @@ class Ledger:
                 self.db.execute("COMMIT")
 
     def check(self, span: tuple[int, int] = (1, 0)) -> None:
-        """Whether all values are of the types that dicomseal writes: of these objects, and of runs.
+        """Check that all values have the types that dicomseal writes: of objects, and of runs.
 
         Raises:
-            LedgerError: they are not.
+            LedgerError: they have not.
         """
         with explained(self.path):
             found = wrong(self.db, TABLES, span)
@@ -194,7 +194,7 @@ class Ledger:
             raise not_written(self.path, found[0])
 
     def runs(self, kind: str | None = None) -> list[Run]:
-        """All runs, or those of a kind, in their order."""
+        """Return all runs, or those of a kind, in their order."""
         with explained(self.path):
             found = self.db.execute(
                 f"SELECT {RUN} FROM run LEFT JOIN run_end ON run = id ORDER BY id"  # noqa: S608
@@ -202,7 +202,7 @@ class Ledger:
             return [run for run in (Run(*values) for values in found) if kind in (None, run.kind)]
 
     def find(self, number: int | None = None, kind: str | None = None) -> Run:
-        """A run by its number; None is the last one, of a kind if one is named.
+        """Return a run by its number; None is the last one, of a kind if one is named.
 
         Raises:
             LedgerError: there is no such run.
@@ -216,7 +216,7 @@ class Ledger:
         raise LedgerError(f"{self.path}: there is {what} in the ledger", "no_run")
 
     def head(self) -> bytes:
-        """The head of the chain."""
+        """Return the head of the chain."""
         runs = self.runs()
         if not runs:
             return hash_chain.GENESIS
@@ -226,7 +226,7 @@ class Ledger:
         return last[0].head if last else runs[-1].head
 
     def batches(self, run: int) -> Iterator[Batch]:
-        """The finished batches of a run, in their order."""
+        """Yield the finished batches of a run, in their order."""
         with explained(self.path):
             for values in self.db.execute(
                 f"SELECT {BATCH} FROM batch WHERE run = ? ORDER BY number",  # noqa: S608
@@ -235,7 +235,7 @@ class Ledger:
                 yield Batch(*values)
 
     def span(self, run: int) -> tuple[int, int]:
-        """The first and last number of a run's objects; the first is greater if there is none."""
+        """Return the first and last number of a run's objects; the first is greater without any."""
         with explained(self.path):
             first, last = self.db.execute(
                 "SELECT min(first), max(last) FROM batch WHERE run = ?", (run,)
@@ -243,7 +243,7 @@ class Ledger:
         return (1, 0) if first is None else (first, last)
 
     def tally(self, run: int) -> tuple[int, int, dict[str, int]]:
-        """Of the finished batches of a run: files, bytes, and how many files of each verdict."""
+        """Count the finished batches of a run: files, bytes, and files of each verdict."""
         with explained(self.path):
             found = self.db.execute(
                 "SELECT verdict, count(*), sum(size) FROM object WHERE id BETWEEN ? AND ?"
@@ -254,10 +254,11 @@ class Ledger:
         return files, size, {verdict: count for verdict, count, _ in found}
 
     def rows(self, first: int, last: int, order: Literal["id", "path"] = "id") -> Iterator[Row]:
-        """The objects with these numbers, with their signatures.
+        """Yield the objects with these numbers, with their signatures.
 
         Args:
-            order: ``id`` or ``path``; the latter sorts outside memory.
+            first, last: the numbers.
+            order: ``id`` or ``path``; the latter sorts on disk.
         """
         with explained(self.path):
             found = self.db.cursor().execute(
@@ -269,19 +270,20 @@ class Ledger:
                     signatures = [one for _, one in self._signatures(number, number)]
                     yield Row(*(*values, tuple(signatures)))
                 return
-            # side by side, instead of a query for each object
+            # read in parallel, instead of a query for each object
             rest = self._signatures(first, last)
             waiting = next(rest, None)
             for number, *values in found:
                 signatures = []
                 while waiting is not None and waiting[0] <= number:
-                    if waiting[0] == number:  # else the object is missing, which the audit tells
+                    # if not, the object is missing, which the audit reports
+                    if waiting[0] == number:
                         signatures.append(waiting[1])
                     waiting = next(rest, None)
                 yield Row(*(*values, tuple(signatures)))
 
     def _signatures(self, first: int, last: int) -> Iterator[tuple[int, SignatureRow]]:
-        """The signatures of the objects with these numbers, with the numbers, in their order."""
+        """Yield the signatures of the objects with these numbers, with the numbers, in order."""
         end = len(SIGNATURE_COLUMNS) + 1
         signers: dict[int, CertificateInfo] = {}
         for values in self.db.cursor().execute(
@@ -308,7 +310,7 @@ class Ledger:
                 yield self.db
                 self.db.execute("COMMIT")
             except BaseException:
-                if self.db.in_transaction:  # SQLite has rolled back itself where the disk is full
+                if self.db.in_transaction:  # SQLite itself rolls back if the disk is full
                     self.db.execute("ROLLBACK")
                 self._signers.forget()
                 raise
@@ -324,14 +326,14 @@ class Ledger:
         return Run(number, kind, started, asked, head, sealed)
 
     def drop(self, run: int, number: int) -> int:
-        """Take back what the last run has behind a batch, for another to record it again.
+        """Remove the rows of the last run after a batch, so that they are recorded again.
 
         Args:
-            run, number: which run, and the last batch in it that stays; 0: none of them. -1: the
-                run's beginning goes, too.
+            run, number: the run, and its last batch that stays; 0: none of them. -1: the run's
+                beginning is removed, too.
 
         Returns:
-            How many objects were taken back.
+            How many objects were removed.
         """
         with self._transaction() as db:
             (last,) = db.execute(
@@ -357,9 +359,9 @@ class Ledger:
         """Append a finished batch. When this returns, it is on disk.
 
         Args:
-            run, number: which run, and the batch's number in it.
+            run, number: the run, and the batch's number in it.
             head: of the chain before it.
-            packed: what was found, one row at least, as `rows.pack` gives it.
+            packed: the rows, at least one, from `rows.pack`.
             seal: signs the head after it, if the run is to be signed.
         """
         *objects, signed = zip(*columns.decode(packed), strict=True)

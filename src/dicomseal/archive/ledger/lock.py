@@ -16,13 +16,13 @@ _held: set[str] = set()
 
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Hold ``path.lock`` as long as the block runs; of a link, that of the file it leads to.
+    """Hold ``path.lock`` while the block runs; for a link, the lock of the file that it points to.
 
     Raises:
-        LedgerError: another process holds it (code ``in_use``); the message names that one.
+        LedgerError: another process holds it (code ``in_use``); the message names the process.
     """
     name = f"{os.path.realpath(path)}.lock"
-    if name in _held:  # a record lock does not keep its own process out
+    if name in _held:  # a record lock does not exclude its own process
         raise LedgerError(f"{path}: this process is writing to this ledger already", "in_use")
     try:
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -34,7 +34,7 @@ def locked(path: str) -> Iterator[None]:
                 f"{path}: another run is writing to this ledger: {_who(descriptor)}", "in_use"
             )
         who = {"host": socket.gethostname(), "pid": os.getpid()}
-        with contextlib.suppress(OSError):  # a full disk: the lock holds, without a name
+        with contextlib.suppress(OSError):  # the disk is full: the lock holds, without a name
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, json.dumps(who).encode())
@@ -42,7 +42,8 @@ def locked(path: str) -> Iterator[None]:
         yield
     finally:
         _held.discard(name)
-        os.close(descriptor)  # the file stays: to remove it would race with the next who opens it
+        # the file stays: its removal would race with the next process that opens it
+        os.close(descriptor)
 
 
 def _take(descriptor: int) -> bool:
@@ -56,7 +57,7 @@ def _take(descriptor: int) -> bool:
         except OSError:
             return False
         return True
-    # a record lock is this process's alone: workers that outlive a killed run hold none
+    # a record lock belongs to this process alone: workers that outlive it hold none
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
@@ -77,12 +78,12 @@ PATIENCE = 60.0  # seconds
 
 
 def as_a_worker(name: str) -> None:
-    """In a worker that changes files: hold a file until this process has ended."""
+    """Hold a file until this process, a worker that changes files, has ended."""
     try:
         import fcntl
     except ImportError:  # Windows
         return
-    # never closed; a lock of its own kind, which other descriptors of a process do not end
+    # never closed; this kind of lock does not end when another descriptor of the process is closed
     fcntl.flock(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), fcntl.LOCK_SH)
 
 
@@ -90,7 +91,7 @@ def wait_for_workers(name: str) -> None:
     """Wait for the workers of a process that was killed: they end by themselves, one file later.
 
     Raises:
-        LedgerError: they do not.
+        LedgerError: they do not end.
     """
     try:
         import fcntl

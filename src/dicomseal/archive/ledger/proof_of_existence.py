@@ -1,9 +1,9 @@
-"""Proof of existence: what earlier ledgers know of signatures, and since when.
+"""Proofs of existence: signatures in earlier ledgers, and since when they have existed.
 
 A signature that passed in a run while its certificate was valid existed at that time, whatever
-became of the certificate later. The ledger is audited while it is read, so what counts is what was
-audited; then its signatures stand in a file of their own, sorted by their digests, where the
-workers look them up. Neither is ever in memory as a whole.
+happened to the certificate later. The ledger is audited while it is read, so only audited rows
+count. Then its signatures are in a separate file, sorted by their digests, where the workers look
+them up. Neither is ever completely in memory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CREATE TABLE proof (
 CREATE TABLE raw (
   digest BLOB NOT NULL, time REAL NOT NULL, ledger INTEGER NOT NULL, run INTEGER NOT NULL);
 """
-# sorted first: rows that come in the order of the key are appended, others cost a seek each
+# sorted first: rows in the order of the key are appended, others cost a seek each
 _MERGE = """
 INSERT INTO proof SELECT digest, min(time), ledger, run FROM raw WHERE true GROUP BY digest
   ORDER BY digest
@@ -47,12 +47,12 @@ DELETE FROM raw;
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which ledgers shall prove that signatures existed.
+    """The ledgers that shall prove that signatures existed.
 
     Attributes:
         ledgers: their paths, absolute.
-        signers: what a run signed by one of these certificates covers counts, nothing else; None:
-            all runs count, and who can write to the ledger can prove whatever he likes.
+        signers: only runs that are signed by one of these certificates count. None: all runs
+            count, and anyone who can write to the ledger can prove anything.
     """
 
     ledgers: tuple[str, ...]
@@ -60,7 +60,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class ProofIndex:
-    """Looks signatures up in the file that `proof_index` made; picklable, for workers.
+    """Looks up signatures in the file that `proof_index` made; picklable, for workers.
 
     Args:
         path: of the file.
@@ -74,7 +74,7 @@ class ProofIndex:
         return ProofIndex, (self._path,)
 
     def of(self, digest: bytes) -> Proof | None:
-        """The earliest proof for a signature, by its digest.
+        """Return the earliest proof for a signature, by its digest.
 
         Raises:
             LedgerError: the file cannot be read, e.g. by a worker on another machine.
@@ -96,7 +96,7 @@ class ProofIndex:
         return Proof(moment, ProofReport(path, run, moment.isoformat()))
 
     def _db(self) -> sqlite3.Connection:
-        """One for each thread of each process: a connection must not cross a fork."""
+        """Return the connection of this thread and process, as one must not survive a fork."""
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None or self._local.pid != os.getpid():
             db = sqlite3.connect(uri(self._path, "ro") + "&immutable=1", uri=True)
@@ -108,38 +108,38 @@ class ProofIndex:
 def proof_index(
     wanted: Wanted, own: str, before: int | None
 ) -> Iterator[tuple[ProofIndex, list[str]]]:
-    """Audit the ledgers, and make their signatures ready to be looked up as long as this lasts.
+    """Audit the ledgers, and offer their signatures for look-up while this context lasts.
 
     Args:
-        wanted: which ledgers.
+        wanted: the ledgers.
         own: path of the ledger that is being written; it may be one of them, and the file is made
             beside it.
         before: of that one only runs before this one count; None: all.
 
     Returns:
-        What looks signatures up; and for each ledger how far it was used, for the record.
+        The index; and for each ledger how far it was used, for the record.
 
     Raises:
-        LedgerError: a ledger is not there, was changed, or has no run signed by who was named.
+        LedgerError: a ledger does not exist, was changed, or has no run by a named signer.
     """
     path = place(own)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)  # of a run that was killed
+        os.unlink(path)  # left by a run that was killed
     try:
         with explained(path), contextlib.closing(_make(path)) as db:
-            said = [
+            used = [
                 _take(db, number, one, wanted.signers, before, own)
                 for number, one in enumerate(wanted.ledgers, 1)
             ]
             db.execute("DROP TABLE raw")
-        yield ProofIndex(path), said
+        yield ProofIndex(path), used
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
 
 def place(own: str) -> str:
-    """Where the file is made for a ledger that is being written."""
+    """Return the path of the file for a ledger that is being written."""
     return os.path.abspath(own) + ".poe"
 
 
@@ -161,13 +161,13 @@ def _take(
         runs = ledger.runs()
         if itself := os.path.samefile(path, own):
             runs = [run for run in runs if before is None or run.number < before]
-        ends = _ends(path, runs, signers) if runs or not itself else []  # it was begun just now
+        ends = _ends(path, runs, signers) if runs or not itself else []  # it may have no run yet
         last = ends[-1].number if ends else 0
         db.execute("INSERT INTO ledger VALUES (?, ?)", (number, path))
         collector = _Collector(db, number, ends, signers is not None)
-        made = audit(ledger, None, collector)
-        if made.findings:
-            one = made.findings[0]
+        result = audit(ledger, None, collector)
+        if result.findings:
+            one = result.findings[0]
             raise LedgerError(
                 f"{path}: it proves nothing, as it was changed: run {one.run}: {one.message}; "
                 "`archive audit` tells more",
@@ -179,7 +179,7 @@ def _take(
 
 
 def _ends(path: str, runs: list[Run], signers: Sequence[Certificate] | None) -> list[Run]:
-    """The runs until which what the ledger says counts: those that were signed, or the last one."""
+    """Return the runs until which the ledger counts: the signed ones, or the last one."""
     if signers is None and runs:
         return runs[-1:]
     if signers is None:
@@ -193,14 +193,16 @@ def _ends(path: str, runs: list[Run], signers: Sequence[Certificate] | None) -> 
 
 
 class _Collector:
-    """Takes the signatures that passed out of the rows that are audited, run by run.
+    """Collects the signatures that passed from the rows that are audited, run by run.
 
-    When they existed is said by the time of their batch, which is that of the process that writes,
-    and never before the verification. But whoever can write to the ledger could have put rows with
-    any time there before the next run was signed: where signers are named, it is the time at which
-    one of them signed, since a digest of what did not exist yet cannot have been there.
+    The time at which they existed is that of their batch, which the writing process sets, and which
+    is never before the verification. But anyone who can write to the ledger could have inserted
+    rows with any time before the next run was signed. So if signers are named, it is the time at
+    which one of them signed, since the digest of a future signature cannot have been there.
 
     Args:
+        db: the file of signatures.
+        ledger: the number of the ledger in it.
         ends: the runs until which rows count, in their order.
         signed: whether these are signed.
     """
@@ -231,7 +233,7 @@ class _Collector:
         self._db.executemany("INSERT INTO raw VALUES (?, ?, ?, ?)", found)
 
     def merge(self) -> None:
-        self._db.executescript(_MERGE)  # commits what is open, first
+        self._db.executescript(_MERGE)  # commits the open transaction first
 
 
 def _valid(signer: CertificateInfo, time: float) -> bool:

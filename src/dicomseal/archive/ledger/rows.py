@@ -1,6 +1,6 @@
-"""What the ledger keeps of one object, and how it is written for the hash chain.
+"""The row of an object in the ledger, and its packed form for the hash chain.
 
-A row is smaller than a report: what an auditor asks for a year later, no more.
+A row is smaller than a report: it has what an auditor needs a year later, no more.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from ...report import CertificateInfo, ErrorReport, ObjectReport, Reason, Signat
 from ..find.found import path_of
 from .uncovered import told
 
-# verdict on a file that is no DICOM object: counted, and no failure
+# the verdict on a file that is not a DICOM object: counted, and not a failure
 NOT_DICOM = "not_dicom"
-# on the directory of a medium, in which nothing can be signed: the same
+# the verdict on the directory of a medium, in which nothing can be signed: the same
 DIRECTORY, MEDIA_STORAGE_DIRECTORY = "directory", "1.2.840.10008.1.3.10"
 VERDICTS = (
     report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR, NOT_DICOM,
     DIRECTORY,
 )  # fmt: skip
-# verdicts of a run that signs: there is a signature of its key now, there was one already, or the
-# object cannot be signed as asked
+# verdicts of a run that signs: the object now has a signature of its key, it had one already, or it
+# cannot be signed as requested
 SIGNED, ALREADY_SIGNED, REFUSED = "signed", "already_signed", "refused"
 SIGN_VERDICTS = (SIGNED, ALREADY_SIGNED, REFUSED, report.ERROR, NOT_DICOM, DIRECTORY)
 FAILURES = frozenset({report.FAILED, report.ERROR, REFUSED})
 NO_OBJECT = {"not_dicom", "empty"}
-# codes of errors that say nothing of what a file holds
+# codes of errors that say nothing about the content of a file
 NOT_READ = (
     "not_found", "permission", "unreadable", "changed", "crashed", "empty_folder", "empty_list",
     "nothing_selected", "no_space", "store", "time", "incomplete", "media_type", "other_object",
     "redirected",
 )  # fmt: skip
-_NOT_JUDGED = "no trust anchor was named, so nobody can say who signed it"
-# names that say DICOM: how they end; as media (PS3.10 Section 8) and storescp have them; a UID
+_NOT_JUDGED = "no trust anchor was named, so the signer is not known"
+# names that say DICOM: by their ending; as on media (PS3.10 Section 8) and by storescp; a UID
 _DICOM_NAME = re.compile(
     r".*\.(?:dcm|dicom|dic|dc3|dcm30|ima|acr)|dicomdir|(?:[a-z]{2,8}\.)?[0-2](?:\.\d+){4,}(?:\.\w+)?",
     re.IGNORECASE | re.DOTALL,
@@ -54,12 +54,12 @@ class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
         judged_at: the time that counted for its certificate, ISO 8601; empty if it was not judged.
         judged_by: where that time came from; empty if it was not judged.
         timestamp: the time of its Certified Timestamp, ISO 8601; empty if there is none.
-        proof: which run of which ledger proved that time, if one did; else empty.
+        proof: the run and the ledger that proved that time, if one did; else empty.
         weak: algorithms and keys in it that are no longer strong, separated by ``; ``.
-        digest: what tells it from other signatures (`dicomseal.signature.digests`); empty unless
-            it is intact.
+        digest: distinguishes it from other signatures (`dicomseal.signature.digests`); empty
+            unless it is intact.
         content: digest of the elements it covers, by its MAC algorithm; empty unless intact.
-        elements: digest of the list of them; contents compare only where it is the same.
+        elements: digest of the list of them; contents are comparable only if it is the same.
     """
 
     location: str
@@ -85,11 +85,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     """One object.
 
     Attributes:
-        path: absolute; as `os.fsencode` gives it where it is no UTF-8.
+        path: absolute; as `os.fsencode` returns it if it is not UTF-8.
         size: in bytes.
         mtime: last modification, in nanoseconds since 1970.
         modality: Modality (0008,0060); empty if it is absent.
-        content: SHA-256 over all its content that can be signed; empty if that was not asked for.
+        content: SHA-256 over all its content that can be signed; empty if not requested.
         verdict: one of `VERDICTS`; of `SIGN_VERDICTS` in a run that signs.
         reason: code of the first reason for it; empty if there is none.
         sentence: the same for people.
@@ -100,7 +100,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
         time: when it was verified, in seconds since 1970.
     """
 
-    path: Any  # str or bytes; msgspec decodes no union of the two
+    path: Any  # str or bytes; msgspec cannot decode a union of the two
     size: int
     mtime: int
     sop_class_uid: str
@@ -117,15 +117,16 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     signatures: tuple[SignatureRow, ...] = ()
 
 
-# rows as a worker sends them, and as the chain is over them
+# rows as a worker sends them, and as the chain hashes them
 pack: Callable[[list[Row]], bytes] = msgspec.msgpack.Encoder().encode
 unpack: Callable[[bytes], list[Row]] = msgspec.msgpack.Decoder(list[Row]).decode
 
 
 def on_no_dicom(path: str, sentence: str) -> tuple[str, str]:
-    """Verdict and sentence on a file that is no DICOM object, by what its name says it should be.
+    """Return verdict and sentence on a file that is not a DICOM object, also by its name.
 
-    An object that was emptied, cut or overwritten is one that cannot be read any more.
+    If the name says that it is DICOM, the object was emptied, cut or overwritten, and can no longer
+    be read.
     """
     if _DICOM_NAME.fullmatch(os.path.basename(path)):
         return report.ERROR, f"{sentence}, though its name says DICOM"
@@ -133,75 +134,86 @@ def on_no_dicom(path: str, sentence: str) -> tuple[str, str]:
 
 
 def row_of(
-    made: ObjectReport, path: str, size: int, mtime: int, time: float, directory: bool = False
+    object_report: ObjectReport,
+    path: str,
+    size: int,
+    mtime: int,
+    time: float,
+    directory: bool = False,
 ) -> Row:
-    """What is kept of a report; ``directory``: it is on the directory of a medium."""
+    """Return the row for a report; ``directory``: it is on the directory of a medium."""
     if directory:
-        made = ObjectReport(path=path, verdict=DIRECTORY, sop_class_uid=MEDIA_STORAGE_DIRECTORY)
-    why: list[Reason | ErrorReport] = [*made.reasons]
+        object_report = ObjectReport(
+            path=path, verdict=DIRECTORY, sop_class_uid=MEDIA_STORAGE_DIRECTORY
+        )
+    why: list[Reason | ErrorReport] = [*object_report.reasons]
     signatures = []
-    for one in made.signatures:
+    for one in object_report.signatures:
         if one.integrity is None:  # history
             continue
         reason = one.integrity_reason or one.trust_reason
         if reason:
             why.append(reason)
         signatures.append(_signature(one, reason))
-    verdict = made.verdict
-    if made.error:
-        error = made.error
+    verdict = object_report.verdict
+    if object_report.error:
+        error = object_report.error
         if error.code in NO_OBJECT:
             verdict, sentence = on_no_dicom(path, error.message)
             error = ErrorReport(error.code, sentence)
         why.insert(0, error)
     sentence = why[0].message if why else ""
     if verdict == report.INDETERMINATE and not why:
-        sentence = next(iter(made.messages), _NOT_JUDGED)
-    # by position, here and below: so many names would take longer than all the rest
+        sentence = next(iter(object_report.messages), _NOT_JUDGED)
+    # positional arguments, here and below: so many keywords would take longer than all the rest
     return Row(
         path_of(path),
         size,
         mtime,
-        as_stored(made.sop_class_uid),
-        as_stored(made.sop_instance_uid),
-        as_stored(made.modality),
-        bytes.fromhex(made.content_digest) if made.content_digest else b"",
+        as_stored(object_report.sop_class_uid),
+        as_stored(object_report.sop_instance_uid),
+        as_stored(object_report.modality),
+        bytes.fromhex(object_report.content_digest) if object_report.content_digest else b"",
         verdict,
         why[0].code if why else "",
         as_stored(sentence),
         " ".join(dict.fromkeys([one.code for one in why])) if why else "",
-        sum([one.count for one in made.uncovered_classes]) if made.uncovered_classes else 0,
-        told(made.uncovered_classes, bool(made.uncovered)) if made.uncovered_classes else "",
+        sum([one.count for one in object_report.uncovered_classes])
+        if object_report.uncovered_classes
+        else 0,
+        told(object_report.uncovered_classes, bool(object_report.uncovered))
+        if object_report.uncovered_classes
+        else "",
         time,
         tuple(signatures),
     )
 
 
-def _signature(made: SignatureReport, why: Reason | None) -> SignatureRow:
-    digests, proof = made.digests, made.proof
+def _signature(signature_report: SignatureReport, why: Reason | None) -> SignatureRow:
+    digests, proof = signature_report.digests, signature_report.proof
     return SignatureRow(
-        made.location,
-        as_stored(made.uid),
-        as_stored(made.datetime),
-        made.integrity or "",
-        made.trust,
-        as_stored(made.mac_algorithm),
+        signature_report.location,
+        as_stored(signature_report.uid),
+        as_stored(signature_report.datetime),
+        signature_report.integrity or "",
+        signature_report.trust,
+        as_stored(signature_report.mac_algorithm),
         why.code if why else "",
         as_stored(why.message) if why else "",
-        made.judged_at or "",
-        made.judged_by or "",
-        (made.timestamp.time or "") if made.timestamp else "",
+        signature_report.judged_at or "",
+        signature_report.judged_by or "",
+        (signature_report.timestamp.time or "") if signature_report.timestamp else "",
         as_stored(f"run {proof.run} of {proof.ledger}") if proof else "",
-        as_stored("; ".join(made.weak)) if made.weak else "",
+        as_stored("; ".join(signature_report.weak)) if signature_report.weak else "",
         bytes.fromhex(digests.signature) if digests else b"",
         bytes.fromhex(digests.content) if digests else b"",
         bytes.fromhex(digests.elements) if digests else b"",
-        made.signer,
+        signature_report.signer,
     )
 
 
 def as_stored(text: str) -> str:
-    """Text that SQLite takes and gives back as it was: objects and file names are strangers'."""
-    if text.isprintable():  # so there is nothing in it that needs another look
+    """Return text that SQLite stores unchanged: objects and file names come from strangers."""
+    if text.isprintable():  # then nothing in it needs a closer look
         return text
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -1,8 +1,8 @@
-"""The tables of a ledger, their version, and what to do with one of another version.
+"""The tables of a ledger, their version, and the remedy for one of another version.
 
-Here and in the fields of `Row`, `SignatureRow` and `CertificateInfo` is said which columns there
-are; what is inserted, read, checked and exported follows from it. An audit compares the text of
-`SCHEMA` with what the ledger has, so it stays as it is to the last byte in a version.
+The columns are defined here and by the fields of `Row`, `SignatureRow` and `CertificateInfo`;
+everything that is inserted, read, checked and exported follows from them. An audit compares the
+text of `SCHEMA` with that in the ledger, so within a version it must not change by a byte.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class Column(msgspec.Struct, frozen=True):
 
     @property
     def sql(self) -> str:
-        """As `SCHEMA` has it."""
+        """The definition of the column in `SCHEMA`."""
         if self.numbers:
             return f"{self.name} INTEGER PRIMARY KEY"
         return f"{self.name} {_KINDS[self.kind]}{'' if self.optional else ' NOT NULL'}"
 
     @property
     def types(self) -> tuple[str, ...]:
-        """What SQLite's typeof() says of values that dicomseal writes there."""
+        """The results of SQLite's typeof() for values that dicomseal writes there."""
         also = ("text",) if self.kind is Any else ("null",) if self.optional else ()
         return (_KINDS[self.kind].lower(), *also)
 
 
 def _fields(row: type[msgspec.Struct], without: str = "") -> tuple[Column, ...]:
-    """A column for each field of what is kept in a table, in their order."""
+    """Return a column for each field of a stored struct, in their order."""
     return tuple(
         Column(field.name, field.type)
         for field in msgspec.structs.fields(row)
@@ -58,7 +58,7 @@ def _fields(row: type[msgspec.Struct], without: str = "") -> tuple[Column, ...]:
     )
 
 
-# the columns of what is kept of objects, of signatures, and of certificates
+# the columns of objects, of signatures, and of certificates
 OBJECT_COLUMNS = _fields(Row, without="signatures")
 SIGNATURE_COLUMNS = _fields(SignatureRow, without="signer")
 SIGNER_COLUMNS = _fields(CertificateInfo)
@@ -85,12 +85,12 @@ TABLES = {
         Column("certificate", bytes, optional=True),
     ),
 }  # fmt: skip
-# tables whose rows are not numbered, and what tells them apart instead
+# tables whose rows are not numbered, and their primary keys instead
 _KEYS = {"batch": "run, number", "signature": "object, position"}
 
 
 def _create(table: str) -> str:
-    """The statement that makes a table."""
+    """Return the statement that creates a table."""
     lines = [" "]
     for column in TABLES[table]:
         text = f" {column.sql},"
@@ -105,7 +105,7 @@ def _create(table: str) -> str:
 
 
 def names(columns: Iterable[Column], table: str = "") -> str:
-    """Columns as a query names them."""
+    """Return columns as a query names them."""
     return ", ".join(f"{table}.{one.name}" if table else one.name for one in columns)
 
 
@@ -116,7 +116,7 @@ RUN = f"{names(TABLES['run'], 'run')}, {names(TABLES['run_end'][1:], 'run_end')}
 
 
 def remedy(version: int, writer: str) -> str:
-    """What helps with a ledger of another version, written by that version of dicomseal, or ""."""
+    """Return what helps with a ledger of another version, written by that dicomseal, or ""."""
     by = f"dicomseal {writer}" if writer else "the dicomseal that wrote it"
     if version > VERSION:
         return f"Update dicomseal: it was written by a newer one, {by}"
@@ -124,5 +124,5 @@ def remedy(version: int, writer: str) -> str:
 
 
 def insert(table: str) -> str:
-    """The statement that appends a row to a table."""
+    """Return the statement that appends a row to a table."""
     return f"INSERT INTO {table} VALUES ({', '.join('?' * len(TABLES[table]))})"  # noqa: S608

@@ -1,10 +1,10 @@
 """Seals: signatures over the head of the chain, at the beginning of a run and after each batch.
 
-The end of a run is signed once. A run that was killed has none, and whoever can write to the ledger
-can put rows behind the last end that was signed; a run that is resumed would sign them as its own.
-So the key signs after every batch, which costs it a millisecond for up to 256 files (a token
-perhaps fifty), and nothing is verified twice after a kill. To verify again all that an unfinished
-run has would need no such signatures, but lose hours.
+The end of a run is signed once. A run that was killed has no end, and anyone who can write to the
+ledger can append rows after the last signed end; a run that is resumed would sign them as its own.
+So the key signs after every batch, which costs a millisecond for up to 256 files (with a token
+perhaps fifty), and nothing is verified twice after a crash. The alternative, to verify everything
+of an unfinished run again, needs no such signatures, but loses hours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KINDS = frozenset({"RSA", "DSA", "ECDSA"})
 
 
 def holds(whose: Certificate, data: bytes, signature: bytes) -> bool:
-    """Whether a signature of a ledger, with SHA-256, is one by the owner of a certificate."""
+    """Return whether a signature in a ledger, with SHA-256, is by the owner of a certificate."""
     if certificate.kind_of(whose.public_key) not in _KINDS:
         return False
     digest = hashlib.sha256(data).digest()
@@ -29,7 +29,7 @@ def holds(whose: Certificate, data: bytes, signature: bytes) -> bool:
 
 
 def seals(ledger: Ledger, run: Run) -> list[tuple[int, bytes | None, bytes]]:
-    """Of a run's beginning (0) and batches: the number, the seal, and what it should be over."""
+    """Return of a run's beginning (0) and batches: the number, the seal, and the data under it."""
     found = [(0, run.seal, run.head), *((one.number, one.seal, one.head)
              for one in ledger.batches(run.number))]  # fmt: skip
     return [(number, seal, hash_chain.to_be_sealed(run.number, number, head))
@@ -37,16 +37,16 @@ def seals(ledger: Ledger, run: Run) -> list[tuple[int, bytes | None, bytes]]:
 
 
 def certificate_of(sign: Callable[[bytes], tuple[bytes, bytes]], run: Run) -> Certificate:
-    """The certificate of what signs a run."""
+    """Return the certificate of the key that signs a run."""
     _, der = sign(b"dicomseal archive resumes a run\n" + str(run.number).encode())
     return certificate.parse(der)
 
 
 def sealed_until(ledger: Ledger, run: Run, whose: Certificate) -> int:
-    """The last batch of an unfinished run that its key has sealed; 0: its beginning, -1: nothing.
+    """Return the last batch of an unfinished run that its key has sealed; 0: beginning, -1: none.
 
-    A seal is over all that lies before it. Whether the rows are those that it is over is for
-    `audit` to say: it reads them all.
+    A seal covers everything before it. Whether the rows are the sealed ones is decided by `audit`,
+    which reads them all.
     """
     found = seals(ledger, run)
     _, seal, data = found[0]

@@ -1,7 +1,7 @@
-"""What no signature covers, as a row of a ledger keeps it, and summed up for a report.
+"""The elements that no signature covers: as text in a row, and as sums for a report.
 
-A row has it as text: the classes (see `standard.meanings`), each with the keywords of its first
-elements, or their tags where they have none, and how many more there are:
+The text has the classes (see `standard.meanings`), each with the keywords of its first elements, or
+their tags if they have no keyword, and how many more there are:
 ``rescale=RescaleIntercept,RescaleSlope other=PatientComments,00111001+12``.
 """
 
@@ -15,7 +15,7 @@ import msgspec
 from ...report import UncoveredClass
 from ...standard.meanings import ARCHIVE, MEANING, OTHER
 
-_MAX_NAMED = 10  # of a class, in a row; all that the report has where they are to be listed
+_MAX_NAMED = 10  # elements of a class in a row, unless all are to be listed
 
 
 class Uncovered(NamedTuple):
@@ -27,7 +27,7 @@ class Uncovered(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many elements."""
+        """How many elements the class has."""
         return len(self.elements) + self.more
 
 
@@ -40,8 +40,8 @@ class UncoveredSum(msgspec.Struct, frozen=True, kw_only=True):
         effect: ``meaning``, ``archive`` or ``other``, as in `dicomseal.report.UncoveredClass`.
         objects: how many have such an element.
         elements: how many there are in all of them.
-        names: objects by the element they have; the first of each object only, unless the run was
-            to list all.
+        names: how many objects have each element; counted by the first elements of each object,
+            unless the run was to list all.
     """
 
     name: str
@@ -52,12 +52,12 @@ class UncoveredSum(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def told(classes: Iterable[UncoveredClass], listed: bool = False) -> str:
-    """The text of a row; ``listed``: with all elements that the report has."""
+    """Return the text of a row; ``listed``: with all elements that the report has."""
     return " ".join([_told(one.name, one.elements, one.count, listed) for one in classes])
 
 
 def left_out(telling: Collection[str], all_left_out: Collection[str]) -> str:
-    """The text of a row for what a new signature leaves out, by names as reports have them."""
+    """Return the text of a row for the elements that a new signature leaves out."""
     others = [name for name in all_left_out if name not in telling]
     parts = ((MEANING, list(telling)), (OTHER, others))
     return " ".join([_told(name, some, len(some), False) for name, some in parts if some])
@@ -70,13 +70,13 @@ def _told(name: str, elements: Collection[str], count: int, listed: bool) -> str
 
 
 def _short(element: str) -> str:
-    """``RescaleSlope (0028,1053)`` -> ``RescaleSlope``; ``(0011,1001)`` -> ``00111001``"""
+    """Shorten ``RescaleSlope (0028,1053)`` to ``RescaleSlope``, ``(0011,1001)`` to ``00111001``."""
     keyword, _, tag = element.rpartition(" ")
     return keyword or tag[1:-1].replace(",", "")
 
 
 def read(text: str) -> Iterator[Uncovered]:
-    """The classes of a row's text."""
+    """Yield the classes in a row's text."""
     for part in text.split():
         name, _, rest = part.partition("=")
         elements, _, more = rest.partition("+")
@@ -84,16 +84,17 @@ def read(text: str) -> Iterator[Uncovered]:
 
 
 def shortened(text: str) -> list[tuple[str, int, tuple[str, ...]]]:
-    """The same, alike whether all elements were to be listed or not: for comparing two rows."""
+    """Return the same, whether all elements were listed or not: for comparing two rows."""
     return [(one.name, one.total, one.elements[:_MAX_NAMED]) for one in read(text)]
 
 
 def summed(rows: Iterable[tuple[str, int]], most: int, rest: str) -> list[UncoveredSum]:
-    """The sums of rows, those first that change a meaning, then those that most objects have.
+    """Return sums over rows: classes that change a meaning first, then the most frequent ones.
 
     Args:
         rows: texts, and how many rows have each.
-        most: so many elements of a class are told apart; the others are ``rest``.
+        most: how many elements of a class are named; the others are ``rest``.
+        rest: the name for the others.
     """
     found: dict[str, UncoveredSum] = {}
     for text, count in rows:

@@ -1,7 +1,7 @@
-"""Whether a ledger holds what dicomseal writes there: values of the right types, its own JSON.
+"""The check that a ledger holds what dicomseal writes: values of the right types, its own JSON.
 
-SQLite keeps a value of any type in any column, and who can write to the file can put one there. It
-ends in a sentence, and for an audit in a finding, never in a traceback.
+SQLite stores a value of any type in any column, and anyone who can write to the file can put one
+there. The result is a sentence, and for an audit a finding, never a traceback.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OF_AN_OBJECT = {"object": "id", "signature": "object"}  # these tables are read
 
 
 def _is_wrong(table: str, column: Column) -> str:
-    """The SQL that says so of a value. What is empty is so in any type; the chain tells it."""
+    """Return the SQL condition for a wrong value. The chain detects an empty one of any type."""
     wrong = f"typeof({column.name}) NOT IN ({', '.join(map(repr, column.types))})"
     empty = table in _OF_AN_OBJECT and "blob" in column.types
     return f"{wrong} AND {column.name} IS NOT ''" if empty else wrong
@@ -31,14 +31,15 @@ def _is_wrong(table: str, column: Column) -> str:
 def wrong(
     db: sqlite3.Connection, tables: Iterable[str] = TABLES, span: tuple[int, int] | None = None
 ) -> list[str]:
-    """The columns with values of another type, a sentence each.
+    """Return a sentence for each column with values of another type.
 
     Args:
-        tables: which are looked at.
+        db: the ledger.
+        tables: the tables that are checked.
         span: of objects, and of their signatures, only those with these numbers; None is all.
 
     Raises:
-        sqlite3.Error: a table or column is not there.
+        sqlite3.Error: a table or column does not exist.
     """
     found = []
     for table in tables:
@@ -58,10 +59,10 @@ def wrong(
 
 @contextlib.contextmanager
 def as_written(path: str) -> Iterator[None]:
-    """Around what works with the values of a ledger, whatever they are.
+    """Turn errors by the values of a ledger inside this context into sentences.
 
     Raises:
-        LedgerError: one of them is not what dicomseal writes there.
+        LedgerError: a value is not one that dicomseal writes there.
     """
     try:
         yield
@@ -70,7 +71,7 @@ def as_written(path: str) -> Iterator[None]:
 
 
 def not_written(path: str, why: str) -> LedgerError:
-    """The error for a ledger with something in it that dicomseal did not write."""
+    """Return the error for a ledger with something in it that dicomseal did not write."""
     return LedgerError(
         f"{path}: it holds what dicomseal did not write there ({why}); `archive audit` tells more",
         CHANGED,
@@ -78,10 +79,10 @@ def not_written(path: str, why: str) -> LedgerError:
 
 
 def decoded(path: str, text: str, kind: type[T]) -> T:
-    """JSON of a ledger.
+    """Decode JSON of a ledger.
 
     Raises:
-        LedgerError: it is none, or not of that kind.
+        LedgerError: it is not JSON, or not of that kind.
     """
     try:
         return msgspec.json.decode(text, type=kind)

@@ -1,1 +1,1 @@
-"""What is told of a ledger: summaries, HTML, differences between runs, exports."""
+"""Reports from a ledger: summaries, HTML, differences between runs, exports."""

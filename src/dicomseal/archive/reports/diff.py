@@ -1,4 +1,4 @@
-"""What changed between two runs: both are read in the order of their paths, side by side."""
+"""The differences between two runs: both are read in the order of their paths, in parallel."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ VANISHED, NEW, STRIPPED = "vanished", "new", "stripped"
 CONTENT_CHANGED, UNSIGNED_CHANGED = "content_changed", "unsigned_changed"
 REPLACED, RE_SIGNED, SIGNATURE_ADDED = "replaced", "re_signed", "signature_added"
 MEANINGS = {
-    NEWLY_FAILING: "fails and did not before, or cannot be read any more",
+    NEWLY_FAILING: "fails and did not before, or can no longer be read",
     NO_LONGER_PASSING: "passed, or had an intact signature, and cannot be decided now",
-    VANISHED: "was there, and is not any more",
-    STRIPPED: "was signed, and is not any more, or has fewer signatures",
+    VANISHED: "existed, and no longer exists",
+    STRIPPED: "was signed, and no longer is, or has fewer signatures",
     CONTENT_CHANGED: "its content was changed, and it has a new signature that is intact",
     REPLACED: "has other signatures, and whether its content changed cannot be told",
     UNSIGNED_CHANGED: "content that no signature protects was changed",
     RE_SIGNED: "has other signatures over the same content",
     SIGNATURE_ADDED: "has more signatures, and the old ones are still intact",
     NEWLY_PASSING: "passes, and did not before",
-    NEW: "was not there",
+    NEW: "did not exist before",
 }
 KINDS = tuple(MEANINGS)
-# what cron should wake somebody for
+# kinds for which cron should alert someone
 ALARMING = frozenset(KINDS[: KINDS.index(RE_SIGNED)])
-# of a verdict that an object cannot be verified with, those that said so as well or worse before
+# for a verdict of an object that does not verify, the earlier verdicts that were as bad or worse
 _AS_BAD = {
-    FAILED: {FAILED},  # of what could not be read before it was not known
+    FAILED: {FAILED},  # nothing was known about an object that could not be read before
     ERROR: {FAILED, ERROR},
     NOT_DICOM: {FAILED, ERROR, NOT_DICOM},
     DIRECTORY: {FAILED, ERROR, NOT_DICOM, DIRECTORY},
@@ -47,9 +47,9 @@ SAME, CHANGED = "same", "changed"
 
 
 class Change(NamedTuple):
-    """One object that changed; ``before`` or ``after`` is None where it was not there.
+    """One object that changed; ``before`` or ``after`` is None if it did not exist then.
 
-    ``content`` is ``same``, ``changed``, or None where it cannot be told.
+    ``content`` is ``same``, ``changed``, or None if it is not known.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class Change(NamedTuple):
 
 
 def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
-    """The last finished run, and the one to compare it with: a given one, or the one before it.
+    """Return the last finished run, and the one to compare it with: the given or previous one.
 
     Raises:
         LedgerError: there are no two finished runs.
@@ -79,22 +79,22 @@ def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
     if not earlier:
         what = "no earlier run" if since is None else f"run {since}"
         raise LedgerError(
-            f"{ledger.path}: run {last.number} cannot be compared with {what}: it is not there, "
-            "or did not come to its end",
+            f"{ledger.path}: run {last.number} cannot be compared with {what}: it does not exist, "
+            "or was not completed",
             "no_run",
         )
     return earlier[-1], last
 
 
 def same_files(before: Run, after: Run) -> bool:
-    """Whether both runs were over the same files, so that what is missing has vanished."""
+    """Return whether both runs were over the same files, so that a missing file has vanished."""
     one, two = (decoded("the ledger", run.asked, RunRequest).selection for run in (before, after))
-    # of a folder with other files a stratified sample draws others, too
+    # in a folder with other files, a stratified sample draws other ones, too
     return one == two and one.modified_before is None and not one.stratify
 
 
 def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
-    """What changed, in the order of the paths.
+    """Yield the changes, in the order of the paths.
 
     Between runs that were not over the same files, nothing is `VANISHED` or `NEW`.
 
@@ -129,22 +129,23 @@ def _changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
 
 
 def _each(rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows, sorted by their paths, without what a list named a second time."""
+    """Yield the rows, sorted by their paths, without files that a list named a second time."""
     for _, same in itertools.groupby(rows, key=_key):
         yield next(same)
 
 
 def _key(row: Row) -> tuple[bool, bytes]:
-    """As SQLite sorts: text before blobs, each by its bytes."""
+    """Return the key by which SQLite sorts: text before blobs, each by its bytes."""
     if isinstance(row.path, bytes):
         return True, row.path
     return False, row.path.encode()
 
 
 def compare(old: Row, new: Row) -> str | None:
-    """What happened to an object that is in both runs; None: nothing.
+    """Return what happened to an object that is in both runs; None: nothing.
 
-    What is alarming comes first: whoever changes content and adds a signature did change content.
+    The alarming kinds come first: an attacker who changes content and adds a signature did change
+    content.
     """
     if new.verdict in _AS_BAD:
         return None if _was_as_bad(old, new) else NEWLY_FAILING
@@ -157,18 +158,18 @@ def compare(old: Row, new: Row) -> str | None:
 
 def _was_as_bad(old: Row, new: Row) -> bool:
     if new.verdict == DIRECTORY and not (old.sop_class_uid or old.signatures):
-        return True  # ledgers of before had it as an object without SOP Class, unsigned or failed
+        return True  # older ledgers have it as an object without SOP Class, unsigned or failed
     return old.verdict in _AS_BAD[new.verdict]
 
 
 def _with_other_signatures(old: Row, new: Row) -> str:
-    """Of an object that has not all signatures that it had."""
-    said = content(old, new)
-    if said == CHANGED:
+    """Classify an object that lost some of its signatures."""
+    comparison = content(old, new)
+    if comparison == CHANGED:
         return CONTENT_CHANGED
     if len(new.signatures) < len(old.signatures):
         return STRIPPED
-    if said != SAME:
+    if comparison != SAME:
         return REPLACED
     if _doubtful(old, new) or _passes_no_longer(old, new):
         return NO_LONGER_PASSING
@@ -176,7 +177,7 @@ def _with_other_signatures(old: Row, new: Row) -> str:
 
 
 def _with_the_same_signatures(old: Row, new: Row) -> str | None:
-    """Of an object that has all signatures that it had, and perhaps more."""
+    """Classify an object that has all signatures that it had, and perhaps more."""
     if _doubtful(old, new):
         return NO_LONGER_PASSING
     if content(old, new) == CHANGED:
@@ -195,17 +196,17 @@ def _passes_no_longer(old: Row, new: Row) -> bool:
 
 
 def _gone(old: Row, new: Row) -> list[SignatureRow]:
-    """The signatures that are not there any more."""
+    """Return the signatures that no longer exist."""
     return [one for one in old.signatures if not _counterparts(one, new)]
 
 
 def content(old: Row, new: Row) -> str | None:
-    """Whether two rows are of the same content; None: it cannot be told.
+    """Compare the content of two rows; None: it is not known.
 
-    Digests of the whole content decide, where both runs took them. Otherwise it is the content that
-    signatures cover: of each that is gone, one in the same place must cover the same. They compare
-    only if they have the same MAC algorithm; and if they differ, only if they list the same
-    elements.
+    Digests of the whole content decide, if both runs computed them. Otherwise the content under the
+    signatures decides: for each signature that is gone, one in the same place must cover the same.
+    They are comparable only if they have the same MAC algorithm; and a difference counts only if
+    they list the same elements.
     """
     if old.content and new.content:
         return SAME if old.content == new.content else CHANGED
@@ -216,22 +217,25 @@ def content(old: Row, new: Row) -> str | None:
 
 
 def _covered(old: SignatureRow, new: Row) -> str | None:
-    said = None
+    comparison = None
     for one in new.signatures:
         if not (old.content and one.content):
-            continue  # of one that is not intact nothing is known
+            continue  # nothing is known of a signature that is not intact
         if (one.location, one.mac_algorithm) != (old.location, old.mac_algorithm):
             continue
         if one.content == old.content:
             return SAME
         if one.elements == old.elements:
-            said = CHANGED
-    return said
+            comparison = CHANGED
+    return comparison
 
 
 def _counterparts(old: SignatureRow, new: Row) -> list[SignatureRow]:
-    """The same signature in the new row: by its digest, or where one of them is not intact, by its
-    place and UID, which anybody can give to another."""
+    """Return the same signature in the new row.
+
+    It is found by its digest; if one of the two is not intact, by its place and UID, which anyone
+    can copy.
+    """
     place = old.location, old.uid
     return [
         one
@@ -242,7 +246,7 @@ def _counterparts(old: SignatureRow, new: Row) -> list[SignatureRow]:
 
 
 def _more_beside(old: Row, new: Row) -> bool:
-    """Whether the same signatures, judged alike, leave out other elements than they did."""
+    """Return whether the same signatures, judged alike, leave out other elements than before."""
     judged = [
         sorted((one.location, one.digest, one.integrity, one.trust) for one in row.signatures)
         for row in (old, new)
@@ -253,7 +257,7 @@ def _more_beside(old: Row, new: Row) -> bool:
 
 
 def _doubtful(old: Row, new: Row) -> bool:
-    """Whether a signature that was intact is not any more."""
+    """Return whether a signature that was intact no longer is."""
     return any(
         INTACT not in {one.integrity for one in _counterparts(was, new)}
         for was in old.signatures

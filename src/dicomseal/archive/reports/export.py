@@ -1,4 +1,4 @@
-"""A run as a table for other programs: one line a signature, and one for an object without any."""
+"""A run as a table for other programs: a line for each signature, one for an object without any."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _OBJECT, _SIGNATURE, _SIGNER = (
     [column.name for column in columns]
     for columns in (OBJECT_COLUMNS, SIGNATURE_COLUMNS, SIGNER_COLUMNS)
 )
-# what is not text; only columns of objects are numbers
+# the columns that are not text; only columns of objects are numbers
 _NUMBERS = {
     column.name: {int: "int64", float: "float64"}[column.kind]
     for column in OBJECT_COLUMNS
     if column.kind in (int, float)
 }
-# as OWASP has them (CSV Injection); the last four are the full-width forms of the first
+# as in OWASP's CSV Injection; the last four are the full-width forms of the first
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 COLUMNS = (
     *_OBJECT,
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def lines(ledger: Ledger, number: int | None = None) -> Iterator[dict[str, Any]]:
-    """The lines of a run (None: the last one), with all `COLUMNS`; None where there is nothing.
+    """Yield the lines of a run (None: the last one), with all `COLUMNS`; None for no value.
 
     Raises:
         LedgerError: there is no such run, or a value is not what dicomseal writes there.
@@ -58,10 +58,10 @@ def _line(row: Row, signature: SignatureRow | None) -> dict[str, Any]:
 
 
 def write_csv(found: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """As CSV (RFC 4180), the columns named in the first line.
+    """Write CSV (RFC 4180), with the names of the columns in the first line.
 
-    Objects and file names are strangers', and spreadsheet programs run as a formula what begins
-    like one. Text that does gets an apostrophe before it.
+    Objects and file names come from strangers, and spreadsheet programs run a text as a formula if
+    it begins like one. Such a text gets an apostrophe before it.
     """
     writer = csv.DictWriter(file, COLUMNS)
     writer.writeheader()
@@ -75,7 +75,7 @@ def _defused(name: str, value: Any) -> Any:
 
 
 def write_parquet(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
-    """As Parquet, in row groups of 16,384 lines; all columns but four are text.
+    """Write Parquet, in row groups of 16,384 lines; all columns but four are text.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -95,6 +95,6 @@ def write_parquet(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
 
 
 def write_jsonl(found: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """As JSON, one object a line."""
+    """Write JSON, one object a line."""
     for line in found:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")

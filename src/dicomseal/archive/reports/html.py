@@ -34,62 +34,63 @@ text { font: 12px system-ui, sans-serif; fill: #222 } .late { color: #c62828; fo
 """
 
 
-def render(made: Summary, now: float) -> str:
-    """The file's text; ``now`` (seconds since 1970) marks certificates that have expired."""
-    title = f"Archive {'signing' if made.kind == SIGN else 'verification'}, run {made.run}"
+def render(summary: Summary, now: float) -> str:
+    """Return the file's text; ``now`` (seconds since 1970) marks certificates that have expired."""
+    title = f"Archive {'signing' if summary.kind == SIGN else 'verification'}, run {summary.run}"
     parts = [
         "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
         _POLICY,
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{title}</h1>",
-        _what(made),
+        _what(summary),
     ]  # fmt: skip
-    if made.passed_over.counts:
-        parts.append(f"<p>{'<br>'.join(map(escape, made.passed_over.lines()))}</p>")
-    if made.sample:
-        parts.append(f"<p><strong>A sample:</strong> {escape(made.sample)}.</p>")
-    parts += ["<h2>Verdicts</h2>", _bars(made.verdicts.items(), COLOURS)]
-    if made.unsigned_share is not None:
-        parts.append(f"<p>{made.unsigned_share:.1%} of the objects are unsigned.</p>")
-    parts += _failures("Failures", made.failures, made.failures_left_out)
-    if made.undecided or made.undecided_left_out:
-        parts += _failures("Indeterminate", made.undecided, made.undecided_left_out)
-    if made.reasons:
-        parts += ["<h2>Reasons</h2>", _bars(made.reasons.items())]
-    if made.remedies:
-        parts.append(_table(["Reason", "What to do"], _escaped(made.remedies.items()), 0))
-    if made.algorithms:
-        parts += ["<h2>MAC algorithms, by signatures</h2>", _bars(made.algorithms.items())]
-    if made.times:
-        parts += ["<h2>The time that counted, by signatures</h2>", _bars(made.times.items())]
-    if made.weak:
-        parts += ["<h2>No longer strong, by signatures</h2>", _bars(made.weak.items())]
-    if made.modalities:
-        totals = {name: sum(counts.values()) for name, counts in made.modalities.items()}
+    if summary.passed_over.counts:
+        parts.append(f"<p>{'<br>'.join(map(escape, summary.passed_over.lines()))}</p>")
+    if summary.sample:
+        parts.append(f"<p><strong>A sample:</strong> {escape(summary.sample)}.</p>")
+    parts += ["<h2>Verdicts</h2>", _bars(summary.verdicts.items(), COLOURS)]
+    if summary.unsigned_share is not None:
+        parts.append(f"<p>{summary.unsigned_share:.1%} of the objects are unsigned.</p>")
+    parts += _failures("Failures", summary.failures, summary.failures_left_out)
+    if summary.undecided or summary.undecided_left_out:
+        parts += _failures("Indeterminate", summary.undecided, summary.undecided_left_out)
+    if summary.reasons:
+        parts += ["<h2>Reasons</h2>", _bars(summary.reasons.items())]
+    if summary.remedies:
+        parts.append(_table(["Reason", "What to do"], _escaped(summary.remedies.items()), 0))
+    if summary.algorithms:
+        parts += ["<h2>MAC algorithms, by signatures</h2>", _bars(summary.algorithms.items())]
+    if summary.times:
+        parts += ["<h2>The time that counted, by signatures</h2>", _bars(summary.times.items())]
+    if summary.weak:
+        parts += ["<h2>No longer strong, by signatures</h2>", _bars(summary.weak.items())]
+    if summary.modalities:
+        totals = {name: sum(counts.values()) for name, counts in summary.modalities.items()}
         parts += ["<h2>Modalities, by files</h2>", _bars(totals.items())]
-    if made.sop_classes:
-        totals = {name: sum(counts.values()) for name, counts in made.sop_classes.items()}
+    if summary.sop_classes:
+        totals = {name: sum(counts.values()) for name, counts in summary.sop_classes.items()}
         parts += ["<h2>SOP Classes, by files</h2>", _bars(totals.items())]
-    parts += _uncovered(made)
-    parts += _signers(made, now)
-    if made.throughput:
-        parts += ["<h2>Throughput, files a second</h2>", _throughput(made)]
+    parts += _uncovered(summary)
+    parts += _signers(summary, now)
+    if summary.throughput:
+        parts += ["<h2>Throughput, files a second</h2>", _throughput(summary)]
     parts.append("</body></html>")
     return "\n".join(parts) + "\n"
 
 
 def escape(text: str) -> str:
-    """Names of files and signers are strangers': no markup, and nothing that turns text around."""
+    """Escape a name, as it comes from a stranger: no markup, no change of direction."""
     return html.escape(harmless(text))
 
 
-def _what(made: Summary) -> str:
-    state = "complete" if made.complete else "NOT COMPLETE"
+def _what(summary: Summary) -> str:
+    state = "complete" if summary.complete else "NOT COMPLETE"
     return (
-        f"<p>{moment(made.started)} to {moment(made.finished)}, {state}, "
-        f"{'signed' if made.signed else 'not signed'}. dicomseal {escape(made.asked.version)}.<br>"
-        f"{made.files:,} files, {made.bytes:,} bytes in "
-        f"{escape(', '.join(made.asked.selection.roots))}</p>"
+        f"<p>{moment(summary.started)} to {moment(summary.finished)}, {state}, "
+        f"{'signed' if summary.signed else 'not signed'}. "
+        f"dicomseal {escape(summary.asked.version)}.<br>"
+        f"{summary.files:,} files, {summary.bytes:,} bytes in "
+        f"{escape(', '.join(summary.asked.selection.roots))}</p>"
     )
 
 
@@ -98,7 +99,7 @@ def _escaped(rows: Iterable[tuple[str, str]]) -> list[list[str]]:
 
 
 def moment(time: float | None) -> str:
-    """A time for people, in UTC."""
+    """Return a time for people, in UTC."""
     if time is None:
         return "(no end)"
     if not 0 <= time < _LAST:
@@ -107,15 +108,15 @@ def moment(time: float | None) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> str:
-    """A table of escaped cells; the last ``right`` columns are numbers."""
+    """Return a table of escaped cells; the last ``right`` columns are numbers."""
     left = len(heads) - right
 
     def line(kind: str, cells: Sequence[str]) -> str:
-        made = [
+        cells_of_line = [
             f'<{kind} class="n">{cell}</{kind}>' if at >= left else f"<{kind}>{cell}</{kind}>"
             for at, cell in enumerate(cells)
         ]
-        return f"<tr>{''.join(made)}</tr>"
+        return f"<tr>{''.join(cells_of_line)}</tr>"
 
     return f"<table>{line('th', heads)}{''.join(line('td', row) for row in rows)}</table>"
 
@@ -135,9 +136,9 @@ def _bars(items: Iterable[tuple[str, int]], colours: dict[str, str] | None = Non
     return f'<svg viewBox="0 0 800 {len(shown) * 24 + 4}" role="img">{"".join(lines)}</svg>'
 
 
-def _throughput(made: Summary) -> str:
-    rates, before = [], made.started
-    for point in made.throughput:
+def _throughput(summary: Summary) -> str:
+    rates, before = [], summary.started
+    for point in summary.throughput:
         rates.append(point.files / max(point.time - before, 1e-9))
         before = point.time
     most = max(rates) or 1.0
@@ -147,7 +148,7 @@ def _throughput(made: Summary) -> str:
         f'height="{150 * rate / most:.1f}" fill="#1565c0"/>'
         for n, rate in enumerate(rates)
     )
-    seconds = before - made.started
+    seconds = before - summary.started
     return (
         f'<svg viewBox="0 0 800 190" role="img">{bars}'
         f'<text x="55" y="18" text-anchor="end">{most:,.0f}</text>'
@@ -167,39 +168,41 @@ def _failures(title: str, listed: list[Failure], left_out: int) -> list[str]:
 
 
 def named(one: UncoveredSum) -> str:
-    """The elements of a class, those that most objects have first."""
+    """Return the elements of a class, the most frequent ones first."""
     names = sorted(one.names, key=lambda name: -one.names[name])
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     return ", ".join(names[:_MAX_NAMED]) + more
 
 
-def _uncovered(made: Summary) -> list[str]:
-    if not made.uncovered:
+def _uncovered(summary: Summary) -> list[str]:
+    if not summary.uncovered:
         return []
     rows = [
         (escape(one.name + EFFECTS[one.effect]), escape(named(one)), f"{one.elements:,}",
          f"{one.objects:,}")
-        for one in made.uncovered
+        for one in summary.uncovered
     ]  # fmt: skip
-    title = "Left out by signatures" if made.kind == SIGN else "Not covered by a passing signature"
-    said = f"{made.uncovered_elements:,} elements of {made.uncovered_objects:,} objects."
+    title = (
+        "Left out by signatures" if summary.kind == SIGN else "Not covered by a passing signature"
+    )
+    total = f"{summary.uncovered_elements:,} elements of {summary.uncovered_objects:,} objects."
     heads = ("Class", "Elements", "How many", "Objects")
-    return [f"<h2>{title}</h2>", f"<p>{said}</p>", _table(heads, rows, 2)]
+    return [f"<h2>{title}</h2>", f"<p>{total}</p>", _table(heads, rows, 2)]
 
 
 def _expired(not_after: str, now: float) -> bool:
-    """Whether a time has passed; one that cannot be read has."""
+    """Return whether a time has passed; one that cannot be read has."""
     try:
         return datetime.fromisoformat(not_after).timestamp() < now
     except (OverflowError, ValueError):
         return True
 
 
-def _signers(made: Summary, now: float) -> list[str]:
-    if not made.signers:
+def _signers(summary: Summary, now: float) -> list[str]:
+    if not summary.signers:
         return []
     rows = []
-    for one in made.signers:
+    for one in summary.signers:
         until = escape(one.not_after)
         if until and _expired(one.not_after, now):
             until = f'<span class="late">{until}, expired</span>'
@@ -212,7 +215,7 @@ def _signers(made: Summary, now: float) -> list[str]:
         ("<p>After a certificate has expired, its signatures without a Certified Timestamp are no "
         "longer trusted, unless a ledger proves that they existed before. So many expire in each "
         "month:</p>"),
-        _bars(sorted(made.expiring.items())),
+        _bars(sorted(summary.expiring.items())),
         _table(("Signer", "Key", "Valid until", "Signatures", "intact", "trusted",
                 "trusted, without timestamp", "trusted by a ledger"), rows, 5),
     ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""The modality of objects that do not say it: from their SOP Class, where that leaves no choice.
+"""The modality of objects that do not state it: from their SOP Class, if that leaves no choice.
 
-Modality (0008,0060) is what counts. The table has the storage classes of PS3.4 Annex B whose
-Modality the IOD fixes (PS3.3, e.g. Section C.8.2.1 for CT) or that only one modality makes.
+Modality (0008,0060) decides. The table has the storage classes of PS3.4 Annex B whose Modality the
+IOD fixes (PS3.3, e.g. Section C.8.2.1 for CT) or that only one modality makes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BY_CLASS = {_STORAGE + one: name for name, classes in _CLASSES.items() for one 
 
 
 def label(modality: str, sop_class_uid: str) -> str:
-    """What an object is counted as; it says where that comes from, if not from Modality itself."""
+    """Return the modality by which an object is counted, and its source unless it is Modality."""
     if modality:
         return modality
     found = _BY_CLASS.get(sop_class_uid)

@@ -1,4 +1,4 @@
-"""What a run found, added up by SQLite, so that memory stays flat: the data of every report."""
+"""The results of a run, added up by SQLite, so that memory stays flat: the data of every report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _POINTS = 60
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An object that failed or could not be read, or was not decided."""
+    """An object that failed, could not be read, or was not decided."""
 
     path: str
     verdict: str
@@ -43,14 +43,14 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate of signers, and what it signed.
+    """A certificate of signers, and its signatures.
 
     Attributes:
         signatures, intact, trusted: how many.
         without_timestamp: how many of the trusted ones have no Certified Timestamp. Unless
             something else proves when they were made, they are no longer trusted after
             ``not_after``.
-        by_ledger: how many of the trusted ones are so by what an earlier ledger proves.
+        by_ledger: how many of the trusted ones are trusted by the proof of an earlier ledger.
     """
 
     subject: str
@@ -68,12 +68,12 @@ class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The subject, or the fingerprint of a bare public key, which has none."""
+        """The subject, or the fingerprint of a bare public key, which has no name."""
         return self.subject or f"the public key with the SHA-256 {self.sha256}"
 
 
 class Point(msgspec.Struct, frozen=True):
-    """Throughput: what was finished until a moment, in seconds since 1970, since the last point."""
+    """A point of throughput: files since the previous point, until a time in seconds since 1970."""
 
     time: float
     files: int
@@ -85,32 +85,32 @@ class Summary(msgspec.Struct, kw_only=True):
 
     Attributes:
         run: its number.
-        started, finished: in seconds since 1970; the latter None for one that did not end.
-        complete: whether it came to its end.
+        started, finished: in seconds since 1970; the latter None for one that was not completed.
+        complete: whether it was completed.
         files, bytes: verified.
         verdicts: files by verdict, all verdicts.
         reasons: files by the code of a reason; one file may have several.
-        sop_classes: of each SOP Class (its name, or UID) the files by verdict. Of these, and of
-            modalities and algorithms, `MAX_NAMES` are told apart, those that many have first.
-        modalities: of each Modality (0008,0060) the files by verdict; where it is absent, of what
-            the SOP Class says, and then the name says so.
+        sop_classes: for each SOP Class (its name, or UID) the files by verdict. Of these, and of
+            modalities and algorithms, the `MAX_NAMES` most frequent ones are named.
+        modalities: for each Modality (0008,0060) the files by verdict; if it is absent, by the SOP
+            Class, and then the name says so.
         algorithms: signatures by MAC Algorithm.
-        times: judged signatures by where the time that counted came from.
-        weak: signatures by what in them is no longer strong.
+        times: judged signatures by the source of the time that counted.
+        weak: signatures by the part of them that is no longer strong.
         signers: certificates, those that expire first first.
-        expiring: of each month, e.g. ``2027-03``, how many trusted signatures without a Certified
+        expiring: for each month, e.g. ``2027-03``, how many trusted signatures without a Certified
             Timestamp were made with certificates that expire in it.
         unsigned_share: unsigned objects of all objects that could be read, 0 to 1; or None.
         throughput: at most 60 points.
         failures: the first of them; ``failures_left_out`` says how many more there are.
         undecided: the first ``indeterminate`` objects; ``undecided_left_out``: how many more.
         sample: what a drawn part proves, in a sentence; or None.
-        uncovered: what no passing signature covers, by class; in a run that signs, what the new
-            signatures leave out.
+        uncovered: the elements that no passing signature covers, by class; in a run that signs,
+            those that the new signatures leave out.
         uncovered_objects, uncovered_elements: how many objects have such elements, and how many
             there are.
-        signed: whether the end of the run carries a signature (`archive audit` verifies it).
-        passed_over: what lay there and was not verified, unasked; of a run that came to its end.
+        signed: whether the end of the run has a signature (`archive audit` verifies it).
+        passed_over: entries that the walk left out by itself; of a run that was completed.
         kind: `ledger.VERIFY`, or `ledger.SIGN`; a run that signs verified nothing.
         remedies: what to do about each of the reasons, a sentence with a command.
     """
@@ -151,6 +151,7 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MAX_FAILURE
     """Add up a run.
 
     Args:
+        ledger: open for reading.
         number: of the run; None is the last one that verified.
         most: how many failures are listed, and how many undecided objects.
 
@@ -172,7 +173,7 @@ def _kind(ledger: Ledger) -> str:
 
 
 def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summary:
-    made = Summary(
+    summary = Summary(
         run=run.number,
         started=run.started,
         finished=run.finished,
@@ -182,34 +183,36 @@ def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summ
         kind=run.kind,
     )
     with explained(ledger.path):
-        _objects(ledger, span, made)
-        _signatures(ledger, span, made)
-        made.failures, made.failures_left_out = _listed(ledger, span, made, FAILURES, most)
-        made.undecided, made.undecided_left_out = _listed(ledger, span, made, UNDECIDED, most)
+        _objects(ledger, span, summary)
+        _signatures(ledger, span, summary)
+        summary.failures, summary.failures_left_out = _listed(ledger, span, summary, FAILURES, most)
+        summary.undecided, summary.undecided_left_out = _listed(
+            ledger, span, summary, UNDECIDED, most
+        )
     if run.totals is not None:
-        made.passed_over = decoded(ledger.path, run.totals, Totals).passed_over
-    _throughput(ledger, run, made)
-    _sample(run, made)
-    return made
+        summary.passed_over = decoded(ledger.path, run.totals, Totals).passed_over
+    _throughput(ledger, run, summary)
+    _sample(run, summary)
+    return summary
 
 
-def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
+def _objects(ledger: Ledger, span: tuple[int, int], summary: Summary) -> None:
     query = "SELECT {}, count(*) FROM object WHERE id BETWEEN ? AND ? GROUP BY {} ORDER BY 2 DESC"
-    made.verdicts = dict.fromkeys(SIGN_VERDICTS if made.kind == SIGN else VERDICTS, 0)
+    summary.verdicts = dict.fromkeys(SIGN_VERDICTS if summary.kind == SIGN else VERDICTS, 0)
     for verdict, count, size in ledger.db.execute(
         "SELECT verdict, count(*), sum(size) FROM object WHERE id BETWEEN ? AND ? GROUP BY verdict",
         span,
     ):
-        made.verdicts[verdict] = count
-        made.files += count
-        made.bytes += size
+        summary.verdicts[verdict] = count
+        summary.files += count
+        summary.bytes += size
     for codes, count in ledger.db.execute(query.format("reasons", "reasons"), span):
         for code in codes.split():
-            made.reasons[code] = made.reasons.get(code, 0) + count
-    for code in made.reasons:
+            summary.reasons[code] = summary.reasons.get(code, 0) + count
+    for code in summary.reasons:
         what = sentence(code)
         if what is not None:
-            made.remedies[code] = what
+            summary.remedies[code] = what
     classes: dict[str, Counter[str]] = {}
     modalities: dict[str, Counter[str]] = {}
     for uid, modality, verdict, count in ledger.db.execute(
@@ -219,26 +222,26 @@ def _objects(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
     ):
         _of(classes, _class_name(uid))[verdict] += count
         _of(modalities, label(modality, uid))[verdict] += count
-    made.sop_classes, made.modalities = _sorted(classes), _sorted(modalities)
-    _uncovered(ledger, span, made)
-    readable = made.files - sum(made.verdicts[one] for one in (ERROR, NOT_DICOM, DIRECTORY))
-    if readable and made.kind == VERIFY:
-        made.unsigned_share = made.verdicts[UNSIGNED] / readable
+    summary.sop_classes, summary.modalities = _sorted(classes), _sorted(modalities)
+    _uncovered(ledger, span, summary)
+    readable = summary.files - sum(summary.verdicts[one] for one in (ERROR, NOT_DICOM, DIRECTORY))
+    if readable and summary.kind == VERIFY:
+        summary.unsigned_share = summary.verdicts[UNSIGNED] / readable
 
 
-def _uncovered(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
+def _uncovered(ledger: Ledger, span: tuple[int, int], summary: Summary) -> None:
     where = " FROM object WHERE id BETWEEN ? AND ? AND uncovered"
-    made.uncovered_objects, made.uncovered_elements = ledger.db.execute(
+    summary.uncovered_objects, summary.uncovered_elements = ledger.db.execute(
         f"SELECT count(*), ifnull(sum(uncovered), 0){where}", span
     ).fetchone()
     rows = ledger.db.execute(
         f"SELECT uncovered_classes, count(*){where} GROUP BY 1 ORDER BY 2 DESC", span
     )
-    made.uncovered = summed(rows, MAX_NAMES, REST)
+    summary.uncovered = summed(rows, MAX_NAMES, REST)
 
 
 def _of(counts: dict[str, Counter[str]], name: str) -> Counter[str]:
-    """The figures of a name, which strangers chose: as many as there are objects, if they like."""
+    """Return the figures of a name; strangers choose names, so there may be as many as objects."""
     return counts.setdefault(name if name in counts or len(counts) < MAX_NAMES else REST, Counter())
 
 
@@ -255,19 +258,19 @@ def _class_name(uid: str) -> str:
     return UID(uid).name
 
 
-def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
+def _signatures(ledger: Ledger, span: tuple[int, int], summary: Summary) -> None:
     query = "SELECT {0}, count(*) FROM signature WHERE object BETWEEN ? AND ? GROUP BY {0}"
     for algorithm, count in ledger.db.execute(
         query.format("mac_algorithm") + " ORDER BY 2 DESC", span
     ):
-        name = (algorithm or "(not known)") if len(made.algorithms) < MAX_NAMES else REST
-        made.algorithms[name] = made.algorithms.get(name, 0) + count
+        name = (algorithm or "(not known)") if len(summary.algorithms) < MAX_NAMES else REST
+        summary.algorithms[name] = summary.algorithms.get(name, 0) + count
     for by, count in ledger.db.execute(query.format("judged_by"), span):
         if by:
-            made.times[by] = count
+            summary.times[by] = count
     for weak, count in ledger.db.execute(query.format("weak"), span):
         for one in filter(None, weak.split("; ")):
-            made.weak[one] = made.weak.get(one, 0) + count
+            summary.weak[one] = summary.weak.get(one, 0) + count
     for values in ledger.db.execute(
         "SELECT subject, issuer, serial, sha256, key, not_before, not_after, count(*),"
         " sum(integrity = ?), sum(trust = ?), sum(trust = ? AND timestamp = ''),"
@@ -277,16 +280,16 @@ def _signatures(ledger: Ledger, span: tuple[int, int], made: Summary) -> None:
         (INTACT, TRUSTED, TRUSTED, TRUSTED, POE_LEDGER, *span),
     ):
         one = SignerSum(**dict(zip(SignerSum.__struct_fields__, values, strict=True)))
-        made.signers.append(one)
-        if one.without_timestamp and one.not_after:  # a bare public key has no end
+        summary.signers.append(one)
+        if one.without_timestamp and one.not_after:  # a bare public key does not expire
             month = one.not_after[:7]
-            made.expiring[month] = made.expiring.get(month, 0) + one.without_timestamp
+            summary.expiring[month] = summary.expiring.get(month, 0) + one.without_timestamp
 
 
 def _listed(
-    ledger: Ledger, span: tuple[int, int], made: Summary, verdicts: frozenset[str], most: int
+    ledger: Ledger, span: tuple[int, int], summary: Summary, verdicts: frozenset[str], most: int
 ) -> tuple[list[Failure], int]:
-    """The first objects with these verdicts, and how many more there are."""
+    """Return the first objects with these verdicts, and how many more there are."""
     marks = ", ".join("?" * len(verdicts))
     found = [
         Failure(escaped(path), *values)
@@ -296,40 +299,40 @@ def _listed(
             (*span, *verdicts, most),
         )
     ]
-    return found, sum(made.verdicts.get(one, 0) for one in verdicts) - len(found)
+    return found, sum(summary.verdicts.get(one, 0) for one in verdicts) - len(found)
 
 
-def _throughput(ledger: Ledger, run: Run, made: Summary) -> None:
-    last = made.started
+def _throughput(ledger: Ledger, run: Run, summary: Summary) -> None:
+    last = summary.started
     for batch in ledger.batches(run.number):
         last = batch.time
-    width = max((last - made.started) / _POINTS, 1e-9)
+    width = max((last - summary.started) / _POINTS, 1e-9)
     buckets: dict[int, list[Any]] = {}
     for batch in ledger.batches(run.number):
-        number = min(int((batch.time - made.started) / width), _POINTS - 1)
+        number = min(int((batch.time - summary.started) / width), _POINTS - 1)
         bucket = buckets.setdefault(number, [0, 0])
         bucket[0] += batch.last - batch.first + 1
         bucket[1] += batch.size
     for number in range(_POINTS if buckets else 0):
         files, size = buckets.get(number, (0, 0))
-        made.throughput.append(Point(made.started + (number + 1) * width, files, size))
+        summary.throughput.append(Point(summary.started + (number + 1) * width, files, size))
 
 
-def _sample(run: Run, made: Summary) -> None:
-    if made.asked.selection.share is None:
+def _sample(run: Run, summary: Summary) -> None:
+    if summary.asked.selection.share is None:
         return
     if run.totals is None:
-        made.sample = "the run did not come to its end, so what it drew proves nothing"
+        summary.sample = "the run was not completed, so its sample proves nothing"
         return
     population = decoded("the ledger", run.totals, Totals).population
-    drawn = made.files
-    # one that cannot be read speaks for nobody
-    failed = made.verdicts[FAILED] + made.verdicts[ERROR]
+    drawn = summary.files
+    # a file that cannot be read may have failed as well
+    failed = summary.verdicts[FAILED] + summary.verdicts[ERROR]
     found = f"{failed:,} failed or could not be read" if failed else "none failed"
-    said = f"of {population:,} files {drawn:,} were drawn, and {found}"
-    if made.asked.selection.stratify:
-        said += "; small folders were drawn from more often, so no share of all is concluded"
+    sentence = f"of {population:,} files {drawn:,} were drawn, and {found}"
+    if summary.asked.selection.stratify:
+        sentence += "; small folders were drawn from more often, so no share of all is concluded"
     elif drawn:
         bound = no_less_than(upper_bound(drawn, failed))
-        said += f": with {CONFIDENCE:.0%} confidence at most {bound} of all would fail"
-    made.sample = said
+        sentence += f": with {CONFIDENCE:.0%} confidence at most {bound} of all would fail"
+    summary.sample = sentence

@@ -1,1 +1,1 @@
-"""The loop over batches, what its workers do, and the progress that is shown."""
+"""The loop over batches, the work of its workers, and its progress."""

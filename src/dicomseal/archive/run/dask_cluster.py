@@ -17,15 +17,15 @@ TIMEOUT = 10  # seconds
 
 @contextlib.contextmanager
 def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
-    """What makes the executor, and how many tasks its workers run at once.
+    """Yield a factory of the executor, and how many tasks its workers run at once.
 
     Args:
         address: of the scheduler, e.g. ``tcp://10.0.0.1:8786``.
 
     Raises:
         UsageError: dask.distributed is not installed.
-        ExecutorLostError: there is no scheduler, it has no workers, or one of them has no dicomseal
-            of this version.
+        ExecutorLostError: there is no scheduler, it has no workers, or one of them does not have
+            dicomseal of this version.
     """
     try:
         from distributed import Client
@@ -51,15 +51,15 @@ def _executor(client: Any, address: str) -> tuple[Callable[[], Executor], int]:
     for worker, version in client.run(_version, on_error="return").items():
         if version != __version__:
             raise ExecutorLostError(
-                f"the worker {worker} has not dicomseal {__version__}: {version}"
+                f"the worker {worker} does not have dicomseal {__version__}: {version}"
             )
     return (lambda: client.get_executor(pure=False)), threads
 
 
 def _quiet() -> None:
-    """No tracebacks about a scheduler that has gone, which we tell ourselves.
+    """Suppress tracebacks about a lost scheduler, which is reported by an error of ours.
 
-    For good: the client's thread logs some of them when the run is over.
+    This is permanent: the client's thread logs some of them after the run.
     """
     for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

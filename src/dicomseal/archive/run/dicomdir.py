@@ -1,7 +1,7 @@
-"""The directory of a medium (DICOMDIR, PS3.3 Annex F): it lists objects, and is none to sign.
+"""The directory of a medium (DICOMDIR, PS3.3 Annex F): it lists objects, and cannot be signed.
 
-All of it stands in group 0004, which no signature can cover (PS3.3 C.12.1.1.3.1.1). What it holds
-decides, not what it calls itself: an object that claims to be one and holds anything that could be
+All of it is in group 0004, which no signature can cover (PS3.3 C.12.1.1.3.1.1). Its content
+decides, not its label: an object that claims to be a directory and holds anything that could be
 signed is judged as any other.
 """
 
@@ -25,7 +25,7 @@ _GROUP = 0x0004
 
 
 def is_directory(part10: Part10, index: Index) -> bool:
-    """Whether an object is one."""
+    """Return whether an object is a directory."""
     if parser_differentials.doubts(part10, index, signed=False):
         return False
     if any(index.record(child).tag >> 16 != _GROUP for child in index.children(0)):
@@ -34,14 +34,16 @@ def is_directory(part10: Part10, index: Index) -> bool:
     return records >= 0 and index.record(records).vr == "SQ"
 
 
-def was_directory(made: ObjectReport, source: str | memoryview | Window, limits: Limits) -> bool:
-    """Whether what a report is on is one; only what may be one is read once more."""
+def was_directory(
+    object_report: ObjectReport, source: str | memoryview | Window, limits: Limits
+) -> bool:
+    """Return whether a report is on a directory; only a file that may be one is read again."""
     if (
-        made.sop_class_uid  # of nearly all others
-        or made.error
-        or made.signatures
-        or made.covered_elements
-        or made.uncovered_elements
+        object_report.sop_class_uid  # true of nearly all others
+        or object_report.error
+        or object_report.signatures
+        or object_report.covered_elements
+        or object_report.uncovered_elements
     ):
         return False
     try:

@@ -1,8 +1,8 @@
-"""How much a run will be over, approximately: as much as the last time, or what a count says.
+"""An estimate of the size of a run: by the last run over the same files, or by a count.
 
-The walk is only a little ahead of the verification, so it does not know. An earlier run over the
-same selection does; without one a thread of its own counts, if somebody watches. Files come and go
-in the meantime: it is for a person who waits, and nothing is concluded from it.
+The walk is only a little ahead of the verification, so it does not know the total. An earlier run
+over the same selection does; without one, a separate thread counts, if progress is shown. Files
+come and go in the meantime: the estimate is for a person who waits, and nothing else depends on it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..ledger.written import decoded
 
 
 class Estimate(msgspec.Struct):
-    """Of how many files, and bytes, and who says so: ``as in run 3``, ``counted``.
+    """A number of files and bytes, and its source: ``as in run 3``, ``counted``.
 
-    While it is still being counted, ``source`` is empty, and there are at least so many.
+    While the count is in progress, ``source`` is empty, and the numbers are lower bounds.
     """
 
     files: int = 0
@@ -32,14 +32,14 @@ class Estimate(msgspec.Struct):
 
 
 class _Counts(msgspec.Struct):
-    """Of the totals of a run, how much it was over."""
+    """The part of a run's totals that has its size."""
 
     files: int
     bytes: int
 
 
 def as_before(ledger: Ledger, selection: Selection) -> Estimate | None:
-    """As much as in the last run over the same selection that came to its end, if there is one."""
+    """Return the size of the last completed run over the same selection, if there is one."""
     wanted = _comparable(selection)
     for run in reversed(ledger.runs(VERIFY)):
         if run.totals is None:
@@ -51,21 +51,21 @@ def as_before(ledger: Ledger, selection: Selection) -> Estimate | None:
 
 
 def _comparable(selection: Selection) -> Selection:
-    """Without the moment that ``--older-than`` counted back from."""
+    """Return the selection without the moment that ``--older-than`` counted back from."""
     limit = None if selection.modified_before is None else 0.0
     return msgspec.structs.replace(selection, modified_before=limit)
 
 
 def countable(roots: Iterable[str]) -> bool:
-    """Whether roots may be walked through a second time: a pipe cannot, an object store costs."""
+    """Return whether roots may be walked twice: a pipe cannot, and an object store costs money."""
     return all(root_of(root).is_countable for root in roots)
 
 
 class BackgroundCount:
-    """Counts files in a thread of its own, as long as the block lasts.
+    """Counts files in a thread of its own while the block lasts.
 
     Args:
-        into: what is counted up.
+        into: the estimate that is counted up.
         files: makes the files; called in the thread.
     """
 
@@ -90,5 +90,5 @@ class BackgroundCount:
                 self._into.files += 1
                 self._into.bytes += file.size
         except DicomSealError:
-            return  # the walk itself meets it too, and tells
+            return  # the walk itself meets the error too, and reports it
         self._into.source = "counted"

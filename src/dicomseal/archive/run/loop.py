@@ -1,8 +1,8 @@
 """One bounded loop over any `concurrent.futures.Executor`: batches in, results out as they come.
 
-At most ``window`` batches are under way: neither ten million files nor a slow ledger cost memory.
-A batch whose task fails (its worker was killed, it ran out of memory) is halved until the item is
-found that fails alone; everything else in the batch is done as usual.
+At most ``window`` batches are in progress, so neither ten million files nor a slow ledger cost
+memory. A batch whose task fails (its worker was killed, it ran out of memory) is halved until the
+item is found that fails alone; the rest of the batch is done as usual.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ R = TypeVar("R")
 
 
 def seconds_of(error: BaseException) -> float:
-    """How long a task of one item had taken when its worker ended; 0 if it is not known."""
+    """Return how long a task of one item had run when its worker ended; 0 if not known."""
     found: float = getattr(error, "dicomseal_seconds", 0.0)
     return found
 
 
 class Loop(Generic[T, R]):
-    """The loop.
+    """A bounded loop over an executor.
 
     Args:
         executor: makes an executor; called again when one is broken (a worker process died). Or an
             executor of the caller's own, which is neither shut down nor replaced.
-        function: what a worker does with a batch; it returns one result.
+        function: the work of a worker on a batch; it returns one result.
         failed: the result for a batch of one item that made its task fail.
-        window: how many batches are under way at most.
+        window: how many batches are in progress at most.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class Loop(Generic[T, R]):
         self._suspects: collections.deque[list[T]] = collections.deque()
 
     def stop(self) -> None:
-        """Take no more batches; `run` ends when those under way are done."""
+        """Take no more batches; `run` ends when those in progress are done."""
         self._stopped = True
 
     def run(self, batches: Iterable[list[T]]) -> Iterator[tuple[list[T], R]]:
-        """Each batch, or the parts it was split into, with its result, in the order of coming.
+        """Yield each batch, or the parts of a split one, with its result, in order of completion.
 
         Raises:
-            ExecutorLostError: the executor does not work any more.
+            ExecutorLostError: the executor no longer works.
             LostError: a worker raised it: no batch can be done.
         """
         waiting = iter(batches)
@@ -78,25 +78,25 @@ class Loop(Generic[T, R]):
         finally:
             for future in pending:
                 future.cancel()
-            # also where it ends in an error: at the end of the process those under way are waited
-            # for all the same, and a pool that is shutting down then may print a traceback
+            # also if it ends in an error: at the end of the process the batches in progress are
+            # waited for anyway, and a pool that is shut down then may print a traceback
             self._close(wait=True)
 
     def _fill(self, pending: dict[Future[R], list[T]], waiting: Iterator[list[T]]) -> None:
-        """Submit batches until as many are under way as may be."""
+        """Submit batches until the window is full."""
         while not self._stopped and len(pending) < self._window:
             batch = next(waiting, None)
             if batch is None:
                 return
-            # a worker that dies between two results breaks the pool under our hands
+            # a worker that dies between two results breaks the pool at this point
             if not self._submit(batch, pending):
                 self._suspects.append(batch)
                 return
             if any(future.done() for future in pending):
-                return  # finding files may be slow: what is done goes out before the next
+                return  # finding files may be slow: results are yielded before the next batch
 
     def _done(self, pending: dict[Future[R], list[T]]) -> Iterator[tuple[list[T], R]]:
-        """Wait until some of those under way are done, and hand them out."""
+        """Wait until some of the batches in progress are done, and yield them."""
         done, _ = wait_for(pending, return_when=FIRST_COMPLETED)
         for future in done:
             batch = pending.pop(future)
@@ -109,7 +109,7 @@ class Loop(Generic[T, R]):
                 yield from self._blame(batch, error)
 
     def _one_by_one(self, pending: dict[Future[R], list[T]]) -> Iterator[tuple[list[T], R]]:
-        """Find out which of those that were under way killed its worker: do all of them alone."""
+        """Find the batch in progress that killed its worker, by doing each of them alone."""
         for future, batch in pending.items():
             wait_for([future])
             error = _error_of(future)
@@ -123,18 +123,18 @@ class Loop(Generic[T, R]):
 
     def _submit(self, batch: list[T], pending: dict[Future[R], list[T]]) -> bool:
         if self._executor is None:
-            made = self._make
-            self._executor = made if isinstance(made, Executor) else made()
+            executor = self._make
+            self._executor = executor if isinstance(executor, Executor) else executor()
         try:
             pending[self._executor.submit(self._function, batch)] = batch
         except BrokenExecutor:
             return False
-        except RuntimeError as error:  # it was shut down by somebody else
+        except RuntimeError as error:  # it was shut down by the caller
             raise ExecutorLostError(f"the executor takes no more work: {error}") from None
         return True
 
     def _alone(self, batch: list[T]) -> Iterator[tuple[list[T], R]]:
-        """A batch that may have killed its worker, with no other under way."""
+        """Do a batch that may have killed its worker, with no other in progress."""
         pending: dict[Future[R], list[T]] = {}
         if self._executor is None or not self._submit(batch, pending):
             self._close(wait=False)
@@ -161,7 +161,7 @@ class Loop(Generic[T, R]):
         if len(batch) == 1:
             yield batch, self._failed(batch[0], error)
             return
-        # what took long would take so long again in every half that it is in
+        # an item that took long would take as long again in every half that it is in
         size = 1 if seconds_of(error) > _LONG else max((len(batch) + 1) // 2, 1)
         for start in range(0, len(batch), size):
             yield from self._alone(batch[start : start + size])
@@ -169,12 +169,12 @@ class Loop(Generic[T, R]):
     def _close(self, wait: bool) -> None:
         if self._executor is not None and not self._lent:
             with contextlib.suppress(BrokenExecutor):
-                self._executor.shutdown(wait=wait)  # what waits was cancelled, or is broken
+                self._executor.shutdown(wait=wait)  # waiting batches were cancelled, or are broken
         self._executor = None
 
 
 def _error_of(future: Future[Any]) -> BaseException | None:
-    """What went wrong with a task; an executor that dropped it is another matter."""
+    """Return the error of a task; raise if the executor dropped it."""
     try:
         return future.exception()
     except CancelledError as error:

@@ -14,11 +14,11 @@ _PREFIX = "dicomseal_archive"
 
 
 class _TriedError(Exception):
-    """All was done but the last step."""
+    """Everything was done except the last step."""
 
 
 def check(path: str) -> None:
-    """Find out whether `write` could write there; nothing is changed.
+    """Check that `write` could write there, without changing anything.
 
     Raises:
         SourceError: it could not.
@@ -32,7 +32,7 @@ def check(path: str) -> None:
 
 
 def write(path: str, progress: Progress, outcome: Outcome | None) -> None:
-    """Write the figures, in one step: a reader sees the old ones or the new ones.
+    """Write the figures in one step: a reader sees the old ones or the new ones.
 
     Raises:
         SourceError: the file cannot be written.

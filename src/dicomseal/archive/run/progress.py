@@ -1,4 +1,4 @@
-"""How far a run is, and what it came to."""
+"""The progress of a run, and its result."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .estimate import Estimate
 
 
 class Totals(msgspec.Struct, kw_only=True):
-    """What a run came to.
+    """The totals of a run.
 
     Attributes:
         files, bytes: verified.
         verdicts: how many files of each.
-        population: of how many files they were drawn, before `Selection.share`.
+        population: the number of files from which they were drawn, before `Selection.share`.
         head: of the hash chain before the end, hexadecimal.
-        passed_over: what lay there and was not verified, unasked.
+        passed_over: entries that were not verified, left out by the walk itself.
     """
 
     files: int = 0
@@ -32,7 +32,7 @@ class Totals(msgspec.Struct, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a run ended: ``complete``, or stopped before it was; the totals of the whole run."""
+    """The end of a run: whether it is ``complete`` or was stopped, and the totals of all of it."""
 
     run: int
     complete: bool
@@ -40,19 +40,19 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct):
-    """What is known while a run is under way; `run.verify` calls back with it after every batch.
+    """The state of a run in progress; `run.verify` calls back with it after every batch.
 
     Attributes:
         run: its number.
         files, bytes, verdicts: done since this process began.
         before, bytes_before: done when it began, of a run that is resumed.
-        found: files that the walk came by and that were not done.
+        found: files that the walk found and that were not done before.
         walked: whether the walk is at its end.
         started: on the monotonic clock.
-        again: of a run that is resumed, files that were done before and are done again, as nothing
-            says that it was this key's owner who recorded them.
+        again: of a run that is resumed, files that were done before and are done again, as no seal
+            says that this key's owner recorded them.
         nothing: roots with nothing to verify, each with the reason for people.
-        expected: approximately how much the whole run is over; None: not known.
+        expected: an estimate of the size of the whole run; None: not known.
     """
 
     run: int
@@ -74,7 +74,7 @@ class Progress(msgspec.Struct):
         return sum(self.verdicts[one] for one in FAILURES)
 
     def left(self, seconds: float) -> float | None:
-        """In how many seconds it may be done, after so many; None: that cannot be told yet."""
+        """Return the seconds to the end, after so many seconds; None if that is not known yet."""
         if not self.files:
             return None
         if self.walked:

@@ -38,17 +38,18 @@ __all__ = [
     "verify",
 ]
 
-WINDOW = 2  # batches for each worker that are under way: one it works on, one that waits
+WINDOW = 2  # batches in progress for each worker: one that it works on, and one that waits
 
 
 class Task(NamedTuple):
-    """What is done with batches of files, and where.
+    """The work on batches of files, and its executor.
 
     Attributes:
-        executor: the executor, or what makes one.
-        function: what its workers do with a batch; they return something packed.
-        failed: the same for a file at which a worker died, or raised.
-        unpack: the packed rows in it, and why the run cannot go on; either may be empty.
+        executor: the executor, or a function that makes one.
+        function: the work of a worker on a batch; it returns packed rows.
+        failed: the same for a file at which a worker died or raised.
+        unpack: returns the packed rows in a result, and why the run cannot go on; either may be
+            empty.
         workers: how many.
     """
 
@@ -79,46 +80,48 @@ def verify(
     """Verify an archive into a ledger.
 
     Args:
-        path: of the ledger; made if it is not there.
-        asked: over what; ``resume`` takes up the selection that the ledger has.
+        path: of the ledger; created if it does not exist.
+        asked: the request; ``resume`` uses the selection that the ledger has.
         options: of the verification.
         jobs: processes on this machine; ignored with an executor.
         executor: another `concurrent.futures.Executor`, whose workers can import dicomseal; it
-            stays open. Or what makes one, which is replaced when it breaks, and shut down in the
-            end.
+            stays open. Or a function that makes one, which is replaced when it breaks, and shut
+            down at the end.
         workers: how many workers that one has, for the size of the window.
-        resume: go on with the last run, which has not come to its end.
+        resume: continue the last run, which was not completed.
         max_rate: bytes in a second at most.
-        sign: called with what is to be signed: the beginning of the run, each batch, and the end;
-            returns the signature and the certificate. What a run to resume has recorded is kept as
-            far as this key has signed it, and verified again from there on.
+        sign: called with the bytes that are to be signed: for the beginning of the run, each
+            batch, and the end; returns the signature and the certificate. A run that is resumed
+            keeps the rows that this key has signed, and verifies again from there on.
         proofs: earlier ledgers, which prove that signatures existed when they passed there.
-        watch: called at the beginning and after every batch with the progress, and with what stops
-            the run in good order.
-        count: find out how many files there are, for the progress, if no earlier run tells.
+        watch: called at the beginning and after every batch with the progress, and with a function
+            that stops the run in good order.
+        count: count the files for the progress, if no earlier run has the number.
 
     Raises:
         LedgerError: the ledger, or one that shall prove something, cannot be used, or there is
-            nothing to resume. What was appended until then stays, and the run can be resumed.
+            nothing to resume. Rows that were appended until then stay, and the run can be resumed.
         UsageError: the selection makes no sense, or is not the one of the run to resume.
-        LostError: the executor, or an object store, does not work any more; the run can be resumed.
+        LostError: the executor, or an object store, no longer works; the run can be resumed.
     """
-    made = msgspec.structs.replace(options, digests=True)
+    with_digests = msgspec.structs.replace(options, digests=True)
     afresh = not all(root_of(root).is_forkable for root in asked.selection.roots)
 
     def before(ledger: Ledger, stack: contextlib.ExitStack) -> RunRequest:
-        nonlocal made
+        nonlocal with_digests
         if proofs is None:
             return asked
         last = ledger.find().number if resume else None
-        proven, said = stack.enter_context(proof_of_existence.proof_index(proofs, path, last))
-        made = msgspec.structs.replace(made, proofs=proven)
-        return msgspec.structs.replace(asked, trust=asked.trust | {"poe_ledger": said})
+        proven, used = stack.enter_context(proof_of_existence.proof_index(proofs, path, last))
+        with_digests = msgspec.structs.replace(with_digests, proofs=proven)
+        return msgspec.structs.replace(asked, trust=asked.trust | {"poe_ledger": used})
 
     def task(_: Run) -> Task:
         return Task(
-            executor or (lambda: verify_worker.embedded(jobs, made, afresh=afresh)),
-            verify_worker.verify_batch if executor is None else verify_worker.RemoteVerify(made),
+            executor or (lambda: verify_worker.embedded(jobs, with_digests, afresh=afresh)),
+            verify_worker.verify_batch
+            if executor is None
+            else verify_worker.RemoteVerify(with_digests),
             partial(verify_worker.crashed, seconds=options.limits.seconds),
             lambda packed: (packed, ""),
             jobs if executor is None else workers or jobs,
@@ -145,10 +148,11 @@ def carry_out(
     batch_files: int = walk.BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
 ) -> Outcome:
-    """A run of a kind, `ledger.VERIFY` or `ledger.SIGN`; ``task`` is made when it has begun.
+    """Carry out a run of a kind, `ledger.VERIFY` or `ledger.SIGN`; ``task`` is called in it.
 
-    ``before`` is called with the ledger when nobody else can write to it, and says what is asked;
-    what it puts on the stack ends with the run. The other arguments are those of `verify`.
+    ``before`` is called with the ledger when no other process can write to it, and returns the
+    request; contexts that it puts on the stack end with the run. The other arguments are those of
+    `verify`.
 
     Raises:
         StoppedError: a worker said that the run cannot go on; it can be resumed. And as `verify`.
@@ -172,11 +176,11 @@ def carry_out(
         files = session.files(asked.selection, resume)
         if max_rate:
             files = throttled(files, max_rate)
-            batch_bytes = min(batch_bytes, int(max_rate))  # or one would fill for minutes
+            batch_bytes = min(batch_bytes, int(max_rate))  # a larger batch would run for minutes
         trouble = ""
         for _, sent in loop.run(walk.batches(files, batch_files, batch_bytes, todo.workers)):
             packed, why = todo.unpack(sent)
-            if why:  # those under way come to an end all the same
+            if why:  # the batches in progress are completed all the same
                 trouble = trouble or why
                 session.stop()
             if packed:
@@ -192,11 +196,11 @@ def _resumed(
     asked: RunRequest,
     sign: Callable[[bytes], tuple[bytes, bytes]] | None,
 ) -> tuple[Run | None, int]:
-    """The run to go on with, and how many objects that it had are done again.
+    """Return the run to resume, and how many of its objects are done again.
 
-    A run that is to be signed keeps what its key has sealed. What is behind that, anybody who can
-    write to the ledger may have put there: it is taken back. Where its beginning is not sealed the
-    run is begun again, and None is returned for it.
+    A run that is to be signed keeps the rows that its key has sealed. Anyone who can write to the
+    ledger may have inserted the rows after these, so they are removed. If its beginning is not
+    sealed, the run is begun again, and None is returned for it.
     """
     run = ledger.find()
     if run.kind != kind:

@@ -1,4 +1,4 @@
-"""One process's part of a run: from its beginning, or where the one before it was stopped."""
+"""One process's part of a run: from the beginning, or from where an earlier process stopped."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ from .progress import Outcome, Progress, Totals
 
 
 class Session:
-    """What this process knows of the run, and what it appends to the ledger.
+    """The state of the run in this process, and its connection to the ledger.
 
     Args:
-        stop: ends the loop, when the batches under way are done.
+        ledger: open for writing.
+        run: the run.
+        kind: `ledger.VERIFY` or `ledger.SIGN`.
+        stop: ends the loop, when the batches in progress are done.
         watch: as of `dicomseal.archive.run.runner.verify`.
         seal: signs the head of the chain after each batch, if the run is to be signed.
         again: how many objects are done again.
@@ -72,13 +75,13 @@ class Session:
         self._progress.walked = True
 
     def expecting(self, selection: Selection) -> contextlib.AbstractContextManager[object]:
-        """Find out how much there is, as long as this lasts."""
+        """Estimate the size of the run while this context lasts."""
         known = as_before(self._ledger, selection)
         self._progress.expected = known
         if known is not None or not countable(selection.roots):
             return contextlib.nullcontext()
-        made = self._progress.expected = Estimate()
-        return BackgroundCount(made, lambda: selected(selection, iter))
+        estimate = self._progress.expected = Estimate()
+        return BackgroundCount(estimate, lambda: selected(selection, iter))
 
     def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
         for file in found:
@@ -96,23 +99,25 @@ class Session:
         progress.before, progress.bytes_before = totals.files, totals.bytes
 
     def append(self, packed: bytes) -> None:
-        """The packed rows of a finished batch to the ledger."""
+        """Append the packed rows of a finished batch to the ledger."""
         self._number += 1
         packed = self._with_memory(packed)
-        made = self._ledger.append(self._run.number, self._number, self._head, packed, self._seal)
-        self._head = made.head
+        appended = self._ledger.append(
+            self._run.number, self._number, self._head, packed, self._seal
+        )
+        self._head = appended.head
         totals, progress = self._totals, self._progress
-        totals.files += made.files
-        totals.bytes += made.size
-        progress.files += made.files
-        progress.bytes += made.size
-        progress.verdicts += made.verdicts
-        for verdict, count in made.verdicts.items():
+        totals.files += appended.files
+        totals.bytes += appended.size
+        progress.files += appended.files
+        progress.bytes += appended.size
+        progress.verdicts += appended.verdicts
+        for verdict, count in appended.verdicts.items():
             totals.verdicts[verdict] = totals.verdicts.get(verdict, 0) + count
         self.tell()
 
     def _with_memory(self, packed: bytes) -> bytes:
-        """The same rows, but that what was DICOM in an earlier run is not `NOT_DICOM` now."""
+        """Return the rows, where an object that was DICOM in an earlier run is not `NOT_DICOM`."""
         if NOT_DICOM.encode() not in packed:
             return packed
         rows = unpack(packed)
@@ -139,7 +144,7 @@ class Session:
         self._stop_loop()
 
     def end(self, sign: Callable[[bytes], tuple[bytes, bytes]] | None) -> Outcome:
-        """The end of the run, if all was verified."""
+        """Append the end of the run, if everything was verified."""
         totals = self._totals
         totals.population = self._population
         totals.head = self._head.hex()

@@ -1,8 +1,8 @@
 """Sign an archive into a ledger: the loop of `run`, with workers that sign.
 
-A file is replaced (or a copy made) in one step before its row is in the ledger. Killed in between,
-the next process finds the signature of its own key in the file: no object is signed twice, and
-none is left out.
+A file is replaced (or a copy made) in one step before its row is in the ledger. After a crash in
+between, the next process finds the signature of its own key in the file: no object is signed twice,
+and none is left out.
 """
 
 from __future__ import annotations
@@ -65,26 +65,26 @@ def sign(
     """Sign the main data set of every object of an archive that has no signature by this key.
 
     Args:
-        path: of the ledger; made if it is not there.
-        selection: which files.
+        path: of the ledger; created if it does not exist.
+        selection: the files.
         key, certificate, mac, tags, password, profile, purpose, policy, tsa, include_guessed,
             require_all_signed: as for `dicomseal.sign_file`; the certificate is parsed, and the
             password asked for, once.
-        target: a folder that gets the signed copies, in the folders of the tree; None signs in
-            place. Of several roots each gets a folder of its name.
+        target: a folder for the signed copies, in the folders of the tree; None signs in place. Of
+            several roots each gets a folder of its name.
         overwrite: replace files that are in ``target`` and are not the copies that would be made.
-        countersign_broken: sign objects too that hold a signature which does not verify.
+        countersign_broken: also sign objects with a signature that does not verify.
         jobs: processes on this machine; each opens the key itself.
-        resume: go on with the last run, which has not come to its end.
+        resume: continue the last run, which was not completed.
         max_rate: bytes in a second at most.
         sign_run, watch, batch_files, batch_bytes: as ``sign``, … of
             `dicomseal.archive.run.runner.verify`.
 
     Raises:
-        KeyFileError, CertificateError, SigningError: of the key, before anything is signed.
+        KeyFileError, CertificateError, SigningError: for the key, before anything is signed.
         LedgerError, UsageError: as for `dicomseal.archive.run.runner.verify`.
-        StoppedError: the key, the timestamp authority or the disk's space was lost on the way; the
-            run can be resumed.
+        StoppedError: the key, the timestamp authority or space on the disk was lost; the run can
+            be resumed.
     """
     asked_password = _Once(password)
     signing_options = SigningOptions(
@@ -105,7 +105,7 @@ def sign(
         countersign_broken=countersign_broken,
         workers_lock=f"{os.path.realpath(path)}.workers",
     )
-    asked = RunRequest(
+    request = RunRequest(
         selection=selection,
         signing={
             "certificate": signer.certificate.signer.sha256,
@@ -123,7 +123,7 @@ def sign(
             "countersign_broken": countersign_broken,
         },
     )
-    del signer  # a session with a token is not for children
+    del signer  # worker processes cannot use this session with a token
 
     def task(run: Run) -> Task:
         wait_for_workers(config.workers_lock)
@@ -139,14 +139,14 @@ def sign(
         )
 
     return runs.carry_out(
-        path, SIGN, asked, task, resume=resume, max_rate=max_rate, sign=sign_run, watch=watch,
+        path, SIGN, request, task, resume=resume, max_rate=max_rate, sign=sign_run, watch=watch,
         batch_files=batch_files, batch_bytes=batch_bytes,
     )  # fmt: skip
 
 
-# What is as it is by default is None: so are options that the version which began a run had not.
+# A default is None, so that an option that did not exist when the run began makes no difference.
 def _policy(policy: SigningPolicy | None) -> dict[str, bool | str | None]:
-    """What may be weak in the signatures of a run, as its ledger keeps it."""
+    """Return the permitted weakness of signatures of a run, for its ledger."""
     other = None
     if policy is not None and policy not in (STRONG, ALLOW_WEAK):
         macs = " ".join(sorted(policy.macs))
@@ -155,7 +155,7 @@ def _policy(policy: SigningPolicy | None) -> dict[str, bool | str | None]:
 
 
 def _authority(tsa: TimestampAuthority | str | None) -> dict[str, bool | str | None]:
-    """What is asked of whom for timestamps; not how, which no signature shows."""
+    """Return the options of timestamps, for the ledger; not those that no signature shows."""
     algorithm = getattr(tsa, "algorithm", None)
     return {
         "tsa": None if tsa is None else getattr(tsa, "url", str(tsa)),
@@ -182,7 +182,7 @@ class _Once:
 
 
 def _portable(key: Any) -> Any:
-    """A key as it goes to another process: keys of `cryptography` as their DER."""
+    """Return a key in a form for another process: keys of `cryptography` as their DER."""
     if isinstance(key, (str, os.PathLike)):
         return os.fspath(key)
     if type(key).__module__.startswith("cryptography."):
@@ -197,7 +197,7 @@ def _portable(key: Any) -> Any:
 
 
 def _check_target(selection: Selection, target: str | None) -> None:
-    """Refuse what would sign its own output, or put two objects in one place."""
+    """Refuse a target inside the roots, and two objects with the same path in the target."""
     roots = [root_of(root) for root in selection.roots]
     if not all(root.is_signable for root in roots):
         raise UsageError("objects in a store are verified only: sign a copy in the file system")
@@ -219,6 +219,6 @@ def _check_target(selection: Selection, target: str | None) -> None:
         if there.startswith(here) or here.startswith(there):
             raise UsageError(f"{root} and the target {target} lie within each other")
     try:
-        os.makedirs(target, exist_ok=True)  # rather than one error for each of very many objects
+        os.makedirs(target, exist_ok=True)  # one error now, instead of one for each object
     except OSError as error:
         raise UsageError(f"{target}: cannot be made: {error.strerror or error}") from None

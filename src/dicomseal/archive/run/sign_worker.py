@@ -1,6 +1,7 @@
-"""What a worker of a signing run does: look at each file of a batch, and sign it if it is unsigned.
+"""The work in a signing run: a worker looks at each file of a batch, and signs it if needed.
 
-Every worker opens the key itself, after it was started: a session with a token is no child's.
+Every worker opens the key itself, after it was started: a child process cannot use its parent's
+session with a token.
 """
 
 from __future__ import annotations
@@ -59,23 +60,23 @@ from ..ledger.uncovered import left_out
 from .dicomdir import is_directory
 from .verify_worker import death_of
 
-_PAUSES = (1.0, 5.0)  # before an authority that did not answer is asked again, seconds
-# what one file fails for, and every other would too
+_PAUSES = (1.0, 5.0)  # seconds, before a request to an authority is repeated
+# these errors of one file would be those of every other file too
 _GONE = (KeyFileError, CertificateError, TimestampError)
 
 
 class Der(NamedTuple):
-    """A private key of `cryptography` on its way to a worker: PKCS#8."""
+    """A private key of `cryptography` in PKCS#8, for a worker."""
 
     data: bytes
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is told once; the fields are those of `sign_archive.sign`.
+    """The configuration of a worker; the fields are those of `sign_archive.sign`.
 
     Attributes:
-        signing_options: what the signatures are to be.
-        workers_lock: the file that says that workers live.
+        signing_options: the options of the signatures.
+        workers_lock: the file whose locks show that workers live.
         run, session: name the temporary files of this run, and of this process's part in it.
     """
 
@@ -98,31 +99,31 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def start(config: WorkerConfig) -> None:
-    """The first thing in a new worker process."""
+    """Prepare a new worker process."""
     global _config
     _config = config
     parallel.be_a_worker()
-    warnings.simplefilter("ignore", KeyFileWarning)  # said when the run began
+    warnings.simplefilter("ignore", KeyFileWarning)  # shown when the run began
     as_a_worker(config.workers_lock)
     atomic.mark(f"{config.run}-{config.session}-{os.getpid()}-")
 
 
 def sign_batch(batch: list[Found]) -> bytes:
-    """The rows of a batch, packed; and why no more can be signed, if so."""
+    """Return the packed rows of a batch; and why no more can be signed, if so."""
     rows: list[Row] = []
     if _config is None:
         raise RuntimeError("this process was not started as a worker that signs")
     try:
         worker = _worker(_config)
         for file in batch:
-            rows.append(worker.sign(file))  # noqa: PERF401 - those before an end count
+            rows.append(worker.sign(file))  # noqa: PERF401 - the rows before an error count
     except StoppedError as stop:
         return _sent(rows, str(stop))
     return _sent(rows)
 
 
 def crashed(file: Found, error: BaseException) -> bytes:
-    """The row of a file at which a worker died, or raised."""
+    """Return the row of a file at which a worker died or raised."""
     return _sent([_row(file, report.ERROR, ("crashed", death_of(error)))])
 
 
@@ -130,7 +131,7 @@ def _sent(rows: list[Row], why: str = "") -> bytes:
     return _encode((pack(rows) if rows else b"", why))
 
 
-# what a worker sent: the packed rows, empty if there are none, and why no more can be signed
+# the answer of a worker: the packed rows, or nothing, and why no more can be signed
 unpack: Callable[[bytes], tuple[bytes, str]] = msgspec.msgpack.Decoder(tuple[bytes, str]).decode
 
 
@@ -139,13 +140,13 @@ def _worker(config: WorkerConfig) -> Worker:
     if _made is None:
         try:
             _made = Worker(config)
-        except DicomSealError as error:  # what opened in the parent does not open here
+        except DicomSealError as error:  # the parent could open it, and the worker cannot
             raise StoppedError(str(error)) from None
     return _made
 
 
 class Worker:
-    """Signs files, one after the other. Errors as of `BulkSigner`."""
+    """Signs files, one after the other. Errors are those of `BulkSigner`."""
 
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config
@@ -157,10 +158,10 @@ class Worker:
         self._folder = ""
 
     def sign(self, file: Found) -> Row:
-        """The row of a file, which has a signature of this key then, or a reason why not.
+        """Return the row of a file, which then has a signature of this key, or a reason why not.
 
         Raises:
-            StoppedError: no other can be signed either. Nothing was written.
+            StoppedError: no other file can be signed either. Nothing was written.
         """
         if file.trouble:
             return _row(file, report.ERROR, file.trouble)
@@ -170,7 +171,8 @@ class Worker:
             except SourceError as error:
                 if error.code == "no_space":
                     raise StoppedError(str(error)) from None
-                if error.code != "changed" or last:  # it may have two names, and two workers it
+                # a file with two names may be signed by two workers
+                if error.code != "changed" or last:
                     verdict = REFUSED if error.code == "exists" else report.ERROR
                     return _row(file, verdict, (error.code, _said(file, error)))
             except MalformedError as error:
@@ -202,7 +204,7 @@ class Worker:
             if there:
                 return _row(file, ALREADY_SIGNED, index=index, signature=there)
             if not self._config.overwrite:
-                raise SourceError(f"{target}: is there already, and is no such copy", "exists")
+                raise SourceError(f"{target}: exists already, and is not such a copy", "exists")
         uid, when = self._write(part10, index, target, target == file.path)
         signature = _signature(
             str(uid),
@@ -227,7 +229,7 @@ class Worker:
         raise AssertionError("the last attempt raises")
 
     def _target(self, path: str) -> str:
-        """Where the signed file goes; the folders of a target's tree are made."""
+        """Return the path of the signed file; folders in the target are created."""
         if self._config.target is None:
             return path
         for root in self._config.roots:
@@ -242,7 +244,7 @@ class Worker:
         raise SourceError(f"{path}: lies below none of the roots")
 
     def _copy(self, target: str, original: Index) -> SignatureRow | None:
-        """The signature of a copy that is there already, if it is the one that would be made."""
+        """Return the signature of an existing copy, if it is the one that would be made."""
         with contextlib.suppress(SourceError, MalformedError):
             copy = self._other.open(target).index()
             existing = self._signer.existing_signature(copy)
@@ -251,17 +253,17 @@ class Worker:
         return None
 
     def _sweep(self, folder: str) -> None:
-        """Remove what workers of this run that were killed had begun to write there."""
+        """Remove temporary files that killed workers of this run left in a folder."""
         if folder == self._folder:
             return
         self._folder = folder
         begin = re.compile(re.escape(f"{atomic.PREFIX}{self._config.run}-") + r"(\w+)-(\d{1,9})-")
         names = []
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:  # may not be listed
-            names = [(entry.name, made) for entry in entries if (made := begin.match(entry.name))]
-        for name, made in names:
-            if made[1] != self._config.session or not _lives(int(made[2])):
-                with contextlib.suppress(OSError):  # a sibling was faster
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:  # may be unreadable
+            names = [(entry.name, parts) for entry in entries if (parts := begin.match(entry.name))]
+        for name, parts in names:
+            if parts[1] != self._config.session or not _lives(int(parts[2])):
+                with contextlib.suppress(OSError):  # another worker was faster
                     os.unlink(os.path.join(folder, name))
 
 
@@ -273,7 +275,7 @@ def _lives(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # somebody else's
+        pass  # of another user
     return True
 
 
@@ -285,16 +287,16 @@ def _make_folders(folder: str) -> None:
 
 
 def _broken(path: str, index: Index) -> tuple[str, str] | None:
-    """What is wrong with the signatures that are there: a new one beside them would look fine."""
+    """Return what is wrong with the existing signatures, beside which a new one would look fine."""
     if not index.scopes:
         return None
-    made = verify_with(path, Options(integrity_only=True))
-    if made.error:
-        return made.error.code, made.error.message
-    for one in made.signatures:
+    found = verify_with(path, Options(integrity_only=True))
+    if found.error:
+        return found.error.code, found.error.message
+    for one in found.signatures:
         if one.integrity_reason:
             return one.integrity_reason.code, (
-                f"a signature that is there does not verify: {one.integrity_reason.message}"
+                f"an existing signature does not verify: {one.integrity_reason.message}"
             )
     return None
 
@@ -337,7 +339,7 @@ def _row(
 
 
 def _stored(index: Index, stored: digital_signature.DigitalSignature, _: int) -> SignatureRow:
-    """The row of a signature that is there already."""
+    """Return the row of an existing signature."""
     algorithm = ""
     for mac_id, item in mac_parameters.read_ids(index, 0):
         if mac_id == stored.mac_id:
@@ -353,7 +355,7 @@ def _stored(index: Index, stored: digital_signature.DigitalSignature, _: int) ->
 
 
 def _signature(uid: str, when: str, algorithm: str, signer: CertificateInfo) -> SignatureRow:
-    """A run that signs verifies nothing: it says neither intact nor trusted."""
+    """Return the row of a new signature, neither intact nor trusted, as nothing was verified."""
     return SignatureRow(
         location="", uid=as_stored(uid), datetime=as_stored(when), integrity="",
         trust=report.NOT_CHECKED, mac_algorithm=as_stored(algorithm), reason="", sentence="",

@@ -1,7 +1,8 @@
-"""What a worker does: verify the files of a batch, and send back their rows.
+"""The work in a verifying run: a worker verifies the files of a batch, and returns their rows.
 
-A worker of the embedded pool is told the options once, when it starts. A worker elsewhere gets them
-with each batch, packed, and unpacks the same ones only once: the trust store keeps its decisions.
+A worker of the embedded pool gets the options once, when it starts. A worker elsewhere gets them
+with each batch, packed, and unpacks the same ones only once: so the trust store keeps its
+decisions.
 """
 
 from __future__ import annotations
@@ -30,16 +31,18 @@ from .loop import seconds_of
 
 
 def embedded(jobs: int, options: Options, afresh: bool = False) -> Executor:
-    """The pool of `dicomseal.verification.parallel`: processes of this machine.
+    """Make the pool of `dicomseal.verification.parallel`: processes of this machine.
 
     Args:
-        afresh: they are no forks of this process; for object stores, see `object_stores`.
+        jobs: how many processes.
+        options: of the verification.
+        afresh: they are not forks of this process; for object stores, see `object_stores`.
     """
     return parallel.pool(jobs, options, "spawn" if afresh else None)
 
 
 def verify_batch(batch: list[Found]) -> bytes:
-    """The rows of a batch, packed, with the options that the pool was started with."""
+    """Return the packed rows of a batch, with the options that the pool was started with."""
     return pack(_verified(batch, parallel.started_with()))
 
 
@@ -70,44 +73,44 @@ class _Packed:
 
 @lru_cache(maxsize=4)
 def _unpacked(packed: _Packed) -> Options:
-    made: Options = pickle.loads(packed.data)  # noqa: S301 - from the process that sent the batch
-    return made
+    options: Options = pickle.loads(packed.data)  # noqa: S301 - from the process that sent the batch
+    return options
 
 
 def _verified(batch: list[Found], options: Options) -> list[Row]:
-    """The rows of a batch."""
+    """Return the rows of a batch."""
     rows = []
     with fetching([file for file in batch if not file.trouble]) as fetched:
         for file in batch:
             if file.trouble:
-                made = _error(file.path, *file.trouble)
-                rows.append(row_of(made, file.path, file.size, file.mtime, time.time()))
+                object_report = _error(file.path, *file.trouble)
+                rows.append(row_of(object_report, file.path, file.size, file.mtime, time.time()))
             else:
                 rows.append(verify_object(file, fetched(file), options))
     return rows
 
 
 def verify_object(file: Found, fetched: Fetched, options: Options) -> Row:
-    """The row of one object. One that cannot be read, or vanished, has one too.
+    """Return the row of one object, also of one that cannot be read or has vanished.
 
     Raises:
-        StoreLostError: the store does not answer any more.
+        StoreLostError: the store no longer answers.
     """
     source, size, mtime = fetched
     if isinstance(source, SourceError):
-        made = _error(file.path, source.code, str(source))
-        return row_of(made, file.path, file.size, file.mtime, time.time())
-    made = verify_with(source, options)
-    if made.error and made.error.code == errors.StoreLostError.code:
-        raise errors.StoreLostError(made.error.message)
-    directory = was_directory(made, source, options.limits)
-    if isinstance(source, str) and made.bytes != size and not made.error:
-        size, mtime = _now(source, made.bytes, mtime)
-    return row_of(made, file.path, size, mtime, time.time(), directory)
+        object_report = _error(file.path, source.code, str(source))
+        return row_of(object_report, file.path, file.size, file.mtime, time.time())
+    object_report = verify_with(source, options)
+    if object_report.error and object_report.error.code == errors.StoreLostError.code:
+        raise errors.StoreLostError(object_report.error.message)
+    directory = was_directory(object_report, source, options.limits)
+    if isinstance(source, str) and object_report.bytes != size and not object_report.error:
+        size, mtime = _now(source, object_report.bytes, mtime)
+    return row_of(object_report, file.path, size, mtime, time.time(), directory)
 
 
 def _now(path: str, read: int, mtime: int) -> tuple[int, int]:
-    """Size and time of a file that was written to since it was listed."""
+    """Return size and time of a file that was written to since it was listed."""
     try:
         status = os.stat(path)
     except OSError:
@@ -116,7 +119,7 @@ def _now(path: str, read: int, mtime: int) -> tuple[int, int]:
 
 
 def crashed(file: Found, error: BaseException, seconds: float = math.inf) -> bytes:
-    """The row of a file at which a worker died, or raised.
+    """Return the row of a file at which a worker died or raised.
 
     Args:
         file: the file.
@@ -124,14 +127,14 @@ def crashed(file: Found, error: BaseException, seconds: float = math.inf) -> byt
         seconds: after so many, a worker died because it was ended (`verification.time_limit`).
     """
     if seconds_of(error) >= seconds:
-        made = _error(file.path, "limit", parallel.ENDED.format(seconds))
+        object_report = _error(file.path, "limit", parallel.ENDED.format(seconds))
     else:
-        made = _error(file.path, "crashed", death_of(error))
-    return pack([row_of(made, file.path, file.size, file.mtime, time.time())])
+        object_report = _error(file.path, "crashed", death_of(error))
+    return pack([row_of(object_report, file.path, file.size, file.mtime, time.time())])
 
 
 def death_of(error: BaseException) -> str:
-    """What the error of a task says of the worker."""
+    """Return what the error of a task says about the worker."""
     if type(error).__name__ in ("BrokenProcessPool", "KilledWorker"):
         return "the process that worked on it ended (out of memory?)"
     return f"the work on it raised {type(error).__name__}: {error}"
