@@ -53,7 +53,8 @@ __all__ = [
     "verify",
 ]
 
-# where each public name lives; imported at its first use, so that the command starts quickly
+# the module of each public name; it is imported at the first use, so that the command starts
+# quickly
 _HOMES = {
     "ALLOW_WEAK": "signing.policy",
     "Limits": "encoding.limits",

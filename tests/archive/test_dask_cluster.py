@@ -151,7 +151,7 @@ def test_a_scheduler_that_is_lost(cluster, tmp_path):
     scheduler.kill()
     out, err = running.communicate(timeout=120)
     assert (running.returncode, out) == (4, ""), err
-    assert "has its scheduler gone?; --resume goes on where it was" in err.splitlines()[-1], err
+    assert "has its scheduler gone?; --resume continues from here" in err.splitlines()[-1], err
     assert "Traceback" not in err, err
     before = batches()
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True)

@@ -35,8 +35,11 @@ def test_other_files_and_versions(run, folder):
         assert "Begin a new ledger, and keep this one: dicomseal 0.0.9 reads it\n" in err
     with sqlite3.connect("other.db") as db:
         db.execute("CREATE TABLE x (y)")
-    for path, said in (("other.db", "not a ledger of dicomseal"), ("root.cert.pem", "not a database"),
-                       ("gone.db", "there is no ledger")):  # fmt: skip
+    for path, said in (
+        ("other.db", "not a ledger of dicomseal"),
+        ("root.cert.pem", "not a database"),
+        ("gone.db", "there is no ledger"),
+    ):
         code, _, err = run("archive", "audit", path)
         assert (code, said in err) == (2, True), err
 

@@ -393,7 +393,7 @@ def test_a_store_that_goes_in_the_middle(server, signed, monkeypatch):
     assert (child.returncode, out) == (4, "")
     assert err.startswith("dicomseal: s3://archive")
     assert "Connection refused" in err
-    assert err.endswith("; --resume goes on where it was\n")
+    assert err.endswith("; --resume continues from here\n")
     before = rows()
     assert 0 < len(before) < 300
     assert {row.verdict for row in before.values()} == {"passed"}
@@ -428,7 +428,7 @@ def test_a_listing_that_breaks_off(run, server, bucket, signed):
     server.faults({"path": "?", "at": 3, "status": 400, "code": "InvalidToken"})
     code, out, err = run(*command(f"s3://{bucket}"))
     assert (code, out) == (4, "")
-    assert f"s3://{bucket}: cannot be listed: as asked (InvalidToken); --resume goes on" in err
+    assert f"s3://{bucket}: cannot be listed: as asked (InvalidToken); --resume continues" in err
     server.faults()
     code, out, err = run(*command(f"s3://{bucket}"), "--resume")
     assert (code, len(rows())) == (0, 150)

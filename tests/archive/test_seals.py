@@ -70,7 +70,7 @@ def test_a_resumed_run_signs_nothing_that_others_recorded(run, folder):
     append_a_run(2)
     code, out, _ = run(*VERIFY, *SIGN_RUN, "--resume")
     assert code == 1  # of failed.dcm, which the forged rows called passed
-    assert "16 once more: this key had not signed what was recorded\n" in out
+    assert "16 once more: this key had not signed their rows\n" in out
     assert [(row.path, row.verdict) for row in rows()] == before
     assert run(*AUDIT)[:2] == (0, run(*AUDIT)[1])
     assert "16 objects" in run(*AUDIT)[1]

@@ -45,7 +45,7 @@ def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
     code, out, err = run(*SIGN, "--in-place", "--tsa", url, "--jobs", "2")
     assert (code, out) == (4, "")
     assert url in err
-    assert "--resume goes on" in err
+    assert "--resume continues" in err
     assert contents(folder / "archive") == before
     done = {name for name, row in found().items()}
     assert "item.dcm" not in done  # no verdict on what could not be tried

@@ -79,7 +79,7 @@ def test_interrupted_once(run, folder, number):
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "not complete" in out
-    assert err == "stopped: --resume goes on where it was\n"  # and no more: it is a pipe
+    assert err == "stopped: --resume continues from here\n"  # and no more: it is a pipe
     before = {os.path.basename(row.path) for row in rows()}
     assert "00200.dcm" in before
     _resumed(run, len(before))

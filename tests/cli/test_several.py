@@ -104,8 +104,7 @@ def test_a_file_that_is_there_stays(run, work):
     code, out, err = run(*line)
     assert (code, Path("out/b.dcm").read_bytes()) == (1, b"another")
     assert err == (
-        "dicomseal: b.dcm: out/b.dcm is there already; see --overwrite\n"
-        "dicomseal: 2 signed, 1 not\n"
+        "dicomseal: b.dcm: out/b.dcm exists already; see --overwrite\ndicomseal: 2 signed, 1 not\n"
     )
     assert [line.split("  ")[1] for line in out.splitlines()] == ["out/a.dcm", "out/c.dcm"]
     code, out, err = run(*line, "--overwrite")

@@ -1,4 +1,4 @@
-"""The command ``dicomseal``. Each subcommand lives in a module of its own, imported when called."""
+"""The command ``dicomseal``. Each subcommand is a module of its own, imported when called."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .lazy import Lazy
 _COMMANDS = {
     "verify": "verify every signature of objects and folders",
     "sign": "sign an object, or items in it",
-    "remove": "take signatures out again",
+    "remove": "remove signatures",
     "timestamp": "certified timestamps by file: request and insert",
-    "archive": "verify an archive into a ledger; audit, report, compare",
+    "archive": "verify an archive with a ledger; audit, report, compare",
     "explain": "step by step, how each signature was verified, and why it does not match",
     "gate": "receive objects over the network, verify on arrival, store, forward",
     "watch": "verify what another receiver puts into folders, as it arrives",
     "dump": "the canonical byte stream of a signature",
-    "demo": "build, sign, tamper, verify: the whole story in one run",
+    "demo": "build, sign, tamper, verify: all steps in one run",
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_UNREADABLE = 1, 2, 4
 
@@ -33,8 +33,8 @@ class _Command(Lazy):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # the reader of our output has gone: end as SIGPIPE would, before click makes it a 1,
-            # which for verify would mean that something failed
+            # the reader of our output has gone: end as SIGPIPE would; click would make it a 1,
+            # which for verify means that an object failed
             with open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), 1)
             raise click.exceptions.Exit(141) from None
@@ -62,9 +62,9 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; never ends in a traceback for what a user did."""
+    """Run the command line; an error of the user never ends in a traceback."""
     try:
-        sys.exit(group(standalone_mode=False))  # click hands on the code of an Exit
+        sys.exit(group(standalone_mode=False))  # click returns the code of an Exit
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

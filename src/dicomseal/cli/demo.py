@@ -34,8 +34,7 @@ _FILES = (
 def command(keep: str | None) -> None:
     """Make a throw-away PKI, sign real files, tamper with one, verify all, show the report.
 
-    The files are those that pydicom ships for its own tests. Ends with 0 if exactly the tampered
-    file failed.
+    The files are test files of pydicom. The exit code is 0 if exactly the tampered file failed.
     """
     if keep is None:
         folder = tempfile.mkdtemp(prefix="dicomseal-demo-")
@@ -44,7 +43,7 @@ def command(keep: str | None) -> None:
         try:
             os.makedirs(folder)
         except FileExistsError:
-            raise UsageError(f"--keep: {folder} is there already; name a new folder") from None
+            raise UsageError(f"--keep: {folder} exists already; name a new folder") from None
         except OSError as error:
             raise UsageError(f"--keep: {folder}: {error.strerror}") from None
     try:
@@ -74,10 +73,10 @@ def _run(folder: str) -> bool:
     counts: dict[str, int] = {}
     verdicts = []
     for path in paths:
-        made = verify_with(path, options)
-        counts[made.verdict] = counts.get(made.verdict, 0) + 1
-        verdicts.append(made.verdict)
-        click.echo(render(made).replace(folder + os.sep, ""))
+        object_report = verify_with(path, options)
+        counts[object_report.verdict] = counts.get(object_report.verdict, 0) + 1
+        verdicts.append(object_report.verdict)
+        click.echo(render(object_report).replace(folder + os.sep, ""))
     click.echo(summary(counts))
     return verdicts == [report.FAILED] + [report.PASSED] * (len(paths) - 1)
 
@@ -90,7 +89,7 @@ def _tamper(path: str) -> None:
 
 
 def make_pki(folder: str) -> tuple[str, str, str]:
-    """A throw-away authority and a signer, valid for a day.
+    """Make a throw-away authority and a signer, valid for a day.
 
     Returns:
         The paths of the signer's key, its certificate, and the authority's certificate.
@@ -108,7 +107,7 @@ def make_pki(folder: str) -> tuple[str, str, str]:
 
     now = datetime.now(UTC)
     ca_key, key = (rsa.generate_private_key(65537, 2048) for _ in range(2))
-    made = []
+    certificates = []
     for subject, public, is_ca in (
         ("Demo Hospital CA", ca_key.public_key(), True),
         ("Demo CT Scanner", key.public_key(), False),
@@ -123,10 +122,10 @@ def make_pki(folder: str) -> tuple[str, str, str]:
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(is_ca, None), critical=True)
         )
-        made.append(builder.sign(ca_key, hashes.SHA256()))
+        certificates.append(builder.sign(ca_key, hashes.SHA256()))
     paths = [os.path.join(folder, file) for file in ("key.pem", "cert.pem", "ca.pem")]
     private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-    ca, cert = (certificate.public_bytes(form.Encoding.PEM) for certificate in made)
+    ca, cert = (certificate.public_bytes(form.Encoding.PEM) for certificate in certificates)
     for path, data, mode in zip(paths, (private, cert, ca), (0o600, 0o644, 0o644), strict=True):
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)

@@ -24,7 +24,9 @@ Exit codes: 0 it was shown, 1 it cannot be rebuilt or the file cannot be read, 2
 @click.command("dump", epilog=_EPILOG)
 @click.argument("source", metavar="FILE")
 @click.option("--uid", metavar="UID", help="Which signature. Default: the first.")
-@click.option("--raw", "as_bytes", is_flag=True, help="The bytes themselves, as they are hashed.")
+@click.option(
+    "--raw", "as_bytes", is_flag=True, help="Print the bytes themselves, as they are hashed."
+)
 @click.option(
     "--output", metavar="OUT", help="Write here; - is standard output, even if it is a terminal."
 )
@@ -40,7 +42,7 @@ def command(
     output: str | None,
     accept_legacy_format: bool,
 ) -> None:
-    """Show the canonical byte stream that a signature in FILE is computed over.
+    """Show the canonical byte stream of a signature in FILE.
 
     - is standard input. Of an unsigned object it is the stream of all elements that can be
     signed. Annotated, a line has the offset in the stream, the element, and the bytes. It is the
@@ -55,20 +57,20 @@ def command(
             "mean it"
         )
     with naming(source, output or ""):
-        made = Dump(source_of(source), uid, accept_legacy_format)
-        for note in made.notes:
+        shown = Dump(source_of(source), uid, accept_legacy_format)
+        for note in shown.notes:
             click.echo(f"dicomseal: {harmless(f'{escaped(source)}: {note}')}", err=True)
         if output is not None and output != STANDARD:
             from ..files.atomic import replacing
 
             with replacing(output) as file:
                 if as_bytes:
-                    made.raw(file.write)
+                    shown.raw(file.write)
                 else:
-                    file.writelines(f"{line}\n".encode() for line in made.lines())
+                    file.writelines(f"{line}\n".encode() for line in shown.lines())
         elif as_bytes:
-            made.raw(sys.stdout.buffer.write)
+            shown.raw(sys.stdout.buffer.write)
             sys.stdout.buffer.flush()
         else:
-            for line in made.lines():
+            for line in shown.lines():
                 click.echo(line)

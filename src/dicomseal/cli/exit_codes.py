@@ -6,7 +6,7 @@ from .. import report
 
 
 def exit_code(counts: dict[str, int]) -> int:
-    """The exit code for so many objects of each verdict."""
+    """Return the exit code for these numbers of objects by verdict."""
     if counts.get(report.FAILED):
         return 1
     if counts.get(report.ERROR):

@@ -1,4 +1,4 @@
-"""Which files a command means: paths, folders that are walked, lists, less what is excluded."""
+"""The files of a command: paths, folders that are walked, lists, without the excluded ones."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .streams import STANDARD, once_at_most, standard_input
 
 
 class Files:
-    """The files that arguments of a command name; to be gone through once.
+    """The files that the arguments of a command name; to be iterated once.
 
     Args:
         paths: files, folders; ``-`` for an object on standard input.
         null: ``-`` is a list of paths on standard input instead, each ended by a NUL, and ``@FILE``
             one in a file. A list names files: a folder in it is not walked, as its files are
-            mostly in the list, too.
-        exclude: patterns of names or, with a slash, of paths. What stands on standard input has
+            usually in the list, too.
+        exclude: patterns of names or, with a slash, of paths. An object on standard input has
             neither, and a folder that cannot be read is never left out.
 
     Attributes:
         standard_input: whether an object is to be read there.
-        single: whether one object is named, and not a list or folder, that may hold one alone.
+        single: whether one object is named, and not a list or a folder, even with one file.
 
     Raises:
         UsageError: standard input is named twice, or a list cannot be read.
@@ -32,7 +32,7 @@ class Files:
     def __init__(self, paths: Sequence[str], null: bool, exclude: Sequence[str]) -> None:
         once_at_most(paths)
         self.standard_input = STANDARD in paths and not null
-        # each with its files, if they are known already: what a list names
+        # each with its files, if a list names them already
         self._roots = [
             (path, _listed(path) if null and (path == STANDARD or path[:1] == "@") else None)
             for path in paths
@@ -71,18 +71,19 @@ class Files:
             return names
         if not os.path.isdir(path):
             return (path,)
-        # to open a folder that cannot be read will tell why, and the rest of the walk goes on
+        # opening a folder that cannot be read will report the reason, and the rest of the walk goes
+        # on
         return (entry.path for entry in walk(path, linked=linked))
 
     def _excluded(self, path: str) -> bool:
-        """By its path as it is said, or as `archive verify` says it."""
+        """Return whether it is excluded, by its path as given or as `archive verify` writes it."""
         if self._matches is None:
             return False
         matches = self._matches(path) or self._matches(os.path.abspath(path))
         return matches and not os.path.isdir(path)
 
     def count(self) -> int:
-        """How many there are, counted apart from the walk."""
+        """Return how many files there are, counted separately from the walk."""
         return self.standard_input + sum(
             not self._excluded(file)
             for path, names in self._roots
@@ -90,7 +91,7 @@ class Files:
         )
 
     def nothing(self) -> Iterator[tuple[str, str, str]]:
-        """After the walk, of what held no file: path, code and sentence."""
+        """Yield, after the walk, the roots without a file: path, code and sentence."""
         if not self._empty and not self._left_out:
             return
         from ..archive.find.found import EMPTY, EMPTY_FOLDER, EMPTY_LIST, NOTHING_SELECTED
@@ -106,7 +107,7 @@ class Files:
                     yield path, NOTHING_SELECTED, ALL_EXCLUDED
 
     def passed_over(self) -> list[str]:
-        """After the walk, what it left out unasked: lines for people."""
+        """Return, after the walk, lines about the entries that it left out by itself."""
         if not self._linked:
             return []
         from ..archive.find.passed_over import LINK_TO_FOLDER, PassedOver

@@ -1,4 +1,4 @@
-"""What a command does before it loads a private key: no core dump, and warnings that are seen."""
+"""Precautions of a command that loads a private key: no core dump, and visible warnings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAID = (KeyFileWarning, LeftOutWarning, UnusedSettingsWarning)
 
 @contextlib.contextmanager
 def secrets_at_hand() -> Iterator[None]:
-    """Around all that a command does with a key or a password."""
+    """Open a context for all work of a command with a key or a password."""
     no_core_dump()
     with warnings_said():
         yield
@@ -23,7 +23,7 @@ def secrets_at_hand() -> Iterator[None]:
 
 @contextlib.contextmanager
 def warnings_said() -> Iterator[None]:
-    """Around what may warn of a file that was named."""
+    """Open a context that prints the warnings about named files."""
     with warnings.catch_warnings():
         for one in _SAID:
             warnings.simplefilter("always", one)
@@ -40,10 +40,10 @@ def warnings_said() -> Iterator[None]:
 
 
 def no_core_dump() -> None:
-    """From here on this process, and what it starts, leaves no core file (POSIX).
+    """Make sure that this process, and those it starts, leave no core file (POSIX).
 
-    The limit is 1 byte, not 0: with either the kernel writes no file, and where it pipes dumps to a
-    program (core_pattern begins with ``|``) it ignores 0, but for 1 starts no program (Linux,
+    The limit is 1 byte, not 0: with either the kernel writes no file; but if it pipes dumps to a
+    program (core_pattern begins with ``|``) it ignores 0, while for 1 it starts no program (Linux,
     fs/coredump.c).
     """
     try:
@@ -52,4 +52,4 @@ def no_core_dump() -> None:
         return
     limit = resource.RLIMIT_CORE
     hard = resource.getrlimit(limit)[1]
-    resource.setrlimit(limit, (min(1, hard) if hard >= 0 else 1, hard))  # -1 is no limit at all
+    resource.setrlimit(limit, (min(1, hard) if hard >= 0 else 1, hard))  # -1 means unlimited

@@ -9,11 +9,11 @@ import click
 
 
 class Lazy(click.Group):
-    """Imports a subcommand's module when it is called; for its one-line help it need not.
+    """Imports a subcommand's module when it is called, and not for its one-line help.
 
     Args:
         listed: the subcommands in their order, each with its help.
-        package: which holds their modules; each module's ``command`` is the subcommand.
+        package: the package of their modules; each module's ``command`` is the subcommand.
     """
 
     def __init__(self, *args: Any, listed: dict[str, str], package: str, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""One line on standard error for people: how far something is; imported only when one watches."""
+"""A progress line on standard error; imported only if a person watches."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _T = TypeVar("_T")
 
 
 class Figures(msgspec.Struct, kw_only=True):
-    """How far it is.
+    """The figures of the progress.
 
     Attributes:
         done: files.
-        total: of how many, and how sure that is, in words; or empty.
-        size: bytes read; None if that says nothing.
+        total: the number of all files, with words about its accuracy; or empty.
+        size: bytes read; None if not meaningful.
         now: files done since ``seconds``, if some were done before.
         seconds: since it began.
         left: seconds that it may still take; None: not known.
-        about: that is not sure.
-        failed: files; None if what fails is told at once.
+        about: whether that is approximate.
+        failed: files; None if failures are printed at once.
     """
 
     done: int
@@ -42,7 +42,7 @@ class Figures(msgspec.Struct, kw_only=True):
 
 
 class Line:
-    """The line; it is gone when it is closed.
+    """The progress line; it disappears when it is closed.
 
     Args:
         doing: a verb before the figures, or nothing.
@@ -60,7 +60,7 @@ class Line:
         self.close()
 
     def update(self, figures: Figures) -> None:
-        """Show other figures."""
+        """Show new figures."""
         seconds = max(figures.seconds, 1e-3)
         now = figures.done if figures.now is None else figures.now
         total = f"of {figures.total} " if figures.total else ""
@@ -84,7 +84,7 @@ class Line:
 
 
 def counted(things: Sequence[_T], doing: str) -> Iterator[_T]:
-    """Pass things through, and show how many of them are done."""
+    """Yield things, and show how many of them are done."""
     start = time.monotonic()
     with Line(doing) as line:
         line.update(_of_all(0, len(things), 0.0))
@@ -94,17 +94,17 @@ def counted(things: Sequence[_T], doing: str) -> Iterator[_T]:
 
 
 def watched(reports: Iterator[ObjectReport], total: int) -> Iterator[ObjectReport]:
-    """Pass reports through, and show how many, how fast, and what failed."""
+    """Yield reports, and show how many, how fast, and how many failed."""
     start = time.monotonic()
     failed = size = 0
     with Line("verifying") as line:
         line.update(_of_all(0, total, 0.0))
-        for done, made in enumerate(reports, 1):
-            failed += made.verdict in (report.FAILED, report.ERROR)
-            size += made.bytes
+        for done, object_report in enumerate(reports, 1):
+            failed += object_report.verdict in (report.FAILED, report.ERROR)
+            size += object_report.bytes
             figures = _of_all(done, total, time.monotonic() - start)
             line.update(msgspec.structs.replace(figures, size=size, failed=failed))
-            yield made
+            yield object_report
 
 
 def _of_all(done: int, total: int, seconds: float) -> Figures:

@@ -21,14 +21,15 @@ Examples:
 @click.option("--uid", metavar="UID", help="Remove the signature with this Digital Signature UID.")
 @click.option("--all", "everything", is_flag=True, help="Remove all signatures, at any depth.")
 def command(source: str, target: str, uid: str | None, everything: bool) -> None:
-    """Take signatures out of the object IN and write it to OUT, which may be the same file. - is
-    standard input or output.
+    """Remove signatures from the object IN and write it to OUT.
+
+    OUT may be the same file; - is standard input or output.
 
     Every other byte is kept: without its signatures an object signed by dicomseal is the original
     file again. Sequences that were empty before they were signed into are the exception.
     """
     if bool(uid) == everything:
-        raise UsageError("say which: --uid UID or --all")
+        raise UsageError("name the signatures: --uid UID or --all")
     output = Target(target)
     with naming(source, target):
         done = remove_file(source_of(source), output.file, uid)

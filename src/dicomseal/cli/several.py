@@ -1,4 +1,4 @@
-"""Several files in one command: what becomes of each, and that one which fails ends no other."""
+"""A command on several files: the result of each; a file that fails does not end the others."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from ..report import escaped, harmless
 from .streams import STANDARD
 
 EXIT_FAILED = 1
-# what one file fails for, and every other would too
+# these errors of one file would be those of every other file too
 _GONE = (KeyFileError, CertificateError, TimestampError)
 
 
 class Step(NamedTuple):
-    """A file, and where what is made of it goes."""
+    """A file, and the path of its result."""
 
     source: str
     target: str
 
 
 def steps(paths: Sequence[str], in_place: bool, folder: str | None) -> list[Step] | None:
-    """What is to be done; None for ``IN OUT``, one file and where it goes.
+    """Return the steps; None for ``IN OUT``, one file and its result.
 
     Args:
         paths: the files, or these two.
         in_place: each file is its own target.
-        folder: where files of the same names go; it is made if it is not there.
+        folder: for files of the same names; it is created if it does not exist.
 
     Raises:
-        UsageError: they make no sense, or two files would become one.
+        UsageError: they make no sense, or two files would have the same target.
     """
     if in_place and folder is not None:
-        raise UsageError("say which: --in-place or --target DIR")
+        raise UsageError("say where it goes: --in-place or --target DIR")
     if not in_place and folder is None:
         if len(paths) == 1:
             raise UsageError("say where it goes: OUT, --in-place or --target DIR")
@@ -53,7 +53,7 @@ def steps(paths: Sequence[str], in_place: bool, folder: str | None) -> list[Step
         return None
     if STANDARD in paths:
         raise UsageError("- has no name to write to; name OUT, which may be -")
-    made = [
+    result = [
         Step(
             path,
             path
@@ -63,7 +63,7 @@ def steps(paths: Sequence[str], in_place: bool, folder: str | None) -> list[Step
         for path in paths
     ]
     known: dict[str, str] = {}
-    for step in made:
+    for step in result:
         other = known.setdefault(os.path.realpath(step.target), step.source)
         if other is not step.source:
             raise UsageError(
@@ -76,19 +76,19 @@ def steps(paths: Sequence[str], in_place: bool, folder: str | None) -> list[Step
             os.makedirs(folder, exist_ok=True)
         except (OSError, ValueError) as error:  # the latter for a NUL
             raise UsageError(f"{folder}: {getattr(error, 'strerror', None) or error}") from None
-    return made
+    return result
 
 
 def each(todo: Sequence[Step], act: Callable[[Step], Sequence[str]], doing: str, done: str) -> int:
-    """Do it for each file, and say what came of it; the exit code.
+    """Process each file, print the results, and return the exit code.
 
     Args:
         todo: the files.
-        act: does it for one, and returns lines for standard output.
+        act: processes one, and returns lines for standard output.
         doing, done: the verb, for the progress line and the summary.
 
     Raises:
-        DicomSealError: one for which every other would fail too; how many are left is said.
+        DicomSealError: every other file would fail as well; the number of the rest is printed.
     """
     failed = 0
     count = 0
@@ -113,7 +113,7 @@ def each(todo: Sequence[Step], act: Callable[[Step], Sequence[str]], doing: str,
 
 
 def _watched(todo: Sequence[Step], doing: str) -> Iterator[Step]:
-    """The same, with a progress line on standard error while a person watches."""
+    """Yield the steps, with a progress line on standard error while a person watches."""
     if len(todo) == 1 or not sys.stderr.isatty():
         return iter(todo)
     from .progress import counted
@@ -122,13 +122,13 @@ def _watched(todo: Sequence[Step], doing: str) -> Iterator[Step]:
 
 
 def check(step: Step, overwrite: bool) -> None:
-    """See to it that there is a file, and that none is replaced that was not meant.
+    """Check that the source is a file, and that no other file is replaced unintentionally.
 
     Raises:
-        SourceError: the source is a folder, or the target is another file that is there (code
+        SourceError: the source is a folder, or the target is another existing file (code
             ``exists``).
     """
     if os.path.isdir(step.source):
         raise SourceError(f"{step.source}: is a folder; name the files in it")
     if not overwrite and os.path.lexists(step.target):
-        raise SourceError(f"{step.target} is there already; see --overwrite", "exists")
+        raise SourceError(f"{step.target} exists already; see --overwrite", "exists")

@@ -44,11 +44,11 @@ _REMEDY = (
 @click.command("sign", epilog=_EPILOG)
 @click.argument("paths", metavar="IN OUT | IN...", nargs=-1, required=True)
 @sign_options
-@click.option("--in-place", is_flag=True, help="Sign all files named, each where it is.")
+@click.option("--in-place", is_flag=True, help="Sign all named files in place.")
 @click.option(
     "--target",
     metavar="DIR",
-    help="Sign all files named; the signed ones have the same names in this folder.",
+    help="Sign all named files; the signed ones get the same names in this folder.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are in that folder already.")
 @click.option(
@@ -62,13 +62,13 @@ _REMEDY = (
 @click.option(
     "--share-mac",
     is_flag=True,
-    help="Use a MAC Parameters item that is there, if it says the same.",
+    help="Use an existing MAC Parameters item, if it has the same values.",
 )
 @click.option(
     "--transfer-syntax",
     type=click.Choice(list(SYNTAXES)),
     help="Write OUT in this transfer syntax. Default: that of IN. Refused if it would break a "
-    "signature that is there.",
+    "signature in it.",
 )
 def command(
     paths: tuple[str, ...],
@@ -83,9 +83,9 @@ def command(
     """Sign the object IN and write it to OUT, which may be the same file; or several files, with
     --in-place or --target.
 
-    - is standard input or output; with the latter the UIDs go to standard error. Every byte that
-    is not part of the signature is kept, unless --transfer-syntax asks for others.
-    """  # fmt: skip
+    - is standard input or output; with the latter the UIDs go to standard error. Every byte that is
+    not part of the signature is kept, unless --transfer-syntax changes the encoding.
+    """
     todo = steps(paths, in_place, target)
     if overwrite and target is None:
         raise UsageError("--overwrite goes with --target")

@@ -85,7 +85,7 @@ _OPTIONS = (
         "tags",
         metavar="TAG",
         multiple=True,
-        help="Sign this element only, what the profile demands, and with a profile what says what "
+        help="Sign this element only, those that the profile demands, and those that say what "
         "signed elements mean: gggg,eeee or a keyword. Repeatable. Default: all.",
     ),
     click.option(
@@ -132,17 +132,17 @@ _OPTIONS = (
 
 
 def sign_options(command: _F) -> _F:
-    """Declare the options; the command gets them all, and hands them to `signing_arguments`."""
+    """Declare the options; the command passes them to `signing_arguments`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def signing_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `sign_file` that the options ask for, but key and places.
+    """Return the keyword arguments of `sign_file` for the options, except key and paths.
 
     Raises:
-        UsageError: one of them cannot be.
+        UsageError: an option is wrong.
     """
     authority = None
     url, how = options["tsa"], options["tsa_auth"]
@@ -169,21 +169,22 @@ def signing_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def password_of(options: dict[str, Any]) -> Callable[[], bytes]:
-    """What gives the key's password when it is needed: the argument ``password`` of `sign_file`."""
+    """Return a function that returns the key's password: argument ``password`` of `sign_file`."""
     return lambda: _password(options["key"], options["password_env"], options["password_file"])
 
 
 def caution(options: dict[str, Any]) -> None:
-    """Say what a profile wants a user to know who chose the tags."""
+    """Print the caution of a profile for a user who chose the tags."""
     demands = find(options["profile"])
     if options["tags"] and demands and demands.caution:
         click.echo(f"dicomseal: note: {demands.caution}", err=True)
 
 
 def note(options: dict[str, Any], uids: Iterable[SignatureUID], file: str = "") -> None:
-    """Say what signatures leave out; in which file, if there are several.
+    """Print what signatures leave out; with the file, if there are several.
 
-    What a user left out without a profile was meant so, unless the object will not pass for it.
+    An element that a user left out without a profile was left out on purpose, so it is printed only
+    if the object will not pass for it.
     """
     demands = find(options["profile"])
     where = f"{harmless(file)}: " if file else ""
@@ -191,7 +192,7 @@ def note(options: dict[str, Any], uids: Iterable[SignatureUID], file: str = "") 
         if uid.telling:
             named = _some(uid.telling)
             click.echo(
-                f"dicomseal: note: {where}{uid} does not sign {named}, and that says what signed "
+                f"dicomseal: note: {where}{uid} does not sign {named}, which says what signed "
                 "elements mean: the object will pass with --unsigned accept only",
                 err=True,
             )
@@ -202,7 +203,7 @@ def note(options: dict[str, Any], uids: Iterable[SignatureUID], file: str = "") 
         if len(uid.obstacles) > _MAX_NAMED:
             more = len(uid.obstacles) - _MAX_NAMED
             click.echo(
-                f"dicomseal: warning: {where}not signed: {more} more of such elements", err=True
+                f"dicomseal: warning: {where}not signed: {more} more such elements", err=True
             )
         if any(obstacle.endswith(GUESSED) for obstacle in uid.obstacles):
             click.echo("dicomseal: --include-guessed signs guessed VRs all the same", err=True)
@@ -218,7 +219,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _password(key: str, variable: str | None, file: str | None) -> bytes:
-    """The password. No message repeats an argument: it may be the password, by mistake."""
+    """Return the password. No message repeats an argument: it may be the password, by mistake."""
     if variable is not None:
         value = os.environ.get(variable)
         if value is None:
@@ -237,11 +238,11 @@ def _password(key: str, variable: str | None, file: str | None) -> bytes:
 
 def _first_line(file: str) -> bytes:
     try:
-        data = read_secret(file).removeprefix(codecs.BOM_UTF8)  # Windows' editors write one
+        data = read_secret(file).removeprefix(codecs.BOM_UTF8)  # editors of Windows write one
         data.decode()
         trouble = ""
     except UnicodeDecodeError:
-        trouble = "no text in UTF-8"
+        trouble = "not a text in UTF-8"
     except (OSError, ValueError) as error:
         trouble = getattr(error, "strerror", None) or str(error)
     if trouble:

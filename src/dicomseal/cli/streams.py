@@ -17,7 +17,7 @@ STANDARD = "-"
 
 
 def source_of(name: str) -> str | bytes:
-    """What is to be read: the path, or all that comes on standard input, which is held in memory.
+    """Return the path, or all bytes of standard input, which are held in memory.
 
     Raises:
         UsageError: there is no standard input.
@@ -44,10 +44,10 @@ def naming(source: str, target: str = "") -> Iterator[None]:
 
 
 def standard_input() -> BinaryIO:
-    """Standard input, as bytes.
+    """Return standard input, as a binary file.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no standard input.
     """
     if sys.stdin is None:
         raise UsageError("there is no standard input")
@@ -55,7 +55,7 @@ def standard_input() -> BinaryIO:
 
 
 def once_at_most(names: Sequence[str]) -> None:
-    """Standard input can be read once.
+    """Check that standard input is named once at most, as it can be read only once.
 
     Raises:
         UsageError: it is named twice.
@@ -65,28 +65,28 @@ def once_at_most(names: Sequence[str]) -> None:
 
 
 class Target:
-    """Where a command writes an object, and what it says of it.
+    """The target of a command that writes an object, and of its messages.
 
     Args:
-        name: a path, or ``-``: then what a person should know goes to standard error.
+        name: a path, or ``-``: then messages for people go to standard error.
 
     Raises:
-        UsageError: standard output is a terminal, or is not there.
+        UsageError: standard output is a terminal, or does not exist.
     """
 
     def __init__(self, name: str) -> None:
         self._standard = name == STANDARD
         if self._standard and (sys.stdout is None or sys.stdout.isatty()):
             raise UsageError("an object is not written to a terminal; name a file, or use a pipe")
-        # first into memory: of what cannot be done nothing is written
+        # first into memory: after an error nothing is written
         self.file: str | BinaryIO = io.BytesIO() if self._standard else name
 
     def say(self, text: str) -> None:
-        """A line for people and scripts: on standard output, unless the object goes there."""
+        """Print a line for people and scripts: on standard output, unless the object goes there."""
         click.echo(text, err=self._standard)
 
     def done(self) -> None:
-        """The object is complete: pass it on."""
+        """Write the complete object."""
         if isinstance(self.file, io.BytesIO):
             sys.stdout.buffer.write(self.file.getbuffer())
             sys.stdout.buffer.flush()

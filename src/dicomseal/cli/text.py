@@ -19,94 +19,101 @@ _TIMES = {
 }
 
 
-def render(made: ObjectReport) -> str:
-    """One object: the verdict and its path, then what is known of each signature."""
-    lines = [f"{made.verdict:<13} {escaped(made.path)}"]
+def render(object_report: ObjectReport) -> str:
+    """Return the text about one object: verdict and path, then each signature."""
+    lines = [f"{object_report.verdict:<13} {escaped(object_report.path)}"]
     advice = _Advice()
-    if made.error:
-        lines.append(f"    {made.error.code}: {made.error.message}")
-        lines += advice.on(made.error.code, "    ")
-    for reason in made.reasons:
+    if object_report.error:
+        lines.append(f"    {object_report.error.code}: {object_report.error.message}")
+        lines += advice.on(object_report.error.code, "    ")
+    for reason in object_report.reasons:
         lines.append(f"    {reason.code}: {reason.message}")
         lines += advice.on(reason.code, "    ")
-    lines += [f"    note: {message}" for message in made.messages]
-    lines += [f"    not covered: {tag}" for tag in made.uncovered]
-    for signature in made.signatures:
-        lines += _signature(signature, advice, made.verdict == report.INDETERMINATE)
+    lines += [f"    note: {message}" for message in object_report.messages]
+    lines += [f"    not covered: {tag}" for tag in object_report.uncovered]
+    for signature in object_report.signatures:
+        lines += _signature(signature, advice, object_report.verdict == report.INDETERMINATE)
     return "\n".join(harmless(line) for line in lines)
 
 
 class _Advice:
-    """What to do about each code; once in an object, however many signatures have the code."""
+    """The remedy for each code; printed once for an object, even if several signatures need it."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
 
     def on(self, code: str, indent: str) -> list[str]:
-        """The line for a code."""
-        if code in self._said:
+        """Return the line for a code."""
+        if code in self._printed:
             return []
-        from ..remedies.table import sentence  # nobody needs it who is told that all passed
+        from ..remedies.table import sentence  # not needed if all objects pass
 
-        self._said.add(code)
+        self._printed.add(code)
         what = sentence(code)
         return [] if what is None else [f"{indent}to do: {what}"]
 
 
-def _signature(made: SignatureReport, advice: _Advice, undecided: bool) -> list[str]:
-    where = f" in {made.location}" if made.location else ""
-    lines = [f"    signature {made.uid or '(no UID)'}{where}"]
-    if made.signer and not made.signer.not_after:
-        lines.append(f"      signer     the public key with the SHA-256 {made.signer.sha256}")
-        lines.append(f"{_INDENT}{made.signer.key}")
-    elif made.signer:
-        lines.append(f"      signer     {made.signer.subject}")
-        lines.append(f"{_INDENT}{made.signer.key}, issued by {made.signer.issuer}")
+def _signature(signature: SignatureReport, advice: _Advice, undecided: bool) -> list[str]:
+    where = f" in {signature.location}" if signature.location else ""
+    lines = [f"    signature {signature.uid or '(no UID)'}{where}"]
+    if signature.signer and not signature.signer.not_after:
+        lines.append(f"      signer     the public key with the SHA-256 {signature.signer.sha256}")
+        lines.append(f"{_INDENT}{signature.signer.key}")
+    elif signature.signer:
+        lines.append(f"      signer     {signature.signer.subject}")
+        lines.append(f"{_INDENT}{signature.signer.key}, issued by {signature.signer.issuer}")
     lines.append(
-        f"      signed     {made.datetime or '(no time)'}, MAC {made.mac_algorithm or '?'}"
+        f"      signed     {signature.datetime or '(no time)'}, "
+        f"MAC {signature.mac_algorithm or '?'}"
     )
-    if made.purpose:
-        code = f" (code {made.purpose_code})" if made.purpose_code else ""
-        lines.append(f"      purpose    {made.purpose}{code}")
-    if made.integrity is not None:
-        covered = f"{made.signed_elements} elements signed, {made.unsigned_elements} not"
-        lines.append(f"      integrity  {made.integrity} ({covered})")
-    if made.integrity_reason:
-        lines.append(f"{_INDENT}{made.integrity_reason.code}: {made.integrity_reason.message}")
-        lines += advice.on(made.integrity_reason.code, _INDENT)
-    lines.append(f"      trust      {made.trust.replace('_', ' ')}")
-    if made.trust_reason:
-        lines.append(f"{_INDENT}{made.trust_reason.code}: {made.trust_reason.message}")
-        lines += advice.on(made.trust_reason.code, _INDENT)
-    elif made.trust == report.NOT_CHECKED and made.integrity == report.INTACT and undecided:
+    if signature.purpose:
+        code = f" (code {signature.purpose_code})" if signature.purpose_code else ""
+        lines.append(f"      purpose    {signature.purpose}{code}")
+    if signature.integrity is not None:
+        covered = f"{signature.signed_elements} elements signed, {signature.unsigned_elements} not"
+        lines.append(f"      integrity  {signature.integrity} ({covered})")
+    if signature.integrity_reason:
+        lines.append(
+            f"{_INDENT}{signature.integrity_reason.code}: {signature.integrity_reason.message}"
+        )
+        lines += advice.on(signature.integrity_reason.code, _INDENT)
+    lines.append(f"      trust      {signature.trust.replace('_', ' ')}")
+    if signature.trust_reason:
+        lines.append(f"{_INDENT}{signature.trust_reason.code}: {signature.trust_reason.message}")
+        lines += advice.on(signature.trust_reason.code, _INDENT)
+    elif (
+        signature.trust == report.NOT_CHECKED and signature.integrity == report.INTACT and undecided
+    ):
         lines += advice.on("NOT_CHECKED", _INDENT)
-    if made.judged_by:
-        lines.append(f"      judged at  {made.judged_at}, the {_TIMES[made.judged_by]}")
-        if made.proof:
-            lines.append(f"{_INDENT}as run {made.proof.run} of {made.proof.ledger} proves")
-        lines.append(f"      revocation {made.revocation.replace('_', ' ')}")
-    if made.timestamp:
-        lines += _timestamp(made.timestamp, advice)
-    if made.profiles:
-        lines.append(f"      profiles   {', '.join(made.profiles)}")
-    if made.weak:
-        lines.append(f"      weak       {', '.join(made.weak)}")
-    lines += [f"      note       {message}" for message in made.messages]
+    if signature.judged_by:
+        lines.append(f"      judged at  {signature.judged_at}, the {_TIMES[signature.judged_by]}")
+        if signature.proof:
+            lines.append(
+                f"{_INDENT}as run {signature.proof.run} of {signature.proof.ledger} proves"
+            )
+        lines.append(f"      revocation {signature.revocation.replace('_', ' ')}")
+    if signature.timestamp:
+        lines += _timestamp(signature.timestamp, advice)
+    if signature.profiles:
+        lines.append(f"      profiles   {', '.join(signature.profiles)}")
+    if signature.weak:
+        lines.append(f"      weak       {', '.join(signature.weak)}")
+    lines += [f"      note       {message}" for message in signature.messages]
     return lines
 
 
-def _timestamp(made: TimestampReport, advice: _Advice) -> list[str]:
-    by = f" by {made.authority}" if made.authority else ""
-    said = f"{made.integrity or 'not checked'}, {made.trust.replace('_', ' ')}"
-    lines = [f"      timestamp  {made.time or '(no time)'}{by}: {said}"]
-    if made.reason:
-        lines.append(f"{_INDENT}{made.reason.code}: {made.reason.message}")
-        lines += advice.on(made.reason.code, _INDENT)
+def _timestamp(timestamp: TimestampReport, advice: _Advice) -> list[str]:
+    by = f" by {timestamp.authority}" if timestamp.authority else ""
+    state = f"{timestamp.integrity or 'not checked'}, {timestamp.trust.replace('_', ' ')}"
+    lines = [f"      timestamp  {timestamp.time or '(no time)'}{by}: {state}"]
+    if timestamp.reason:
+        lines.append(f"{_INDENT}{timestamp.reason.code}: {timestamp.reason.message}")
+        lines += advice.on(timestamp.reason.code, _INDENT)
     return lines
 
 
 def summary(counts: dict[str, int]) -> str:
-    """How many objects of each verdict."""
+    """Return how many objects have each verdict."""
     total = sum(counts.values())
     parts = [f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts.get(verdict)]
     return f"{total} object{'s' if total != 1 else ''}: {', '.join(parts) or 'nothing to verify'}"

@@ -1,4 +1,4 @@
-"""``dicomseal timestamp``: the two steps by file, for an authority that is reached otherwise."""
+"""``dicomseal timestamp``: two steps by file, for an authority reached by other means."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def query(
     no_nonce: bool,
     no_cert: bool,
 ) -> None:
-    """Write a timestamp request for a signature of the object IN; prints the signature's UID."""
+    """Write a timestamp request for a signature of the object IN, and print the signature's UID."""
     chosen, request = query_file(
         source, uid, algorithm=mac, policy=policy, nonce=not no_nonce, certificate=not no_cert
     )
@@ -66,8 +66,8 @@ def query(
 @command.command("insert")
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@click.option("--response", required=True, metavar="FILE", help="What the authority answered, DER.")
-@click.option("--request", metavar="FILE", help="What it was asked: nonce and policy are compared.")
+@click.option("--response", required=True, metavar="FILE", help="The authority's response, DER.")
+@click.option("--request", metavar="FILE", help="The request: nonce and policy are compared.")
 @click.option("--uid", metavar="UID", help="Digital Signature UID, if there are several.")
 @click.option("--uid-file", metavar="FILE", help="The UID from a file that dcmsign +ts wrote.")
 def insert(
@@ -80,14 +80,14 @@ def insert(
 ) -> None:
     """Insert the response of a timestamp authority into the object IN and write it to OUT.
 
-    OUT may be the same file. Nothing is written unless the timestamp is one of this signature.
+    OUT may be the same file. Nothing is written unless the timestamp belongs to this signature.
     """
     if uid_file is not None:
         if uid is not None:
             raise UsageError("--uid or --uid-file, not both")
         uid = read_uid(uid_file)
-    asked = _bytes(request) if request is not None else None
-    click.echo(insert_file(source, target, _bytes(response), uid, request=asked))
+    sent = _bytes(request) if request is not None else None
+    click.echo(insert_file(source, target, _bytes(response), uid, request=sent))
 
 
 def _bytes(path: str) -> bytes:

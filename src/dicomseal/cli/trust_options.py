@@ -30,7 +30,7 @@ _OPTIONS = (
         "--intermediate",
         metavar="FILE|DIR",
         multiple=True,
-        help="Certificates that may stand between signer and anchor. Repeatable.",
+        help="Certificates that may be between signer and anchor in a chain. Repeatable.",
     ),
     click.option(
         "--trust-signer",
@@ -59,8 +59,8 @@ _OPTIONS = (
     click.option(
         "--revocation",
         type=click.Choice(REVOCATION_CHOICES),
-        help="off; if-available: what is at hand must speak for a certificate; require: something "
-        "must be at hand for each. Default: as the policy says (if-available).",
+        help="off; if-available: the available data must speak for a certificate; require: there "
+        "must be data for each. Default: as the policy says (if-available).",
     ),
     click.option(
         "--fetch",
@@ -83,7 +83,7 @@ _OPTIONS = (
         metavar="NAME|FILE",
         default="default",
         show_default=True,
-        help=f"What certificates must be like: {', '.join(PRESETS)}, or a JSON file.",
+        help=f"Requirements for certificates: {', '.join(PRESETS)}, or a JSON file.",
     ),
     click.option(
         "--weak",
@@ -98,26 +98,26 @@ _OPTIONS = (
     click.option(
         "--accept-claimed-time",
         is_flag=True,
-        help="Judge certificates at the signature's own time, which nothing proves.",
+        help="Judge certificates at the time that the signature claims, which is not proven.",
     ),
 )
 
 
 def trust_options(function: _F) -> _F:
-    """Put them on a command; it gets them as keyword arguments, see `verification`."""
+    """Put the options on a command; it gets them as keyword arguments, see `verification`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
 def verification(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `verification.verifier.Options` that these options of a command mean.
+    """Return the fields of `verification.verifier.Options` for these options of a command.
 
     Args:
-        options: the keyword arguments of the command; those that are ours are taken out.
+        options: the keyword arguments of the command; those of this module are removed.
 
     Raises:
-        UsageError: they make no sense, or a file is not what it should be.
+        UsageError: they make no sense, or a file is not of the right kind.
     """
     weak = options.pop("weak")
     return {
@@ -188,7 +188,9 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--at: {text!r} is no ISO 8601 time, e.g. 2026-11-22T12:00:00Z") from None
+        raise UsageError(
+            f"--at: {text!r} is not an ISO 8601 time, e.g. 2026-11-22T12:00:00Z"
+        ) from None
     if moment.tzinfo is None:
         raise UsageError(f"--at: {text!r} has no offset from UTC; append Z or e.g. +01:00")
     return moment

@@ -79,9 +79,9 @@ def command(
     options = Options(**verification(given), **demanded(given))
     counts: dict[str, int] = {}
     writer = _Writer(output, single)
-    for made in _watched(_reports(files, addresses, options, jobs), files, single):
-        counts[made.verdict] = counts.get(made.verdict, 0) + 1
-        writer.write(made)
+    for object_report in _watched(_reports(files, addresses, options, jobs), files, single):
+        counts[object_report.verdict] = counts.get(object_report.verdict, 0) + 1
+        writer.write(object_report)
     writer.close(counts)
     raise click.exceptions.Exit(exit_code(counts))
 
@@ -90,8 +90,8 @@ def _reports(
     files: Files, addresses: Sequence[Address], options: Options, jobs: int
 ) -> Iterator[ObjectReport]:
     if files.standard_input:
-        made = verify_with(source_of(STANDARD), options)
-        yield msgspec.structs.replace(made, path=STANDARD)
+        object_report = verify_with(source_of(STANDARD), options)
+        yield msgspec.structs.replace(object_report, path=STANDARD)
     if jobs == 1:
         for file in files:
             yield verify_with(file, options)
@@ -110,7 +110,7 @@ def _reports(
 
 
 def _watched(reports: Iterator[ObjectReport], files: Files, single: bool) -> Iterator[ObjectReport]:
-    """The same, with a progress line on standard error while a person watches several files."""
+    """Yield the reports, with a progress line while a person watches several files."""
     if not sys.stderr.isatty() or single:
         return reports
     from .progress import watched
@@ -119,23 +119,23 @@ def _watched(reports: Iterator[ObjectReport], files: Files, single: bool) -> Ite
 
 
 class _Writer:
-    """Reports to standard output, in one of the formats."""
+    """Writes reports to standard output, in one of the formats."""
 
     def __init__(self, output: str, single: bool) -> None:
         self._output, self._single = output, single
         self._first = True
 
-    def write(self, made: ObjectReport) -> None:
+    def write(self, object_report: ObjectReport) -> None:
         if self._output == "text":
             from .text import render
 
-            click.echo(render(made))
+            click.echo(render(object_report))
         elif self._output == "jsonl":
-            click.echo(made.to_json().decode())
+            click.echo(object_report.to_json().decode())
         else:
             if not self._single:
                 click.echo("[" if self._first else ",")
-            click.echo(msgspec.json.format(made.to_json(), indent=2).decode())
+            click.echo(msgspec.json.format(object_report.to_json(), indent=2).decode())
         self._first = False
 
     def close(self, counts: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""The options of every command that verifies, trust aside: demands, and what may be spent."""
+"""The options of every command that verifies, except trust: demands and limits."""
 
 from __future__ import annotations
 
@@ -42,15 +42,17 @@ _OPTIONS = (
         type=click.Choice(CHOICES),
         default=WARN,
         show_default=True,
-        help="What no passing signature covers: accept it; warn, and do not pass an object if that "
-        "says what signed elements mean; or reject any.",
+        help="Elements that no passing signature covers: accept them; warn, and do not pass an "
+        "object if they say what signed elements mean; or reject any.",
     ),
-    click.option("--list-uncovered", is_flag=True, help="List what no passing signature covers."),
+    click.option(
+        "--list-uncovered", is_flag=True, help="List the elements that no passing signature covers."
+    ),
     click.option(
         "--limit",
         metavar="NAME=NUMBER",
         multiple=True,
-        help=f"What a hostile object may cost: {', '.join(Limits._fields)}. Repeatable.",
+        help=f"Limits for a hostile object: {', '.join(Limits._fields)}. Repeatable.",
     ),
     click.option(
         "--accept-legacy-format",
@@ -75,17 +77,17 @@ jobs_option = click.option(
 
 
 def verify_options(function: _F) -> _F:
-    """Put them on a command; it gets them as keyword arguments, see `demanded`."""
+    """Put the options on a command; it gets them as keyword arguments, see `demanded`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
 def demanded(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `verification.verifier.Options` that these options of a command mean.
+    """Return the fields of `verification.verifier.Options` for these options of a command.
 
     Args:
-        options: the keyword arguments of the command; those that are ours are taken out.
+        options: the keyword arguments of the command; those of this module are removed.
 
     Raises:
         UsageError: they make no sense.

@@ -1,6 +1,6 @@
 """``dicomseal-dcmsign``: the options, the exit codes and the output of DCMTK's dcmsign.
 
-What it does differently, and why, is listed in ``docs/dcmsign.md``.
+``docs/dcmsign.md`` lists the differences, and the reason for each.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __all__ = ["main", "run"]
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     try:
         sys.exit(run(sys.argv[1:]))
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(141)  # as SIGPIPE would end it
+        sys.exit(141)  # the exit code of a process that SIGPIPE ends
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def run(argv: list[str]) -> int:
-    """Do what a command line says, and return the exit code.
+    """Carry out a command line, and return the exit code.
 
     Args:
         argv: the arguments, without the program's name.

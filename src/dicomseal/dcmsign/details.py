@@ -1,7 +1,7 @@
-"""What ``--verbose`` says of a signature, in the lines that dcmsign prints.
+"""The lines of ``--verbose`` about a signature, as dcmsign prints them.
 
-Reports of `verification.verifier` say less than these lines, and in other words: so the object is
-looked at again, which nobody pays for without ``--verbose``.
+Reports of `verification.verifier` have less than these lines, and in other words. So the object is
+read again, which costs nothing without ``--verbose``.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _SYNTAXES = {
     transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN: "=Big Endian Explicit",
     transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN: "=Little Endian Implicit",
 }
-_LONGEST = (1 << 63) - 1  # a serial number that fits into what dcmsign keeps it in
+_MAX_SERIAL = (1 << 63) - 1  # the largest serial number that dcmsign can hold
 
 
-# as dcmsign has PS3.15 C.4
+# PS3.15 C.4 as dcmsign implements it
 SR_WITHOUT_PURPOSE = structs.replace(profiles.SR, purpose=None)
 
 
 class Stored(NamedTuple):
-    """A signature as it stands in the object, what it signs, and how its MAC was calculated."""
+    """A signature as it is stored in the object, its scope, and its MAC Parameters."""
 
     elements: element_views.Elements
     signature: DigitalSignature
@@ -55,10 +55,10 @@ class Stored(NamedTuple):
 
 
 def stored(index: Index) -> Iterator[Stored]:
-    """Every signature of an object, in the order of the reports on them."""
+    """Yield every signature of an object, in the order of the reports on them."""
     for scope in index.scopes:
         elements = element_views.Elements(index, scope)
-        macs = dict(reversed(mac_parameters.read_ids(index, scope)))  # the first of its number
+        macs = dict(reversed(mac_parameters.read_ids(index, scope)))  # the first one of each number
         for item in values.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
             signature = digital_signature.read(index, item)
             at = macs.get(signature.mac_id)
@@ -68,7 +68,7 @@ def stored(index: Index) -> Iterator[Stored]:
 
 
 def say(one: SignatureReport, found: Stored, log: Log) -> None:
-    """The lines about a signature, but for what verifying it found."""
+    """Print the lines about a signature, without the result of its verification."""
     signature, mac = found.signature, found.mac
     unknown = "(unknown)"
     _row(log, "Location", one.location or "Main Dataset")
@@ -99,7 +99,7 @@ def say(one: SignatureReport, found: Stored, log: Log) -> None:
 
 
 def say_timestamp(one: SignatureReport, found: Stored, choice: str, log: Log) -> None:
-    """The lines about its Certified Timestamp; ``choice`` is one of dcmsign's three options."""
+    """Print the lines about its Certified Timestamp; ``choice`` is one of three options."""
     there = one.timestamp is not None or bool(found.signature.timestamp)
     if not there:
         why = ", but required by timestamp policy" if choice == "--require-ts" else ""
@@ -125,21 +125,21 @@ def say_timestamp(one: SignatureReport, found: Stored, choice: str, log: Log) ->
     ):
         log.info(f"      {name:<23} : {value}")
     for der in token.certificates:
-        made = parse(der)
-        if one.timestamp and made.signer.subject == one.timestamp.authority:
+        authority = parse(der)
+        if one.timestamp and authority.signer.subject == one.timestamp.authority:
             log.info("  Timestamp signature certificate: ")
-            _certificate(log, made)
+            _certificate(log, authority)
             break
 
 
 def profiles_of(one: SignatureReport, found: Stored) -> tuple[str, ...]:
-    """The profiles whose demands a signature meets, even if it does not verify."""
+    """Return the profiles whose demands a signature meets, even if it does not verify."""
     facts = _facts(one, found)
     return () if facts is None else profiles.satisfied(facts)
 
 
 def follows(profile: Profile, one: SignatureReport, found: Stored) -> bool:
-    """Whether a signature meets the demands of a profile, even if it does not verify."""
+    """Return whether a signature meets the demands of a profile, even if it does not verify."""
     facts = _facts(one, found)
     return facts is not None and not any(profile.unmet(facts))
 
@@ -168,21 +168,27 @@ def _row(log: Log, name: str, value: str) -> None:
 
 
 def hexadecimal(number: int) -> str:
-    """As dcmsign prints a serial number or nonce: no leading zero."""
+    """Return a serial number or nonce as dcmsign prints it, without a leading zero."""
     return f"{'-' if number < 0 else ''}0x{abs(number):X}"
 
 
 def _certificate(log: Log, certificate: Certificate) -> None:
     from ..signature.lenient_certificate import Certificate as Parsed
 
-    made = certificate.x509
+    x509_certificate = certificate.x509
     parsed = Parsed.load(certificate.der)
     serial = parsed.serial_number
     log.info(f"      X.509{parsed['tbs_certificate']['version'].native}")
     for name, value in (
-        ("Subject", one_line(made.subject) if made else _raw_line(parsed.subject)),
-        ("Issued by", one_line(made.issuer) if made else _raw_line(parsed.issuer)),
-        ("Serial no.", str(serial if serial <= _LONGEST else -1)),
+        (
+            "Subject",
+            one_line(x509_certificate.subject) if x509_certificate else _raw_line(parsed.subject),
+        ),
+        (
+            "Issued by",
+            one_line(x509_certificate.issuer) if x509_certificate else _raw_line(parsed.issuer),
+        ),
+        ("Serial no.", str(serial if serial <= _MAX_SERIAL else -1)),
         ("Validity", f"not before {moment(certificate.not_before)}"),
         ("Validity", f"not after {moment(certificate.not_after)}"),
         ("Public key", _key(certificate.public_key)),
@@ -191,7 +197,7 @@ def _certificate(log: Log, certificate: Certificate) -> None:
 
 
 def _raw_line(name: Any) -> str:
-    """The same for a name that `cryptography` does not read, with the bytes that are there."""
+    """Return the line for a name that `cryptography` cannot read, with its bytes."""
     parts = []
     for attribute in (one for part in name.chosen for one in part):
         oid = attribute["type"].dotted
@@ -206,7 +212,7 @@ def _printable(raw: bytes) -> str:
 
 
 def one_line(name: x509.Name) -> str:
-    """``/C=DE/CN=Name``; what is not ASCII as OpenSSL writes it in one line."""
+    """Return ``/C=DE/CN=Name``; other characters than ASCII as OpenSSL writes them in one line."""
     parts = []
     for attribute in name:
         oid = attribute.oid.dotted_string
@@ -225,7 +231,7 @@ def _key(key: Any) -> str:
 
 
 def moment(when: datetime) -> str:
-    """``Nov 21 08:28:59 2026 GMT``."""
+    """Return a time as ``Nov 21 08:28:59 2026 GMT``."""
     return (
         f"{_MONTHS[when.month - 1]} {when.day:2} {when.hour:02}:{when.minute:02}:{when.second:02} "
         f"{when.year} GMT"

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """As dcmsign's manual has them; 5, for a program built without OpenSSL, never comes up."""
+    """The exit codes in dcmsign's manual; 5, for a program built without OpenSSL, never occurs."""
 
     OK = 0
     COMMAND_LINE = 1
@@ -32,7 +32,7 @@ class Exit(IntEnum):
 
 
 class ExitError(Exception):
-    """The program ends here.
+    """The end of the program.
 
     Attributes:
         code: its exit code.

@@ -18,7 +18,7 @@ STANDARD = "-"
 
 
 def read(name: str) -> bytes:
-    """A file's content, or that of standard input.
+    """Read a file, or standard input.
 
     Raises:
         ExitError: it cannot be read.
@@ -34,10 +34,10 @@ def read(name: str) -> bytes:
 
 
 def load(job: Job) -> bytes:
-    """The input as the bytes of a DICOM file, whatever form it came in.
+    """Return the input as the bytes of a DICOM file, whatever form it has.
 
     Raises:
-        ExitError: it cannot be read, or is none.
+        ExitError: it cannot be read, or is not DICOM.
     """
     if not job.source:
         raise ExitError(Exit.NO_INPUT, "invalid filename: <empty string>")
@@ -65,7 +65,7 @@ def _as_file(job: Job, data: bytes) -> bytes:
         if job.detect and is_file and part10.deflated is None:
             inside = Part10.from_bytes(bytes(data[part10.start :]))
             if transfer_syntaxes.is_encapsulated(part10.transfer_syntax) is False:
-                part10 = inside  # Pixel Data that are encapsulated cannot be told from the start
+                part10 = inside  # encapsulated Pixel Data are not detected at the start of the file
     index = part10.index()
     if "open" in index.noted:
         raise MalformedError("Sequence Delimitation Item missing", "truncated")
@@ -78,7 +78,7 @@ def _as_file(job: Job, data: bytes) -> bytes:
 
 
 def converted(job: Job, data: bytes) -> bytes:
-    """The object in the encoding that the output is to have.
+    """Return the object in the encoding of the output.
 
     Raises:
         ExitError: that is not possible, or would break a signature.
@@ -96,7 +96,7 @@ def converted(job: Job, data: bytes) -> bytes:
 
 
 def write(name: str, data: bytes) -> None:
-    """The output, to a file or to standard output.
+    """Write the output, to a file or to standard output.
 
     Raises:
         ExitError: it cannot be written.
@@ -114,16 +114,16 @@ def write(name: str, data: bytes) -> None:
 
 
 def create_dump(name: str) -> None:
-    """Make sure that the dump can be written before anything is done.
+    """Check that the dump can be written, before anything is done.
 
     Raises:
-        ExitError: it cannot.
+        ExitError: it cannot be written.
     """
     write_support(name, b"", f"unable to create dump file '{name}'")
 
 
 def write_support(name: str, data: bytes, trouble: str) -> None:
-    """A file beside the output.
+    """Write a file that accompanies the output.
 
     Raises:
         ExitError: it cannot be written.

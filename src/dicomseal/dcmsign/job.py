@@ -1,4 +1,4 @@
-"""From a parsed command line to what is to be done: defaults, and which options go together."""
+"""From a parsed command line to a job: defaults, and which options may be combined."""
 
 from __future__ import annotations
 
@@ -74,33 +74,34 @@ _TS_OPTIONS = (
 _CREATION = "--sign or --sign-item"
 _NUMBER = re.compile(r"\s*([+-]?\d+)")
 _SETTING = re.compile(r"\s*[\w.]+\s*=")
-_MOST_PURPOSES = 18
+_MAX_PURPOSE = 18
 
 
 class Job(NamedTuple):
-    """What is to be done. Names are of files; ``-`` is standard input or output.
+    """A job. Names are of files; ``-`` is standard input or output.
 
     Attributes:
-        level: what is logged.
+        level: the least grave level of messages that are logged.
         source, target: input and output; the latter None for a verification.
         mode: ``--read-file``, ``--read-file-only`` or ``--read-dataset``.
-        detect: ignore the transfer syntax that is stated.
+        detect: ignore the stated transfer syntax.
         read_syntax, write_syntax: UIDs; empty: recognise it, keep it.
         convert_un: whether UN elements get their real VR.
         operation: one of the commands.
         der: whether keys and certificates are DER, not PEM.
         legacy: whether the format of dcmsign before 3.5.4 is accepted.
-        require: what must be there: empty, ``signature``, ``creator``, ``authorization``, ``sr``.
+        require: the required signature: empty, ``signature``, ``creator``, ``authorization``,
+            ``sr``.
         timestamps: ``--verify-ts``, ``--ignore-ts`` or ``--require-ts``.
         anchors, intermediates, folders, crls: files and folders to trust, and revocation lists.
-        check_crls: whether they are asked without any being named.
+        check_crls: whether revocation is checked without a named list.
         key, certificate: files; None if none is named.
         password: None: ask for it.
         location: of the item to sign.
         profile, mac, purpose: of the signature.
-        tags: what to sign; None: everything.
+        tags: the tags to sign; None: all.
         stamp_query, stamp_uid: timestamp files to write; None: no timestamp is wanted.
-        stamp_mac, stamp_nonce, stamp_certificate, stamp_policy: what the query asks for.
+        stamp_mac, stamp_nonce, stamp_certificate, stamp_policy: the options of the query.
         insert: query, response and UID file of a timestamp to insert.
         remove: UID of the signature to remove.
         undefined: whether sequences and items are written with undefined lengths.
@@ -146,10 +147,10 @@ class Job(NamedTuple):
 
 
 def parse_job(line: CommandLine) -> Job:
-    """What a command line asks for.
+    """Return the job of a command line.
 
     Raises:
-        ExitError: options that do not go together, or a value that makes no sense.
+        ExitError: options that cannot be combined, or a value that makes no sense.
     """
     level = _level(line)
     mode = line.chosen("--read-file", "--read-file-only", "--read-dataset") or "--read-file"
@@ -166,7 +167,7 @@ def parse_job(line: CommandLine) -> Job:
             raise _only(name, _CREATION)
     _needs(line, tuple(_MACS), _CREATION, creating)
     purpose = _purpose(line, creating)
-    # dcmsign reads the tags here: what is wrong with the options below comes up after them
+    # dcmsign reads the tags at this point: errors in the options below are reported after theirs
     tags = tags_of((line.last("--tag-file") or (None,))[0], _values(line, "--tag"))
     stamp = _stamp(line, creating)
     if line.has("--dump") and not creating:
@@ -230,7 +231,7 @@ def _needs(
     met: bool,
     block: tuple[str, ...] = (),
 ) -> str:
-    """The option of a block that decides; those named must not count unless ``met``."""
+    """Return the option of a block that decides; the named ones are not allowed unless ``met``."""
     found = ""
     for name, _ in line.block(*(block or names)):
         if name in names and not met:
@@ -254,7 +255,7 @@ def _level(line: CommandLine) -> str:
 
 
 def _check_config(path: str) -> None:
-    """A logger configuration must be one; what it sets is not used here."""
+    """Check that a file is a logger configuration; its settings are not used here."""
     try:
         with open(path, encoding="latin-1") as file:
             found = any(_SETTING.match(text) for text in file)
@@ -265,7 +266,7 @@ def _check_config(path: str) -> None:
 
 
 def _operation(line: CommandLine) -> tuple[str, dict[str, str]]:
-    """The command and the files it names, also those of a --sign that another one overruled."""
+    """Return the command and its files, also those of a --sign that another one overruled."""
     operation = VERIFY
     files: dict[str, str] = {}
     for name, values in line.block(*_OPERATIONS):
@@ -298,9 +299,9 @@ def _purpose(line: CommandLine, creating: bool) -> int | None:
             continue
         number = _NUMBER.match(values[0])
         purpose = int(number[1]) if number else -1
-        if not 1 <= purpose <= _MOST_PURPOSES:
+        if not 1 <= purpose <= _MAX_PURPOSE:
             why = values[0]
-            if purpose >= 0:  # else it is no number without a sign
+            if purpose >= 0:  # a negative one is a number without a sign for dcmsign
                 why = f"{'over' if purpose else 'under'}flow: {why}"
             raise usage_error(f"Invalid value for option --sig-purpose ({why})")
     return purpose

@@ -11,9 +11,9 @@ class Option(NamedTuple):
     Attributes:
         long, short: its names; the short one may be empty.
         values: how many arguments it takes.
-        metavar: what they are, for the help.
-        text: what it does.
-        exclusive: whether the program does that and nothing else.
+        metavar: names of the arguments, for the help.
+        text: its effect, for the help.
+        exclusive: whether the program does this and nothing else.
     """
 
     long: str
@@ -35,7 +35,7 @@ GROUPS: dict[str, dict[str, tuple[Option, ...]]] = {
             O("--verbose", "-v", text="print processing details"),
             O("--debug", "-d", text="print debug information"),
             O("--log-level", "-ll", 1, "level", "fatal, error, warn, info, debug or trace"),
-            O("--log-config", "-lc", 1, "file", "must exist; what is in it is not used"),
+            O("--log-config", "-lc", 1, "file", "must exist; its content is not used"),
         )
     },
     "input options": {
@@ -186,7 +186,7 @@ _PARAMETERS = (
 
 
 def help_text() -> str:
-    """What --help prints."""
+    """Return the output of --help."""
     lines = [HEADER, USAGE, "", "parameters:"]
     lines += [f"  {name:<38}{text}" for name, text in _PARAMETERS]
     for group, parts in GROUPS.items():

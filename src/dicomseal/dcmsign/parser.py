@@ -1,4 +1,4 @@
-"""The command line as dcmsign reads it: options begin with + or -, ``@file`` holds more of them."""
+"""The command line as dcmsign reads it: options begin with + or -, ``@file`` adds more of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NamedTuple
 from .exits import Exit, ExitError
 from .options import BY_NAME, Option
 
-_MOST_PARAMETERS = 2
-# in a command file a quotation mark, anywhere in a word, keeps white space up to its twin, which
-# ends the word; without one the rest of the file is the word
+_MAX_PARAMETERS = 2
+# In a command file a quotation mark, anywhere in a word, keeps white space up to the next one of
+# its kind, which ends the word; without a second one the rest of the file is the word.
 _WORD = re.compile(r"""([^\s"']*)(?:"([^"]*)(?:"|$)|'([^']*)(?:'|$)|(?=\s|$))""")
 
 
 class Given(NamedTuple):
-    """One option on the command line: which, where, and its values."""
+    """One option on the command line: its definition, its place, and its values."""
 
     option: Option
     position: int
@@ -29,7 +29,7 @@ class CommandLine(NamedTuple):
     Attributes:
         arguments: all of them, command files expanded and short names replaced.
         given: the options, in their order.
-        parameters: what is no option: input and output.
+        parameters: the arguments that are not options: input and output.
     """
 
     arguments: list[str]
@@ -37,22 +37,23 @@ class CommandLine(NamedTuple):
     parameters: list[str]
 
     def has(self, long: str) -> bool:
-        """Whether an option is there."""
+        """Return whether an option is given."""
         return any(one.option.long == long for one in self.given)
 
     def all(self, long: str) -> Iterator[tuple[str, ...]]:
-        """The values of every use of an option."""
+        """Yield the values of every use of an option."""
         return (one.values for one in self.given if one.option.long == long)
 
     def last(self, long: str) -> tuple[str, ...] | None:
-        """The values of the last use of an option; None if it is not there."""
+        """Return the values of the last use of an option; None if it is not given."""
         return next((one.values for one in reversed(self.given) if one.option.long == long), None)
 
     def block(self, *names: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Of options that exclude one another those that count; the last of them decides.
+        """Yield those options of a block that take effect; the last of them decides.
 
-        dcmsign looks for them in the order of its table, each only behind the one it found before.
-        So one that a later one overrules may still count if it stands earlier in the table.
+        dcmsign searches for them in the order of its table, each only after the one it found
+        before. So an option that a later one overrules may still take effect if it is earlier in
+        the table.
         """
         behind = -1
         for name in names:
@@ -65,13 +66,13 @@ class CommandLine(NamedTuple):
                     break
 
     def chosen(self, *names: str) -> str:
-        """The one that decides; empty if none is there."""
+        """Return the option that decides; empty if none is given."""
         found = [name for name, _ in self.block(*names)]
         return found[-1] if found else ""
 
 
 def usage_error(message: str) -> ExitError:
-    """What every error in the command line becomes."""
+    """Return the exception for an error in the command line."""
     return ExitError(Exit.COMMAND_LINE, message, "usage")
 
 
@@ -104,13 +105,13 @@ def parse(argv: list[str]) -> CommandLine:
     if expanded and not any(one.option.exclusive for one in line.given):
         if not line.parameters:
             raise usage_error("Missing parameter dcmfile-in")
-        if len(line.parameters) > _MOST_PARAMETERS:
+        if len(line.parameters) > _MAX_PARAMETERS:
             raise usage_error("Too many parameters")
     return line
 
 
 def _is_option(word: str) -> bool:
-    """A sign followed by a digit is a number, a sign alone a file name."""
+    """Return whether it is an option: a sign and a digit are a number, a sign alone a file."""
     return len(word) >= 2 and word[0] in "+-" and word[1] not in "0123456789"
 
 
@@ -130,6 +131,6 @@ def _words(text: str) -> list[str]:
     for match in _WORD.finditer(text):
         word = "".join(match.groups(""))
         closed = match[0][len(match[1]) + 1 :].endswith(('"', "'"))
-        if word or closed:  # an empty word stands between two quotation marks
+        if word or closed:  # two quotation marks without anything between are an empty word
             found.append(word)
     return found

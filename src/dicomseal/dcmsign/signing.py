@@ -1,4 +1,4 @@
-"""``--sign``, ``--sign-item``, ``--remove`` and ``--remove-all``: each gives the output."""
+"""``--sign``, ``--sign-item``, ``--remove`` and ``--remove-all``: each returns the output."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _CAUTION = (
 
 
 class Keys(NamedTuple):
-    """A private key, and the certificate that is said to go with it."""
+    """A private key, and the certificate that was named for it."""
 
     key: object
     certificate: Certificate
 
 
 def load_keys(job: Job, log: Log) -> Keys | None:
-    """The private key and its certificate, if any are named; whatever is then done with them.
+    """Load the private key and its certificate, if they are named, even if they are not used.
 
     Raises:
-        ExitError: one cannot be read. That they do not belong together is found when they sign.
+        ExitError: one cannot be read. A key that does not match is found when it signs.
     """
     if job.certificate is None or job.key is None:
         return None
@@ -81,7 +81,7 @@ def _key(job: Job, path: str, log: Log) -> object:
 
 
 def _ask() -> str | None:
-    """From the terminal, or from standard input where there is none."""
+    """Ask on the terminal, or on standard input if there is no terminal."""
     prompt = "Enter PEM pass phrase:"
     try:
         with open("/dev/tty", encoding="utf-8"):
@@ -94,10 +94,10 @@ def _ask() -> str | None:
 
 
 def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
-    """The object signed, in the encoding of the output: what is signed is what is written.
+    """Return the signed object in the encoding of the output: the written form is signed.
 
     Raises:
-        ExitError: it cannot be signed, or not be written so.
+        ExitError: it cannot be signed, or not be written in this encoding.
     """
     item = job.operation == SIGN_ITEM
     where = f"item '{job.location}'" if item else "main dataset"
@@ -128,24 +128,25 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
             profile=profile,
             purpose=job.purpose,
             policy=ALLOW_WEAK,
-            meanings=False,  # dcmsign signs what the profile demands, and nothing besides
+            meanings=False,  # dcmsign signs the elements that the profile demands, and no others
         )
         request = request_of(keys.key, keys.certificate, None, signing_options)
         (uid,) = sign_requested(request, data, output, items)
         for obstacle in uid.obstacles:
             log.warn(obstacle)
-        made = files.converted(job, output.getvalue())  # lengths of the new sequences
+        # made = files.converted(job, output.getvalue()) # for the lengths of the new sequences
+        signed = files.converted(job, output.getvalue())
         if job.stamp_query is not None:
-            stamping.write_query(job, made, uid, log)
+            stamping.write_query(job, signed, uid, log)
     except DicomSealError as error:
         raise ExitError(
             Exit.CREATION_FAILED, f"{error} while creating signature in {where}", "error"
         ) from None
     if job.dump is not None:
         stream = bytearray()
-        dump.raw(made, stream.extend, uid)
+        dump.raw(signed, stream.extend, uid)
         files.write_support(job.dump, bytes(stream), f"unable to write dump file '{job.dump}'")
-    return made
+    return signed
 
 
 def _warn_of_dates(certificate: Certificate, log: Log) -> None:
@@ -158,12 +159,12 @@ def _warn_of_dates(certificate: Certificate, log: Log) -> None:
 
 
 def _has_encapsulated(data: bytes) -> bool:
-    made = verifier.verify(data, integrity_only=True)
-    return bool(is_encapsulated(made.transfer_syntax))
+    verified = verifier.verify(data, integrity_only=True)
+    return bool(is_encapsulated(verified.transfer_syntax))
 
 
 def remove(job: Job, data: bytes, log: Log) -> bytes:
-    """The object without the signature that is named, or without any.
+    """Return the object without the named signature, or without any.
 
     Raises:
         ExitError: there is no such signature, or it cannot be written.
@@ -180,7 +181,7 @@ def remove(job: Job, data: bytes, log: Log) -> bytes:
     for number, one in enumerate(chosen, 1):
         log.warn(f"Signature {f'#{number} ' if everything else ''}UID={one.uid or '(unknown)'}")
         log.warn(f"  Location                    : {one.location or 'Main Dataset'}")
-        if one.mac_id is None:  # which MAC Parameters item is to go with it cannot be told
+        if one.mac_id is None:  # it is unknown which MAC Parameters item to remove with it
             raise ExitError(
                 Exit.REMOVAL_FAILED, "it has no MAC ID Number: while removing signature", "error"
             )

@@ -22,10 +22,10 @@ from .log import Log
 
 
 def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
-    """Write the query for a signature that was made, and the file with its UID.
+    """Write the query for a new signature, and the file with its UID.
 
     Raises:
-        DicomSealError: the policy is no OID.
+        DicomSealError: the policy is not an OID.
         ExitError: a file cannot be written.
     """
     _, _, stored = _find(data, uid)
@@ -33,7 +33,7 @@ def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
     query = protocol.TimestampRequest.make(
         signature, "SHA256", job.stamp_policy, False, job.stamp_certificate
     )
-    # weak hashes are for authorities that know no better; a timestamp with one proves nothing here
+    # weak hashes are for old authorities; a timestamp with one of them proves nothing here
     name = mac_algorithms.MAC_ALGORITHMS[job.stamp_mac]
     imprint = hashlib.new(name, signature, usedforsecurity=False).digest()
     nonce = secrets.randbits(63) | 1 << 63 if job.stamp_nonce else None
@@ -47,7 +47,7 @@ def write_query(job: Job, data: bytes, uid: str, log: Log) -> None:
             continue
         try:
             files.write_support(path, content, f"unable to write timestamp file '{path}'")
-        except ExitError as ended:  # dcmsign has no code of its own for these
+        except ExitError as ended:  # dcmsign has no exit code for these
             raise ExitError(Exit.CREATION_FAILED, str(ended), "error") from None
 
 
@@ -55,7 +55,7 @@ _OIDS = {"ripemd160": "1.3.36.3.2.1"}  # asn1crypto has no name for it
 
 
 def insert(job: Job, data: bytes, log: Log) -> bytes:
-    """The object with a timestamp in the signature that the UID file names.
+    """Return the object with a timestamp in the signature that the UID file names.
 
     Raises:
         ExitError: a file cannot be read, there is no such signature, or the response is not for
@@ -74,7 +74,8 @@ def insert(job: Job, data: bytes, log: Log) -> bytes:
         response = _read(response_file)
         protocol.token_of(response)
     except (DicomSealError, ExitError) as error:
-        if getattr(error, "code", "") != "refused":  # such a response is one, and none for this
+        # a refusal is a valid response, which contains no timestamp for this signature
+        if getattr(error, "code", "") != "refused":
             raise ExitError(
                 Exit.CANNOT_READ_TSR_FILE,
                 f"Unable to load timestamp response file '{response_file}'",
@@ -122,14 +123,14 @@ def _put(part10: Part10, item: int, token: bytes) -> bytes:
     splice = Splice(part10, index)
     for tag in (terms.CERTIFIED_TIMESTAMP_TYPE, terms.CERTIFIED_TIMESTAMP):
         number = index.find(item, tag)
-        if number >= 0:  # a new one takes the place of the old one
+        if number >= 0:  # a new timestamp replaces the old one
             splice.cut(number)
-    made: items.Item = [
+    timestamp_elements: items.Item = [
         items.text(terms.CERTIFIED_TIMESTAMP_TYPE, "CS", "CMS_TSP"),
         items.binary(terms.CERTIFIED_TIMESTAMP, token),
     ]
-    encoded = items.encode(made, part10.implicit, part10.big_endian)
-    # behind what is cut: an edit must not begin inside another one
+    encoded = items.encode(timestamp_elements, part10.implicit, part10.big_endian)
+    # after the cut: an edit must not begin inside another one
     splice.insert_element(item, terms.CERTIFIED_TIMESTAMP, encoded)
     output = io.BytesIO()
     splice.write(output)

@@ -1,7 +1,7 @@
 """Tags and item locations as dcmsign reads them: ``gggg,eeee``, keywords, tag files.
 
-It reads numbers as C's ``scanf`` does with ``%x,%x``: any count of hexadecimal digits, of which the
-last four count, white space and a sign before them, anything behind them.
+dcmsign reads numbers as C's ``scanf`` does with ``%x,%x``: any number of hexadecimal digits, of
+which the last four count, white space and a sign before them, anything after them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _TOKEN = re.compile(r"\(([^)]*)\)|([A-Za-z0-9]*)")
 _STEP = re.compile(
     r"[ \t\n\v\f\r]*(?:\(([^)]*)\)|([A-Za-z0-9]+))[ \t\n\v\f\r]*\[([0-9]+)\]"
 )  # fmt: skip
-_MOST = (1 << 64) - 1  # more than that is that, before it is cut to 16 bits
-# keywords of repeating groups, which pydicom keeps apart; dcmsign takes the first of the group
+_MAX_NUMBER = (1 << 64) - 1  # a larger number is reduced to this one before it is cut to 16 bits
+# keywords of repeating groups, which pydicom distinguishes; dcmsign takes the first group
 _FIRST_OF_REPEATING = {
     "OverlayRows": 0x60000010,
     "OverlayColumns": 0x60000011,
@@ -44,10 +44,10 @@ _FIRST_OF_REPEATING = {
 
 
 def tags_of(file: str | None, names: Sequence[str]) -> tuple[int, ...] | None:
-    """What is to be signed: the tags of the file, then those of the command line; None for all.
+    """Return the tags to sign: those of the file, then those of the command line; None for all.
 
     Raises:
-        ExitError: a tag file that cannot be read or parsed, or a tag that is none.
+        ExitError: a tag file cannot be read or parsed, or a text is not a tag.
     """
     if file is None and not names:
         return None
@@ -73,7 +73,7 @@ def tags_of(file: str | None, names: Sequence[str]) -> tuple[int, ...] | None:
 
 
 def _tags_in(text: str, name: str) -> list[int]:
-    """Keywords, and tags in parentheses; white space may stand between them."""
+    """Return the keywords and the tags in parentheses; white space may be between them."""
     found = []
     position = 0
     while text[position:].lstrip(_SPACE):
@@ -102,22 +102,22 @@ def _numbers(text: str) -> int | None:
 
 def _cut(sign: str, digits: str) -> int:
     number = int(digits, 16)
-    if number > _MOST:
+    if number > _MAX_NUMBER:
         return 0xFFFF
     return (-number if sign == "-" else number) & 0xFFFF
 
 
 def _keyword(name: str) -> int | None:
-    name = name.removeprefix("RETIRED_")  # how DCMTK's dictionary names what is retired
+    name = name.removeprefix("RETIRED_")  # the prefix in DCMTK's dictionary for retired ones
     return keywords().by_keyword.get(name, _FIRST_OF_REPEATING.get(name))
 
 
 def location(text: str) -> str:
-    """An item location in our own form; dcmsign's is narrower.
+    """Return an item location in our own form; dcmsign's is narrower.
 
     Raises:
-        UsageError: it is none that dcmsign takes: a tag must stand in parentheses, and items are
-            counted from the start.
+        UsageError: dcmsign does not accept it: a tag must be in parentheses, and items are counted
+            from the start.
     """
     steps = []
     position = 0

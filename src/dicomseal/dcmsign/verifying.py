@@ -33,17 +33,18 @@ _PROFILES = {
     "sr": "SR RSA Signature",
 }
 _WANTED = {"sr": ("sr", "sr-verification")}
-_DCMSIGN_GUESSES = {ReasonCode.ENCODING_NOT_STATED}  # what makes no object fail there
+# reasons for which no object fails with dcmsign
+_DCMSIGN_GUESSES = {ReasonCode.ENCODING_NOT_STATED}
 
 
 def verify(job: Job, data: bytes, log: Log) -> Exit:
-    """Verify every signature, say what was found, and return the exit code."""
+    """Verify every signature, print the results, and return the exit code."""
     log.info("verifying all signatures.")
     options = Options(
         trust=_trust(job, log),
         accept_legacy=job.legacy,
-        weak=policy.ACCEPT,  # as dcmsign does; every one is named in a warning
-        unsigned=ACCEPT,  # dcmsign says nothing of what no signature covers
+        weak=policy.ACCEPT,  # as dcmsign does; each of them is named in a warning
+        unsigned=ACCEPT,  # dcmsign does not mention elements that no signature covers
     )
     verified = verifier.verify_with(data, options)
     if verified.error:
@@ -56,18 +57,19 @@ def verify(job: Job, data: bytes, log: Log) -> Exit:
 
 
 def _judge(job: Job, verified: ObjectReport, stored: list[details.Stored | None], log: Log) -> Exit:
-    """Say what was found of an object, and return the exit code."""
+    """Print the results for an object, and return the exit code."""
     both = zip(verified.signatures, stored, strict=True)
     live = [(one, found) for one, found in both if one.integrity is not None]
     broken = 0
     for number, (one, found) in enumerate(live, 1):
         broken += not _signature(job, number, one, found, log)
-    stamps = foreign(verified.signatures)  # each was told with its signature, if it counts
+    stamps = foreign(verified.signatures)  # printed with their signatures, if they count
     reasons = [reason for reason in verified.reasons if reason not in stamps]
     for reason in reasons:
         log.warn(f"  {reason.message}")
     for message in verified.messages:
-        if not (live and message.startswith(missing.ORPHANS)):  # dcmsign does not look for them
+        # dcmsign does not look for MAC Parameters that no signature uses
+        if not (live and message.startswith(missing.ORPHANS)):
             log.warn(f"  {message}")
     if not live:
         return _without_signatures(job, verified, log)
@@ -84,7 +86,7 @@ def _judge(job: Job, verified: ObjectReport, stored: list[details.Stored | None]
 
 def _without_signatures(job: Job, verified: ObjectReport, log: Log) -> Exit:
     if verified.verdict == report.INDETERMINATE and not verified.reasons:
-        return Exit.VERIFICATION_FAILED  # there is something that cannot be read
+        return Exit.VERIFICATION_FAILED  # a signature cannot be read
     if job.require:
         log.error("no signatures found although required by the signature verification policy.")
         return Exit.NO_SIGNATURES
@@ -95,17 +97,17 @@ def _without_signatures(job: Job, verified: ObjectReport, log: Log) -> Exit:
 def _signature(
     job: Job, number: int, one: SignatureReport, found: details.Stored | None, log: Log
 ) -> bool:
-    """Say what is known of a signature, and whether it counts."""
+    """Print the lines about a signature, and return whether it counts."""
     log.warn(f"Signature #{number} UID={one.uid or '(unknown)'}")
     if found and log.enabled("info"):
         details.say(one, found, log)
     trouble = _trouble(one)
     extended = not trouble and _expired(one)
-    if extended:  # as dcmsign puts it: the certificate fails, and the timestamp makes up for it
+    if extended:  # in dcmsign's view the certificate fails, and the timestamp makes up for it
         trouble = "signature is OK but certificate verification failed: certificate has expired"
     _outcome(log, "Signature Verification", trouble or "OK")
     counts = extended or not trouble
-    # a certificate that has expired may be made up for: dcmsign looks at the timestamp then too
+    # dcmsign looks at the timestamp also if the certificate has expired, as it may make up for that
     if counts or _too_late(one):
         counts = _timestamp(job, one, found, extended, log) and counts
     for weakness in one.weak:
@@ -116,10 +118,14 @@ def _signature(
 def _timestamp(
     job: Job, one: SignatureReport, found: details.Stored | None, extended: bool, log: Log
 ) -> bool:
-    """Say what is known of the Certified Timestamp of a signature, and whether that may count.
+    """Print the lines about a signature's Certified Timestamp; return whether it may count.
 
     Args:
-        extended: whether the signature only counts because of it.
+        job: the options.
+        one: the report of the signature.
+        found: the stored signature.
+        extended: whether the signature only counts because of the timestamp.
+        log: takes the lines.
     """
     if found and log.enabled("info"):
         details.say_timestamp(one, found, job.timestamps, log)
@@ -135,12 +141,12 @@ def _timestamp(
 
 
 def _outcome(log: Log, name: str, outcome: str) -> None:
-    """Say how a step ended, in line with the rows of ``--verbose`` if there are any."""
+    """Print the result of a step, in line with the rows of ``--verbose`` if there are any."""
     log.warn(f"  {name:<{27 if log.enabled('info') else 22}} : {outcome}")
 
 
 def _too_late(one: SignatureReport) -> bool:
-    """Whether nothing but the end of its certificate's validity makes it fail."""
+    """Return whether the expired certificate alone makes it fail."""
     if one.integrity != report.INTACT or one.trust_reason is None or one.signer is None:
         return False
     late = datetime.fromisoformat(one.signer.not_after) < datetime.now(UTC)
@@ -148,16 +154,16 @@ def _too_late(one: SignatureReport) -> bool:
 
 
 def _expired(one: SignatureReport) -> bool:
-    """Whether it only counts because a Certified Timestamp proves that it was made in time."""
+    """Return whether it only counts because a Certified Timestamp proves that it is older."""
     if one.judged_by != "timestamp" or one.signer is None:
         return False
     return datetime.fromisoformat(one.signer.not_after) < datetime.now(UTC)
 
 
 def _is_met(job: Job, live: list[tuple[SignatureReport, details.Stored | None]], log: Log) -> bool:
-    """Whether one of the signatures is of the profile wanted.
+    """Return whether one of the signatures satisfies the required profile.
 
-    For ``+rs`` dcmsign looks neither at the purpose nor for the verifier's signature.
+    For ``+rs`` dcmsign checks neither the purpose nor that a verifier has signed.
     """
     if any(_satisfied(job, *both) for both in live):
         return True
@@ -182,7 +188,7 @@ def _satisfied(job: Job, one: SignatureReport, found: details.Stored | None) -> 
 
 
 def _trouble(one: SignatureReport) -> str:
-    """Why a signature does not count; empty if it does."""
+    """Return why a signature does not count; empty if it does."""
     if one.integrity != report.INTACT:
         why = one.integrity_reason.message if one.integrity_reason else "no reason"
         return f"signature verification failed: {why}"
@@ -196,7 +202,7 @@ def _trouble(one: SignatureReport) -> str:
 
 
 def _outside(one: SignatureReport) -> str:
-    """A signature from before or after its certificate's validity; the bounds are inside."""
+    """Return a sentence for a signature from before or after its certificate's validity."""
     if one.signer is None:
         return ""
     when = datetime.fromisoformat(one.datetime) if one.datetime else None
@@ -211,7 +217,7 @@ def _outside(one: SignatureReport) -> str:
 
 
 def _stamp_trouble(job: Job, one: SignatureReport) -> str:
-    """Why its certified timestamp makes a signature fail; empty if it does not."""
+    """Return why its certified timestamp makes a signature fail; empty if it does not."""
     if job.timestamps == "--ignore-ts":
         return ""
     stamp = one.timestamp
@@ -229,13 +235,13 @@ def _stamp_trouble(job: Job, one: SignatureReport) -> str:
 
 
 class _Named(NamedTuple):
-    """What the files and hashed directories hold that a command line names.
+    """The content of the files and hashed directories that a command line names.
 
     Attributes:
         certificates: those that may be trusted.
         intermediates: those that only lead to others.
         crls: certificate revocation lists, DER.
-        check_crls: whether revocation is looked at.
+        check_crls: whether revocation is checked.
     """
 
     certificates: list[AnyCertificate]
@@ -259,17 +265,17 @@ def _named(job: Job, log: Log) -> _Named:
 
 
 def _trust(job: Job, log: Log) -> TrustStore | None:
-    """Trust as OpenSSL's store has it: a chain ends in a certificate that signed itself."""
+    """Return a store with the trust of OpenSSL's: a chain ends in a self-signed certificate."""
     named = _named(job, log)
     anchors = [c for c in named.certificates if _signed_itself(c)]
     if not anchors:
         return None
     others = [*named.intermediates, *(c for c in named.certificates if not _signed_itself(c))]
-    # one that is no authority OpenSSL trusts too, for itself
+    # OpenSSL trusts a certificate that is not an authority's too, but only itself
     signers = [c for c in anchors if not vouches(c)]
     anchors = [c for c in anchors if c not in signers]
     stamps = [*anchors, *signers] if job.timestamps != "--ignore-ts" else []
-    # OpenSSL looks at revocation only when told, and not at what a key is for
+    # OpenSSL checks revocation only on request, and never the usage of a key
     rules = policy.Policy(
         name="dcmsign",
         weak=policy.ACCEPT,
@@ -281,7 +287,7 @@ def _trust(job: Job, log: Log) -> TrustStore | None:
 
 
 def _in_folder(folder: str, kind: str) -> list[str]:
-    """The files of a hashed directory, as ``openssl rehash`` names them: a gap ends a row."""
+    """Return the files of a hashed directory, as ``openssl rehash`` names them, up to a gap."""
     found = []
     try:
         names = sorted(os.listdir(folder))
@@ -297,7 +303,7 @@ def _in_folder(folder: str, kind: str) -> list[str]:
 
 
 def is_encoded(path: str, der: bool) -> bool:
-    """Whether a file is in the format that --pem-keys or --der-keys says."""
+    """Return whether a file is in the format of --pem-keys or --der-keys."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -318,8 +324,8 @@ def _load(path: str, der: bool, log: Log, level: str = "warn") -> list[AnyCertif
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 found = load_certificates(path)
-            for said in caught:
-                log.info(str(said.message))
+            for warning in caught:
+                log.info(str(warning.message))
             return found
         except TrustError as error:
             log.info(str(error))

@@ -1,4 +1,4 @@
-"""One run, in dcmsign's order: what fails first decides the exit code."""
+"""One run, in dcmsign's order: the first error decides the exit code."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def run(job: Job, log: Log) -> Exit:
     if job.operation == VERIFY:
         return verifying.verify(job, data, log)
     if job.operation in (SIGN, SIGN_ITEM) and keys is not None:
-        made = signing.sign(job, data, keys, log)
+        output = signing.sign(job, data, keys, log)
     elif job.operation == INSERT:
-        made = stamping.insert(job, data, log)
+        output = stamping.insert(job, data, log)
     else:
-        made = signing.remove(job, data, log)
+        output = signing.remove(job, data, log)
     if job.target is not None:
         log.info(f"create output file {job.target}")
-        files.write(job.target, made)
+        files.write(job.target, output)
     return Exit.OK

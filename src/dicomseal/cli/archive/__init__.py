@@ -7,12 +7,12 @@ import click
 from ..lazy import Lazy
 
 _COMMANDS = {
-    "verify": "verify folders, lists of files and object stores into a ledger; stop and resume",
-    "sign": "sign what has no signature of a key yet, in place or to a copy; stop and resume",
-    "report": "what a run found, as text, JSON or HTML",
-    "diff": "what changed between two runs; its exit code is for cron",
-    "export": "a run as CSV or JSON lines",
-    "audit": "whether a ledger is as it was written",
+    "verify": "verify folders, lists of files and object stores with a ledger; stop and resume",
+    "sign": "sign objects without a signature of a key, in place or to a copy; stop and resume",
+    "report": "show the results of a run, as text, JSON or HTML",
+    "diff": "show the changes between two runs; the exit code is for cron",
+    "export": "write a run as CSV, JSON lines or Parquet",
+    "audit": "check that a ledger is as it was written",
 }
 
 

@@ -31,18 +31,18 @@ Examples:
 def command(ledger: str, signers: tuple[str, ...]) -> None:
     """Compute the hash chain of LEDGER again, and verify the signatures of its runs.
 
-    Without --signer, who knows how the chain is made can change the ledger, compute it anew, and
-    sign it by a certificate of any name.
+    Without --signer, anyone who knows how the chain is computed can change the ledger, compute the
+    chain again, and sign it by a certificate of any name.
     """
     named = [read_certificate(path) for path in signers] or None
     with Ledger(ledger) as opened:
-        made = audit(opened, named)
-    click.echo("\n".join(harmless(line) for line in _lines(ledger, made)))
-    raise click.exceptions.Exit(0 if made.intact else 1)
+        result = audit(opened, named)
+    click.echo("\n".join(harmless(line) for line in _lines(ledger, result)))
+    raise click.exceptions.Exit(0 if result.intact else 1)
 
 
 def read_certificate(path: str) -> Certificate:
-    """The first certificate in a file."""
+    """Return the first certificate in a file."""
     from ...signature import certificate
     from ...trust.formats import der_of
     from ...trust.loading import load_certificates
@@ -50,20 +50,20 @@ def read_certificate(path: str) -> Certificate:
     return certificate.parse(der_of(load_certificates(path)[0]))
 
 
-def _lines(ledger: str, made: Audit) -> list[str]:
-    lines = [f"{ledger}: {'intact' if made.intact else 'CHANGED'}"]
-    lines.append(f"  {made.runs:,} runs, {made.batches:,} batches, {made.objects:,} objects")
-    for run, subject in made.signed.items():
-        if made.checked:
+def _lines(ledger: str, result: Audit) -> list[str]:
+    lines = [f"{ledger}: {'intact' if result.intact else 'CHANGED'}"]
+    lines.append(f"  {result.runs:,} runs, {result.batches:,} batches, {result.objects:,} objects")
+    for run, subject in result.signed.items():
+        if result.checked:
             lines.append(f"  run {run} is signed by {subject}")
-        else:  # anybody can make a certificate of that name
+        else:  # anyone can make a certificate of that name
             lines.append(f"  run {run} is signed by a certificate named {subject}, not checked")
-            lines.append(f"    its SHA-256 fingerprint is {made.fingerprints[run]}")
-    for what, numbers in (("not signed", made.unsigned), ("not finished", made.unfinished)):
+            lines.append(f"    its SHA-256 fingerprint is {result.fingerprints[run]}")
+    for what, numbers in (("not signed", result.unsigned), ("not finished", result.unfinished)):
         if numbers:
             lines.append(f"  {what}: run {', '.join(map(str, numbers))}")
-    for one in made.findings:
+    for one in result.findings:
         where = f"run {one.run}" + (f", batch {one.batch}" if one.batch else "")
         lines.append(f"  {where}: {one.message}" if one.run else f"  {one.message}")
-    lines.append(f"  head {made.head or '(not computed)'}")
+    lines.append(f"  head {result.head or '(not computed)'}")
     return lines

@@ -72,11 +72,11 @@ def command(ledger: str, since: int | None, kind: str) -> None:
             click.echo(line)
         if not same_files(before, after):
             click.echo(
-                "dicomseal: note: the runs were not over the same files: what is new or vanished "
-                "cannot be told",
+                "dicomseal: note: the runs were not over the same files: new and vanished files "
+                "are not known",
                 err=True,
             )
     if kind == "text":
-        said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-        click.echo(f"run {before.number} to run {after.number}: {said or 'no change'}")
+        changed = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        click.echo(f"run {before.number} to run {after.number}: {changed or 'no change'}")
     raise click.exceptions.Exit(int(any(counts[one] for one in ALARMING)))

@@ -19,7 +19,9 @@ Example:
 
 @click.command("export", epilog=_EPILOG)
 @click.argument("ledger", metavar="LEDGER")
-@click.option("--run", "number", type=int, metavar="RUN", help="Which run. Default: the last one.")
+@click.option(
+    "--run", "number", type=int, metavar="RUN", help="The number of the run. Default: the last one."
+)
 @click.option(
     "--csv",
     "as_csv",
@@ -35,7 +37,7 @@ def command(
 ) -> None:  # fmt: skip
     """Write a run in LEDGER for other programs: one line a signature, or an unsigned object."""
     if as_csv is None and as_jsonl is None and as_parquet is None:
-        raise UsageError("say what to write: --csv, --jsonl or --parquet FILE")
+        raise UsageError("name an output: --csv, --jsonl or --parquet FILE")
     with Ledger(ledger) as opened:
         for path, write in ((as_csv, write_csv), (as_jsonl, write_jsonl)):
             if path is None:

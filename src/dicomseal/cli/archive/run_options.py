@@ -16,9 +16,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _FIRST = (
     click.argument("roots", metavar="ROOT...", nargs=-1, required=True),
     click.option(
-        "--ledger", required=True, metavar="FILE", help="Append to this ledger, or make it."
+        "--ledger", required=True, metavar="FILE", help="Append to this ledger, or create it."
     ),
-    click.option("--resume", is_flag=True, help="Go on with the last run, which was stopped."),
+    click.option("--resume", is_flag=True, help="Continue the last run, which was stopped."),
 )
 _LAST = (
     click.option(
@@ -39,14 +39,14 @@ _LAST = (
     click.option(
         "--older-than",
         metavar="AGE",
-        help="Only files last modified so long ago: 90m, 12h, 30d, 8w.",
+        help="Only files last modified at least this long ago: 90m, 12h, 30d, 8w.",
     ),
     click.option("--follow-links", is_flag=True, help="Go into folders that are symbolic links."),
     click.option(
         "--max-rate",
         type=click.FloatRange(min=0, min_open=True),
         metavar="MB/S",
-        help="Read no faster than so many megabytes a second.",
+        help="Read at most this many megabytes a second.",
     ),
     click.option(
         "--sign-run",
@@ -61,7 +61,7 @@ _LAST = (
 
 
 def run_options(jobs: str) -> Callable[[_F], _F]:
-    """Declare ROOT... and the options; ``jobs`` is what ``--jobs`` says of itself."""
+    """Declare ROOT... and the options; ``jobs`` is the help of ``--jobs``."""
 
     def declare(command: _F) -> _F:
         how_many = click.option(
@@ -77,5 +77,5 @@ def run_options(jobs: str) -> Callable[[_F], _F]:
 def age(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([mhdw])", text)
     if not found:
-        raise UsageError(f"--older-than: {text!r} is no age, e.g. 90m, 12h, 30d or 8w")
+        raise UsageError(f"--older-than: {text!r} is not an age, e.g. 90m, 12h, 30d or 8w")
     return float(found[1]) * _UNITS[found[2]]

@@ -37,7 +37,7 @@ Examples:
 
 
 @click.command("sign", epilog=_EPILOG)
-@run_options("Sign in so many processes.")
+@run_options("Sign in this number of processes.")
 @sign_options
 @click.option("--in-place", is_flag=True, help="Replace each object by the signed one.")
 @click.option("--target", metavar="DIR", help="Write signed copies here, in the same folders.")
@@ -49,7 +49,7 @@ Examples:
 @click.option(
     "--countersign-broken",
     is_flag=True,
-    help="Sign objects too that hold a signature which does not verify.",
+    help="Also sign objects with a signature that does not verify.",
 )
 def command(
     roots: tuple[str, ...],
@@ -70,13 +70,14 @@ def command(
     countersign_broken: bool,
     **options: Any,
 ) -> None:
-    """Sign every object below ROOT that has no signature of this key yet.
+    """Sign every object below ROOT that has no signature of this key.
 
     ROOT is a folder, a file, @LIST (a file with a path on each line) or - (such lines on standard
-    input). Kill it at any moment: --resume goes on, no object is signed twice, none is left out.
-    """  # fmt: skip
+    input). You can kill it at any moment: --resume continues, no object is signed twice, none is
+    left out.
+    """
     if in_place == (target is not None):
-        raise UsageError("say which: --in-place or --target DIR")
+        raise UsageError("say where the signed objects go: --in-place or --target DIR")
     if overwrite and in_place:
         raise UsageError("--overwrite goes with --target")
     selection = Selection(
@@ -108,14 +109,14 @@ def command(
             )
         except StoppedError as error:
             click.echo(f"dicomseal: {error}", err=True)
-            click.echo("stopped: --resume goes on where it was", err=True)
+            click.echo("stopped: --resume continues from here", err=True)
             raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
     caution(options)
     click.echo(summary(ledger, outcome, SIGN_VERDICTS, watch.progress, time.monotonic() - started))
     say_nothing_found(watch.progress)
     if not outcome.complete:
-        click.echo("stopped: --resume goes on where it was", err=True)
+        click.echo("stopped: --resume continues from here", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
     verdicts = outcome.totals.verdicts
     code = 1 if verdicts.get(REFUSED) else EXIT_UNREADABLE if verdicts.get("error") else 0

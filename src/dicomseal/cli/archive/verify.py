@@ -42,14 +42,16 @@ Examples:
 
 
 @click.command("verify", epilog=_EPILOG)
-@run_options("Verify in so many processes.")
+@run_options("Verify in this number of processes.")
 @click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",
-    help="Verify by the workers of this dask.distributed scheduler. They see the same paths.",
+    help="Verify by the workers of this dask.distributed scheduler. They must see the same paths.",
 )
-@click.option("--sample", metavar="PERCENT", help="Draw so many of the files, e.g. 1%.")
-@click.option("--seed", default="", metavar="TEXT", help="Of the draw: another one, other files.")
+@click.option("--sample", metavar="PERCENT", help="Draw this share of the files, e.g. 1%.")
+@click.option(
+    "--seed", default="", metavar="TEXT", help="Seed of the draw: another one draws other files."
+)
 @click.option("--stratify", is_flag=True, help="Draw from every folder, at least one file of each.")
 @click.option(
     "--content-digest",
@@ -67,7 +69,7 @@ Examples:
     "--poe-signer",
     metavar="CERT",
     multiple=True,
-    help="Only what a run signed by one of these certificates covers proves anything. Repeatable.",
+    help="Only runs that are signed by one of these certificates prove anything. Repeatable.",
 )
 @verify_options
 @trust_options
@@ -93,13 +95,13 @@ def command(
     poe_signer: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Verify all files below ROOT into a ledger.
+    """Verify all files below ROOT, with the results in a ledger.
 
     ROOT is a folder, a file, @LIST (a file with a path on each line), - (such lines on standard
     input), an object store: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX, with
     credentials from the usual environment variables, or a study, a series or an instance of a
-    DICOMweb server: dicomweb+https://HOST/…/studies/UID. Every finished batch is on disk: kill it
-    at any moment, and --resume goes on.
+    DICOMweb server: dicomweb+https://HOST/…/studies/UID. Every finished batch is on disk: you
+    can kill it at any moment, and --resume continues.
     """  # fmt: skip
     if (seed or stratify) and not sample:
         raise UsageError("--seed and --stratify go with --sample")
@@ -116,8 +118,10 @@ def command(
     )
     given = {name: sorted(one) if isinstance(one, tuple) else one for name, one in options.items()}
     given |= {"content_digest": content_digest, "poe_signer": list(poe_signer)}
-    made = Options(**verification(options), **demanded(options), content_digest=content_digest)
-    if (poe_ledger or poe_signer) and (made.trust is None or made.integrity_only or not poe_ledger):
+    settings = Options(**verification(options), **demanded(options), content_digest=content_digest)
+    if (poe_ledger or poe_signer) and (
+        settings.trust is None or settings.integrity_only or not poe_ledger
+    ):
         raise UsageError(
             "--poe-ledger helps to judge signers, so it goes with --trust, and --poe-signer with it"
         )
@@ -129,7 +133,7 @@ def command(
             outcome = runs.verify(
                 ledger,
                 RunRequest(selection=selection, trust=given),
-                made,
+                settings,
                 jobs=jobs,
                 executor=executor,
                 workers=workers,
@@ -141,14 +145,14 @@ def command(
                 count=sys.stderr.isatty(),
             )
         except LostError as error:
-            begun = "; --resume goes on where it was" if watch.progress else ""
+            begun = "; --resume continues from here" if watch.progress else ""
             click.echo(f"dicomseal: {error}{begun}", err=True)
             raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
     click.echo(summary(ledger, outcome, VERDICTS, watch.progress, time.monotonic() - started))
     say_nothing_found(watch.progress)
     if not outcome.complete:
-        click.echo("stopped: --resume goes on where it was", err=True)
+        click.echo("stopped: --resume continues from here", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
     raise click.exceptions.Exit(exit_code(outcome.totals.verdicts))
 
@@ -171,7 +175,7 @@ def _workers(address: str | None) -> Iterator[tuple[Callable[[], Executor] | Non
 def _share(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
     if not found or not 0 < float(found[1]) <= 100:
-        raise UsageError(f"--sample: {text!r} is no share, e.g. 1% or 0.5%")
+        raise UsageError(f"--sample: {text!r} is not a share, e.g. 1% or 0.5%")
     return float(found[1]) / 100
 
 
