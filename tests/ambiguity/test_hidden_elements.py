@@ -134,7 +134,7 @@ def test_a_fragment_full_of_marks(chain):
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_fragment_with_more_than_is_remembered(chain, monkeypatch):
-    monkeypatch.setattr(hidden_elements, "_MOST_KEPT", 0)
+    monkeypatch.setattr(hidden_elements, "_MAX_KEPT", 0)
     monkeypatch.setattr(limits, "MIN_READ_BUDGET", 1 << 20)
     monkeypatch.setattr(hidden_elements, "_WORK_OF_A_STEP", 4096)
     with pytest.raises(MalformedError, match="times over"):

@@ -55,7 +55,7 @@ def test_a_ledger_holds_many_runs(run, folder):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--older-than", "soon"), "no age"),
+        (("--older-than", "soon"), "not an age"),
         (("--sample", "7"), "no share"),
         (("--sample", "0%"), "no share"),
         (("--seed", "x"), "go with --sample"),

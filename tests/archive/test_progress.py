@@ -195,8 +195,8 @@ def test_metrics_that_are_refused(run, folder, path, said):
         code, out, err = run(*command, "--metrics", path)
         assert (code, out) == (2, "")
         assert err == (
-            f"dicomseal: --metrics: {path}: cannot be written: {said}; name a file in a folder "
-            "that is there, and that you may write to\n"
+            f"dicomseal: --metrics: {path}: cannot be written: {said}; name a file in an existing "
+            "folder that you may write to\n"
         )
         assert not os.path.exists("ledger.db")
 

@@ -146,5 +146,5 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
 
 @pytest.mark.parametrize("path", [None, 5.0, "a\0b"])
 def test_what_is_no_path(path):
-    with pytest.raises(SourceError, match="no path"):
+    with pytest.raises(SourceError, match="not a path"):
         put(path)

@@ -178,10 +178,10 @@ def test_a_certificate_that_is_none(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x")
     for given, why in (
-        (None, "there is not a certificate"),
+        (None, "there is no certificate"),
         (5, "a int is not a certificate"),
         (b"x", "cannot be parsed"),
-        (b"", "there is not a certificate"),
+        (b"", "there is no certificate"),
         (pki.member("rsa").der[:-9], "cut short"),
         (path, "file: no certificate in it"),
         (tmp_path / "nowhere", "No such file"),

@@ -54,9 +54,9 @@ OPTIONS = {
     "naive time": ({"when": NAIVE}, UsageError, "needs an offset from UTC"),
     "time of another type": ({"when": "now"}, UsageError, "needs an offset from UTC"),
     "UID": ({"uid": "é"}, UsageError, "'é' is not a UID"),
-    "UID of words": ({"uid": "hello"}, UsageError, "no UID"),
-    "UID with a leading zero": ({"uid": "1.02"}, UsageError, "no UID"),
-    "UID too long": ({"uid": "1." + "2" * 63}, UsageError, "no UID"),
+    "UID of words": ({"uid": "hello"}, UsageError, "not a UID"),
+    "UID with a leading zero": ({"uid": "1.02"}, UsageError, "not a UID"),
+    "UID too long": ({"uid": "1." + "2" * 63}, UsageError, "not a UID"),
 }  # fmt: skip
 # where: (location, error, what it says); the first step that is not there is named
 LOCATIONS = {

@@ -69,8 +69,8 @@ def test_nonces_differ_and_are_long():
     [
         ({"algorithm": "SHA1"}, "one of SHA256, SHA384, SHA512, not SHA1"),
         ({"algorithm": "MD5"}, "not MD5"),
-        ({"policy": "1.2.x"}, "no OID"),
-        ({"policy": "9.2"}, "no OID"),
+        ({"policy": "1.2.x"}, "not an OID"),
+        ({"policy": "9.2"}, "not an OID"),
     ],
 )
 def test_wishes_that_make_no_sense(options, words):
@@ -135,7 +135,7 @@ def test_a_grant_without_a_token():
 
 @pytest.mark.parametrize("response", [b"", b"<html>", b"\x30\x00", b"\x30\x82\xff", bytes(50)])
 def test_no_response(response):
-    with pytest.raises(TimestampError, match="no timestamp response"):
+    with pytest.raises(TimestampError, match="not a timestamp response"):
         token_of(response)
 
 
@@ -236,7 +236,7 @@ def test_a_redirect_is_not_followed(authority, tmp_path, status):
 
 def test_a_page_instead_of_a_response(tmp_path):
     with serve(lambda _: (200, {}, iter([b"<html>"]))) as url:
-        assert "no timestamp response" in str(refused(url, tmp_path))
+        assert "not a timestamp response" in str(refused(url, tmp_path))
 
 
 def test_an_endless_answer(tmp_path):

@@ -116,16 +116,16 @@ def name_of(path: str | os.PathLike[str]) -> str:
     """A path as text.
 
     Raises:
-        SourceError: it is no path, or none that this machine can have.
+        SourceError: it is not a path, or not one that this machine can have.
     """
     try:
         name = path if type(path) is str else os.fsdecode(path)
         if not name.isascii():
             os.fsencode(name)
     except TypeError:
-        raise SourceError(f"a {type(path).__name__} is no path") from None
+        raise SourceError(f"a {type(path).__name__} is not a path") from None
     except UnicodeError:
-        raise SourceError(f"{path!r} is no path here", "not_found") from None
+        raise SourceError(f"{path!r} is not a path here", "not_found") from None
     return name
 
 
@@ -137,7 +137,7 @@ def open_regular(name: str) -> tuple[int, os.stat_result]:
         OSError: it cannot be opened.
     """
     if "\0" in name:
-        raise SourceError(f"{name!r}: a path has no NUL", "not_found")
+        raise SourceError(f"{name!r}: a path cannot contain a NUL", "not_found")
     descriptor = os.open(name, _O_FLAGS)
     try:
         status = os.fstat(descriptor)
