@@ -87,7 +87,7 @@ cdef _Wanted _left_out(tags):
     cdef _Wanted found = _last_without
     if found is None or found.source is not tags:
         found = _Wanted(tags)
-        if type(tags) is frozenset and found.count <= MOST_REMEMBERED:
+        if type(tags) is frozenset and found.count <= MAX_REMEMBERED:
             _last_without = found
     return found
 

@@ -58,7 +58,7 @@ def item_fields(case: Case) -> Iterator[Hypothesis]:
     forms: list[tuple[int, bytes]] = []
     for number in index.children(one.item):
         record = index.record(number)
-        if record.end - record.value > terms.MOST_SHORT or len(forms) >= _MOST_FIELDS:
+        if record.end - record.value > terms.MAX_SHORT_LENGTH or len(forms) >= _MOST_FIELDS:
             continue
         out = bytearray()
         index.stream_between(out.extend, number, record.next, one.item, one.item)
