@@ -164,7 +164,7 @@ def test_a_response_to_another_request(run, signed, authority):
         (("query", "signed.dcm", "--out", "q", "--policy", "x"), 2, "not an OID"),
         (("query", "signed.dcm", "--out", "no/folder/q"), 1, "no/folder/q"),
         (("insert", "signed.dcm", "o.dcm", "--response", "nowhere"), 1, "nowhere: No such file"),
-        (("insert", "signed.dcm", "o.dcm", "--response", "root.pem"), 1, "not a timestamp response"),
+        (("insert", "signed.dcm", "o.dcm", "--response", "root.pem"), 1, "not a timestamp resp"),
         (("insert", "signed.dcm", "o.dcm", "--response", "root.pem", "--uid", "1",
           "--uid-file", "u"), 2, "not both"),
         (("insert", "signed.dcm", "o.dcm", "--response", "root.pem", "--uid-file", "plain.dcm"),

@@ -63,6 +63,7 @@ class Explained:
         index = scope.index
         self.stored: DigitalSignature = digital_signature.read(index, item, subject.options.limits)
         check = Check(scope, item, self.stored, subject.options.accept_legacy)
+        self._material = check.material
         self.mac: MacParameters | None = check.mac
         self.certificate: Certificate | None = check.certificate
         self.material = check.material
