@@ -28,10 +28,11 @@ def run_signer(key: str, certificate: str) -> Callable[[bytes], tuple[bytes, byt
     from .guard import secrets_at_hand
 
     with secrets_at_hand():
-        made = SigningKey(key, certificate)
+        signing_key = SigningKey(key, certificate)
 
     def sign(data: bytes) -> tuple[bytes, bytes]:
-        return made.sign(hashlib.sha256(data).digest(), "SHA256"), made.certificate.der
+        value = signing_key.sign(hashlib.sha256(data).digest(), "SHA256")
+        return value, signing_key.certificate.der
 
     return sign
 
@@ -43,12 +44,12 @@ def _check_metrics(path: str) -> None:
         check(path)
     except SourceError as error:
         raise UsageError(
-            f"--metrics: {error}; name a file in a folder that is there, and that you may write to"
+            f"--metrics: {error}; name a file in an existing folder that you may write to"
         ) from None
 
 
 def say_nothing_found(progress: Progress | None) -> None:
-    """Name the roots with nothing to verify: in cron that must not look as if all were well."""
+    """Print the roots with nothing to verify: in cron that must not look like success."""
     for root, why in progress.nothing if progress else ():
         name = "standard input" if root == "-" else escaped(root)
         click.echo(f"dicomseal: {name}: {why}", err=True)
@@ -61,7 +62,7 @@ def summary(
     progress: Progress | None,
     seconds: float,
 ) -> str:
-    """What a run came to, for people; ``names`` are the verdicts in their order."""
+    """Return the summary of a run for people; ``names`` are the verdicts in their order."""
     totals = outcome.totals
     parts = [f"{totals.verdicts[one]:,} {one}" for one in names if totals.verdicts.get(one)]
     state = "complete" if outcome.complete else "not complete"
@@ -70,7 +71,7 @@ def summary(
     if files != totals.files:
         lines.append(f"{files:,} files now, {totals.files - files:,} before")
     if progress and progress.again:
-        lines.append(f"{progress.again:,} once more: this key had not signed what was recorded")
+        lines.append(f"{progress.again:,} once more: this key had not signed their rows")
     rate = f", {files / seconds:,.0f} files/s" if seconds else ""
     lines.append(
         f"{totals.files:,} files, {totals.bytes:,} bytes in {seconds:,.1f} s{rate}: "
@@ -81,7 +82,7 @@ def summary(
 
 
 def _figures(progress: Progress) -> Figures:
-    """How far a run is; of how many files is approximate until its walk is at its end."""
+    """Return the figures of a run; the total is approximate until its walk is at its end."""
     from .progress import Figures
 
     seconds = time.monotonic() - progress.started
@@ -98,7 +99,7 @@ def _figures(progress: Progress) -> Figures:
 
 
 def _total(progress: Progress) -> str:
-    """Of how many files, and how sure that is: an earlier run tells it, or a count meanwhile."""
+    """Return the total with its accuracy: by an earlier run, or by a count in progress."""
     if progress.walked:
         return f"{progress.before + progress.found:,}"
     expected = progress.expected
@@ -110,7 +111,7 @@ def _total(progress: Progress) -> str:
 
 
 class Watch:
-    """Signals, the progress line and the metrics, while a run is under way.
+    """The signals, the progress line and the metrics of a run in progress.
 
     Raises:
         UsageError: the metrics cannot be written.
@@ -135,20 +136,20 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            # it ends already: another Ctrl-C would only spoil what it says
+            # it ends already: another Ctrl-C would only damage the summary
             signal.signal(number, signal.SIG_IGN if self._asked else handler)
         if self._line is not None:
             self._line.close()
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         self._asked += 1
-        if self._stop is None:  # nothing is under way; a prompt may wait, with the echo off
+        if self._stop is None:  # nothing is in progress; a prompt may be waiting, with the echo off
             raise KeyboardInterrupt
         if self._asked > 1:
-            os._exit(EXIT_INTERRUPTED)  # what was appended is on disk; workers end by themselves
+            os._exit(EXIT_INTERRUPTED)  # appended rows are on disk; workers end by themselves
         self._stop()
         if sys.stderr.isatty():
-            os.write(2, b"\nstopping after the batches under way; once more stops at once\n")
+            os.write(2, b"\nstopping after the batches in progress; once more stops at once\n")
 
     def __call__(self, progress: Progress, stop: Callable[[], None]) -> None:
         self.progress, self._stop = progress, stop
@@ -173,6 +174,6 @@ class Watch:
         try:
             write(path, progress, outcome)
         except SourceError as error:
-            if not self._told:  # it is not worth the run, nor its exit code
+            if not self._told:  # a failure to write them is not worth the run
                 click.echo(f"dicomseal: note: the metrics are not written: {error}", err=True)
             self._told = True
