@@ -101,7 +101,7 @@ def command(port: int, aet: str, store: str, **options: Any) -> None:
             policy=policy,
             store=store,
             quarantine=options["quarantine"],
-            fronts=(StorageSCP(network, bind, port),),
+            fronts=(StorageSCP(network, bind, port), *_stow(options, network, bind)),
             aet=aet,
             jobs=jobs,
             connections=network.associations,
@@ -117,6 +117,26 @@ def command(port: int, aet: str, store: str, **options: Any) -> None:
         to_standard_error(options["log_level"])
         good = Service(settings).run()
     raise click.exceptions.Exit(0 if good else 1)
+
+
+def _stow(options: dict[str, Any], network: Any, bind: str) -> tuple[Any, ...]:
+    """The Store transaction of DICOMweb, if it is asked for."""
+    port, url = options["stow_port"], options["stow_upstream"]
+    if port is None:
+        if url is not None:
+            raise UsageError("--stow-upstream goes with --stow-port")
+        return ()
+    from ..gate.stow import StowFront, StowSettings
+    from ..gate.upstream import Upstream
+
+    settings = StowSettings(
+        connections=network.associations,
+        timeout=network.timeout,
+        size=network.size,
+        tls=network.tls,
+        upstream=None if url is None else Upstream(url),
+    )
+    return (StowFront(settings, bind, port),)
 
 
 def _tls(options: dict[str, Any]) -> Any:

@@ -51,6 +51,18 @@ _NETWORK = (
         help="Address to listen on; another than this machine's own must be named.",
     ),
     click.option(
+        "--stow-port",
+        type=click.IntRange(0, 65535),
+        metavar="N",
+        help="Take the Store transaction of DICOMweb (STOW-RS) on this port: POST /studies.",
+    ),
+    click.option(
+        "--stow-upstream",
+        metavar="URL",
+        help="Pass what came so, and is accepted, on to this DICOMweb service before its sender is "
+        "answered.",
+    ),
+    click.option(
         "--max-associations",
         type=click.IntRange(min=1),
         default=64,

@@ -33,6 +33,7 @@ TRIES, PAUSE = 3, 0.2  # of what fails for the moment; seconds before the second
 CONNECT, SILENCE = 10.0, 60.0  # seconds for a connection, and between two pieces of an answer
 PATIENCE, SLOWEST = 60.0, 16 << 10  # seconds of an answer, and bytes for each second more
 _REDIRECTIONS = 5
+_LARGEST_ANSWER = 1 << 20  # bytes of an answer to what was sent
 _BUSY = frozenset((502, 503, 504))
 _CODES = {401: "permission", 403: "permission", 404: "not_found", 410: "not_found"}
 _SENTENCES = {
@@ -104,6 +105,46 @@ def body(response: httpx.Response) -> Iterator[bytes]:
                 "unreadable",
             )
         yield piece
+
+
+def posted(
+    url: str, content: Iterator[bytes], length: int, content_type: str, accept: str
+) -> tuple[int, bytes]:
+    """Send a body, once, and give status and body of the answer, whatever it is.
+
+    Args:
+        length: of the content in bytes.
+
+    Raises:
+        SourceError: the server is not to be had (code ``unreachable``), its answer breaks off, or
+            is longer than `_LARGEST_ANSWER`.
+        UsageError: as `answer`.
+    """
+    client = _client()
+    import httpx
+
+    headers = {
+        "Accept": accept, "Accept-Encoding": "identity", "Content-Type": content_type,
+        "Content-Length": str(length),
+    }  # fmt: skip
+    try:
+        request = client.build_request("POST", url, headers=headers, content=content)
+        secret = _credentials(request.url)
+        if secret:
+            request.headers["Authorization"] = secret
+        response = client.send(request, stream=True, follow_redirects=False)
+        try:
+            data = bytearray()
+            for piece in body(response):
+                data += piece
+                if len(data) > _LARGEST_ANSWER:
+                    raise SourceError("the answer is too long", "limit")
+            return response.status_code, bytes(data)
+        finally:
+            response.close()
+    except httpx.HTTPError as error:
+        said = str(error) or type(error).__name__
+        raise SourceError(f"the server does not answer: {said}", UNREACHABLE) from None
 
 
 def _opened(url: str, accept: str, query: dict[str, str] | None) -> httpx.Response:
