@@ -18,7 +18,6 @@ from ..encoding.values import as_number
 from ..files import file_meta
 from ..standard import terms, transfer_syntaxes
 from ..standard.tags import is_signable_tag
-from . import frames
 
 if TYPE_CHECKING:
     from ..encoding.backend import Index
@@ -55,6 +54,8 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
             "deflated bytes for a data set: two readers may see two contents"
         )
     if index.fragmented:
+        from . import frames  # for start-up time: most objects have no fragments
+
         found += frames.doubts(part10, index)
         number = index.find(0, terms.PIXEL_DATA)
         if part10.transfer_syntax in transfer_syntaxes.NATIVE and number >= 0 and (

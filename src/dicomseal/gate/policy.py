@@ -12,8 +12,7 @@ from .. import report
 from ..encoding.limits import Limits
 from ..errors import UsageError
 from ..requirements import parse
-from ..verification.options import WARN, Options, demands
-from ..verification.unsigned import checked
+from ..verification.options import WARN, Options, demands, unsigned_policy
 
 if TYPE_CHECKING:
     from ..requirements import Rule
@@ -83,7 +82,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             integrity_only=integrity_only,
             require=rules,
             demands=demands(require_signed, require_all_signed),
-            unsigned=checked(unsigned),
+            unsigned=unsigned_policy(unsigned),
             limits=Limits.checked(limits),
         )
         return cls(

@@ -12,9 +12,8 @@ from ..encoding.backend import Index
 from ..encoding.values import items_of, number_of
 from ..files.part10 import Part10
 from ..standard import terms
-from . import element_views, locations, mac_parameters
+from . import element_views, mac_parameters
 from .digital_signature import DigitalSignature
-from .locations import format_location
 from .mac_parameters import MacParameters
 from .material import VerificationMaterial, material_for
 
@@ -61,9 +60,11 @@ class Scope:
         self.part10, self.index, self.scope, self.work = part10, index, scope, work
         self.several = several
         if scope:
+            from . import locations  # for start-up time: most objects sign no item
+
             steps = locations.locate(index, scope)
             work.read(_WORK_OF_A_STEP * len(steps))
-            self.location = format_location(steps)
+            self.location = locations.format_location(steps)
             self.history = locations.is_history(steps)
         if several:
             self.elements.present()  # once, and not a search for each signature

@@ -6,13 +6,13 @@ A signature in an item never covers anything of the main data set, whatever its 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from .. import report
 from ..encoding.backend import tags_of
-from ..report import Reason, ReasonCode, SignatureReport
+from ..report import Reason, ReasonCode, SignatureReport, UncoveredClass
 from ..signature import mac_parameters
 from ..standard import terms
 from ..standard.tags import describe, is_signable_tag
@@ -40,6 +40,23 @@ class Coverage(msgspec.Struct, frozen=True):
     tags: tuple[int, ...] = ()
     signed: frozenset[int] = frozenset()
     broken: tuple[Reason, ...] = ()
+
+
+class Examined(NamedTuple):
+    """What `unsigned.examine` found.
+
+    Attributes:
+        classes: what is not covered, by what it is.
+        reason: why the object does not pass; None if nothing speaks against it.
+        messages: what else a person should know.
+    """
+
+    classes: tuple[UncoveredClass, ...] = ()
+    reason: Reason | None = None
+    messages: tuple[str, ...] = ()
+
+
+NOTHING_FOUND = Examined()
 
 
 def counting(signatures: Iterable[SignatureReport], passing: str) -> list[SignatureReport]:

@@ -57,6 +57,17 @@ def demands(signed: object = (), all_signed: bool = False, listed: bool = False)
     return Demands(tuple(tags), all_signed, listed)
 
 
+def unsigned_policy(policy: object) -> str:
+    """The policy that a caller gave.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if isinstance(policy, str) and policy in CHOICES:
+        return policy
+    raise UsageError(f"unsigned is one of {', '.join(CHOICES)}, not {policy!r}")
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification asks for; see `verify`.
 

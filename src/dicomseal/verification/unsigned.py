@@ -10,17 +10,16 @@ from __future__ import annotations
 from bisect import bisect, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..encoding import record as r
-from ..errors import UsageError
 from ..report import Reason, ReasonCode, SignatureReport, UncoveredClass
 from ..signature.signed_values import Scope, Values
 from ..standard.dictionary import dictionary
 from ..standard.meanings import ARCHIVE, MEANING, OTHER, Signed, row_of
 from ..standard.tags import describe
-from .coverage import Coverage, counting, measure, of_scope
-from .options import ACCEPT, CHOICES, REJECT
+from .coverage import NOTHING_FOUND, Coverage, Examined, counting, measure, of_scope
+from .options import ACCEPT, REJECT
 
 if TYPE_CHECKING:
     from ..encoding.backend import Index
@@ -30,34 +29,6 @@ ONLY_ITEMS = "only items are signed: no signature protects the main data set"
 
 _MOST_NAMED = 10  # in a message
 _MOST_LISTED = 1000  # in a reason, and of each class in a report
-
-
-class Examined(NamedTuple):
-    """What `examine` found.
-
-    Attributes:
-        classes: what is not covered, by what it is.
-        reason: why the object does not pass; None if nothing speaks against it.
-        messages: what else a person should know.
-    """
-
-    classes: tuple[UncoveredClass, ...] = ()
-    reason: Reason | None = None
-    messages: tuple[str, ...] = ()
-
-
-_NOTHING = Examined()
-
-
-def checked(policy: object) -> str:
-    """The policy that a caller gave.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if isinstance(policy, str) and policy in CHOICES:
-        return policy
-    raise UsageError(f"unsigned is one of {', '.join(CHOICES)}, not {policy!r}")
 
 
 def examine(
@@ -78,24 +49,22 @@ def examine(
         passing: what the ``trust`` of a signature must be for it to pass; any if it is empty.
         policy: one of `CHOICES`.
     """
-    if covered.covered and not covered.uncovered:
-        return _NOTHING  # as in most objects
     main = [made for scope, some in by_scope if scope == 0 for made in some]
     kind = "passing"
     if not counting(main, passing):
         if any(made.integrity is not None for made in main):
             if not counting(main, ""):
-                return _NOTHING  # the signatures themselves say what is wrong
+                return NOTHING_FOUND  # the signatures themselves say what is wrong
             covered, passing, kind = measure(index, main, ""), "", "intact"
         else:
             live = any(made.integrity is not None for _, some in by_scope for made in some)
             if not live:
-                return _NOTHING
+                return NOTHING_FOUND
             if policy == ACCEPT:
                 return Examined(messages=(ONLY_ITEMS,))
             return Examined(reason=Reason(CODE, ONLY_ITEMS))
     if not covered.uncovered:
-        return _NOTHING
+        return NOTHING_FOUND
     inner = list(_items(index, by_scope, covered.signed, passing))
     every = [Scope(0, covered.signed), *(Scope(scope, found.signed) for scope, _, found in inner)]
     found = list(_classified(index, 0, covered, Values(index, every)))

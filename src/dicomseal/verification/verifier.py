@@ -27,9 +27,8 @@ from ..signature import element_views
 from ..standard import terms, transfer_syntaxes
 from ..standard.mac_algorithms import new_hasher
 from ..standard.tags import describe
-from . import coverage, missing, signature_report, time_limit
-from .options import REJECT, WARN, Options, demands
-from .unsigned import checked, examine
+from . import coverage, signature_report, time_limit
+from .options import REJECT, WARN, Options, demands, unsigned_policy
 from .verdict import decide, of_the_whole
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def verify(
         accept_legacy=accept_legacy,
         transfer_syntax=known_transfer_syntax(transfer_syntax),
         demands=demands(require_signed, require_all_signed, list_uncovered),
-        unsigned=checked(unsigned),
+        unsigned=unsigned_policy(unsigned),
         limits=Limits.checked(limits),
     )
     return verify_with(source, options)
@@ -217,6 +216,8 @@ def _open(source: Any, path: str, options: Options) -> Part10:
         try:
             data, syntax = as_written(source) or (encode(source), transfer_syntax_of(source))
         except EncodingError as error:
+            from . import missing
+
             raise missing.unread(source, error) from error
         part10 = Part10.from_data_set(data, syntax, options.limits)
         part10.dataset = source
@@ -247,7 +248,11 @@ def _verify(
     passing = "" if options.integrity_only else report.TRUSTED
     covered = coverage.measure(index, signatures, passing, options.demands)
     reasons += covered.broken
-    left = examine(index, by_scope, covered, passing, options.unsigned)
+    left = coverage.NOTHING_FOUND
+    if covered.uncovered or not covered.covered:
+        from . import unsigned  # for start-up time: mostly everything is signed
+
+        left = unsigned.examine(index, by_scope, covered, passing, options.unsigned)
     undecided = []
     if part10.meta.doubt and live:
         undecided.append(Reason(ReasonCode.ENCODING_NOT_STATED, part10.meta.doubt))
@@ -267,9 +272,13 @@ def _verify(
     if live:
         if sole is None or signatures[0].integrity != report.INTACT:
             # the MAC Parameters of a sole signature that is intact are its own
+            from . import missing  # for start-up time
+
             messages += tuple(missing.orphans(index, sorted({0, *index.scopes})))
         messages += parser_differentials.messages(part10, index, sop_class, sop_instance)
     else:
+        from . import missing  # for start-up time: most objects that are verified are signed
+
         lacking = missing.evidence(part10, index)
         messages += tuple(lacking.sentences)
         if lacking.reason and verdict == report.UNSIGNED:
