@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 
 def test_every_command_is_run(folder):
-    assert TEXT.count("\n$ ") >= 6
+    assert TEXT.count("\n$ ") >= 8
     for name in ("signed.json", "signed.html", "evidence"):
         assert (folder / name).exists()
 

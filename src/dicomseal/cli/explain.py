@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..errors import UsageError
+from ..errors import MalformedError, SourceError, UsageError
 from ..explanation.diagnosis.budget import Effort
+from ..report import harmless
 from ..verification.options import Options
 from .exit_codes import exit_code
 from .streams import STANDARD, once_at_most, source_of
@@ -30,13 +31,18 @@ Examples:
   dicomseal explain --list ct.dcm
   dicomseal explain --trust ca.pem ct.dcm --format html --output ct.html
   dicomseal explain --trust ca.pem ct.dcm --export evidence
+  dicomseal explain ct.dcm --against backup/ct.dcm
 """
+EXIT_UNREADABLE = 4
 _COLOURS = {"ok": "green", "broken": "red", "unknown": "yellow"}
 
 
 @click.command("explain", epilog=_EPILOG)
 @click.argument("source", metavar="FILE")
 @click.option("--uid", metavar="UID", help="Which signature. Default: all.")
+@click.option(
+    "--against", "copy", metavar="COPY", help="Compare FILE with this copy of it instead."
+)
 @click.option("--list", "listed", is_flag=True, help="List each element that is covered, with its "
               "VR, length and value, and its place in the stream.")  # fmt: skip
 @trust_options
@@ -68,6 +74,7 @@ _COLOURS = {"ok": "green", "broken": "red", "unknown": "yellow"}
 def command(
     source: str,
     uid: str | None,
+    copy: str | None,
     listed: bool,
     effort: tuple[str, ...],
     output: str,
@@ -79,7 +86,11 @@ def command(
 
     Where one does not match, it is searched for what was changed, and a cause that is found is
     proven by a hash. The verdict is that of verify, whatever is found.
+
+    With --against, say in which elements two copies of an object differ.
     """
+    if copy is not None:
+        _compare(source, copy, output, target, Options(**demanded(given)))
     from ..explanation.explanation import explain
     from ..explanation.subject import Subject
 
@@ -103,6 +114,21 @@ def command(
     raise click.exceptions.Exit(exit_code({made.report.verdict: 1}))
 
 
+def _compare(source: str, copy: str, output: str, target: str | None, options: Options) -> NoReturn:
+    from ..explanation.comparison.compare import compare
+
+    if output == "html":
+        raise UsageError("--against gives text or json")
+    once_at_most([source, copy])
+    try:
+        made = compare(source_of(source), source_of(copy), options.limits, options.transfer_syntax)
+    except (MalformedError, SourceError) as error:
+        click.echo(f"dicomseal: {harmless(str(error))}", err=True)
+        raise click.exceptions.Exit(EXIT_UNREADABLE) from None
+    _put(made.to_json() + b"\n" if output == "json" else _lines(made.render()), target)
+    raise click.exceptions.Exit(0 if made.same else 1)
+
+
 def _write(made: Explanation, output: str, target: str | None) -> None:
     watched = target is None and sys.stdout is not None and sys.stdout.isatty()
     if output == "json":
@@ -118,8 +144,13 @@ def _write(made: Explanation, output: str, target: str | None) -> None:
 
         coloured = watched and not os.environ.get("NO_COLOR")
         data = _lines(render(made, _style if coloured else plain))
+    _put(data, target, watched)
+
+
+def _put(data: bytes, target: str | None, coloured: bool = False) -> None:
+    """To standard output, or to a file, which is then there as a whole."""
     if target is None:
-        click.echo(data, nl=False, color=watched or None)
+        click.echo(data, nl=False, color=coloured or None)
         return
     from ..files.atomic import replacing
 

@@ -37,38 +37,38 @@ def render(made: Explanation, style: Style = plain) -> Iterator[str]:
     state = _VERDICTS.get(report.verdict, UNKNOWN)
     yield style(f"{report.verdict:<13}", state) + " " + harmless(escaped(report.path))
     if report.error:
-        yield from _wrapped(f"{report.error.code}: {report.error.message}", 4)
+        yield from wrapped(f"{report.error.code}: {report.error.message}", 4)
     for reason in report.reasons:
-        yield from _wrapped(f"{reason.code}: {reason.message}", 4)
+        yield from wrapped(f"{reason.code}: {reason.message}", 4)
     for message in report.messages:
-        yield from _wrapped(f"note: {message}", 4)
+        yield from wrapped(f"note: {message}", 4)
     yield from _causes(made.causes, style, 4)
     if not report.signatures and report.error is None:
-        yield from _wrapped("there is no signature in it that could be explained", 4)
+        yield from wrapped("there is no signature in it that could be explained", 4)
     for number, one in enumerate(made.signatures, 1):
         yield ""
         yield from _signature(one, number, style, made.listed)
     if made.left_out:
         yield ""
-        yield from _wrapped(
+        yield from wrapped(
             f"{made.left_out} more signatures are not explained here; --uid UID names one", 0
         )
     if made.remedy:
         yield ""
-        yield from _wrapped(f"What to do: {made.remedy}", 0)
+        yield from wrapped(f"What to do: {made.remedy}", 0)
 
 
 def _signature(one: SignatureExplanation, number: int, style: Style, listed: bool) -> Iterator[str]:
     made = one.report
     where = f" in {made.location}" if made.location else ""
-    yield from _wrapped(f"Signature {number}: {made.uid or '(no UID)'}{where}", 0)
+    yield from wrapped(f"Signature {number}: {made.uid or '(no UID)'}{where}", 0)
     for at, step in enumerate(one.steps, 1):
         mark = style(_MARKS[step.state], step.state)
         yield ""
         yield f"  {at}  {TITLES[step.step]}  [{mark}]"
-        yield from _wrapped(step.message, 5)
+        yield from wrapped(step.message, 5)
         for line in step.details:
-            yield from _wrapped(line, 7, "- ")
+            yield from wrapped(line, 7, "- ")
         if step.step == TRUST:
             yield from _chain(one.links, style)
         if step.step == "covers" and listed:
@@ -80,7 +80,7 @@ def _signature(one: SignatureExplanation, number: int, style: Style, listed: boo
         yield from _searched(one.causes, one.search)
     if one.by_hand:
         yield ""
-        yield from _wrapped("To check it without this program (after --export DIR, in DIR):", 2)
+        yield from wrapped("To check it without this program (after --export DIR, in DIR):", 2)
         for line in one.by_hand:
             yield from _command(line)
 
@@ -94,7 +94,7 @@ def _list(covered: Coverage) -> Iterator[str]:
             f"{element.tag} {element.keyword}".rstrip()
         )
         if element.value:
-            yield from _wrapped(element.value, 41)
+            yield from wrapped(element.value, 41)
     if covered.cut:
         yield f"       and {covered.cut:,} more, which are too many to be listed"
 
@@ -106,7 +106,7 @@ def _chain(links: tuple[Link, ...], style: Style) -> Iterator[str]:
         mark = style(_MARKS[link.state], link.state)
         arrow = "" if at == 0 else "└─ "
         indent = 7 + 3 * max(0, at - 1)
-        lines = list(_wrapped(f"{link.role}: {link.subject}", indent, arrow))
+        lines = list(wrapped(f"{link.role}: {link.subject}", indent, arrow))
         lines[-1] += f"  [{mark}]"
         if link.state == BROKEN and first:
             lines[-1] += style("  <- here it breaks", BROKEN)
@@ -114,18 +114,18 @@ def _chain(links: tuple[Link, ...], style: Style) -> Iterator[str]:
         yield from lines
         inner = indent + len(arrow)
         if link.not_after:
-            yield from _wrapped(f"{link.key}, {link.not_before} to {link.not_after}", inner)
+            yield from wrapped(f"{link.key}, {link.not_before} to {link.not_after}", inner)
         if link.why:
-            yield from _wrapped(link.why, inner)
+            yield from wrapped(link.why, inner)
 
 
 def _causes(causes: tuple[Cause, ...], style: Style, indent: int) -> Iterator[str]:
     for cause in causes:
         state = BROKEN if cause.certainty == "proven" else UNKNOWN
         yield " " * indent + style(f"{cause.code.value}, {cause.certainty}", state)
-        yield from _wrapped(cause.message, indent + 2)
+        yield from wrapped(cause.message, indent + 2)
         for element in cause.elements[:20]:
-            yield from _wrapped(element, indent + 2, "- ")
+            yield from wrapped(element, indent + 2, "- ")
         if len(cause.elements) > 20:
             yield f"{' ' * indent}  - and {len(cause.elements) - 20} more"
 
@@ -135,11 +135,11 @@ def _searched(causes: tuple[Cause, ...], search: Search | None) -> Iterator[str]
         return
     took = f"{search.hashes:,} hypotheses in {search.seconds:.2f} s"
     if any(cause.certainty == "proven" for cause in causes):
-        yield from _wrapped(f"proven by {took}: with that taken back, the MAC is the signed one", 5)
+        yield from wrapped(f"proven by {took}: with that taken back, the MAC is the signed one", 5)
     elif search.complete:
-        yield from _wrapped(f"{took} were tried, and none of them explains it", 5)
+        yield from wrapped(f"{took} were tried, and none of them explains it", 5)
     else:
-        yield from _wrapped(
+        yield from wrapped(
             f"{took} were tried, and the budget is used up; --effort seconds=60 tries more", 5
         )
 
@@ -154,7 +154,7 @@ def _command(line: str) -> Iterator[str]:
     yield parts[-1]
 
 
-def _wrapped(text: str, indent: int, mark: str = "") -> list[str]:
+def wrapped(text: str, indent: int, mark: str = "") -> list[str]:
     """A text in lines of at most 80 columns; a word that is longer, such as a hash, is broken."""
     first = " " * indent + mark
     after = " " * (indent + len(mark))

@@ -70,7 +70,7 @@ def _recoded(
     made = []
     for leaf in leaves:
         value = case.index.value(leaf.number)
-        text = _decoded(value if padded else value.rstrip(b" \0"), now)
+        text = decoded(value if padded else value.rstrip(b" \0"), now)
         back = None if text is None else _encoded(text, other)
         if back is None:
             return []
@@ -88,7 +88,7 @@ def _codec(term: str) -> str | None:
     return "iso8859_15" if term.endswith(" 203") else python_encoding.get(term)
 
 
-def _decoded(value: bytes, terms: Sequence[str]) -> str | None:
+def decoded(value: bytes, terms: Sequence[str]) -> str | None:
     """Text in some character sets; without one, as most write it who leave the label out."""
     from pydicom.charset import decode_bytes
     from pydicom.valuerep import TEXT_VR_DELIMS

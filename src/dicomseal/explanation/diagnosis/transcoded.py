@@ -7,16 +7,15 @@ the signed ones.
 
 from __future__ import annotations
 
-import io
 import itertools
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...encoding import values
 from ...standard import terms, transfer_syntaxes
 from ...standard.transfer_syntaxes import RLE_LOSSLESS, TRANSFER_SYNTAX_ROOT
 from ..edited_stream import Edit, Update, encoded
+from ..pixels.decoding import Decoded, compressed, decoded
 from .case import Case, Hypothesis, named
 from .cause import POSSIBLE, Cause, CauseCode
 
@@ -34,7 +33,6 @@ _NAMES = {
     "4.201": "HTJ2K Lossless", "4.203": "HTJ2K", "2": "explicit VR big endian",
     "1.99": "deflated explicit VR little endian", "1.98": "encapsulated uncompressed",
 }  # fmt: skip
-_MOST = 256 << 20  # bytes of decoded pixels, and of a file that is read for them
 _PHOTOMETRIC, _PLANAR = 0x00280004, 0x00280006
 _DERIVATION = 0x00082111
 _OFFSETS = (0x7FE00001, 0x7FE00002)
@@ -83,109 +81,23 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
     now, then = part10.transfer_syntax, one.mac.transfer_syntax
     if transfer_syntaxes.is_encapsulated(now) and now not in _LOSSLESS:
         return
-    if part10.size > _MOST:
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's, on objects that are odd
-        decoded = _decoded(case)
-    if decoded is None:
-        return
     if not transfer_syntaxes.is_encapsulated(then):
-        yield from _native(case, decoded, now, then)
+        pixels = decoded(part10)
+        if pixels is not None:
+            yield from _native(case, pixels, now, then)
     elif then == RLE_LOSSLESS:
         yield from _rle(case, now, then)
 
 
-class Decoded(NamedTuple):
-    """The pixels as they were before the compression, as far as it can be told.
-
-    Attributes:
-        frames: their bytes.
-        planar: Planar Configuration of these.
-        samples, width: samples of a pixel, bytes of a sample.
-        photometric: Photometric Interpretation of these.
-    """
-
-    frames: list[bytes]
-    planar: int
-    samples: int
-    width: int
-    photometric: str
-
-    def ordered(self, planar: int) -> bytes:
-        """All pixels, in that Planar Configuration."""
-        if self.samples == 1 or planar == self.planar:
-            return b"".join(self.frames)
-        return b"".join(map(self._turned, self.frames))
-
-    def _turned(self, frame: bytes) -> bytes:
-        """Colour by plane from colour by pixel, or back (PS3.3 C.7.6.3.1.3)."""
-        width, samples = self.width, self.samples
-        count = len(frame) // (width * samples)
-        out = bytearray(len(frame))
-        for sample, byte in itertools.product(range(samples), range(width)):
-            by_plane = slice(sample * count * width + byte, (sample + 1) * count * width, width)
-            by_pixel = slice(sample * width + byte, None, width * samples)
-            if self.planar:
-                out[by_pixel] = frame[by_plane]
-            else:
-                out[by_plane] = frame[by_pixel]
-        return bytes(out)
-
-
-def _dataset(case: Case) -> Any:
-    from pydicom import dcmread
-
-    part10 = case.one.subject.part10
-    assert part10 is not None  # noqa: S101 - see `is_transcoded`
-    source = part10.source
-    data = bytes(source.read(0, len(source)) if hasattr(source, "read") else source)
-    if part10.deflated is not None:
-        data = part10.head + part10.deflated
-    return dcmread(io.BytesIO(data), force=True)
-
-
-def _decoded(case: Case) -> Decoded | None:
-    """The frames; None if nothing here decodes them."""
-    from pydicom.pixels.decoders.base import get_decoder
-
-    part10 = case.one.subject.part10
-    assert part10 is not None  # noqa: S101 - as above
-    now = part10.transfer_syntax
-    try:
-        dataset = _dataset(case)
-        width = (int(dataset.BitsAllocated) + 7) // 8
-        samples = int(dataset.SamplesPerPixel)
-        frames = int(dataset.get("NumberOfFrames") or 1)
-        if int(dataset.Rows) * int(dataset.Columns) * samples * width * frames > _MOST:
-            return None
-        if not transfer_syntaxes.is_encapsulated(now):
-            size = int(dataset.Rows) * int(dataset.Columns) * samples * width
-            pixels = bytes(dataset.PixelData)
-            pieces = [pixels[at : at + size] for at in range(0, size * frames, size)]
-            planar = int(dataset.get("PlanarConfiguration") or 0)
-            return Decoded(pieces, planar, samples, width, str(dataset.PhotometricInterpretation))
-        found: list[bytes] = []
-        last: dict[str, Any] = {}
-        for frame, last in get_decoder(now).iter_buffer(dataset, raw=True):  # noqa: B007
-            found.append(bytes(frame))
-    except Exception:  # noqa: BLE001 - whatever strangers' bytes bring out of a decoder
-        return None
-    return Decoded(
-        found, int(last.get("planar_configuration", 0)), samples, width,
-        str(last.get("photometric_interpretation", "")),
-    )  # fmt: skip
-
-
-def _native(case: Case, decoded: Decoded, now: str, then: str) -> Iterator[Hypothesis]:
+def _native(case: Case, pixels: Decoded, now: str, then: str) -> Iterator[Hypothesis]:
     number = case.top[terms.PIXEL_DATA]
     stop = case.index.record(number).next
-    planes = (0, 1) if decoded.samples > 1 else (0,)
-    around = _around(case, decoded)
+    planes = (0, 1) if pixels.samples > 1 else (0,)
+    around = _around(case, pixels)
     for planar, vr, (other, edits) in itertools.product(planes, ("OW", "OB"), around):
         if other is not None and planar != other:
             continue
-        data = encoded(terms.PIXEL_DATA, vr, decoded.ordered(planar))
+        data = encoded(terms.PIXEL_DATA, vr, pixels.ordered(planar))
         whole = sorted((*edits, Edit(number, stop, data)), key=lambda edit: edit.start)
         yield _hypothesis(case, whole, then, now, "decoded")
 
@@ -193,7 +105,7 @@ def _native(case: Case, decoded: Decoded, now: str, then: str) -> Iterator[Hypot
 Choices = list[tuple[int | None, tuple[Edit, ...]]]
 
 
-def _around(case: Case, decoded: Decoded) -> Choices:
+def _around(case: Case, pixels: Decoded) -> Choices:
     """What compression changes beside the pixels, in choices, each with a Planar Configuration.
 
     None: Planar Configuration stays, or is not signed.
@@ -201,8 +113,8 @@ def _around(case: Case, decoded: Decoded) -> Choices:
     planar, photometric = case.top.get(_PLANAR), case.top.get(_PHOTOMETRIC)
     text = values.text_of(case.index, case.one.scope, _PHOTOMETRIC)
     names = [text]
-    if decoded.samples > 1:
-        names += [one for one in ("RGB", "YBR_FULL", decoded.photometric) if one not in names]
+    if pixels.samples > 1:
+        names += [one for one in ("RGB", "YBR_FULL", pixels.photometric) if one not in names]
     choices: Choices = []
     derived = _derivation(case)
     for name in names:
@@ -241,17 +153,13 @@ def _derivation(case: Case) -> list[Edit]:
 
 def _rle(case: Case, now: str, then: str) -> Iterator[Hypothesis]:
     """Compressed again, as pydicom does; another encoder may have made other bytes."""
-    from pydicom.pixels.encoders.base import get_encoder
-
+    part10 = case.one.subject.part10
+    assert part10 is not None  # noqa: S101 - see `is_transcoded`
     number = case.top[terms.PIXEL_DATA]
     stop = case.index.record(number).next
     for plugin in ("pydicom", "gdcm"):
-        try:
-            dataset = _dataset(case)
-            if transfer_syntaxes.is_encapsulated(now):
-                dataset.decompress(as_rgb=False)
-            frames = list(get_encoder(RLE_LOSSLESS).iter_encode(dataset, encoding_plugin=plugin))
-        except Exception:  # noqa: BLE001, S112 - as in `_decoded`
+        frames = compressed(part10, plugin)
+        if frames is None:
             continue
         starts = list(
             itertools.accumulate((len(one) + len(one) % 2 + 8 for one in frames), initial=0)

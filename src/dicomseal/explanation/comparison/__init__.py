@@ -1,0 +1,1 @@
+"""Two copies of an object: which elements differ, and how."""

@@ -1,0 +1,1 @@
+"""Compressed pixels, decoded by pydicom in a process of their own."""
