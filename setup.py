@@ -7,7 +7,12 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
-MODULES = ("encoding._encoder_c", "encoding._index_c", "files._file_c")
+MODULES = (
+    "encoding._encoder_c",
+    "encoding._index_c",
+    "encoding._dataset_c",
+    "files._file_c",
+)
 PURE = os.environ.get("DICOMSEAL_PURE", "") not in ("", "0")
 
 

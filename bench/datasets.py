@@ -117,7 +117,9 @@ def _maker() -> tuple[Callable[[str], object], Callable[[str], str]]:
         from pydicom import dcmread
 
         from dicomseal import canonical
-        from dicomseal.encoding.from_pydicom import PreparedElements, stream_dataset
+        from dicomseal.encoding.backend import Index
+        from dicomseal.encoding.from_pydicom import as_written, stream_dataset
+        from dicomseal.encoding.obstacles import offers
     except ImportError as error:
         raise Unavailable(f"the encoder of data sets is missing: {error}") from error
     sink = collections.deque[object](maxlen=0).append  # a consumer in C that keeps nothing
@@ -130,7 +132,8 @@ def _maker() -> tuple[Callable[[str], object], Callable[[str], str]]:
         dataset = datasets[name] = case.change(dcmread(path))
         hasher = hashlib.sha256()
         stream_dataset(hasher.update, dataset)
-        tags = [tag for tag, obstacle in PreparedElements(dataset).offers() if not obstacle]
+        index = Index(as_written(dataset)[0])
+        tags = [tag for tag, obstacle in offers(index, 0) if not obstacle]
         same = hasher.digest() == canonical.digest(str(path), tags)
         verdicts[name] = "streamed" if same else "not the stream of the file"
 

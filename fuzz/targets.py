@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
-from dicomseal.encoding import _encoder_py, _index_c, _index_py
+from dicomseal.encoding import _dataset_c, _dataset_py, _encoder_py, _index_c, _index_py
 from dicomseal.encoding import record as _record
 from dicomseal.encoding._encoder_c import Encoder as CompiledEncoder
 from dicomseal.encoding.limits import Limits
@@ -260,24 +261,18 @@ def _told(made: Any, data: bytes) -> Any:
 
 def _raw_elements(made: Any, tag: int, vr: str | None, value: bytes, what: int) -> Any:
     """Elements as pydicom keeps them before they are decoded, some of them not in order."""
-    elements = {}
+    data_set, little_endian = Dataset(), not what & 64
+    data_set.set_original_encoding(False, little_endian, "iso8859")
     for step, size in enumerate((len(value), 0, 1)):
         key = BaseTag((tag + step * (1 if what & 8 else 0xFFFF0001)) & 0xFFFFFFFF)
         name = None if what & 16 and step else vr
         piece = value[:size]
         length = 0xFFFFFFFF if what & 32 and step == 2 else size
-        elements[key] = RawDataElement(key, name, length, piece, 0, False, not what & 64)
-    others: list[int] = []
-
-    def other(key: int) -> bool:
-        others.append(int(key))
-        return bool(key & 1)
-
-    wanted = frozenset(map(int, list(elements)[:2])) if what & 64 else None
-    twin = _index_c.Index if isinstance(made, CompiledEncoder) else _index_py.Index
-
-    def sequence(content: bytes, implicit: bool, big_endian: bool) -> Any:
-        found = twin(content, implicit=implicit, big_endian=big_endian, root=_record.SEQUENCE)
-        return None if found.unknown or found.guessed else found
-
-    return made.raw_elements(elements.items(), RawDataElement, wanted, other, sequence), others
+        element = RawDataElement(key, name, length, piece, 0, False, little_endian)
+        data_set._dict[key] = element
+    wanted = frozenset(map(int, list(data_set.keys())[:2])) if what & 64 else None
+    twin = _dataset_c if isinstance(made, CompiledEncoder) else _dataset_py
+    out = bytearray()
+    coverage = _attempt(twin.canonical, out.extend, data_set, wanted, (), (False, little_endian))
+    # what went out before an error depends on the size of the blocks
+    return (coverage, bytes(out)) if isinstance(coverage, _record.Coverage) else coverage

@@ -66,10 +66,11 @@ def twins() -> list[Backend]:
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """Each implementation in turn; the rest of the package uses it as long as the test runs."""
     chosen = load_backend(request.param)
-    for user in ("dicomseal.encoding.backend", "dicomseal.encoding.from_pydicom"):
-        module = importlib.import_module(user)
-        monkeypatch.setattr(module, "Index", chosen.Index)
-        monkeypatch.setattr(module, "Encoder", chosen.Encoder)
+    for name in ("Index", "Encoder"):
+        monkeypatch.setattr(f"dicomseal.encoding.backend.{name}", getattr(chosen, name))
+    for name in ("canonical", "as_in_a_file"):
+        walk = getattr(chosen.module("dataset"), name)
+        monkeypatch.setattr(f"dicomseal.encoding.from_pydicom.{name}", walk)
     if chosen.name == "python":
         for user in ("dicomseal.files.part10", "dicomseal.files.reader"):
             monkeypatch.setattr(f"{user}.quick_file", None)

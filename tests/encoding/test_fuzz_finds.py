@@ -9,6 +9,7 @@ import pytest
 from _write_stds import item, sequence
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
+from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
@@ -139,10 +140,11 @@ def test_empty_value_in_big_endian(backend):
     """It was undefined behaviour in C, a copy from NULL, which only `make sanitize` sees."""
     tag = BaseTag(0x00280010)
     element = RawDataElement(tag, "US", 0, None, 0, False, False)
-    out = bytearray()
-    encoder = backend.Encoder(out.extend)
-    assert encoder.raw_elements([(tag, element)], RawDataElement, None, None, None) == (1, 0)
-    encoder.flush()
+    made, out = Dataset(), bytearray()
+    made[tag] = element
+    made.set_original_encoding(False, False, "iso8859")
+    canonical = backend.module("dataset").canonical
+    assert canonical(out.extend, made, None, (), (False, False)).signed == 1
     assert bytes(out) == std.H("2800 1000  5553  0000")
 
 

@@ -10,7 +10,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -18,8 +18,6 @@ from dicomseal.standard import terms
 from dicomseal.errors import EncodingError
 
 cdef enum:
-    VR_SQ = 0x5153
-    VR_UN = 0x4E55
     DIRECT = 16384  # pieces of this size and more are not collected
 
 
@@ -52,10 +50,6 @@ cdef uint16_t _code(str vr) except 0:
 
 # the block of the previous encoder, kept for the next one
 cdef uint8_t* _spare = NULL
-
-
-def _tag_of(pair):
-    return int(pair[0])
 
 
 @cython.final
@@ -180,65 +174,6 @@ cdef class Encoder:
             self.put_value(tag, _code(vr), <const uint8_t*> view.buf, view.len, big_endian)
         finally:
             PyBuffer_Release(&view)
-
-    def raw_elements(self, elements, type raw, wanted, other, index):
-        """Write those elements of a data set in memory that were read and not yet decoded."""
-        cdef uint32_t tag
-        cdef uint16_t code
-        cdef uint8_t known
-        cdef Py_ssize_t size
-        cdef Py_ssize_t signed = 0
-        cdef Py_ssize_t unsigned = 0
-        cdef tuple element
-        cdef const uint8_t* value
-        cdef int64_t last = -1
-        cdef list pairs = list(elements)
-        for key, found in pairs:
-            if <uint32_t> key <= last:
-                pairs.sort(key=_tag_of)  # not as read from a file
-                break
-            last = <uint32_t> key
-        for key, found in pairs:
-            tag = key
-            if not signable(tag):
-                continue
-            # as a plain int: tags of pydicom are compared by slow Python code
-            if wanted is not None and <object> tag not in wanted:
-                unsigned += 1
-                continue
-            if type(found) is raw:
-                element = <tuple> found
-                # None in implicit VR; pydicom may have put "OB or OW" there
-                name = element[1]
-                code = _two_letters(name) if name is not None else 0
-                known = traits(code)
-                size = -1
-                if code == VR_SQ and type(element[3]) is bytes:
-                    sequence = index(<bytes> element[3], element[5], not element[6])
-                    if sequence is not None:
-                        self.put_open(tag, VR_SQ)
-                        sequence.stream_items(self)
-                        self.put_close()
-                        signed += 1
-                        continue
-                if (known & VR_KNOWN and code != VR_SQ and code != VR_UN
-                        and tag != 0x7FE00010U and <uint32_t> element[2] != 0xFFFFFFFFU):
-                    if element[3] is None:
-                        size = 0 if element[2] == 0 else -1
-                    elif type(element[3]) is bytes:
-                        size = len(<bytes> element[3])
-                    if not known & VR_LONG and size > 0xFFFE:
-                        size = -1
-                if size >= 0:
-                    value = <const uint8_t*> <bytes> element[3] if size else NULL
-                    self.put_value(tag, code, value, size, not element[6])
-                    signed += 1
-                    continue
-            if other(key):
-                signed += 1
-            else:
-                unsigned += 1
-        return signed, unsigned
 
     cdef int put_value(self, uint32_t tag, uint16_t vr, const uint8_t* value, Py_ssize_t size,
                        bint big_endian) except -1:

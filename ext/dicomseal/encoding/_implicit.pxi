@@ -13,6 +13,18 @@ cdef inline uint32_t _place(uint32_t tag) noexcept nogil:
     return (tag * 2654435769U) >> 18
 
 
+cdef uint16_t public_vr(uint32_t tag) except? 0:
+    """The VR of a tag of an even group, lower case where it is ambiguous."""
+    cdef uint32_t place = _place(tag)
+    if not _public_is_filled:
+        _fill_public(_dictionary.dictionary())
+    while _public_vr[place]:
+        if _public_tag[place] == tag:
+            return _public_vr[place]
+        place = (place + 1) % PUBLIC
+    return _code(_dictionary.dictionary().public(tag))
+
+
 cdef int _fill_public(dictionary) except -1:
     global _public_is_filled
     cdef uint32_t place, tag
@@ -106,13 +118,12 @@ cdef class _Implicit(_Records):
         self._near = {}
         for number, kind in self._guesses:
             rec = &self._recs[number]
-            vr = _dictionary.AMBIGUOUS[kind][0]
-            if kind == "xs" and self._nearest(rec.parent):
-                vr = "SS"
-            elif kind == "lt" and self._hints.get((rec.parent, TAG_LUT_DESCRIPTOR)) == 1:
-                vr = "US"
-            if kind == "lt" and rec.end - content(rec) > 0xFFFE:
-                vr = "OW"  # the only one of these VRs that can hold the value
+            known = None
+            if kind == "xs":
+                known = self._nearest(rec.parent)
+            elif kind == "lt":
+                known = self._hints.get((rec.parent, TAG_LUT_DESCRIPTOR))
+            vr = _dictionary.resolved(kind, rec.end - content(rec), known)
             rec.vr = _code(vr)
         self._near = None
         return 0

@@ -118,7 +118,8 @@ cdef class Index(_Walk):
     cdef uint64_t _most_bytes  # the limit for a value that is read as such
 
     def __cinit__(self, source, uint64_t start=0, stop=None, *, bint implicit=False,
-                  bint big_endian=False, int root=ITEM, limits=None, int level=0):
+                  bint big_endian=False, int root=ITEM, limits=None, int level=0,
+                  pixel_representation=None):
         global _spare, _spare_room
         cdef Rec* rec
         cdef uint64_t end
@@ -147,6 +148,8 @@ cdef class Index(_Walk):
         self._guesses = []
         if implicit:
             self._load_dictionary()
+            if pixel_representation is not None:
+                self._hints[0, TAG_PIXEL_REPRESENTATION] = pixel_representation
         if _spare != NULL:
             self._recs, self._room = _spare, _spare_room
             _spare, _spare_room = NULL, 0

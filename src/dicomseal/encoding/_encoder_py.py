@@ -12,14 +12,12 @@ tag that has no length either.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import EncodingError
 from ..standard import terms
-from ..standard.tags import is_signable_tag
 
-_PLAIN_LONG_VRS = terms.LONG_VRS - {"SQ", "UN"}
 _ITEM = bytes.fromhex("FEFF00E0")
 _SEQUENCE_DELIMITATION = bytes.fromhex("FEFFDDE0")
 
@@ -39,25 +37,6 @@ def swap(value: bytes, vr: str) -> bytes:
 def padding(vr: str) -> bytes:
     """Return the byte that makes an odd value even (PS3.5 Section 6.2)."""
     return b" " if vr in terms.SPACE_PADDED else b"\0"
-
-
-def _is_plain(element: Any) -> bool:
-    """Return whether a raw element can be written as it is: known VR, complete value."""
-    tag, vr, length, value = element[:4]
-    size = len(value or b"")
-    return (
-        ((vr in terms.SHORT_VRS and size <= 0xFFFE) or vr in _PLAIN_LONG_VRS)
-        and length != terms.UNDEFINED_LENGTH
-        and tag != terms.PIXEL_DATA
-        and (value is not None or length == 0)
-    )
-
-
-def _indexed(element: Any, index: Callable[[bytes, bool, bool], Any]) -> Any:
-    """Return the index of a sequence that was not read into items; None for anything else."""
-    if element[1] != "SQ" or type(element[3]) is not bytes:
-        return None
-    return index(element[3], element[5], not element[6])
 
 
 class Encoder:
@@ -84,50 +63,6 @@ class Encoder:
         self.header(tag, vr, len(value) + len(pad))
         self._update(swap(value, vr) if big_endian else value)
         self._update(pad)
-
-    def raw_elements(
-        self,
-        elements: Iterable[tuple[int, Any]],
-        raw: type[tuple[Any, ...]],
-        wanted: Collection[int] | None,
-        other: Callable[[int], bool],
-        index: Callable[[bytes, bool, bool], Any],
-    ) -> tuple[int, int]:
-        """Write those elements of a data set in memory that were read and not yet decoded.
-
-        Args:
-            elements: pairs of tag and element, mostly ascending.
-            raw: the type of an element that was not decoded: a tuple of tag, VR, length, value,
-                offset, implicit VR, little endian, ...
-            wanted: the tags to be signed; None means all.
-            other: is called, in its turn, with the tag of an element that is not that simple, and
-                returns whether it wrote one.
-            index: makes an index of a sequence's bytes, given whether they are implicit VR and big
-                endian; if it returns None, the element is left to ``other``.
-
-        Returns:
-            How many were written, and how many were not though their tag could be signed.
-        """
-        signed = unsigned = 0
-        for tag, element in sorted(elements, key=lambda pair: int(pair[0])):
-            if not is_signable_tag(tag):
-                continue
-            if wanted is not None and tag not in wanted:
-                unsigned += 1
-                continue
-            if isinstance(element, raw) and _is_plain(element):
-                self.element(tag, element[1], element[3] or b"", not element[6])
-                signed += 1
-            elif isinstance(element, raw) and (sequence := _indexed(element, index)) is not None:
-                self.open(tag, "SQ")
-                sequence.stream_items(self)
-                self.close()
-                signed += 1
-            elif other(tag):
-                signed += 1
-            else:
-                unsigned += 1
-        return signed, unsigned
 
     def data(self, value: Any) -> None:
         """Write a piece of a value whose header has been written."""

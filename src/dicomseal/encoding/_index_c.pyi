@@ -25,6 +25,7 @@ class Index:
         root: int = ...,
         limits: Limits | None = None,
         level: int = 0,
+        pixel_representation: int | None = None,
     ) -> Self: ...
     def __len__(self) -> int: ...
     @property

@@ -58,6 +58,8 @@ class Index(Walk):
         implicit, big_endian: how it is encoded.
         root: ITEM for a data set, SEQUENCE or ENCAPSULATED for the value of such an element.
         limits: what a hostile file may cost.
+        pixel_representation: the nearest Pixel Representation (0028,0103) around the source, for
+            what is in implicit VR.
 
     Attributes:
         scopes: the records (root or items) that directly hold a Digital Signatures Sequence.

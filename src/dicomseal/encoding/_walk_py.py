@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import MalformedError, SourceError
 from ..standard import terms
-from ..standard.dictionary import AMBIGUOUS, dictionary
+from ..standard.dictionary import AMBIGUOUS, dictionary, resolved
 from . import record as r
 from ._notes_py import Node, Notes
 from .limits import Limits
@@ -42,6 +42,7 @@ class Walk(Notes):
         root: int = r.ITEM,
         limits: Limits | None = None,
         level: int = 0,
+        pixel_representation: int | None = None,
     ) -> None:
         super().__init__(source, limits or Limits(), level)
         if hasattr(source, "readinto"):
@@ -60,6 +61,8 @@ class Walk(Notes):
         self._not_zero = -1
         self._guesses: list[tuple[int, str]] = []
         self._hints: dict[tuple[int, int], int] = {}
+        if pixel_representation is not None:
+            self._hints[0, terms.PIXEL_REPRESENTATION] = pixel_representation
         node = Node(0, "SQ" if root == r.SEQUENCE else "", root, 0, start, start, stop, 0)
         node.implicit, node.big_endian = implicit, big_endian
         self.implicit, self.big_endian = implicit, big_endian
@@ -376,14 +379,12 @@ class Walk(Notes):
         near: dict[int, int | None] = {}
         for number, kind in self._guesses:
             node = self._nodes[number]
-            vr = AMBIGUOUS[kind][0]
-            if kind == "xs" and self._nearest(node.parent, near):
-                vr = "SS"
-            if kind == "lt" and self._hints.get((node.parent, terms.LUT_DESCRIPTOR)) == 1:
-                vr = "US"
-            if kind == "lt" and node.end - node.value > 0xFFFE:
-                vr = "OW"  # the only one of these VRs that can hold the value
-            node.vr = vr
+            known = None
+            if kind == "xs":
+                known = self._nearest(node.parent, near)
+            elif kind == "lt":
+                known = self._hints.get((node.parent, terms.LUT_DESCRIPTOR))
+            node.vr = resolved(kind, node.end - node.value, known)
 
     def _nearest(self, number: int, near: dict[int, int | None]) -> int | None:
         """Return the nearest Pixel Representation, from the data set outwards; read each once."""

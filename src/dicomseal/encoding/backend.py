@@ -8,7 +8,7 @@ decides which is used. ``BACKEND`` names the one in use; the environment variabl
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BackendError
 
@@ -21,6 +21,7 @@ __all__ = [
     "Encoder",
     "Index",
     "as_text",
+    "dataset_twin",
     "first_repeated",
     "first_unsignable",
     "tags_of",
@@ -56,3 +57,14 @@ if not TYPE_CHECKING:
     else:
         from ._encoder_py import Encoder
         from ._index_py import Index, as_text, first_repeated, first_unsignable, tags_of
+
+
+def dataset_twin() -> tuple[Any, Any]:
+    """The walks over a `pydicom.Dataset`, ``canonical`` and ``as_in_a_file``; imports pydicom."""
+    if BACKEND == "cython":
+        from . import _dataset_c
+
+        return _dataset_c.canonical, _dataset_c.as_in_a_file
+    from . import _dataset_py
+
+    return _dataset_py.canonical, _dataset_py.as_in_a_file

@@ -24,6 +24,8 @@ from .window import Origin, Window
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from ..encoding.record import Source
+
 _DEFAULT = Limits()
 _MAX_META = 1 << 16
 
@@ -32,7 +34,7 @@ class Part10:
     """An encoded data set, found in a file or in bytes.
 
     Attributes:
-        source: the bytes: bytes-like, or a `Window`.
+        source: the bytes: bytes-like, or a `encoding.record.Source` such as a `Window`.
         size: how many there are, preamble and meta information included.
         start: offset of the data set in the source (after inflation).
         transfer_syntax: its UID as stated or named; without either, the one that the bytes show.
@@ -142,25 +144,38 @@ class Part10:
 
     @classmethod
     def from_data_set(
-        cls, data: Buffer, transfer_syntax: str, limits: Limits | None = None
+        cls,
+        data: bytes | Source,
+        transfer_syntax: str,
+        limits: Limits | None = None,
+        *,
+        little_endian: bool = False,
     ) -> Part10:
-        """Wrap a data set alone whose transfer syntax is known (and is not a deflated one)."""
+        """Wrap a data set alone whose transfer syntax is known (and is not a deflated one).
+
+        Args:
+            data: its bytes.
+            transfer_syntax: its UID.
+            limits: what it may cost.
+            little_endian: the bytes are, whatever the transfer syntax says.
+        """
         self = cls.__new__(cls)
         self.source = data
-        self.size = memoryview(data).nbytes
+        self.size = len(data)
         self.limits = _DEFAULT if limits is None else limits
         self.start = 0
         self.stated = True
         self.meta = FileMeta(0, transfer_syntax, "")
         self.transfer_syntax = transfer_syntax
         self.implicit = transfer_syntax == transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN
-        self.big_endian = transfer_syntax == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN
+        swapped = transfer_syntax == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN
+        self.big_endian = swapped and not little_endian
         self._head = b""
         return self
 
     def read(self, offset: int, length: int) -> Any:
         """Return bytes of the source, as a copy or a view; errors as `Window.read`."""
-        if isinstance(self.source, Window):
+        if hasattr(self.source, "readinto"):
             return self.source.read(offset, length)
         return self.source[offset : offset + length]
 

@@ -10,8 +10,6 @@ from ..encoding.values import text_of
 from ..standard import terms
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
-
     from ..encoding.backend import Index
     from ..encoding.limits import ReadBudget
 
@@ -89,35 +87,3 @@ class Main:
     def has_pixel_data(self) -> bool:
         """Whether there are Pixel Data (7FE0,0010)."""
         return self._index.find(0, terms.PIXEL_DATA) >= 0
-
-
-class DatasetElements:
-    """The elements of a `pydicom.Dataset`, as `profiles` looks at them."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def present(self) -> set[int]:
-        """The tags of its elements."""
-        return {int(tag) for tag in self._dataset.keys()}  # noqa: SIM118  keys alone decode nothing
-
-    def has(self, tag: int) -> bool:
-        """Whether there is such an element."""
-        return tag in self._dataset
-
-    def holds(self, tags: Collection[int]) -> bool:
-        """Whether there are all of these."""
-        return all(tag in self._dataset for tag in tags)
-
-    def text(self, tag: int) -> str:
-        """The value of a text element; empty if it is absent."""
-        element = self._dataset.get(tag)
-        return "" if element is None or element.value is None else str(element.value).strip()
-
-    def texts(self, sequence: int, tag: int) -> frozenset[str]:
-        """The values of a text element in the items of a sequence, wherever in it that is."""
-        from ..encoding.backend import Index
-        from ..encoding.from_pydicom import encode
-
-        # a walk by pydicom would decode every element
-        return Elements(Index(encode(self._dataset)), 0).texts(sequence, tag)

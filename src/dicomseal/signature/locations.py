@@ -63,10 +63,9 @@ def _no_step(
     return SigningError(f"{location}: {what}", "location")
 
 
-def walk_to(dataset: Dataset, location: str) -> tuple[Dataset, tuple[Dataset, ...]]:
-    """The data set or item, and the data sets around it from the inside out; errors as above."""
+def walk_to(dataset: Dataset, location: str) -> Dataset:
+    """The data set or item; errors as above."""
     scope = dataset
-    ancestors: list[Dataset] = []
     walked = "the main data set"
     for tag, number in parse_location(location):
         element = scope.get(tag)
@@ -74,10 +73,9 @@ def walk_to(dataset: Dataset, location: str) -> tuple[Dataset, tuple[Dataset, ..
             raise _no_step(walked, tag, location)
         if not -len(element.value) <= number < len(element.value):
             raise _no_step(walked, tag, location, number, len(element.value))
-        ancestors.insert(0, scope)
         scope = element.value[number]
         walked = f"item {number} of {describe(tag)}"
-    return scope, tuple(ancestors)
+    return scope
 
 
 _STEP = re.compile(r"(.+?)\[(-?[0-9]{1,9})\]")

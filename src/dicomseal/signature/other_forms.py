@@ -186,7 +186,8 @@ class OtherForms:
         """
         scope = self.scope
         part10 = scope.part10
-        if part10.implicit or part10.big_endian:
+        syntax = part10.transfer_syntax
+        if part10.implicit or syntax == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN:
             return
         if transfer_syntaxes.is_encapsulated(part10.transfer_syntax):
             return

@@ -7,17 +7,17 @@ PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..encoding.backend import Index
-from ..encoding.obstacles import Offer, offers
+from ..encoding.obstacles import offers
 from ..errors import UsageError
 from ..files.part10 import Part10
 from ..files.source import require_dataset
 from ..keys.key_files import Password
-from ..profiles import Elements, Profile
+from ..profiles import Profile
 from ..signature import element_views, mac_parameters, signed_values
 from ..signature.items import to_dataset
 from ..signature.locations import find_item, walk_to
@@ -80,7 +80,7 @@ def sign(
         require_all_signed=require_all_signed,
     )  # fmt: skip
     request = request_of(key, certificate, password, options)
-    (uid,) = _sign_scopes(dataset, [_Scope(item, *walk_to(dataset, item))], request)
+    (uid,) = _sign_scopes(dataset, [_Scope(item, walk_to(dataset, item))], request)
     return uid
 
 
@@ -125,7 +125,7 @@ def sign_items(
     scopes = []
     seen = set()
     for location in parse_locations(items, None):
-        scope = _Scope(location, *walk_to(dataset, location))
+        scope = _Scope(location, walk_to(dataset, location))
         if id(scope.dataset) in seen:
             raise UsageError(f"{location} is named twice among the items to sign")
         seen.add(id(scope.dataset))
@@ -139,44 +139,24 @@ class _Scope(NamedTuple):
     Attributes:
         location: of the item; empty for the main data set.
         dataset: the scope itself.
-        ancestors: the data sets around it, nearest first.
     """
 
     location: str
     dataset: Dataset
-    ancestors: tuple[Dataset, ...]
-
-
-class _Content(NamedTuple):
-    """The content of a data set or item once it is written.
-
-    Attributes:
-        offered: the elements that can be signed by their tags.
-        elements: the view of it that a profile needs.
-        stream: sends the canonical stream of some tags to a hasher.
-        values: returns the values of some tags.
-    """
-
-    offered: list[Offer]
-    elements: Elements
-    stream: Callable[[Callable[[Any], object], list[int]], object]
-    values: Callable[[list[int]], Values]
 
 
 def _sign_scopes(
     dataset: Dataset, scopes: Sequence[_Scope], request: SigningRequest
 ) -> list[SignatureUID]:
     """Sign all scopes, or leave the data set as it was; it is encoded once for all of them."""
-    from ..encoding.as_written import as_written
-    from ..encoding.from_pydicom import transfer_syntax_of
+    from ..encoding.dataset_encoding import transfer_syntax_of
+    from ..encoding.from_pydicom import as_written
 
-    written = as_written(dataset)
-    index = None if written is None else signable_index(Part10.from_data_set(*written))
+    index = signable_index(Part10.from_data_set(*as_written(dataset), little_endian=True))
     syntax = transfer_syntax_of(dataset)
-    signed = []
-    for scope in scopes:
-        content = _in_memory(scope) if index is None else _as_written(index, scope, request)
-        signed.append(_signature(scope, content, syntax, request, main=scope.dataset is dataset))
+    signed = [
+        _signature(scope, index, syntax, request, main=scope.dataset is dataset) for scope in scopes
+    ]
     for scope, (_, additions) in zip(scopes, signed, strict=True):
         for name, item in additions:
             setattr(scope.dataset, name, [*(scope.dataset.get(name) or ()), item])
@@ -184,43 +164,29 @@ def _sign_scopes(
 
 
 def _signature(
-    scope: _Scope, content: _Content, transfer_syntax: str, request: SigningRequest, main: bool
+    scope: _Scope, index: Index, transfer_syntax: str, request: SigningRequest, main: bool
 ) -> tuple[SignatureUID, list[tuple[str, Dataset]]]:
-    """Return the Digital Signature UID, and the items for the sequences of the scope."""
-    tags = select_tags(request, content.offered, content.elements, main)
+    """Return the Digital Signature UID, and the items for the sequences of the scope.
+
+    Args:
+        scope: the data set or item.
+        index: the index of the data set as a reader will find it once it is written.
+        transfer_syntax: for MAC Calculation Transfer Syntax UID.
+        request: what the signature is to be.
+        main: whether the scope is the main data set.
+    """
+    number = find_item(index, scope.location)
+    offered = list(offers(index, number, request.include_guessed))
+    tags = select_tags(request, offered, element_views.Elements(index, number), main)
     present = _mac_ids(scope.dataset, request)
     mac, signature = build(
-        request, tags, transfer_syntax, present, lambda update: content.stream(update, tags)
+        request, tags, transfer_syntax, present, lambda update: index.stream(update, number, tags)
     )
     additions = [("DigitalSignaturesSequence", to_dataset(signature.item()))]
     if mac.mac_id not in present:
         additions.insert(0, ("MACParametersSequence", to_dataset(mac.item())))
-    uid = SignatureUID(signature.uid, content.offered, tags, lambda: content.values(tags))
+    uid = SignatureUID(signature.uid, offered, tags, lambda: _values(index, number, tags))
     return uid, additions
-
-
-def _in_memory(scope: _Scope) -> _Content:
-    """Return the content of a scope that has the VRs and values which will be written."""
-    from ..encoding.from_pydicom import PreparedElements, encode
-
-    prepared = PreparedElements(scope.dataset, scope.ancestors)
-    return _Content(
-        prepared.offers(),
-        element_views.DatasetElements(scope.dataset),
-        prepared.stream,
-        lambda tags: _values(Index(encode(scope.dataset)), 0, tags),
-    )
-
-
-def _as_written(index: Index, scope: _Scope, request: SigningRequest) -> _Content:
-    """Return the content of a scope as a reader of the written data set will find it."""
-    number = find_item(index, scope.location)
-    return _Content(
-        list(offers(index, number, request.include_guessed)),
-        element_views.Elements(index, number),
-        lambda update, tags: index.stream(update, number, tags),
-        lambda tags: _values(index, number, tags),
-    )
 
 
 def _values(index: Index, scope: int, tags: Iterable[int]) -> Values:

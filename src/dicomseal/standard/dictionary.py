@@ -17,10 +17,30 @@ from __future__ import annotations
 import os
 from array import array
 
+from . import terms
+
 UNKNOWN = "UN"
 AMBIGUOUS = {
     "ox": ("OW", "OB"), "bo": ("OB", "OW"), "xs": ("US", "SS"), "lt": ("OW", "US", "SS"),
 }  # fmt: skip
+# as pydicom writes them, where it has not settled them either
+AMBIGUOUS_NAMES = {"OB or OW": "ox", "US or SS": "xs", "US or OW": "lt", "US or SS or OW": "lt"}
+
+
+def resolved(kind: str, length: int, known: int | None) -> str:
+    """The VR of an element whose VR is ambiguous, by the table above.
+
+    Args:
+        kind: a key of `AMBIGUOUS`.
+        length: bytes of its value.
+        known: what it depends on, if that is there: for ``xs`` the nearest Pixel Representation
+            (0028,0103), for ``lt`` the number of entries by its LUT Descriptor (0028,3002).
+    """
+    if kind == "xs" and known:
+        return "SS"
+    if kind == "lt" and known == 1 and length <= terms.MAX_SHORT_LENGTH:
+        return "US"  # else OW, the only one that can hold so many
+    return AMBIGUOUS[kind][0]
 
 
 def _rows(name: str, separator: str | None) -> list[list[str]]:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..encoding import values
 from ..errors import DicomSealError, SourceError
-from ..files.window import Window
 from ..report import Reason, ReasonCode
 from ..signature import locations, mac_parameters
 from ..signature.locations import format_location
@@ -107,7 +106,7 @@ def evidence(part10: Part10, index: Index) -> Lacking:
 
 def _with_mac_parameters(part10: Part10, index: Index) -> list[int]:
     """The data set and items that hold MAC Parameters."""
-    if isinstance(part10.source, Window):
+    if hasattr(part10.source, "readinto"):
         if len(index) > _MOST_RECORDS:
             return [0]
     else:

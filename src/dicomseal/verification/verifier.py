@@ -210,16 +210,14 @@ def _open(source: Any, path: str, options: Options) -> Part10:
     if isinstance(source, Window):
         return Part10(source, len(source), options.limits, options.transfer_syntax)
     if is_dataset(source):
-        from ..encoding.as_written import as_written
-        from ..encoding.from_pydicom import encode, transfer_syntax_of
+        from ..encoding.from_pydicom import as_written
 
         try:
-            data, syntax = as_written(source) or (encode(source), transfer_syntax_of(source))
+            part10 = Part10.from_data_set(*as_written(source), options.limits, little_endian=True)
         except EncodingError as error:
             from . import missing
 
             raise missing.unread(source, error) from error
-        part10 = Part10.from_data_set(data, syntax, options.limits)
         part10.dataset = source
         return part10
     return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)

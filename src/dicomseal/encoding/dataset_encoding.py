@@ -1,0 +1,60 @@
+"""The encoding in which a `pydicom.Dataset` will be written.
+
+In: a `pydicom.Dataset`.
+Out: whether it is in implicit VR and in little endian, and its transfer syntax.
+PS3: PS3.5 Section 10 and Annex A.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydicom.uid import UID
+
+from ..standard import transfer_syntaxes
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_EXPLICIT = (False, True)  # implicit VR, little endian
+_SYNTAXES = {
+    (True, True): transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN,
+    (False, False): transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN,
+}
+
+
+def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
+    """Return whether `Dataset.save_as` writes implicit VR, and whether little endian.
+
+    The Transfer Syntax UID of its File Meta Information decides. Without a known one, the encoding
+    that was set for the data set decides, or that from which it was read.
+    """
+    meta = getattr(dataset, "file_meta", None)
+    name = str(meta.get("TransferSyntaxUID", "") or "") if meta is not None else ""
+    uid = UID(name)
+    if name and uid.is_transfer_syntax:
+        return bool(uid.is_implicit_VR), bool(uid.is_little_endian)
+    stated = getattr(dataset, "_is_implicit_VR", None), getattr(dataset, "_is_little_endian", None)
+    for implicit, little in (stated, getattr(dataset, "original_encoding", (None, None))):
+        if implicit is not None and little is not None:
+            return bool(implicit), bool(little)
+    return _EXPLICIT
+
+
+def syntax_of(dataset: Dataset, implicit: bool, little: bool) -> str:
+    """Return the transfer syntax of a data set that is written in an encoding."""
+    if implicit or not little:
+        return _SYNTAXES.get((implicit, little), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+    return transfer_syntax_of(dataset)
+
+
+def transfer_syntax_of(dataset: Dataset) -> str:
+    """Return the transfer syntax of the data set's Pixel Data: encapsulated, or explicit VR.
+
+    It is what MAC Calculation Transfer Syntax UID (0400,0010) says of a signature over it.
+    """
+    meta = getattr(dataset, "file_meta", None)
+    uid = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    if not uid:
+        uid = str(getattr(dataset, "_read_transfer_syntax", "") or "")
+    return transfer_syntaxes.mac_transfer_syntax(uid)

@@ -1,0 +1,93 @@
+"""An encoded data set that is not in one piece: large values stay where they are.
+
+In: bytes-like objects and parts of binary streams, in their order. Out: a `encoding.record.Source`,
+which an index reads through its window.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import SourceError
+
+
+class Stretch:
+    """What lies in a binary stream from its position on, or some of it; the position is kept.
+
+    Args:
+        stream: seekable, as pydicom takes for a buffered value.
+        length: how many bytes; None is up to the end.
+    """
+
+    def __init__(self, stream: Any, length: int | None = None) -> None:
+        self.stream = stream
+        self._begin: int = stream.tell()
+        if length is None:
+            length = stream.seek(0, 2) - self._begin
+            stream.seek(self._begin)
+        self._length = max(length, 0)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes from ``offset``; a `SourceError` if there are fewer."""
+        target = bytearray(length)
+        self.readinto(offset, memoryview(target))
+        return bytes(target)
+
+    def readinto(self, offset: int, target: memoryview) -> None:
+        """Fill ``target`` from ``offset``; errors as `read`."""
+        stream, done = self.stream, 0
+        before = stream.tell()
+        try:
+            stream.seek(self._begin + offset)
+            while done < len(target):
+                piece = stream.read(len(target) - done)
+                if not piece:
+                    raise SourceError("a buffered value became shorter while it was read")
+                target[done : done + len(piece)] = piece
+                done += len(piece)
+        finally:
+            stream.seek(before)
+
+
+class Pieces:
+    """Bytes-like objects and stretches of streams as one source of bytes, in their order."""
+
+    def __init__(self, pieces: Iterable[Any]) -> None:
+        self._pieces: list[Any] = []
+        self._starts: list[int] = []
+        self._length = 0
+        for piece in pieces:
+            if length := len(piece):
+                self._pieces.append(piece)
+                self._starts.append(self._length)
+                self._length += length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes from ``offset``; a `SourceError` if there are fewer."""
+        target = bytearray(length)
+        self.readinto(offset, memoryview(target))
+        return bytes(target)
+
+    def readinto(self, offset: int, target: memoryview) -> None:
+        """Fill ``target`` from ``offset``; errors as `read`."""
+        if offset + len(target) > self._length:
+            raise SourceError(f"bytes up to {offset + len(target)} of a source of {self._length}")
+        number, done = bisect_right(self._starts, offset) - 1, 0
+        while done < len(target):
+            piece = self._pieces[number]
+            begin = offset + done - self._starts[number]
+            some = min(len(piece) - begin, len(target) - done)
+            if isinstance(piece, Stretch):
+                piece.readinto(begin, target[done : done + some])
+            else:
+                target[done : done + some] = memoryview(piece)[begin : begin + some]
+            done += some
+            number += 1
