@@ -154,6 +154,11 @@ class Revocations:
         deltas = self._deltas_of(source)
         self._note_moments(source, deltas, inquiry)
         witness = Witness(source, cert, path, inquiry)
+        if source.unusable:
+            return witness.unknown(source.unusable)
+        for delta in deltas:
+            if delta.unusable:  # it may list the certificate: the CRL alone is no good news
+                return witness.unknown(f"has a delta that {delta.unusable}")
         if isinstance(source, Ocsp) and source.named_by not in _NAMED_BY:
             return witness.unknown(
                 f"names certificates by {source.named_by.upper()}: not understood"
@@ -233,7 +238,7 @@ class Revocations:
         some = [
             one for one in self._crls
             if one.is_partial and one.is_about(cert) and one.speaks_of(cert)
-            and inquiry.moment <= one.until and not one.flaw
+            and inquiry.moment <= one.until and not one.flaw and not one.unusable
             and inquiry.policy.accepts(inquiry.policy.grade_hash(one.hash))
         ]  # fmt: skip
         if len(some) < 2:

@@ -7,6 +7,8 @@ PS3: none; RFC 5280 Section 5 and RFC 6960.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,8 +45,23 @@ _NEVER_CRITICAL = frozenset(
 )
 
 
+# nonce, extended revoke; archive cutoff, and those of entries (RFC 6960 Section 4.4)
+_OF_RESPONSES = frozenset(("1.3.6.1.5.5.7.48.1.2", "1.3.6.1.5.5.7.48.1.9"))
+# reason, hold instruction, invalidity date, certificate issuer (RFC 5280 Section 5.3)
+_OF_ENTRIES = frozenset(("2.5.29.21", "2.5.29.23", "2.5.29.24", "2.5.29.29"))
+_OF_ANSWERS = frozenset(("1.3.6.1.5.5.7.48.1.6", *_OF_ENTRIES))
+# an OID that is none of these, TRUE, and the beginning of a value: among 100,000 entries a search
+# for it takes a fraction of reading them
+_CRITICAL = re.compile(rb"(?<!\x06\x03\x55\x1d[\x15\x17\x18\x1d])\x01\x01[^\x00]\x04", re.DOTALL)
+
+
 class Crl:
-    """A certificate revocation list, complete or delta."""
+    """A certificate revocation list, complete or delta.
+
+    Attributes:
+        flaw: why it is no good news, or "".
+        unusable: why it tells nothing at all, or "".
+    """
 
     kind = "CRL"
 
@@ -67,6 +84,21 @@ class Crl:
         self.keeps_since = self._expired_certs_on_crl()
         self.hash = _hash_of(self.asn1["signature_algorithm"])
         self.flaw = self._flaw()
+        self.unusable = self._unusable()
+
+    def _unusable(self) -> str:
+        """Whether an entry, whomever it lists, has a critical extension that nobody here knows.
+
+        Then the CRL must not be used for any certificate (RFC 5280 Section 5.3).
+        """
+        listed = self.asn1["tbs_cert_list"]["revoked_certificates"]
+        if not listed.contents or _CRITICAL.search(listed.contents) is None:
+            return ""
+        for entry in listed:
+            unknown = _unknown_critical(entry["crl_entry_extensions"], _OF_ENTRIES)
+            if unknown:
+                return f"must not be used: an entry has {unknown}"
+        return ""
 
     def _flaw(self) -> str:
         """Return why it cannot be good news (RFC 5280 Section 5.2), or ""."""
@@ -168,6 +200,10 @@ class Ocsp:
         self.hash = _hash_of(basic["signature_algorithm"])
         self.named_by = str(single["cert_id"]["hash_algorithm"]["algorithm"].native)
         self.issuer = basic["tbs_response_data"]["responder_id"]
+        unknown = _unknown_critical(
+            basic["tbs_response_data"]["response_extensions"], _OF_RESPONSES
+        ) or _unknown_critical(single["single_extensions"], _OF_ANSWERS)
+        self.unusable = f"must not be used: it has {unknown}" if unknown else ""
         status = single["cert_status"]
         if status.name == "revoked":
             lenient_certificate.is_known(status.chosen["revocation_reason"])
@@ -191,6 +227,14 @@ class Ocsp:
         """Return None: an OCSP response has no invalidity date."""
         del cert
         return None
+
+
+def _unknown_critical(extensions: Iterable[Any], known: frozenset[str]) -> str:
+    """The first critical extension that is none of the known ones, or ""."""
+    for extension in extensions or ():
+        if extension["critical"].native and extension["extn_id"].dotted not in known:
+            return f"the critical extension {extension['extn_id'].dotted}, which is unknown here"
+    return ""
 
 
 def _quick(der: bytes) -> x509.CertificateRevocationList | None:
