@@ -35,6 +35,7 @@ _PAUSES = (1.0, 60.0)  # seconds, the first and the longest
 _WAITING = 16  # PDUs that wait to be sent
 _POLL = 0.5  # seconds between looks for what other processes added
 
+_NO_CONTEXT = "the next node accepts no presentation context for it"
 SENT, AGAIN, REFUSED = "sent", "again", "refused"
 
 
@@ -168,6 +169,10 @@ class Forwarder:
         assoc = self._ae.associate(
             self._node.host, self._node.port, [*contexts.values()], self._node.aet
         )
+        if not assoc.is_established and assoc.rejected_contexts:  # it answered, and took none
+            for entry in metas:
+                self._refused(entry, _NO_CONTEXT)
+            return False
         if not assoc.is_established:
             _log.warning("the next node %s:%d does not accept", self._node.host, self._node.port)
             self._tell(AGAIN)
@@ -179,7 +184,7 @@ class Forwarder:
                 if self._stop.is_set():
                     return True
                 if meta not in taken:
-                    self._refused(entry, "the next node accepts no presentation context for it")
+                    self._refused(entry, _NO_CONTEXT)
                 elif not self._send_one(assoc, entry):
                     return False
         finally:
