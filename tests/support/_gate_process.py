@@ -63,18 +63,24 @@ def send(port: int, *paths: Any, aet: str = "GATE", name: str = "storescu") -> i
 class Gate:
     """A running ``dicomseal gate``."""
 
-    def __init__(self, store: Any, *arguments: Any, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, store: Any, *arguments: Any, prefix: tuple[str, ...] = (), port: int = 0
+    ) -> None:
+        """Start it, and wait until it listens, if it says so: with a port of its own it may not."""
         self.store = Path(store)
         self.log: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._ready = threading.Event()
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "dicomseal", "gate", "--port", "0", "--aet", "GATE",
-             "--store", str(store), *map(str, arguments)],
+            [*prefix, sys.executable, "-m", "dicomseal", "gate", "--port", str(port),
+             "--aet", "GATE", "--store", str(store), *map(str, arguments)],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace",
         )  # fmt: skip
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
+        self._port = port
+        if port:
+            return
         if not self._ready.wait(PATIENCE) or not self.ports:
             self.kill()
             raise AssertionError(f"the gate did not begin: {self.other} {self.log}")
@@ -99,7 +105,7 @@ class Gate:
 
     @property
     def port(self) -> int:
-        return self.ports["dicom"]
+        return self._port or self.ports["dicom"]
 
     def objects(self) -> list[dict[str, Any]]:
         """The lines of the log about objects."""
