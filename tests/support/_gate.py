@@ -62,9 +62,13 @@ def part10(data: bytes, sop_class: str, instance: str, syntax: str = pki.EXPLICI
     return bytes(128) + b"DICM" + length + meta + data
 
 
-@lru_cache(maxsize=64)
 def file_of(kind: str, number: int = 1, size: int = 512) -> bytes:
-    """A file of a kind, see `KINDS`."""
+    """A file of a kind, see `KINDS`; the same each time, unless it is a large one."""
+    return (_file if size <= 1 << 20 else _file.__wrapped__)(kind, number, size)
+
+
+@lru_cache(maxsize=64)
+def _file(kind: str, number: int, size: int) -> bytes:
     data = part10(pki.encode(elements(number, size)), CT, uid(number))
     if kind == "unsigned":
         return data

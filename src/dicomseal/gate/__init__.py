@@ -8,4 +8,12 @@ them to that. The networks stand above: ``scp`` takes C-STORE.
 from .judgement import Decision, judge
 from .policy import Policy
 
-__all__ = ["Decision", "Policy", "judge"]
+__all__ = ["Decision", "Policy", "handler", "judge"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "handler":  # it brings pynetdicom
+        from .handlers import handler
+
+        return handler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
