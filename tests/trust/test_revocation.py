@@ -310,25 +310,6 @@ def test_the_short_form_is_no_way_around_the_signature():
     assert "CRL signature could not be verified" in answer.reason.message
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("policy", [REQUIRE, DEFAULT])
-def test_signers_that_vouch_for_another_without_end(policy, monkeypatch):
-    """Behind the deepest that is asked about nothing is known, which is no good news."""
-    case = Case((FINE_ROOT,), (
-        pki.ocsp("leaf", responder="responder to check", included=("responder to check",)),
-        pki.ocsp("responder to check", responder="responder", included=("responder",)),
-    ), policy=policy)  # fmt: skip
-    assert judge(case)[1].trust == "trusted"
-    monkeypatch.setattr(revocation, "_MAX_DEPTH", 0)
-    answer = judge(case)[1]
-    assert answer.trust == ("untrusted" if policy is REQUIRE else "trusted")
-    if policy is REQUIRE:
-        assert answer.reason.code == LATER
-        assert "too many signers of revocation data vouch for another" in answer.reason.message
-
-
-=======
->>>>>>> 3b5a9d6 (A CRL with an unknown critical extension on any entry is used for no certificate; nor is such an OCSP response)
 def test_a_folder_full_of_other_authorities_crls():
     """They cost nothing, and say nothing: each is left out by its issuer's name."""
     others = [

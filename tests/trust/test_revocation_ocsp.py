@@ -114,7 +114,7 @@ def test_signers_that_vouch_for_another_without_end(policy, monkeypatch):
         pki.ocsp("responder to check", responder="responder", included=("responder",)),
     ), policy=policy)  # fmt: skip
     assert judge(case)[1].trust == "trusted"
-    monkeypatch.setattr(revocation, "_DEEPEST", 0)
+    monkeypatch.setattr(revocation, "_MAX_DEPTH", 0)
     answer = judge(case)[1]
     assert answer.trust == ("untrusted" if policy is REQUIRE else "trusted")
     if policy is REQUIRE:
