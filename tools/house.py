@@ -59,7 +59,10 @@ FLOORS = (
         "dcmsign": "a second command, with the options of DCMTK's dcmsign",
     },
     {"gate": "what arrives is verified before it is stored, and goes on"},
-    {"cli": "one module a command"},
+    {
+        "cli": "one module a command",
+        "orthanc": "the hooks of Orthanc's Python plugin",
+    },
     {"__main__": "python -m dicomseal"},
 )
 # the folders of a room that has some, the bottom one first
