@@ -42,7 +42,7 @@ QUICK := tests/test_*.py tests/package/test_house.py tests/package/test_supply.p
 # what is read by people; right words that no dictionary has are in tools/words.txt
 SPELT := src ext tests tools bench differential docs fuzz *.md *.toml Makefile setup.py .ci/run
 
-.PHONY: help another-day check demo test test-random lint types bench pins pins-check audit sbom fuzz differential agreement sanitize clean
+.PHONY: help another-day check demo docs test test-random lint types bench pins pins-check audit sbom fuzz differential agreement sanitize clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -103,7 +103,7 @@ pins-check: $(SUPPLIED) ## whether requirements/*.txt are what pyproject.toml as
 	$(SUPPLY)/bin/python tools/pins.py --check
 
 audit: $(SUPPLIED) ## known vulnerabilities in what is pinned; AUDIT="--vulnerability-service osv" asks another
-	@set -e; for set in run dev bench fuzz differential supply; do \
+	@set -e; for set in run dev bench fuzz differential docs supply; do \
 		echo "requirements/$$set.txt"; \
 		$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 			$(AUDIT) --requirement requirements/$$set.txt || { \
@@ -128,6 +128,12 @@ differential: $(BUILT) ## what passes, shown to pydicom, GDCM, SimpleITK and dcm
 
 agreement: $(BUILT) ## real files of packages and of pydicom, by dicomseal and dcmsign; writes docs/agreement.md
 	nice $(RUN)/python -m differential.agreement --packages build/packages --write docs/agreement.md
+
+docs: $(BUILT) ## the documentation as a site, build/docs/html, and as man pages, build/docs/man
+	$(RUN)/python -m pip $(PINNED) requirements/docs.txt
+	for kind in html man; do \
+		$(RUN)/python -m sphinx --quiet --fail-on-warning --conf-dir docs \
+			--builder $$kind . build/docs/$$kind || exit 1; done
 
 sanitize: $(BUILT) ## tests and a fuzz of FUZZ_SECONDS with AddressSanitizer and UBSan (needs gcc)
 	$(RUN)/python -m fuzz.sanitize --seconds $(FUZZ_SECONDS)

@@ -27,6 +27,7 @@ SETS = {
     "bench": ["--group", "bench", *LIKE_DEV],
     "fuzz": ["--group", "fuzz", *LIKE_DEV],
     "differential": ["--group", "differential", *LIKE_DEV],
+    "docs": ["--group", "docs", *LIKE_DEV],
     "supply": ["--group", "supply", *LIKE_DEV],
 }
 

@@ -33,8 +33,13 @@ class Seen(NamedTuple):
     colours: dict[str, int]
 
 
-def look(page: Path, height: int = 3000, width: int = 1000, dark: bool = False) -> Seen:
-    """Open a page in a window of that size, as one who prefers a light or a dark one."""
+def look(
+    page: Path, height: int = 3000, width: int = 1000, dark: bool = False, query: str = ""
+) -> Seen:
+    """Open a page in a window of that size, as one who prefers a light or a dark one.
+
+    With a query its scripts have ten seconds of their own.
+    """
     if BROWSER is None:
         if os.environ.get("CI"):
             pytest.fail("there is no chromium")
@@ -47,13 +52,16 @@ def look(page: Path, height: int = 3000, width: int = 1000, dark: bool = False) 
         "--no-first-run", "--enable-logging=stderr", "--v=0",
         f"--blink-settings=preferredColorScheme={0 if dark else 1}",
     ]  # fmt: skip
+    if query:
+        command.append("--virtual-time-budget=10000")
+    address = page.as_uri() + query
     done = subprocess.run(
-        [*command, f"--log-net-log={log}", "--dump-dom", page.as_uri()],
+        [*command, f"--log-net-log={log}", "--dump-dom", address],
         capture_output=True, timeout=120, check=True,
     )  # fmt: skip
     said = re.findall(r":CONSOLE[:(]\S+ (.*)", done.stderr.decode("utf-8", "replace"))
     subprocess.run(
-        [*command, f"--screenshot={picture}", page.as_uri()],
+        [*command, f"--screenshot={picture}", address],
         capture_output=True, timeout=120, check=True,
     )  # fmt: skip
     return Seen(done.stdout.decode(), _requests(log), said, pixels(picture))
