@@ -47,6 +47,7 @@ templates_path = ["site/templates"]
 html_title = "dicomseal"
 html_show_sphinx = False
 html_show_sourcelink = False
+html_show_search_summary = False  # would fetch pages, which no browser does from a file
 html_copy_source = False
 html_use_index = True
 

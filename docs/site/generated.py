@@ -145,11 +145,21 @@ def contents(there: set[str]) -> str:
         there: the names of all documents.
     """
     parts = []
-    for caption, pages in CONTENTS.items():
-        names = [page if page[0] == "/" else f"/docs/{page}" for page in pages]
-        listed = [name for name in names if name[1:] in there]
+    chapters = {
+        caption: [page[1:] if page[0] == "/" else f"docs/{page}" for page in pages]
+        for caption, pages in CONTENTS.items()
+    }
+    known = {name for names in chapters.values() for name in names}
+    # what is in no list yet, and in no folder of its own
+    chapters["More"] = sorted(
+        name for name in there - known - {INDEX} if not name.startswith("docs/site/")
+    )
+    for caption, names in chapters.items():
+        found = [f"/{name}" for name in names if name in there]
+        if not found:
+            continue
         parts.append(
-            "```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(listed) + "\n```\n"
+            "```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(found) + "\n```\n"
         )
     return "\n".join(parts)
 
