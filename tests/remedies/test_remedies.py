@@ -28,7 +28,7 @@ SOURCE = Path(dicomseal.__file__).parent
 COMMANDS = sorted({line for remedy in TABLE.values() for line in remedy.commands})
 # programs beside dicomseal that a remedy may name
 OTHERS = {"cat", "curl", "dcmconv", "dcmdump", "df", "env", "ls", "openssl", "pip", "ps", "python",
-          "sync", "wc"}  # fmt: skip
+          "ss", "sync", "wc"}  # fmt: skip
 
 
 def test_every_reason_has_one_and_no_other_code():

@@ -7,6 +7,7 @@ from .remedy import Remedy
 _VERIFY = "dicomseal verify --trust ca.pem"
 _SIGN = "dicomseal sign FILE OUT --key key.pem --cert cert.pem"
 _FILE, _CALL = "of a file", "of a call"
+_GATE = "of a gate"
 _SIGNING, _LEDGER, _TIMESTAMP = "of signing", "of a ledger", "of a timestamp"
 _ARCHIVE = "dicomseal archive verify archive/ --ledger ledger.db --trust ca.pem"
 _WEB, _CURL = "of a DICOMweb server", "curl -sv http://pacs.example/dicom-web/studies"
@@ -220,6 +221,19 @@ ERRORS = {
         _TIMESTAMP, "a certified timestamp could not be had, or is not one of this signature",
         "ask once more, and look at the answer", "openssl ts -reply -in answer.tsr -text",
         "timestamps.md",
+    ),
+    "address": _one(
+        _GATE,
+        "it cannot listen there: the port is taken, or the address is not this machine's",
+        "see who listens",
+        "ss -ltnp",
+    ),
+    "watch": _one(
+        _GATE,
+        "the folders cannot be watched",
+        "look at them now and then instead, and see what is there",
+        "dicomseal verify --trust ca.pem DIR",
+        "watch.md",
     ),
     "http": _one(
         _TIMESTAMP, "the authority did not answer as it should", "see whether it can be reached",
