@@ -21,6 +21,7 @@ from dicomseal import sign_file
 from dicomseal.archive.find.sample import no_less_than
 from dicomseal.archive.reports import modalities
 from dicomseal.archive.reports.summary import MAX_NAMES
+from dicomseal.remedies.table import sentence
 
 
 @pytest.fixture
@@ -267,3 +268,17 @@ def test_names_that_strangers_chose_are_bounded(run, folder):
         assert len(found) == MAX_NAMES + 1
         assert sum(sum(some.values()) for some in found.values()) == 2008
     assert "Secondary Capture Image Storage" in made["sop_classes"]
+
+
+def test_what_to_do_about_each_reason(run, ledger):
+    """In JSON, text and HTML, from the one table."""
+    from dicomseal.archive.reports import html
+
+    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    assert made["remedies"].keys() == made["reasons"].keys() != set()
+    assert made["remedies"]["HASH_FAILURE"] == sentence("HASH_FAILURE")
+    text = run("archive", "report", "ledger.db")[1]
+    page = run("archive", "report", "ledger.db", "--format", "html")[1]
+    for code, what in made["remedies"].items():
+        assert f"  {code}: {what}" in text
+        assert f"<td>{code}</td><td>{html.escape(what)}</td>" in page

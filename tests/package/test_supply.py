@@ -28,6 +28,7 @@ ASKED = {
     "bench": GROUPS["bench"],
     "fuzz": GROUPS["fuzz"],
     "differential": GROUPS["differential"],
+    "docs": GROUPS["docs"],
     "supply": GROUPS["supply"],
 }
 
@@ -52,7 +53,7 @@ def versions(name: str) -> dict[str, set[Version]]:
 
 def test_every_group_has_its_file():
     assert FILES.keys() == ASKED.keys()
-    assert GROUPS.keys() == {"dev", "bench", "fuzz", "differential", "supply"}
+    assert GROUPS.keys() == {"dev", "bench", "fuzz", "differential", "docs", "supply"}
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -80,7 +81,7 @@ def test_every_pin_has_hashes_and_no_address(name):
 def test_a_package_has_one_version_in_all_files():
     dev = versions("dev")
     assert versions("run").items() <= dev.items()
-    for name in ("bench", "fuzz", "differential", "supply"):
+    for name in ("bench", "fuzz", "differential", "docs", "supply"):
         found = versions(name)
         assert {k: found[k] for k in found.keys() & dev} == {k: dev[k] for k in found.keys() & dev}
 

@@ -67,7 +67,10 @@ def codes_of_errors():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 for line in node.body:
-                    if isinstance(line, ast.Assign) and getattr(line.targets[0], "id", "") == "code":
+                    if (
+                        isinstance(line, ast.Assign)
+                        and getattr(line.targets[0], "id", "") == "code"
+                    ):
                         yield line.value.value
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 name = node.func.id

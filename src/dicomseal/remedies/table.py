@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from .errors import ERRORS
 from .reasons import REASONS, STATES
 from .remedy import Remedy
@@ -9,6 +11,7 @@ from .remedy import Remedy
 TABLE: dict[str, Remedy] = {**REASONS, **STATES, **ERRORS}
 
 
+@functools.lru_cache(256)  # a ledger may hold any codes
 def sentence(code: str) -> str | None:
     """What to do about a code, as one sentence with a command; None for a code that is not known.
 
