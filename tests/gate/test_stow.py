@@ -201,7 +201,7 @@ def test_killed(folder, tmp_path):
     store = tmp_path / "store"
     arguments = ("--trust", folder / "ca.pem", "--stow-port", 0)
     accepted = []
-    for attempt in range(3):
+    for attempt in range(2):
         running = Gate(store, *arguments)
         enough, timer = len(accepted) + 5, threading.Timer(0.01 * attempt, running.kill)
         with contextlib.suppress(httpx.HTTPError):

@@ -236,7 +236,7 @@ def test_whoever_holds_it_open_is_waited_for(here, contents):
 def test_killed(here, contents):
     """Again and again, while objects arrive: each has a row, and the ledger is intact."""
     count = 0
-    for _ in range(4):
+    for _ in range(3):
         with watching("--settle", "0.05", "--quarantine", "q") as process:
             for _ in range(60):
                 name = f"{count:03}.dcm"
