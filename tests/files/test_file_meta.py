@@ -32,6 +32,13 @@ FILE_META = {
     "a private element": (
         meta(SYNTAX, explicit(0x00020100, "UI", b"1.2\0"), explicit(0x00020102, "OB", b"ab")), "",
     ),
+    "private information of nobody": (
+        meta(SYNTAX, explicit(0x00020102, "OB", b"ab")), "(0002,0102) is there without (0002,0100)",
+    ),
+    "somebody's private information, and none": (
+        meta(SYNTAX, explicit(0x00020100, "UI", b"1.2\0")),
+        "(0002,0100) is there without (0002,0102)",
+    ),
     "no group length": (b"\0" * 128 + b"DICM" + VERSION + SYNTAX, "(0002,0000) is absent"),
     "too short a group length": (meta(VERSION, SYNTAX, length=14), "(0002,0000) is wrong"),
     "too long a group length": (meta(VERSION, SYNTAX, length=60), "(0002,0000) is wrong"),

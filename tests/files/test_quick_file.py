@@ -45,7 +45,7 @@ def file(*meta: bytes, data: bytes = ELEMENT * 2) -> bytes:
 values = st.sampled_from([b"", b"1.2", b"1.2\0", b"1.2 ", b"1.2\0\0", b"x1", EXPLICIT, b"\xff\xff"])
 elements = st.builds(
     meta_element,
-    st.sampled_from([0, 1, 2, 3, 0x10, 0x12, 0x0110]),
+    st.sampled_from([0, 1, 2, 3, 0x10, 0x12, 0x0100, 0x0102, 0x0110]),
     st.sampled_from([b"OB", b"UI", b"UL", b"SH", b"AE", b"UN", b"ob", b"U\0"]),
     values,
 )
@@ -86,6 +86,8 @@ def test_usual_meta_information_is_read():
         file(VERSION),
         file(SYNTAX, SYNTAX),
         file(SYNTAX, data=b""),
+        file(SYNTAX, meta_element(0x100, b"UI", b"1.2\0")),
+        file(SYNTAX, meta_element(0x102, b"OB", b"ab")),
         file(meta_element(0x10, b"OB", EXPLICIT)),
         file(meta_element(0x10, b"UI", b"\0\0")),
         file(meta_element(0x10, b"UI", b"1.2\0\0\0")),

@@ -130,13 +130,22 @@ def test_an_untrusted_signature_covers_nothing(plan, tmp_path):
     assert (made.verdict, made.covered_elements) == ("passed", 36)
 
 
+def without_padding(test_files, tmp_path):
+    """CT_small.dcm, whose last element is Data Set Trailing Padding of 126 bytes that are not 0."""
+    data = Path(test_files, "CT_small.dcm").read_bytes()
+    assert data[-138:].startswith(bytes.fromhex("FCFFFCFF4F4200007E000000"))
+    path = tmp_path / "ct.dcm"
+    path.write_bytes(data[:-138])
+    return path
+
+
 def test_all(plan, tmp_path, test_files):
     assert answer(signed(plan, tmp_path, {}), require_all_signed=True).verdict == "passed"
     part = signed(plan, tmp_path, {"tags": ["PatientName"]})
     assert "and 30 more, and every element must be signed" in why(
         answer(part, require_all_signed=True)
     )
-    ct = Signed(tmp_path, Path(test_files, "CT_small.dcm"))
+    ct = Signed(tmp_path, without_padding(test_files, tmp_path))
     after = ct.raw(ct.index.find(0, IDENTITY)) + NEW
     assert NEW not in ct.data
     data = ct.rebuilt(t00100020=after, t00100030=b"")
@@ -145,13 +154,74 @@ def test_all(plan, tmp_path, test_files):
 
 def test_what_cannot_be_signed_is_not_covered(test_files, tmp_path):
     """An element with the VR UN is content that no signature protects."""
-    ct = Signed(tmp_path, Path(test_files, "CT_small.dcm"))
+    ct = Signed(tmp_path, without_padding(test_files, tmp_path))
     assert answer(ct.data, require_all_signed=True).verdict == "passed"
     un = b"\x10\x00\x00\x40UN\0\0\x02\0\0\0ab"
     last = next(n for n in ct.index.children(0) if ct.index.record(n).tag > 0x00104000)
     tag = f"t{ct.index.record(last).tag:08x}"
     made = answer(ct.rebuilt(**{tag: un + ct.raw(last)}), require_all_signed=True)
     assert "(0010,4000)" in why(made)
+
+
+PADDING = 0xFFFCFFFC
+OUT_OF_REACH = {
+    "padding": ([(PADDING, "OB", b"\0\0\1\0")], "(FFFC,FFFC) is not zero"),
+    "padding of zeros": ([(PADDING, "OB", bytes(6))], ""),
+    "padding in an item": (
+        [(0x00081140, "SQ", [[(0x00081150, "UI", b"1.2\0"), (PADDING, "OB", b"ab")]])],
+        "(FFFC,FFFC) in ReferencedImageSequence[0] is not zero",
+    ),
+    "MAC Parameters of nobody": (
+        [(0x4FFE0001, "SQ", [[(0x04000005, "US", b"\7\0"), (0x04000015, "CS", b"ANYTHING")]])],
+        "MAC Parameters of MAC ID 7 belong to no signature",
+    ),
+    "MAC Parameters without an ID": (
+        [(0x4FFE0001, "SQ", [[(0x04000015, "CS", b"ANYTHING")]])],
+        "MAC Parameters without a MAC ID belong to no signature",
+    ),
+    "MAC Parameters in an item": (
+        [(0x00081140, "SQ", [[(0x4FFE0001, "SQ", [[(0x04000005, "US", b"\0\0")]])]])],
+        "MAC Parameters of MAC ID 0 in ReferencedImageSequence[0] belong to no signature",
+    ),
+    "MAC Parameters of a former state": (
+        [(0x04000561, "SQ", [[(0x04000550, "SQ", [[
+            (0x4FFE0001, "SQ", [[(0x04000005, "US", b"\0\0")]])]])]])],
+        "belong to no signature",
+    ),
+    "signatures that are none": (
+        [(0x00081140, "SQ", [[(0xFFFAFFFA, "UN", b"anything")]])],
+        "(FFFA,FFFA) in ReferencedImageSequence[0] is no sequence",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OUT_OF_REACH)
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_what_no_signature_can_cover(backend, tmp_path, monkeypatch, what, in_pieces):
+    """It fails nothing by itself; whoever wants every element to be signed does not get it."""
+    elements, said = OUT_OF_REACH[what]
+    if in_pieces:
+        monkeypatch.setattr("dicomseal.files.reader.SNAPSHOT", 16)
+        monkeypatch.setattr("dicomseal.verification.out_of_reach._PIECE", 2)
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    source.write_bytes(pki.small(elements=sorted([*pki.SMALL, *elements])))
+    sign_file(source, target, *pki.member("rsa").pair)
+    assert answer(target).verdict == "passed"
+    made = answer(target, require_all_signed=True)
+    assert made.verdict == ("failed" if said else "passed")
+    assert {reason.code for reason in made.reasons} <= {"SIG_CONSTRAINTS_FAILURE"}
+    # a sequence that holds a UN is not signed either
+    found = [reason.message for reason in made.reasons if "no passing" not in reason.message]
+    assert len(found) == bool(said)
+    for one in found:
+        assert said in one
+        assert one.endswith(", and every element must be signed")
+
+
+def test_mac_parameters_that_are_used_are_of_their_signatures(plan, tmp_path, backend):
+    """Of each signature, and of those in items."""
+    path = signed(plan, tmp_path, {"items": ["BeamSequence[0]"]}, {}, {})
+    assert answer(path, require_all_signed=True).verdict == "passed"
 
 
 def test_never_signable(plan):

@@ -99,6 +99,7 @@ cdef object _meta(const uint8_t* p, Py_ssize_t size):
     cdef bytes sop_instance = b""
     cdef uint32_t element
     cdef uint32_t last = 0
+    cdef int private = 0  # 1: Private Information Creator UID is there, 2: Private Information
     cdef uint16_t vr
     cdef uint8_t character
     if size < PREFIX + 16 or memcmp(p + PREFIX, b"DICM\x02\0\0\0UL\x04\0", 12):
@@ -140,7 +141,11 @@ cdef object _meta(const uint8_t* p, Py_ssize_t size):
                     return None
                 i += 1
             uid = PyUnicode_DecodeASCII(<const char*> p + position, i, NULL)
+        elif element == 0x0100:
+            private |= 1
+        elif element == 0x0102:
+            private |= 2
         position += length
-    if not uid or position != end:
+    if not uid or position != end or private == 1 or private == 2:
         return None
     return position, uid, "", sop_class, sop_instance

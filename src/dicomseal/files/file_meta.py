@@ -26,6 +26,7 @@ _LONG_VRS = frozenset(vr.encode() for vr in terms.LONG_VRS)
 _VRS = _LONG_VRS | frozenset(vr.encode() for vr in terms.SHORT_VRS)
 _UID_CHARACTERS = frozenset("0123456789.")
 _GROUP_LENGTH = 0x00020000
+_CREATOR, _INFORMATION = 0x00020100, 0x00020102  # of Private Information
 _header = struct.Struct("<HH2sH").unpack_from
 
 
@@ -112,6 +113,7 @@ def _elements(head: Any, position: int, doubt: str) -> FileMeta:
             if end is None
             else "its group length (0002,0000) is wrong"
         )
+    doubt = doubt or _private_information(values)
     uid = _transfer_syntax(values.get(terms.TRANSFER_SYNTAX_UID, b""), position)
     doubt = doubt or _label(uid)
     return FileMeta(
@@ -134,6 +136,15 @@ def _oddity(tag: int, vr: bytes, length: int, last: int) -> str:
     if length % 2:
         return f"{format_tag(tag)} has an odd length"
     return ""
+
+
+def _private_information(values: dict[int, bytes]) -> str:
+    """Private Information is there if its creator is, and only then (PS3.10 Table 7.1-1)."""
+    creator, information = _CREATOR in values, _INFORMATION in values
+    if creator == information:
+        return ""
+    there, lacking = (_CREATOR, _INFORMATION) if creator else (_INFORMATION, _CREATOR)
+    return f"{format_tag(there)} is there without {format_tag(lacking)}"
 
 
 def _transfer_syntax(value: bytes, position: int) -> str:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .. import report
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
 
 _readers = threading.local()
+_MOST_TOLD = 3  # of what no signature can cover; one is enough to fail
 _NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
 
@@ -246,6 +248,8 @@ def _verify(
     passing = "" if options.integrity_only else report.TRUSTED
     covered = coverage.measure(index, signatures, passing, options.demands)
     reasons += covered.broken
+    if options.demands.all_signed:
+        reasons += _out_of_reach(part10, index)
     left = coverage.NOTHING_FOUND
     if covered.uncovered or not covered.covered:
         from . import unsigned  # for start-up time: mostly everything is signed
@@ -317,6 +321,16 @@ def _by_scope(
         reports = signature_report.signatures(part10, index, scope, work, main, options)
         found.append((scope, reports))
     return found
+
+
+def _out_of_reach(part10: Part10, index: Index) -> list[Reason]:
+    """Why not every element is signed, whatever the signatures list."""
+    from . import out_of_reach  # for start-up time: hardly anybody demands it
+
+    return [
+        Reason(ReasonCode.SIG_CONSTRAINTS_FAILURE, f"{said}, and every element must be signed")
+        for said in islice(out_of_reach.sentences(part10, index), _MOST_TOLD)
+    ]
 
 
 def _content_digest(index: Index) -> str:
