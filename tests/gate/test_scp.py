@@ -12,6 +12,7 @@ import pki
 import pytest
 from _gate import CT, file_of, part10, trust_file, uid
 from _gate_process import client, gate, send, until
+from _raw_scu import Peer, store
 from pynetdicom import AE, build_context
 
 from dicomseal.gate.receiving import file_meta
@@ -189,6 +190,27 @@ def test_garbage_ends_its_own_connection_only(running, garbage):
     assert client("echoscu", "127.0.0.1", running.port).returncode == 0
     until(lambda: json.loads(running.get("health")[1])["connections"] == 0)
     assert running.waiting("incoming") == []
+
+
+@pytest.mark.parametrize("kind", ["data without a command", "an endless command", "no waiting"])
+def test_what_no_scu_sends(running, kind):
+    """What goes into memory is bounded, and so is what waits."""
+    pdus = store(pki.encode(_gate.elements(900)), uid(900))
+    head = b"\x04\0" + struct.pack(">L", 4 + 2 + 60_000) + struct.pack(">LB", 2 + 60_000, 1)
+    sent = 0
+    with Peer(running.port) as peer, pytest.raises(OSError):
+        while sent < 64 << 20:
+            if kind == "no waiting":
+                peer.send(pdus)
+                sent += sum(map(len, pdus))
+            else:
+                control = b"\0" if kind == "data without a command" else b"\1"
+                peer.socket.sendall(head + control + bytes(60_000))
+                sent += 60_000
+    assert sent < 32 << 20
+    until(lambda: json.loads(running.get("health")[1])["connections"] == 0)
+    assert running.waiting("incoming") == []
+    assert client("echoscu", "127.0.0.1", running.port).returncode == 0
 
 
 def test_only_whom_it_knows_and_only_so_many(files, tmp_path):

@@ -156,10 +156,12 @@ class GateSocket(AssociationSocket):
         connection = self.socket
         if connection is None or not self._is_connected:
             return False
+        dul = self.assoc.dul
+        if dul.state_machine.current_state == "Sta13":
+            return False  # all is said: the connection is closed, whatever still comes
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
-        dul = self.assoc.dul
-        wait = dul.event_queue.empty() and dul.state_machine.current_state != "Sta13"
+        wait = dul.event_queue.empty()
         try:
             poll = select.poll()
             poll.register(connection, select.POLLIN)

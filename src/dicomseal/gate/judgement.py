@@ -24,7 +24,6 @@ SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
-NOT_AUTHORIZED = 0x0124  # PS3.7 Annex C.5.15
 
 COMMENT_LENGTH = 64  # characters of Error Comment (0000,0902), an LO
 _local = threading.local()
