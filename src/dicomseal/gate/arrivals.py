@@ -156,6 +156,7 @@ class Arrivals:
         Raises:
             SourceError: the system tells nothing any more.
         """
+        yield Files()  # the workers begin at once, and not when the first file is there
         while not self._stop.is_set():
             ready = self._ready(most)
             if ready:
