@@ -61,7 +61,8 @@ def found():
     with Ledger("ledger.db") as ledger:
         assert audit(ledger).intact
         every = [row for run in ledger.runs() for row in rows(run=run.number)]
-    return [(os.path.basename(row.path).partition(".")[0], row.verdict) for row in every]
+    names = [os.path.basename(os.fsdecode(row.path)).partition(".")[0] for row in every]
+    return [(name, row.verdict) for name, row in zip(names, every, strict=True)]
 
 
 @contextmanager
@@ -292,9 +293,29 @@ def _nothing(stop):
         yield set()
 
 
+def test_names_that_are_no_utf8(here, contents):
+    """watchfiles gives up at one. It is verified all the same, and so is what comes after it."""
+    names = [b"in/\xfc.dcm", b"in/line\nbreak.dcm", b"in/b.dcm", b"in/\xfd.dcm", b"in/c.dcm"]
+    with watching("--settle", "0.1", "--sweep", "3600") as process:
+        for number, name in enumerate(names):
+            with open(name, "wb") as file:
+                file.write(contents["passed"])
+            until(lambda count=number + 1: len(found()) == count)
+        for number in range(20):
+            with open(b"in/\xfe%d.dcm" % number, "wb") as file:
+                file.write(contents["passed"])
+            time.sleep(0.02)
+        until(lambda: len(found()) == 25)
+    assert process.returncode == 0
+    with Ledger("ledger.db") as ledger:
+        assert {os.fsencode(row.path).rpartition(b"/")[2] for row in ledger.rows(1, 5)} == {
+            name.rpartition(b"/")[2] for name in names
+        }
+
+
 def test_a_system_that_breaks(here, monkeypatch):
     def broken(*_, **__):
-        raise RuntimeError("too many watches")
+        raise OSError("too many watches")
         yield
 
     monkeypatch.setattr("watchfiles.watch", broken)

@@ -28,6 +28,7 @@ TICK = 0.05  # seconds that is waited for what is not there yet
 _MAX_PENDING = 100_000  # files that are waited for; more are left to the next sweep
 _AHEAD = 1024  # of those, how many a sweep may bring
 _STEP = 2000  # files that a sweep looks at before others have their turn
+_SOON = 1.0  # seconds from a sweep to the next, where something may have been missed
 _IDLE = 500  # milliseconds after which the thread looks whether it shall end
 
 
@@ -89,6 +90,7 @@ class Arrivals:
         self._swept = 0
         self._missed = False
         self._stop = threading.Event()
+        self._deaf = threading.Event()
         self._lost: SourceError | None = None
         self._thread: threading.Thread | None = None
         self._leases = False
@@ -129,21 +131,23 @@ class Arrivals:
         self, watch: Callable[..., Iterator[set[tuple[int, str]]]], begun: threading.Event
     ) -> None:
         """In a thread: hand on what the system tells."""
-        try:
-            for changes in watch(
-                *self._folders, watch_filter=None, step=20, debounce=200, rust_timeout=_IDLE,
-                yield_on_timeout=True, stop_event=self._stop, raise_interrupt=False,
-            ):  # fmt: skip
+        while not self._stop.is_set():
+            try:
+                for changes in watch(
+                    *self._folders, watch_filter=None, step=20, debounce=200, rust_timeout=_IDLE,
+                    yield_on_timeout=True, stop_event=self._stop, raise_interrupt=False,
+                ):  # fmt: skip
+                    begun.set()
+                    if changes:
+                        self._told.put({path for change, path in changes if change != _DELETED})
+            except (OSError, RuntimeError) as error:
+                self._deaf.set()  # a sweep finds what happened meanwhile
+                if not str(error).startswith(_NOT_UTF8):
+                    self._lost = SourceError(f"the folders cannot be watched: {error}", "watch")
+                    break
                 begun.set()
-                if changes:
-                    self._told.put({path for change, path in changes if change != _DELETED})
-        except (
-            OSError,
-            RuntimeError,
-        ) as error:  # RuntimeError is what watchfiles raises of its own
-            self._lost = SourceError(f"the folders cannot be watched: {error}", "watch")
-        finally:
-            begun.set()
+                self._stop.wait(TICK)
+        begun.set()
 
     # --- what is taken ---------------------------------------------------------------------------
 
@@ -215,7 +219,8 @@ class Arrivals:
         if path in self._paths or not self._wanted(path) or is_temporary(os.path.basename(path)):
             return
         if len(self._waiting) >= _MAX_PENDING:
-            self._missed, self._next = True, 0.0  # the next sweep finds it
+            self._missed = True  # the next sweep finds it
+            self._next = min(self._next, time.monotonic() + _SOON)
             return
         state = _state(path)
         if state is not None:
@@ -234,6 +239,10 @@ class Arrivals:
 
     def _sweep(self) -> None:
         """Look through the folders, a little at a time."""
+        if self._deaf.is_set():
+            self._deaf.clear()
+            self._missed = True
+            self._next = min(self._next, time.monotonic() + _SOON)
         if self._walk is None:
             if time.monotonic() < self._next or (self._swept and self._every is None):
                 return
@@ -252,7 +261,8 @@ class Arrivals:
             return
         self._walk = None
         self._swept += 1
-        self._next = 0.0 if self._missed else time.monotonic() + (self._every or 0.0)
+        pause = _SOON if self._missed else (self._every or 0.0)
+        self._next = time.monotonic() + pause
 
     def _entries(self) -> Iterator[os.DirEntry[str] | Unreadable]:
         for folder in self._folders:
@@ -272,6 +282,7 @@ class Arrivals:
 
 
 _DELETED = 3  # watchfiles.Change.deleted
+_NOT_UTF8 = "Unable to decode path"  # what watchfiles says of a name, and gives up
 
 
 def _state(path: str) -> State | None:
