@@ -407,3 +407,16 @@ def test_the_list_of_other_vrs():
         ours = dictionary().public(tag)
         assert not {*vrs} & {ours, *AMBIGUOUS.get(ours, ())}
         assert {*vrs} <= terms.SHORT_VRS | terms.LONG_VRS
+
+
+def test_an_open_vr_may_stand_deeper_than_pythons_stack():
+    """A verification never raises; it did, of an object whose content was changed."""
+    depth = 1500
+    begin = bytes.fromhex("4000750253510000FFFFFFFF FEFF00E0FFFFFFFF")
+    end = bytes.fromhex("FEFF0DE000000000 FEFFDDE000000000")
+    inner = encode([(0x00280106, "US", b"\1\0")])
+    before = encode([(0x00100010, "PN", b"Doe^John")])
+    out = io.BytesIO()
+    sign_file(pki.part10(before + begin * depth + inner + end * depth), out, *RSA)
+    made = verify(out.getvalue().replace(b"Doe^John", b"Eve^John"), integrity_only=True)
+    assert (made.verdict, made.signatures[0].integrity) == ("failed", "altered")

@@ -125,10 +125,14 @@ def _may_be_open(tag: int) -> bool:
 
 def _place(index: Index, holder: int, places: dict[int, tuple[int, ...]]) -> tuple[int, ...]:
     """Return the tags of the sequences around an item; none around the scope."""
-    if holder not in places:
+    way = []  # sequences may be deeper than Python's own stack
+    while holder not in places:
         sequence = index.record(index.record(holder).parent)
-        outer = _place(index, sequence.parent, places)
-        places[holder] = (*outer, sequence.tag)
+        way.append((holder, sequence.tag))
+        holder = sequence.parent
+    for item, tag in reversed(way):
+        places[item] = (*places[holder], tag)
+        holder = item
     return places[holder]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_LISTED = 200_000
 """Elements that are listed of all signatures of an object together."""
 _LONG_HEADER, _SHORT_HEADER, _TAG = 12, 8, 4  # bytes
-_COUNTED = 1 << 16  # bytes of a sequence that are counted by making its stream
+_COUNTED = 1 << 26  # bytes of a sequence that are counted by making its stream
 # what else must be said by name: whose it is, and what it is a picture of
 _MATTERS = (
     ("patient", (0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040)),
@@ -101,16 +101,9 @@ def coverage_of(one: Explained, with_values: bool = False, room: int = MOST_LIST
     index, scope = one.index, one.scope
     listed = () if one.mac is None else one.mac.data_elements_signed
     wanted = set(listed)
-    there: dict[int, int] = {}
-    for child in index.children(scope):
-        there.setdefault(index.record(child).tag, child)
-    signable = {tag for tag in there if is_signable_tag(tag)}
-    lost = tuple(
-        sorted(
-            tag for tag in wanted & signable
-            if index.record(there[tag]).flags & r.UNKNOWN_VR and there[tag] not in one.elements
-        )
-    )  # fmt: skip
+    there = index.present(scope)
+    signable = set(filter(is_signable_tag, there))
+    lost = tuple(sorted(one.lost))
     found: list[Covered] = []
     size = cut = 0
     with one.chosen_vrs():
@@ -123,7 +116,7 @@ def coverage_of(one: Explained, with_values: bool = False, room: int = MOST_LIST
                 cut += 1
     left_out = tuple(sorted(signable - wanted)) + lost
     return Coverage(
-        tuple(found), len(wanted), len(signable), tuple(sorted(wanted - there.keys())), lost,
+        tuple(found), len(wanted), len(signable), tuple(sorted(wanted - there)), lost,
         left_out, tuple(_warnings(left_out, signable - set(left_out), scope == 0)), size, cut,
     )  # fmt: skip
 
@@ -154,7 +147,7 @@ def canonical_size(index: Index, number: int, scope: int, legacy: bool = False) 
         legacy: see `Index.stream`.
     """
     record = index.record(number)
-    if record.end - record.start <= _COUNTED and not legacy:
+    if record.kind == r.SEQUENCE and record.end - record.start <= _COUNTED:
         counter = _Counter()
         index.stream_between(counter.take, number, record.next, scope, scope)
         return counter.count

@@ -84,8 +84,6 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
         effort: how long causes are searched for, for all signatures together.
         with_values: whether the elements are listed with their values.
     """
-    from .diagnosis.examine import examine_object
-
     made, room = [], coverage.MOST_LISTED
     budget = None
     for one in subject.signatures:
@@ -115,12 +113,17 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
         )
     if subject.part10 is not None:
         subject.part10.check()
+    found: tuple[Cause, ...] = ()
+    if subject.report.error is not None:
+        from .diagnosis.examine import examine_object
+
+        found = examine_object(subject)
     return Explanation(
         subject.report,
         remedy_of(subject.report, (cause for one in made for cause in one.causes)),
         tuple(made),
         subject.left_out,
-        examine_object(subject),
+        found,
         with_values,
     )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 8
 _MOST_FRAGMENTS = 12
+_MOST_LOOKED_AT = 100_000  # elements of a data set
 _TIMES = {
     "timestamp": "the time of its Certified Timestamp, which proves that it existed then",
     "validation": "the time of validation, as no earlier time is proven",
@@ -143,14 +144,17 @@ def _is_transcoded(one: Explained) -> bool:
 def _left_out(one: Explained) -> Iterator[str]:
     """What is in the file and never in the stream, and why."""
     index, scope = one.index, one.scope
-    groups = sum(1 for child in index.children(scope) if not index.record(child).tag & 0xFFFF)
+    there = index.present(scope)
+    groups = sum(1 for tag in there if not tag & 0xFFFF)
     if groups:
         yield f"left out: {groups} group lengths, which are never signed"
-    unknown = [
-        index.record(child).tag
-        for child in index.children(scope)
-        if index.record(child).flags & r.UNKNOWN_VR
-    ]
+    unknown = []
+    if len(there) <= _MOST_LOOKED_AT:
+        unknown = [
+            record.tag
+            for record in map(index.record, index.children(scope))
+            if record.flags & r.UNKNOWN_VR
+        ]
     if unknown:
         yield f"left out: {_named(tuple(unknown))}, as the VR UN is never signed"
     yield (

@@ -30,6 +30,7 @@ from ..signature.integrity import LEGACY, UNPADDED, Check
 from ..signature.scope import Scope
 from ..standard import terms
 from ..standard.mac_algorithms import new_hasher
+from ..standard.tags import is_signable_tag
 from ..verification.verifier import verify_with
 
 if TYPE_CHECKING:
@@ -123,6 +124,17 @@ class Explained:
         if self.vrs:
             return listed
         return [n for n in listed if not self.index.record(n).flags & UNKNOWN_VR]
+
+    @cached_property
+    def lost(self) -> set[int]:
+        """The listed tags of elements that are there and not in the stream: their VR is UN."""
+        listed = set() if self.mac is None else set(self.mac.data_elements_signed)
+        streamed = {self.index.record(number).tag for number in self.elements}
+        return {
+            tag
+            for tag in listed & self.index.present(self.scope) - streamed
+            if is_signable_tag(tag)
+        }
 
     def verifies(self, digest: bytes) -> bool:
         """Whether this MAC is the one that was signed."""

@@ -15,7 +15,7 @@ from ...encoding import record as r
 from ...standard import terms
 from ...standard.mac_algorithms import new_hasher
 from ...standard.tags import is_signable_tag
-from .case import MOST_RECORDS, Case, Hypothesis, named
+from .case import Case, Hypothesis, named
 from .cause import CauseCode
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SIZE = 16384
 _ITEM, _END = bytes.fromhex("FEFF00E0"), bytes.fromhex("FEFFDDE0")
 _MOST_DEPTH = 64
+_MOST_RECORDS = 1_000_000
 
 
 class _LeftOutError(Exception):
@@ -128,7 +129,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
     """The stream of dcmsign, where it is another."""
     index, one = case.index, case.one
     assert one.mac is not None  # noqa: S101 - see `Case`
-    if case.stream.behind(0) <= SIZE or len(index) > MOST_RECORDS:
+    if case.stream.behind(0) <= SIZE or len(index) > _MOST_RECORDS:
         return
     hasher = new_hasher(one.mac.algorithm)
     block = Block(index, one.scope, hasher.update)

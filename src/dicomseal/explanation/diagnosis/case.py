@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ...encoding.record import Record
     from ..subject import Explained
 
-MOST_RECORDS = 200_000
+MOST_RECORDS = 20_000
 """Elements that are looked at one by one; in a larger object only the first of them."""
 MOST_VALUE = 1 << 16
 """Bytes of a value that is guessed at."""
@@ -113,8 +114,12 @@ class Case:
 
     def place(self, tag: int) -> int:
         """Before which record an element with this tag would stand in the data set or item."""
-        index = self.index
-        return next(
-            (child for child in index.children(self.one.scope) if index.record(child).tag > tag),
-            self.stream.end,
-        )
+        tags, records = self._ascending
+        at = bisect_right(tags, tag)
+        return records[at] if at < len(records) else self.stream.end
+
+    @cached_property
+    def _ascending(self) -> tuple[list[int], list[int]]:
+        """The tags of `top`, ascending, and their records."""
+        pairs = sorted(self.top.items())
+        return [tag for tag, _ in pairs], [record for _, record in pairs]

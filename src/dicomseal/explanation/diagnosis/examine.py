@@ -34,13 +34,7 @@ def examine(one: Explained) -> Iterator[Cause]:
 
 def _lost(one: Explained) -> Iterator[Cause]:
     """Listed elements of which the VR is UN."""
-    assert one.mac is not None  # noqa: S101 - asked before
-    index, listed = one.index, set(one.mac.data_elements_signed)
-    lost = [
-        record.tag
-        for child in index.children(one.scope)
-        if (record := index.record(child)).flags & r.UNKNOWN_VR and record.tag in listed
-    ]
+    lost = sorted(one.lost)
     if lost:
         yield Cause(
             CauseCode.LOST_VR, POSSIBLE, tuple(named(tag) for tag in lost),

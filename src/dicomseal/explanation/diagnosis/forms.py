@@ -17,7 +17,7 @@ from ...standard import terms
 from ...standard.mac_algorithms import MAC_ALGORITHMS, new_hasher
 from ...standard.tags import is_signable_tag
 from ..edited_stream import Edit, Update, encoded
-from .case import Case, Hypothesis, named
+from .case import MOST_RECORDS, Case, Hypothesis, named
 from .cause import PROVEN, Cause, CauseCode
 
 if TYPE_CHECKING:
@@ -143,15 +143,17 @@ def group_lengths(case: Case) -> Iterator[Hypothesis]:
     """Group lengths hashed as well: those that are there, or those that once were."""
     index = case.index
     edits = []
-    for child in index.children(case.one.scope):
+    for tag, child in case.top.items():
+        if tag & 0xFFFF:
+            continue
         record = index.record(child)
-        if record.kind == r.ELEMENT and not record.tag & 0xFFFF and record.vr == "UL":
+        if record.kind == r.ELEMENT and record.vr == "UL":
             value = index.value(child)
             value = swap(value, "UL") if index.big_endian else value
             edits.append(Edit(child, child, encoded(record.tag, "UL", value)))
     if edits:
         yield _with_lengths("that are in the file", edits)
-    computed = _computed(case)
+    computed = _computed(case) if len(case.top) <= MOST_RECORDS else []
     if computed:
         yield _with_lengths("as they once were", computed)
         yield _with_lengths("as they once were, of group 0008 alone", computed[:1])

@@ -9,7 +9,7 @@ from ...encoding import record as r
 from ...standard.dictionary import AMBIGUOUS, UNKNOWN, dictionary
 from ...standard.tags import is_signable_tag
 from ..edited_stream import Edit, Update, encoded
-from .case import Case, Hypothesis, named
+from .case import MOST_RECORDS, Case, Hypothesis, named
 from .cause import CauseCode
 
 _MOST_PAIRS = 64  # elements, of which each two are tried
@@ -17,8 +17,8 @@ _MOST_PAIRS = 64  # elements, of which each two are tried
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
     """Elements put into the list, taken from it, both; then those that were removed, if empty."""
-    put = list(_put_in(case))
-    taken = list(_taken_out(case))
+    put = list(itertools.islice(_put_in(case), MOST_RECORDS))
+    taken = list(itertools.islice(_taken_out(case), MOST_RECORDS))
     for edit, tag in put:
         yield _hypothesis(case, [(edit, tag)], [])
     for edit, tag in taken:

@@ -18,6 +18,7 @@ from .cause import PROVEN, Cause, CauseCode
 if TYPE_CHECKING:
     from ...ambiguity.open_vrs import Open
 
+_MOST_RECORDS = 200_000  # of an object in which VRs are looked for
 _MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
 
 
@@ -32,7 +33,7 @@ def solve(case: Case, room: int) -> tuple[tuple[Cause, ...], int, bool]:
         The causes, how many choices were tried, and whether all there are were.
     """
     one, index = case.one, case.index
-    if index.big_endian or one.mac is None:
+    if index.big_endian or one.mac is None or len(index) > _MOST_RECORDS:
         return (), 0, True
     tried, whole = 0, True
     elements = open_vrs.signed(index, one.scope, one.mac.data_elements_signed)
