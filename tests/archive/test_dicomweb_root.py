@@ -40,8 +40,8 @@ def server(tmp_path, monkeypatch):
     client._clients.clear()
 
 
-def content(uids, verdict):
-    data = pki.small(elements=_dicomweb.elements(*uids))
+def content(uids, verdict, *more):
+    data = pki.small(elements=_dicomweb.elements(*uids, *more))
     if verdict == "unsigned":
         return data
     with open("object.dcm", "wb") as file:
@@ -82,6 +82,24 @@ def test_a_study(run, server, monkeypatch, jobs):
     assert [row.size for row in rows() if row.verdict == "unsigned"] == [
         len(content((STUDY, SERIES[0], "2.25.98"), "unsigned"))
     ] * 3
+
+
+def test_a_large_object_is_read_from_a_file_without_a_name(run, server, tmp_path, monkeypatch):
+    """More than is kept in memory; what was altered in it is found as well."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    pixels = (0x7FE00010, "OW", os.urandom(9 << 20))
+    good = content((STUDY, SERIES[0], "2.25.300"), "passed", pixels)
+    bad = bytearray(content((STUDY, SERIES[0], "2.25.301"), "passed", pixels))
+    bad[5 << 20] ^= 1
+    server.objects = {
+        (STUDY, SERIES[0], "2.25.300"): good, (STUDY, SERIES[0], "2.25.301"): bytes(bad),
+    }  # fmt: skip
+    verify(run, server.name(STUDY))
+    assert [verdict for verdict, _ in recorded().values()] == ["passed", "failed"]
+    assert [row.size for row in rows()] == [len(good), len(bad)]
+    left = [one for one in os.listdir(tmp_path / "temporary") if "etilqs" not in one]
+    assert left == []
 
 
 def test_a_series_an_instance_and_a_folder(run, server, tmp_path):

@@ -217,6 +217,19 @@ def test_killed(folder, tmp_path):
         assert running.waiting("incoming") == []
 
 
+def test_several_processes(folder, tmp_path):
+    """They share the port, and stop in good order with idle connections open."""
+    arguments = ("--trust", folder / "ca.pem", "--stow-port", 0, "--no-sync", "--jobs", 2)
+    with gate(tmp_path / "store", *arguments) as running, httpx.Client(trust_env=False) as client:
+        url = f"http://127.0.0.1:{running.ports['stow']}/studies"
+        for number in range(12):
+            body = multipart([file_of("good", number)])
+            assert client.post(url, content=body, headers=JSON).status_code == 200
+            assert post(running, body).status_code == 200
+        assert set(running.files()) == {uid(number) for number in range(12)}
+        assert running.stop() == 0
+
+
 def test_tls(folder, tmp_path):
     key, certificate = pki.member("rsa").write(tmp_path)
     with (
