@@ -34,6 +34,7 @@ myst_heading_anchors = 4
 myst_links_external_new_tab = False
 highlight_language = "none"
 default_role = "code"
+smartquotes = False  # would make one dash of the two of an option
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

@@ -171,16 +171,28 @@ def _read(app: Any, name: str, content: list[str]) -> None:
         content[0] += "\n" + contents(set(app.env.found_docs))
 
 
-def _join_names(
-    _app: Any, _what: str, _name: str, _subject: Any, _options: Any, lines: list[str]
+def _readable(
+    _app: Any, what: str, _name: str, _subject: Any, _options: Any, lines: list[str]
 ) -> None:
-    """Put names of several arguments on one line, where napoleon looks for them."""
+    """Have napoleon read what is meant.
+
+    Names of several arguments go on one line, where it looks for them; and a colon in the first
+    sentence on a property is no type.
+    """
+    if what in ("attribute", "data", "property") and lines:
+        lines[0] = lines[0].replace(": ", " \N{EN DASH} ")
     number = 0
     while number + 1 < len(lines):
         if _NAMES.fullmatch(lines[number]):
             lines[number] += f" {lines.pop(number + 1).strip()}"
         else:
             number += 1
+
+
+def _of_no_use(_app: Any, _what: str, _name: str, subject: Any, *_others: Any) -> bool | None:
+    """Leave out the fields of tuples, which the docstring of the tuple describes."""
+    told = getattr(subject, "__doc__", None) or ""
+    return True if told.startswith("Alias for field number") else None
 
 
 def _root(app: Any, error: Exception | None) -> None:
@@ -198,6 +210,7 @@ def setup(app: Any) -> dict[str, bool]:
     lexers["house"] = TextLexer()  # the drawing of the rooms is text
     app.connect("config-inited", lambda app, _config: write_pages(app))
     app.connect("source-read", _read)
-    app.connect("autodoc-process-docstring", _join_names, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", _readable, priority=400)  # before napoleon
+    app.connect("autodoc-skip-member", _of_no_use)
     app.connect("build-finished", _root)
     return {"parallel_read_safe": True}

@@ -46,7 +46,7 @@ class DicomSealError(Exception):
 
     @property
     def remedy(self) -> str | None:
-        """What to do: a sentence with a command, from the table of remedies."""
+        """What to do, as a sentence with a command, from the table of remedies."""
         from .remedies.table import sentence
 
         return sentence(self.code)
