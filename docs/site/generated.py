@@ -22,8 +22,8 @@ INDEX = "docs/index"
 CONTENTS = {
     "Begin": ["/README", "how-it-works", "workflow"],
     "I run an archive": [
-        "runbook", "archive", "gate", "watch", "dicomweb", "trust", "timestamps", "seals",
-        "evidence",
+        "runbook", "archive", "gate", "watch", "orthanc", "dicomweb", "trust", "timestamps",
+        "seals", "evidence",
     ],
     "I write Python": ["python", "site/api", "profiles", "keys", "writing"],
     "I want to understand it": [
