@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
-import pki
 import pytest
+from _kills import only_posix, small_objects, told
 
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, and kills with a signal")
+pytestmark = only_posix
 FILES, KILLS = 150, 40
-
-SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture
 def root(tmp_path):
-    folder = tmp_path / "archive"
-    data = pki.small()
-    for number in range(FILES):
-        path = folder / f"{number % 7}" / f"{number:03}.dcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return folder
+    return small_objects(tmp_path / "archive", FILES, folders=7)
 
 
 @pytest.mark.parametrize(("how", "batch"), [("times", 2), ("steps", 5)])
@@ -37,17 +24,9 @@ def test_killed_and_resumed(root, tmp_path, how, batch):
     ledger = str(tmp_path / "ledger.db")
     job = {"root": str(root), "ledger": ledger, "how": how, "batch": batch, "seed": 7,
            "kills": KILLS}  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, SUPPORT / "_archive_killed.py", json.dumps(job)],
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    ends = [ended for _, ended, _, _ in told]
-    assert set(ends) == {-signal.SIGKILL, 0}, done.stderr
-    assert ends.count(-signal.SIGKILL) >= KILLS
+    tries = told("_archive_killed.py", job)
     # most of them in the middle of a run
-    assert len({(run, count) for _, _, run, count in told if 0 < count < FILES}) >= KILLS / 4
+    assert len({(run, count) for _, _, run, count in tries if 0 < count < FILES}) >= KILLS / 4
     expected = sorted(map(str, root.glob("*/*.dcm")))
     with Ledger(ledger) as opened:
         assert audit(opened).findings == []

@@ -87,6 +87,17 @@ def test_a_run_over_another_kind_of_root(shelf):
     assert found["shelf://one/c"] == ("error", "not_found", 7)
 
 
+def test_the_kind_of_a_file_is_asked_for_once(shelf, monkeypatch):
+    """Of a path alone it is told which class it belongs to, for each of very many files."""
+    asked, kind_of = [], roots.kind_of
+    monkeypatch.setattr(roots, "kind_of", lambda path: asked.append(path) or kind_of(path))
+    files = [Found(path, 8) for path in ("shelf://one/a", os.path.abspath("archive/failed.dcm"))]
+    with roots.fetching(files) as fetched:
+        kinds = [type(fetched(file).source) for file in files]
+        assert kinds == [memoryview, str]
+    assert asked == [file.path for file in files]
+
+
 def test_what_a_selection_says_of_it(shelf):
     assert verified("shelf://three") == {"error": 1}
     assert [(row.path, row.reason) for row in rows()] == [("shelf://three", "empty_folder")]

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pki
 import pytest
+from _kills import only_posix, small_objects, told
 
 import dicomseal
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, and kills with a signal")
+pytestmark = only_posix
 FILES, KILLS = 60, 25
-
-SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture
 def archive(tmp_path):
-    folder = tmp_path / "unsigned"
-    data = pki.small()
-    for number in range(FILES):
-        path = folder / f"{number % 5}" / f"{number:03}.dcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return folder
+    return small_objects(tmp_path / "unsigned", FILES, folders=5)
 
 
 @pytest.mark.parametrize("how", ["parent", "all", "steps"])
@@ -40,20 +26,12 @@ def test_killed_and_resumed(archive, tmp_path, how, target):
     place = tmp_path / "campaigns"
     job = {"archive": str(archive), "place": str(place), "how": how, "target": target, "key": key,
            "cert": cert, "kills": KILLS, "seed": 7}  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, SUPPORT / "_archive_sign_killed.py", json.dumps(job)],
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    ends = [ended for _, ended, _, _ in told]
-    assert set(ends) == {-signal.SIGKILL, 0}, done.stderr
-    assert ends.count(-signal.SIGKILL) >= KILLS
+    tries = told("_archive_sign_killed.py", job)
     # many of them in the middle
-    assert len({(one, rows) for one, _, rows, _ in told if 0 < rows < FILES}) >= KILLS / 5
+    assert len({(one, rows) for one, _, rows, _ in tries if 0 < rows < FILES}) >= KILLS / 5
     if how == "steps":
-        assert any(left for _, _, _, left in told)  # in the middle of a file, too
-    for campaign in sorted({one for one, _, _, _ in told}):
+        assert any(left for _, _, _, left in tries)  # in the middle of a file, too
+    for campaign in sorted({one for one, _, _, _ in tries}):
         judge(place / str(campaign), archive, target)
 
 

@@ -317,66 +317,30 @@ META_VERSION = (
     b"\x02\x00\x00\x00"  # length 2
     b"\x00\x01"  # value
 )
-META_EXPLICIT = (
-    (
+
+
+def meta(transfer_syntax: str) -> bytes:
+    """The File Meta Information up to the data set: group length, version, Transfer Syntax UID."""
+    uid = transfer_syntax.encode() + b"\0" * (len(transfer_syntax) % 2)
+    content = META_VERSION + (
+        b"\x02\x00\x10\x00"  # (0002,0010)
+        b"UI"  # VR
+        + len(uid).to_bytes(2, "little")  # length
+        + uid
+    )
+    return (
         b"\x02\x00\x00\x00"  # (0002,0000)
         b"UL"  # VR
         b"\x04\x00"  # length 4
-        b"\x2a\x00\x00\x00"  # 42 bytes follow
+        + len(content).to_bytes(4, "little")  # so many bytes follow
+        + content
     )
-    + META_VERSION
-    + (
-        b"\x02\x00\x10\x00"  # (0002,0010)
-        b"UI"  # VR
-        b"\x14\x00"  # length 20
-        b"1.2.840.10008.1.2.1\x00"  # Explicit VR Little Endian
-    )
-)
-META_IMPLICIT = (
-    (
-        b"\x02\x00\x00\x00"  # (0002,0000)
-        b"UL"  # VR
-        b"\x04\x00"  # length 4
-        b"\x28\x00\x00\x00"  # 40 bytes follow
-    )
-    + META_VERSION
-    + (
-        b"\x02\x00\x10\x00"  # (0002,0010)
-        b"UI"  # VR
-        b"\x12\x00"  # length 18
-        b"1.2.840.10008.1.2\x00"  # Implicit VR Little Endian
-    )
-)
-META_BIG_ENDIAN = (
-    (
-        b"\x02\x00\x00\x00"  # (0002,0000)
-        b"UL"  # VR
-        b"\x04\x00"  # length 4
-        b"\x2a\x00\x00\x00"  # 42 bytes follow
-    )
-    + META_VERSION
-    + (
-        b"\x02\x00\x10\x00"  # (0002,0010)
-        b"UI"  # VR
-        b"\x14\x00"  # length 20
-        b"1.2.840.10008.1.2.2\x00"  # Explicit VR Big Endian
-    )
-)
-META_DEFLATED = (
-    (
-        b"\x02\x00\x00\x00"  # (0002,0000)
-        b"UL"  # VR
-        b"\x04\x00"  # length 4
-        b"\x2c\x00\x00\x00"  # 44 bytes follow
-    )
-    + META_VERSION
-    + (
-        b"\x02\x00\x10\x00"  # (0002,0010)
-        b"UI"  # VR
-        b"\x16\x00"  # length 22
-        b"1.2.840.10008.1.2.1.99"  # Deflated Explicit VR Little Endian
-    )
-)
+
+
+META_EXPLICIT = meta("1.2.840.10008.1.2.1")
+META_IMPLICIT = meta("1.2.840.10008.1.2")
+META_BIG_ENDIAN = meta("1.2.840.10008.1.2.2")
+META_DEFLATED = meta("1.2.840.10008.1.2.1.99")
 META_WITHOUT_UID = META_VERSION
 
 # one data set in three encodings; the first is what is hashed

@@ -58,10 +58,12 @@ def fetching(files: Iterable[Found]) -> Iterator[Callable[[Found], Fetched]]:
         LostError: a root no longer answers.
     """
     by_kind: dict[type[Root], list[Found]] = {}
+    kinds = {}
     for file in files:
-        by_kind.setdefault(kind_of(file.path), []).append(file)
+        kind = kinds[file.path] = kind_of(file.path)
+        by_kind.setdefault(kind, []).append(file)
     with ExitStack() as stack:
         ahead = {
             kind: stack.enter_context(closing(kind.fetch(found))) for kind, found in by_kind.items()
         }
-        yield lambda file: next(ahead[kind_of(file.path)])
+        yield lambda file: next(ahead[kinds[file.path]])
