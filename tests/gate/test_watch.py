@@ -116,6 +116,19 @@ def test_one_look(run, here, contents):
         ]  # fmt: skip
 
 
+def test_the_report_on_it(run, here, contents):
+    """A ledger that has nothing but what was watched shows that; an archive's shows the archive."""
+    fill(here, contents)
+    run("watch", "in", *TRUST, "--once")
+    code, out, _ = run("archive", "report", "ledger.db", "--format", "json")
+    made = json.loads(out)
+    assert (code, made["kind"], made["verdicts"]["failed"]) == (0, "watch", 1)
+    run("archive", "verify", "in/sub/passed.dcm", *TRUST)
+    run("watch", "in", *TRUST, "--once")
+    assert json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])["run"] == 2
+    assert run("archive", "export", "ledger.db", "--csv", "all.csv", "--run", "1")[0] == 0
+
+
 def test_quarantine(run, here, contents):
     """What falls short goes there with its report, and nothing else does."""
     fill(here, contents)

@@ -13,7 +13,7 @@ from ...verification.best_signature_time import POE_LEDGER
 from ..find.passed_over import PassedOver
 from ..find.sample import CONFIDENCE, no_less_than, upper_bound
 from ..find.selection import RunRequest
-from ..ledger.ledger import GATE, SIGN, VERIFY, Ledger, Run
+from ..ledger.ledger import GATE, SIGN, VERIFY, WATCH, Ledger, Run
 from ..ledger.rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS
 from ..ledger.sqlite_file import explained
 from ..ledger.uncovered import UncoveredSum, summed
@@ -167,9 +167,9 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MAX_FAILURE
 
 
 def _kind(ledger: Ledger) -> str:
-    """The kind of run that is meant where none is named: the ledger of a gate has but its own."""
-    kinds = {run.kind for run in ledger.runs()}
-    return GATE if GATE in kinds and VERIFY not in kinds else VERIFY
+    """The kind of run that is meant where none is named: what arrives may have its own ledger."""
+    kinds = [run.kind for run in ledger.runs() if run.kind in (VERIFY, GATE, WATCH)]
+    return VERIFY if VERIFY in kinds or not kinds else kinds[-1]
 
 
 def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summary:
