@@ -85,6 +85,13 @@ def relisted(who: str, signs: set[int], lists: set[int]) -> bytes:
     return assembled(CT, {MAC: encode([(MAC, "SQ", [mac])]), **taken})
 
 
+def original_attributes(mac: bytes, signature: bytes) -> dict[int, bytes]:
+    """Original Attributes Sequence with an item that holds a signature."""
+    content = mac + signature
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
+    return {0x04000561: struct.pack("<HH2s2xL", 0x0400, 0x0561, b"SQ", len(item)) + item}
+
+
 ALL = {element[0] for element in CT}
 
 
@@ -93,6 +100,17 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "much trimmed": ("VALUE_PADDING", padded(b"Doe^John" + b" " * 12, b"Doe^John"), "PatientName"),
     "padding added": ("VALUE_PADDING", padded(b"Doe^John", b"Doe^John    "), "PatientName"),
     "NUL for space": ("VALUE_PADDING", padded(b"Doe^Joh\0", b"Doe^Joh "), "PatientName"),
+    "no padding at all": (
+        "VALUE_PADDING", lambda who: written(
+            who,
+            lambda data, own: data.replace(b"PN\x08\0Doe^Joh ", b"PN\x07\0Doe^Joh") + own,
+            changed({NAME: b"Doe^Joh "}),
+        ),
+        "PatientName",
+    ),
+    "very much trimmed": (
+        "VALUE_PADDING", padded(b"PID 0815" + b" " * 40, b"PID 0815", ID), "PatientID",
+    ),
     "filled to 64": ("VALUE_PADDING", padded(b"PID 0815".ljust(64), b"PID 0815", ID), "PatientID"),
     "UID with a space": (
         "VALUE_PADDING", padded(b"2.25.4711 ", b"2.25.4711\0", 0x00080018), "SOPInstanceUID",
@@ -176,6 +194,11 @@ CASES: dict[str, tuple[str, Any, str]] = {
             who, lambda data, own: data + own, algorithm="SHA512", said="SHA256"
         ),
         "MACAlgorithm",
+    ),
+    "in Original Attributes": (
+        "FOREIGN_FORMAT",
+        lambda who: written(who, lambda data, own: data + own, into=original_attributes),
+        "OriginalAttributesSequence",
     ),
     "without MAC ID Number": (
         "FOREIGN_FORMAT",

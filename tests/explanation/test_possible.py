@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from _altered import CT, changed, explained, moved, signed, written
-from _tamper import tampered
+from _tamper import index_of, tampered
 from pki import EXPLICIT, JPEG, small
 
 from dicomseal.explanation.diagnosis.budget import Effort
@@ -52,6 +54,31 @@ def test_an_object_that_is_cut():
     made = explained(whole[: whole.index(bytes(range(16))) + 8])
     assert made.report.verdict == "error"
     assert [(c.code, c.certainty) for c in made.causes] == [("TRUNCATED", "possible")]
+
+
+def test_an_object_of_which_the_signatures_are_gone():
+    data = signed(CT)
+    index, _ = index_of(data)
+    made = explained(data[: index.record(index.find(0, 0xFFFAFFFA)).start])
+    assert made.report.verdict == "indeterminate"
+    assert [(c.code, c.certainty) for c in made.causes] == [("TRUNCATED", "possible")]
+
+
+def test_a_former_signature_where_it_belongs_is_no_foreign_format():
+    """In Modified Attributes Sequence, over what the object was before (PS3.3 C.12.1.1.9)."""
+    former = written(
+        "rsa", lambda data, own: b"what it was" + data + own, into=lambda mac, signature: {
+            0x04000561: sequence(0x0561, sequence(0x0550, mac + signature)),
+        },
+    )  # fmt: skip
+    made = explained(former)
+    assert made.signatures[0].report.integrity is None
+    assert made.signatures[0].causes == ()
+
+
+def sequence(element: int, content: bytes) -> bytes:
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
+    return struct.pack("<HH2s2xL", 0x0400, element, b"SQ", len(item)) + item
 
 
 def test_lossy_pixels_are_named_by_their_transfer_syntaxes():

@@ -114,7 +114,7 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
     if subject.part10 is not None:
         subject.part10.check()
     found: tuple[Cause, ...] = ()
-    if subject.report.error is not None:
+    if subject.report.error is not None or not subject.report.signatures:
         from .diagnosis.examine import examine_object
 
         found = examine_object(subject)

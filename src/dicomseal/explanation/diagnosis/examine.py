@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...encoding import record as r
 from ...encoding import values
-from ...report import INTACT
+from ...report import INTACT, ReasonCode
 from ...standard import terms
 from ...standard.tags import is_signable_tag
 from . import foreign, transcoded
@@ -23,7 +23,10 @@ _CUT = frozenset(("truncated",))
 
 def examine(one: Explained) -> Iterator[Cause]:
     """Possible causes of a signature that does not match."""
-    yield from foreign.examine(one)
+    found = list(foreign.examine(one))
+    yield from found
+    if found or one.report.integrity is None:
+        return
     yield from transcoded.possible(one)
     if one.report.integrity == INTACT or one.mac is None or one.signed == one.computed:
         return
@@ -139,6 +142,17 @@ def examine_object(subject: Subject) -> tuple[Cause, ...]:
                 CauseCode.TRUNCATED, POSSIBLE, (),
                 f"{error.message}. Signatures stand at the end of an object, behind the pixels, so "
                 "they are lost with it",
+            ),
+        )  # fmt: skip
+    lacking = [
+        one for one in subject.report.reasons if one.code == ReasonCode.SIGNED_DATA_NOT_FOUND
+    ]
+    if error is None and lacking and not subject.report.signatures:
+        return (
+            Cause(
+                CauseCode.TRUNCATED, POSSIBLE, (),
+                f"{lacking[0].message}. It was signed once, and a part of it is missing: it was "
+                "cut, or its signatures were taken out",
             ),
         )  # fmt: skip
     return ()

@@ -30,5 +30,6 @@ FAMILIES: tuple[Family, ...] = (
     tag_list.hypotheses,
     VRS,
     copies.hypotheses,
+    padding.long,
     padding.pairs,
 )

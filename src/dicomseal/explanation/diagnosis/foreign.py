@@ -45,9 +45,17 @@ def examine(one: Explained) -> Iterator[Cause]:
                 "writer does not conform, and its content is as it was signed",
             )  # fmt: skip
             return
+    if history and not _stands_in(one, tag):
+        return  # in Modified Attributes Sequence, where a former signature belongs
     yield Cause(
         CauseCode.FOREIGN_FORMAT, POSSIBLE, (named(tag),), f"{layout}: a writer's own layout"
     )
+
+
+def _stands_in(one: Explained, tag: int) -> bool:
+    """Whether the signature's data set is an item of that sequence itself."""
+    sequence = one.index.record(one.scope).parent
+    return one.index.record(sequence).tag == tag
 
 
 def _candidates(one: Explained, history: bool) -> Iterator[tuple[int, MacParameters]]:

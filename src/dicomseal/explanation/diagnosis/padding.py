@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from ...encoding._encoder_py import Encoder
 from ...standard import terms
 from ..edited_stream import Edit, encoded
 from .case import MOST_VALUE, Case, Hypothesis, Leaf, named
@@ -21,17 +22,18 @@ _FIXED = {
     "AE": 16, "AS": 4, "CS": 16, "DA": 8, "DS": 16, "DT": 26, "IS": 12, "LO": 64, "PN": 64,
     "SH": 16, "TM": 16, "UI": 64,
 }  # fmt: skip
-_MOST_ADDED = 16
+_MOST_ADDED, _MOST_LONG = 16, 64  # bytes
 _MOST_SUBSET = 12  # values, all subsets of which are tried
 _MOST_ALIKE = 100  # values, of which each two are tried alike
 
 
 class Variant(NamedTuple):
-    """Another padding of one value."""
+    """Another padding of one value; ``whole``: it is hashed so, be its length odd."""
 
     kind: str
     value: bytes
     said: str
+    whole: bool = False
 
 
 def single(case: Case) -> Iterator[Hypothesis]:
@@ -65,6 +67,17 @@ def rules(case: Case) -> Iterator[Hypothesis]:
         ]
         for first, second in itertools.combinations(alike[:_MOST_ALIKE], 2):
             yield _hypothesis([first, second])
+
+
+def long(case: Case) -> Iterator[Hypothesis]:
+    """One value at a time, with more padding than is likely."""
+    for leaf, _ in _padded(case):
+        value = _value(case, leaf)
+        right = b"\0" if leaf.record.vr == "UI" else b" "
+        now = _even(value, right)
+        for count in range(_MOST_ADDED + 2, _MOST_LONG + 1, 2):
+            said = f"with {count} more bytes of padding than now"
+            yield _hypothesis([(leaf, Variant("added", now + right * count, said))])
 
 
 def pairs(case: Case) -> Iterator[Hypothesis]:
@@ -103,6 +116,8 @@ def _variants(vr: str, value: bytes) -> Iterator[Variant]:
 
     yield from made("trimmed", _even(bare, right), "without superfluous padding")
     yield from made("other", _even(bare, other), _names(other))
+    if len(bare) % 2:
+        yield Variant("odd", bare, "with an odd length and no padding", True)
     if vr != "UI" and value[:1] == b" ":
         yield from made("leading", _even(value.strip(b" \0"), right), "without leading spaces")
     for count in range(2, _MOST_ADDED + 1, 2):
@@ -169,13 +184,25 @@ _RULES: tuple[Rule, ...] = (
     *(_of(frozenset((vr,)), _kind("added")) for vr in _FIXED),
     _kind("each", "trimmed"),
     _kind("leading"),
+    _kind("odd"),
 )
+
+
+def _element(leaf: Leaf, variant: Variant) -> bytes:
+    """The element in canonical form, with that value."""
+    tag, vr, value = leaf.record.tag, leaf.record.vr, variant.value
+    if not variant.whole:
+        return encoded(tag, vr, value)
+    out = bytearray()
+    encoder = Encoder(out.extend)
+    encoder.header(tag, vr, len(value))
+    encoder.data(value)
+    return bytes(out)
 
 
 def _hypothesis(chosen: list[tuple[Leaf, Variant]]) -> Hypothesis:
     edits = tuple(
-        Edit(leaf.number, leaf.number + 1, encoded(leaf.record.tag, leaf.record.vr, variant.value))
-        for leaf, variant in chosen
+        Edit(leaf.number, leaf.number + 1, _element(leaf, variant)) for leaf, variant in chosen
     )
     elements = tuple(named(leaf.record.tag) for leaf, _ in chosen)
     said = list(dict.fromkeys(variant.said for _, variant in chosen))

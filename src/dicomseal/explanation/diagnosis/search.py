@@ -33,7 +33,7 @@ def diagnose(one: Explained, budget: Budget) -> tuple[tuple[Cause, ...], Search]
     used, begin = budget.used, budget.seconds
     budget.exhausted = False
     found: tuple[Cause, ...] = ()
-    if _has_mac(one):
+    if one.report.integrity is not None and _has_mac(one):
         found = _by_algorithm(one, budget) or (_proven(one, budget) if _tells(one) else ())
     if not found:
         found = tuple(examine.examine(one))

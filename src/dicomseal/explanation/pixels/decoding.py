@@ -87,8 +87,11 @@ def _child(part10: Part10, *arguments: str) -> tuple[dict[str, Any], list[bytes]
     line, _, rest = done.stdout.partition(b"\n")
     if done.returncode or not line:
         return None
-    head = json.loads(line)
-    ends = list(itertools.accumulate(head["sizes"], initial=0))
+    try:
+        head = json.loads(line)
+        ends = list(itertools.accumulate(head["sizes"], initial=0))
+    except (KeyError, TypeError, ValueError):
+        return None
     if ends[-1] != len(rest):
         return None
     return head, [rest[start:end] for start, end in itertools.pairwise(ends)]
