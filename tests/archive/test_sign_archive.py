@@ -144,7 +144,7 @@ def test_a_certificate_that_is_not_valid_now(run, folder, name):
                        "--key", key, "--cert", cert)  # fmt: skip
     assert code == 1
     assert "is valid from " in err
-    assert err.endswith("what is signed now would not be trusted\n")
+    assert err.endswith("a signature that is made now would not be trusted\n")
     assert contents(folder / "archive") == before
     assert not os.path.exists("ledger.db")
 

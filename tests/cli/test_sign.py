@@ -150,8 +150,8 @@ def test_a_certificate_that_is_not_valid_now(run, work, who):
     assert (code, len(out.split())) == (0, 2)
     assert err == (
         f"dicomseal: warning: the certificate of {made.subject.rfc4514_string()} is valid from "
-        f"{dates}: what is signed now would not be trusted; sign with a certificate that is valid, "
-        "or set the clock of this machine, if that is wrong\n"
+        f"{dates}: a signature that is made now would not be trusted; sign with a certificate that "
+        "is valid, or set the clock of this machine, if that is wrong\n"
     )
     assert run("verify", "--trust", "root.cert.pem", "out.dcm")[0] == 3
     code, out, err = run("sign", "in.dcm", "other.dcm", *KEY)

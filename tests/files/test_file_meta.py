@@ -253,9 +253,9 @@ def test_uids_of_the_file_meta_information_may_differ(signed_forms, backend):
         (b"1.2.840.10008.1.2.72", "passed", "1.2.840.10008.1.2.72 is not known"),
         (b"1.2.840.10008.1.20\0\0", "failed", "is not explicit VR little endian"),
         (b"1.2.840.10008.5.1.4\0", "failed", "is not explicit VR little endian"),
-        (b"explicit little end.", "failed", "is no UID"),
-        (b"1.02.840.10008.1.2.1", "failed", "is no UID"),
-        (b".1.2.840.10008.1.2.1", "failed", "is no UID"),
+        (b"explicit little end.", "failed", "is not a UID"),
+        (b"1.02.840.10008.1.2.1", "failed", "is not a UID"),
+        (b".1.2.840.10008.1.2.1", "failed", "is not a UID"),
     ],
 )
 def test_the_mac_calculation_transfer_syntax(signed_forms, backend, uid, verdict, said):

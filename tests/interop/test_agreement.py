@@ -62,7 +62,7 @@ def test_the_vr_that_implicit_vr_lost(judge: Any) -> None:
 def test_padding_that_dcmtk_takes_away(judge: Any) -> None:
     """Both reject what dcmconv changed; only dcmsign rejects what it reads otherwise."""
     found = not_accepted(judge("SC_rgb_gdcm_KY.dcm"))
-    changed = "failed, HASH_FAILURE: what was signed is not what is here"
+    changed = "failed, HASH_FAILURE: the signed content is not the present one"
     assert {signer for signer, _ in found} == {both.OURS}
     for (_, form), key in found.items():
         assert key.kinds == ("padding of values",)

@@ -61,13 +61,13 @@ def fraction(made):
 LEAF = pki.der("leaf")
 ODD = {
     "NULL parameters": (pki.changed("leaf", with_parameters),
-                        "no DER of its kind (extra data, at tbs_cert/signature_alg)"),
+                        "not DER of its kind (extra data, at tbs_cert/signature_alg)"),
     "version 2": (pki.changed("leaf", version_2), "1 is not a valid X509 version"),
 }  # fmt: skip
 UNPARSABLE = {
-    "a fraction of a second": (pki.changed("leaf", fraction), "no DER of its kind (invalid value"),
-    "something behind it": (LEAF + b"\0\0\0", "no DER of its kind (extra data)"),
-    "a damaged byte": (LEAF[:50] + b"\xff" + LEAF[51:], "no DER of its kind ("),
+    "a fraction of a second": (pki.changed("leaf", fraction), "not DER of its kind (invalid value"),
+    "something behind it": (LEAF + b"\0\0\0", "not DER of its kind (extra data)"),
+    "a damaged byte": (LEAF[:50] + b"\xff" + LEAF[51:], "not DER of its kind ("),
 }  # fmt: skip
 
 

@@ -195,7 +195,7 @@ def broken(report, integrity, trust, code, words):
     # it says nothing of the signature itself
     assert (signature.integrity, signature.judged_by) == ("intact", "validation")
     # and fails the object only if it is provably not its own
-    said = f"the Certified Timestamp of signature {signature.uid} is not one of it: "
+    said = f"the Certified Timestamp of signature {signature.uid} is not its own: "
     found = [(one.code, one.message) for one in report.reasons if one.message.startswith(said)]
     assert found == ([(code, said + stamp.reason.message)] if integrity == "altered" else [])
     assert (report.verdict == "failed") is (integrity == "altered")

@@ -49,7 +49,7 @@ def test_signed_elements_moved_into_the_signatures_item(test_files, tmp_path):
     )
     made = only(verify(forged, integrity_only=True))
     assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
-    assert "(0010,0010) stands in the signature's own item" in made.integrity_reason.message
+    assert "(0010,0010) is in the signature's own item" in made.integrity_reason.message
 
 
 FEW = [element for element in pki.SMALL if element[0] < 0x00200000]
@@ -78,7 +78,7 @@ def test_the_last_element_moved_and_no_longer_listed(few):
     )
     made = only(verify(forged, integrity_only=True))
     assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
-    assert "(0010,0020) stands in the signature's own item" in made.integrity_reason.message
+    assert "(0010,0020) is in the signature's own item" in made.integrity_reason.message
 
 
 def test_what_no_mac_protects_in_the_signatures_item(ct):

@@ -69,7 +69,7 @@ def lacks(source, *said):
     return report
 
 
-ORPHAN = "MAC Parameters of MAC ID 0 are there, and no signature that they belong to"
+ORPHAN = "MAC Parameters of MAC ID 0 are present, and no signature that uses them"
 
 
 @pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)
@@ -89,7 +89,7 @@ def test_emptied_mac_parameters(signed):
         delattr(dataset, SIGNATURES)
         setattr(dataset, MAC, [])
 
-    lacks(edited(signed(), strip), "MAC Parameters are there, and no signature")
+    lacks(edited(signed(), strip), "MAC Parameters are present, and no signature")
 
 
 @pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)
@@ -97,7 +97,7 @@ def test_in_an_item(backend, signed, form):
     data = signed(form, items="BeamSequence[1]")
     lacks(
         edited(data, lambda d: delattr(d.BeamSequence[1], SIGNATURES)),
-        "MAC Parameters of MAC ID 0 are there in BeamSequence[1], and no signature",
+        "MAC Parameters of MAC ID 0 are present in BeamSequence[1], and no signature",
     )
 
 

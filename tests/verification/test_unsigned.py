@@ -367,9 +367,9 @@ def test_texts_and_times_are_looked_for_so_far_and_no_further(sign, answer, monk
     """Who adds a character set to a huge object costs no more than a second or two."""
     plain = sign([*UIDS, *[(0x00111001 + n, "LT", b"x" * 10) for n in range(200)]])
     for new in (charset("ISO_IR 100"), (0x00080201, "SH", b"+0900 ")):
-        monkeypatch.setattr("dicomseal.signature.signed_values._MOST_ELEMENTS", 202)
+        monkeypatch.setattr("dicomseal.signature.signed_values._MAX_ELEMENTS", 202)
         assert answer(added(plain, new)).verdict == "passed"
-        monkeypatch.setattr("dicomseal.signature.signed_values._MOST_ELEMENTS", 201)
+        monkeypatch.setattr("dicomseal.signature.signed_values._MAX_ELEMENTS", 201)
         assert answer(added(plain, new)).verdict == "indeterminate"
 
 

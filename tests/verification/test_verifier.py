@@ -244,7 +244,7 @@ def test_require(make):
     for bad, why in (
         (verify(data), "the object: indeterminate"),
         (verify(data, trust=anchors("other root")), "indeterminate: no chain from"),
-        (verify(data.replace(b"Doe", b"Roe")), "failed: what was signed is not what is here"),
+        (verify(data.replace(b"Doe", b"Roe")), "failed: the signed content is not the present one"),
         (verify(pki.small()), "the object: unsigned"),
         (verify(pki.small(), require=["signature"]), "failed: a signature is required"),
         (verify(b""), "error: the file is empty"),

@@ -231,7 +231,7 @@ def test_weak_keys_are_named(tmp_path):
     ("stored", "said", "message"),
     [
         ("20261122004100", "2026-11-22T00:41:00", "no offset from UTC: ambiguous"),
-        ("yesterday", "yesterday", "DateTime 'yesterday' is no time"),
+        ("yesterday", "yesterday", "DateTime 'yesterday' is not a time"),
         ("20261122004100-0130", "2026-11-22T00:41:00-01:30", ""),
         ("202611+0500", "2026-11-01T00:00:00+05:00", ""),
         ("20261122004100.5+0000", "2026-11-22T00:41:00.500000+00:00", ""),

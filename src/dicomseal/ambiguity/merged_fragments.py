@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _WORK_OF_A_RECORD = 32
-_LONGEST = 16  # bytes of a beginning, with the item tag
+_MAX_BEGINNING = 16  # bytes of a beginning, with the item tag
 # JPEG and JPEG-LS, JPEG 2000 (codestream, file), JPEG XL (codestream, file), RLE (PS3.5 G.5: up to
 # 15 segments; the first one follows the header)
 _BEGINNING = (
@@ -80,7 +80,7 @@ def _frames(index: Index) -> int:
 
 
 def _head(part10: Part10, fragment: record.Record) -> bytes:
-    length = min(_LONGEST, fragment.end - fragment.value)
+    length = min(_MAX_BEGINNING, fragment.end - fragment.value)
     return bytes(part10.read(fragment.value, length))
 
 
@@ -88,10 +88,10 @@ def _holds(part10: Part10, fragment: record.Record, work: limits.ReadBudget) -> 
     """Return whether a fragment contains an item tag that is followed by an image."""
     start, end = fragment.value, fragment.end
     work.read(end - start)
-    while end - start >= _LONGEST // 2:
+    while end - start >= _MAX_BEGINNING // 2:
         piece = part10.read(start, min(_PIECE, end - start))
         for match in _MERGED.finditer(piece):
             if (start + match.start() - fragment.value) % 2 == 0:  # fragments have even lengths
                 return True
-        start += max(len(piece) - _LONGEST, _LONGEST)
+        start += max(len(piece) - _MAX_BEGINNING, _MAX_BEGINNING)
     return False

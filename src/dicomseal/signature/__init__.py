@@ -1,1 +1,1 @@
-"""The items of a signature, its MAC, its value and its certificate."""
+"""The parts of a signature: its items, its MAC, its value and its certificate."""

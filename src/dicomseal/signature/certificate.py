@@ -1,4 +1,8 @@
-"""The Certificate of Signer, and whether its key made a signature over a MAC (PS3.15 Annex C).
+"""The Certificate of Signer, and the verification of a signature over a MAC by its key.
+
+In: the DER of a certificate; a MAC and a Signature value.
+Out: a `Certificate`; whether the value is a signature of its key over the MAC.
+PS3: PS3.15 Section C.1 and PS3.3 C.12.1.1.3.1.2.
 
 RSA is PKCS#1 v1.5 over a DigestInfo. DSA and ECDSA are outside the DICOM profiles, but dcmsign
 writes them. Certificates are parsed once per distinct DER.
@@ -35,18 +39,18 @@ _PREHASHED = {
     "SHA384": utils.Prehashed(hashes.SHA384()),
     "SHA512": utils.Prehashed(hashes.SHA512()),
 }
-# cryptography has no RIPEMD-160: RSA takes the DigestInfo ready-made, and to DSA and ECDSA a
+# cryptography does not have RIPEMD-160: RSA gets the complete DigestInfo, and for DSA and ECDSA a
 # digest is a number, whatever hash of 160 bits it came from
 _NO_DIGEST_INFO = utils.NoDigestInfo()
 _PREHASHED_FOR_DSA = _PREHASHED | {"RIPEMD160": _PREHASHED["SHA1"]}
-# in SubjectPublicKeyInfo: the key makes no PKCS#1 v1.5 signature (RFC 4055 Section 1.2)
+# in SubjectPublicKeyInfo: the key cannot make a PKCS#1 v1.5 signature (RFC 4055 Section 1.2)
 RSASSA_PSS = PublicKeyAlgorithmOID.RSASSA_PSS
 FOR_PSS_ALONE = (
     "is for RSASSA-PSS alone (RFC 4055), and the RSA signatures of DICOM are PKCS#1 v1.5 "
     "(PS3.15 Annex C)"
 )
 _PKCS1 = padding.PKCS1v15()
-_LONGEST_MODULUS = 16384
+_MAX_MODULUS = 16384
 
 
 class Certificate:
@@ -54,14 +58,14 @@ class Certificate:
 
     Attributes:
         der: its DER.
-        x509: the same as `cryptography.x509.Certificate`; None where `cryptography` refuses it for
-            something that decides nothing, such as the spelling of a name.
+        x509: the same as `cryptography.x509.Certificate`; None if `cryptography` refuses it for a
+            detail that has no effect, such as the spelling of a name.
         public_key: its key.
-        signer: what reports say of it.
+        signer: the certificate information for reports.
         not_before, not_after: its validity, aware, both bounds inclusive.
         weak: why its key is weak, or an empty string.
-        pss_only: whether its key is for RSASSA-PSS alone, and makes no signature of DICOM.
-        notes: what the parser complained about and accepted.
+        pss_only: whether its key is for RSASSA-PSS only, so it cannot make a DICOM signature.
+        notes: deviations that the parser reported and accepted.
     """
 
     __slots__ = (
@@ -80,29 +84,29 @@ class Certificate:
         try:
             with warnings.catch_warnings(record=True) as complaints:
                 warnings.simplefilter("always")
-                made = x509.load_der_x509_certificate(der)
-                self.public_key: Any = made.public_key()
-                subject = made.subject.rfc4514_string()
-                issuer = made.issuer.rfc4514_string()
-                serial = made.serial_number
-                self.pss_only = made.public_key_algorithm_oid == RSASSA_PSS
-                self.not_before = made.not_valid_before_utc
-                self.not_after = made.not_valid_after_utc
-                self.x509 = made
-            said = [
-                str(complaint.message).partition(". ")[0]  # what follows is for programmers
+                x509_certificate = x509.load_der_x509_certificate(der)
+                self.public_key: Any = x509_certificate.public_key()
+                subject = x509_certificate.subject.rfc4514_string()
+                issuer = x509_certificate.issuer.rfc4514_string()
+                serial = x509_certificate.serial_number
+                self.pss_only = x509_certificate.public_key_algorithm_oid == RSASSA_PSS
+                self.not_before = x509_certificate.not_valid_before_utc
+                self.not_after = x509_certificate.not_valid_after_utc
+                self.x509 = x509_certificate
+            notes = [
+                str(complaint.message).partition(". ")[0]  # the rest is for programmers
                 for complaint in complaints
                 if issubclass(complaint.category, CryptographyDeprecationWarning)
             ]
         except _UNPARSABLE as error:
             trouble = plain(error)
-            said = [trouble]
+            notes = [trouble]
             found = _read_leniently(der, trouble)
             subject, issuer, serial = found.subject, found.issuer, found.serial
             self.public_key, self.pss_only = found.public_key, found.pss_only
             self.not_before, self.not_after = found.not_before, found.not_after
         self.der = der
-        self.notes = tuple(f"the certificate is odd: {one}" for one in dict.fromkeys(said))
+        self.notes = tuple(f"the certificate is odd: {one}" for one in dict.fromkeys(notes))
         self.signer = CertificateInfo(
             subject,
             issuer,
@@ -125,23 +129,23 @@ class Certificate:
         self.weak = f"key {self.signer.key}" if size < least else ""
 
     def bare_key(self) -> CertificateInfo:
-        """What is said where nobody vouches for the certificate, and its key is trusted."""
+        """Return the information for a report if only the key is trusted, not the certificate."""
         sha256 = hashlib.sha256(spki_der(self.public_key)).hexdigest()
         return CertificateInfo("", "", "", sha256, self.signer.key, "", "")
 
     def not_valid_at(self, moment: datetime) -> str:
-        """Why nobody would trust what is signed with it at a moment, for people; or ""."""
+        """Return why a signature at a moment would not be trusted, for people; or ""."""
         if self.not_before <= moment <= self.not_after:
             return ""
         return (
             f"the certificate of {self.signer.subject} is valid from {self.signer.not_before} to "
-            f"{self.signer.not_after}: what is signed now would not be trusted"
+            f"{self.signer.not_after}: a signature that is made now would not be trusted"
         )
 
 
 def spki_der(public_key: Any) -> bytes:
-    """The DER SubjectPublicKeyInfo of a public key (RFC 5280 Section 4.1.2.7)."""
-    # not with the module: a verification without trust has no use for it
+    """Return the DER SubjectPublicKeyInfo of a public key (RFC 5280 Section 4.1.2.7)."""
+    # imported here: a verification without trust does not need it
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     der: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -159,62 +163,63 @@ class _Lenient(NamedTuple):
 
 
 def _read_leniently(der: bytes, trouble: str) -> _Lenient:
-    """A certificate that `cryptography` refuses, where that is for what decides nothing.
+    """Read a certificate that `cryptography` refuses for a detail that has no effect.
 
     Raises:
-        CertificateError: it cannot be read otherwise either.
+        CertificateError: it cannot be read by asn1crypto either.
     """
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     from . import lenient_certificate
 
     try:
-        made = lenient_certificate.read(der)
-        key = load_der_public_key(made.public_key)
+        lenient = lenient_certificate.read(der)
+        key = load_der_public_key(lenient.public_key)
     except (*lenient_certificate.UNREADABLE, UnsupportedAlgorithm):
         raise CertificateError(f"the certificate cannot be parsed: {trouble}") from None
     return _Lenient(
-        made.subject, made.issuer, made.serial, key, made.algorithm == "rsassa_pss",
-        made.not_before, made.not_after,
+        lenient.subject, lenient.issuer, lenient.serial, key, lenient.algorithm == "rsassa_pss",
+        lenient.not_before, lenient.not_after,
     )  # fmt: skip
 
 
 def plain(error: Exception) -> str:
-    """What `cryptography` says of bytes that it cannot parse, for people."""
+    """Return the message of `cryptography` for bytes that it cannot parse, for people."""
     text = str(error)
     kind = re.search(r"ParseError \{ kind: (\w+)", text)
     if kind is None:
         return text
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind[1]).lower()
-    places = re.findall(r'"\w+::(\w+)"', text)
-    where = f", at {'/'.join(places)}" if places else ""
-    return f"it is no DER of its kind ({words}{where})"
+    path = re.findall(r'"\w+::(\w+)"', text)
+    where = f", at {'/'.join(path)}" if path else ""
+    return f"it is not DER of its kind ({words}{where})"
 
 
 _kinds: dict[type, str] = {}
 
 
 def kind_of(key: Any) -> str:
-    """``RSA``, ``ECDSA`` or ``DSA``; empty for a kind that does not sign DICOM.
+    """Return ``RSA``, ``ECDSA`` or ``DSA``; empty for a kind that does not sign DICOM.
 
     Args:
         key: a public or private key of `cryptography`.
     """
-    made = _kinds.get(type(key))
-    if made is None:  # asked of every signature, and the classes are abstract: slow to ask
-        made = ""
+    kind = _kinds.get(type(key))
+    # cached, as it is called for every signature, and isinstance of abstract classes is slow
+    if kind is None:
+        kind = ""
         if isinstance(key, (rsa.RSAPublicKey, rsa.RSAPrivateKey)):
-            made = "RSA"
+            kind = "RSA"
         elif isinstance(key, (ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey)):
-            made = "ECDSA"
+            kind = "ECDSA"
         elif isinstance(key, (dsa.DSAPublicKey, dsa.DSAPrivateKey)):
-            made = "DSA"
-        _kinds[type(key)] = made
-    return made
+            kind = "DSA"
+        _kinds[type(key)] = kind
+    return kind
 
 
 def describe_key(key: Any) -> str:
-    """Kind and size of a public key."""
+    """Return kind and size of a public key."""
     kind = kind_of(key)
     if kind:
         return f"{kind} {key.curve.name if kind == 'ECDSA' else key.key_size}"
@@ -222,7 +227,7 @@ def describe_key(key: Any) -> str:
 
 
 def parse(der: bytes) -> Certificate:
-    """The certificate in a DER, parsed once unless it is very long.
+    """Return the certificate in a DER, parsed once unless it is very long.
 
     Raises:
         CertificateError: it cannot be parsed, or is cut short.
@@ -234,17 +239,17 @@ _parsed = lru_cache(maxsize=1024)(Certificate)
 
 
 def is_supported(key: Any) -> bool:
-    """Whether signatures by this kind of key can be verified here."""
+    """Return whether signatures by this kind of key can be verified here."""
     return bool(kind_of(key))
 
 
 def may_be_padded(key: Any) -> bool:
-    """Whether Signature values of a key can be of odd length, so that a NUL follows them."""
+    """Return whether Signature values of a key can have an odd length and need a NUL."""
     return kind_of(key) != "RSA" or (key.key_size + 7) // 8 % 2 == 1
 
 
 def unpadded_signature(key: Any, signature: bytes) -> bytes:
-    """A Signature value without the NUL that made its length even."""
+    """Return a Signature value without the NUL that made its length even."""
     if kind_of(key) == "RSA":
         size = (key.key_size + 7) // 8
         padded = size % 2 == 1 and len(signature) == size + 1 and signature[-1] == 0
@@ -253,7 +258,7 @@ def unpadded_signature(key: Any, signature: bytes) -> bytes:
 
 
 def verify_mac(key: Any, digest: bytes, algorithm: str, signature: bytes) -> bool:
-    """Whether the private key that goes with ``key`` signed this MAC.
+    """Return whether the private key that belongs to ``key`` signed this MAC.
 
     Args:
         key: an RSA, DSA or EC public key of `cryptography`.
@@ -265,7 +270,7 @@ def verify_mac(key: Any, digest: bytes, algorithm: str, signature: bytes) -> boo
 
 
 def effort_of(key: Any) -> int:
-    """About how many nanoseconds it takes to verify a signature by a key; OpenSSL's, mostly.
+    """Return about how many nanoseconds the verification of a signature takes.
 
     An RSA exponent may be as long as the modulus up to 3072 bits, and has at most 64 bits beyond;
     more than 16384 bits are refused.
@@ -273,7 +278,7 @@ def effort_of(key: Any) -> int:
     kind = kind_of(key)
     size: int = key.key_size if kind else 0
     words = (size + 63) // 64
-    if kind == "RSA" and size <= _LONGEST_MODULUS:
+    if kind == "RSA" and size <= _MAX_MODULUS:
         exponent: int = key.public_numbers().e.bit_length()
         return 10_000 + words * words * min(exponent, size if size <= 3072 else 64)
     if kind == "ECDSA":
@@ -284,7 +289,7 @@ def effort_of(key: Any) -> int:
 
 
 def verifier(key: Any, algorithm: str) -> Callable[[bytes, bytes], bool]:
-    """`verify_mac` for many MACs, as a function of the MAC and the Signature value."""
+    """Return `verify_mac` for many MACs, as a function of the MAC and the Signature value."""
     kind = kind_of(key)
     before = b""
     how: tuple[Any, ...] = (_PREHASHED_FOR_DSA[algorithm],)
@@ -310,9 +315,9 @@ def verifier(key: Any, algorithm: str) -> Callable[[bytes, bytes], bool]:
 
 
 def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
-    """The MAC that an RSA signature was made over; None if it is no signature of this key.
+    """Return the MAC in an RSA signature; None if it is not a signature of this key.
 
-    It tells a changed content from a damaged signature. DSA and ECDSA do not reveal it.
+    It distinguishes a changed content from a damaged signature. DSA and ECDSA do not reveal it.
     """
     if kind_of(key) != "RSA":
         return None
@@ -321,14 +326,14 @@ def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
     except InvalidSignature:
         return None
     prefix = DIGEST_INFO[algorithm]
-    # its last byte is the digest's length; what follows a digest makes no signature of this key:
-    # for a small exponent anyone can find such a value
+    # its last byte is the digest's length; a value with bytes after the digest is not a signature
+    # of this key: for a small exponent anyone can find such a value
     whole = len(info) == len(prefix) + prefix[-1]
     return info[len(prefix) :] if whole and info.startswith(prefix) else None
 
 
 def sign_mac(key: Any, digest: bytes, algorithm: str) -> bytes:
-    """The Signature value over a MAC, by a private key of `cryptography`."""
+    """Return the Signature value over a MAC, by a private key of `cryptography`."""
     if isinstance(key, rsa.RSAPrivateKey):
         prehashed = _PREHASHED.get(algorithm)
         if prehashed is None:

@@ -1,12 +1,17 @@
-"""The length that DER states, so that the NUL of an even length can be told from a value's end."""
+"""The length that DER states, to distinguish the NUL of an even length from a value's end.
+
+In: the stored value of an OB element that holds DER.
+Out: the DER, without padding.
+PS3: PS3.5 Section 6.2.
+"""
 
 from __future__ import annotations
 
 
 def der_length(data: bytes) -> int:
-    """How long the DER object at the start says it is; an odd one was padded with a NUL.
+    """Return the length that the DER header at the start states; an odd value gets a NUL.
 
-    Where the first bytes are no DER header it is the length of the data.
+    If the first bytes are not a DER header it is the length of the data.
     """
     if len(data) < 2 or data[0] != 0x30:
         return len(data)
@@ -20,9 +25,10 @@ def der_length(data: bytes) -> int:
 
 
 def without_padding(data: bytes) -> bytes:
-    """A DER value without the one NUL that made its length even (PS3.5 Section 6.2, OB).
+    """Return a DER value without the one NUL that made its length even (PS3.5 Section 6.2, OB).
 
-    A NUL behind an even number of bytes made nothing even, so it stays, and the value is wrong.
+    A NUL after an even number of bytes did not make the length even, so it stays, and the value is
+    wrong.
     """
     if not data or data[-1] or len(data) % 2:
         return data

@@ -1,10 +1,13 @@
-"""What makes two signatures the same one, and two contents the same content: digests to compare.
+"""Digests to compare: whether two signatures are the same, and whether two contents are.
 
-A digest of a signature is over all that decides what it vouches for: the MAC over the content, its
-algorithm, the certificate, and the signature value. Digital Signature UID and the place in the
-object are not in it by themselves (the MAC protects the UID); whoever moves a signature to other
-content, puts another certificate of the same key beside it, or finds a key under which the same
-value fits other content (which ECDSA allows) gets another digest.
+In: the MAC, its algorithm, the certificate and the value of an intact signature.
+Out: digests.
+PS3: none.
+
+The digest of a signature covers everything that decides what it vouches for. Digital Signature UID
+and the place in the object are not part of it (the MAC protects the UID). An attacker who moves a
+signature to other content, puts another certificate of the same key beside it, or finds a key under
+which the same value fits other content (which ECDSA allows) gets another digest.
 """
 
 from __future__ import annotations
@@ -14,13 +17,13 @@ import struct
 from functools import lru_cache
 
 CONTENT_BYTES = 32
-"""So many bytes of a digest of content are kept, whatever its algorithm."""
+"""The number of bytes of a content digest that are kept, whatever its algorithm."""
 
 _MARK = b"dicomseal signature 1\0"
 
 
 def signature_digest(algorithm: str, mac: bytes, certificate: bytes, signature: bytes) -> bytes:
-    """SHA-256 of an intact signature.
+    """Return the SHA-256 of an intact signature.
 
     Args:
         algorithm: MAC Algorithm (0400,0015).
@@ -28,16 +31,16 @@ def signature_digest(algorithm: str, mac: bytes, certificate: bytes, signature: 
         certificate: Certificate of Signer (0400,0115), DER without padding.
         signature: Signature (0400,0120), **without padding**.
     """
-    made = hashlib.sha256(_MARK)
+    hasher = hashlib.sha256(_MARK)
     for part in (algorithm.encode("utf-8", "backslashreplace"), mac, certificate, signature):
-        made.update(len(part).to_bytes(4, "big"))  # so that no two lists of parts look alike
-        made.update(part)
-    return made.digest()
+        hasher.update(len(part).to_bytes(4, "big"))  # so that no two lists of parts look alike
+        hasher.update(part)
+    return hasher.digest()
 
 
 @lru_cache(maxsize=8)  # the objects of a device list the same elements; a hostile list may be long
 def elements_digest(tags: tuple[int, ...]) -> bytes:
-    """16 bytes that say whether two signatures list the same elements, in whatever order.
+    """Return 16 bytes that tell whether two signatures list the same elements, in any order.
 
     Args:
         tags: Data Elements Signed (0400,0020).

@@ -1,4 +1,9 @@
-"""An item of the Digital Signatures Sequence (FFFA,FFFA), PS3.3 Table C.12-6."""
+"""An item of the Digital Signatures Sequence (FFFA,FFFA).
+
+In: the index of an object, and the record of the item.
+Out: a `DigitalSignature`; and back, the elements of an item.
+PS3: PS3.3 Table C.12-6; PS3.5 Section 6.2 (DT).
+"""
 
 from __future__ import annotations
 
@@ -27,10 +32,10 @@ _FULL = re.compile(r"[0-9]{14}\.[0-9]{6}[+-][0-9]{4}").fullmatch
 
 
 class DigitalSignature(msgspec.Struct, frozen=True):
-    """One signature as it stands in the object.
+    """One signature as it is stored in the object.
 
     Attributes:
-        mac_id: MAC ID Number (0400,0005), which MAC Parameters item it goes with; None if absent.
+        mac_id: MAC ID Number (0400,0005) of its MAC Parameters item; None if absent.
         uid: Digital Signature UID (0400,0100).
         datetime: Digital Signature DateTime (0400,0105), as stored.
         certificate_type: Certificate Type (0400,0110).
@@ -53,8 +58,8 @@ class DigitalSignature(msgspec.Struct, frozen=True):
     timestamp: bytes = b""
 
     def item(self) -> items.Item:
-        """As elements of a sequence item, ascending; empty optional ones are left out."""
-        made: items.Item = [
+        """Return the elements of a sequence item, ascending; empty optional ones are left out."""
+        elements: items.Item = [
             (terms.MAC_ID_NUMBER, "US", struct.pack("<H", self.mac_id or 0)),
             items.text(terms.DIGITAL_SIGNATURE_UID, "UI", self.uid),
             items.text(terms.DIGITAL_SIGNATURE_DATETIME, "DT", self.datetime),
@@ -62,10 +67,10 @@ class DigitalSignature(msgspec.Struct, frozen=True):
             items.binary(terms.CERTIFICATE_OF_SIGNER, self.certificate),
         ]
         if self.signature:
-            made.append(items.binary(terms.SIGNATURE, self.signature))
+            elements.append(items.binary(terms.SIGNATURE, self.signature))
         if self.timestamp:
-            made.append(items.text(terms.CERTIFIED_TIMESTAMP_TYPE, "CS", self.timestamp_type))
-            made.append(items.binary(terms.CERTIFIED_TIMESTAMP, self.timestamp))
+            elements.append(items.text(terms.CERTIFIED_TIMESTAMP_TYPE, "CS", self.timestamp_type))
+            elements.append(items.binary(terms.CERTIFIED_TIMESTAMP, self.timestamp))
         if self.purpose:
             value, scheme, meaning = self.purpose
             code: items.Item = [
@@ -73,8 +78,8 @@ class DigitalSignature(msgspec.Struct, frozen=True):
                 items.text(terms.CODING_SCHEME_DESIGNATOR, "SH", scheme),
                 items.text(terms.CODE_MEANING, "LO", meaning),
             ]
-            made.append((terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE, "SQ", [code]))
-        return made
+            elements.append((terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE, "SQ", [code]))
+        return elements
 
 
 _CODE_FIELDS = (terms.CODE_VALUE, terms.CODING_SCHEME_DESIGNATOR, terms.CODE_MEANING)
@@ -91,15 +96,15 @@ _FIELDS = (
 
 
 _LIMITS = Limits()
-# the objects of one device have one certificate; that it is the same is seen at once afterwards
+# the objects of one device have the same certificate, which is recognised by the cache
 _unpadded = lru_cache(512)(without_padding)
 
 
 def read(index: Index, item: int, limits: Limits = _LIMITS) -> DigitalSignature:
-    """The signature in an item of the sequence; what is missing is empty.
+    """Read the signature in an item of the sequence; missing values are empty.
 
     Raises:
-        MalformedError: its certificate, timestamp or signature is longer than the limits let it be.
+        MalformedError: its certificate, timestamp or signature is longer than its limit.
     """
     mac_id, uid, when, kind, der, value, timestamp_type, token = index.values(item, _FIELDS)
     certificate, signature, timestamp = der or b"", value or b"", token or b""
@@ -140,16 +145,16 @@ def _too_long(index: Index, item: int, limits: Limits) -> MalformedError:
 
 
 def parse_datetime(value: str, offset: str = "") -> datetime | None:
-    """A DT value (PS3.5 Section 6.2) as a datetime, aware if an offset from UTC is known.
+    """Parse a DT value (PS3.5 Section 6.2), as an aware datetime if the offset is known.
 
     Args:
         value: the stored text.
-        offset: Timezone Offset From UTC (0008,0201) of the object, used where the value has none.
+        offset: Timezone Offset From UTC (0008,0201) of the object, used if the value has none.
 
     Returns:
-        None if it is no date and time.
+        None if it is not a date and time.
     """
-    if _FULL(value) and value[12:14] != "60":  # as nearly every signature has it
+    if _FULL(value) and value[12:14] != "60":  # true of nearly every signature
         try:
             return datetime.fromisoformat(f"{value[:8]}T{value[8:]}")
         except ValueError:
@@ -164,20 +169,21 @@ def parse_datetime(value: str, offset: str = "") -> datetime | None:
     )
     try:
         microsecond = int((fraction or "").ljust(6, "0"))
-        leap = second == 60  # as PS3.5 has it; Python's second ends at 59, so the next one begins
-        made = datetime(year, month, day, hour, minute, second - leap, microsecond)
-        made += timedelta(seconds=leap)
+        # PS3.5 allows a leap second; in Python a second ends at 59, so the next one begins
+        leap = second == 60
+        moment = datetime(year, month, day, hour, minute, second - leap, microsecond)
+        moment += timedelta(seconds=leap)
         zone = zone or (offset if re.fullmatch(r"[+-]\d{4}", offset) else None)
         if zone is None:
-            return made
+            return moment
         distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
-        return made.replace(tzinfo=timezone(-distance if zone[0] == "-" else distance))
+        return moment.replace(tzinfo=timezone(-distance if zone[0] == "-" else distance))
     except (ValueError, OverflowError):
         return None
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601, as isoformat() writes it; which takes several times as long, for every file."""
+    """Return ISO 8601 as isoformat() writes it, which is several times slower."""
     if moment.tzinfo is not UTC:
         return moment.isoformat()
     text: str = msgspec.to_builtins(moment)  # with a Z
@@ -185,5 +191,5 @@ def iso(moment: datetime) -> str:
 
 
 def format_datetime(when: datetime) -> str:
-    """An aware datetime as a DT value with its offset from UTC."""
+    """Write an aware datetime as a DT value with its offset from UTC."""
     return when.strftime("%Y%m%d%H%M%S.%f%z")[:26]

@@ -1,10 +1,10 @@
 """The canonical stream of a signature, for people: the same walk with a line for every step.
 
-It is the stream over which the signature verifies, whichever VRs or form that takes; so it is
-verified first. What cannot be rebuilt is refused, and never left out without a word.
+It is the stream over which the signature verifies, whichever VRs or form that has; so the signature
+is verified first. A stream that cannot be rebuilt is refused, and an element that is left out is
+reported.
 
-The lines are made by the pure twin, whose encoder is replaced by one that writes down what it is
-told.
+The lines are made by the pure twin, whose encoder is replaced by one that records its calls.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ if TYPE_CHECKING:
     from ..files.part10 import Part10
 
 _SHOWN = 24  # bytes of a value that are shown
-_MOST_NAMED = 5  # in a sentence
+_MAX_NAMED = 5  # in a sentence
 
 
 class Dump:
-    """The stream of one signature, or of all that can be signed in an object without one.
+    """The stream of one signature, or of all signable elements in an object without one.
 
     Args:
         source: the file: a path, or its content as bytes.
         uid: Digital Signature UID; None is the first signature, or the whole object if there is
             none.
-        accept_legacy: show the form of dcmsign before 3.5.4 where the signature is over that.
+        accept_legacy: show the form of dcmsign before 3.5.4 if the signature is over that.
 
     Attributes:
         uid: of the signature; None if there is none.
         reason: why the signature is not intact; None if it is, or if there is none.
-        notes: what a person should know of the stream, a sentence each.
+        notes: remarks on the stream for people, a sentence each.
 
     Raises:
         SourceError, MalformedError: for the file.
         SigningError: there is no such signature.
-        EncodingError: what was signed cannot be rebuilt; the code is ``stream``.
+        EncodingError: the signed stream cannot be rebuilt; the code is ``stream``.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class Dump:
             raise self._named(error) from None
 
     def _named(self, error: DicomSealError) -> DicomSealError:
-        """The same error, with the file's name before its sentence."""
+        """Return the same error, with the file's name before its sentence."""
         if self._name and not str(error).startswith(self._name):
             error.args = (f"{self._name}: {error}", *error.args[1:])
         return error
 
     def _left_out(self) -> None:
-        """What nothing could sign in an object without signatures."""
+        """Note the elements that cannot be signed, of an object without signatures."""
         index = self._index
         lost = [
             child
@@ -97,10 +97,10 @@ class Dump:
             if index.record(child).flags & record.UNKNOWN_VR
             and is_signable_tag(index.record(child).tag)
         ]
-        named = "; ".join(obstacles.sentence(index, child) for child in lost[:_MOST_NAMED])
+        named = "; ".join(obstacles.sentence(index, child) for child in lost[:_MAX_NAMED])
         if lost:
-            more = f"; and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
-            self.notes.append(f"not in the stream, as nobody can sign it: {named}{more}")
+            more = f"; and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
+            self.notes.append(f"not in the stream, as it cannot be signed: {named}{more}")
 
     def _verify(self, part10: Part10, item: int, accept_legacy: bool) -> None:
         stored = digital_signature.read(self._index, item, part10.limits)
@@ -123,7 +123,7 @@ class Dump:
                 "stream",
             )
         self.notes.append(
-            "the signature is not intact, and this is the stream of what is here: "
+            "the signature is not intact, and this is the stream of the present content: "
             f"{self.reason.code}: {self.reason.message}"
         )
 
@@ -135,8 +135,8 @@ class Dump:
 
         Raises:
             SourceError: the file changed, or cannot be read.
-            EncodingError: what was written is not what the signature is over; the code is
-                ``stream``. A defect: it never happened.
+            EncodingError: the written bytes are not those of the signature; the code is
+                ``stream``. It would be a defect of this program, and never happened.
         """
         if not self._mac:
             return self._raw(write)
@@ -175,7 +175,7 @@ class Dump:
         return {} if self._item is None else self._vrs
 
     def lines(self) -> Iterator[str]:
-        """The same as lines of text."""
+        """Yield the stream as lines of text."""
         part10 = self._part10
         index = _index_py.Index(
             part10.source,
@@ -199,7 +199,7 @@ class Dump:
 
 
 def _find(index: Index, uid: str | None) -> tuple[int, tuple[int, ...] | None, int | None]:
-    """Scope, Data Elements Signed and item of a signature; the whole object if it has none."""
+    """Return scope, Data Elements Signed and item of a signature; or the whole object."""
     for scope in index.scopes:
         macs = dict(mac_parameters.read_ids(index, scope))
         for item in values.items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
@@ -215,7 +215,7 @@ def _find(index: Index, uid: str | None) -> tuple[int, tuple[int, ...] | None, i
 
 
 def _nowhere(_piece: Any) -> None:
-    """Take bytes that only have to be counted."""
+    """Ignore bytes that only have to be counted."""
 
 
 def raw(
@@ -228,7 +228,7 @@ def raw(
 
 
 def annotated(source: str | os.PathLike[str] | Buffer, uid: str | None = None) -> Iterator[str]:
-    """The same as lines of text; arguments and errors as for `raw`."""
+    """Yield the stream as lines of text; arguments and errors as for `raw`."""
     return Dump(source, uid).lines()
 
 
@@ -298,7 +298,7 @@ class _Annotator(Encoder):
         super().close()
 
     def lines(self) -> Iterator[str]:
-        """What was written down since the last time."""
+        """Yield the lines since the last call."""
         self._end()
         lines, self._lines = self._lines, []
         yield from lines

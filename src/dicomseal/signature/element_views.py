@@ -1,4 +1,4 @@
-"""The elements of an item or a data set, as profiles, requirements and signatures ask for them."""
+"""The elements of an item or a data set, in the form that profiles and signatures need."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from ..encoding.backend import Index
     from ..encoding.limits import ReadBudget
 
-_WORK_OF_A_RECORD = 1024  # that is looked at, in bytes (see `ReadBudget`)
+_WORK_OF_A_RECORD = 1024  # for each record that is looked at, in bytes (see `ReadBudget`)
 
 
 class Elements:
-    """The elements of a data set or item of an index, as `profiles` looks at them."""
+    """The elements of a data set or item of an index; implements `profiles.Elements`."""
 
     __slots__ = ("_index", "_present", "_scope", "_text", "_texts", "_work")
 
@@ -28,36 +28,36 @@ class Elements:
         self._texts: dict[tuple[int, int], frozenset[str]] = {}
 
     def present(self) -> set[int]:
-        """The tags of its elements."""
+        """Return the tags of its elements."""
         if self._present is None:
             self._present = self._index.present(self._scope)
         return self._present
 
     def has(self, tag: int) -> bool:
-        """Whether there is such an element."""
+        """Return whether the element exists."""
         if self._present is not None:
             return tag in self._present
         return self._index.find(self._scope, tag) >= 0
 
     def holds(self, tags: Collection[int]) -> bool:
-        """Whether there are all of these."""
+        """Return whether all of these elements exist."""
         if self._present is not None:
             return self._present.issuperset(tags)
         return self._index.holds(self._scope, tags)
 
     def text(self, tag: int) -> str:
-        """The value of a text element; empty if it is absent. Looked up once."""
+        """Return the value of a text element; empty if it is absent. It is looked up once."""
         found = self._text.get(tag)
         if found is None:
             found = self._text[tag] = text_of(self._index, self._scope, tag)
         return found
 
     def texts(self, sequence: int, tag: int) -> frozenset[str]:
-        """The values of a text element in the items of a sequence, wherever in it that is."""
+        """Return the values of a text element in the items of a sequence, at any depth."""
         found = self._texts.get((sequence, tag))
         if found is None:
             index = self._index
-            if self._work is not None:  # scopes inside one another look at the same records
+            if self._work is not None:  # nested scopes look at the same records
                 size = index.record(self._scope).next - self._scope
                 self._work.read(_WORK_OF_A_RECORD * size)
             found = self._texts[sequence, tag] = frozenset(
@@ -70,9 +70,9 @@ class Elements:
 
 
 class Main:
-    """What the signatures of an object ask of its main data set; each search is made once.
+    """Facts about the main data set for the signatures of an object; each is looked up once.
 
-    It goes through all elements where one stands out of order, and signatures may be very many.
+    A look-up reads all elements if one is out of order, and signatures may be very many.
     """
 
     def __init__(self, index: Index) -> None:

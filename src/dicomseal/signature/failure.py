@@ -1,4 +1,4 @@
-"""Why a signature does not hold, or why that cannot be known."""
+"""The reason why a signature does not hold, or why that is not known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..report import Reason, ReasonCode
 
 
 class Broken(Exception):  # noqa: N818
-    """Carries the outcome out of the steps of an integrity check; never leaves the package."""
+    """The outcome of a step of an integrity check; never leaves the package."""
 
     def __init__(self, integrity: str, code: ReasonCode, message: str) -> None:
         super().__init__(message)
@@ -16,10 +16,10 @@ class Broken(Exception):  # noqa: N818
 
 
 def altered(code: ReasonCode, message: str) -> Broken:
-    """The signature is broken in itself, or the content is not what was signed."""
+    """Return the outcome for a signature that is broken in itself, or whose content changed."""
     return Broken(report.ALTERED, code, message)
 
 
 def unverifiable(code: ReasonCode, message: str) -> Broken:
-    """A reader who knows more could still decide."""
+    """Return the outcome for a signature on which a reader who knows more could decide."""
     return Broken(report.UNVERIFIABLE, code, message)

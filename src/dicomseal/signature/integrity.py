@@ -1,7 +1,11 @@
-"""Phase one of a verification: is the content what the private key of this certificate signed?
+"""Phase one of a verification: whether the content is the one that the signer's key signed.
 
-PS3.3 C.12.1.1.3.1 and PS3.15 Annex C. A signature broken in itself is ``altered``; only what a
-reader who knows more could still decide is ``unverifiable``.
+In: a signature, its MAC Parameters, its certificate, and the elements that it covers.
+Out: nothing if it is intact, else `Broken` with ``altered`` or ``unverifiable`` and the reason.
+PS3: PS3.3 C.12.1.1.3.1; PS3.15 Annex C.
+
+A signature that is broken in itself is ``altered``; it is ``unverifiable`` only if a reader who
+knows more could still decide.
 """
 
 from __future__ import annotations
@@ -20,22 +24,22 @@ from .failure import Broken, altered, unverifiable
 from .mac_parameters import MacParameters
 from .scope import WORK_OF_A_TAG, Scope
 
-_MOST_NAMED = 5  # in a sentence
+_MAX_NAMED = 5  # in a sentence
 LEGACY, UNPADDED = "legacy", "unpadded"  # forms of the stream that only dcmsign hashes
 _NOTHING = _record.Coverage(0, 0, ())
 
 
 class Check:
-    """The steps of one integrity check; what it learns on the way stays for the report.
+    """One integrity check, step by step; its findings are kept for the report.
 
     Attributes:
-        material: what the signature is verified with; ``mac`` and ``certificate`` are of it.
-        coverage: what of the scope is in the form of the stream that was tried last.
+        material: the verification material; ``mac`` and ``certificate`` are parts of it.
+        coverage: which elements of the scope are in the form of the stream that was tried last.
         computed: the MAC of that form.
-        content: the digest of the elements in it, if digests are asked for.
+        content: the digest of the elements in it, if digests are requested.
         form: empty for the form of the standard, else `LEGACY` or `UNPADDED`; VRs that were
-            searched for stand in ``scope.vrs``.
-        messages: what a person should know.
+            searched for are in ``scope.vrs``.
+        messages: further information for people.
     """
 
     computed = content = b""
@@ -56,7 +60,7 @@ class Check:
         self.messages: list[str] = [*material.notes]
 
     def verifies_as_it_is(self) -> bool:
-        """Whether the signature is over the content as it stands.
+        """Return whether the signature is over the content in the form of the standard.
 
         It costs one pass over the signed content and one verification, so it is never long.
 
@@ -70,24 +74,25 @@ class Check:
         return self.matches(mac)
 
     def _check_own_item(self) -> None:
-        """The stream runs on from the data set into this item without a mark between them.
+        """Check the signature's own item: the stream runs into it without a mark in between.
 
         So an element that was signed in the data set could be moved to the front of the item, and
-        another put in its place.
+        another one put in its place.
         """
         index = self.scope.index
         if index.find(self.item, terms.MAC_ID_NUMBER) == self.item + 1 and not index.ambiguities:
-            return  # as it mostly is: it begins with its own first attribute, and goes on ascending
+            # true of most items: they begin with their own first attribute, and are ascending
+            return
         for number in index.children(self.item):
             tag = index.record(number).tag
             if tag < terms.MAC_ID_NUMBER and tag != terms.MAC_ID_NUMBER & 0xFFFF0000:
                 raise altered(
                     ReasonCode.FORMAT_FAILURE,
-                    f"{format_tag(tag)} stands in the signature's own item, where it has no place",
+                    f"{format_tag(tag)} is in the signature's own item, where it is not allowed",
                 )
 
     def _usable(self) -> MacParameters:
-        """The MAC Parameters, if the signature can be verified with them and the certificate."""
+        """Return the MAC Parameters, if the signature can be verified with them."""
         mac_id = self.stored.mac_id
         if mac_id is None:
             raise altered(
@@ -103,7 +108,7 @@ class Check:
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
                 f"several MAC Parameters items (4FFE,0001) have the MAC ID {mac_id}: two "
-                "readers may take two of them",
+                "readers may use different ones",
             )
         self.messages += self.material.messages
         if self.material.trouble is not None:
@@ -111,10 +116,10 @@ class Check:
         return self.mac
 
     def check_fragments(self) -> None:
-        """Elements that were signed may stand in a fragment now: the stream would be the same.
+        """Check that no signed elements were moved into a fragment, which keeps the stream.
 
-        So may another fragment. A signature that anybody can write costs no such search, so one
-        that is not intact is never asked.
+        Another fragment may have been moved, too. The search is made only for intact signatures:
+        anyone can write a signature that is not intact, and must not cause the work.
 
         Raises:
             Broken: there is something of that kind.
@@ -149,7 +154,7 @@ class Check:
         elif not self.coverage.signed:
             self.check_whole(mac.data_elements_signed)
             raise altered(
-                ReasonCode.FORMAT_FAILURE, "none of the elements it lists as signed is there"
+                ReasonCode.FORMAT_FAILURE, "none of the elements it lists as signed is present"
             )
         if self.digests:
             self.content = hasher.copy().digest()
@@ -163,9 +168,9 @@ class Check:
         return self.computed
 
     def why_unknown(self) -> str:
-        """Why elements that are listed are not in the stream."""
-        index, tags = self.scope.index, self.coverage.unknown[:_MOST_NAMED]
-        # a tag may stand twice, and the first of them be known
+        """Return why listed elements are not in the stream."""
+        index, tags = self.scope.index, self.coverage.unknown[:_MAX_NAMED]
+        # a tag may occur twice, and the first element with it be known
         lost = {
             record.tag: number
             for number in index.children(self.scope.scope)
@@ -189,14 +194,14 @@ class Check:
         return self.material.verifies(digest, self.stored.signature)
 
     def check_whole(self, tags: Sequence[int], why: str = "listed as signed") -> None:
-        """What a program holds may be a part of what was read; it is no forgery for that."""
+        """Check that listed elements are present: a data set may be a part of its file."""
         if self.scope.part10.dataset is None:
             return
         there = self.scope.index.present(self.scope.scope)
         gone = [tag for tag in tags if tag not in there]
         if gone:
-            named = ", ".join(describe(tag) for tag in gone[:_MOST_NAMED])
-            more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
+            named = ", ".join(describe(tag) for tag in gone[:_MAX_NAMED])
+            more = f" and {len(gone) - _MAX_NAMED} more" if len(gone) > _MAX_NAMED else ""
             raise unverifiable(
                 ReasonCode.SIGNED_DATA_NOT_FOUND,
                 f"the data set does not hold {named}{more}, {why}: it was not read to its end, or "

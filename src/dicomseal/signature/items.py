@@ -2,6 +2,10 @@
 
 An element here is a tuple ``(tag, vr, value)``; the value is bytes in little endian, already of
 even length, or for SQ a list of items, each a list of elements.
+
+In: elements as tuples, or bytes.
+Out: the bytes of items, or items of a `pydicom.Dataset`.
+PS3: PS3.3 Table C.12-6; PS3.5 Section 7.
 """
 
 from __future__ import annotations
@@ -23,25 +27,25 @@ Item: TypeAlias = list[Element]
 
 
 def text(tag: int, vr: str, value: str) -> Element:
-    """A text element, padded to even length."""
+    """Return a text element, padded to even length."""
     data = value.encode("ascii")
     return tag, vr, data + padding(vr) * (len(data) % 2)
 
 
 def binary(tag: int, value: bytes) -> Element:
-    """An OB element, padded to even length."""
+    """Return an OB element, padded to even length."""
     return tag, "OB", value + b"\0" * (len(value) % 2)
 
 
 def encode_item(item: Item, implicit: bool = False, big_endian: bool = False) -> bytes:
-    """An item with explicit length, ready to stand in a sequence."""
+    """Encode an item with explicit length, ready for a sequence."""
     content = encode(item, implicit, big_endian)
     order = ">" if big_endian else "<"
     return struct.pack(order + "HHL", 0xFFFE, 0xE000, len(content)) + content
 
 
 def encode(elements: Iterable[Element], implicit: bool = False, big_endian: bool = False) -> bytes:
-    """Elements as a file holds them, sequences with explicit lengths (PS3.5 Section 7)."""
+    """Encode elements as in a file, sequences with explicit lengths (PS3.5 Section 7)."""
     order = ">" if big_endian else "<"
     out = bytearray()
     for tag, vr, value in elements:
@@ -61,7 +65,7 @@ def encode(elements: Iterable[Element], implicit: bool = False, big_endian: bool
 
 
 def to_dataset(item: Item) -> Dataset:
-    """The same as a `pydicom.Dataset`."""
+    """Return the item as a `pydicom.Dataset`."""
     from pydicom.filereader import read_dataset
 
     return read_dataset(BytesIO(encode(item)), is_implicit_VR=False, is_little_endian=True)

@@ -1,12 +1,13 @@
-"""Certificates as they are met, read by asn1crypto: what decides strictly, what does not as it is.
+"""Certificates as they occur in practice, read by asn1crypto: strict where it has an effect.
 
-Names hold what no standard allows (Latin-1 in a T61String, ``&`` in a PrintableString, a structure
-in place of a text), and a chain does not depend on how a name is spelled as long as the same bytes,
-or the same text, stand in both places. So the attributes of names are read by their own tags; what
-is no text is compared by its bytes. Dates, keys, algorithms and extensions are read as RFC 5280
-says, and an extension that cannot be read is remembered, see `Certificate.unreadable`.
+Names hold values that no standard allows (Latin-1 in a T61String, ``&`` in a PrintableString, a
+structure in place of a text), and a chain does not depend on the spelling of a name as long as the
+same bytes, or the same text, are in both places. So the attributes of names are read by their own
+tags; a value that is not text is compared by its bytes. Dates, keys, algorithms and extensions are
+read as RFC 5280 says, and an extension that cannot be read is remembered, see
+`Certificate.unreadable`.
 
-Nothing here is a parser: asn1crypto reads, and is told to expect less of names.
+Nothing here is a parser: asn1crypto reads, with fewer expectations about names.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from typing import Any, ClassVar, NamedTuple
 from asn1crypto import core, crl, parser
 from asn1crypto import x509 as asn1
 
-# what asn1crypto raises for bytes that are not what they should be
+# the exceptions of asn1crypto for bytes that it cannot parse
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 
-# RFC 4514 Section 3; others are written as their numbers
+# RFC 4514 Section 3; other attributes are written as their numbers
 _SHORT = {
     "2.5.4.3": "CN", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU",
     "2.5.4.6": "C", "2.5.4.9": "STREET", "0.9.2342.19200300.100.1.25": "DC",
     "0.9.2342.19200300.100.1.1": "UID",
 }  # fmt: skip
-# tags of strings, and the encodings in which they are tried; Latin-1 takes everything
+# tags of strings, and the encodings that are tried for them; Latin-1 accepts everything
 _ENCODINGS = {
     12: ("utf-8", "latin-1"), 18: ("latin-1",), 19: ("ascii", "utf-8", "latin-1"),
     20: ("latin-1",), 21: ("latin-1",), 22: ("ascii", "utf-8", "latin-1"), 25: ("latin-1",),
     26: ("latin-1",), 27: ("latin-1",), 28: ("utf-32-be", "latin-1"), 30: ("utf-16-be", "latin-1"),
 }  # fmt: skip
 _SPECIAL = re.compile(r'([,+"\\<>;])')
-# of a certificate; both to the second, and in UTC (RFC 5280 Section 4.1.2.5)
+# dates of a certificate: to the second, and in UTC (RFC 5280 Section 4.1.2.5)
 _UTC_TIME, _GENERAL_TIME = re.compile(rb"\d{12}Z\Z"), re.compile(rb"\d{14}Z\Z")
 
 
@@ -52,12 +53,12 @@ class Value:
         return bytes(self._found.parsed.contents or b"")
 
     def dump(self) -> bytes:
-        """Its DER."""
+        """Return its DER."""
         return bytes(self._found.dump())
 
     @property
     def text(self) -> str | None:
-        """As text; None if it is none."""
+        """Its text; None if it is not text."""
         try:
             inner, contents = self._found.parsed, self.contents
             encodings = _ENCODINGS.get(inner.tag, ()) if inner.class_ == 0 else ()
@@ -72,7 +73,7 @@ class Value:
 
     @property
     def native(self) -> str:
-        """As text, or the bytes as RFC 4514 writes them."""
+        """Its text, or its bytes as RFC 4514 writes them."""
         text = self.text
         return f"#{self.dump().hex()}" if text is None else text
 
@@ -80,18 +81,18 @@ class Value:
 class Attribute(asn1.NameTypeAndValue):  # type: ignore[misc]
     """One attribute of a name."""
 
-    _oid_pair = _oid_nums = None  # no type says what its value is
+    _oid_pair = _oid_nums = None  # the type of the value does not depend on the attribute
     _oid_specs: ClassVar[dict[str, Any]] = {}
     _compared = ""
 
     def __getitem__(self, key: Any) -> Any:
-        """As the base class; the value is not held to what the type lets expect."""
+        """Do as the base class, but accept a value of an unexpected type."""
         found = super().__getitem__(key)
         return Value(found) if isinstance(found, core.Any) else found
 
     @property
     def prepped_value(self) -> str:
-        """What is compared (RFC 5280 Section 7.1); the bytes, where that cannot be prepared."""
+        """The form for comparison (RFC 5280 Section 7.1); the bytes, if that cannot be prepared."""
         if not self._compared:
             text = self["value"].text
             self._compared = f"#{self['value'].dump().hex()}"
@@ -103,7 +104,7 @@ class Attribute(asn1.NameTypeAndValue):  # type: ignore[misc]
 
     @property
     def rfc4514(self) -> str:
-        """As a report writes it."""
+        """The attribute as a report writes it."""
         number = self["type"].dotted
         text = self["value"].text
         if text is None:
@@ -124,7 +125,7 @@ class _Parts(asn1.RDNSequence):  # type: ignore[misc]
     _child_spec = _Part
 
     def _make_value(self, value: Any) -> Any:
-        """Take a part of an ordinary name as well: the library extends names by such."""
+        """Accept a part of an ordinary name as well: the library extends names by such."""
         if isinstance(value, asn1.RelativeDistinguishedName) and not isinstance(value, _Part):
             value = _Part.load(value.dump())
         return super()._make_value(value)
@@ -143,15 +144,15 @@ class Name(asn1.Name):  # type: ignore[misc]
 
 
 def _with_names(fields: list[Any]) -> list[Any]:
-    """The fields of a structure, with these names in place of the others."""
+    """Return the fields of a structure, with these names in place of the others."""
     return [(field[0], Name, *field[2:]) if field[1] is asn1.Name else field for field in fields]
 
 
 class AsRead(core.Asn1Value):  # type: ignore[misc]
     """A structure whose bytes are those that were read, as they were signed.
 
-    asn1crypto takes every length that ends with the byte 80 for an indefinite one, one in 256 of
-    all, and writes the structure anew: in DER, which is not what an odd certificate is in.
+    asn1crypto takes every length that ends with the byte 80 for an indefinite one (one in 256 of
+    all) and encodes the structure again in DER, while an odd certificate is not in DER.
     """
 
     def dump(self, force: bool = False) -> bytes:
@@ -170,10 +171,10 @@ class _Tbs(AsRead, asn1.TbsCertificate):  # type: ignore[misc]
 
 
 class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
-    """A certificate of which the library is shown no constraints on names and no other names.
+    """A certificate that hides name constraints and alternative names from the library.
 
     The library knows no constraints on addresses and other names, and ends with an error of Python
-    where there are some, or where a name is not ASCII. So they are left to `name_constraints`.
+    if there are some, or if a name is not ASCII. So they are left to `name_constraints`.
     """
 
     _fields = [("tbs_certificate", _Tbs), *asn1.Certificate._fields[1:]]  # noqa: RUF012
@@ -186,7 +187,7 @@ class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
 
     @property
     def name_constraints_value(self) -> None:
-        """None, always."""
+        """None: the library must not see them."""
         return None
 
     @property
@@ -196,7 +197,7 @@ class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
 
     @property
     def subject_alt_name_value(self) -> None:
-        """None, always."""
+        """None: the library must not see them."""
         return None
 
     @property
@@ -207,7 +208,7 @@ class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
         return self._unreadable
 
     def _set_extensions(self) -> None:
-        """As the base class; what cannot be read is remembered, and not raised."""
+        """Do as the base class, but remember an unreadable extension instead of raising."""
         self._critical_extensions = set()
         bad = []
         for extension in self["tbs_certificate"]["extensions"] or ():
@@ -218,7 +219,7 @@ class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
                     value = extension["extn_value"].parsed
                     encoded = extension["extn_value"].contents
                     if parser.peek(encoded) != len(encoded):
-                        raise ValueError("something follows it")
+                        raise ValueError("bytes follow it")
                     _read(name, value)
                     setattr(self, attribute, value)
                 except UNREADABLE:
@@ -230,10 +231,10 @@ class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
 
 
 def _read(name: str, value: Any) -> None:
-    """Read an extension as deep as it decides something; names stay as they are.
+    """Read an extension as far as it has an effect; names stay as they are.
 
     Raises:
-        ValueError and others of `UNREADABLE`: it is not what it should be.
+        ValueError and others of `UNREADABLE`: it has a wrong form.
     """
     if name in ("subject_alt_name", "issuer_alt_name"):
         for one in value:
@@ -245,13 +246,13 @@ def _read(name: str, value: Any) -> None:
     elif name in _DECIDING:
         value.native  # noqa: B018
     if name in _ELEMENTS:
-        # where all elements are optional, asn1crypto passes over what is none of them
+        # if all elements are optional, asn1crypto ignores those that do not belong there
         allowed, rest = iter(_ELEMENTS[name]), bytes(value.contents or b"")
         while rest:
             one, rest = rest[: parser.peek(rest)], rest[parser.peek(rest) :]
             class_, _, tag, *_ = parser.parse(one)
             if (class_, tag) not in allowed:
-                raise ValueError("an element of it is none, or not at its place")
+                raise ValueError("an element of it is unknown, or in a wrong place")
 
 
 _DECIDING = frozenset(
@@ -261,10 +262,10 @@ _DECIDING = frozenset(
 
 
 def is_known(reason: Any) -> bool:
-    """Whether a reason for a revocation is a known one; one that is not is taken for none.
+    """Return whether a reason for a revocation is known; replace an unknown one.
 
-    Who is listed is revoked: the reason is optional, and no reader must know it (RFC 5280 Section
-    5.3.1). What is signed stays as it is.
+    A listed certificate is revoked: the reason is optional, and a reader need not know it (RFC 5280
+    Section 5.3.1). The signed bytes stay as they are.
 
     Args:
         reason: an `asn1crypto.crl.CRLReason`.
@@ -272,22 +273,22 @@ def is_known(reason: Any) -> bool:
     try:
         return reason.native is not None
     except UNREADABLE:
-        reason._native = "unspecified"  # what it says of itself, not what it is
+        reason._native = "unspecified"  # the parsed value, while the bytes stay
         return False
 
 
 _DECIDES_NOTHING = frozenset(("crl_reason", "invalidity_date", "crl_number", "issuer_alt_name"))
 
 
-def _set_extensions(made: Any, extensions: Iterable[Any]) -> None:
-    """What asn1crypto does in its own method; what decides nothing need not be readable."""
-    made._critical_extensions = set()
+def _set_extensions(structure: Any, extensions: Iterable[Any]) -> None:
+    """Do as asn1crypto in its own method, but accept unreadable extensions without effect."""
+    structure._critical_extensions = set()
     for extension in extensions:
         name = extension["extn_id"].native
         if extension["critical"].native:
-            made._critical_extensions.add(name)
+            structure._critical_extensions.add(name)
         attribute = f"_{name}_value"
-        if not hasattr(made, attribute):
+        if not hasattr(structure, attribute):
             continue
         try:
             value = extension["extn_value"].parsed
@@ -297,8 +298,8 @@ def _set_extensions(made: Any, extensions: Iterable[Any]) -> None:
             if name not in _DECIDES_NOTHING:
                 raise
         else:
-            setattr(made, attribute, value)
-    made._processed_extensions = True
+            setattr(structure, attribute, value)
+    structure._processed_extensions = True
 
 
 class _Revoked(crl.RevokedCertificate):  # type: ignore[misc]
@@ -339,24 +340,24 @@ def read_crl(der: bytes) -> CertificateList:
     """Read a CRL that `cryptography` refuses.
 
     Raises:
-        ValueError and others of `UNREADABLE`: it is none, or a part of it that decides something
-            is not what it should be.
+        ValueError and others of `UNREADABLE`: it is not a CRL, or a part of it that has an effect
+            has a wrong form.
     """
-    made: CertificateList = CertificateList.load(der, strict=True)
-    tbs = made["tbs_cert_list"]
-    if tbs["signature"].dump() != made["signature_algorithm"].dump():
+    certificate_list: CertificateList = CertificateList.load(der, strict=True)
+    tbs = certificate_list["tbs_cert_list"]
+    if tbs["signature"].dump() != certificate_list["signature_algorithm"].dump():
         raise ValueError("its inner and outer signature algorithms differ")
     _moment(tbs["this_update"])
     if tbs["next_update"].native is not None:
         _moment(tbs["next_update"])
-    made.issuer.hashable, made["signature"].native
+    certificate_list.issuer.hashable, certificate_list["signature"].native
     for extension in tbs["crl_extensions"] or ():
         extension["extn_id"].dotted, extension["extn_value"].contents
-    return made
+    return certificate_list
 
 
 class Read(NamedTuple):
-    """What is needed of a certificate besides its chain."""
+    """The parts of a certificate that are needed besides its chain."""
 
     subject: str
     issuer: str
@@ -371,20 +372,20 @@ def read(der: bytes) -> Read:
     """Read a certificate that `cryptography` refuses.
 
     Raises:
-        ValueError and others of `UNREADABLE`: it is none, or a part of it that decides something
-            is not what it should be.
+        ValueError and others of `UNREADABLE`: it is not a certificate, or a part of it that has an
+            effect has a wrong form.
     """
-    made = Certificate.load(der, strict=True)
-    tbs = made["tbs_certificate"]
-    tbs["version"].native, made["signature_value"].native
+    certificate = Certificate.load(der, strict=True)
+    tbs = certificate["tbs_certificate"]
+    tbs["version"].native, certificate["signature_value"].native
     first, last = (_moment(tbs["validity"][name]) for name in ("not_before", "not_after"))
     for extension in tbs["extensions"] or ():
         extension["extn_id"].dotted, extension["extn_value"].contents
     key = tbs["subject_public_key_info"]
     return Read(
-        made.subject.human_friendly,
-        made.issuer.human_friendly,
-        made.serial_number,
+        certificate.subject.human_friendly,
+        certificate.issuer.human_friendly,
+        certificate.serial_number,
         key.dump(),
         key.algorithm,
         first,
@@ -397,10 +398,10 @@ def _moment(time: Any) -> datetime:
 
 
 def moment(chosen: Any) -> datetime:
-    """A date as RFC 5280 writes it.
+    """Return a date that is written as RFC 5280 requires.
 
     Raises:
-        ValueError: it is written otherwise.
+        ValueError: it is written in another way.
     """
     form = _UTC_TIME if isinstance(chosen, core.UTCTime) else _GENERAL_TIME
     if not form.match(bytes(chosen.contents)):
@@ -410,10 +411,10 @@ def moment(chosen: Any) -> datetime:
 
 
 def certificates_of_pkcs7(der: bytes) -> Iterator[bytes]:
-    """The certificates in a PKCS#7, whatever names they have.
+    """Yield the certificates in a PKCS#7, whatever names they have.
 
     Raises:
-        ValueError and others of `UNREADABLE`: it is none.
+        ValueError and others of `UNREADABLE`: it is not a PKCS#7.
     """
     from asn1crypto import cms
 

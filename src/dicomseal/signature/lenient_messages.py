@@ -1,7 +1,7 @@
-"""Tokens of timestamps and OCSP responses, with the certificates and names of `lenient`.
+"""Timestamp tokens and OCSP responses with the lenient certificates and names.
 
-Everything else is asn1crypto's; so pyHanko and the library that validates take them as what they
-know.
+Everything else is asn1crypto's, so pyHanko and the validating library accept them as their own
+types.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .lenient_certificate import AsRead, Certificate, Name, moment
 
 
 def _with(fields: list[Any], *replacements: type) -> list[Any]:
-    """The fields of a structure, where some are of a subclass of what they were."""
+    """Return the fields of a structure, some of them with a subclass as their type."""
     return [
         (field[0], next((new for new in replacements if _replaces(new, field[1])), field[1]),
          *field[2:])
@@ -52,13 +52,13 @@ class _CertificateSet(cms.CertificateSet):  # type: ignore[misc]
 
 
 class SignedData(cms.SignedData):  # type: ignore[misc]
-    """Signed data."""
+    """Signed data with lenient certificates."""
 
     _fields = _with(cms.SignedData._fields, _CertificateSet, _SignerInfos)
 
 
 class ContentInfo(cms.ContentInfo):  # type: ignore[misc]
-    """What a token is, from the outside."""
+    """The outer structure of a token."""
 
     _oid_specs: ClassVar[dict[str, Any]] = {**cms.ContentInfo._oid_specs, "signed_data": SignedData}
 
@@ -84,7 +84,7 @@ class _ResponseBytes(ocsp.ResponseBytes):  # type: ignore[misc]
 
 
 class OCSPResponse(ocsp.OCSPResponse):  # type: ignore[misc]
-    """What an OCSP responder sends."""
+    """The answer of an OCSP responder."""
 
     _fields = _with(ocsp.OCSPResponse._fields, _ResponseBytes)
 
@@ -96,14 +96,14 @@ def read_ocsp(der: bytes) -> tuple[str, datetime | None]:
         Its status, ``successful`` or another, and the nextUpdate of its first answer.
 
     Raises:
-        ValueError and others of `lenient.UNREADABLE`: it is none, or a part of it that decides
-            something is not what it should be.
+        ValueError and others of `lenient.UNREADABLE`: it is not an OCSP response, or a part of it
+            that has an effect has a wrong form.
     """
-    made = OCSPResponse.load(der, strict=True)
-    status = str(made["response_status"].native)
+    response = OCSPResponse.load(der, strict=True)
+    status = str(response["response_status"].native)
     if status != "successful":
         return status, None
-    basic = made["response_bytes"]["response"].parsed
+    basic = response["response_bytes"]["response"].parsed
     basic["signature_algorithm"].native, basic["signature"].native
     until: list[datetime | None] = []
     for one in basic["tbs_response_data"]["responses"]:

@@ -1,4 +1,4 @@
-"""Where a signature goes: the item that a location names, in a file's index or in a data set."""
+"""The item that a location names, in a file's index or in a data set."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 def find_item(index: Index, location: str) -> int:
-    """The record of the main data set (0) or of an item.
+    """Return the record of the main data set (0) or of an item.
 
     Raises:
-        SigningError: a step of the location is not there; the first one is named.
+        SigningError: a step of the location does not exist; the first one is named.
     """
     scope = 0
     walked = "the main data set"
@@ -52,7 +52,7 @@ def find_item(index: Index, location: str) -> int:
 def _no_step(
     walked: str, tag: int, location: str, number: int | None = None, count: int = 0
 ) -> SigningError:
-    """The first step of a location that is not there."""
+    """Return the error for the first step of a location that does not exist."""
     if number is None:
         what = f"{walked} has no sequence {describe(tag)}"
     else:
@@ -82,7 +82,7 @@ _STEP = re.compile(r"(.+?)\[(-?[0-9]{1,9})\]")
 
 
 def parse_location(text: str) -> list[tuple[int, int]]:
-    """``BeamSequence[0].ControlPointSequence[1]`` -> [(0x300A00B0, 0), (0x300A0111, 1)].
+    """Parse a location: ``BeamSequence[0]`` gives [(0x300A00B0, 0)].
 
     Item numbers count from zero. An empty text is the main data set: [].
 
@@ -90,7 +90,7 @@ def parse_location(text: str) -> list[tuple[int, int]]:
         UsageError: a step is not ``TAG[NUMBER]``.
     """
     if not isinstance(text, str):
-        raise UsageError(f"{text!r} is no location of an item, e.g. BeamSequence[0]")
+        raise UsageError(f"{text!r} is not a location of an item, e.g. BeamSequence[0]")
     steps = []
     for step in re.split(r"(?<=\])\.", text) if text else []:
         match = _STEP.fullmatch(step)
@@ -104,12 +104,12 @@ def parse_location(text: str) -> list[tuple[int, int]]:
 
 
 def format_location(steps: Iterable[tuple[int, int]]) -> str:
-    """The inverse of `parse_location`, with keywords where the standard has them."""
+    """Write a location, the inverse of `parse_location`, with keywords if there are any."""
     return ".".join(f"{keyword(tag) or format_tag(tag)}[{number}]" for tag, number in steps)
 
 
 def locate(index: Index, scope: int) -> list[tuple[int, int]]:
-    """The steps from the main data set to an item, as `format_location` takes them."""
+    """Return the steps from the main data set to an item, as `format_location` takes them."""
     steps = []
     while scope:
         item = index.record(scope)
@@ -120,7 +120,7 @@ def locate(index: Index, scope: int) -> list[tuple[int, int]]:
 
 
 class History:
-    """Which items lie inside Original Attributes Sequence; asked of very many, each step once."""
+    """The items inside Original Attributes Sequence; each step is looked up once."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
@@ -141,5 +141,5 @@ class History:
 
 
 def is_history(steps: Iterable[tuple[int, int]]) -> bool:
-    """Whether a location lies inside Original Attributes Sequence (0400,0561): a former state."""
+    """Return whether a location is inside Original Attributes Sequence (0400,0561)."""
     return any(tag == terms.ORIGINAL_ATTRIBUTES_SEQUENCE for tag, _ in steps)

@@ -1,4 +1,9 @@
-"""An item of the MAC Parameters Sequence (4FFE,0001), PS3.3 Table C.12-6."""
+"""An item of the MAC Parameters Sequence (4FFE,0001).
+
+In: the index of an object, and the record of the item; or an item of a `pydicom.Dataset`.
+Out: `MacParameters`; and back, the elements of an item.
+PS3: PS3.3 Table C.12-6.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +23,12 @@ if TYPE_CHECKING:
 
     from ..encoding.backend import Index
 
-MOST_TAGS = 0xFFFF // 4
-"""As many tags fit into Data Elements Signed in explicit VR, whose length has 16 bits."""
+MAX_TAGS = 0xFFFF // 4
+"""The most tags in Data Elements Signed in explicit VR, whose length has 16 bits."""
 
 
 class MacParameters(msgspec.Struct, frozen=True):
-    """How the MAC of one or more signatures is calculated.
+    """The parameters of the MAC calculation of one or more signatures.
 
     Attributes:
         mac_id: MAC ID Number (0400,0005); None if it is absent.
@@ -38,15 +43,15 @@ class MacParameters(msgspec.Struct, frozen=True):
     data_elements_signed: tuple[int, ...]
 
     def item(self) -> items.Item:
-        """As elements of a sequence item.
+        """Return the elements of a sequence item.
 
         Raises:
             SigningError: there are more tags than an explicit VR length can hold.
         """
-        if len(self.data_elements_signed) > MOST_TAGS:
+        if len(self.data_elements_signed) > MAX_TAGS:
             raise SigningError(
                 f"{len(self.data_elements_signed)} elements are to be signed; Data Elements "
-                f"Signed (0400,0020) can list {MOST_TAGS}: choose some with --tag"
+                f"Signed (0400,0020) can list {MAX_TAGS}: choose some with --tag"
             )
         words = [w for tag in self.data_elements_signed for w in (tag >> 16, tag & 0xFFFF)]
         return [
@@ -57,11 +62,11 @@ class MacParameters(msgspec.Struct, frozen=True):
         ]
 
     def unsignable(self) -> int | None:
-        """The first listed tag that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
+        """Return the first listed tag that can never be signed, or None (PS3.3 C.12.1.1.3.1.1)."""
         return first_unsignable(self.data_elements_signed)
 
     def repeated(self) -> int | None:
-        """The first tag that is listed twice, or None."""
+        """Return the first tag that is listed twice, or None."""
         return first_repeated(self.data_elements_signed)
 
 
@@ -78,13 +83,13 @@ Algorithm and Data Elements Signed."""
 
 
 def raw(index: Index, item: int) -> Raw:
-    """What an item holds; equal values say the same in objects of the same byte order."""
+    """Return the stored values of an item; equal values mean the same in one byte order."""
     mac_id, transfer_syntax, algorithm = index.values(item, _FIELDS)
     return mac_id, transfer_syntax, algorithm, index.listed(item, terms.DATA_ELEMENTS_SIGNED)
 
 
 def decode(values: Raw, big_endian: bool) -> MacParameters:
-    """What that says; what is missing is empty."""
+    """Decode the values; missing ones are empty."""
     mac_id, transfer_syntax, algorithm, listed = values
     return MacParameters(
         as_number(mac_id, big_endian),
@@ -95,12 +100,12 @@ def decode(values: Raw, big_endian: bool) -> MacParameters:
 
 
 def read(index: Index, item: int) -> MacParameters:
-    """The MAC Parameters in an item; what is missing is empty."""
+    """Read the MAC Parameters in an item; missing values are empty."""
     return decode(raw(index, item), index.big_endian)
 
 
 def from_dataset(item: Dataset) -> MacParameters:
-    """The same from an item of a `pydicom.Dataset`."""
+    """Read the MAC Parameters in an item of a `pydicom.Dataset`."""
     listed = item.get("DataElementsSigned")
     if listed is None:
         tags: tuple[int, ...] = ()
@@ -115,7 +120,7 @@ def from_dataset(item: Dataset) -> MacParameters:
 
 
 def read_ids(index: Index, scope: int) -> list[tuple[int | None, int]]:
-    """The MAC ID Number and the record of every MAC Parameters item of a scope."""
+    """Return the MAC ID Number and the record of every MAC Parameters item of a scope."""
     return [
         (number_of(index, item, terms.MAC_ID_NUMBER), item)
         for item in items_of(index, scope, terms.MAC_PARAMETERS_SEQUENCE)

@@ -1,7 +1,11 @@
-"""What a signature is verified with: its MAC Parameters and its certificate, looked at once.
+"""The verification material of a signature: MAC Parameters and certificate, checked once.
 
-The objects of one device have both alike. Whatever follows from nothing else is found for the first
-of them and remembered for the others: `VerificationMaterial` of equal bytes is the same object.
+In: the stored MAC Parameters and the DER of the certificate.
+Out: a `VerificationMaterial`, the same object for the same bytes.
+PS3: PS3.3 Table C.12-6 and C.12.1.1.3.1.2; PS3.15 Section C.1.
+
+The objects of one device have the same material. Everything that follows from it alone is computed
+for the first object and remembered for the others.
 """
 
 from __future__ import annotations
@@ -23,28 +27,28 @@ from .mac_parameters import MacParameters
 if TYPE_CHECKING:
     import hashlib
 
-_MOST_KEPT = 512
-# what is longer than usual is not kept: a hostile object would make us keep as much as it likes
-_LONGEST_LIST, _LONGEST_TERM = 4096, 64  # bytes
+_MAX_KEPT = 512
+# longer material is not kept, as a hostile object could fill the memory with it
+_MAX_LIST, _MAX_TERM = 4096, 64  # bytes
 
 
 class VerificationMaterial:
     """MAC Parameters and a Certificate of Signer.
 
     Attributes:
-        mac: what the MAC Parameters say; None if the signature has none.
+        mac: the MAC Parameters; None if the signature has none.
         listed: Data Elements Signed (0400,0020) as stored.
         certificate: the certificate; None if it is absent or cannot be parsed.
-        notes: what its parser complained about.
-        messages: what is odd about the MAC Parameters.
-        weak: what in both is no longer strong.
+        notes: deviations that its parser reported.
+        messages: deviations of the MAC Parameters.
+        weak: the parts of both that are no longer strong.
         trouble: why nothing can be verified with them, as `Broken` takes it; or None.
         verifies: tells whether the key made a Signature value over a MAC, see
             `certificate.verifier`.
-        effort: what that takes, see `certificate.effort_of`.
+        effort: the cost of that, see `certificate.effort_of`.
         key_kind: the kind of the key, see `certificate.kind_of`; empty without a certificate.
-        full_profiles: the profiles that a signature satisfies which covers all of a main data set
-            and has neither purpose nor timestamp; None until the first such signature was verified.
+        full_profiles: the profiles of a signature over all of a main data set with neither purpose
+            nor timestamp; None until the first such signature was verified.
     """
 
     __slots__ = (
@@ -93,7 +97,7 @@ class VerificationMaterial:
 
     @property
     def signer(self) -> report.CertificateInfo | None:
-        """What reports say of the certificate."""
+        """The certificate information for reports."""
         return None if self.certificate is None else self.certificate.signer
 
     def _weaknesses(self) -> tuple[str, ...]:
@@ -129,7 +133,7 @@ class VerificationMaterial:
         if not transfer_syntaxes.is_uid(syntax):
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
-                f"its MAC Calculation Transfer Syntax UID (0400,0010) {syntax!r} is no UID",
+                f"its MAC Calculation Transfer Syntax UID (0400,0010) {syntax!r} is not a UID",
             )
         if not transfer_syntaxes.may_be_for_mac(syntax):
             raise altered(
@@ -169,7 +173,7 @@ class VerificationMaterial:
             )
 
     def digests(self, computed: bytes, content: bytes, signature: bytes) -> Digests | None:
-        """What tells an intact signature from others; None if there is nothing to tell.
+        """Return the digests of an intact signature; None if there are none.
 
         Args:
             computed: its MAC.
@@ -190,10 +194,10 @@ class VerificationMaterial:
         )
 
     def empty_hasher(self) -> hashlib._Hash:
-        """A new hasher of the MAC Algorithm. A copy costs a fraction of what it takes to make one.
+        """Return a new hasher of the MAC Algorithm. A copy costs a fraction of a new one.
 
         Raises:
-            UsageError: there is no such hash here.
+            UsageError: this hash is not available.
         """
         if self._empty is None:
             self._empty = new_hasher(self.mac.algorithm if self.mac else "")
@@ -203,11 +207,11 @@ class VerificationMaterial:
 def material_for(
     raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes
 ) -> VerificationMaterial:
-    """The material that a signature is verified with.
+    """Return the material of a signature.
 
     Args:
-        raw: its MAC Parameters, as `mac_parameters.raw` gives them; None if it has none.
-        big_endian: whether the object is encoded so.
+        raw: its MAC Parameters, from `mac_parameters.raw`; None if it has none.
+        big_endian: whether the object is in big endian.
         kind: Certificate Type (0400,0110).
         der: Certificate of Signer (0400,0115), without padding.
     """
@@ -216,7 +220,7 @@ def material_for(
     if found is None:
         found = VerificationMaterial(*key)
         if _is_usual(raw, kind, der):
-            if len(_known) >= _MOST_KEPT:
+            if len(_known) >= _MAX_KEPT:
                 _known.clear()
             _known[key] = found
     return found
@@ -229,10 +233,10 @@ def _is_usual(raw: mac_parameters.Raw | None, kind: str, der: bytes) -> bool:
     _, syntax, algorithm, listed = raw or (None, b"", b"", b"")
     return (
         len(der) <= USUAL_CERTIFICATE
-        and len(kind) <= _LONGEST_TERM
-        and len(syntax or b"") <= _LONGEST_TERM
-        and len(algorithm or b"") <= _LONGEST_TERM
-        and len(listed) <= _LONGEST_LIST
+        and len(kind) <= _MAX_TERM
+        and len(syntax or b"") <= _MAX_TERM
+        and len(algorithm or b"") <= _MAX_TERM
+        and len(listed) <= _MAX_LIST
     )
 
 

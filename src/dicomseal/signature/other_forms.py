@@ -1,8 +1,10 @@
 """The other forms that signed content may have had, and why a signature is over none of them.
 
-In: a check whose signature is not over the content as it stands. Out: nothing if it is over another
-form that is accepted, else `Broken` with the reason. VRs may have been lost in implicit VR (PS3.5
-Section 7.1.3), and dcmsign has hashed two forms that are not those of PS3.3 C.12.1.1.3.1.1.
+In: a check whose signature is not over the content in the form of the standard.
+Out: nothing if it is over another accepted form, else `Broken` with the reason.
+PS3: PS3.3 C.12.1.1.3.1.1; PS3.5 Section 7.1.3 (implicit VR loses VRs).
+
+dcmsign has hashed two forms that are not those of the standard.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from .failure import altered, unverifiable
 from .integrity import LEGACY, UNPADDED, Check
 from .scope import WORK_OF_A_TAG, keep
 
-_MOST_LOST = 2  # elements of which nobody knows the VR: for more there is no hope
-_MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
-_MOST_NAMED = 5  # in a sentence
+_MAX_LOST = 2  # elements whose VR is not known; with more of them a search is hopeless
+_MAX_SLIPS = 4096  # records of an object in which every text may have had another VR
+_MAX_NAMED = 5  # in a sentence
 _SHORT_SEARCH, _PASSES = 1 << 18, 4  # bytes, and times the size of the object
 
 
@@ -44,10 +46,10 @@ def verify(check: Check) -> None:
 
 
 def verify_otherwise(check: Check) -> None:
-    """Try the other forms of the signed content, after `Check.verifies_as_it_is` answered no.
+    """Try the other forms of the signed content, after `Check.verifies_as_it_is` was False.
 
     Raises:
-        Broken: it is over none of them; why is found out as well, which may take long.
+        Broken: it is over none of them; the reason is searched for as well, which may take long.
     """
     OtherForms(check).run()
 
@@ -57,17 +59,17 @@ class OtherForms:
 
     def __init__(self, check: Check) -> None:
         if check.mac is None or check.certificate is None:
-            raise AssertionError("nobody asked whether it verifies as it is")
+            raise AssertionError("verifies_as_it_is was not called before")
         self.check, self.scope, self.material = check, check.scope, check.material
         self.mac, self.signer = check.mac, check.certificate
 
     def run(self) -> None:
-        """Return if it is found; see `verify_otherwise`."""
+        """Return if the form is found; see `verify_otherwise`."""
         if not self._verifies_otherwise():
             self._explain()
 
     def _open_elements(self, slips: bool) -> tuple[list[int], list[open_vrs.Open]]:
-        """The records of the elements it lists, and what `open_vrs.find` finds in them."""
+        """Return the records of the elements it lists, and the open ones by `open_vrs.find`."""
         scope, key = self.scope, (self.material.listed, slips)
         if key not in scope.open_elements:
             elements = open_vrs.signed(scope.index, scope.scope, self.mac.data_elements_signed)
@@ -78,11 +80,11 @@ class OtherForms:
     def _search(
         self, elements: list[int], found: list[open_vrs.Open], expected: bytes | None, most: int
     ) -> Search:
-        """A search for VRs of which the MAC is the one that was signed.
+        """Return a search for VRs with which the MAC is the signed one.
 
         Args:
             elements, found: see `_open_elements`.
-            expected: the MAC that was signed, or None where the key does not tell.
+            expected: the signed MAC, or None if the key does not reveal it.
             most: how many bytes it may hash.
         """
         verifies, signature = self.material.verifies, self.check.stored.signature
@@ -99,13 +101,13 @@ class OtherForms:
         )
 
     def _own(self) -> bytes:
-        """The signature's own item as the MAC takes it in."""
+        """Return the signature's own item as the MAC takes it in."""
         tail = bytearray()
         self.scope.index.stream(tail.extend, self.check.item, None, without=terms.NOT_IN_MAC)
         return bytes(tail)
 
     def _verifies_otherwise(self) -> bool:
-        """Other forms the signed stream may have had: VRs lost in implicit VR, and dcmsign's."""
+        """Return whether another form verifies: VRs lost in implicit VR, or dcmsign's forms."""
         if self._verifies_unpadded():
             return True
         if self.scope.part10.implicit and self._verifies_with_other_vrs():
@@ -115,19 +117,19 @@ class OtherForms:
         if not transfer_syntaxes.is_encapsulated(self.scope.part10.transfer_syntax):
             return False
         if self.check.matches(self.mac, legacy=True):
-            said = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
+            origin = "made by dcmsign before 3.5.4, which hashed the lengths of fragments too"
             if not self.check.accept_legacy:
                 raise altered(
                     ReasonCode.FORMAT_FAILURE,
-                    f"{said}; that form is not the standard's and is accepted only when asked for",
+                    f"{origin}; that form is not the standard's and is accepted only on request",
                 )
             self.check.form = LEGACY
-            self.check.messages.append(f"{said}: accepted as asked for")
+            self.check.messages.append(f"{origin}: accepted on request")
             return True
         return False
 
     def _verifies_unpadded(self) -> bool:
-        """See `unpadded`."""
+        """Return whether it verifies over OW of an odd length, see `unpadded`."""
         hasher = None if self.check.undecided else unpadded.hashed(self.scope, self.mac)
         if hasher is None:
             return False
@@ -142,47 +144,50 @@ class OtherForms:
         return True
 
     def _verifies_with_other_vrs(self) -> bool:
-        """See `vr_search`. What it leaves undecided is kept for later."""
+        """Return whether it verifies with other VRs, see `vr_search`.
+
+        An undecided search is kept for later.
+        """
         scope, signature = self.scope, self.check.stored.signature
         key = self.signer.public_key
         scope.work.verification(self.material.effort)
         expected = signed_digest(key, self.mac.algorithm, signature)
         if expected is None and kind_of(key) == "RSA":
-            return False  # whatever was signed: not by this key
+            return False  # this key did not sign anything here
         for slips in (False, True):
-            if slips and len(scope.index) > _MOST_SLIPS:
+            if slips and len(scope.index) > _MAX_SLIPS:
                 break
             elements, found = self._open_elements(slips)
             lost = sum(one.kind == "unknown" and not one.likely() for one in found)
-            if not found or lost > _MOST_LOST:
+            if not found or lost > _MAX_LOST:
                 continue
             most = scope.work.search()
             most = min(most, limits.MIN_SEARCH) if slips else most
             search = self._search(elements, found, expected, most)
             known = [scope.vrs.get(one.number, one.vr) for one in found]
-            made = search.run(known if scope.vrs else None)
+            choice = search.run(known if scope.vrs else None)
             scope.work.searched(search.spent)
-            if made is not None and UNKNOWN in made.vrs:
+            if choice is not None and UNKNOWN in choice.vrs:
                 self.check.undecided = unverifiable(
                     ReasonCode.SIGNED_DATA_NOT_FOUND,
                     f"{self.check.why_unknown()}, and in its form nothing was changed",
                 )
                 return False
-            if made is not None:
-                self._take(found, made)
+            if choice is not None:
+                self._take(found, choice)
                 return True
             if not slips and not (search.exhausted and all(one.complete for one in found)):
                 self._leave_undecided(found, search)
         return False
 
     def _check_stated_vrs(self, expected: bytes | None) -> None:
-        """Whether only VRs are others than those that were signed, and every value reads the same.
+        """Check whether only VRs differ from the signed ones, and every value reads the same.
 
-        A program that had the object in implicit VR in between chose them anew. VRs are signed, so
-        the signature is not intact; but nothing says that somebody changed the content.
+        A program that had the object in implicit VR in between chose the VRs again. VRs are signed,
+        so the signature is not intact; but there is no sign that the content was changed.
 
         Args:
-            expected: the MAC that was signed, or None where the key does not tell.
+            expected: the signed MAC, or None if the key does not reveal it.
         """
         scope = self.scope
         part10 = scope.part10
@@ -195,47 +200,47 @@ class OtherForms:
         found = open_vrs.alike(scope.index, found)
         if not found:
             return
-        # what was changed is much more common: a few rules are tried, and not all there is
+        # a changed content is much more common: only a few rules are tried
         most = min(scope.work.search(), _SHORT_SEARCH + _PASSES * part10.size)
         search = self._search(elements, found, expected, most)
-        made = search.run()
+        choice = search.run()
         scope.work.searched(search.spent)
-        if made is None:
+        if choice is None:
             return
         other = [
             f"{describe(one.tag)} as {vr}, now {one.vr}"
-            for one, vr in zip(found, made.vrs, strict=True)
+            for one, vr in zip(found, choice.vrs, strict=True)
             if vr != one.vr
         ]
-        more = f", and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
+        more = f", and {len(other) - _MAX_NAMED} more" if len(other) > _MAX_NAMED else ""
         raise unverifiable(
             ReasonCode.SIGNED_DATA_NOT_FOUND,
-            f"every value is the one that was signed, and not every VR: signed was "
-            f"{'; '.join(other[:_MOST_NAMED])}{more}. A program that had the object in implicit "
-            "VR chose them anew",
+            f"every value is the signed one, and some VRs are not: signed was "
+            f"{'; '.join(other[:_MAX_NAMED])}{more}. A program that had the object in implicit "
+            "VR chose them again",
         )
 
-    def _take(self, found: list[open_vrs.Open], made: Found) -> None:
-        """The signature is over these VRs."""
-        self.check.computed = made.mac
+    def _take(self, found: list[open_vrs.Open], choice: Found) -> None:
+        """Record that the signature is over these VRs."""
+        self.check.computed = choice.mac
         if self.check.digests:
-            self.check.content = made.content
+            self.check.content = choice.content
         signed, unsigned, unknown = self.check.coverage
         self.check.coverage = _record.Coverage(signed + len(unknown), unsigned - len(unknown), ())
-        self.scope.vrs.update((one.number, vr) for one, vr in zip(found, made.vrs, strict=True))
+        self.scope.vrs.update((one.number, vr) for one, vr in zip(found, choice.vrs, strict=True))
         index = self.scope.index
         other = [
             f"{describe(one.tag)} as {vr}"
-            for one, vr in zip(found, made.vrs, strict=True)
+            for one, vr in zip(found, choice.vrs, strict=True)
             if vr != index.record(one.number).vr
         ]
-        more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
-        named = ", ".join(other[:_MOST_NAMED])
+        more = f" and {len(other) - _MAX_NAMED} more" if len(other) > _MAX_NAMED else ""
+        named = ", ".join(other[:_MAX_NAMED])
         self.check.messages.append(f"implicit VR states no VR: signed with {named}{more}")
 
     def _leave_undecided(self, found: list[open_vrs.Open], search: Search) -> None:
-        named = ", ".join(describe(one.tag) for one in found[:_MOST_NAMED])
-        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        named = ", ".join(describe(one.tag) for one in found[:_MAX_NAMED])
+        more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
         self.check.undecided = unverifiable(
             ReasonCode.SIGNED_DATA_NOT_FOUND,
             f"implicit VR does not state the VR of {named}{more}, and none of the {search.tried} "
@@ -261,7 +266,7 @@ class OtherForms:
                 ReasonCode.SIGNED_DATA_NOT_FOUND,
                 f"the MAC Calculation Transfer Syntax {there} is not known",
             )
-        if kind_of(self.signer.public_key) == "RSA":  # others do not tell
+        if kind_of(self.signer.public_key) == "RSA":  # other kinds do not reveal the signed MAC
             self.scope.work.verification(self.material.effort)
         stored = self.check.stored
         signed = signed_digest(self.signer.public_key, self.mac.algorithm, stored.signature)
@@ -272,9 +277,9 @@ class OtherForms:
         if signed is not None:
             raise altered(
                 ReasonCode.HASH_FAILURE,
-                f"what was signed is not what is here: its {self.mac.algorithm} was "
+                f"the signed content is not the present one: its {self.mac.algorithm} was "
                 f"{signed.hex()} and is {self.check.computed.hex()}; `dicomseal explain FILE` "
-                "tells how the content was changed",
+                "shows how the content was changed",
             )
         raise altered(
             ReasonCode.SIG_CRYPTO_FAILURE,

@@ -1,4 +1,9 @@
-"""A data set or item that signatures cover, and the hashes over it, each computed once."""
+"""A data set or item that signatures cover, and the hashes over it, each computed once.
+
+In: the index of an object, and the record of a data set or item.
+Out: hashers that have taken in the listed elements, shared by the signatures of the scope.
+PS3: PS3.3 C.12.1.1.3.1.1.
+"""
 
 from __future__ import annotations
 
@@ -23,24 +28,24 @@ if TYPE_CHECKING:
     from ..ambiguity.hidden_elements import Hidden
     from ..ambiguity.open_vrs import Open
 
-# what goes up with the product of two counts is counted as so many bytes read (see `ReadBudget`)
+# work that grows with the product of two counts is charged as bytes read (see `ReadBudget`)
 _WORK_OF_A_STEP = 1024  # of a location
-WORK_OF_A_TAG = 32  # of a list that is looked through for one signature
-_MAX_KEPT = 8  # of what the signatures of a scope share
+WORK_OF_A_TAG = 32  # of a list that is searched for one signature
+_MAX_KEPT = 8  # of the results that signatures of a scope share
 
 
 class Scope:
     """One data set or item that holds signatures.
 
     Attributes:
-        location: where it is, as `format_location` writes it; empty for the main data set.
-        history: whether it lies inside Original Attributes Sequence (0400,0561).
-        several: whether it holds more than one signature, which then share what they can.
-        is_new: whether the certificate of the last of its signatures was not met before.
+        location: its place, as `format_location` writes it; empty for the main data set.
+        history: whether it is inside Original Attributes Sequence (0400,0561).
+        several: whether it holds more than one signature; these share results if possible.
+        is_new: whether the certificate of the last of its signatures occurred for the first time.
         vrs: the VRs that an earlier signature was found to be over, by record.
     """
 
-    # most objects have one signature, which needs little of what several share
+    # most objects have one signature, which does not need the shared results
     _elements: element_views.Elements | None = None
     _hidden: tuple[Hidden, ...] | None = None
     _merged: bool | None = None
@@ -67,11 +72,11 @@ class Scope:
             self.location = locations.format_location(steps)
             self.history = locations.is_history(steps)
         if several:
-            self.elements.present()  # once, and not a search for each signature
+            self.elements.present()  # computed once, instead of a search for each signature
 
     @property
     def elements(self) -> element_views.Elements:
-        """What `profiles` asks of it."""
+        """The view of its elements for `profiles`."""
         if self._elements is None:
             self._elements = element_views.Elements(self.index, self.scope, self.work)
         return self._elements
@@ -90,11 +95,11 @@ class Scope:
 
     @cached_property
     def open_elements(self) -> dict[Any, tuple[list[int], list[Open]]]:
-        """What `other_forms` keeps for the next signature over the same elements."""
+        """The results of `other_forms` for the next signature over the same elements."""
         return {}
 
     def mac_items(self, mac_id: int | None) -> Sequence[int]:
-        """The records of the MAC Parameters items that have a MAC ID Number."""
+        """Return the records of the MAC Parameters items that have a MAC ID Number."""
         if self._by_mac_id is None:
             self._by_mac_id = {}
             index = self.index
@@ -104,7 +109,7 @@ class Scope:
         return () if mac_id is None else self._by_mac_id.get(mac_id, ())
 
     def material(self, item: int | None, stored: DigitalSignature) -> VerificationMaterial:
-        """What a signature is verified with; looked up once for those that share it.
+        """Return the verification material of a signature; looked up once for a shared one.
 
         Args:
             item: the record of its MAC Parameters, or None.
@@ -128,17 +133,17 @@ class Scope:
     def hashed(
         self, material: VerificationMaterial, mac: MacParameters, legacy: bool
     ) -> tuple[hashlib._Hash, _record.Coverage]:
-        """A hasher that has taken in the elements a signature lists, and which those were.
+        """Return a hasher that has taken in the listed elements, and which were present.
 
         Of several signatures over the same elements only the first costs a pass over them.
 
         Args:
-            material: what the signature is verified with.
+            material: the verification material of the signature.
             mac: its MAC Parameters.
             legacy: see `Index.stream`.
 
         Raises:
-            UsageError: there is no such hash here.
+            UsageError: this hash is not available.
         """
         key = mac.algorithm, material.listed, legacy
         if self.several and key in self._hashed:
@@ -156,7 +161,7 @@ class Scope:
         return hasher.copy(), coverage
 
     def _size(self) -> int:
-        """Its bytes, without those that no signature is over."""
+        """Return its size in bytes, without elements that no signature covers."""
         whole = self.index.record(self.scope)
         size = whole.end - whole.value
         for tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
@@ -167,7 +172,7 @@ class Scope:
         return size
 
     def hidden(self) -> tuple[Hidden, ...]:
-        """See `fragments.hidden`; looked for once."""
+        """Return the hidden elements, see `hidden_elements.hidden`; searched for once."""
         if self._hidden is None:
             from ..ambiguity.hidden_elements import hidden  # for start-up time
 
@@ -175,7 +180,7 @@ class Scope:
         return self._hidden
 
     def merged(self) -> bool:
-        """See `merged.merged`, for the main data set; looked for once."""
+        """Return whether fragments were merged, see `merged_fragments.merged`."""
         if self._merged is None:
             from ..ambiguity.merged_fragments import merged  # for start-up time
 
@@ -184,7 +189,7 @@ class Scope:
 
 
 def keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Remember one more, and forget the oldest: what a hostile object makes us keep is bounded."""
+    """Remember a result, and forget the oldest one, as a hostile object may cause many."""
     if len(kept) >= _MAX_KEPT:
         del kept[next(iter(kept))]
     kept[key] = value

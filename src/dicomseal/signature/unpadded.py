@@ -1,8 +1,12 @@
 """OW of an odd length as dcmsign hashes it: with that length, and without a byte of padding.
 
-PS3.5 Section 7.1.1 wants even lengths, and the canonical stream has them. dcmsign makes the values
-of all other VRs even as it reads them, and hashes and writes them so; OW it leaves as it is. The
-length stands in the stream, so such a signature protects every byte that is there.
+In: a scope with OW values of odd length, and the elements that a signature lists.
+Out: a hasher that has taken in dcmsign's form of the stream.
+PS3: PS3.5 Section 7.1.1; PS3.3 C.12.1.1.3.1.1.
+
+PS3.5 requires even lengths, and the canonical stream has them. dcmsign makes the values of all
+other VRs even as it reads them, and hashes and writes them in this form; OW it leaves as it is. The
+length is part of the stream, so such a signature protects every byte of the value.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 MESSAGE = (
     "made by dcmsign, which hashes OW of an odd length as it is, without the byte of padding that "
-    "PS3.5 Section 7.1.1 demands: accepted, for its length and every byte that is there are signed"
+    "PS3.5 Section 7.1.1 demands: accepted, as its length and every byte of it are signed"
 )
 Update = Callable[[bytes | memoryview], object]
 _NOTES = frozenset(("odd value", "odd"))  # of an index that holds such a value
@@ -32,7 +36,7 @@ _WORK_OF_A_RECORD = 32  # bytes that could be read in the same time
 
 
 def hashed(scope: Scope, mac: MacParameters) -> hashlib._Hash | None:
-    """A hasher that has taken in what a signature lists, in this form; None if there are no words.
+    """Return a hasher for this form of the listed elements; None without odd words.
 
     Raises:
         SourceError: the file cannot be read.
@@ -53,10 +57,10 @@ def hashed(scope: Scope, mac: MacParameters) -> hashlib._Hash | None:
 
 
 def odd_words(index: Index, elements: Iterable[int]) -> list[int]:
-    """The records of OW elements of an odd length in some elements of a scope, in their order.
+    """Return the records of OW elements of an odd length in some elements, in their order.
 
     Args:
-        index: of the object.
+        index: the index of the object.
         elements: the records of the elements.
     """
     found = []
@@ -76,10 +80,10 @@ def stream(
 
     Args:
         update: takes the bytes.
-        index: of the object.
+        index: the index of the object.
         scope: the data set or item.
-        elements: the records of its elements that were signed.
-        words: what `odd_words` found in them.
+        elements: the records of its signed elements.
+        words: those of `odd_words`.
 
     Raises:
         SourceError: the file cannot be read.
@@ -98,13 +102,13 @@ def stream(
 
 
 class _Whole:
-    """One element as it passes: its length is made odd, and the last byte never goes on."""
+    """One element on its way: its length is made odd, and the last byte is not passed on."""
 
     def __init__(self, update: Update) -> None:
         self._update, self._head, self._last = update, bytearray(), b""
 
     def take(self, piece: bytes | memoryview) -> None:
-        """The next bytes."""
+        """Take the next bytes."""
         data = memoryview(piece).cast("B")
         if len(self._head) < _HEADER:
             missing = _HEADER - len(self._head)

@@ -1,1 +1,1 @@
-"""A report and a verdict on an object."""
+"""The report and the verdict on an object."""

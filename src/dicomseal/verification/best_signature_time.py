@@ -1,11 +1,15 @@
-"""The time that counts: at which moment a signer's certificate is judged, and where it came from.
+"""The time that counts: the moment at which a signer's certificate is judged, and its source.
 
-One place decides it, for every signature (ETSI EN 319 102-1 Section 5.6.2): a time that is proven
-by a valid certified timestamp; otherwise the time of validation. What the signature says of itself
-(Digital Signature DateTime) is a claim: it counts only where the caller accepts claims.
+In: the time of a timestamp, the time of validation, the claimed time, and proofs by ledgers.
+Out: a `CountedTime`.
+PS3: PS3.15 Section C.1; ETSI EN 319 102-1 Section 5.6.2.
 
-Where the certificate is not trusted at that time, e.g. because it has expired since, an earlier
-time counts if a ledger of an earlier run proves that the signature existed then.
+This is the only place where it is decided, for every signature: it is a time that is proven by a
+valid certified timestamp; otherwise the time of validation. Digital Signature DateTime is a claim
+of the signature itself: it counts only if the caller accepts claims.
+
+If the certificate is not trusted at that time, e.g. because it has expired since, an earlier time
+counts if a ledger of an earlier run proves that the signature existed then.
 """
 
 from __future__ import annotations
@@ -17,29 +21,29 @@ import msgspec
 
 from ..report import ProofReport
 
-# where it came from
+# the sources of the time
 TIMESTAMP, VALIDATION, CLAIMED = "timestamp", "validation", "claimed"
 POE_LEDGER = "poe_ledger"
 
-# the validity of what has no dates
+# the validity of a bare key, which has no dates
 EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """That a signature existed at a time, aware, and where that was proven."""
+    """A proof that a signature existed at a time, aware, and its ledger."""
 
     time: datetime
     where: ProofReport
 
 
 class Proofs(Protocol):
-    """What knows when signatures existed."""
+    """The interface of a source of proofs of existence."""
 
     def of(self, digest: bytes) -> Proof | None:
-        """The earliest proof for a signature, by its digest (`identity.signature_digest`).
+        """Return the earliest proof for a signature, by its digest (`digests.signature_digest`).
 
         Raises:
-            LedgerError: it cannot be told.
+            LedgerError: the ledger cannot be read.
         """
 
 
@@ -49,8 +53,8 @@ class CountedTime(msgspec.Struct, frozen=True):
     Attributes:
         at: aware.
         by: ``timestamp``, ``validation``, ``poe_ledger`` or ``claimed``.
-        messages: what is odd about the times, for people.
-        proof: where it was proven, if a ledger did.
+        messages: oddities of the times, for people.
+        proof: the ledger that proved it, if one did.
     """
 
     at: datetime
@@ -65,7 +69,7 @@ def time_that_counts(
     claimed: datetime | None = None,
     accept_claimed: bool = False,
 ) -> CountedTime:
-    """Decide it.
+    """Return the moment at which a signer's certificate is judged.
 
     Args:
         proven: the time of a valid certified timestamp, aware; None if there is none.
@@ -92,10 +96,10 @@ def time_that_counts(
 
 
 def with_proof(counted: CountedTime, proof: Proof | None, validation: datetime) -> CountedTime:
-    """The time that counts where the certificate was not trusted at ``counted``.
+    """Return the time that counts if the certificate was not trusted at ``counted``.
 
-    A proof from after the time of validation is not believed; one that is later than another proven
-    time has nothing to add to it.
+    A proof from after the time of validation is not believed; a proof that is later than another
+    proven time does not change anything.
     """
     if proof is None or proof.time > validation:
         return counted
@@ -110,7 +114,7 @@ def oddities(
     not_before: datetime,
     not_after: datetime,
 ) -> list[str]:
-    """What is odd about a claimed time of signing, for people.
+    """Return oddities of a claimed time of signing, for people.
 
     Args:
         claimed: Digital Signature DateTime.

@@ -1,4 +1,8 @@
-"""What of the main data set the signatures that passed cover, and what was demanded of them.
+"""The coverage of the main data set by the passing signatures, and the demands on it.
+
+In: the index of an object, and the reports on its signatures.
+Out: a `Coverage`: which elements are covered, and which demands are not met.
+PS3: PS3.3 C.12.1.1.3.1.1.
 
 A signature in an item never covers anything of the main data set, whatever its list names.
 """
@@ -21,15 +25,15 @@ from .options import NO_DEMANDS, Demands
 if TYPE_CHECKING:
     from ..encoding.backend import Index
 
-_MOST_NAMED = 5  # in a sentence; `Demands.listed` gives all
+_MAX_NAMED = 5  # in a sentence; `Demands.listed` lists all
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """Which elements of a data set or item are covered.
+    """The elements of a data set or item that are covered, and those that are not.
 
     Attributes:
-        covered, uncovered: how many elements whose tag can be signed; the latter counts also what
-            no signature can cover and is not as the standard fixes it.
+        covered, uncovered: how many elements whose tag can be signed; the latter also counts
+            elements that no signature can cover and that are not as the standard fixes them.
         tags: those that are not covered, ascending.
         signed: those that are; empty if all are and nothing was demanded.
         broken: why a demand is not met.
@@ -60,29 +64,29 @@ NOTHING_FOUND = Examined()
 
 
 def counting(signatures: Iterable[SignatureReport], passing: str) -> list[SignatureReport]:
-    """Those that cover what they list: intact, and of that ``trust``; of any if it is empty."""
+    """Return the signatures that cover their lists: intact, and of this trust unless empty."""
     return [
-        made
-        for made in signatures
-        if made.integrity == report.INTACT and (not passing or made.trust == passing)
+        signature
+        for signature in signatures
+        if signature.integrity == report.INTACT and (not passing or signature.trust == passing)
     ]
 
 
 def measure(
     index: Index, signatures: Iterable[SignatureReport], passing: str, demands: Demands = NO_DEMANDS
 ) -> Coverage:
-    """What the passing ones of some signatures cover of the main data set.
+    """Measure what the passing signatures cover of the main data set.
 
     Args:
-        index: of the object.
+        index: the index of the object.
         signatures: the reports on all its signatures.
-        passing: what the ``trust`` of a signature must be for it to pass; any if it is empty.
-        demands: what is asked.
+        passing: the ``trust`` of a passing signature; any if it is empty.
+        demands: on the coverage.
     """
     main = counting(signatures, passing)
     if len(main) == 1 and not main[0].location and not main[0].unsigned_elements and not demands:
         return Coverage(main[0].signed_elements, index.free)
-    main = [made for made in main if not made.location]
+    main = [signature for signature in main if not signature.location]
     found = of_scope(index, 0, main)
     if index.free:
         found = msgspec.structs.replace(found, uncovered=found.uncovered + index.free)
@@ -99,7 +103,7 @@ def measure(
         broken.append(
             Reason(
                 ReasonCode.SIG_CONSTRAINTS_FAILURE,
-                f"elements that no signature can cover hold what the standard does not fix "
+                f"elements that no signature can cover differ from what the standard fixes "
                 f"({index.free}), and every element must be signed",
             )
         )
@@ -107,15 +111,15 @@ def measure(
 
 
 def of_scope(index: Index, scope: int, signatures: Iterable[SignatureReport]) -> Coverage:
-    """What some signatures of a data set or item, all of which count, cover of it."""
+    """Measure what some signatures of a data set or item, all of which count, cover of it."""
     there = {tag for tag in index.present(scope) if is_signable_tag(tag)}
-    listed = _listed(index, scope, {made.mac_id for made in signatures})
+    listed = _listed(index, scope, {signature.mac_id for signature in signatures})
     missing = tuple(sorted(there - listed))
     return Coverage(len(there) - len(missing), len(missing), missing, frozenset(there & listed))
 
 
 def _listed(index: Index, scope: int, mac_ids: set[int | None]) -> set[int]:
-    """All tags that the MAC Parameters of these signatures list."""
+    """Return all tags that the MAC Parameters of these signatures list."""
     found: set[int] = set()
     for mac_id, item in mac_parameters.read_ids(index, scope) if mac_ids else ():
         if mac_id in mac_ids:
@@ -127,9 +131,9 @@ def _listed(index: Index, scope: int, mac_ids: set[int | None]) -> set[int]:
 def _reason(lacking: Sequence[int], demand: str, there: Collection[int]) -> Reason:
     named = ", ".join(
         f"{describe(tag)}{'' if tag in there else ' (which is absent)'}"
-        for tag in lacking[:_MOST_NAMED]
+        for tag in lacking[:_MAX_NAMED]
     )
-    more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
+    more = f" and {len(lacking) - _MAX_NAMED} more" if len(lacking) > _MAX_NAMED else ""
     return Reason(
         ReasonCode.SIG_CONSTRAINTS_FAILURE,
         f"no passing signature of the main data set covers {named}{more}, {demand}",

@@ -1,12 +1,16 @@
-"""Whether an object without signatures may have had some: what of it is visibly not there.
+"""Signs that an object without signatures had some, or is not complete.
 
-A signature stands at the end of a data set (FFFA,FFFA), its MAC Parameters in the middle
-(4FFE,0001). Who strips the one and forgets the other, a transfer that broke off, and a reader who
-stopped early, leave what looks unsigned. It is called so only if nothing says otherwise.
+In: an object without signatures, or with MAC Parameters that no signature uses.
+Out: sentences, and a reason why it cannot be called unsigned.
+PS3: PS3.3 C.12.1.1.3 and the Type 1 elements of IODs.
 
-What cannot be known: whether an object that is whole without a signature had one; and whether one
-that ends between two elements, and lacks nothing it must have, was cut there. Nor whether a data
-set in memory was read in part, if it does not say what it was read from.
+A signature is at the end of a data set (FFFA,FFFA), its MAC Parameters in the middle (4FFE,0001).
+An attacker who removes the one and forgets the other, a transfer that broke off, and a reader that
+stopped early, leave an object that looks unsigned. It is called so only if nothing contradicts.
+
+Some cases cannot be detected: whether an object that is complete without a signature had one;
+whether one that ends between two elements, and lacks nothing mandatory, was cut there; and whether
+a data set in memory was read in part, if it does not say from which file it was read.
 """
 
 from __future__ import annotations
@@ -31,14 +35,15 @@ if TYPE_CHECKING:
 
 _REASON = Reason(
     ReasonCode.SIGNED_DATA_NOT_FOUND,
-    "no signature is there, and whether there was one cannot be told: a part is missing",
+    "there is no signature, and whether there was one is not known: a part is missing",
 )
-ORPHANS = "MAC Parameters"  # how a sentence about those begins that no signature names
-_MOST_NAMED = 3
-_PIXELS = (0x7FE00008, 0x7FE00009, terms.PIXEL_DATA, 0x00287FE0)  # the last: at another place
+# the beginning of a sentence about MAC Parameters that no signature uses
+ORPHANS = "MAC Parameters"
+_MAX_NAMED = 3
+_PIXELS = (0x7FE00008, 0x7FE00009, terms.PIXEL_DATA, 0x00287FE0)  # the last one is in another place
 _IMAGE = (0x00280010, 0x00280011, 0x00280100)  # Rows, Columns, Bits Allocated (PS3.3 C.7.6.3)
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-# of SOP Classes that begin so, an element of Type 1 that stands late in the data set (PS3.3)
+# by the beginning of the SOP Class UID, an element of Type 1 that is late in the data set (PS3.3)
 _MUST_HAVE = {
     f"{_STORAGE}9.": 0x54000100,  # Waveform Sequence, C.10.9
     f"{_STORAGE}88.": 0x0040A040,  # Value Type of the root content item, C.17.3
@@ -47,15 +52,15 @@ _MUST_HAVE = {
 }
 _OF_SIGNATURES = frozenset((terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE))
 _MAC, _MAC_BIG = b"\xfe\x4f\x01\0", b"\x4f\xfe\0\x01"  # the tag as it is encoded
-_MOST_RECORDS = 200_000  # of a large file, in whose items MAC Parameters are looked for
+_MAX_RECORDS = 200_000  # records; in a larger file MAC Parameters are not looked for in items
 
 
 def orphans(index: Index, scopes: list[int]) -> list[str]:
-    """MAC Parameters that no signature beside them names, a sentence each.
+    """Return a sentence for MAC Parameters in each scope that no signature there uses.
 
     Args:
-        index: of the object.
-        scopes: the data set and items that are looked at.
+        index: the index of the object.
+        scopes: the data set and items that are examined.
     """
     found = []
     for scope in scopes:
@@ -68,22 +73,22 @@ def orphans(index: Index, scopes: list[int]) -> list[str]:
         }
         lone = [str(mac_id) for mac_id, _ in there if mac_id is not None and mac_id not in named]
         if lone or not named:
-            ids = f" of MAC ID {', '.join(lone[:_MOST_NAMED])}" if lone else ""
+            ids = f" of MAC ID {', '.join(lone[:_MAX_NAMED])}" if lone else ""
             where = format_location(locations.locate(index, scope))
             found.append(
-                f"{ORPHANS}{ids} are there{f' in {where}' if where else ''}, and no signature "
-                "that they belong to: it was removed, or the object was cut, or not read to its end"
+                f"{ORPHANS}{ids} are present{f' in {where}' if where else ''}, and no signature "
+                "that uses them: it was removed, or the object was cut, or not read to its end"
             )
     return found
 
 
 class Lacking(NamedTuple):
-    """What says that an object without signatures is not whole.
+    """The evidence that an object without signatures is not complete.
 
     Attributes:
         sentences: for people.
-        reason: why it cannot be called unsigned; None where nothing says that it is an object, of
-            which something is missing.
+        reason: why it cannot be called unsigned; None if there is no evidence that it is an object
+            of which a part is missing.
     """
 
     sentences: list[str]
@@ -91,7 +96,7 @@ class Lacking(NamedTuple):
 
 
 def evidence(part10: Part10, index: Index) -> Lacking:
-    """What says that an object without signatures is not whole.
+    """Return the evidence that an object without signatures is not complete.
 
     Raises:
         SourceError: it cannot be read, or changed meanwhile.
@@ -105,12 +110,12 @@ def evidence(part10: Part10, index: Index) -> Lacking:
 
 
 def _with_mac_parameters(part10: Part10, index: Index) -> list[int]:
-    """The data set and items that hold MAC Parameters."""
+    """Return the data set and items that hold MAC Parameters."""
     if hasattr(part10.source, "readinto"):
-        if len(index) > _MOST_RECORDS:
+        if len(index) > _MAX_RECORDS:
             return [0]
     else:
-        data = getattr(part10.source, "obj", part10.source)  # of a view, which has no `find`
+        data = getattr(part10.source, "obj", part10.source)  # of a view, which does not have `find`
         if not hasattr(data, "find"):
             data = bytes(part10.source)
         if data.find(_MAC_BIG if index.big_endian else _MAC) < 0:
@@ -120,7 +125,7 @@ def _with_mac_parameters(part10: Part10, index: Index) -> list[int]:
 
 
 def _hardly_begun(index: Index) -> Iterator[str]:
-    """Whether there is not even what names an object."""
+    """Yield a sentence if there is not even the UID of an object."""
     last = max(index.present(0), default=0)
     if last < terms.SOP_INSTANCE_UID and last >> 16 != 0x0004:  # a DICOMDIR ends there
         what = "is empty" if not last else f"ends with {describe(last)}"
@@ -128,7 +133,7 @@ def _hardly_begun(index: Index) -> Iterator[str]:
 
 
 def _open(index: Index) -> Iterator[str]:
-    """Whether the file ends with the pixels. What was signed has MAC Parameters before them."""
+    """Yield a sentence if the file ends with the pixels; signatures come after them."""
     if "open" in index.noted:
         yield (
             "Pixel Data (7FE0,0010) end with the file and without their delimiter, the bytes "
@@ -137,7 +142,7 @@ def _open(index: Index) -> Iterator[str]:
 
 
 def _cut(index: Index) -> Iterator[str]:
-    """What an object must have by its own word, and has not."""
+    """Yield a sentence if an element is missing that the object's own class requires."""
     if index.holds(0, _IMAGE) and all(index.find(0, tag) < 0 for tag in _PIXELS):
         yield _without(terms.PIXEL_DATA, "an image")
     sop_class = values.text_of(index, 0, terms.SOP_CLASS_UID)
@@ -154,41 +159,41 @@ def _without(tag: int, what: str) -> str:
 
 
 def _read_in_part(dataset: Dataset | None, index: Index) -> tuple[list[str], list[str]]:
-    """Whether the file that a data set was read from has more.
+    """Find out whether the file that a data set was read from has more elements.
 
     Returns:
-        Sentences on what it has more, and others on what may be: signatures may have been taken out
-        on purpose, and a file that has gone or changed tells nothing.
+        Sentences on elements that are missing, and others on those that may be: signatures may have
+        been removed on purpose, and a file that has gone or changed tells nothing.
     """
     if dataset is None:
         return [], []
     name, there = _of_its_file(dataset)
     if there is None:
-        said = (
+        sentence = (
             f"{name} has gone or changed since the data set was read from it: whether it was read "
             "to its end is not known"
         )
-        return [], [said] if name else []
+        return [], [sentence] if name else []
     # group lengths are never written (PS3.5 Section 7.2)
     more = sorted(t for t in there - index.present(0) if t & 0xFFFF)
     others = [tag for tag in more if tag not in _OF_SIGNATURES]
     if others:
-        named = ", ".join(describe(tag) for tag in others[:_MOST_NAMED])
-        rest = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-        said = (
+        named = ", ".join(describe(tag) for tag in others[:_MAX_NAMED])
+        rest = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
+        sentence = (
             f"the data set was not read to its end, or elements were taken out: {name} has also "
             f"{named}{rest}"
         )
-        return [said], []
-    said = (
+        return [sentence], []
+    sentence = (
         f"{name} is signed, and the data set that was read from it is not: its signatures were "
         "taken out since, or it was not read to its end"
     )
-    return [], [said] if more else []
+    return [], [sentence] if more else []
 
 
 def _of_its_file(dataset: Any) -> tuple[str, set[int] | None]:
-    """What a `pydicom.FileDataset` was read from, and the tags there; None if nobody knows."""
+    """Return the file of a `pydicom.FileDataset`, and the tags in it; None if not known."""
     from ..files.source import open_source
 
     path: Any = getattr(dataset, "filename", None)
@@ -204,12 +209,12 @@ def _of_its_file(dataset: Any) -> tuple[str, set[int] | None]:
             if not getattr(buffer, "closed", False):
                 return name, open_source(buffer.getvalue()).index().present(0)
     except (DicomSealError, OSError, TypeError, ValueError):
-        pass  # it is gone, or has changed: nothing is known
+        pass  # the file is gone, or has changed: nothing is known
     return name, None
 
 
 def unread(dataset: Any, error: DicomSealError) -> DicomSealError:
-    """The error for a data set that cannot be encoded: another one where it was not read at all."""
+    """Return the error for a data set that cannot be encoded, also if it was not read."""
     deferred = [
         tag
         for tag, element in getattr(dataset, "_dict", {}).items()

@@ -1,4 +1,4 @@
-"""What a verification is asked for, by the functions and commands that call it."""
+"""The options of a verification, for the functions and commands that call it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
     from .best_signature_time import Proofs
 
-# what is done about elements that no passing signature covers
+# the policies for elements that no passing signature covers
 ACCEPT, WARN, REJECT = "accept", "warn", "reject"
 CHOICES = (ACCEPT, WARN, REJECT)
 
 
 class Demands(msgspec.Struct, frozen=True):
-    """What a verification asks of the coverage.
+    """The demands of a verification on the coverage.
 
     Attributes:
         signed: tags that a passing signature of the main data set must cover.
@@ -42,7 +42,7 @@ NO_DEMANDS = Demands()
 
 
 def demands(signed: object = (), all_signed: bool = False, listed: bool = False) -> Demands:
-    """The demands of a caller.
+    """Return the checked demands of a caller.
 
     Raises:
         UsageError: a tag cannot be parsed, or can never be signed.
@@ -69,13 +69,13 @@ def unsigned_policy(policy: object) -> str:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification asks for; see `verify`.
+    """The options of a verification; see `verify`.
 
     Attributes:
-        digests: also report what tells intact signatures and their content from others.
+        digests: also report digests of intact signatures and their content.
         content_digest: also report a digest of all content, which costs another pass over it.
-        proofs: knows when signatures existed; it takes part only with ``digests``.
-        unsigned: what is done about elements that no passing signature covers.
+        proofs: the proofs of existence; used only with ``digests``.
+        unsigned: the policy for elements that no passing signature covers.
     """
 
     trust: TrustStore | None = None

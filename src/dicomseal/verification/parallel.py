@@ -1,12 +1,13 @@
 """Verify many files, in this process or in several.
 
-Processes, not threads: hashlib drops the GIL, but what surrounds the hash of a small file does not
-(docs/performance.md has the figures). Files go out in batches and results come back in order; how
-many wait at any time is bounded, so a folder of millions costs no memory.
+Processes are used, not threads: hashlib drops the GIL, but the code around the hash of a small file
+does not (docs/performance.md has the figures). Files go out in batches and results come back in
+order; the number of waiting ones is bounded, so a folder of millions costs no memory.
 
-`dicomseal.archive.loop` is not used here. It hands out results as they come, so that a ledger never
-waits for a slow batch; here they come in the order of the files, and the next one is waited for. In
-order, that loop would have to keep what overtook a slow batch, or a second way of waiting.
+`dicomseal.archive.run.loop` is not used here. It yields results in order of completion, so that a
+ledger never waits for a slow batch; here they come in the order of the files, and the next one is
+waited for. In order, that loop would have to keep the batches that overtook a slow one, or have a
+second way of waiting.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .options import Options
 from .verifier import verify_with
 
 BATCH = 32
-_WINDOW = 4  # batches for each worker that are under way or waiting
+_WINDOW = 4  # batches for each worker that are in progress or waiting
 
 ENDED = "it was not verified within {} seconds, and the process that did it was ended"
 
@@ -40,23 +41,24 @@ _options = Options()
 
 
 def _start(options: Options) -> None:
-    """What a worker does first: the trust store is built, and later its cache filled, once."""
+    """Start a worker: the trust store is built, and later its cache filled, once."""
     global _options
     _options = options
     be_a_worker()
 
 
 def be_a_worker() -> None:
-    """In a new worker process: it leaves Ctrl-C to its parent, and ends when that has ended."""
+    """Prepare a new worker process: its parent handles Ctrl-C, and it ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     time_limit.end_with_the_work()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
 def _end_with_the_parent() -> None:
-    """A worker waits for work from a pipe that its siblings hold open too: it would wait for ever.
+    """Watch the parent: the pipe of a worker is held open by its siblings, so it does not end.
 
-    What tells it of the parent's death is held by those that were started later, which end first.
+    The pipe that shows the parent's death is held open by workers that were started later, and
+    these end first.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -65,7 +67,7 @@ def _end_with_the_parent() -> None:
 
 
 def started_with() -> Options:
-    """In a worker: the options of its pool."""
+    """Return, in a worker, the options of its pool."""
     return _options
 
 
@@ -75,11 +77,11 @@ _decoder = msgspec.msgpack.Decoder(list[ObjectReport])
 
 
 def _work(paths: list[str]) -> _Packed:
-    """The reports on a batch, packed: pickling them would cost the parent 10 microseconds each."""
+    """Return the packed reports on a batch: pickling costs the parent 10 microseconds each."""
     reports = [verify_with(path, _options) for path in paths]
     try:
         return _encoder.encode(reports)
-    except UnicodeEncodeError:  # a file name that is no UTF-8
+    except UnicodeEncodeError:  # a file name that is not UTF-8
         return reports
 
 
@@ -88,10 +90,10 @@ def _unpack(packed: _Packed) -> list[ObjectReport]:
 
 
 def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterator[ObjectReport]:
-    """The reports on many files, in their order.
+    """Yield the reports on many files, in their order.
 
     Args:
-        paths: taken from as they are needed.
+        paths: are taken as they are needed.
         options: for all of them.
         jobs: how many processes; 1 is this one.
     """
@@ -124,15 +126,18 @@ def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterat
 
 
 def _pool(jobs: int, options: Options, start: str | None = None) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context(start)  # None: as is usual on this system
+    context = multiprocessing.get_context(start)  # None: the usual method of this system
     return ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(options,))
 
 
-pool = _pool  # for others who submit tasks of their own; see `started_with`
+pool = _pool  # for callers that submit tasks of their own; see `started_with`
 
 
 def _alone(path: str, options: Options) -> ObjectReport:
-    """One file in a process of its own, after a worker was lost: it may be the cause."""
+    """Verify one file in a process of its own, after a worker was lost.
+
+    The file may be the cause.
+    """
     begun = time.monotonic()
     with _pool(1, options) as pool:
         try:

@@ -1,4 +1,9 @@
-"""Verify on load: a data set that pydicom parses from the very bytes that were verified."""
+"""Verify on load: a data set that pydicom parses from the very bytes that were verified.
+
+In: a file.
+Out: a `pydicom.Dataset` with its report, or a `VerificationError`.
+PS3: PS3.3 C.12.1.1.3, PS3.10.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +57,10 @@ def dcmread(
     force: bool = False,
     specific_tags: Iterable[int | str | tuple[int, int]] | None = None,
 ) -> FileDataset:
-    """Read a DICOM file as `pydicom.dcmread` does, and verify its signatures before.
+    """Read a DICOM file as `pydicom.dcmread` does, after its signatures are verified.
 
-    The bytes are read once. They are verified, and pydicom parses the same bytes: whoever changes
-    the file meanwhile changes neither. All of the object is verified, however little of it is kept.
+    The bytes are read once. They are verified, and pydicom parses the same bytes, so a change of
+    the file in between has no effect. All of the object is verified, however little of it is kept.
 
     Args:
         source: a path, a file's content as bytes, or a binary file, which is read to its end.
@@ -117,15 +122,17 @@ def dcmread(
 def _checked(
     defer_size: Any, stop_before_pixels: bool, force: bool, specific_tags: Any
 ) -> dict[str, Any]:
-    """The arguments of pydicom, looked at before anything is read."""
+    """Check the arguments of pydicom before anything is read."""
     from pydicom.misc import size_in_bytes
     from pydicom.tag import Tag
 
     try:
         size = size_in_bytes(defer_size)
         tags = None if specific_tags is None else [Tag(tag) for tag in specific_tags]
-    except Exception as error:  # whatever pydicom says of what it cannot use
-        raise UsageError(f"defer_size or specific_tags is nothing for pydicom: {error}") from error
+    except Exception as error:  # whatever pydicom raises for a value that it cannot use
+        raise UsageError(
+            f"defer_size or specific_tags cannot be used by pydicom: {error}"
+        ) from error
     return {
         "defer_size": size,
         "stop_before_pixels": stop_before_pixels,
@@ -147,7 +154,7 @@ def _parse(held: HeldBytes, as_pydicom: dict[str, Any]) -> FileDataset:
 
 
 def _require_encoding(dataset: FileDataset, seal: ObjectReport) -> None:
-    """Of a data set without File Meta Information pydicom guesses what the caller has named."""
+    """Check that pydicom uses the named encoding for a data set without File Meta Information."""
     syntax = seal.transfer_syntax
     if not syntax or not dataset:
         return
@@ -162,10 +169,11 @@ def _require_encoding(dataset: FileDataset, seal: ObjectReport) -> None:
 
 
 def _settle(dataset: FileDataset, held: HeldBytes, may_defer: bool) -> None:
-    """Leave what a data set read from this source has, and no way to other bytes than these."""
+    """Set what a data set that was read from this source has, and no way to other bytes."""
     dataset.filename, dataset.timestamp = held.path or None, held.modified
     if may_defer and any(_is_deferred(element) for element in dataset.values()):
-        dataset.fileobj_type = _no_other_bytes  # the buffer has them: verified, or inflated of such
+        # the buffer has verified bytes, or bytes that were inflated from them
+        dataset.fileobj_type = _no_other_bytes
     else:
         dataset.buffer, dataset.fileobj_type = None, open
 
@@ -175,7 +183,7 @@ def _is_deferred(element: Any) -> bool:
 
 
 def _no_other_bytes(path: str, *_mode: str) -> NoReturn:
-    """What pydicom opens a file with for what was deferred, if its buffer was taken away."""
+    """Refuse to open a file for a deferred value, if its buffer was taken away."""
     raise SourceError(
         f"{path}: its bytes were verified, are no longer held, and may be others by now", "changed"
     )

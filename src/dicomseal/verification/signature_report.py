@@ -1,4 +1,9 @@
-"""The report on one signature: integrity, timestamp, trust, and what else is to be said."""
+"""The report on one signature: integrity, timestamp, trust, and messages.
+
+In: a scope of an object, and the item of a signature.
+Out: a `SignatureReport`.
+PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from ..files.part10 import Part10
     from .options import Options
 
-_WORK_OF_AN_ELEMENT = 32  # that is compared with what profiles demand
+_WORK_OF_AN_ELEMENT = 32  # for each element that profiles look at
 _EFFORT_OF_A_TOKEN, _EFFORT_OF_ITS_BYTE = 2_000_000, 100  # nanoseconds (see `ReadBudget.effort`)
 
 
@@ -37,7 +42,7 @@ def signatures(
     main: element_views.Main,
     options: Options,
 ) -> list[SignatureReport]:
-    """The reports on the signatures of a data set or item, in their order.
+    """Return the reports on the signatures of a data set or item, in their order.
 
     Args:
         part10, index: the object.
@@ -101,9 +106,10 @@ def _signature(
 
 
 def _time_of(stored: DigitalSignature, scope: Scope, main: element_views.Main) -> datetime | None:
-    """Digital Signature DateTime; None if it is no time. Only an aware one is a moment.
+    """Return Digital Signature DateTime; None if it is not a time.
 
-    Without an offset of its own it has that of the data set or item, or else of the object.
+    Only an aware one is a moment. A value without an offset has that of the data set or item, or
+    else of the object.
     """
     when = digital_signature.parse_datetime(stored.datetime)
     if when is not None and when.tzinfo is None:
@@ -113,7 +119,7 @@ def _time_of(stored: DigitalSignature, scope: Scope, main: element_views.Main) -
 
 
 def _integrity(check: Check, options: Options) -> tuple[str | None, Reason | None]:
-    """The first answer on a signature, and why it is not intact; None for history."""
+    """Return the integrity of a signature, and why it is not intact; None for history."""
     if check.scope.history:
         check.messages.append(
             "part of Original Attributes Sequence (0400,0561): history, not verified"
@@ -150,10 +156,10 @@ def _messages(
     judged: Judged,
     stamp: Examined,
 ) -> tuple[str, ...]:
-    """What a person should know, in the order in which it was found out."""
+    """Return the messages for people, in the order in which they were found."""
     stored, messages = check.stored, check.messages
     if when is None:
-        messages.append(f"Digital Signature DateTime {stored.datetime!r} is no time")
+        messages.append(f"Digital Signature DateTime {stored.datetime!r} is not a time")
     elif when.tzinfo is None:
         messages.append("Digital Signature DateTime has no offset from UTC: ambiguous")
     if judged.by_key:
@@ -174,7 +180,7 @@ def _messages(
 
 
 def _profiles(check: Check, integrity: str | None) -> tuple[str, ...]:
-    """The profiles of PS3.15 Annex C that the signature satisfies; none if it is altered."""
+    """Return the profiles of PS3.15 Annex C that the signature satisfies; none if altered."""
     mac, material, stored = check.mac, check.material, check.stored
     if mac is None or material.certificate is None or integrity not in _MAY_SATISFY:
         return ()
@@ -188,7 +194,7 @@ def _profiles(check: Check, integrity: str | None) -> tuple[str, ...]:
         or check.scope.index.noted
     ):
         return _profiles_of_these(check, mac)
-    # of nearly every signature it follows from its material alone: it is over the main data set,
+    # for nearly every signature this follows from the material alone: it is over the main data set,
     # whose elements are those that it lists, each once
     if material.full_profiles is None:
         material.full_profiles = _profiles_of_these(check, mac)
@@ -226,7 +232,7 @@ def _purpose_code(stored: DigitalSignature) -> str | None:
 
 
 def _is_relabelled(main: element_views.Main, now: str, signed: str) -> bool:
-    """Whether Pixel Data had another form when they were signed than the label says now."""
+    """Return whether Pixel Data had another form when signed than the label says now."""
     if transfer_syntaxes.is_encapsulated(now) or transfer_syntaxes.is_encapsulated(signed):
         return main.has_pixel_data
     return False

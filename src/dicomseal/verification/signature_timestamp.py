@@ -1,4 +1,9 @@
-"""The Certified Timestamp of one signature: what is said of it, and which time it proves."""
+"""The Certified Timestamp of one signature: its report, and the time that it proves.
+
+In: the integrity check of a signature.
+Out: an `Examined`.
+PS3: PS3.3 C.12.1.1.3.1.3; RFC 3161.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +23,13 @@ _TOLERANCE = timedelta(minutes=1)
 
 
 class Examined(NamedTuple):
-    """What `examine` found.
+    """The result of `examine`.
 
     Attributes:
         report: for `SignatureReport.timestamp`; None if there is no timestamp.
-        proven: the time it proves, aware; None if it does not count.
-        messages: what a person should know.
-        effort: what it took to judge its authority, see `Judgement.effort`.
+        proven: the time that it proves, aware; None if it does not count.
+        messages: further information for people.
+        effort: to judge its authority, see `TrustDecision.effort`.
     """
 
     report: TimestampReport | None = None
@@ -58,45 +63,45 @@ def examine(
     from ..timestamps import token_report
 
     key = check.certificate.public_key if check.certificate else None
-    made, effort = token_report.checked(
+    stamp, effort = token_report.checked(
         stored.timestamp,
         stored.timestamp_type,
         certificate.unpadded_signature(key, stored.signature),
         options.trust,
         options.at or datetime.now(UTC),
     )
-    time = datetime.fromisoformat(made.time) if made.time else None
+    time = datetime.fromisoformat(stamp.time) if stamp.time else None
     messages = []
-    if not made.counts:
-        why = made.reason.message if made.reason else "nobody is trusted for timestamps"
+    if not stamp.counts:
+        why = stamp.reason.message if stamp.reason else "nobody is trusted for timestamps"
         messages.append(f"its Certified Timestamp does not count: {why}")
     elif time and claimed and claimed.tzinfo and claimed - time > _TOLERANCE:
-        messages.append(f"dated after its Certified Timestamp, {made.time}")
-    return Examined(made, time if made.counts else None, tuple(messages), effort)
+        messages.append(f"dated after its Certified Timestamp, {stamp.time}")
+    return Examined(stamp, time if stamp.counts else None, tuple(messages), effort)
 
 
 def foreign(signatures: Iterable[SignatureReport]) -> list[Reason]:
-    """Why an object fails though its signatures are intact: a timestamp is provably not its own.
+    """Return why an object fails in spite of intact signatures: a timestamp is not theirs.
 
-    Its imprint is of something else, its authority did not sign it, or it is no timestamp at all.
-    One that only does not count is no reason: another reader may know its authority.
+    Its imprint is of other data, its authority did not sign it, or it is not a timestamp at all. A
+    timestamp that merely does not count is not a reason: another reader may know its authority.
     """
     return [
         Reason(
             stamp.reason.code,
-            f"the Certified Timestamp of signature {made.uid or '(no UID)'} is not one of it: "
+            f"the Certified Timestamp of signature {signature.uid or '(no UID)'} is not its own: "
             f"{stamp.reason.message}",
         )
-        for made in signatures
-        if made.integrity in (report.INTACT, report.UNVERIFIABLE)
-        and (stamp := made.timestamp)
+        for signature in signatures
+        if signature.integrity in (report.INTACT, report.UNVERIFIABLE)
+        and (stamp := signature.timestamp)
         and stamp.integrity == report.ALTERED
         and stamp.reason
     ]
 
 
 def missing(signatures: Iterable[SignatureReport]) -> Reason | None:
-    """Why an object fails that must have a timestamp; None if it may have one.
+    """Return why an object fails that must have a timestamp; None if it has one.
 
     Args:
         signatures: those that are verified, of the main data set and of items.
@@ -104,10 +109,10 @@ def missing(signatures: Iterable[SignatureReport]) -> Reason | None:
     stamps = [s.timestamp for s in signatures if s.location == "" and s.timestamp]
     if any(stamp.integrity != report.ALTERED for stamp in stamps):
         return None
-    what = "there is none" if not stamps else "none is one of its signature"
+    what = "there is none" if not stamps else "none belongs to its signature"
     return Reason(ReasonCode.NO_POE, f"a certified timestamp is required, and {what}")
 
 
 def proven(signatures: Iterable[SignatureReport]) -> bool:
-    """Whether a signature of the main data set has a timestamp that counts."""
+    """Return whether a signature of the main data set has a timestamp that counts."""
     return any(s.timestamp.counts for s in signatures if s.location == "" and s.timestamp)

@@ -1,6 +1,10 @@
-"""Phase two for one signature: which time counts, is the certificate trusted, is it strong enough.
+"""Phase two for one signature: the time that counts, the trust in the certificate, its strength.
 
-Integrity is not its business: a certificate may be trusted though the content was altered.
+In: the verification material, the integrity, and the times of a signature.
+Out: a `Judged`, the part of the report about trust.
+PS3: PS3.15 Section C.1.
+
+It does not depend on integrity: a certificate may be trusted though the content was altered.
 """
 
 from __future__ import annotations
@@ -29,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the report: the fields of `SignatureReport`; and `Judgement.effort`.
+    """The fields of `SignatureReport` about trust, and `TrustDecision.effort`.
 
     Attributes:
-        by_key: whether nothing of the certificate is to be told, see `trust.Judgement`.
+        by_key: whether reports show nothing of the certificate, see `TrustDecision`.
     """
 
     trust: str = report.NOT_CHECKED
@@ -56,11 +60,11 @@ def judge(
     proven: datetime | None = None,
     digests: Digests | None = None,
 ) -> Judged:
-    """The second answer on a signature.
+    """Judge the trust in a signature.
 
     Args:
-        material: what it is verified with.
-        integrity: the first answer; None for history, which is not judged.
+        material: the verification material of the signature.
+        integrity: the result of phase one; None for history, which is not judged.
         claimed: Digital Signature DateTime, or None.
         options: of the verification.
         proven: the time of a valid certified timestamp, aware; None if there is none.
@@ -86,17 +90,17 @@ def judge(
         return Judged(
             trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
         )
-    made = _decided(options.trust, cert, counted.at, options)
-    if made.trust != report.TRUSTED and options.proofs is not None and digests is not None:
+    decision = _decided(options.trust, cert, counted.at, options)
+    if decision.trust != report.TRUSTED and options.proofs is not None and digests is not None:
         proof = _ask(options.proofs, digests, messages)
         earlier = with_proof(counted, proof, validation)
         if earlier is not counted:
-            made = _decided(options.trust, cert, earlier.at, options)
+            decision = _decided(options.trust, cert, earlier.at, options)
             counted, at, by = earlier, iso(earlier.at), earlier.by
-    if made.by_key and cert is not None:  # the certificate's dates are nobody's word
+    if decision.by_key and cert is not None:  # nobody vouches for the dates of the certificate
         odd = oddities(claimed, validation, *EVER)
-    weak += made.weak
-    trust, reason = made.trust, made.reason
+    weak += decision.weak
+    trust, reason = decision.trust, decision.reason
     if trust == report.TRUSTED and options.trust.policy.weak == REJECT and weak:
         trust, reason = report.UNTRUSTED, _too_weak(weak)
     return Judged(
@@ -105,19 +109,22 @@ def judge(
         at=at,
         by=by,
         proof=counted.proof,
-        revocation=made.revocation,
+        revocation=decision.revocation,
         weak=weak,
-        messages=(*odd, *messages, *made.messages),
-        signer=cert.bare_key() if made.by_key else cert.signer,
-        by_key=made.by_key,
-        effort=made.effort,
+        messages=(*odd, *messages, *decision.messages),
+        signer=cert.bare_key() if decision.by_key else cert.signer,
+        by_key=decision.by_key,
+        effort=decision.effort,
     )
 
 
 def _decided(
     store: TrustStore, cert: Certificate, moment: datetime, options: Options
 ) -> TrustDecision:
-    """A decision that is known, or made in time: here the usual way meets what a stranger sent."""
+    """Return a remembered decision, or one made within the time limit.
+
+    Here the data of strangers reach the library for the first time.
+    """
     known = store.decided(cert, moment)
     if known is not None:
         return known

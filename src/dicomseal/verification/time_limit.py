@@ -1,10 +1,10 @@
-"""A budget of time for work on what a stranger sent, also where a library does not come back.
+"""A time limit for work on data of strangers, also if a library does not return.
 
-In the main thread of a process (on POSIX) an alarm ends the work, whatever Python code it is in, or
-if it sleeps. Where the alarm is somebody else's, and in other threads, the work is done in a thread
-of its own, which is told to end and left alone if it does not. Neither helps against compiled code
-that keeps the interpreter for itself: a worker process (see `end_with_the_work`) is ended by the
-system then, for what processor time it has taken, and replaced by whoever started it.
+In the main thread of a process (on POSIX) an alarm ends the work, in whatever Python code it is, or
+if it sleeps. If the alarm is in use by others, and in other threads, the work is done in a thread
+of its own, which is told to end and abandoned if it does not. Neither helps against compiled code
+that keeps the interpreter for itself: the system then ends a worker process (see
+`end_with_the_work`) by its processor time, and the process that started it replaces it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_AGAIN = 1.0  # seconds; what catches everything, or is not heard, is told once more
+_AGAIN = 1.0  # seconds, after which a signal that was caught or not heard is repeated
 _GRACE = 1.0
-_LEAST = 0.001  # none at all would disarm an alarm
+_LEAST = 0.001  # zero would disarm an alarm
 
 _here = threading.local()
 _main = threading.main_thread()
@@ -36,7 +36,7 @@ _is_worker = False
 
 
 class TimeUp(BaseException):
-    """Ends the work where it is; no handler of ordinary exceptions keeps it. Never leaves here."""
+    """The end of the work; no handler of ordinary exceptions catches it. It never leaves here."""
 
 
 class OutOfTimeError(MalformedError):
@@ -88,7 +88,7 @@ def of_an_object(
 
 
 def end_with_the_work() -> None:
-    """In a new worker process: let the system end it where nothing else ends the work."""
+    """Let the system end a new worker process if nothing else ends the work."""
     global _is_worker
     _is_worker = hasattr(signal, "ITIMER_PROF")
 
@@ -103,7 +103,8 @@ def _alarm_is_free() -> bool:
 
 def _by_alarm(seconds: float, work: Callable[[], R]) -> R:
     def ring(_signal: int, frame: FrameType | None) -> None:
-        while frame is not None:  # when the work is done, and this is not, nothing is to be ended
+        # when the work is done, and this alarm is late, nothing is to be ended
+        while frame is not None:
             if frame.f_code is work.__code__:
                 raise TimeUp
             frame = frame.f_back
@@ -149,15 +150,15 @@ def _in_a_thread(seconds: float, work: Callable[[], R], left: Callable[[], None]
                 left()
     if late:
         raise OutOfTimeError(seconds)
-    good, made = found[0]
+    good, outcome = found[0]
     if not good:
-        raise made
-    result: R = made
+        raise outcome
+    result: R = outcome
     return result
 
 
 def _end(thread: threading.Thread) -> None:
-    """Raise `TimeUp` in a thread; it is heard when Python code runs in it again."""
+    """Raise `TimeUp` in a thread, as soon as Python code runs in it again."""
     import ctypes
 
     if thread.ident is not None:

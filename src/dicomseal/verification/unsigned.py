@@ -1,8 +1,12 @@
-"""What is not signed beside what is, and what that makes of an object.
+"""The elements that are not signed beside signed ones, and their effect on the verdict.
 
-A signature says nothing of elements that it does not list, and anybody can add some. Most change
-nothing; some say what the signed ones mean, see `meanings`. These keep an object from passing
-unless the caller accepts them.
+In: the index of an object, and the reports on its signatures.
+Out: an `Examined`: the unsigned elements by class, and a reason or messages.
+PS3: PS3.3, by the table in `standard.meanings`.
+
+A signature says nothing of elements that it does not list, and anyone can add some. Most change
+nothing; some change the meaning of signed ones. These keep an object from passing unless the caller
+accepts them.
 """
 
 from __future__ import annotations
@@ -27,8 +31,8 @@ if TYPE_CHECKING:
 CODE = ReasonCode.UNSIGNED_CONTENT
 ONLY_ITEMS = "only items are signed: no signature protects the main data set"
 
-_MOST_NAMED = 10  # in a message
-_MOST_LISTED = 1000  # in a reason, and of each class in a report
+_MAX_NAMED = 10  # in a message
+_MAX_LISTED = 1000  # in a reason, and of each class in a report
 
 
 def examine(
@@ -38,26 +42,29 @@ def examine(
     passing: str,
     policy: str,
 ) -> Examined:
-    """Look at what the signatures of an object leave out.
+    """Examine the elements that the signatures of an object leave out.
 
-    What none of those that pass covers is not signed; if none passes, what none of those covers
-    that are intact.
+    An element counts as unsigned if no passing signature covers it; if none passes, if no intact
+    one does.
 
     Args:
+        index: the index of the object.
         by_scope: the reports on all its signatures, by the record they sign.
-        covered: what those cover of the main data set that pass, as `measure` says.
-        passing: what the ``trust`` of a signature must be for it to pass; any if it is empty.
+        covered: the coverage of the main data set by the passing ones, from `measure`.
+        passing: the ``trust`` of a passing signature; any if it is empty.
         policy: one of `CHOICES`.
     """
-    main = [made for scope, some in by_scope if scope == 0 for made in some]
+    main = [signature for scope, some in by_scope if scope == 0 for signature in some]
     kind = "passing"
     if not counting(main, passing):
-        if any(made.integrity is not None for made in main):
+        if any(signature.integrity is not None for signature in main):
             if not counting(main, ""):
                 return NOTHING_FOUND  # the signatures themselves say what is wrong
             covered, passing, kind = measure(index, main, ""), "", "intact"
         else:
-            live = any(made.integrity is not None for _, some in by_scope for made in some)
+            live = any(
+                signature.integrity is not None for _, some in by_scope for signature in some
+            )
             if not live:
                 return NOTHING_FOUND
             if policy == ACCEPT:
@@ -82,7 +89,7 @@ def examine(
 def _classified(
     index: Index, scope: int, coverage: Coverage, values: Values
 ) -> Iterator[tuple[int, str, str]]:
-    """Of each element that is not covered the tag, its class and its effect."""
+    """Yield for each element that is not covered its tag, its class and its effect."""
     signed = Signed(coverage.signed, values.text, values.time)
     for tag in coverage.tags:
         row = row_of(tag, signed)
@@ -93,7 +100,7 @@ def _classified(
 
 
 def _as_it_should_be(index: Index, scope: int, tag: int) -> bool:
-    """Whether it has the VR of the dictionary: what is silent must not be another thing."""
+    """Return whether it has the VR of the dictionary: a harmless tag must not hide data."""
     return index.record(index.find(scope, tag)).vr == dictionary().public(tag)
 
 
@@ -103,9 +110,9 @@ def _items(
     signed: Collection[int],
     passing: str,
 ) -> Iterator[tuple[int, str, Coverage]]:
-    """The items that are signed for themselves and by nothing around them, and what is covered.
+    """Yield the items that are signed by themselves alone, and the coverage of each.
 
-    Those around come first: of two records the one that holds the other has the lower number.
+    Outer items come first: of two records the one that holds the other has the lower number.
     """
     spans: list[tuple[int, int]] = []  # of records that are covered; none in another
     for scope, some in sorted(by_scope, key=itemgetter(0)):
@@ -128,31 +135,32 @@ def _items(
 def _judged(
     found: list[tuple[int, str, str]], telling: list[str], kind: str, policy: str
 ) -> Examined:
-    """What the policy makes of it.
+    """Apply the policy.
 
     Args:
-        found: of each element of the main data set its tag, class and effect.
+        found: for each element of the main data set its tag, class and effect.
         telling: the names of those that say what signed ones mean.
         kind: of the signatures that cover none of them.
+        policy: one of `CHOICES`.
     """
     classes = tuple(_classes(found))
     if policy == ACCEPT:
         return Examined(classes)
     others = [describe(tag) for tag, _, effect in found if effect == OTHER]
     if policy == REJECT:
-        named = _named([describe(tag) for tag, *_ in found], _MOST_LISTED)
-        said = f"no {kind} signature covers {named}, and nothing unsigned is accepted"
-        return Examined(classes, Reason(CODE, said))
+        named = _named([describe(tag) for tag, *_ in found], _MAX_LISTED)
+        sentence = f"no {kind} signature covers {named}, and nothing unsigned is accepted"
+        return Examined(classes, Reason(CODE, sentence))
     messages: tuple[str, ...] = ()
     if others:
         what = f"{len(others)} elements are" if len(others) > 1 else "1 element is"
-        named = _named(others, _MOST_NAMED)
+        named = _named(others, _MAX_NAMED)
         messages = (f"{what} covered by no {kind} signature: {named}",)
     if not telling:
         return Examined(classes, None, messages)
-    named = _named(telling, _MOST_LISTED)
-    said = f"no {kind} signature covers {named}, and that changes what signed elements mean"
-    return Examined(classes, Reason(CODE, said), messages)
+    named = _named(telling, _MAX_LISTED)
+    sentence = f"no {kind} signature covers {named}, and that changes what signed elements mean"
+    return Examined(classes, Reason(CODE, sentence), messages)
 
 
 def _named(names: list[str], most: int) -> str:
@@ -161,12 +169,12 @@ def _named(names: list[str], most: int) -> str:
 
 
 def _classes(found: Iterable[tuple[int, str, str]]) -> Iterator[UncoveredClass]:
-    """The classes, those first that change a meaning, then in the order of their first element."""
+    """Yield the classes: those that change a meaning first, then in the elements' order."""
     classes: dict[tuple[str, str], list[int]] = {}
     for tag, name, effect in found:
         classes.setdefault((name, effect), []).append(tag)
     ranked = sorted(classes.items(), key=lambda item: (MEANING, OTHER, ARCHIVE).index(item[0][1]))
     for (name, effect), tags in ranked:
         yield UncoveredClass(
-            name, effect, len(tags), tuple([describe(tag) for tag in tags[:_MOST_LISTED]])
+            name, effect, len(tags), tuple([describe(tag) for tag in tags[:_MAX_LISTED]])
         )

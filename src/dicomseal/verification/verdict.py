@@ -1,4 +1,9 @@
-"""From the reports on the signatures to the verdict on the object: what failed, what is open."""
+"""From the reports on the signatures to the verdict on the object.
+
+In: the reports on all signatures, and reasons for the whole object.
+Out: ``passed``, ``failed``, ``indeterminate`` or ``unsigned``.
+PS3: PS3.15 Section C.4 for reports; ETSI EN 319 102-1 for the words.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +29,19 @@ def decide(
     options: Options,
     undecided: Sequence[Reason] = (),
 ) -> str:
-    """The verdict.
+    """Decide the verdict.
 
     Args:
         signatures: the reports on all signatures of the object.
-        reasons: why the object cannot pass, whatever they say; more are added here.
-        options: what the verification asks for.
+        reasons: why the object cannot pass, apart from its signatures; more are added here.
+        options: of the verification.
         undecided: why it cannot pass, though nothing is broken.
     """
     live, stamped = [], False
-    for made in signatures:
-        if made.integrity is not None:
-            live.append(made)
-            stamped |= made.timestamp is not None
+    for signature in signatures:
+        if signature.integrity is not None:
+            live.append(signature)
+            stamped |= signature.timestamp is not None
     if stamped:
         reasons += foreign(live)
     failed = bool(reasons)
@@ -52,14 +57,14 @@ def decide(
     if not live:
         return report.UNSIGNED
     verdict = report.INDETERMINATE if undecided else report.PASSED
-    for made in live:
-        if made.integrity == report.ALTERED:
+    for signature in live:
+        if signature.integrity == report.ALTERED:
             return report.FAILED
-        if made.integrity == report.UNVERIFIABLE:
+        if signature.integrity == report.UNVERIFIABLE:
             verdict = report.INDETERMINATE
-        elif made.trust == report.NOT_CHECKED and made.trust_reason:
-            verdict = report.INDETERMINATE  # weak, and that is rejected
-        elif made.trust != report.TRUSTED and not options.integrity_only:
+        elif signature.trust == report.NOT_CHECKED and signature.trust_reason:
+            verdict = report.INDETERMINATE  # it is weak, and the policy rejects that
+        elif signature.trust != report.TRUSTED and not options.integrity_only:
             verdict = report.INDETERMINATE
     if "timestamp" in options.require and not proven(live):
         return report.INDETERMINATE
@@ -69,7 +74,7 @@ def decide(
 def _falls_short(
     live: list[SignatureReport], reasons: list[Reason], require: frozenset[str | Rule]
 ) -> bool:
-    """Whether a requirement is not met; one that is open gives a reason all the same."""
+    """Return whether a requirement is not met; an undecided one adds a reason all the same."""
     from .. import requirements
 
     short = False
@@ -86,7 +91,7 @@ def _falls_short(
 def of_the_whole(
     index: Index, by_scope: Sequence[tuple[int, list[SignatureReport]]]
 ) -> list[SignatureReport]:
-    """The reports on all signatures; what they are worth together is told in each of them.
+    """Return the reports on all signatures, where each knows of the others.
 
     PS3.15 C.4: a VERIFIED report follows the profile only if a verifier signed it.
 
@@ -98,25 +103,25 @@ def of_the_whole(
     is_sr = False
     for _, some in by_scope:
         signatures += some
-        for made in some:
-            is_sr |= sr in made.profiles
+        for signature in some:
+            is_sr |= sr in signature.profiles
     if not is_sr:
         return signatures
-    if any(verification in made.profiles for made in signatures):
+    if any(verification in signature.profiles for signature in signatures):
         return signatures
     if not profiles.is_verified(element_views.Elements(index, 0)):
         return signatures
-    said = (
+    note = (
         "the Verification Flag (0040,A493) is VERIFIED, and no verification signature (purpose 5) "
         "is there: so the object does not follow PS3.15 C.4"
     )
     return [
         msgspec.structs.replace(
-            made,
-            profiles=tuple(name for name in made.profiles if name != sr),
-            messages=(*made.messages, said),
+            signature,
+            profiles=tuple(name for name in signature.profiles if name != sr),
+            messages=(*signature.messages, note),
         )
-        if sr in made.profiles
-        else made
-        for made in signatures
+        if sr in signature.profiles
+        else signature
+        for signature in signatures
     ]

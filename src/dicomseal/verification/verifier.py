@@ -1,6 +1,10 @@
 """Verify every signature of an object: integrity, then trust, then a verdict.
 
-It works on the index of the object's bytes; pydicom takes no part. A bad object is reported, never
+In: a file, its bytes, or a data set; and options.
+Out: an `ObjectReport`.
+PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
+
+It works on the index of the object's bytes; pydicom is not used. A bad object is reported, never
 raised.
 """
 
@@ -126,14 +130,14 @@ def verify(
 
 
 def known_transfer_syntax(uid: str) -> str:
-    """A Transfer Syntax UID that a caller names, or nothing.
+    """Check a Transfer Syntax UID that a caller names; an empty one is allowed.
 
     Raises:
-        UsageError: the standard has no such one for files.
+        UsageError: the standard has no such transfer syntax for files.
     """
     if uid and uid not in transfer_syntaxes.TRANSFER_SYNTAXES:
         raise UsageError(
-            f"{uid!r} is no Transfer Syntax UID of a data set that is known, such as "
+            f"{uid!r} is not a known Transfer Syntax UID of a data set, such as "
             f"{transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN}"
         )
     return uid
@@ -157,7 +161,7 @@ def _required(require: Any) -> frozenset[str | Rule]:
 def verify_with(
     source: str | os.PathLike[str] | Buffer | BinaryIO | Dataset | Window, options: Options
 ) -> ObjectReport:
-    """As `verify`, with options that serve for many objects; takes a `Window` as well."""
+    """Verify as `verify`, with options that serve for many objects; accept a `Window` too."""
     path = source if isinstance(source, str) else ""
     if not path and isinstance(source, os.PathLike):
         path = os.fsdecode(source)
@@ -167,7 +171,7 @@ def verify_with(
         size = part10.size
         index = part10.index()
         sole = index.sole_signature()
-        if sole is not None:  # what of it may take long is timed there
+        if sole is not None:  # its steps that may take long have their own time limit
             return _verify(part10, index, path, options, sole)
         return time_limit.of_an_object(part10, options, _verify, part10, index, path, options)
     except DicomSealError as error:
@@ -178,7 +182,7 @@ def _failed(
     error: DicomSealError, path: str, size: int, index: Index | None = None
 ) -> ObjectReport:
     message = str(error).removeprefix(f"{path}: ")
-    if index is not None and error.code == "limit":  # it failed before it became too much
+    if index is not None and error.code == "limit":  # it had failed before the limit
         reasons = tuple(
             Reason(ReasonCode.FORMAT_FAILURE, note.sentence())
             for note in index.ambiguities
@@ -189,7 +193,7 @@ def _failed(
                 path=path, verdict=report.FAILED, reasons=reasons[:1], messages=(message,),
                 bytes=size,
             )  # fmt: skip
-    if error.code == "contradiction":  # it can be read, and not by all in the same way
+    if error.code == "contradiction":  # readers read it in different encodings
         reasons = (Reason(ReasonCode.FORMAT_FAILURE, message),)
         return ObjectReport(path=path, verdict=report.FAILED, reasons=reasons, bytes=size)
     return ObjectReport(
@@ -198,7 +202,7 @@ def _failed(
 
 
 def _reader() -> Reader:
-    """The reader of this thread."""
+    """Return the reader of this thread."""
     try:
         found: Reader = _readers.reader
     except AttributeError:
@@ -232,7 +236,7 @@ def _verify(
     options: Options,
     sole: tuple[int, int] | None = None,
 ) -> ObjectReport:
-    """The report on an object that can be read.
+    """Return the report on an object that can be read.
 
     Args:
         sole: see `Index.sole_signature`. Of an object that has one, nothing odd was noted either.
@@ -240,7 +244,7 @@ def _verify(
     by_scope = _by_scope(part10, index, options)
     signatures = of_the_whole(index, by_scope)
     sop_class, sop_instance, modality = index.values(0, _NAMES)
-    live = sole is not None or any(made.integrity is not None for made in signatures)
+    live = sole is not None or any(signature.integrity is not None for signature in signatures)
     reasons = []
     if sole is None or index.fragmented or part10.deflated is not None:
         doubts = parser_differentials.doubts(part10, index, live)
@@ -273,7 +277,7 @@ def _verify(
         )
     if live:
         if sole is None or signatures[0].integrity != report.INTACT:
-            # the MAC Parameters of a sole signature that is intact are its own
+            # the MAC Parameters of a sole intact signature are its own
             from . import missing  # for start-up time
 
             messages += tuple(missing.orphans(index, sorted({0, *index.scopes})))
@@ -287,7 +291,7 @@ def _verify(
             verdict = report.INDETERMINATE
             reasons.append(lacking.reason)
     content = _content_digest(index) if options.content_digest else None
-    part10.check()  # only when all has been read that the answer rests on
+    part10.check()  # only after the last read that the answer depends on
     return ObjectReport(
         path=path,
         verdict=verdict,
@@ -314,7 +318,7 @@ def _verify(
 def _by_scope(
     part10: Part10, index: Index, options: Options
 ) -> list[tuple[int, list[SignatureReport]]]:
-    """The reports on all signatures, by the data set or item that they sign."""
+    """Return the reports on all signatures, by the data set or item that they sign."""
     work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
     found = []
     for scope in index.scopes:
@@ -334,14 +338,14 @@ def _out_of_reach(part10: Part10, index: Index) -> list[Reason]:
 
 
 def _content_digest(index: Index) -> str:
-    """Of the main data set; signatures and MAC Parameters never are in the stream."""
+    """Return the digest of the main data set, without signatures and MAC Parameters."""
     hasher = new_hasher("SHA256")
     index.stream(hasher.update, 0, None)
     return hasher.hexdigest()
 
 
 def _is_hidden(index: Index) -> bool:
-    """Whether the main data set has a Digital Signatures Sequence that is no sequence any more."""
+    """Return whether the main data set has a Digital Signatures Sequence that is no sequence."""
     if 0 in index.scopes:
         return False
     number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)
