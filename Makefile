@@ -81,6 +81,7 @@ check: lint types ## before a commit, in less than a minute: style, types, and t
 lint: $(BUILT) ## style and spelling
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
+	$(RUN)/python tools/prose.py
 	$(RUN)/codespell $(SPELT)
 
 types: $(BUILT) ## strict types, and the stubs of the compiled modules against the modules

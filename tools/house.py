@@ -73,7 +73,10 @@ INNER = {
 
 
 def modules() -> dict[str, Path]:
-    """The modules of the package by name, without the package's own; ``""`` is ``__init__``."""
+    """Return the modules of the package by name, without the package's own.
+
+    ``""`` is ``__init__``.
+    """
     found = {}
     for path in sorted(SOURCE.rglob("*.py")):
         parts = list(path.relative_to(SOURCE).with_suffix("").parts)
@@ -84,7 +87,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(name: str, known: dict[str, Path]) -> Iterator[str]:
-    """The modules that a module imports, wherever in it."""
+    """Yield the modules that a module imports, wherever in it."""
     path = known[name]
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     package = [part for part in package if part]
@@ -107,18 +110,18 @@ def imports(name: str, known: dict[str, Path]) -> Iterator[str]:
 
 
 def room_of(name: str) -> str:
-    """The room of a module."""
+    """Return the room of a module."""
     return name.split(".", 1)[0] or "__init__"
 
 
 def arrows() -> dict[str, set[str]]:
-    """Which modules each module imports, as far as they are Python."""
+    """Return which modules each module imports, as far as they are Python."""
     known = modules()
     return {name: {one for one in imports(name, known) if one in known} for name in known}
 
 
 def level_of(room: str) -> int:
-    """The floor of a room, from 0.
+    """Return the floor of a room, from 0.
 
     Raises:
         KeyError: no floor has it.
@@ -130,7 +133,7 @@ def level_of(room: str) -> int:
 
 
 def running_back(found: dict[str, set[str]]) -> list[str]:
-    """The imports that do not go down."""
+    """Return the imports that do not go down."""
     wrong = []
     for name, targets in found.items():
         for target in sorted(targets):
@@ -151,7 +154,7 @@ def _goes_down(name: str, target: str, inner: tuple[str, ...]) -> bool:
 
 
 def circles(found: dict[str, set[str]]) -> list[set[str]]:
-    """The groups of modules that import one another, the package's own ``__init__`` aside.
+    """Return the groups of modules that import one another, the package's own ``__init__`` aside.
 
     Every module of the package may ask ``__init__`` for the version, and it names them all.
     """
@@ -188,7 +191,7 @@ def _grouped(left: dict[str, set[str]]) -> list[set[str]]:
 
 
 def drawing() -> str:
-    """The floors as text, the top one first."""
+    """Return the floors as text, the top one first."""
     lines = []
     for level in range(len(FLOORS) - 1, -1, -1):
         for number, (room, what) in enumerate(FLOORS[level].items()):
@@ -199,13 +202,13 @@ def drawing() -> str:
 
 
 def drawn() -> str:
-    """The drawing that the documentation shows."""
+    """Return the drawing that the documentation shows."""
     found = re.search(r"```house\n(.*?)```", DRAWING.read_text("utf-8"), re.DOTALL)
     return found[1] if found else ""
 
 
 def figures(found: dict[str, set[str]]) -> str:
-    """How large the house is, in one line."""
+    """Return how large the house is, in one line."""
     between = {(room_of(a), room_of(b)) for a, targets in found.items() for b in targets}
     rooms = {room for pair in between for room in pair}
     count = sum(a != b for a, b in between)
@@ -213,7 +216,7 @@ def figures(found: dict[str, set[str]]) -> str:
 
 
 def complaints() -> Iterable[str]:
-    """What is wrong with the house, one line each."""
+    """Return what is wrong with the house, one line each."""
     found = arrows()
     yield from running_back(found)
     for circle in circles(found):
@@ -221,7 +224,7 @@ def complaints() -> Iterable[str]:
 
 
 def main() -> int:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="compare with docs/architecture.md")
     options = parser.parse_args()

@@ -26,7 +26,7 @@ BYTES = frozenset(("00143050", "00143070", "50xx200C", "50xx3000", "7Fxx0010"))
 
 
 def public() -> str:
-    """One line per VR: the VR, then its tags; x stands for any hexadecimal digit."""
+    """Return one line per VR: the VR, then its tags; x stands for any hexadecimal digit."""
     by_vr: dict[str, list[str]] = defaultdict(list)
     for tag, entry in DicomDictionary.items():
         if entry[0] != "NONE":
@@ -40,13 +40,13 @@ def public() -> str:
 
 
 def keywords() -> str:
-    """One line per tag: the tag and its keyword."""
+    """Return one line per tag: the tag and its keyword."""
     lines = [f"{tag:08X} {entry[4]}" for tag, entry in sorted(DicomDictionary.items()) if entry[4]]
     return "\n".join([HEADER, "# tag keyword", *lines]) + "\n"
 
 
 def private() -> str:
-    """One line per private creator and VR, tab-separated: creator, VR, tags."""
+    """Return one line per private creator and VR, tab-separated: creator, VR, tags."""
     lines = []
     for creator, tags in sorted(private_dictionaries.items()):
         by_vr: dict[str, list[str]] = defaultdict(list)

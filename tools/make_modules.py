@@ -64,7 +64,7 @@ FORMERLY = ("AcquisitionDate", "AcquisitionDateTime", "AcquisitionNumber", "Acqu
 
 
 def table() -> tuple[dict[str, list[dict[str, object]]], str]:
-    """The module table of highdicom, and its version."""
+    """Return the module table of highdicom, and its version."""
     found = find_spec("highdicom")
     if found is None or found.origin is None:
         raise SystemExit("highdicom is not installed: pip install --no-deps highdicom==0.28.2")
@@ -73,7 +73,7 @@ def table() -> tuple[dict[str, list[dict[str, object]]], str]:
 
 
 def curve() -> list[str]:
-    """The attributes of the Curve Module."""
+    """Return the attributes of the Curve Module."""
     return [
         mask.upper().replace("X", "x")
         for mask, entry in RepeatersDictionary.items()
@@ -82,7 +82,7 @@ def curve() -> list[str]:
 
 
 def text() -> str:
-    """One paragraph a module: its name, then its tags; xx stands for the groups of a repetition."""
+    """Return one paragraph a module: its name, then its tags, with xx for repeating groups."""
     modules, release = table()
     by_keyword = {entry[4]: f"{tag:08X}" for tag, entry in DicomDictionary.items()}
     by_keyword |= {

@@ -64,7 +64,7 @@ _HEX = re.compile(r"[0-9A-F]{4}(XX)?[0-9A-F]+")
 
 
 def versions(clone: str, *paths: str) -> Iterator[tuple[bool, str]]:
-    """Every version of a file under several names; today's, under the first, is marked."""
+    """Yield every version of a file under several names; today's, under the first, is marked."""
     for path in paths:
         found = _git(clone, "log", "--format=%H", "--all", "--", path).split()
         for number, commit in enumerate(found):
@@ -81,7 +81,7 @@ def _vrs(name: str) -> list[str]:
 
 
 def public(dcmtk: str, gdcm: str, pydicom: str) -> dict[str, set[int]]:
-    """VR to the public tags that have or had it elsewhere, and have another here."""
+    """Return VR to the public tags that have or had it elsewhere, and have another here."""
     times: dict[tuple[int, str], list[tuple[str, bool]]] = defaultdict(list)
     texts = (
         ("dcmtk", _DCMTK, versions(dcmtk, "dcmdata/data/dicom.dic", "dcmdata/libsrc/dicom.dic")),
@@ -115,7 +115,7 @@ def public(dcmtk: str, gdcm: str, pydicom: str) -> dict[str, set[int]]:
 
 
 def private(dcmtk: str, gdcm: str, pydicom: str) -> dict[tuple[str, str], set[str]]:
-    """Creator and VR to the tags, where our dictionary has another, or none."""
+    """Return creator and VR to the tags, where our dictionary has another, or none."""
     found: set[tuple[str, str, str]] = set()
     for _, text in versions(dcmtk, "dcmdata/data/private.dic", "dcmdata/libsrc/private.dic"):
         for group, creator, element, name in _DCMTK_PRIVATE.findall(text):

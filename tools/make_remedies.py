@@ -24,7 +24,7 @@ TABLES: Mapping[str, tuple[str, Mapping[str, Remedy]]] = {
 
 
 def table(name: str) -> str:
-    """One of the tables, in Markdown."""
+    """Return one of the tables, in Markdown."""
     column, rows = TABLES[name]
     lines = [
         f"| code | {column} | what it means, and how it arises | what to do |",
@@ -41,7 +41,7 @@ def table(name: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """The page with every table as it should be, between the comments that name it."""
+    """Return the page with every table as it should be, between the comments that name it."""
     for name in TABLES:
         begin, end = f"<!-- remedies: {name} -->\n", f"<!-- end of {name} -->"
         before, _, rest = text.partition(begin)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def pinned(text: str) -> dict[str, set[str]]:
-    """Package to its pinned versions (several where they depend on the Python or the system)."""
+    """Map each package to its pinned versions; several if they depend on Python or system."""
     found: dict[str, set[str]] = {}
     for line in text.splitlines():
         if line[:1].isalnum():
@@ -31,7 +31,7 @@ def pinned(text: str) -> dict[str, set[str]]:
 
 
 def complaints(bom: dict[str, Any], project: dict[str, Any], pins: str) -> list[str]:
-    """What is missing or wrong in a bill of materials; empty if nothing is.
+    """Return what is missing or wrong in a bill of materials; empty if nothing is.
 
     Args:
         bom: CycloneDX, parsed.
@@ -57,7 +57,7 @@ def complaints(bom: dict[str, Any], project: dict[str, Any], pins: str) -> list[
         if ref in components
     }
     asked = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
-    wrong += [f"{name} is no direct dependency in it" for name in sorted(asked - direct)]
+    wrong += [f"{name} is not a direct dependency in it" for name in sorted(asked - direct)]
     wrong += [f"{name} is a direct dependency only in it" for name in sorted(direct - asked)]
     reached, waiting = set(), [root["bom-ref"]]
     while waiting:

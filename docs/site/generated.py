@@ -55,7 +55,7 @@ def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
 
 
 def man_pages(author: str) -> list[tuple[str, str, str, list[str], int]]:
-    """What `man_pages` of the configuration wants: one for each command."""
+    """Return `man_pages` for the configuration: one for each command."""
     found = [(_slug(name), command.get_short_help_str(200)) for name, command, _ in commands()]
     found.append((_DCMSIGN, "sign and verify with the options of DCMTK's dcmsign"))
     return [(f"docs/site/commands/{page}", page, what, [author], 1) for page, what in found]
@@ -140,7 +140,7 @@ def _page_of_dcmsign() -> str:
 
 
 def contents(there: set[str]) -> str:
-    """The contents of the site, as directives for the end of the index.
+    """Return the contents of the site, as directives for the end of the index.
 
     Args:
         there: the names of all documents.
@@ -206,7 +206,7 @@ def _root(app: Any, error: Exception | None) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Called by Sphinx."""
+    """Set the extension up; called by Sphinx."""
     lexers["house"] = TextLexer()  # the drawing of the rooms is text
     app.connect("config-inited", lambda app, _config: write_pages(app))
     app.connect("source-read", _read)

@@ -57,7 +57,7 @@ def update(
         UsageError: a tag cannot be parsed, can never be signed, or its VR is UN here.
     """
     if not callable(getattr(hasher, "update", None)):
-        raise UsageError(f"a {type(hasher).__name__} is no hasher: it has no method update")
+        raise UsageError(f"a {type(hasher).__name__} is not a hasher: it has no method update")
     wanted = None if tags is None else parse_tags(tags)
     for tag in wanted or ():
         if not is_signable_tag(tag):
@@ -86,7 +86,7 @@ def digest(
     tags: Iterable[str | int] | None = None,
     algorithm: str = "SHA256",
 ) -> bytes:
-    """The hash of what `update` feeds.
+    """Return the hash of what `update` feeds.
 
     Args:
         source, tags: as for `update`, and the same errors.

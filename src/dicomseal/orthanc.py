@@ -164,7 +164,7 @@ class Plugin:
     # --- the hooks -------------------------------------------------------------------------------
 
     def received(self, data: bytes, origin: Any) -> tuple[Any, bytes | None]:
-        """The received instance callback; nothing leaves it."""
+        """Return the received instance callback; nothing leaves it."""
         actions = self._orthanc.ReceivedInstanceAction
         try:
             decision = self._decision(data)
@@ -183,7 +183,7 @@ class Plugin:
         return actions.MODIFY, b"refused by dicomseal"
 
     def filtered(self, instance: Any) -> int:
-        """The C-STORE filter: the status of the response, 0 to store."""
+        """Return the C-STORE filter: the status of the response, 0 to store."""
         try:
             decision = self._decision(instance.GetInstanceData())
             if decision.action == REFUSE:
@@ -196,7 +196,7 @@ class Plugin:
             return SUCCESS if self._observes else OUT_OF_RESOURCES
 
     def stored(self, instance: Any, identifier: str) -> None:
-        """The stored instance callback: the verdict becomes metadata, in another thread.
+        """Handle the stored instance callback: the verdict becomes metadata, in another thread.
 
         Orthanc must not be called from here.
         """
@@ -216,7 +216,9 @@ class Plugin:
     # --- what they do ----------------------------------------------------------------------------
 
     def _decision(self, data: bytes) -> Decision:
-        """The decision on an object; the hooks are called with the same bytes, one after another.
+        """Return the decision on an object.
+
+        The hooks are called with the same bytes, one after another.
 
         Raises:
             UsageError: nothing can be verified.
@@ -290,7 +292,7 @@ class Plugin:
 
 
 def _told(decision: Decision) -> str:
-    """What stands in the metadata."""
+    """Return what stands in the metadata."""
     reason = decision.reason
     found = {
         "verdict": decision.verdict,

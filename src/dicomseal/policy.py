@@ -2,8 +2,8 @@
 
 An algorithm or key is *strong*, *weak* (accepted with a warning unless ``weak`` says otherwise) or
 *broken* (accepted only by ``weak="accept"``). The sizes are those of NIST SP 800-131A Rev. 2 and
-ETSI TS 119 312. Certificates over MD5 have been forged by collisions, and SHA-1 is no better, so in
-a chain both are broken rather than weak; a policy file can say ``"weak_hashes": ["sha1"]``.
+ETSI TS 119 312. Certificates over MD5 have been forged by collisions, and SHA-1 is not better, so
+in a chain both are broken rather than weak; a policy file can say ``"weak_hashes": ["sha1"]``.
 
 >>> from dicomseal import TrustStore, verify
 >>> from dicomseal.policy import ANY, DEFAULT, REJECT

@@ -174,7 +174,7 @@ class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
         location: the item it sits in, e.g. ``BeamSequence[0]``; empty for the main data set.
         uid: Digital Signature UID.
         mac_id: MAC ID Number; None if it is absent.
-        datetime: Digital Signature DateTime, ISO 8601; as stored if it is no date and time.
+        datetime: Digital Signature DateTime, ISO 8601; as stored if it is not a date and time.
         mac_algorithm: MAC Algorithm, a defined term; empty if it is not known.
         mac_transfer_syntax: MAC Calculation Transfer Syntax UID; empty if it is not known.
         purpose: the Code Meaning of its purpose, or None.
@@ -316,7 +316,7 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "remedy", _remedy(self._code()))
 
     def _code(self) -> str:
-        """The code of what decided the verdict, for the table of remedies."""
+        """Return the code of what decided the verdict, for the table of remedies."""
         if self.error is not None:
             return self.error.code
         for reason in self.reasons:
@@ -390,9 +390,9 @@ _SHORT = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 def escaped(path: str | builtins.bytes) -> str:
-    """Return a path as every output writes it: text from which `unescaped` makes the path again.
+    r"""Return a path as every output writes it: text from which `unescaped` makes the path again.
 
-    Two different paths must not read the same. A byte that is not UTF-8 is written as ``\\xfc``. So
+    Two different paths must not read the same. A byte that is not UTF-8 is written as ``\xfc``. So
     that no file name can imitate that, a backslash is doubled, except where it separates folders.
     """
     if isinstance(path, str):

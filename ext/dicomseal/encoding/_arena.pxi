@@ -2,7 +2,7 @@
 
 
 cdef class _Arena:
-    """Small pieces one after the other in one block of memory, and where large ones belong.
+    """Return small pieces one after the other in one block of memory, and where large ones belong.
 
     What was put out last can be taken back (`take_back`), as long as it was not handed over.
     """
@@ -32,7 +32,7 @@ cdef class _Arena:
         return 0
 
     cdef inline uint8_t* make(self, Py_ssize_t length) except NULL:
-        """Room for so many bytes, counted as used."""
+        """Return room for so many bytes, counted as used."""
         if length > self.room - self.used:
             self.grow(length)
         self.used += length
@@ -47,7 +47,7 @@ cdef class _Arena:
         return self.put(<const char*> value, len(value))
 
     cdef int refer(self, what) except -1:
-        """Something else belongs here."""
+        """Note that something else belongs here."""
         self.others.append((self.used, what))
         return 0
 
@@ -59,7 +59,7 @@ cdef class _Arena:
         return 0
 
     cdef int put_swapped(self, const uint8_t* data, Py_ssize_t length, int width) except -1:
-        """Words of a width in the other order of bytes; what is left over as it is."""
+        """Write words in the other order of bytes; an incomplete one as it is."""
         cdef Py_ssize_t whole = length - length % width
         cdef Py_ssize_t i
         cdef int k
@@ -94,7 +94,7 @@ cdef class _Arena:
         return self.put(b"\xfe\xff\xdd\xe0\x00\x00\x00\x00", 4 if self.canonical else 8)
 
     cdef inline Py_ssize_t begin_value(self, uint32_t tag, uint16_t vr) except -1:
-        """A header without its length, which `end_value` adds; returns where it is."""
+        """Return a header without its length, which `end_value` adds; returns where it is."""
         cdef Py_ssize_t at = self.used
         cdef bint long_header = self.implicit or traits(vr) & VR_LONG
         cdef uint8_t* to = self.make(12 if long_header and not self.implicit else 8)
@@ -104,7 +104,7 @@ cdef class _Arena:
         return at
 
     cdef int end_value(self, Py_ssize_t at, uint16_t vr, Py_ssize_t apart, bint even) except -1:
-        """The length of the value behind a header, and what makes it even.
+        """Fill in the length of the value after a header, and make the value even.
 
         Args:
             at: what `begin_value` returned.
@@ -144,7 +144,7 @@ cdef class _Arena:
     # --- handing over ----------------------------------------------------------------------------
 
     cdef int flush(self, update) except -1:
-        """Hand everything over to a hasher."""
+        """Send everything to a hasher."""
         cdef list others = self.others
         cdef Py_ssize_t done = 0
         cdef Py_ssize_t used = self.used
@@ -184,7 +184,7 @@ cdef class _Arena:
         return 0
 
     cdef list in_pieces(self):
-        """What was put out, for `pieces.Pieces`."""
+        """Return what was put out, for `pieces.Pieces`."""
         cdef list pieces = []
         cdef Py_ssize_t done = 0
         for at, what in self.others:
@@ -203,7 +203,7 @@ cdef inline void store32(uint8_t* to, uint32_t number) noexcept nogil:
 
 
 cdef int send_buffer(update, value) except -1:
-    """A large value as it lies in memory, by plain bytes whatever its own items are."""
+    """Send a large value from where it is in memory, by plain bytes whatever its items are."""
     cdef Py_buffer view
     cdef bint kept = False
     PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)

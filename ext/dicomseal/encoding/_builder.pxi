@@ -4,7 +4,7 @@
 @cython.internal
 @cython.no_gc
 cdef class _Records(_Bytes):
-    """The records made so far, and the sequences and items that are open."""
+    """Return the records made so far, and the sequences and items that are open."""
 
     cdef Rec* _recs
     cdef uint32_t _count, _room, _most

@@ -71,7 +71,7 @@ _fill_values()
 
 
 cdef inline uint16_t letters(object vr):
-    """A VR as a number; 0 where it is no two letters."""
+    """Return a VR as a number; 0 where it is no two letters."""
     cdef const uint8_t* p
     if PyUnicode_Check(vr) and PyUnicode_IS_ASCII(vr) and PyUnicode_GET_LENGTH(vr) == 2:
         p = <const uint8_t*> PyUnicode_DATA(vr)
@@ -80,7 +80,10 @@ cdef inline uint16_t letters(object vr):
 
 
 cdef bint is_as_written(object value) except -1:
-    """Whether text that was read is what pydicom writes of it: with no more padding than it needs."""
+    """Return whether text that was read is what pydicom writes of it.
+
+    With no more padding than it needs.
+    """
     cdef const char* p
     cdef Py_ssize_t length
     if type(value) is not bytes:
@@ -96,7 +99,7 @@ cdef bint is_as_written(object value) except -1:
 
 @cython.final
 cdef class _Walk(_Scopes):
-    """Puts elements out, with all that is in them."""
+    """Return puts elements out, with all that is in them."""
 
     cdef object encoding  # how pydicom will write it: in implicit VR, in little endian
 
@@ -152,7 +155,10 @@ cdef class _Walk(_Scopes):
                 self.leave(self.level - 1)
 
     cdef inline bint has_place(self, uint32_t tag) noexcept:
-        """Whether an element is put out; pydicom writes no group lengths (PS3.5 Section 7.2)."""
+        """Return whether an element is put out.
+
+        Pydicom writes no group lengths (PS3.5 Section 7.2).
+        """
         if self.canonical:
             return signable(tag)
         return tag & 0xFFFF != 0 or tag >> 16 <= 6
@@ -160,13 +166,13 @@ cdef class _Walk(_Scopes):
     # --- what an element is ----------------------------------------------------------------------
 
     cdef bint without_vr(self, uint32_t tag, object vr) except -1:
-        """No signature is over UN or a newer VR; no file can have the latter."""
+        """Raise the error for an element without a VR: UN, or one newer than this program."""
         if self.canonical:
             return False
         raise self.names.unknown_vr(tag, vr)
 
     cdef bint raw(self, uint32_t tag, object element) except -1:
-        """An element that was read and not decoded: a tuple."""
+        """Return an element that was read and not decoded: a tuple."""
         cdef tuple parts = <tuple> element
         cdef object vr = parts[1]
         cdef object value = parts[3]
@@ -215,7 +221,7 @@ cdef class _Walk(_Scopes):
         return self.plain(tag, code, value, not parts[6], self.canonical)
 
     cdef uint16_t implicit_vr(self, uint32_t tag) except? 0:
-        """The VR that the bytes do not state, as the index of a file finds it."""
+        """Return the VR that the bytes do not state, as the index of a file finds it."""
         cdef uint32_t block = tag >> 8 & 0xFF
         if not tag & 0x10000:
             return public_vr(tag)
@@ -231,7 +237,7 @@ cdef class _Walk(_Scopes):
         return resolved(kind, length, known)
 
     cdef bint indexed(self, uint32_t tag, object value, object implicit, object swapped) except -1:
-        """A sequence that was not read into items, by the index of its bytes."""
+        """Return a sequence that was not read into items, by the index of its bytes."""
         index = Index(value, implicit=implicit, big_endian=swapped, root=_record.SEQUENCE)
         if implicit and "xs" in index.guessed:
             index = Index(value, implicit=implicit, big_endian=swapped, root=_record.SEQUENCE,
@@ -274,7 +280,10 @@ cdef class _Walk(_Scopes):
         return self.end_value(at, code, 0, self.canonical or code != VR_UN)
 
     cdef bint is_empty(self, object value) except -1:
-        """Whether an element has no value, by its value: text, bytes, a name, several of them."""
+        """Return whether an element has no value, by its value.
+
+        Text, bytes, a name, several of them.
+        """
         if PyUnicode_Check(value):
             return PyUnicode_GET_LENGTH(value) == 0
         if type(value) is self.name_type or isinstance(
@@ -283,7 +292,7 @@ cdef class _Walk(_Scopes):
         return False
 
     cdef bint octets(self, uint32_t tag, uint16_t code, object element, object value) except -1:
-        """A value that pydicom keeps as bytes."""
+        """Return a value that pydicom keeps as bytes."""
         # pydicom writes the words as they are, and a reader takes them for what the file is in
         cdef bint swapped = not (<tuple> self.encoding)[1]
         if element.is_undefined_length or (
@@ -304,7 +313,7 @@ cdef class _Walk(_Scopes):
 
     cdef bint plain(self, uint32_t tag, uint16_t code, object value, bint swapped,
                     bint even) except -1:
-        """A header with a length, and a value."""
+        """Return a header with a length, and a value."""
         cdef Py_ssize_t at = self.begin_value(tag, code)
         cdef Py_ssize_t apart = 0
         cdef int width = traits(code) >> 3
@@ -342,7 +351,7 @@ cdef class _Walk(_Scopes):
         return self.end_value(at, code, len(stretch), True)
 
     cdef bint fragments(self, uint32_t tag, object value) except -1:
-        """An encapsulated value, whose delimiter may be there or not."""
+        """Return an encapsulated value, whose delimiter may be there or not."""
         if hasattr(value, "readinto"):
             whole = Stretch(value)
             size = len(whole)
@@ -402,7 +411,7 @@ def canonical(update, dataset, wanted, ancestors, encoding):
 
 
 def as_in_a_file(dataset, bint implicit, encoding):
-    """All elements of a data set as little endian, signatures included, in pieces for `Pieces`."""
+    """Write all elements of a data set in little endian, signatures included, to `Pieces`."""
     cdef _Walk walk = begun(dataset, (), encoding, False, implicit)
     cdef Py_ssize_t at
     for at in range(walk.scopes[walk.level].at, walk.scopes[walk.level].stop):

@@ -25,7 +25,7 @@ cdef int _by_tag(const void* a, const void* b) noexcept nogil:
 
 
 cdef class _Scopes(_Values):
-    """The scopes that are open, the innermost last, and what is asked of them."""
+    """Return the scopes that are open, the innermost last, and what is asked of them."""
 
     cdef Scope* scopes
     cdef Pair* pairs
@@ -132,7 +132,7 @@ cdef class _Scopes(_Values):
         return <object> self.scopes[self.level].dataset
 
     cdef object find(self, Py_ssize_t level, uint32_t tag):
-        """The element of a scope with a tag, or None."""
+        """Return the element of a scope with a tag, or None."""
         cdef Py_ssize_t low = self.scopes[level].start
         cdef Py_ssize_t stop = self.scopes[level].stop
         cdef Py_ssize_t high = stop
@@ -148,7 +148,7 @@ cdef class _Scopes(_Values):
         return None
 
     cdef object encodings(self):
-        """The Specific Character Set that counts here: its own, or the nearest around it."""
+        """Return the Specific Character Set that counts here: its own, or the nearest around it."""
         cdef Py_ssize_t level = self.level
         cdef object own = None
         if self.scopes[level].encodings != NULL:
@@ -163,7 +163,7 @@ cdef class _Scopes(_Values):
         return own
 
     cdef object pixel_representation(self):
-        """The nearest Pixel Representation (0028,0103)."""
+        """Return the nearest Pixel Representation (0028,0103)."""
         cdef Py_ssize_t level = self.level
         while level >= 0:
             found = self.names.first_number(self.find(level, TAG_PIXEL_REPRESENTATION))
@@ -173,7 +173,7 @@ cdef class _Scopes(_Values):
         return None
 
     cdef object copied(self, Py_ssize_t level):
-        """A copy of a data set, for pydicom to change."""
+        """Return a copy of a data set, for pydicom to change."""
         if self.scopes[level].copied == NULL:
             found = self.names.copied(<object> self.scopes[level].dataset)
             Py_INCREF(found)
@@ -181,11 +181,11 @@ cdef class _Scopes(_Values):
         return <object> self.scopes[level].copied
 
     cdef list all_copied(self):
-        """Copies of this scope and those around it, nearest first."""
+        """Return copies of this scope and those around it, nearest first."""
         return [self.copied(level) for level in range(self.level, -1, -1)]
 
     cdef bint is_rewritten(self, object encoding) except -1:
-        """As `rare.is_rewritten`, which is asked only where it is not plain."""
+        """Do as `rare.is_rewritten`, which is asked only where it is not plain."""
         cdef Scope* scope = &self.scopes[self.level]
         cdef int answer = scope.rewritten
         if answer < 0:

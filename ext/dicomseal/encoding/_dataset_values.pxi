@@ -30,13 +30,13 @@ cdef int _fill_values() except -1:
 
 
 cdef class _Values(_Arena):
-    """Puts values out. What is not of the usual types is left to pydicom: those return 0."""
+    """Return puts values out. What is not of the usual types is left to pydicom: those return 0."""
 
     cdef object names  # `rare`, once pydicom is there
     cdef object element_type, raw_type, name_type, several_type, float_type, int_type
 
     cdef object encodings(self):
-        """The character sets that count where the value is."""
+        """Return the character sets that count where the value is."""
         raise NotImplementedError
 
     cdef int value(self, uint16_t vr, uint32_t tag, object value) except -1:
@@ -87,7 +87,7 @@ cdef class _Values(_Arena):
         return 0
 
     cdef inline int string(self, object value) except -1:
-        """Characters up to FF as one byte each."""
+        """Write characters up to FF as one byte each."""
         cdef Py_ssize_t length
         if not PyUnicode_Check(value) or PyUnicode_KIND(value) != 1:
             return 0
@@ -97,7 +97,7 @@ cdef class _Values(_Arena):
         return 1
 
     cdef inline bint is_plain(self, object value):
-        """Whether text is the same in every character set (PS3.5 Section 6.1.2)."""
+        """Return whether text is the same in every character set (PS3.5 Section 6.1.2)."""
         return PyUnicode_IS_ASCII(value) and memchr(
             PyUnicode_DATA(value), ESC, PyUnicode_GET_LENGTH(value)) == NULL
 
@@ -140,7 +140,7 @@ cdef class _Values(_Arena):
         return 0 if found is None else self.string(found)
 
     cdef int name(self, object value) except -1:
-        """A person's name: as it was read, unless it is to be in other character sets now."""
+        """Write a person's name: as it was read, unless it needs other character sets now."""
         cdef Py_ssize_t length
         cdef const char* p
         cdef bint first = True
@@ -243,7 +243,7 @@ cdef class _Values(_Arena):
 
 
 cdef bint is_ascii(const char* p, Py_ssize_t length) noexcept nogil:
-    """Whether bytes are the same text in every character set."""
+    """Return whether bytes are the same text in every character set."""
     cdef Py_ssize_t i
     for i in range(length):
         if <uint8_t> p[i] >= 0x80 or p[i] == ESC:

@@ -14,7 +14,7 @@ cdef inline uint32_t _place(uint32_t tag) noexcept nogil:
 
 
 cdef uint16_t public_vr(uint32_t tag) except? 0:
-    """The VR of a tag of an even group, lower case where it is ambiguous."""
+    """Return the VR of a tag of an even group, lower case where it is ambiguous."""
     cdef uint32_t place = _place(tag)
     if not _public_is_filled:
         _fill_public(_dictionary.dictionary())
@@ -45,7 +45,7 @@ cdef int _fill_public(dictionary) except -1:
 @cython.internal
 @cython.no_gc
 cdef class _Implicit(_Records):
-    """The index's search for the VRs that the bytes do not state."""
+    """Return the index's search for the VRs that the bytes do not state."""
 
     cdef object _dictionary
     cdef bint _has_dictionary

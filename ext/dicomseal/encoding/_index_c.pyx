@@ -38,7 +38,7 @@ include "_fast_walk.pxi"
 @cython.final
 @cython.internal
 cdef class _Wanted:
-    """The tags to look for, ascending."""
+    """Return the tags to look for, ascending."""
 
     cdef object source
     cdef uint32_t* tags
@@ -113,7 +113,7 @@ cdef uint32_t _spare_room = 0
 @cython.final
 @cython.no_gc  # in a cycle of others it would hold a memoryview that cannot be released yet
 cdef class Index(_Walk):
-    """The records of an encoded data set; see dicomseal.encoding._index_py.Index."""
+    """Return the records of an encoded data set; see dicomseal.encoding._index_py.Index."""
 
     cdef uint64_t _most_bytes  # the limit for a value that is read as such
 
@@ -223,22 +223,22 @@ cdef class Index(_Walk):
 
     @property
     def scopes(self):
-        """The records (root or items) that directly hold a Digital Signatures Sequence."""
+        """Return the records (root or items) that directly hold a Digital Signatures Sequence."""
         return [self._scopes[i] for i in range(self._scope_count)]
 
     @property
     def ambiguities(self):
-        """The first 100 places that readers may take differently."""
+        """Return the first 100 places that readers may take differently."""
         return _told(&self._ambiguous)
 
     @property
     def oddities(self):
-        """The first 100 places that differ from the standard and mislead nobody."""
+        """Return the first 100 places that differ from the standard and mislead nobody."""
         return _told(&self._odd)
 
     @property
     def noted(self):
-        """The kinds of everything that was noted, see encoding.record.KINDS."""
+        """Return the kinds of everything that was noted, see encoding.record.KINDS."""
         if not self._noted:
             return _NONE  # most objects have no notes, and the caller asks several times
         return frozenset(
@@ -247,37 +247,37 @@ cdef class Index(_Walk):
 
     @property
     def free(self):
-        """How many elements have a content that neither a signature nor a rule fixes."""
+        """Return how many elements have a content that neither a signature nor a rule fixes."""
         return self._free
 
     @property
     def trailing(self):
-        """How many zero bytes follow the data set."""
+        """Return how many zero bytes follow the data set."""
         return self._trailing
 
     @property
     def fragmented(self):
-        """Whether there is a fragment anywhere."""
+        """Return whether there is a fragment anywhere."""
         return self._fragmented
 
     @property
     def unknown(self):
-        """Whether the root is a sequence that holds an element of unknown VR."""
+        """Return whether the root is a sequence that holds an element of unknown VR."""
         return self._recs[0].bits & UNKNOWN_VR != 0
 
     @property
     def implicit(self):
-        """How it is encoded."""
+        """Return how it is encoded."""
         return self._implicit
 
     @property
     def big_endian(self):
-        """How it is encoded."""
+        """Return how it is encoded."""
         return self._swapped
 
     @property
     def guessed(self):
-        """Which kinds of ambiguous VR occur, see `dictionary.AMBIGUOUS`."""
+        """Return which kinds of ambiguous VR occur, see `dictionary.AMBIGUOUS`."""
         return frozenset(kind for _, kind in self._guesses)
 
     def record(self, uint32_t number):

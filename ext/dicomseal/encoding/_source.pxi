@@ -4,7 +4,7 @@
 @cython.internal
 @cython.no_gc
 cdef class _Bytes:
-    """Bytes in memory, or a window on those of a file."""
+    """Return bytes in memory, or a window on those of a file."""
 
     cdef object _source          # a Source, or None where all bytes are in memory
     cdef Py_buffer _view

@@ -4,7 +4,7 @@
 @cython.internal
 @cython.no_gc
 cdef class _Walk(_Implicit):
-    """The walk that makes the records; `Index` looks them up."""
+    """Return the walk that makes the records; `Index` looks them up."""
 
     cdef uint64_t _trailing
     cdef uint64_t _not_zero  # zeros that begin before this offset are followed by another byte

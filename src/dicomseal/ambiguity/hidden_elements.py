@@ -145,7 +145,7 @@ class _Tail:
 
         Args:
             failed: the positions on the way of earlier attempts that failed, each with its depth.
-                An attempt that arrives at such a position, and is no deeper, fails as well. So a
+                An attempt that arrives at such a position, and is not deeper, fails as well. So a
                 fragment full of marks is not read once for each mark.
             work: is charged with every step.
         """

@@ -19,7 +19,7 @@ IN_MEMORY = 64 << 20  # bytes of an object; of what is larger see `dicomseal.dic
 
 
 def reports(addresses: Iterable[Address], options: Options) -> Iterator[ObjectReport]:
-    """The reports on what stands there, in the order of its coming.
+    """Yield the reports on what stands there, in the order of its coming.
 
     What could not be had has one too, after those on what came before.
     """

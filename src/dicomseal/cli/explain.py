@@ -148,7 +148,7 @@ def _write(made: Explanation, output: str, target: str | None) -> None:
 
 
 def _put(data: bytes, target: str | None, coloured: bool = False) -> None:
-    """To standard output, or to a file, which is then there as a whole."""
+    """Write to standard output, or to a file in one step."""
     if target is None:
         click.echo(data, nl=False, color=coloured or None)
         return

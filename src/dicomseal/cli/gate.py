@@ -120,7 +120,7 @@ def command(port: int, aet: str, store: str, **options: Any) -> None:
 
 
 def _stow(options: dict[str, Any], network: Any, bind: str) -> tuple[Any, ...]:
-    """The Store transaction of DICOMweb, if it is asked for."""
+    """Return the Store transaction of DICOMweb, if it is asked for."""
     port, url = options["stow_port"], options["stow_upstream"]
     if port is None:
         if url is not None:
@@ -153,7 +153,7 @@ def _tls(options: dict[str, Any]) -> Any:
 
 
 def _signer(options: dict[str, Any], require: frozenset[Any]) -> Callable[[], Any] | None:
-    """What makes the signer, in each process: a session with a token belongs to one."""
+    """Return what makes the signer, in each process: a session with a token belongs to one."""
     pair = options["sign"]
     if pair is None:
         if options["profile"] != "none":

@@ -80,11 +80,11 @@ def command(
     overwrite: bool,
     **options: Any,
 ) -> None:
-    """Sign the object IN and write it to OUT, which may be the same file; or several files, with
-    --in-place or --target.
+    """Sign the object IN and write it to OUT; or several files, with --in-place or --target.
 
-    - is standard input or output; with the latter the UIDs go to standard error. Every byte that is
-    not part of the signature is kept, unless --transfer-syntax changes the encoding.
+    OUT may be IN. - is standard input or output; with the latter the UIDs go to standard error.
+    Every byte that is not part of the signature is kept, unless --transfer-syntax changes the
+    encoding.
     """
     todo = steps(paths, in_place, target)
     if overwrite and target is None:

@@ -27,7 +27,9 @@ def source_of(name: str) -> str | bytes:
 
 @contextlib.contextmanager
 def naming(source: str, target: str = "") -> Iterator[None]:
-    """Have the errors of what is done with a file name it; one that names its target may do so.
+    """Yield have the errors of what is done with a file name it.
+
+    One that names its target may do so.
 
     Args:
         source: the path of the file, or ``-``.

@@ -23,7 +23,7 @@ Examples:
 
 @click.group("timestamp", epilog=_EPILOG)
 def command() -> None:
-    """Certified Timestamps (RFC 3161) in two steps: write a request, insert the response."""
+    """Make Certified Timestamps (RFC 3161) in two steps: write a request, insert the response."""
 
 
 @command.command("query")

@@ -149,7 +149,7 @@ def command(
 
 
 def _tell(made: Sorted) -> None:
-    """One line on an object that fell short, for a log."""
+    """Print a line on an object that fell short, for a log."""
     row = made.row
     path = row.path if isinstance(row.path, str) else os.fsdecode(row.path)
     line = f"{row.verdict:<13} {escaped(path)}: {row.reason} {row.sentence}".rstrip(" :")

@@ -56,17 +56,17 @@ class Address(NamedTuple):
 
 
 def is_uid(text: str) -> bool:
-    """Whether it is a UID (PS3.5 Section 9.1), a leading zero in a component aside."""
+    """Return whether it is a UID (PS3.5 Section 9.1), a leading zero in a component aside."""
     return len(text) <= 64 and re.fullmatch(_UID, text) is not None
 
 
 def is_address(name: str) -> bool:
-    """Whether a name is meant as one."""
+    """Return whether a name is meant as one."""
     return name.partition("://")[0] in SCHEMES
 
 
 def address_of(name: str) -> Address:
-    """The parts of a name.
+    """Return the parts of a name.
 
     Raises:
         UsageError: it names no study, series or instance, or has what it should not have.

@@ -1,8 +1,7 @@
-"""Asking a DICOMweb server: only the one that was named, bounded in time, and in the clear only
-what may be.
+"""Requests to a DICOMweb server: only the named one, bounded in time, and encrypted if needed.
 
 * A redirection is followed where it leads to the same server, or from HTTP to HTTPS on the same
-  host, and nowhere else: who answers for the named server does not choose another.
+  host, and nowhere else: a named server does not choose another one.
 * Credentials come from the environment: ``DICOMSEAL_DICOMWEB_TOKEN`` (Bearer), or
   ``DICOMSEAL_DICOMWEB_USER`` and ``DICOMSEAL_DICOMWEB_PASSWORD`` (Basic). Without TLS they are only
   sent to this machine itself.
@@ -61,7 +60,7 @@ class Refused(SourceError):  # noqa: N818
 
 @contextmanager
 def answer(url: str, accept: str, query: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-    """The answer to a GET, whose body is still to come; see `body`.
+    """Yield the answer to a GET, whose body is still to come; see `body`.
 
     Raises:
         SourceError: the server is not to be had (code ``unreachable``), answers with another
@@ -89,7 +88,7 @@ def answer(url: str, accept: str, query: dict[str, str] | None = None) -> Iterat
 
 
 def body(response: httpx.Response) -> Iterator[bytes]:
-    """The bytes of an answer as they come.
+    """Yield the bytes of an answer as they come.
 
     Raises:
         SourceError: they come too slowly (code ``unreadable``).
@@ -148,7 +147,7 @@ def posted(
 
 
 def _opened(url: str, accept: str, query: dict[str, str] | None) -> httpx.Response:
-    """The answer, tried again where the server is not there or busy for the moment."""
+    """Return the answer, tried again where the server is not there or busy for the moment."""
     import httpx
 
     for attempt in range(TRIES):
@@ -225,7 +224,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _client() -> httpx.Client:
-    """One for each process, for the sake of its connections; its threads share it."""
+    """Return the client of this process, whose threads share its connections."""
     try:
         import httpx
     except ImportError:

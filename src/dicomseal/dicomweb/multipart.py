@@ -36,7 +36,7 @@ Event = Headers | Data | End
 
 
 def media_type_of(content_type: str) -> tuple[str, dict[str, str]]:
-    """A Content-Type in lower case, and its parameters by their names."""
+    """Return a Content-Type in lower case, and its parameters by their names."""
     parse = _library().multipart.parse_options_header
     kind, given = parse(content_type)
     parameters = {name.decode("latin-1"): value.decode("latin-1") for name, value in given.items()}
@@ -89,7 +89,9 @@ class Parts:
             raise SourceError(f"the boundary: {error}", "media_type") from None
 
     def feed(self, data: bytes) -> list[Event]:
-        """What these bytes bring; the events of one call at least, so memory is that of the bytes.
+        """Return what these bytes bring; the events of one call at least.
+
+        So memory is that of the bytes.
 
         Raises:
             SourceError: they are no such body (code ``malformed``).
@@ -106,7 +108,7 @@ class Parts:
         return self._handed_out()
 
     def close(self) -> list[Event]:
-        """At the end of the body: what is left.
+        """Return the remaining events at the end of the body.
 
         Raises:
             SourceError: the body broke off before its last boundary (code ``truncated``).

@@ -48,7 +48,7 @@ class Retrieved(NamedTuple):
 def retrieve(
     address: Address, in_memory: int, limits: Limits | None = None
 ) -> Generator[Retrieved, None, None]:
-    """The objects at an address, one after the other, as they come.
+    """Yield the objects at an address, one after the other, as they come.
 
     Args:
         in_memory: see `Spool`.
@@ -121,13 +121,15 @@ def _retrieved(
 
 
 def _uids(source: memoryview | Window, limits: Limits | None) -> list[str]:
-    """Its Study, Series and SOP Instance UID."""
+    """Return the Study, Series and SOP Instance UID of an object."""
     index = Part10(source, len(source), limits).index()
     return [values.as_text(value) for value in index.values(0, _UIDS)]
 
 
 def search(address: Address) -> list[Address] | None:
-    """The instances at an address, in the order of their UIDs; None: the server does not search.
+    """Return the instances at an address, in the order of their UIDs; None.
+
+    The server does not search.
 
     Raises:
         SourceError: it does not answer, or not as PS3.18 Section 10.6 says.
@@ -174,7 +176,7 @@ def _address(address: Address, listed: Any) -> Address:
 
 
 def _listed(listed: Any, tag: int) -> str:
-    """A UID in DICOM JSON (PS3.18 Annex F); empty if it is not there."""
+    """Return a UID in DICOM JSON (PS3.18 Annex F); empty if it is not there."""
     try:
         value = listed[f"{tag:08X}"]["Value"][0]
     except (KeyError, IndexError, TypeError):

@@ -58,7 +58,7 @@ class Spool:
             ) from None
 
     def source(self) -> memoryview | Window:
-        """What was written, to be verified; the spool is empty from now on."""
+        """Return what was written, to be verified; the spool is empty from now on."""
         if self._file is None:
             data, self._data = self._data, bytearray()
             return memoryview(data)

@@ -91,14 +91,14 @@ class _Scope:
         self.elements: dict[int, Any] = dict(sorted(pairs, key=lambda pair: pair[0]))
 
     def around(self) -> Iterator[_Scope]:
-        """It, and the scopes around it, the nearest first."""
+        """Yield it, and the scopes around it, the nearest first."""
         scope: _Scope | None = self
         while scope is not None:
             yield scope
             scope = scope.outer
 
     def is_rewritten(self, encoding: tuple[bool, bool]) -> bool:
-        """See `rare.is_rewritten`."""
+        """Return whether pydicom rewrites it, see `rare.is_rewritten`."""
         if self._rewritten is None:
             self._rewritten = rare.is_rewritten(self.dataset, encoding)
         return self._rewritten
@@ -115,7 +115,7 @@ class _Scope:
         return rare.encodings_of(next((one for one in own if one is not None), None))
 
     def pixel_representation(self) -> int | None:
-        """The nearest Pixel Representation (0028,0103)."""
+        """Return the nearest Pixel Representation (0028,0103)."""
         own = (scope.elements.get(terms.PIXEL_REPRESENTATION) for scope in self.around())
         return next((n for n in map(rare.first_number, own) if n is not None), None)
 
@@ -173,7 +173,10 @@ class _Walk:
         self.pieces.append(self.form.close)
 
     def has_place(self, tag: int) -> bool:
-        """Whether an element is put out; pydicom writes no group lengths (PS3.5 Section 7.2)."""
+        """Return whether an element is put out.
+
+        Pydicom writes no group lengths (PS3.5 Section 7.2).
+        """
         if self.form.canonical:
             return is_signable_tag(tag)
         return tag & 0xFFFF != 0 or tag >> 16 <= 6
@@ -227,11 +230,11 @@ class _Walk:
         return _Found(vr, value, big_endian, as_read=True)
 
     def _without_vr(self, tag: int, vr: str) -> Exception:
-        """No signature is over UN or a VR newer than this program; no file can have the latter."""
+        """Return the error for an element without a VR: UN, or one newer than this program."""
         return _UnsignableError() if self.form.canonical else rare.unknown_vr(tag, vr)
 
     def _implicit_vr(self, scope: _Scope, tag: int) -> str:
-        """The VR that the bytes do not state, as the index of a file finds it."""
+        """Return the VR that the bytes do not state, as the index of a file finds it."""
         if not tag >> 16 & 1:
             return dictionary().public(tag)
         block = tag >> 8 & 0xFF
@@ -239,7 +242,7 @@ class _Walk:
         return dictionary().private(tag, rare.creator(creator))
 
     def _indexed(self, scope: _Scope, element: Any, value: Any) -> Index:
-        """The index of a sequence that was not read into items."""
+        """Return the index of a sequence that was not read into items."""
         options = {"implicit": element.is_implicit_VR, "big_endian": not element.is_little_endian}
         index = Index(value, root=r.SEQUENCE, **options)
         if "xs" in index.guessed:
@@ -271,7 +274,7 @@ class _Walk:
         return _Found(vr, encoded(element, vr, tuple), big_endian, as_read=vr == "UN")
 
     def _fragments(self, value: Any) -> _Open:
-        """What lies in an encapsulated value, whose delimiter may be there or not."""
+        """Return what lies in an encapsulated value, whose delimiter may be there or not."""
         if hasattr(value, "readinto"):
             stretch = Stretch(value)
             size = len(stretch)
@@ -284,7 +287,7 @@ class _Walk:
     # --- what it looks like ----------------------------------------------------------------------
 
     def _plain(self, tag: int, found: _Found) -> None:
-        """A header with a length, and a value; it is made even, unless it was read so."""
+        """Write a header with a length, and a value made even, unless it was read so."""
         vr, value, big_endian, as_read = found
         even = self.form.canonical or not as_read
         pad = padding(vr) if even and len(value) % 2 else b""
@@ -305,7 +308,7 @@ class _Walk:
         self.pieces += [head, value, pad]
 
     def _open(self, tag: int, vr: str) -> None:
-        """The start of a sequence, or of an encapsulated value."""
+        """Write the start of a sequence, or of an encapsulated value."""
         explicit = b"" if self.form.implicit else vr.encode() + b"\0\0"
         self.pieces.append(_tag(tag) + explicit + self.form.length)
 
@@ -365,7 +368,7 @@ def _send(update: Callable[[Any], object], pieces: list[Any]) -> None:
 
 
 def as_in_a_file(dataset: Any, implicit: bool, encoding: tuple[bool, bool]) -> list[Any]:
-    """All elements of a data set as little endian, signatures included, in pieces for `Pieces`.
+    """Write all elements of a data set in little endian, signatures included, to `Pieces`.
 
     Args:
         dataset: the data set.

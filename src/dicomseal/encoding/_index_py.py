@@ -202,7 +202,10 @@ class Index(Walk):
             self._nodes[number].vr = vr
 
     def know(self, number: int, vr: str) -> None:
-        """As `choose`, for an element whose VR was not known: it is in the stream from now on."""
+        """Do as `choose`, for an element whose VR was not known.
+
+        It is in the stream from now on.
+        """
         self.choose(number, vr)
         while number > 0:
             self._nodes[number].flags &= ~r.UNKNOWN_VR

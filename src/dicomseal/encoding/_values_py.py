@@ -26,7 +26,7 @@ _SEVERAL = (MultiValue, list, tuple)
 
 
 def encoded(element: Any, vr: str, encodings: Callable[[], tuple[str, ...]]) -> Any:
-    """The value of a decoded element, bytes-like.
+    """Return the value of a decoded element, bytes-like.
 
     Args:
         element: it, with a VR that is not ambiguous.
@@ -81,7 +81,7 @@ def _check(values: list[Any], types: Any) -> None:
 
 
 def _number(value: Any) -> str:
-    """The string that a number was read from, or its shortest one."""
+    """Return the string that a number was read from, or its shortest one."""
     text = getattr(value, "original_string", value)
     if isinstance(text, str):
         return text
@@ -93,7 +93,7 @@ def _number(value: Any) -> str:
 
 
 def _date(value: Any) -> str:
-    """The string that a date or a time was read from; the component may be empty."""
+    """Return the string that a date or a time was read from; the component may be empty."""
     text = "" if value is None else getattr(value, "original_string", value)
     if not isinstance(text, str):
         raise TypeError

@@ -60,7 +60,10 @@ if not TYPE_CHECKING:
 
 
 def dataset_twin() -> tuple[Any, Any]:
-    """The walks over a `pydicom.Dataset`, ``canonical`` and ``as_in_a_file``; imports pydicom."""
+    """Return the walks over a `pydicom.Dataset`, ``canonical`` and ``as_in_a_file``.
+
+    Imports pydicom.
+    """
     if BACKEND == "cython":
         from . import _dataset_c
 

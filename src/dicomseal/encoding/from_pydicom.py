@@ -28,7 +28,7 @@ def stream_dataset(
     *,
     ancestors: tuple[Dataset, ...] = (),
 ) -> r.Coverage:
-    """As `Index.stream`, for a data set or item in memory.
+    """Do as `Index.stream`, for a data set or item in memory.
 
     Args:
         update, tags: as there.
@@ -47,7 +47,7 @@ def stream_dataset(
 
 
 def as_written(dataset: Dataset) -> tuple[bytes | Pieces, str]:
-    """The data set as pydicom writes it, signatures included, and its transfer syntax.
+    """Return the data set as pydicom writes it, signatures included, and its transfer syntax.
 
     Implicit VR states no VR, so a reader takes those of the dictionary, whatever the data set has;
     in big endian, words that pydicom keeps as bytes are written as they are. So what a signature is

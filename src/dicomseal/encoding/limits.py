@@ -90,7 +90,7 @@ class ReadBudget:
         self._known: set[bytes] = set()
 
     def _most(self, least: int, passes: int) -> int:
-        """How much there is to spend, for an object of this size."""
+        """Return how much there is to spend, for an object of this size."""
         return max(passes * self._size, least) if passes > 0 else 0
 
     def signature(self) -> None:

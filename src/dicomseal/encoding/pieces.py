@@ -33,7 +33,7 @@ class Stretch:
         return self._length
 
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes from ``offset``; a `SourceError` if there are fewer."""
+        """Return exactly ``length`` bytes from ``offset``; a `SourceError` if there are fewer."""
         target = bytearray(length)
         self.readinto(offset, memoryview(target))
         return bytes(target)
@@ -71,7 +71,7 @@ class Pieces:
         return self._length
 
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes from ``offset``; a `SourceError` if there are fewer."""
+        """Return exactly ``length`` bytes from ``offset``; a `SourceError` if there are fewer."""
         target = bytearray(length)
         self.readinto(offset, memoryview(target))
         return bytes(target)

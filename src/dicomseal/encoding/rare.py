@@ -33,32 +33,32 @@ _HEADER = 8  # bytes of a tag and a length in implicit VR
 
 
 def failed(tag: int, error: BaseException) -> EncodingError:
-    """The error for an element of which pydicom or a value's own code raised another one."""
+    """Return the error for an element of which pydicom or a value's own code raised another one."""
     return EncodingError(f"pydicom cannot write {format_tag(tag)}: {error}")
 
 
 def too_deep(depth: int) -> EncodingError:
-    """The error for sequences inside one another, deeper than can be, or without an end."""
+    """Return the error for sequences inside one another, deeper than can be, or without an end."""
     return EncodingError(f"the data set has more than {depth} sequences inside one another")
 
 
 def without_length(tag: int, vr: str) -> EncodingError:
-    """The error for an element of undefined length that is neither a sequence nor encapsulated."""
+    """Return the error for an element of undefined length that cannot have one."""
     return EncodingError(f"{format_tag(tag)} has the VR {vr} and an undefined length")
 
 
 def unknown_vr(tag: int, vr: object) -> EncodingError:
-    """The error for an element whose VR the standard does not know."""
+    """Return the error for an element whose VR the standard does not know."""
     return EncodingError(f"{format_tag(tag)} has the VR {vr!r}, which is not known")
 
 
 def not_bytes(tag: int, value: object) -> EncodingError:
-    """The error for an element that was not decoded, with a value that is not bytes."""
+    """Return the error for an element that was not decoded, with a value that is not bytes."""
     return EncodingError(f"{format_tag(tag)} was not decoded and holds a {type(value).__name__}")
 
 
 def no_items(tag: int, item: object) -> EncodingError:
-    """The error for a sequence with an item that is not a data set."""
+    """Return the error for a sequence with an item that is not a data set."""
     return EncodingError(f"{format_tag(tag)} holds a {type(item).__name__}, which is no Dataset")
 
 
@@ -66,7 +66,7 @@ def no_items(tag: int, item: object) -> EncodingError:
 
 
 def is_rewritten(dataset: Any, encoding: tuple[bool, bool]) -> bool:
-    """Whether pydicom decodes and encodes anew what was read, when it writes a data set.
+    """Return whether pydicom decodes and encodes anew what was read, when it writes a data set.
 
     It does where the encoding or the Specific Character Set is another one by now, and keeps the
     bytes of elements that were not decoded otherwise.
@@ -87,7 +87,7 @@ def is_rewritten(dataset: Any, encoding: tuple[bool, bool]) -> bool:
 
 
 def copied(dataset: Any) -> Dataset:
-    """A data set with the same elements: pydicom decodes in place what it looks at."""
+    """Return a data set with the same elements: pydicom decodes in place what it looks at."""
     copy_of = Dataset.__new__(Dataset)
     copy_of.__dict__.update(dataset.__dict__)
     copy_of.__dict__["_dict"] = dict(dataset._dict)
@@ -95,7 +95,7 @@ def copied(dataset: Any) -> Dataset:
 
 
 def decoded(dataset: Dataset, element: Any) -> Any:
-    """An element that was not decoded yet, as pydicom decodes it.
+    """Return an element that was not decoded yet, as pydicom decodes it.
 
     Args:
         dataset: a copy of the data set or item that holds it, see `copied`.
@@ -108,7 +108,7 @@ def decoded(dataset: Dataset, element: Any) -> Any:
 
 
 def deferred(dataset: Any, element: Any) -> Any:
-    """An element that was left in its file, read now."""
+    """Return an element that was left in its file, read now."""
     source = dataset.filename or dataset.buffer
     if dataset.filename and dataset.buffer and not getattr(dataset.buffer, "closed", False):
         source = dataset.buffer
@@ -122,14 +122,14 @@ def deferred(dataset: Any, element: Any) -> Any:
 
 
 def is_compressed(dataset: Any) -> bool:
-    """Whether the File Meta Information says that Pixel Data are encapsulated."""
+    """Return whether the File Meta Information says that Pixel Data are encapsulated."""
     meta = getattr(dataset, "file_meta", None)
     uid = meta.get("TransferSyntaxUID", None) if meta is not None else None
     return bool(uid and not UID(uid).is_private and UID(uid).is_encapsulated)
 
 
 def creator(element: Any) -> bytes | None:
-    """The value of a Private Creator; None if there is none."""
+    """Return the value of a Private Creator; None if there is none."""
     if element is None:
         return None
     value = element.value
@@ -139,7 +139,7 @@ def creator(element: Any) -> bytes | None:
 
 
 def first_number(element: Any) -> int | None:
-    """The first value of a US element; None if it has none."""
+    """Return the first value of a US element; None if it has none."""
     value = None if element is None else element.value
     if element is not None and element.is_raw:
         if not value or len(value) < 2:
@@ -151,7 +151,7 @@ def first_number(element: Any) -> int | None:
 
 
 def settled(element: Any, scopes: Sequence[Any]) -> Any:
-    """A copy of an element whose VR pydicom left open, such as ``US or SS``, with the VR it writes.
+    """Return a copy of an element with an open VR, such as ``US or SS``, with the written VR.
 
     Args:
         element: the element.
@@ -164,7 +164,7 @@ def settled(element: Any, scopes: Sequence[Any]) -> Any:
 
 
 def encodings_of(element: Any) -> tuple[str, ...]:
-    """Python's names of the encodings that a Specific Character Set (0008,0005) stands for."""
+    """Return Python's encodings for a Specific Character Set (0008,0005)."""
     value = None if element is None else element.value
     if isinstance(value, bytes):
         terms_ = [term.strip(" \0") for term in value.decode("latin-1").split("\\")]
@@ -178,12 +178,12 @@ def _encodings(names: tuple[str | None, ...]) -> tuple[str, ...]:
 
 
 def text(value: str, encodings: Sequence[str]) -> bytes:
-    """Text in the character sets that count (PS3.5 Section 6.1.2)."""
+    """Encode text in the character sets that apply (PS3.5 Section 6.1.2)."""
     return encode_string(value, encodings)
 
 
 def person_name(value: Any, encodings: Sequence[str]) -> bytes:
-    """A person's name: as it was read, where these are the encodings it was read in."""
+    """Return a person's name: as it was read, where these are the encodings it was read in."""
     return bytes(copy.copy(value).encode(encodings))  # the copy: it remembers what it encoded
 
 
@@ -191,7 +191,7 @@ def person_name(value: Any, encodings: Sequence[str]) -> bytes:
 
 
 def written(element: Any, vr: str, encodings: Sequence[str]) -> bytes:
-    """The value of an element as pydicom's writer has it, not padded.
+    """Return the value of an element as pydicom's writer has it, not padded.
 
     Raises:
         EncodingError: it has none in its VR.
@@ -215,7 +215,7 @@ def written(element: Any, vr: str, encodings: Sequence[str]) -> bytes:
 
 
 def _check_numbers(tag: int, vr: str, value: Any) -> None:
-    """pydicom would write None and NaN as these words, which no reader takes for a number."""
+    """Check for None and NaN, which pydicom would write as words that are not numbers."""
     several = value if isinstance(value, (list, tuple, MultiValue)) else [value]
     for one in several:
         unfit = one is None
@@ -226,7 +226,10 @@ def _check_numbers(tag: int, vr: str, value: Any) -> None:
 
 
 def _copied_names(element: Any) -> Any:
-    """The element with copies of its names: a `PersonName` remembers what it was encoded to."""
+    """Return the element with copies of its names.
+
+    A `PersonName` remembers what it was encoded to.
+    """
     element = copy.copy(element)
     names = element.value
     several = isinstance(names, (list, MultiValue))

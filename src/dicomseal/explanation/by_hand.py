@@ -24,7 +24,7 @@ _PROVIDERS = {"RIPEMD160": " -provider legacy -provider default"}
 
 
 def commands(one: Explained) -> tuple[str, ...]:
-    """The lines of a shell, over the files that ``--export`` writes; none if nothing can be.
+    """Return the lines of a shell, over the files that ``--export`` writes; none if nothing can be.
 
     The last one answers: it says ``Verified OK`` or ``Verification failure``.
     """
@@ -47,7 +47,10 @@ def commands(one: Explained) -> tuple[str, ...]:
 
 
 def chain_command(one: Explained, links: tuple[Link, ...]) -> str:
-    """The line for the chain, at the time that counts; empty if it does not reach an anchor."""
+    """Return the line for the chain, at the time that counts.
+
+    Empty if it does not reach an anchor.
+    """
     if not any(link.role == ANCHOR for link in links) or not one.report.judged_at:
         return ""
     when = int(datetime.fromisoformat(one.report.judged_at).timestamp())

@@ -48,7 +48,7 @@ class Link(msgspec.Struct, frozen=True):
 
 
 def chain_of(one: Explained, store: TrustStore | None) -> tuple[Link, ...]:
-    """The links from the signer upwards; none if its certificate cannot be read.
+    """Return the links from the signer upwards; none if its certificate cannot be read.
 
     Args:
         one: the signature.
@@ -81,7 +81,7 @@ def chain_of(one: Explained, store: TrustStore | None) -> tuple[Link, ...]:
 
 
 def _path(store: TrustStore, signer: Certificate, moment: datetime) -> list[Certificate]:
-    """The certificates of a path, as far as one leads; the one that is valid first."""
+    """Return the certificates of a path, as far as one leads; the one that is valid first."""
     from pyhanko_certvalidator.errors import PathBuildingError, PathError, ValidationError
 
     from ..signature import lenient_certificate
@@ -113,7 +113,7 @@ def _path(store: TrustStore, signer: Certificate, moment: datetime) -> list[Cert
 
 
 def _by_names(store: TrustStore, signer: Certificate) -> list[Certificate]:
-    """How far the names lead, where no path does."""
+    """Return how far the names lead, where no path does."""
     from ..trust.formats import der_of
 
     known = [_parsed(der_of(one)) for one in (*store.anchors, *store.intermediates)]
@@ -154,7 +154,7 @@ def _link(
 
 
 def _issued(link: Link, below: Certificate, above: Certificate) -> Link:
-    """The lower link, marked if the upper one's key did not sign it."""
+    """Return the lower link, marked if the upper one's key did not sign it."""
     if below.x509 is None or above.x509 is None or link.state == BROKEN:
         return link
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -179,7 +179,7 @@ def _bare(signer: CertificateInfo, trusted: bool) -> Link:
 
 
 def _marked(links: Iterable[Link], reason: Reason | None) -> tuple[Link, ...]:
-    """The links with the first broken one marked, from above: who is broken cannot vouch."""
+    """Return the links with the first broken one marked, from above: who is broken cannot vouch."""
     found = list(links)
     if reason is None or any(link.state == BROKEN for link in found):
         return tuple(found)

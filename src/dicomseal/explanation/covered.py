@@ -91,7 +91,7 @@ class Coverage(msgspec.Struct, frozen=True):
 
 
 def coverage_of(one: Explained, with_values: bool = False, room: int = MOST_LISTED) -> Coverage:
-    """What a signature covers.
+    """Return what a signature covers.
 
     Args:
         one: the signature.
@@ -139,7 +139,7 @@ def _covered(
 
 
 def canonical_size(index: Index, number: int, scope: int, legacy: bool = False) -> int:
-    """How many bytes an element with all that is inside it has in the stream.
+    """Return how many bytes an element with all that is inside it has in the stream.
 
     Args:
         index, number: the element.
@@ -180,7 +180,7 @@ class _Counter:
 
 
 def _warnings(left_out: Iterable[int], signed: Iterable[int], main: bool) -> Iterator[str]:
-    """What of that which is not covered matters, by what it says."""
+    """Yield what of that which is not covered matters, by what it says."""
     classes: dict[str, list[int]] = {}
     known = dict(_classed())
     told = meanings.Signed(signed, lambda: True, lambda: True)

@@ -35,7 +35,7 @@ class Edit(NamedTuple):
 
 
 def encoded(tag: int, vr: str, value: bytes) -> bytes:
-    """An element in canonical form; its value is made even (PS3.3 C.12.1.1.3.1.1).
+    """Return an element in canonical form; its value is made even (PS3.3 C.12.1.1.3.1.1).
 
     Raises:
         EncodingError: the value is too long for its VR.
@@ -67,14 +67,14 @@ class EditedStream:
         self.end = index.record(scope).next
 
     def behind(self, number: int) -> int:
-        """About how many bytes are hashed from a record on."""
+        """Return about how many bytes are hashed from a record on."""
         if number >= self.end:
             return 0
         index = self._index
         return index.record(self._scope).end - index.record(max(number, 1)).start
 
     def digest(self, edits: Sequence[Edit] = (), own: bytes | None = None) -> bytes:
-        """The MAC with these edits, which ascend and do not overlap.
+        """Return the MAC with these edits, which ascend and do not overlap.
 
         Args:
             edits: what is other; nothing: the stream as it is.
@@ -92,7 +92,7 @@ class EditedStream:
         self._feed(update, edits, 0, self.end)
 
     def _before(self, at: int) -> hashlib._Hash:
-        """A hasher that has taken in all that stands before a record."""
+        """Return a hasher that has taken in all that stands before a record."""
         known = self._keys[bisect_right(self._keys, at) - 1]
         hasher = self._states[known].copy()
         if known != at:
@@ -103,7 +103,7 @@ class EditedStream:
         return hasher
 
     def _feed(self, update: Update, edits: Sequence[Edit], begin: int, end: int) -> None:
-        """What stands from one record to another; the sequences around ``begin`` are open."""
+        """Feed the stream from one record to another; sequences around ``begin`` are open."""
         index, scope = self._index, self._scope
         n = 0
         for start, last in self._runs:
@@ -134,7 +134,7 @@ def _put(update: Update, edit: Edit) -> None:
 
 
 def _runs(index: Index, elements: Iterable[int]) -> list[tuple[int, int]]:
-    """The elements as ranges of records that follow one another."""
+    """Return the elements as ranges of records that follow one another."""
     runs: list[tuple[int, int]] = []
     for number in elements:
         stop = index.record(number).next

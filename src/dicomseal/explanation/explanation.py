@@ -71,7 +71,7 @@ class Explanation(msgspec.Struct, frozen=True):
     listed: bool = False
 
     def at(self, path: str) -> Explanation:
-        """The same of an object that came from there."""
+        """Return the same of an object that came from there."""
         report = msgspec.structs.replace(self.report, path=path)
         return msgspec.structs.replace(self, report=report)
 
@@ -129,7 +129,7 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
 
 
 def to_json(made: Explanation) -> bytes:
-    """The explanation as JSON: the report as `verify` has it, with more in each signature."""
+    """Return the explanation as JSON: the report of `verify`, with more in each signature."""
     told: dict[str, Any] = json.loads(made.report.to_json())
     told["remedy"] = made.remedy
     told["causes"] = [_cause(one) for one in made.causes]

@@ -1,6 +1,6 @@
 """Evidence as files: stream, MAC, Signature value, certificates, and a script that checks them.
 
-So that anybody can verify a signature with OpenSSL alone, and see that this program told the truth.
+So anyone can verify a signature with OpenSSL alone, and see that this program told the truth.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _script(one: Explained, links: tuple[Link, ...]) -> str:
 
 
 def _all(folder: str, count: int) -> None:
-    """One script that runs all."""
+    """Write a script that runs all."""
     numbers = " ".join(map(str, range(1, count + 1)))
     text = (
         f"{_HEAD}right=0\nfor number in {numbers}; do\n"
@@ -115,7 +115,7 @@ def _all(folder: str, count: int) -> None:
 
 
 def pem(der: bytes) -> bytes:
-    """A certificate in PEM (RFC 7468)."""
+    """Return a certificate in PEM (RFC 7468)."""
     lines: Iterable[str] = textwrap.wrap(base64.b64encode(der).decode(), 64)
     text = "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----"))
     return text.encode() + b"\n"

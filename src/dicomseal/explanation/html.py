@@ -46,7 +46,7 @@ summary { cursor: pointer }
 
 
 def render(made: Explanation) -> bytes:
-    """The page."""
+    """Return the page."""
     report = made.report
     name = escaped(report.path) or "an object"
     state = _VERDICTS.get(report.verdict, UNKNOWN)
@@ -122,7 +122,7 @@ def _step(one: SignatureExplanation, at: int, step: Step) -> Element:
 
 
 def _chain(links: tuple[Link, ...]) -> Element:
-    """The chain, the anchor outside and the signer inside; the first broken one says so."""
+    """Return the chain, the anchor outside and the signer inside; the first broken one says so."""
     broken = [n for n in range(len(links) - 1, -1, -1) if links[n].state == BROKEN]
     inner: Element | None = None
     for at, link in enumerate(links):

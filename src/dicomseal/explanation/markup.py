@@ -15,7 +15,7 @@ Content = Element | str | None
 
 
 def element(name: str, /, *content: Content, **attributes: str) -> Element:
-    """An element.
+    """Return an element.
 
     Args:
         name: of it.
@@ -40,6 +40,6 @@ def element(name: str, /, *content: Content, **attributes: str) -> Element:
 
 
 def written(page: Element) -> bytes:
-    """The document, in UTF-8."""
+    """Return the document, in UTF-8."""
     text = ElementTree.tostring(page, encoding="unicode", method="html")
     return b"<!DOCTYPE html>\n" + text.encode("utf-8", "backslashreplace") + b"\n"

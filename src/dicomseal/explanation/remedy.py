@@ -55,7 +55,7 @@ BY_CAUSE = {
 
 
 def remedy_of(made: ObjectReport, causes: Iterable[Cause] = ()) -> str | None:
-    """What to do, a sentence with a command; None for an object that passed.
+    """Return what to do, a sentence with a command; None for an object that passed.
 
     Args:
         made: the report.

@@ -38,7 +38,7 @@ _REVOCATION = {
 
 
 def steps_of(one: Explained, covered: Coverage, links: tuple[Link, ...]) -> tuple[Step, ...]:
-    """The steps, in their order.
+    """Return the steps, in their order.
 
     Args:
         one: the signature.
@@ -142,7 +142,7 @@ def _is_transcoded(one: Explained) -> bool:
 
 
 def _left_out(one: Explained) -> Iterator[str]:
-    """What is in the file and never in the stream, and why."""
+    """Yield what is in the file and never in the stream, and why."""
     index, scope = one.index, one.scope
     there = index.present(scope)
     groups = sum(1 for tag in there if not tag & 0xFFFF)
@@ -164,7 +164,7 @@ def _left_out(one: Explained) -> Iterator[str]:
 
 
 def _special(one: Explained) -> Iterator[str]:
-    """Encapsulated pixels fragment by fragment; waveforms."""
+    """Yield encapsulated pixels fragment by fragment, and waveforms."""
     index = one.index
     for number in one.elements:
         record = index.record(number)

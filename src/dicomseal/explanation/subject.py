@@ -137,7 +137,7 @@ class Explained:
         }
 
     def verifies(self, digest: bytes) -> bool:
-        """Whether this MAC is the one that was signed."""
+        """Return whether this MAC is the one that was signed."""
         if self.signed is not None:
             return digest == self.signed
         if self.key == "RSA" or self.mac is None:
@@ -169,7 +169,7 @@ class Explained:
 
     @contextmanager
     def chosen_vrs(self) -> Iterator[None]:
-        """The index with the VRs that were signed, where implicit VR does not state them."""
+        """Yield the index with the VRs that were signed, where implicit VR does not state them."""
         index = self.index
         before = {number: index.record(number).vr for number in self.vrs}
         for number, vr in self.vrs.items():
@@ -181,7 +181,7 @@ class Explained:
                 index.choose(number, vr)
 
     def _find_form(self, check: Check) -> None:
-        """Of an intact signature, the form that the verification accepted."""
+        """Find the form of an intact signature that the verification accepted."""
         self._scope.vrs.clear()
         try:
             other_forms.verify(check)
@@ -249,7 +249,7 @@ class Subject:
         return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
 
     def _pair(self, uid: str | None, most: int) -> None:
-        """Each signature in the index with its report, which has them in the same order."""
+        """Pair each signature in the index with its report, which are in the same order."""
         index, part10 = self.index, self.part10
         assert index is not None and part10 is not None  # noqa: S101
         work = ReadBudget(part10.size, self.options.limits)
@@ -279,7 +279,7 @@ class Subject:
 
 
 def _bytes_of(part10: Part10) -> Any:
-    """What was read, for the verification: so that both look at the same bytes."""
+    """Return what was read, for the verification: so that both look at the same bytes."""
     if isinstance(part10.source, Window):
         return part10.source
     if part10.deflated is not None:

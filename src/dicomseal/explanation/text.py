@@ -22,12 +22,12 @@ _VERDICTS = {"passed": OK, "failed": BROKEN, "error": BROKEN}
 
 
 def plain(text: str, _state: str) -> str:
-    """No colour."""
+    """Return the text without colour."""
     return text
 
 
 def render(made: Explanation, style: Style = plain) -> Iterator[str]:
-    """The lines.
+    """Yield the lines.
 
     Args:
         made: the explanation.
@@ -100,7 +100,7 @@ def _list(covered: Coverage) -> Iterator[str]:
 
 
 def _chain(links: tuple[Link, ...], style: Style) -> Iterator[str]:
-    """The chain, the anchor on top."""
+    """Yield the chain, the anchor on top."""
     first = True
     for at, link in enumerate(reversed(links)):
         mark = style(_MARKS[link.state], link.state)
@@ -145,7 +145,7 @@ def _searched(causes: tuple[Cause, ...], search: Search | None) -> Iterator[str]
 
 
 def _command(line: str) -> Iterator[str]:
-    """A command line; a long one goes on after a backslash, as the shell has it."""
+    """Yield a command line; a long one goes on after a backslash, as the shell has it."""
     parts = textwrap.wrap(
         harmless(line), WIDTH - 7, initial_indent=" " * 5, subsequent_indent=" " * 7,
         break_on_hyphens=False, break_long_words=False,
@@ -155,7 +155,10 @@ def _command(line: str) -> Iterator[str]:
 
 
 def wrapped(text: str, indent: int, mark: str = "") -> list[str]:
-    """A text in lines of at most 80 columns; a word that is longer, such as a hash, is broken."""
+    """Return a text in lines of at most 80 columns.
+
+    A word that is longer, such as a hash, is broken.
+    """
     first = " " * indent + mark
     after = " " * (indent + len(mark))
     text = harmless(text)

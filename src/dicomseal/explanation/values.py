@@ -18,7 +18,7 @@ _NUMBERS = {"US": 2, "SS": 2, "UL": 4, "SL": 4}
 
 
 def abridged(index: Index, number: int) -> str:
-    """The value of an element, shortened."""
+    """Return the value of an element, shortened."""
     record = index.record(number)
     if record.kind in (r.SEQUENCE, r.ENCAPSULATED):
         count = sum(1 for _ in index.children(number))
@@ -31,7 +31,7 @@ def abridged(index: Index, number: int) -> str:
 
 
 def shown(vr: str, value: bytes, big_endian: bool = False) -> str:
-    """A stored value, shortened."""
+    """Return a stored value, shortened."""
     if vr in _TEXT:
         return _quoted(value)
     value = swap(value, vr) if big_endian else value
@@ -50,7 +50,7 @@ def shown(vr: str, value: bytes, big_endian: bool = False) -> str:
 
 
 def _quoted(value: bytes) -> str:
-    """Text in quotes, so that its padding is seen; NUL and other bytes as escapes."""
+    """Return text in quotes, so that its padding shows; NUL and other bytes as escapes."""
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:

@@ -139,7 +139,7 @@ def _oddity(tag: int, vr: bytes, length: int, last: int) -> str:
 
 
 def _private_information(values: dict[int, bytes]) -> str:
-    """Private Information is there if its creator is, and only then (PS3.10 Table 7.1-1)."""
+    """Return private Information is there if its creator is, and only then (PS3.10 Table 7.1-1)."""
     creator, information = _CREATOR in values, _INFORMATION in values
     if creator == information:
         return ""

@@ -51,7 +51,7 @@ class HeldBytes:
         return memoryview(self._held())
 
     def open(self) -> io.BytesIO | io.BufferedReader:
-        """The bytes as a binary file. What is large is given away with it, and held no more."""
+        """Return the bytes as a binary file. A large one is passed on with it, and held no more."""
         data = self._held()
         if isinstance(data, bytes):
             file = io.BytesIO(data)  # shares them
@@ -94,7 +94,7 @@ def hold(source: Any, *, stays: bool) -> HeldBytes:
 
 
 def _name_of_file(source: Any) -> str:
-    """What a file object says it is called, if it does."""
+    """Return what a file object says it is called, if it does."""
     name = getattr(source, "name", None) if hasattr(source, "read") else None
     return name if isinstance(name, str) else ""
 
@@ -121,7 +121,7 @@ def _of_path(name: str, stays: bool) -> HeldBytes:
 
 
 def _of_open_file(source: io.BufferedReader, stays: bool) -> HeldBytes:
-    """Of a file that somebody has opened: from where it is on."""
+    """Hold the rest of a file that the caller has opened, from its position on."""
     name = _name_of_file(source)
     try:
         status = os.fstat(source.fileno())
@@ -148,7 +148,7 @@ def _fill(pages: mmap.mmap, read: Any, name: str) -> None:
 
 
 def _pages(size: int) -> mmap.mmap:
-    """Memory of our own whose pages can be given back one by one."""
+    """Return memory whose pages can be released one by one."""
     if sys.platform == "win32":
         return mmap.mmap(-1, size)
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

@@ -113,7 +113,7 @@ class Reader:
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
-    """A path as text.
+    """Return a path as text.
 
     Raises:
         SourceError: it is not a path, or not one that this machine can have.

@@ -181,7 +181,10 @@ class Admission:
         return outcome
 
     def _signed(self, signer: Signer, path: str, outcome: Outcome) -> Outcome:
-        """The object with a signature in the store; one that was sent again is signed once."""
+        """Return the object with a signature in the store.
+
+        One that was sent again is signed once.
+        """
         names = outcome.decision.identity.names
         there = self.store.path_of(names)
         signed = None
@@ -218,7 +221,7 @@ def _placed(outcome: Outcome, placed: Placed) -> Outcome:
 
 
 def _not_signable(decision: Decision, error: DicomSealError) -> Decision:
-    """The refusal of an object that is to be signed and cannot be."""
+    """Return the refusal of an object that is to be signed and cannot be."""
     return msgspec.structs.replace(
         decision,
         action=REFUSE,
@@ -228,7 +231,7 @@ def _not_signable(decision: Decision, error: DicomSealError) -> Decision:
 
 
 def _without_resources(decision: Decision, error: SourceError) -> Decision:
-    """The refusal of an object that could not be kept; its sender may try again (A7xx)."""
+    """Return the refusal of an object that could not be kept; its sender may try again (A7xx)."""
     return msgspec.structs.replace(
         decision,
         action=REFUSE,

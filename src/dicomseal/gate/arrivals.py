@@ -152,7 +152,7 @@ class Arrivals:
     # --- what is taken ---------------------------------------------------------------------------
 
     def batches(self, most: int) -> Iterator[Files]:
-        """Files to verify, up to so many at once, until `stop` is called.
+        """Yield files to verify, up to so many at once, until `stop` is called.
 
         While some are under way and none is ready, an empty one is yielded now and then, so that
         whoever asks can see to those. Each is to be said to be `done`.
@@ -286,7 +286,7 @@ _NOT_UTF8 = "Unable to decode path"  # what watchfiles says of a name, and gives
 
 
 def _state(path: str) -> State | None:
-    """The state of a file; None if it is not there, or is none."""
+    """Return the state of a file; None if it is not there, or is none."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -295,7 +295,7 @@ def _state(path: str) -> State | None:
 
 
 def _is_written_to(path: str) -> bool:
-    """Whether somebody has it open for writing; False where the system does not tell.
+    """Return whether somebody has it open for writing; False where the system does not tell.
 
     Linux grants a read lease only if nobody has, and only to the file's owner or to root.
     """

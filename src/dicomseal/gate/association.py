@@ -353,7 +353,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
         self.server_address = self._listening.getsockname()
 
     def server_activate(self) -> None:
-        """Nothing: it listens already."""
+        """Do nothing: it listens already."""
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; the handshake of TLS is for its own thread."""
@@ -378,7 +378,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
             if self._tls is not None:
                 request = self._tls.wrap_socket(request, server_side=True)
             self.finish_request(request, client_address)
-        except Exception:  # noqa: BLE001 - whatever a stranger sent is no reason to stop
+        except Exception:  # noqa: BLE001 - no message of a stranger ends it
             self._gone()
             self.shutdown_request(request)
 
@@ -424,4 +424,4 @@ class GateServer(ThreadingMixIn, AssociationServer):
         return [*self.associations]
 
     def service_actions(self) -> None:
-        """Nothing: what ends is taken out of the set by itself."""
+        """Do nothing: an ended association leaves the set by itself."""

@@ -1,7 +1,7 @@
 """Signing at the door: what came unsigned is signed before it is stored.
 
 It is the first moment from which on an archive can tell a change. The signature says that the
-object is the one that arrived here, and nothing of who made it.
+object is the one that arrived here, and nothing about its maker.
 """
 
 from __future__ import annotations

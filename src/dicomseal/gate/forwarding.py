@@ -48,7 +48,7 @@ class Node(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Node:
-        """The node that ``HOST:PORT:AET`` names; an IPv6 address stands in brackets.
+        """Return the node that ``HOST:PORT:AET`` names; an IPv6 address stands in brackets.
 
         Raises:
             UsageError: it names none.
@@ -194,7 +194,7 @@ class Forwarder:
         return not any(entry in self._tries for entry in metas)
 
     def _send_one(self, assoc: Association, entry: str) -> bool:
-        """False: the next node is not able to take it now."""
+        """Send one object; False if the next node cannot take it now."""
         try:
             answer = assoc.send_c_store(entry)
         except FileNotFoundError:  # somebody took it out of the spool
@@ -233,7 +233,7 @@ class Forwarder:
 
 
 def _meta(path: str) -> tuple[str, str] | None:
-    """SOP Class and Transfer Syntax UID of a file as its File Meta Information has them."""
+    """Return SOP Class and Transfer Syntax UID of a file as its File Meta Information has them."""
     try:
         with open(path, "rb") as file:
             found = file_meta.read(file.read(1 << 16))

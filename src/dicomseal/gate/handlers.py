@@ -122,7 +122,7 @@ def announced(event: Event) -> tuple[Origin, str, str]:
         calling_aet=requestor.ae_title.strip(),
         called_aet=str(getattr(requestor.primitive, "called_ae_title", "") or "").strip(),
     )
-    # nothing is no announcement: a request without them is not a valid one
+    # an empty value is not an announcement: a request without them is not a valid one
     return (
         origin,
         str(getattr(request, "AffectedSOPClassUID", None) or "-"),

@@ -107,7 +107,7 @@ def judge(
 
 
 def _once(data: Any) -> Any:
-    """A source that is read once, so that all looks at it are looks at the same bytes.
+    """Return a source that is read once, so that all looks at it are looks at the same bytes.
 
     A file goes into a buffer of the thread, which the next one reuses.
     """
@@ -140,7 +140,7 @@ def _buffer(size: int) -> memoryview:
 def _announced(
     found: ObjectReport, identity: Identity, sop_class: str, sop_instance: str
 ) -> tuple[ObjectReport, tuple[int, ...]]:
-    """The report with the reasons why it is not the object that was announced, and their tags."""
+    """Return the report with the reasons why it is not the announced object, and their tags."""
     reasons, tags = [], []
     for said, stored, tag, name in (
         (sop_class, identity.sop_class, terms.SOP_CLASS_UID, "SOP Class UID"),

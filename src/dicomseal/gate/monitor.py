@@ -52,7 +52,7 @@ class Monitor:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Nothing: the log is about objects."""
+                """Do nothing: the log is about objects."""
 
         try:
             self._server = ThreadingHTTPServer((address, port), Handler)

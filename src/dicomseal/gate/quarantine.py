@@ -83,7 +83,7 @@ class Quarantine:
 
 
 def _encoded(record: Record) -> bytes:
-    """As JSON; the report by its own rules for names of files that are not UTF-8."""
+    """Do as JSON; the report by its own rules for names of files that are not UTF-8."""
     fields = msgspec.structs.asdict(record)
     fields["report"] = msgspec.Raw(record.report.to_json())
     return msgspec.json.encode(fields)

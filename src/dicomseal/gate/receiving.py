@@ -108,7 +108,7 @@ class Sink(BytesIO):
             self.incoming.discard()
 
     def getvalue(self) -> bytes:
-        """The data set cannot be had in one piece."""
+        """Return the data set cannot be had in one piece."""
         raise NotImplementedError("the data set is in a file")
 
 

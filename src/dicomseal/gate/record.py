@@ -32,7 +32,7 @@ _WORDS = {ACCEPT: "accepted", QUARANTINE: "in quarantine"}
 
 
 def row_for(outcome: Outcome, origin: Origin) -> Row:
-    """Return the row of an object: verdict, where it is, and who sent it."""
+    """Return the row of an object: verdict, place and sender."""
     decision = outcome.decision
     where = outcome.path or (
         f"{origin.via.lower()}://{origin.calling_aet or '-'}@{origin.peer or '-'}"
@@ -153,7 +153,7 @@ class Recorder:
         ledger.end(run, hash_chain.of_end(head, finished, text), text, finished)
 
     def _waiting(self) -> list[tuple[list[Row], Future[None]]]:
-        """What is to be appended now; nothing at the end."""
+        """Return what is to be appended now; nothing at the end."""
         first = self._queue.get()
         found = []
         while first is not None:
@@ -169,7 +169,7 @@ class Recorder:
         return found
 
     def _refuse(self, error: BaseException) -> None:
-        """The ledger is gone: whoever waits is told, now and later."""
+        """Refuse all rows that wait, now and later, as the ledger is gone."""
         trouble = error if isinstance(error, DicomSealError) else LedgerError(str(error))
         while True:
             item = self._queue.get()

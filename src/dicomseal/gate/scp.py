@@ -236,7 +236,7 @@ def _propose(event: Event) -> None:
 
 
 def _rank(syntax: str) -> int:
-    """Implicit VR loses what signatures are over, and big endian is retired: the last choices."""
+    """Rank a syntax: implicit VR loses signed VRs and big endian is retired, so they are last."""
     return {
         transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN: 2,
         transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN: 1,
@@ -252,7 +252,7 @@ def is_storage(sop_class: str) -> bool:
 
 
 def _extended(event: Event) -> dict[Any, bytes]:
-    """PS3.4 Section B.3.1: what this SCP preserves."""
+    """Return what this SCP preserves (PS3.4 Section B.3.1)."""
     asked: Any = event.app_info  # type: ignore[attr-defined]
     return {name: BIT_PRESERVING for name in asked if is_storage(str(name))}
 

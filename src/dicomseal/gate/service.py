@@ -209,7 +209,7 @@ class Service:
         self, connection: Any, others: list[Any], store: Store, spool: Spool | None,
         counts: Counts, slot: int,
     ) -> None:  # fmt: skip
-        """In a worker: receive until the first process says that it is enough."""
+        """Receive in a worker, until the first process says that it is enough."""
         from .channel import Below
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides
@@ -323,7 +323,7 @@ class Service:
     _monitor_port = 0
 
     def _health(self, spool: Spool | None, counts: Counts, store: Store) -> dict[str, Any]:
-        """Whether the gate can take objects, and how it stands."""
+        """Return whether the gate can take objects, and how it stands."""
         problems = list(self._trouble)
         free = _free(store)
         if free < _LITTLE:
@@ -353,7 +353,7 @@ class Service:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop it gracefully; a second one at once."""
+        """Yield SIGTERM and SIGINT stop it gracefully; a second one at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

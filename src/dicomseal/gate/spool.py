@@ -62,13 +62,13 @@ class Spool:
             self.ring()
 
     def _name(self) -> str:
-        """Names sort by the time of arrival, also where the clock was set back meanwhile."""
+        """Return names sort by the time of arrival, also where the clock was set back meanwhile."""
         with self._lock:
             self._last = max(self._last + 1, time.time_ns())
             return f"{self._last:020d}-{os.getpid():07d}{_SUFFIX}"
 
     def entries(self) -> list[str]:
-        """The paths of what waits, the first one first."""
+        """Return the paths of what waits, the first one first."""
         with told(self.folder):
             names = sorted(name for name in os.listdir(self.folder) if name.endswith(_SUFFIX))
         with self._lock:  # of an earlier life, whose clock may have been ahead

@@ -225,7 +225,7 @@ class Placer:
         return Placed(beside, OTHER if self._link(path, beside) else SAME)
 
     def _link(self, path: str, target: str) -> bool:
-        """Whether the file got this name too; not if another has it."""
+        """Return whether the file got this name too; not if another has it."""
         try:
             os.link(path, target)
         except FileExistsError:
@@ -243,7 +243,7 @@ class Placer:
         return True
 
     def _copy(self, path: str, target: str) -> bool:
-        """The same where no links are, or on another file system."""
+        """Return the same where no links are, or on another file system."""
         descriptor, temporary = atomic.temporary(os.path.dirname(target))
         try:
             with os.fdopen(descriptor, "wb") as new, open(path, "rb") as old:
@@ -312,7 +312,7 @@ def same(one: str, other: str) -> bool:
 
 
 def _data_set(file: BinaryIO) -> tuple[int, str]:
-    """Where the data set of a file begins, and its transfer syntax."""
+    """Return where the data set of a file begins, and its transfer syntax."""
     try:
         meta = file_meta.read(file.read(_MAX_META))
     except MalformedError:
@@ -342,7 +342,7 @@ def sync_folder(folder: str) -> None:
 
 @contextlib.contextmanager
 def told(path: str) -> Iterator[None]:
-    """What the system refuses, as an error of dicomseal."""
+    """Yield what the system refuses, as an error of dicomseal."""
     try:
         yield
     except OSError as error:

@@ -260,7 +260,7 @@ class _Store:
             self._forget()
 
     def _admitted(self, incoming: Incoming) -> tuple[Identity, int, str]:
-        """In a thread: what became of an object, and why."""
+        """Admit an object in a thread; return what became of it, and why."""
         identity = Identity()
         try:
             incoming.finish()

@@ -55,7 +55,7 @@ class StowAnswer:
         return NONE if self._failed or self._others else NOTHING
 
     def json(self) -> bytes:
-        """The body."""
+        """Return the body."""
         found: dict[str, Any] = {_URL: {"vr": "UR"}}  # it says nothing of retrieving
         for tag, items in (
             (_FAILED, self._failed), (_STORED, self._stored), (_OTHERS, self._others),
@@ -73,7 +73,7 @@ def _reference(identity: Identity) -> dict[str, Any]:
 
 
 def failure_in(body: bytes) -> tuple[int, str]:
-    """What another server's answer gives as reason for the one instance that it was sent.
+    """Return what another server's answer gives as reason for the one instance that it was sent.
 
     Returns:
         Failure Reason and Error Comment; 0 and "" if there is none.

@@ -67,7 +67,10 @@ class Taken:
             ledger.db.execute(_LOAD, (ERROR, json.dumps(NOT_READ), json.dumps(list(without))))
 
     def __call__(self, path: str, state: State) -> bool:
-        """Whether a file was taken in this state; of an earlier process size and time are known."""
+        """Return whether a file was taken in this state.
+
+        Of an earlier process size and time are known.
+        """
         with explained(self._ledger.path):
             found = self._ledger.db.execute(
                 "SELECT size, mtime, ctime, inode FROM taken WHERE path = ?", (path_of(path),)
@@ -183,7 +186,7 @@ def _settled(
     policy: Policy,
     quarantine: Quarantine | None,
 ) -> Sorted | None:
-    """What is done with an object once it is in the ledger."""
+    """Return what is done with an object once it is in the ledger."""
     state = arrivals.done(file.path)
     if row.verdict == ERROR and row.reason in (_CHANGED, _VANISHED):
         arrivals.again(file.path)
@@ -215,7 +218,7 @@ def _quarantined(path: str, row: Row, policy: Policy, quarantine: Quarantine) ->
 def _checked(
     roots: Sequence[str], policy: Policy, quarantine: Quarantine | None
 ) -> tuple[str, ...]:
-    """The folders, absolute."""
+    """Return the folders, absolute."""
     actions = {policy.on_failed, policy.on_indeterminate, policy.on_unsigned}
     if REFUSE in actions:
         raise UsageError("nothing can be refused that another receiver has taken: quarantine it")
@@ -236,7 +239,7 @@ def _within(path: str, folder: str) -> bool:
 
 
 def _wanted(ledger: str, asked: RunRequest) -> Callable[[str], bool]:
-    """Whether a path is selected, and not of the ledger itself."""
+    """Return whether a path is selected, and not of the ledger itself."""
     names = os.path.abspath(ledger), os.path.realpath(ledger)
     own = {name + end for name in names for end in ("", "-wal", "-shm", ".lock")}
     include: Any = matcher(asked.selection.include) if asked.selection.include else None

@@ -13,7 +13,9 @@ TABLE: dict[str, Remedy] = {**REASONS, **STATES, **ERRORS}
 
 @functools.lru_cache(256)  # a ledger may hold any codes
 def sentence(code: str) -> str | None:
-    """What to do about a code, as one sentence with a command; None for a code that is not known.
+    """Return what to do about a code, as one sentence with a command.
+
+    None for a code that is not known.
 
     Args:
         code: of a reason, of an error, or ``NOT_CHECKED`` or ``UNSIGNED``.

@@ -64,7 +64,7 @@ def _no_step(
 
 
 def walk_to(dataset: Dataset, location: str) -> Dataset:
-    """The data set or item; errors as above."""
+    """Return the data set or item; errors as above."""
     scope = dataset
     walked = "the main data set"
     for tag, number in parse_location(location):

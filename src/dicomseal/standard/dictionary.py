@@ -28,7 +28,7 @@ AMBIGUOUS_NAMES = {"OB or OW": "ox", "US or SS": "xs", "US or OW": "lt", "US or 
 
 
 def resolved(kind: str, length: int, known: int | None) -> str:
-    """The VR of an element whose VR is ambiguous, by the table above.
+    """Return the VR of an element whose VR is ambiguous, by the table above.
 
     Args:
         kind: a key of `AMBIGUOUS`.

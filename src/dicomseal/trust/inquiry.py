@@ -42,7 +42,7 @@ class Inquiry:
         self.time_stamping = time_stamping
 
     def is_tsa(self, cert: Certificate, path: ValidationPath) -> bool:
-        """Whether a certificate is that of the timestamp authority that is judged."""
+        """Return whether a certificate is that of the timestamp authority that is judged."""
         return self.time_stamping and cert.sha256 == path.last.sha256
 
     def context(

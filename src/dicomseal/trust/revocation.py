@@ -157,7 +157,7 @@ class Revocations:
         if source.unusable:
             return witness.unknown(source.unusable)
         for delta in deltas:
-            if delta.unusable:  # it may list the certificate: the CRL alone is no good news
+            if delta.unusable:  # it may list the certificate: the CRL alone is not good news
                 return witness.unknown(f"has a delta that {delta.unusable}")
         if isinstance(source, Ocsp) and source.named_by not in _NAMED_BY:
             return witness.unknown(

@@ -59,7 +59,7 @@ class Crl:
     """A certificate revocation list, complete or delta.
 
     Attributes:
-        flaw: why it is no good news, or "".
+        flaw: why it is not good news, or "".
         unusable: why it tells nothing at all, or "".
     """
 
@@ -87,7 +87,7 @@ class Crl:
         self.unusable = self._unusable()
 
     def _unusable(self) -> str:
-        """Whether an entry, whomever it lists, has a critical extension that nobody here knows.
+        """Return whether an entry, for any certificate, has an unknown critical extension.
 
         Then the CRL must not be used for any certificate (RFC 5280 Section 5.3).
         """
@@ -230,7 +230,7 @@ class Ocsp:
 
 
 def _unknown_critical(extensions: Iterable[Any], known: frozenset[str]) -> str:
-    """The first critical extension that is none of the known ones, or ""."""
+    """Return the first critical extension that is none of the known ones, or ""."""
     for extension in extensions or ():
         if extension["critical"].native and extension["extn_id"].dotted not in known:
             return f"the critical extension {extension['extn_id'].dotted}, which is unknown here"

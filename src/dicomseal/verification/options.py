@@ -58,7 +58,7 @@ def demands(signed: object = (), all_signed: bool = False, listed: bool = False)
 
 
 def unsigned_policy(policy: object) -> str:
-    """The policy that a caller gave.
+    """Return the policy that a caller gave.
 
     Raises:
         UsageError: there is none of that name.

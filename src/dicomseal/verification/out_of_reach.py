@@ -24,7 +24,7 @@ _PIECE = 1 << 20
 
 
 def sentences(part10: Part10, index: Index) -> Iterator[str]:
-    """What there is of it, wherever in the object.
+    """Yield what there is of it, wherever in the object.
 
     Raises:
         SourceError: it cannot be read, or changed meanwhile.
@@ -36,7 +36,7 @@ def sentences(part10: Part10, index: Index) -> Iterator[str]:
                 yield f"Data Set Trailing Padding (FFFC,FFFC){_in(index, one.parent)} is not zero"
         elif one.tag in _OF_SIGNATURES and one.kind == record.ELEMENT:
             where = _in(index, one.parent)
-            yield f"{format_tag(one.tag)}{where} is no sequence, and may hold anything"
+            yield f"{format_tag(one.tag)}{where} is not a sequence, and may hold anything"
         elif one.tag == terms.MAC_PARAMETERS_SEQUENCE:
             used = {
                 values.number_of(index, item, terms.MAC_ID_NUMBER)

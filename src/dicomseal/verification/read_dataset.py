@@ -75,7 +75,7 @@ def dcmread(
 
     Returns:
         The data set that pydicom parses, with the report of `verify` on the bytes it was read from
-        as its attribute ``seal``. The attribute is no element: no file and no JSON gets it. Copies
+        as its attribute ``seal``. It is not an element: no file and no JSON gets it. Copies
         and pickles have it too. It does not know what is changed in the data set afterwards.
 
     Raises:

@@ -53,7 +53,7 @@ def within(
     seconds: float, left: Callable[[], None] | None, function: Callable[P, R],
     *arguments: P.args, **options: P.kwargs,
 ) -> R:  # fmt: skip
-    """What a function returns, or raises, if it does so in time.
+    """Return what a function returns, or raises, if it does so in time.
 
     Inside of a call that is watched already, that one's time counts.
 
@@ -81,7 +81,7 @@ def of_an_object(
     part10: Part10, options: Options, function: Callable[P, R],
     *arguments: P.args, **keywords: P.kwargs,
 ) -> R:  # fmt: skip
-    """`within` the time that an object of this size may take."""
+    """Return `within` the time that an object of this size may take."""
     seconds = options.limits.seconds + part10.size // BYTES_OF_A_SECOND
     left = getattr(options.trust, "renew_lock", None)
     return within(seconds, left, function, *arguments, **keywords)

@@ -328,7 +328,7 @@ def _by_scope(
 
 
 def _out_of_reach(part10: Part10, index: Index) -> list[Reason]:
-    """Why not every element is signed, whatever the signatures list."""
+    """Return why not every element is signed, whatever the signatures list."""
     from . import out_of_reach  # for start-up time: hardly anybody demands it
 
     return [
@@ -345,7 +345,7 @@ def _content_digest(index: Index) -> str:
 
 
 def _is_hidden(index: Index) -> bool:
-    """Return whether the main data set has a Digital Signatures Sequence that is no sequence."""
+    """Return whether the main data set has a Digital Signatures Sequence of another VR."""
     if 0 in index.scopes:
         return False
     number = index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)

@@ -14,7 +14,7 @@ AHEAD = 8  # objects that a worker fetches at once
 def fetched_ahead(
     fetch: Callable[[str], Fetched], urls: Iterable[str]
 ) -> Generator[Fetched, None, None]:
-    """The objects, in their order.
+    """Yield the objects, in their order.
 
     Raises:
         LostError: as ``fetch`` does.

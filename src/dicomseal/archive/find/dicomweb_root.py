@@ -62,7 +62,7 @@ class DicomwebRoot(Root):
 
     @staticmethod
     def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
-        """As `Root.fetch`; each is fetched while those before it are verified."""
+        """Do as `Root.fetch`; each is fetched while those before it are verified."""
         with closing(fetched_ahead(_fetch, [file.path for file in files])) as ahead:
             yield from ahead
 
@@ -83,7 +83,7 @@ def _found(one: Retrieved) -> Found:
 
 
 def _fetch(name: str) -> Fetched:
-    """One object; errors as `Root.fetch`."""
+    """Fetch one object; errors as `Root.fetch`."""
     try:
         with closing(retrieve(address_of(name), SNAPSHOT)) as answer:
             first = next(answer)

@@ -50,7 +50,7 @@ class Session:
         self._totals = Totals()
 
     def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
-        """What is still to be verified."""
+        """Yield what is still to be verified."""
         passed = self._totals.passed_over
         found = selected(selection, self._counted, passed)
         if resume:

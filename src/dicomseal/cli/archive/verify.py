@@ -29,7 +29,7 @@ from .run_options import age, run_options
 
 _EPILOG = """\b
 Exit codes: as those of `dicomseal verify`; 130: stopped by Ctrl-C or SIGTERM, to be resumed.
-A file that is no DICOM object, or a DICOMDIR, is counted, and is no failure.
+A file that is not a DICOM object, or a DICOMDIR, is counted, and is not a failure.
 
 \b
 Examples:

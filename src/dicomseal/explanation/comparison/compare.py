@@ -60,7 +60,7 @@ def compare(
 
 
 def _opened(source: str | bytes, limits: Limits, transfer_syntax: str) -> Copy:
-    """A copy; of two that may be wrong, an error says which it is."""
+    """Return a copy; of two that may be wrong, an error says which it is."""
     try:
         return Copy(source, limits, transfer_syntax)
     except MalformedError as error:
@@ -87,7 +87,7 @@ class _Walk:
         self._reading = reading.Reading(a, b)
 
     def run(self) -> Iterator[Difference]:
-        """The differences, in the order of the elements."""
+        """Yield the differences, in the order of the elements."""
         stack: list[Iterator[Difference | Pair]] = [self._scope(0, 0, 0)]
         while stack:
             step = next(stack[-1], None)
@@ -179,7 +179,7 @@ class _Walk:
         return Difference(where, kind, None, value, None, offset)
 
     def _equal(self, a: int, b: int) -> bool:
-        """Whether two sequences have the same canonical form, and nothing that it leaves out."""
+        """Return whether two sequences have the same canonical form, without omissions."""
         if self._a.holds_unknown(a) or self._b.holds_unknown(b):
             return False
         digests = []
@@ -221,7 +221,7 @@ class _Walk:
         yield self._made(a, b, CHANGED, first, found=found)
 
     def _pixels(self, a: int, b: int) -> Iterator[Difference]:
-        """Pixel Data of which one at least is encapsulated."""
+        """Yield pixel Data of which one at least is encapsulated."""
         if pixels.same_bytes(self._a, a, self._b, b):
             return
         kind, note, found = pixels.compared(self._a, a, self._b, b)

@@ -40,7 +40,7 @@ class Copy:
         self.index = self.part10.index()
 
     def elements(self, scope: int) -> dict[int, list[int]]:
-        """The elements of a data set or item that are content: tag to records."""
+        """Return the elements of a data set or item that are content: tag to records."""
         found: dict[int, list[int]] = {}
         for child in self.index.children(scope):
             tag = self.index.record(child).tag
@@ -49,7 +49,7 @@ class Copy:
         return found
 
     def pieces(self, record: Record, size: int = PIECE) -> Iterator[bytes]:
-        """The value of an element or fragment, little endian and of even length."""
+        """Yield the value of an element or fragment, little endian and of even length."""
         length = record.end - record.value
         for at in range(record.value, record.end, size):
             piece = bytes(self.part10.read(at, min(size, record.end - at)))
@@ -58,11 +58,11 @@ class Copy:
             yield b" " if record.vr in terms.SPACE_PADDED else b"\0"
 
     def fragments(self, number: int) -> list[Record]:
-        """The fragments of encapsulated pixels, the offset table first."""
+        """Return the fragments of encapsulated pixels, the offset table first."""
         return [self.index.record(child) for child in self.index.children(number)]
 
     def is_signed(self) -> int:
-        """How many Digital Signatures there are."""
+        """Return how many Digital Signatures there are."""
         count = 0
         for scope in self.index.scopes:
             number = self.index.find(scope, terms.DIGITAL_SIGNATURES_SEQUENCE)
@@ -70,16 +70,16 @@ class Copy:
         return count
 
     def states_vrs(self) -> bool:
-        """Whether the VRs are stated, and not looked up."""
+        """Return whether the VRs are stated, and not looked up."""
         return not self.part10.implicit
 
     def holds_unknown(self, number: int) -> bool:
-        """Whether a sequence holds an element that no canonical form has."""
+        """Return whether a sequence holds an element that no canonical form has."""
         return bool(self.index.record(number).flags & r.UNKNOWN_VR)
 
 
 def in_step(a: Iterator[bytes], b: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Two streams in pieces of equal length, as far as the shorter one goes; then the rest."""
+    """Yield two streams in pieces of equal length, as far as the shorter goes; then the rest."""
     left, right = b"", b""
     while True:
         if not left:

@@ -70,7 +70,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return not self.differences and not self.more
 
     def to_json(self) -> bytes:
-        """As JSON, without a line end."""
+        """Do as JSON, without a line end."""
         told: dict[str, Any] = {
             "same": self.same,
             "differences": [_told(one) for one in self.differences],
@@ -82,7 +82,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return json.dumps(told, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
     def render(self) -> Iterator[str]:
-        """As lines of text."""
+        """Do as lines of text."""
         yield "the same content" if self.same else "another content"
         yield from wrapped(f"a: {escaped(self.a)}", 2)
         yield from wrapped(f"b: {escaped(self.b)}", 2)

@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
 
 def _numbers(copy: Copy) -> tuple[int, int, int]:
-    """Bytes of a frame (0 if that is not known), bytes of a sample, and frames."""
+    """Return bytes of a frame (0 if that is not known), bytes of a sample, and frames."""
     index = copy.index
     rows, columns, samples, bits = (
         values.number_of(index, 0, tag)
@@ -51,18 +51,18 @@ def _numbers(copy: Copy) -> tuple[int, int, int]:
 
 
 def counter_of(copy: Copy) -> Counter:
-    """A counter for the native pixels of a copy."""
+    """Return a counter for the native pixels of a copy."""
     frame, width, _ = _numbers(copy)
     return Counter(frame, width)
 
 
 def samples_of(copy: Copy, record: Record) -> int:
-    """How many samples native Pixel Data have."""
+    """Return how many samples native Pixel Data have."""
     return (record.end - record.value) // _numbers(copy)[1]
 
 
 def same_fragments(a: Copy, one: int, b: Copy, other: int) -> bool:
-    """Whether encapsulated values have the same canonical form."""
+    """Return whether encapsulated values have the same canonical form."""
     ours, theirs = a.fragments(one), b.fragments(other)
     if len(ours) != len(theirs):
         return False
@@ -70,7 +70,7 @@ def same_fragments(a: Copy, one: int, b: Copy, other: int) -> bool:
 
 
 def same_bytes(a: Copy, one: int, b: Copy, other: int) -> bool:
-    """The same, of values that need not both be encapsulated."""
+    """Return the same, of values that need not both be encapsulated."""
     kinds = a.index.record(one).kind, b.index.record(other).kind
     return kinds == (r.ENCAPSULATED, r.ENCAPSULATED) and same_fragments(a, one, b, other)
 
@@ -80,7 +80,7 @@ def _equal(a: Copy, one: Record, b: Copy, other: Record) -> bool:
 
 
 def compared(a: Copy, one: int, b: Copy, other: int) -> tuple[str, str, Found | None]:
-    """Kind, note and figures of a difference in Pixel Data."""
+    """Return kind, note and figures of a difference in Pixel Data."""
     same_syntax = a.part10.transfer_syntax == b.part10.transfer_syntax
     kinds = a.index.record(one).kind, b.index.record(other).kind
     both = kinds == (r.ENCAPSULATED, r.ENCAPSULATED)
@@ -99,7 +99,7 @@ def compared(a: Copy, one: int, b: Copy, other: int) -> tuple[str, str, Found | 
 
 
 def _same_stream(a: Copy, one: int, b: Copy, other: int) -> bool:
-    """Whether the compressed bytes are the same one after the other, without offset tables."""
+    """Return whether the compressed bytes are the same in total, without offset tables."""
 
     def stream(copy: Copy, number: int) -> Iterator[bytes]:
         return itertools.chain.from_iterable(map(copy.pieces, copy.fragments(number)[1:]))
@@ -125,7 +125,7 @@ def _decoded(left: Decoded, right: Decoded) -> Found:
 
 
 def _frames(a: Copy, one: int, b: Copy, other: int) -> tuple[int, ...]:
-    """Which frames differ, where each is one fragment."""
+    """Return which frames differ, where each is one fragment."""
     ours, theirs = a.fragments(one)[1:], b.fragments(other)[1:]
     if len(ours) != len(theirs) or len(ours) != _numbers(a)[2]:
         return ()

@@ -20,7 +20,7 @@ class Reading:
         self._sets = [_set_of(copy) for copy in (a, b)]
 
     def same(self, a: int, b: int) -> str:
-        """Why the values of two elements read the same, for people; empty if they do not."""
+        """Return why the values of two elements read the same, for people; empty if they do not."""
         one, other = self._a.index.record(a), self._b.index.record(b)
         if one.vr not in _TEXT or other.vr not in _TEXT:
             return ""

@@ -20,7 +20,7 @@ class Count(NamedTuple):
 
 
 def differing(a: bytes, b: bytes, width: int) -> int:
-    """How many samples of so many bytes differ in two pieces of equal length."""
+    """Return how many samples of so many bytes differ in two pieces of equal length."""
     bits = 8 * width
     found = int.from_bytes(a, "little") ^ int.from_bytes(b, "little")
     if not found:
@@ -49,7 +49,7 @@ class Counter:
         self._at = 0
 
     def take(self, a: bytes, b: bytes) -> None:
-        """The next piece of either, of equal length."""
+        """Take the next piece of either, of equal length."""
         size = len(a)
         if a != b:
             start = 0

@@ -65,7 +65,7 @@ class Block:
             self._plain(number, record, nested=depth > 1)
 
     def _room(self, size: int, nested: bool) -> None:
-        """Room for what is not split; where there is none, the block is given away."""
+        """Make room for a part that is not split; without room the block is given up."""
         if SIZE - self._filled < size:
             self._filled = 0
             if nested:
@@ -95,7 +95,7 @@ class Block:
         raise _LeftOutError
 
     def _whole(self, number: int, record: r.Record) -> None:
-        """Encapsulated pixels, which stand at the end as a rule."""
+        """Add encapsulated pixels as a whole; they are usually at the end."""
         self._room(12, nested=False)
         self._index.stream_between(self._update, number, record.next, self._scope, self._scope)
         self._filled = 0
@@ -126,7 +126,7 @@ def _header(tag: int) -> bytes:
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """The stream of dcmsign, where it is another."""
+    """Yield the stream of dcmsign, where it is another."""
     index, one = case.index, case.one
     assert one.mac is not None  # noqa: S101 - see `Case`
     if case.stream.behind(0) <= SIZE or len(index) > _MOST_RECORDS:

@@ -47,7 +47,7 @@ class Budget:
         self._limit = self.used + int(max(0, self._effort.hashes - self.used) * part)
 
     def allows(self, size: int) -> bool:
-        """Whether one more hypothesis can be tried over so many bytes; it is counted.
+        """Return whether one more hypothesis can be tried over so many bytes; it is counted.
 
         What a hash takes is known from those before, so that a long one is not begun in vain.
         """

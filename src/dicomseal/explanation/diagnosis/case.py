@@ -53,7 +53,7 @@ class Leaf(NamedTuple):
 
 
 def named(tag: int) -> str:
-    """``(0010,0010) PatientName``."""
+    """Return ``(0010,0010) PatientName``."""
     return f"{format_tag(tag)} {keyword(tag)}".rstrip()
 
 

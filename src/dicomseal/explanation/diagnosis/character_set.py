@@ -25,7 +25,7 @@ _SETS: tuple[tuple[str, ...], ...] = (
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """For each character set: the text recoded and the label changed; either alone."""
+    """Yield for each character set the text recoded and the label changed, and either alone."""
     stored = values.text_of(case.index, case.one.scope, CHARACTER_SET)
     now = tuple(term.strip() for term in stored.split("\\")) if stored else ()
     texts = [
@@ -53,7 +53,7 @@ def _is_special(value: bytes) -> bool:
 
 
 def _label(case: Case, other: Sequence[str]) -> list[Edit]:
-    """The element that names the character set, as it was; none if it is not signed."""
+    """Return the element that names the character set, as it was; none if it is not signed."""
     if CHARACTER_SET not in case.listed:
         return []
     data = encoded(CHARACTER_SET, "CS", "\\".join(other).encode()) if other else b""
@@ -66,7 +66,7 @@ def _label(case: Case, other: Sequence[str]) -> list[Edit]:
 def _recoded(
     case: Case, leaves: Sequence[Leaf], now: Sequence[str], other: Sequence[str], padded: bool
 ) -> list[Edit]:
-    """The values as they are in another character set; none if one of them cannot be so."""
+    """Return the values as they are in another character set; none if one of them cannot be so."""
     made = []
     for leaf in leaves:
         value = case.index.value(leaf.number)
@@ -81,7 +81,10 @@ def _recoded(
 
 
 def _codec(term: str) -> str | None:
-    """Python's name of a character set (PS3.3 C.12.1.1.2); None for one that is not known."""
+    """Return Python's name of a character set (PS3.3 C.12.1.1.2).
+
+    None for one that is not known.
+    """
     # pydicom takes a while to import, and only text beyond ASCII needs it
     from pydicom.charset import python_encoding
 
@@ -89,7 +92,7 @@ def _codec(term: str) -> str | None:
 
 
 def decoded(value: bytes, terms: Sequence[str]) -> str | None:
-    """Text in some character sets; without one, as most write it who leave the label out."""
+    """Decode text in some character sets; without any, in those that are usual then."""
     from pydicom.charset import decode_bytes
     from pydicom.valuerep import TEXT_VR_DELIMS
 
@@ -108,7 +111,7 @@ def decoded(value: bytes, terms: Sequence[str]) -> str | None:
 
 
 def _encoded(text: str, terms: Sequence[str]) -> bytes | None:
-    """The bytes of a text; None if it has characters that these sets have not."""
+    """Return the bytes of a text; None if it has characters that these sets have not."""
     from pydicom.charset import encode_string
 
     codecs = [_codec(term) for term in terms] if terms else ["latin-1"]

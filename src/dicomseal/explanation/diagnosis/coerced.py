@@ -47,7 +47,7 @@ class Old(NamedTuple):
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """All changes taken back, then the newest ones, then single attributes of them."""
+    """Yield all changes undone, then the newest ones, then single attributes of them."""
     changes = list(_changes(case))
     if not changes:
         return
@@ -65,7 +65,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
 
 
 def _changes(case: Case) -> Iterator[tuple[str, dict[int, Old]]]:
-    """What each item says, the newest change first."""
+    """Yield what each item says, the newest change first."""
     index = case.index
     items = list(values.items_of(index, case.one.scope, terms.ORIGINAL_ATTRIBUTES_SEQUENCE))
     dated = [(values.text_of(index, item, _WHEN), n, item) for n, item in enumerate(items)]
@@ -99,7 +99,7 @@ def _old(case: Case, number: int) -> Old:
 
 
 def _nonconforming(case: Case, item: int) -> dict[int, Old]:
-    """PS3.3 C.12.1.1.9.1: the bytes of a value that is not conformant, and whose they were."""
+    """Return the bytes of nonconforming values, with their elements (PS3.3 C.12.1.1.9.1)."""
     index = case.index
     stored, raw = index.values(item, (_SELECTOR, _NONCONFORMING_VALUE))
     if stored is None or raw is None or len(stored) != 4:
@@ -113,7 +113,10 @@ def _nonconforming(case: Case, item: int) -> dict[int, Old]:
 
 
 def _ways(case: Case, old: list[Old], told: list[str]) -> Iterator[Hypothesis]:
-    """The old values as they stand there; what is empty as absent; without superfluous padding."""
+    """Yield the old values as they stand there; what is empty as absent.
+
+    Without superfluous padding.
+    """
     listed = [one for one in old if one.tag in case.listed or one.tag in case.top]
     for absent in (False, True):
         for trimmed in (False, True):

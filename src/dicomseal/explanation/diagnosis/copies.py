@@ -20,7 +20,7 @@ _NUMBERS = (
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Other numbers, one element at a time."""
+    """Yield other numbers, one element at a time."""
     for tag, most in _NUMBERS:
         there = case.top.get(tag)
         if tag not in case.listed:

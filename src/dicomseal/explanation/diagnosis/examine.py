@@ -22,11 +22,8 @@ _CUT = frozenset(("truncated",))
 
 
 def examine(one: Explained) -> Iterator[Cause]:
-    """Possible causes of a signature that does not match."""
-    found = list(foreign.examine(one))
-    yield from found
-    if found or one.report.integrity is None:
-        return
+    """Yield possible causes of a signature that does not match."""
+    yield from foreign.examine(one)
     yield from transcoded.possible(one)
     if one.report.integrity == INTACT or one.mac is None or one.signed == one.computed:
         return
@@ -47,7 +44,7 @@ def _lost(one: Explained) -> Iterator[Cause]:
 
 
 def _removed(one: Explained) -> Iterator[Cause]:
-    """Listed elements that are absent, and whether their headers are anywhere."""
+    """Yield listed elements that are absent, and whether their headers are anywhere."""
     assert one.mac is not None  # noqa: S101 - asked before
     there = one.index.present(one.scope)
     gone = [
@@ -72,7 +69,7 @@ def _removed(one: Explained) -> Iterator[Cause]:
 
 
 def _found(one: Explained, tags: list[int]) -> set[int]:
-    """Those of some tags whose bytes are anywhere in the object, but in the list itself."""
+    """Return those tags whose bytes are anywhere in the object, except in the list itself."""
     part10 = one.subject.part10
     assert part10 is not None  # noqa: S101 - there is no signature without an object
     index = one.index
@@ -110,7 +107,7 @@ def _is_in(part10: Any, header: bytes, size: int, skipped: list[tuple[int, int]]
 
 
 def _short(one: Explained) -> Iterator[Cause]:
-    """Native Pixel Data that have fewer bytes than the object says."""
+    """Yield native Pixel Data that have fewer bytes than the object says."""
     index = one.index
     number = index.find(one.scope, terms.PIXEL_DATA)
     if number < 0 or index.record(number).kind != r.ELEMENT:
@@ -134,7 +131,7 @@ def _short(one: Explained) -> Iterator[Cause]:
 
 
 def examine_object(subject: Subject) -> tuple[Cause, ...]:
-    """What is wrong with an object as a whole."""
+    """Return what is wrong with an object as a whole."""
     error = subject.report.error
     if error is not None and error.code in _CUT:
         return (

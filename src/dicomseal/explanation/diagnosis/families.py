@@ -11,7 +11,7 @@ Family = Callable[[Case], Iterator[Hypothesis]]
 
 
 def VRS(_case: Case) -> Iterator[Hypothesis]:  # noqa: N802 - stands in a table of constants
-    """In its turn `vrs.solve` searches, which has its own way of doing so."""
+    """Yield nothing: in its turn `vrs.solve` searches in its own way."""
     return iter(())
 
 

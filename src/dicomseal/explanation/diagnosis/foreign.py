@@ -26,7 +26,7 @@ _MOST_TRIED = 16
 
 
 def examine(one: Explained) -> Iterator[Cause]:
-    """Whether a signature stands in such a layout, and whether it verifies as it may be meant."""
+    """Yield a cause if a signature has such a layout, and whether it verifies as intended."""
     history = one.report.integrity is None
     if not history and one.stored.mac_id is not None:
         return

@@ -31,7 +31,7 @@ _EVERY = frozenset(terms.SWAP_WIDTH)
 
 
 def legacy(case: Case) -> Iterator[Hypothesis]:
-    """dcmsign before 3.5.4 hashed the lengths of fragments too."""
+    """Yield the form of dcmsign before 3.5.4, which hashed the lengths of fragments too."""
     if not case.index.fragmented:
         return
     one = case.one
@@ -53,7 +53,10 @@ def legacy(case: Case) -> Iterator[Hypothesis]:
 
 
 def item_fields(case: Case) -> Iterator[Hypothesis]:
-    """The signature's own item hashed in another way: all choices of its elements, and frames."""
+    """Yield the signature's own item hashed in another way.
+
+    All choices of its elements, and frames.
+    """
     index, one = case.index, case.one
     forms: list[tuple[int, bytes]] = []
     for number in index.children(one.item):
@@ -88,7 +91,7 @@ def _list(tags: set[int]) -> str:
 
 
 def byte_order(case: Case) -> Iterator[Hypothesis]:
-    """Words and numbers hashed in the other byte order."""
+    """Yield words and numbers hashed in the other byte order."""
     pixels = case.top.get(terms.PIXEL_DATA)
     choices: list[tuple[str, Callable[[int, str], bool]]] = [
         ("the words of Pixel Data", lambda number, vr: number == pixels and vr in ("OW", "OB")),
@@ -110,7 +113,7 @@ def byte_order(case: Case) -> Iterator[Hypothesis]:
 
 
 def _swapped(case: Case, number: int, record: r.Record) -> Callable[[Update], None]:
-    """Sends an element with its value in the other byte order."""
+    """Return a function that sends an element with its value in the other byte order."""
     vr = "OW" if record.vr == "OB" else record.vr
     width = terms.SWAP_WIDTH[vr]
     index, scope = case.index, record.parent
@@ -195,7 +198,7 @@ def _computed(case: Case) -> list[Edit]:
 
 
 def other_algorithm(one: Explained) -> Cause | None:
-    """Another hash than MAC Parameters say, which nothing protects; proven, or None."""
+    """Return another hash than that of the MAC Parameters, if it is proven; or None."""
     assert one.mac is not None and one.certificate is not None  # noqa: S101
     key, value = one.certificate.public_key, one.stored.signature
     for name in MAC_ALGORITHMS:

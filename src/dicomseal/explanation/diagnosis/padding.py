@@ -37,14 +37,14 @@ class Variant(NamedTuple):
 
 
 def single(case: Case) -> Iterator[Hypothesis]:
-    """One value at a time."""
+    """Yield one value at a time."""
     for leaf, variants in _padded(case):
         for variant in variants:
             yield _hypothesis([(leaf, variant)])
 
 
 def rules(case: Case) -> Iterator[Hypothesis]:
-    """All values by one rule; subsets of the few that stand out; two alike."""
+    """Yield all values by one rule; subsets of the few that differ; two alike."""
     padded = list(_padded(case))
     for rule in _RULES:
         chosen = [
@@ -81,7 +81,7 @@ def long(case: Case) -> Iterator[Hypothesis]:
 
 
 def pairs(case: Case) -> Iterator[Hypothesis]:
-    """Each two values, in every way."""
+    """Yield each two values, in every way."""
     padded = list(_padded(case))
     for (one, first), (other, second) in itertools.combinations(padded, 2):
         for a, b in itertools.product(first, second):
@@ -102,7 +102,7 @@ def _value(case: Case, leaf: Leaf) -> bytes:
 
 
 def _variants(vr: str, value: bytes) -> Iterator[Variant]:
-    """Other paddings of a value, the likeliest first; never its own canonical form."""
+    """Yield other paddings of a value, the likeliest first; never its own canonical form."""
     right = b"\0" if vr == "UI" else b" "
     other = b" " if vr == "UI" else b"\0"
     bare = value.rstrip(b" \0")
@@ -154,7 +154,7 @@ def _kind(*kinds: str) -> Rule:
 
 
 def _odd(kind: str) -> Rule:
-    """Of values whose own bytes are odd in number, and which therefore have padding."""
+    """Return a rule for values whose own bytes are odd in number, and which have padding."""
 
     def rule(leaf: Leaf, variants: list[Variant]) -> Variant | None:
         found = _kind(kind)(leaf, variants)

@@ -21,7 +21,7 @@ _SHARE = 0.5  # of what is left, for one family; the last has the rest
 
 
 def diagnose(one: Explained, budget: Budget) -> tuple[tuple[Cause, ...], Search]:
-    """Why a signature does not match.
+    """Return why a signature does not match.
 
     A proven cause is a fact about bytes: with these changes taken back, the hash is the one that
     was signed. The verdict stays what it is.
@@ -42,12 +42,12 @@ def diagnose(one: Explained, budget: Budget) -> tuple[tuple[Cause, ...], Search]
 
 
 def _has_mac(one: Explained) -> bool:
-    """Whether there is a MAC that does not match, and a key to ask."""
+    """Return whether there is a MAC that does not match, and a key to ask."""
     return bool(one.mac and one.computed and one.key and one.signed != one.computed)
 
 
 def _tells(one: Explained) -> bool:
-    """Whether a hash can tell anything: the key made the signature, or does not say."""
+    """Return whether a hash can tell anything: the key made the signature, or does not say."""
     return one.signed is not None or one.key in ("DSA", "ECDSA")
 
 

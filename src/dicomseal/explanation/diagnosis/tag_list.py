@@ -34,7 +34,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
 
 
 def removed(case: Case) -> Iterator[Hypothesis]:
-    """Listed elements that are absent, put back empty: one, each two, all."""
+    """Yield listed elements that are absent, inserted empty: one, each two, all."""
     empty = [
         (Edit(case.place(tag), case.place(tag), encoded(tag, vr, b"")), tag)
         for tag in sorted(case.listed - case.top.keys())

@@ -39,14 +39,14 @@ _OFFSETS = (0x7FE00001, 0x7FE00002)
 
 
 def name_of(uid: str) -> str:
-    """A transfer syntax by its name and UID."""
+    """Return a transfer syntax by its name and UID."""
     end = uid.removeprefix(TRANSFER_SYNTAX_ROOT + ".")
     name = "implicit VR little endian" if uid == TRANSFER_SYNTAX_ROOT else _NAMES.get(end, "")
     return f"{name} ({uid})" if name else uid or "one that is not stated"
 
 
 def is_transcoded(one: Explained) -> bool:
-    """Whether signed Pixel Data are in another compression than that of the MAC."""
+    """Return whether signed Pixel Data are in another compression than that of the MAC."""
     part10 = one.subject.part10
     if one.mac is None or part10 is None or terms.PIXEL_DATA not in one.mac.data_elements_signed:
         return False
@@ -56,7 +56,7 @@ def is_transcoded(one: Explained) -> bool:
 
 
 def possible(one: Explained) -> Iterator[Cause]:
-    """The same, where nothing can be proven."""
+    """Yield the same, where nothing can be proven."""
     if is_transcoded(one):
         now, then = one.subject.part10.transfer_syntax, one.mac.transfer_syntax  # type: ignore[union-attr]
         if transfer_syntaxes.is_encapsulated(then):
@@ -72,7 +72,7 @@ def possible(one: Explained) -> Iterator[Cause]:
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Decoded pixels in the place of the compressed ones, and the other way round for RLE."""
+    """Yield decoded pixels in place of the compressed ones, and the reverse for RLE."""
     one = case.one
     if not is_transcoded(one) or one.scope != 0:
         return
@@ -106,7 +106,7 @@ Choices = list[tuple[int | None, tuple[Edit, ...]]]
 
 
 def _around(case: Case, pixels: Decoded) -> Choices:
-    """What compression changes beside the pixels, in choices, each with a Planar Configuration.
+    """Return the other changes of compression, in choices, each with a Planar Configuration.
 
     None: Planar Configuration stays, or is not signed.
     """
@@ -139,7 +139,10 @@ def _around(case: Case, pixels: Decoded) -> Choices:
 
 
 def _derivation(case: Case) -> list[Edit]:
-    """Derivation Description as it was before DCMTK put its own words in front: it is in []."""
+    """Return derivation Description as it was before DCMTK put its own words in front.
+
+    It is in [].
+    """
     number = case.top.get(_DERIVATION)
     if number is None or _DERIVATION not in case.listed:
         return []
@@ -152,7 +155,7 @@ def _derivation(case: Case) -> list[Edit]:
 
 
 def _rle(case: Case, now: str, then: str) -> Iterator[Hypothesis]:
-    """Compressed again, as pydicom does; another encoder may have made other bytes."""
+    """Yield the pixels compressed as by pydicom; another encoder may give other bytes."""
     part10 = case.one.subject.part10
     assert part10 is not None  # noqa: S101 - see `is_transcoded`
     number = case.top[terms.PIXEL_DATA]

@@ -56,7 +56,7 @@ def solve(case: Case, room: int) -> tuple[tuple[Cause, ...], int, bool]:
 
 
 def _causes(found: list[Open], vrs: tuple[str, ...]) -> list[Cause]:
-    """A cause for each kind of what is other."""
+    """Return a cause for each kind of what is other."""
     lost: list[tuple[Open, str]] = []
     chosen: list[tuple[Open, str]] = []
     for one, vr in zip(found, vrs, strict=True):
