@@ -42,8 +42,8 @@ FILE_META = {
     "no group length": (b"\0" * 128 + b"DICM" + VERSION + SYNTAX, "(0002,0000) is absent"),
     "too short a group length": (meta(VERSION, SYNTAX, length=14), "(0002,0000) is wrong"),
     "too long a group length": (meta(VERSION, SYNTAX, length=60), "(0002,0000) is wrong"),
-    "no syntax": (meta(VERSION, CLASS), "no Transfer Syntax UID"),
-    "an empty syntax": (meta(VERSION, explicit(0x00020010, "UI")), "no Transfer Syntax UID"),
+    "no syntax": (meta(VERSION, CLASS), "not a known Transfer Syntax UID"),
+    "an empty syntax": (meta(VERSION, explicit(0x00020010, "UI")), "not a known Transfer Syntax UID"),
     "a syntax that nobody knows": (
         meta(explicit(0x00020010, "UI", b"1.2.3.4\0")), "Transfer Syntax UID 1.2.3.4 is not known",
     ),
@@ -103,7 +103,7 @@ def test_a_name_does_not_replace_a_label(signed_forms):
     data = FILE_META["no syntax"][0] + split(signed_forms["explicit"])[1]
     assert answer(data, transfer_syntax=pki.EXPLICIT).verdict == "indeterminate"
     assert answer(signed_forms["explicit"], transfer_syntax=pki.IMPLICIT).verdict == "passed"
-    with pytest.raises(UsageError, match="no Transfer Syntax UID"):
+    with pytest.raises(UsageError, match="not a known Transfer Syntax UID"):
         answer(signed_forms["explicit"], transfer_syntax="1.2.3")
 
 

@@ -130,7 +130,7 @@ class Arrivals:
     def _listen(
         self, watch: Callable[..., Iterator[set[tuple[int, str]]]], begun: threading.Event
     ) -> None:
-        """In a thread: hand on what the system tells."""
+        """Pass on, in a thread, the events of the system."""
         while not self._stop.is_set():
             try:
                 for changes in watch(

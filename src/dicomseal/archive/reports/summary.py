@@ -167,7 +167,10 @@ def summarize(ledger: Ledger, number: int | None = None, most: int = MAX_FAILURE
 
 
 def _kind(ledger: Ledger) -> str:
-    """The kind of run that is meant where none is named: what arrives may have its own ledger."""
+    """Return the kind of run that is meant where none is named.
+
+    What arrives may have its own ledger.
+    """
     kinds = [run.kind for run in ledger.runs() if run.kind in (VERIFY, GATE, WATCH)]
     return VERIFY if VERIFY in kinds or not kinds else kinds[-1]
 

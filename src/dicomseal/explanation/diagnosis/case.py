@@ -113,7 +113,7 @@ class Case:
         return found
 
     def place(self, tag: int) -> int:
-        """Before which record an element with this tag would stand in the data set or item."""
+        """Return the record before which an element with this tag would be."""
         tags, records = self._ascending
         at = bisect_right(tags, tag)
         return records[at] if at < len(records) else self.stream.end

@@ -33,7 +33,7 @@ def examine(one: Explained) -> Iterator[Cause]:
 
 
 def _lost(one: Explained) -> Iterator[Cause]:
-    """Listed elements of which the VR is UN."""
+    """Yield listed elements with the VR UN."""
     lost = sorted(one.lost)
     if lost:
         yield Cause(

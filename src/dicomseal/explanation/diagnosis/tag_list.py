@@ -16,7 +16,7 @@ _MOST_PAIRS = 64  # elements, of which each two are tried
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Elements put into the list, taken from it, both; then those that were removed, if empty."""
+    """Yield lists with elements added, removed, or both; then with the absent ones empty."""
     put = list(itertools.islice(_put_in(case), MOST_RECORDS))
     taken = list(itertools.islice(_taken_out(case), MOST_RECORDS))
     for edit, tag in put:
