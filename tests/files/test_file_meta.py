@@ -42,8 +42,8 @@ FILE_META = {
     "no group length": (b"\0" * 128 + b"DICM" + VERSION + SYNTAX, "(0002,0000) is absent"),
     "too short a group length": (meta(VERSION, SYNTAX, length=14), "(0002,0000) is wrong"),
     "too long a group length": (meta(VERSION, SYNTAX, length=60), "(0002,0000) is wrong"),
-    "no syntax": (meta(VERSION, CLASS), "not a known Transfer Syntax UID"),
-    "an empty syntax": (meta(VERSION, explicit(0x00020010, "UI")), "not a known Transfer Syntax UID"),
+    "no syntax": (meta(VERSION, CLASS), "no Transfer Syntax UID"),
+    "an empty syntax": (meta(VERSION, explicit(0x00020010, "UI")), "no Transfer Syntax UID"),
     "a syntax that nobody knows": (
         meta(explicit(0x00020010, "UI", b"1.2.3.4\0")), "Transfer Syntax UID 1.2.3.4 is not known",
     ),
