@@ -23,7 +23,10 @@ _CUT = frozenset(("truncated",))
 
 def examine(one: Explained) -> Iterator[Cause]:
     """Yield possible causes of a signature that does not match."""
-    yield from foreign.examine(one)
+    found = list(foreign.examine(one))
+    yield from found
+    if found or one.report.integrity is None:
+        return
     yield from transcoded.possible(one)
     if one.report.integrity == INTACT or one.mac is None or one.signed == one.computed:
         return

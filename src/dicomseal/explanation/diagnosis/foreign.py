@@ -53,7 +53,7 @@ def examine(one: Explained) -> Iterator[Cause]:
 
 
 def _stands_in(one: Explained, tag: int) -> bool:
-    """Whether the signature's data set is an item of that sequence itself."""
+    """Return whether the signature's data set is an item of that sequence itself."""
     sequence = one.index.record(one.scope).parent
     return one.index.record(sequence).tag == tag
 

@@ -70,7 +70,7 @@ def rules(case: Case) -> Iterator[Hypothesis]:
 
 
 def long(case: Case) -> Iterator[Hypothesis]:
-    """One value at a time, with more padding than is likely."""
+    """Yield one value at a time, with more padding than is likely."""
     for leaf, _ in _padded(case):
         value = _value(case, leaf)
         right = b"\0" if leaf.record.vr == "UI" else b" "
@@ -189,7 +189,7 @@ _RULES: tuple[Rule, ...] = (
 
 
 def _element(leaf: Leaf, variant: Variant) -> bytes:
-    """The element in canonical form, with that value."""
+    """Return the element in canonical form, with that value."""
     tag, vr, value = leaf.record.tag, leaf.record.vr, variant.value
     if not variant.whole:
         return encoded(tag, vr, value)
