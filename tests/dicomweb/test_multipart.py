@@ -54,6 +54,16 @@ def test_what_follows_the_last_boundary_is_ignored():
 
 
 @pytest.mark.parametrize(
+    "said",
+    ["Multipart/Related; type=application/dicom", 'multipart/related;type="Application/DICOM"',
+     'multipart/related; type="application/dicom; transfer-syntax=1.2"', "multipart/related"],
+)  # fmt: skip
+def test_ways_to_say_the_same(said):
+    content_type = f'{said}; boundary="{BOUNDARY}"'
+    assert parts(multipart([b"a"]), content_type=content_type) == [("application/dicom", b"a")]
+
+
+@pytest.mark.parametrize(
     "content_type",
     ["", "text/html", "multipart/related", "multipart/form-data; boundary=x",
      'multipart/related; type="application/dicom+json"; boundary=x',

@@ -32,8 +32,9 @@ def inside():
 def running(inside, tmp_path_factory):
     """Without the plugin, and with objects of each kind."""
     peers = {"gate": ["GATE", "127.0.0.1", 11112]}
+    web = {"Enable": True, "Servers": {"gate": ["http://127.0.0.1:11113/"]}}
     folder = tmp_path_factory.mktemp("orthanc")
-    with _orthanc.orthanc(folder, inside, script=None, DicomModalities=peers) as made:
+    with _orthanc.orthanc(folder, inside, script=None, DicomModalities=peers, DicomWeb=web) as made:
         for number, kind in enumerate(("good", "altered", "unsigned", "good")):
             assert made.rest(file_of(kind, number)) == 200
         yield made
@@ -121,6 +122,21 @@ def test_as_a_sender(running, here):
             running.ask("POST", "/modalities/gate/store", one.encode())
         until(lambda: len(made.objects()) >= 4)
         assert set(made.files()) == {uid(0), uid(2), uid(3)}
+
+
+def test_as_a_sender_by_stow(running, here):
+    """Its own client understands the answer: all were stored, or not all."""
+    with gate(
+        here / "store", "--stow-port", 11113, "--trust", "ca.pem", prefix=running.inside.prefix,
+    ) as made:  # fmt: skip
+        answers = {}
+        for one in running.instances():
+            job = json.dumps({"Resources": [one], "Synchronous": True}).encode()
+            status, _ = running.ask("POST", "/dicom-web/servers/gate/stow", job)
+            answers[one] = status
+        assert len(made.objects()) == 4
+        assert set(made.files()) == {uid(0), uid(2), uid(3)}
+        assert sorted(answers.values())[:3] == [200] * 3 and max(answers.values()) != 200
 
 
 def test_as_the_next_node(running, here):

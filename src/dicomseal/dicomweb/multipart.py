@@ -65,7 +65,8 @@ class Parts:
             self._events.append(Headers(kind, ""))
             return
         boundary = parameters.get("boundary", "")
-        if kind != RELATED or not boundary or parameters.get("type", DICOM).lower() != DICOM:
+        root = parameters.get("type", DICOM).partition(";")[0].strip().lower()
+        if kind != RELATED or not boundary or root != DICOM:
             raise SourceError(
                 f"the body is {content_type or 'of no media type'!r}, not {RELATED}; "
                 f'type="{DICOM}"; boundary=…',
