@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 
 import _dicomweb
 import pki
@@ -259,3 +261,18 @@ def test_names():
                  "dicomweb+http://[::1]:80/studies/1.2"):  # fmt: skip
         assert address_of(name).name == name
         assert address_of(name).url == name.removeprefix("dicomweb+")
+
+
+def test_nothing_of_it_is_imported_for_a_file(tmp_path):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(pki.small())
+    program = (
+        "import sys; from dicomseal import cli\n"
+        f"sys.argv = ['dicomseal', 'verify', {str(path)!r}]\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "web = ('dicomseal.dicomweb', 'dicomseal.gate', 'httpx', 'python_multipart', 'ssl')\n"
+        "print([name for name in web if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stderr, "unsigned" in done.stdout) == ("[]\n", True)

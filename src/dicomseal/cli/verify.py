@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from .. import report
-from ..dicomweb.address import Address, address_of, is_address
 from ..report import ErrorReport, ObjectReport
 from ..verification.options import Options
 from ..verification.verifier import verify_with
@@ -19,6 +18,9 @@ from .files import Files
 from .streams import STANDARD, source_of
 from .trust_options import trust_options, verification
 from .verify_options import demanded, jobs_option, verify_options
+
+if TYPE_CHECKING:
+    from ..dicomweb.address import Address
 
 _EPILOG = """\b
 Exit codes: 0 every object passed, 1 something failed, 2 usage,
@@ -75,8 +77,8 @@ def command(
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?
     """  # fmt: skip
-    addresses = [address_of(path) for path in paths if is_address(path)]
-    files = Files([path for path in paths if not is_address(path)], null, exclude)
+    addresses, names = _apart(paths)
+    files = Files(names, null, exclude)
     single = files.single and not addresses
     options = Options(**verification(given), **demanded(given))
     counts: dict[str, int] = {}
@@ -86,6 +88,16 @@ def command(
         writer.write(object_report)
     writer.close(counts)
     raise click.exceptions.Exit(exit_code(counts))
+
+
+def _apart(paths: Sequence[str]) -> tuple[list[Address], list[str]]:
+    """The addresses of DICOMweb servers among them, and the other paths."""
+    if not any(path.startswith("dicomweb+") for path in paths):
+        return [], list(paths)  # nothing is imported for what nobody named
+    from ..dicomweb.address import address_of, is_address
+
+    addresses = [address_of(path) for path in paths if is_address(path)]
+    return addresses, [path for path in paths if not is_address(path)]
 
 
 def _reports(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ..errors import UsageError
 
 SCHEMES = {"dicomweb+http": "http", "dicomweb+https": "https"}
 _UID = r"[0-9]+(?:\.[0-9]+)*"
-_RESOURCE = re.compile(
+# not compiled here: every run asks whether a name is an address, and few have one
+_RESOURCE = (
     rf"(?P<base>.*)/studies/(?P<study>{_UID})"
     rf"(?:/series/(?P<series>{_UID})(?:/instances/(?P<instance>{_UID}))?)?/?"
 )
-_PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
+_PATH = r"[\w.~!$&'()*+,;=:@%/-]*"
 
 
 class Address(NamedTuple):
@@ -71,6 +71,8 @@ def address_of(name: str) -> Address:
     Raises:
         UsageError: it names no study, series or instance, or has what it should not have.
     """
+    from urllib.parse import urlsplit  # not at the top: every run asks whether a name is one
+
     scheme = name.partition("://")[0]
     example = f"{scheme}://HOST/dicom-web/studies/UID"
     try:
@@ -80,9 +82,9 @@ def address_of(name: str) -> Address:
         raise UsageError(f"{scheme}://: {error}; e.g. {example}") from None
     if "@" in split.netloc:  # not repeated: it may be a password
         raise UsageError(f"{scheme}://: credentials come from the environment, not from the URL")
-    found = _RESOURCE.fullmatch(split.path)
+    found = re.fullmatch(_RESOURCE, split.path)
     odd = split.query or split.fragment or not re.fullmatch(r"[\w.:-]+", host, re.ASCII)
-    if odd or found is None or not _PATH.fullmatch(found["base"]):
+    if odd or found is None or not re.fullmatch(_PATH, found["base"], re.ASCII):
         raise UsageError(f"{name}: name a study, series or instance, e.g. {example}")
     uids = [found[one] or "" for one in ("study", "series", "instance")]
     if any(len(uid) > 64 for uid in uids):

@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing, contextmanager
 
 from ...dicomweb.address import is_address
 from ...errors import UsageError
-from .dicomweb_root import DicomwebRoot
 from .folder_root import FolderRoot
 from .found import Found
 from .list_root import ListRoot, is_list
@@ -21,7 +20,11 @@ def kind_of(path: str) -> type[Root]:
     """Return the kind of root in which a file was found, by its path."""
     if is_url(path):
         return StoreRoot
-    return DicomwebRoot if is_address(path) else FolderRoot
+    if is_address(path):
+        from .dicomweb_root import DicomwebRoot
+
+        return DicomwebRoot
+    return FolderRoot
 
 
 def is_path(name: str) -> bool:
