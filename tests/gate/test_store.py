@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -239,3 +241,51 @@ def test_judging_is_all_that_reads_the_object(tmp_path):
     path.write_bytes(file_of("unsigned", 2))
     assert before.identity.sop_instance == uid(1)
     assert judge(path, policy()).identity.sop_instance == uid(2)
+
+
+def test_a_flush_that_fails_keeps_nothing(tmp_path, monkeypatch):
+    """It goes on while the object is judged, and is waited for before the object is kept."""
+    store = Store(tmp_path / "store")
+    steps = []
+
+    def broken(descriptor):
+        steps.append(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    admission = Admission(policy(), store)
+    with store.incoming() as incoming:
+        incoming.write(file_of("good"))
+        monkeypatch.setattr(os, "fsync", broken)
+        incoming.flush()
+        outcome = admission.admit(incoming.path, incoming.size, ORIGIN, finish=incoming.finish)
+    assert len(steps) == 1
+    assert (outcome.decision.status, outcome.path) == (0xA700, "")
+    assert "Input/output error" in outcome.trouble
+    assert (kept(store.root), leftovers(store)) == ({}, [])
+
+
+def test_what_is_refused_waits_for_no_disk(tmp_path):
+    def finish():
+        raise AssertionError
+
+    admission = Admission(policy(), Store(tmp_path / "store"))
+    with admission.store.incoming() as incoming:
+        incoming.write(file_of("altered"))
+        assert admission.admit(incoming.path, 1, ORIGIN, finish=finish).path == ""
+
+
+def test_a_flush_under_way_keeps_its_descriptor(tmp_path, monkeypatch):
+    """Whoever gives a file up must not close what is flushed: the number is soon another file's."""
+    closed, flushed = [], threading.Event()
+
+    def slow(_):
+        time.sleep(0.2)
+        closed.append(incoming._file is None or incoming._file.closed)
+        flushed.set()
+
+    with Store(tmp_path / "store").incoming() as incoming:
+        incoming.write(b"x")
+        monkeypatch.setattr(os, "fsync", slow)
+        incoming.flush()
+    assert flushed.is_set()
+    assert closed == [False]

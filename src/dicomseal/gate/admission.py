@@ -136,14 +136,17 @@ class Admission:
         *,
         sop_class: str = "",
         sop_instance: str = "",
+        finish: Callable[[], None] | None = None,
     ) -> Outcome:
-        """Do with a finished file what the policy says.
+        """Do with a file in which all is what the policy says.
 
         Args:
             path: of the file, best in the store's incoming folder; it stays there if it is refused.
             size: of it.
             origin: how it arrived.
             sop_class, sop_instance: the UIDs by which it was announced, or nothing.
+            finish: called when it is judged, and before it is kept; it returns when the file is on
+                disk, or raises a `SourceError`.
 
         Returns:
             What became of it. If a disk is full, or the ledger cannot be written, it is refused
@@ -153,6 +156,8 @@ class Admission:
         decision = judge(path, self.policy, sop_class=sop_class, sop_instance=sop_instance)
         outcome = Outcome(decision=decision, size=size)
         try:
+            if finish is not None and decision.action != REFUSE:
+                finish()
             if decision.action == QUARANTINE:
                 placed = self._into_quarantine(path, decision, origin)
                 outcome = _placed(outcome, placed)

@@ -119,7 +119,8 @@ class _Provider(DULServiceProvider):
         self._is_requested |= event == "Evt6"  # an A-ASSOCIATE-RQ PDU (PS3.8 Section 9.2.1)
         if event == "Evt17" and not self._is_requested:  # the connection is closed
             self.to_user_queue.put(cast(Any, None))
-        self._bell.ring()
+        if threading.current_thread() is not self:  # who tells itself need not be woken
+            self._bell.ring()
 
     def run_reactor(self) -> None:
         """Run until the connection is closed; what a peer sent may end it, and nothing else."""

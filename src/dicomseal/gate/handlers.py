@@ -150,7 +150,11 @@ def admit(event: Event, admission: Admission) -> Outcome:
     """
     origin, sop_class, sop_instance = announced(event)
     sink: Any = getattr(event.request, "DataSet", None)
-    incoming = sink.finish()
-    return admission.admit(
-        incoming.path, incoming.size, origin, sop_class=sop_class, sop_instance=sop_instance
-    )
+    incoming = sink.received()
+    outcome = admission.admit(
+        incoming.path, incoming.size, origin, sop_class=sop_class, sop_instance=sop_instance,
+        finish=incoming.finish,
+    )  # fmt: skip
+    if outcome.path and not outcome.signed:  # what is signed is stored in another file
+        incoming.kept()
+    return outcome

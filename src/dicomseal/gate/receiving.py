@@ -82,17 +82,14 @@ class Sink(BytesIO):
                 self._give_up(error)
         return len(data)
 
-    def finish(self) -> Incoming:
-        """Return the file when all is in it and on disk.
+    def received(self) -> Incoming:
+        """Return the file when all is in it, and on its way to the disk.
 
         Raises:
             SourceError: it is not.
         """
         if self.incoming is not None and self.trouble is None:
-            try:
-                self.incoming.finish()
-            except SourceError as error:
-                self._give_up(error)
+            self.incoming.flush()
         if self.trouble is not None or self.incoming is None:
             raise self.trouble or SourceError("nothing was received")
         return self.incoming

@@ -14,6 +14,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
@@ -27,6 +28,7 @@ _INCOMING, _LOCK = "incoming", "lock"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _MAX_KNOWN = 4096  # folders of which is remembered that they are there
 _BLOCK = 1 << 20
+_MAX_FLUSHERS = 32
 _MAX_META = 1 << 16
 
 
@@ -43,6 +45,17 @@ class Placed(NamedTuple):
     state: str
 
 
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def _flushers() -> ThreadPoolExecutor:
+    """Threads that wait for the disk, of this process: a fork has none of its parent's."""
+    found = _pools.get(os.getpid())
+    if found is None:
+        found = _pools[os.getpid()] = ThreadPoolExecutor(_MAX_FLUSHERS, "dicomseal-flush")
+    return found
+
+
 class Incoming:
     """A file that is being received; as a context it is removed at the end, unless it was kept.
 
@@ -53,6 +66,8 @@ class Incoming:
 
     def __init__(self, folder: str, sync: bool) -> None:
         self._sync = sync
+        self._placed = False
+        self._flushed: Future[None] | None = None
         self.size = 0
         with told(folder):
             descriptor, self.path = atomic.temporary(folder)
@@ -74,21 +89,38 @@ class Incoming:
         self.size += done
         return done
 
+    def flush(self) -> None:
+        """Begin to flush it to disk when all was written; `finish` waits for that.
+
+        What is verified meanwhile is in memory still, and the disk need not wait for the hash.
+        """
+        if self._sync and self._file is not None and self._flushed is None:
+            self._flushed = _flushers().submit(os.fsync, self._file.fileno())
+
     def finish(self) -> None:
         """Close it when all was written; it is on disk then. Errors as `write`."""
         if self._file is None:
             return
         with told(self.path):
             try:
-                if self._sync:
-                    os.fsync(self._file.fileno())
+                self.flush()
+                if self._flushed is not None:
+                    self._flushed.result()
             finally:
                 file, self._file = self._file, None
                 file.close()
 
+    def kept(self) -> None:
+        """Say that it has found another place, so that there is nothing to remove."""
+        self._placed = True
+
     def discard(self) -> None:
         """Remove it, if it is still there."""
+        if self._placed:
+            return
         if self._file is not None:
+            if self._flushed is not None:  # its descriptor is somebody else's when it is closed
+                self._flushed.exception()
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
