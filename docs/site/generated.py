@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -74,7 +75,9 @@ def write_pages(_app: Any = None) -> None:
     for page, text in pages.items():
         path = FOLDER / f"{page}.rst"
         if not path.exists() or path.read_text("utf-8") != text:
-            path.write_text(text, "utf-8")
+            whole = path.with_suffix(f".{os.getpid()}")  # another build may read it at this moment
+            whole.write_text(text, "utf-8")
+            whole.replace(path)
 
 
 def _slug(name: str) -> str:
