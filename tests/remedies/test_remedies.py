@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -242,3 +243,20 @@ def test_whoever_passes_loads_no_table(signed):
             cwd=signed.parent, capture_output=True, text=True,
         )  # fmt: skip
         assert done.stdout.splitlines()[-1] == loaded, done
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals on Windows")
+def test_a_person_at_a_terminal_is_told_and_a_script_is_not(tmp_path):
+    import pty
+
+    command = [sys.executable, "-m", "dicomseal", "dump", "absent.dcm"]
+    leader, follower = pty.openpty()
+    done = subprocess.run(command, cwd=tmp_path, stderr=follower, stdout=subprocess.DEVNULL)
+    os.close(follower)
+    told = os.read(leader, 4096).decode().splitlines()
+    os.close(leader)
+    assert done.returncode == 1
+    assert told[0].startswith("dicomseal: absent.dcm: ")
+    assert told[1:] == [f"dicomseal: to do: {sentence('not_found')}"]
+    piped = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert piped.stderr.splitlines() == told[:1]

@@ -76,4 +76,6 @@ def main() -> None:
         sys.exit(EXIT_UNREADABLE)
     except DicomSealError as error:
         click.echo(f"dicomseal: {error}", err=True)
+        if sys.stderr.isatty() and not isinstance(error, UsageError) and error.remedy:
+            click.echo(f"dicomseal: to do: {error.remedy}", err=True)  # a person reads it
         sys.exit(EXIT_USAGE if isinstance(error, (UsageError, LedgerError)) else EXIT_FAILED)
