@@ -13,9 +13,9 @@ import pki
 import pytest
 
 from dicomseal import sign_file
-from dicomseal.dicomweb import client
+from dicomseal.dicomweb import client, retrieve
 from dicomseal.dicomweb.address import address_of, is_address
-from dicomseal.errors import UsageError
+from dicomseal.errors import SourceError, UsageError
 from dicomseal.files.window import Window
 
 pytest.importorskip("httpx")
@@ -167,6 +167,16 @@ def test_a_part_of_the_study_is_not_taken_for_all(run, study):
     assert [one[1:] for one in found] == [
         ("passed", None), ("failed", None), ("error", "incomplete"),
     ]  # fmt: skip
+
+
+def test_a_server_without_end(run, study, monkeypatch):
+    """As many objects as no study has: what came is told, and that is enough."""
+    monkeypatch.setattr(retrieve, "_MOST", 3)
+    code, found = verified(run, study.name(STUDY))
+    assert (code, [one[1:] for one in found[3:]]) == (1, [("error", "limit")])
+    with pytest.raises(SourceError, match="more than 3") as caught:
+        retrieve.search(address_of(study.name(STUDY)))
+    assert caught.value.code == "limit"
 
 
 def test_parts_of_another_media_type(run, study):

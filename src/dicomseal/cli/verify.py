@@ -91,7 +91,7 @@ def command(
 
 
 def _apart(paths: Sequence[str]) -> tuple[list[Address], list[str]]:
-    """The addresses of DICOMweb servers among them, and the other paths."""
+    """Return the addresses of DICOMweb servers among the paths, and the other paths."""
     if not any(path.startswith("dicomweb+") for path in paths):
         return [], list(paths)  # nothing is imported for what nobody named
     from ..dicomweb.address import address_of, is_address

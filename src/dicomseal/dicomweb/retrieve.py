@@ -23,6 +23,7 @@ _ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _JSON = "application/dicom+json"
 _PAGE = 500  # instances that are listed at once
 _LARGEST_PAGE = 64 << 20  # bytes
+_MOST = 1_000_000  # instances at one address; no study has as many, and a server might not end
 _NOT_SEARCHED = frozenset((400, 404, 405, 406, 415, 500, 501))
 _PARTIAL = 206
 OTHER = "other_object"  # code: what came is not what was asked for
@@ -66,6 +67,8 @@ def retrieve(
             for event in _events(parts, client.body(response)):
                 if isinstance(event, Headers):
                     kind, trouble, number = event.media_type, None, number + 1
+                    if number > _MOST:
+                        raise _too_many()
                     spool = Spool(in_memory)
                 elif isinstance(event, Data):
                     if trouble is None:
@@ -149,9 +152,15 @@ def search(address: Address) -> list[Address] | None:
             raise
         before = len(found)
         found.update(_address(address, one) for one in page)
+        if len(found) > _MOST:
+            raise _too_many()
         offset += len(page)
         if len(found) == before:  # the end, or the first page again
             return sorted(found)
+
+
+def _too_many() -> SourceError:
+    return SourceError(f"the server has more than {_MOST} instances there", "limit")
 
 
 def _page(url: str, query: dict[str, str]) -> list[Any]:
