@@ -313,14 +313,14 @@ def test_a_file_that_changes_after_it_was_read(make, tmp_path, monkeypatch):
     """What is judged is what was read; a file that is looked at again is as it is then."""
     path = tmp_path / "one.dcm"
     path.write_bytes(make())
-    whole = signature_report.signatures
+    whole = signature_report.by_scope
 
     def late(*arguments):
         made = whole(*arguments)
         path.write_bytes(pki.small())
         return made
 
-    monkeypatch.setattr(signature_report, "signatures", late)
+    monkeypatch.setattr(signature_report, "by_scope", late)
     assert verify_with(os.fspath(path), OPTIONS["trust"]).verdict == "passed"
     assert verify_with(os.fspath(path), OPTIONS["trust"]).verdict == "unsigned"
 

@@ -20,6 +20,7 @@ CONTENT_BYTES = 32
 """The number of bytes of a content digest that are kept, whatever its algorithm."""
 
 _MARK = b"dicomseal signature 1\0"
+_SIZES = struct.Struct(">4I").pack  # before each part, so that no two lists of parts look alike
 
 
 def signature_digest(algorithm: str, mac: bytes, certificate: bytes, signature: bytes) -> bytes:
@@ -31,11 +32,10 @@ def signature_digest(algorithm: str, mac: bytes, certificate: bytes, signature: 
         certificate: Certificate of Signer (0400,0115), DER without padding.
         signature: Signature (0400,0120), **without padding**.
     """
-    hasher = hashlib.sha256(_MARK)
-    for part in (algorithm.encode("utf-8", "backslashreplace"), mac, certificate, signature):
-        hasher.update(len(part).to_bytes(4, "big"))  # so that no two lists of parts look alike
-        hasher.update(part)
-    return hasher.digest()
+    name = algorithm.encode("utf-8", "backslashreplace")
+    sizes = _SIZES(len(name), len(mac), len(certificate), len(signature))
+    parts = _MARK, sizes[:4], name, sizes[4:8], mac, sizes[8:12], certificate, sizes[12:], signature
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 @lru_cache(maxsize=8)  # the objects of a device list the same elements; a hostile list may be long

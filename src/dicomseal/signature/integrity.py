@@ -52,10 +52,9 @@ class Check:
         digests: bool = False,
     ) -> None:  # fmt: skip
         self.scope, self.item, self.stored = scope, item, stored
-        self.accept_legacy = accept_legacy
-        self.digests = digests
-        self._mac_items = scope.mac_items(stored.mac_id)
-        material = scope.material(self._mac_items[0] if self._mac_items else None, stored)
+        self.accept_legacy, self.digests = accept_legacy, digests
+        self._mac_items = items = scope.mac_items(stored.mac_id)
+        material = scope.material(items[0] if items else None, stored)
         self.material, self.mac, self.certificate = material, material.mac, material.certificate
         self.messages: list[str] = [*material.notes]
 
@@ -67,8 +66,14 @@ class Check:
         Raises:
             Broken: it cannot be over any content.
         """
-        self._check_own_item()
-        mac = self._usable()
+        index, item, mac = self.scope.index, self.item, self.mac
+        if index.find(item, terms.MAC_ID_NUMBER) != item + 1 or index.ambiguities:
+            self._check_own_item()  # else it begins with its own first attribute, and ascends
+        if mac is None or len(self._mac_items) > 1:
+            raise self._without_parameters()
+        self.messages += self.material.messages
+        if self.material.trouble is not None:
+            raise Broken(*self.material.trouble)
         if not self.stored.signature.strip(b"\0"):
             raise altered(ReasonCode.FORMAT_FAILURE, "the Signature (0400,0120) is absent or empty")
         return self.matches(mac)
@@ -80,9 +85,6 @@ class Check:
         another one put in its place.
         """
         index = self.scope.index
-        if index.find(self.item, terms.MAC_ID_NUMBER) == self.item + 1 and not index.ambiguities:
-            # true of most items: they begin with their own first attribute, and are ascending
-            return
         for number in index.children(self.item):
             tag = index.record(number).tag
             if tag < terms.MAC_ID_NUMBER and tag != terms.MAC_ID_NUMBER & 0xFFFF0000:
@@ -91,29 +93,20 @@ class Check:
                     f"{format_tag(tag)} is in the signature's own item, where it is not allowed",
                 )
 
-    def _usable(self) -> MacParameters:
-        """Return the MAC Parameters, if the signature can be verified with them."""
+    def _without_parameters(self) -> Broken:
+        """Return why it is not known which MAC Parameters the signature has."""
         mac_id = self.stored.mac_id
         if mac_id is None:
-            raise altered(
-                ReasonCode.FORMAT_FAILURE, "the signature has no MAC ID Number (0400,0005)"
-            )
-        if self.mac is None:
+            said = "the signature has no MAC ID Number (0400,0005)"
+        elif self.mac is None:
             self.check_whole((terms.MAC_PARAMETERS_SEQUENCE,), "which says how it was signed")
-            raise altered(
-                ReasonCode.FORMAT_FAILURE,
-                f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {mac_id}",
-            )
-        if len(self._mac_items) > 1:
-            raise altered(
-                ReasonCode.FORMAT_FAILURE,
+            said = f"no MAC Parameters item (4FFE,0001) has the signature's MAC ID {mac_id}"
+        else:
+            said = (
                 f"several MAC Parameters items (4FFE,0001) have the MAC ID {mac_id}: two "
-                "readers may use different ones",
+                "readers may use different ones"
             )
-        self.messages += self.material.messages
-        if self.material.trouble is not None:
-            raise Broken(*self.material.trouble)
-        return self.mac
+        return altered(ReasonCode.FORMAT_FAILURE, said)
 
     def check_fragments(self) -> None:
         """Check that no signed elements were moved into a fragment, which keeps the stream.
@@ -142,30 +135,44 @@ class Check:
                     f"a fragment of the encapsulated {format_tag(found.within)}",
                 )
 
-    def _mac(self, mac: MacParameters, legacy: bool) -> bytes:
+    def matches(self, mac: MacParameters, legacy: bool = False) -> bool:
+        """Return whether the Signature value is one over this MAC.
+
+        Args:
+            mac: the MAC Parameters.
+            legacy: see `Index.stream`.
+
+        Raises:
+            Broken: no MAC can be computed.
+        """
+        scope, material = self.scope, self.material
         try:
-            hasher, self.coverage = self.scope.hashed(self.material, mac, legacy)
+            hasher, coverage = scope.hashed(material, mac, legacy)
         except UsageError as error:
             raise unverifiable(ReasonCode.CRYPTO_CONSTRAINTS_FAILURE, str(error)) from None
-        if self.coverage.unknown:
+        self.coverage = coverage
+        if coverage.unknown:
             self.undecided = unverifiable(ReasonCode.SIGNED_DATA_NOT_FOUND, self.why_unknown())
-            if not self.scope.part10.implicit:
+            if not scope.part10.implicit:
                 raise self.undecided
-        elif not self.coverage.signed:
+        elif not coverage.signed:
             self.check_whole(mac.data_elements_signed)
             raise altered(
                 ReasonCode.FORMAT_FAILURE, "none of the elements it lists as signed is present"
             )
         if self.digests:
             self.content = hasher.copy().digest()
-        own = self.scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
+        own = scope.index.stream(hasher.update, self.item, None, without=terms.NOT_IN_MAC)
         if own.unsigned:
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
                 "the signature's own item holds an element with the VR UN, which no MAC protects",
             )
         self.computed = hasher.digest()
-        return self.computed
+        if self.undecided:
+            return False
+        scope.work.verification(material.effort)
+        return material.verifies(self.computed, self.stored.signature)
 
     def why_unknown(self) -> str:
         """Return why listed elements are not in the stream."""
@@ -185,13 +192,6 @@ class Check:
             )
         listed = ", ".join(map(format_tag, tags))
         return f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt"
-
-    def matches(self, mac: MacParameters, legacy: bool = False) -> bool:
-        digest = self._mac(mac, legacy)
-        if self.undecided:
-            return False
-        self.scope.work.verification(self.material.effort)
-        return self.material.verifies(digest, self.stored.signature)
 
     def check_whole(self, tags: Sequence[int], why: str = "listed as signed") -> None:
         """Check that listed elements are present: a data set may be a part of its file."""

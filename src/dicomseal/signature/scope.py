@@ -61,9 +61,10 @@ class Scope:
         scope: int,
         work: limits.ReadBudget,
         several: bool = False,
+        only: int | None = None,
     ) -> None:
         self.part10, self.index, self.scope, self.work = part10, index, scope, work
-        self.several = several
+        self.several, self._only = several, only
         if scope:
             from . import locations  # for start-up time: most objects sign no item
 
@@ -100,6 +101,9 @@ class Scope:
 
     def mac_items(self, mac_id: int | None) -> Sequence[int]:
         """Return the records of the MAC Parameters items that have a MAC ID Number."""
+        if self._only is not None:
+            number = number_of(self.index, self._only, terms.MAC_ID_NUMBER)
+            return (self._only,) if number is not None and number == mac_id else ()
         if self._by_mac_id is None:
             self._by_mac_id = {}
             index = self.index

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import profiles, purposes, report
 from ..encoding import values
+from ..encoding.limits import ReadBudget
 from ..report import Reason, SignatureReport
 from ..signature import digital_signature, element_views
 from ..signature.digital_signature import DigitalSignature
@@ -26,7 +27,6 @@ from .signer_trust import Judged, judge
 
 if TYPE_CHECKING:
     from ..encoding.backend import Index
-    from ..encoding.limits import ReadBudget
     from ..files.part10 import Part10
     from .options import Options
 
@@ -34,29 +34,27 @@ _WORK_OF_AN_ELEMENT = 32  # for each element that profiles look at
 _EFFORT_OF_A_TOKEN, _EFFORT_OF_ITS_BYTE = 2_000_000, 100  # nanoseconds (see `ReadBudget.effort`)
 
 
-def signatures(
-    part10: Part10,
-    index: Index,
-    number: int,
-    work: ReadBudget,
-    main: element_views.Main,
-    options: Options,
-) -> list[SignatureReport]:
-    """Return the reports on the signatures of a data set or item, in their order.
+def by_scope(
+    part10: Part10, index: Index, options: Options, sole: tuple[int, int] | None = None
+) -> list[tuple[int, list[SignatureReport]]]:
+    """Return the reports on all signatures, by the record of the data set or item that they sign.
 
     Args:
         part10, index: the object.
-        number: the record of the data set or item.
-        work, main: shared by all signatures of the object.
         options: of the verification.
+        sole: see `Index.sole_signature`.
     """
-    found = list(values.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
-    if not found:
-        return []
-    scope = Scope(part10, index, number, work, len(found) > 1)
+    work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
+    if sole is not None:
+        parameters, item = sole
+        scope = Scope(part10, index, 0, work, only=parameters)
+        return [(0, [_signature(scope, item, main, options)])]
     reports = []
-    for item in found:
-        reports.append(_signature(scope, item, main, options))  # noqa: PERF401 - quicker for one
+    for number in index.scopes:
+        items = list(values.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
+        if items:
+            scope = Scope(part10, index, number, work, several=len(items) > 1)
+            reports.append((number, [_signature(scope, item, main, options) for item in items]))
     return reports
 
 
@@ -68,7 +66,9 @@ def _signature(
     when = _time_of(stored, scope, main)
     check = Check(scope, item, stored, options.accept_legacy, options.digests)
     integrity, reason = _integrity(check, options)
-    stamp = _timestamp(check, integrity, when, options)
+    stamp = NO_TIMESTAMP
+    if stored.timestamp:
+        stamp = _timestamp(check, integrity, when, options)
     digests = None
     if integrity == report.INTACT and options.digests:
         digests = check.material.digests(check.computed, check.content, stored.signature)
@@ -85,7 +85,7 @@ def _signature(
         mac_algorithm=mac.algorithm if mac else "",
         mac_transfer_syntax=mac.transfer_syntax if mac else "",
         purpose=stored.purpose[2] or stored.purpose[0] if stored.purpose else None,
-        purpose_code=_purpose_code(stored),
+        purpose_code=_purpose_code(stored) if stored.purpose else None,
         integrity=integrity,
         integrity_reason=reason,
         trust=judged.trust,
@@ -140,8 +140,6 @@ def _timestamp(
     check: Check, integrity: str | None, when: datetime | None, options: Options
 ) -> Examined:
     scope, token = check.scope, check.stored.timestamp
-    if not token:
-        return NO_TIMESTAMP
     scope.work.effort(_EFFORT_OF_A_TOKEN + _EFFORT_OF_ITS_BYTE * len(token))
     stamp = time_limit.of_an_object(scope.part10, options, examine, check, integrity, when, options)
     scope.work.effort(stamp.effort)

@@ -70,44 +70,42 @@ def judge(
         proven: the time of a valid certified timestamp, aware; None if there is none.
         digests: by which earlier ledgers know the signature, if it is intact.
     """
-    weak = material.weak
+    weak, cert, store = material.weak, material.certificate, options.trust
     if integrity is None:
         return Judged(weak=weak, signer=material.signer)
     validation = options.at or datetime.now(UTC)
-    messages: list[str] = []
-    cert = material.certificate
     odd: list[str] = []
     if cert is not None:
         odd = oddities(claimed, validation, cert.not_before, cert.not_after)
-    if options.trust is None or options.integrity_only:
+    if store is None or options.integrity_only:
         reason = _too_weak(weak) if options.weak == REJECT else None
         return Judged(reason=reason, weak=weak, messages=tuple(odd), signer=material.signer)
     counted = time_that_counts(proven, validation, claimed, options.accept_claimed_time)
-    messages += counted.messages
-    at, by = iso(counted.at), counted.by
+    messages = counted.messages
     if cert is None:
         reason = Reason(ReasonCode.NO_SIGNING_CERTIFICATE_FOUND, "there is no certificate to judge")
         return Judged(
-            trust=report.UNTRUSTED, reason=reason, at=at, by=by, weak=weak, messages=tuple(messages)
-        )
-    decision = _decided(options.trust, cert, counted.at, options)
+            trust=report.UNTRUSTED, reason=reason, at=iso(counted.at), by=counted.by, weak=weak,
+            messages=messages,
+        )  # fmt: skip
+    decision = _decided(store, cert, counted.at, options)
     if decision.trust != report.TRUSTED and options.proofs is not None and digests is not None:
-        proof = _ask(options.proofs, digests, messages)
+        proof, failures = _ask(options.proofs, digests)
+        messages += failures
         earlier = with_proof(counted, proof, validation)
         if earlier is not counted:
-            decision = _decided(options.trust, cert, earlier.at, options)
-            counted, at, by = earlier, iso(earlier.at), earlier.by
-    if decision.by_key and cert is not None:  # nobody vouches for the dates of the certificate
+            decision, counted = _decided(store, cert, earlier.at, options), earlier
+    trust, reason = decision.trust, decision.reason
+    if decision.by_key:  # nobody vouches for the dates of the certificate
         odd = oddities(claimed, validation, *EVER)
     weak += decision.weak
-    trust, reason = decision.trust, decision.reason
-    if trust == report.TRUSTED and options.trust.policy.weak == REJECT and weak:
+    if weak and trust == report.TRUSTED and store.policy.weak == REJECT:
         trust, reason = report.UNTRUSTED, _too_weak(weak)
     return Judged(
         trust=trust,
         reason=reason,
-        at=at,
-        by=by,
+        at=iso(counted.at),
+        by=counted.by,
         proof=counted.proof,
         revocation=decision.revocation,
         weak=weak,
@@ -131,12 +129,12 @@ def _decided(
     return time_limit.within(options.limits.seconds, store.renew_lock, store.judge, cert, moment)
 
 
-def _ask(proofs: Proofs, digests: Digests, messages: list[str]) -> Proof | None:
+def _ask(proofs: Proofs, digests: Digests) -> tuple[Proof | None, tuple[str, ...]]:
+    """Return the proof that a signature existed earlier, if there is one, and what went wrong."""
     try:
-        return proofs.of(bytes.fromhex(digests.signature))
+        return proofs.of(bytes.fromhex(digests.signature)), ()
     except LedgerError as error:
-        messages.append(f"no proof of existence could be looked for: {error}")
-        return None
+        return None, (f"no proof of existence could be looked for: {error}",)
 
 
 def _too_weak(weak: tuple[str, ...]) -> Reason | None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .options import Options
 
 
+_SR, _SR_VERIFICATION = profiles.SR.name, profiles.SR_VERIFICATION.name
+
+
 def decide(
     signatures: list[SignatureReport],
     reasons: list[Reason],
@@ -37,11 +40,22 @@ def decide(
         options: of the verification.
         undecided: why it cannot pass, though nothing is broken.
     """
-    live, stamped = [], False
+    live = []
+    stamped = altered = False
+    undecided_yet = bool(undecided)
     for signature in signatures:
-        if signature.integrity is not None:
-            live.append(signature)
-            stamped |= signature.timestamp is not None
+        if signature.integrity is None:
+            continue
+        live.append(signature)
+        if signature.timestamp is not None:
+            stamped = True
+        if signature.integrity == report.ALTERED:
+            altered = True
+        elif signature.integrity == report.UNVERIFIABLE:
+            undecided_yet = True
+        elif signature.trust != report.TRUSTED:
+            too_weak = signature.trust == report.NOT_CHECKED and signature.trust_reason
+            undecided_yet |= bool(too_weak) or not options.integrity_only
     if stamped:
         reasons += foreign(live)
     failed = bool(reasons)
@@ -56,19 +70,11 @@ def decide(
         return report.FAILED
     if not live:
         return report.UNSIGNED
-    verdict = report.INDETERMINATE if undecided else report.PASSED
-    for signature in live:
-        if signature.integrity == report.ALTERED:
-            return report.FAILED
-        if signature.integrity == report.UNVERIFIABLE:
-            verdict = report.INDETERMINATE
-        elif signature.trust == report.NOT_CHECKED and signature.trust_reason:
-            verdict = report.INDETERMINATE  # it is weak, and the policy rejects that
-        elif signature.trust != report.TRUSTED and not options.integrity_only:
-            verdict = report.INDETERMINATE
-    if "timestamp" in options.require and not proven(live):
+    if altered:
+        return report.FAILED
+    if undecided_yet or ("timestamp" in options.require and not proven(live)):
         return report.INDETERMINATE
-    return verdict
+    return report.PASSED
 
 
 def _falls_short(
@@ -98,14 +104,12 @@ def of_the_whole(
     Args:
         by_scope: the reports, by the record they sign.
     """
-    signatures: list[SignatureReport] = []
-    sr, verification = profiles.SR.name, profiles.SR_VERIFICATION.name
-    is_sr = False
-    for _, some in by_scope:
-        signatures += some
-        for signature in some:
-            is_sr |= sr in signature.profiles
-    if not is_sr:
+    signatures = by_scope[0][1] if len(by_scope) == 1 else [one for _, of in by_scope for one in of]
+    sr, verification = _SR, _SR_VERIFICATION
+    for signature in signatures:
+        if sr in signature.profiles:
+            break
+    else:
         return signatures
     if any(verification in signature.profiles for signature in signatures):
         return signatures

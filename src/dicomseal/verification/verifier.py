@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .. import report
 from ..ambiguity import parser_differentials
 from ..encoding import obstacles, record, values
-from ..encoding.limits import Limits, ReadBudget
+from ..encoding.limits import Limits
 from ..errors import DicomSealError, EncodingError, UsageError
 from ..files.part10 import Part10
 from ..files.reader import Reader
 from ..files.source import is_dataset, read_all
 from ..files.window import Window
 from ..policy import WEAK_CHOICES
-from ..report import ErrorReport, ObjectReport, Reason, ReasonCode, SignatureReport
-from ..signature import element_views
+from ..report import ErrorReport, ObjectReport, Reason, ReasonCode
 from ..standard import terms, transfer_syntaxes
 from ..standard.mac_algorithms import new_hasher
 from ..standard.tags import describe
@@ -241,7 +240,7 @@ def _verify(
     Args:
         sole: see `Index.sole_signature`. Of an object that has one, nothing odd was noted either.
     """
-    by_scope = _by_scope(part10, index, options)
+    by_scope = signature_report.by_scope(part10, index, options, sole)
     signatures = of_the_whole(index, by_scope)
     sop_class, sop_instance, modality = index.values(0, _NAMES)
     live = sole is not None or any(signature.integrity is not None for signature in signatures)
@@ -313,18 +312,6 @@ def _verify(
         uncovered_classes=left.classes,
         signatures=tuple(signatures),
     )
-
-
-def _by_scope(
-    part10: Part10, index: Index, options: Options
-) -> list[tuple[int, list[SignatureReport]]]:
-    """Return the reports on all signatures, by the data set or item that they sign."""
-    work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
-    found = []
-    for scope in index.scopes:
-        reports = signature_report.signatures(part10, index, scope, work, main, options)
-        found.append((scope, reports))
-    return found
 
 
 def _out_of_reach(part10: Part10, index: Index) -> list[Reason]:
