@@ -21,14 +21,14 @@ DIFFERENTIAL ?= --count 20000
 # four years ahead, a leap day in UTC, and the last seconds of a year
 DAYS := +1500days 2028-02-29T12:00:00Z 2030-12-31T23:59:50Z
 # what certificates, timestamps and ledgers have to do with the day, as far as it is soon done
-FAST := $(wildcard tests/verification/test_verifier.py tests/verification/test_threats.py \
+FAST := $(wildcard tests/verification/test_verifier.py tests/verification/test_threats*.py \
 	tests/verification/test_best_signature_time.py tests/signature/test_bad_certificates.py \
 	tests/trust/test_store.py tests/trust/test_judge.py tests/trust/test_loading.py \
 	tests/trust/test_trust_settings.py tests/trust/test_revo*.py tests/docs/test_trust.py \
 	tests/timestamps/*.py tests/keys/test_signing_key.py tests/signing/test_policy.py \
 	tests/archive/test_archive.py tests/archive/test_ledger.py tests/archive/test_diff.py \
 	tests/archive/test_proof_of_existence.py tests/archive/test_walk.py \
-	tests/cli/test_cli.py tests/cli/test_sign.py)
+	tests/cli/test_cli.py tests/cli/test_verify.py tests/cli/test_sign.py)
 
 # some of every room on the data path, half a minute on two cores; nothing that needs a peer
 QUICK := tests/test_*.py tests/package/test_house.py tests/package/test_supply.py \

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import _command_lines as table
+import _command_lines_different as different
 import pytest
 from _dcmtk import find
 from _kitchen import Kitchen
@@ -173,7 +174,7 @@ def test_there_are_enough(kitchen: Kitchen) -> None:
     """Lines that are no usage errors; and a file that is missing by mistake makes both agree."""
     assert len(table.SAME) == len(set(table.SAME)) >= 150
     assert not set(table.SAME) & set(table.USAGE)
-    words = {w for text in (*table.SAME, *table.DIFFERENT) for w in text.split()}
+    words = {w for text in (*table.SAME, *different.DIFFERENT) for w in text.split()}
     files = {w.lstrip("@") for w in words if re.fullmatch(r"@?[\w-]+\.[a-z]\w*", w)}
     absent = {name for name in files if not (kitchen.folder / name).exists()}
     assert absent == {"out.dcm", "nothing.dcm"}
@@ -201,13 +202,13 @@ def test_usage(
     assert mine.said
 
 
-@pytest.mark.parametrize("text", table.DIFFERENT)
+@pytest.mark.parametrize("text", different.DIFFERENT)
 def test_different(
     text: str, kitchen: Kitchen, work: Path, capsysbinary: Any, monkeypatch: Any
 ) -> None:
     """Deliberate differences: both programs do what the document says, and it names them."""
     theirs, mine = both(kitchen, table.full(text), work, capsysbinary, monkeypatch)
-    *codes, reason = table.DIFFERENT[text]
+    *codes, reason = different.DIFFERENT[text]
     assert [theirs.code, mine.code] == codes
     assert theirs[:3] != mine[:3]
     assert any(reason in row for row in rows()), reason
@@ -221,9 +222,9 @@ def rows() -> list[str]:
 
 
 def test_every_row_of_the_document_is_held_true() -> None:
-    reasons = {reason for *_, reason in table.DIFFERENT.values()} | set(table.ELSEWHERE)
+    reasons = {reason for *_, reason in different.DIFFERENT.values()} | set(different.ELSEWHERE)
     assert [row for row in rows() if not any(reason in row for reason in reasons)] == []
-    for where in table.ELSEWHERE.values():
+    for where in different.ELSEWHERE.values():
         file, name = where.split("::")
         assert f"def {name}(" in (Path(__file__).parent / file).read_text("utf-8")
 

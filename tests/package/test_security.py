@@ -25,8 +25,11 @@ def test_every_test_that_is_named_exists():
 
 
 def test_every_test_of_a_threat_is_named():
-    path = "tests/verification/test_threats.py"
-    assert functions_of(path) == {name for file, name in TESTS if file == path}
+    for path in (
+        "tests/verification/test_threats.py",
+        "tests/verification/test_threats_signers.py",
+    ):
+        assert functions_of(path) == {name for file, name in TESTS if file == path}
 
 
 def test_every_answer_is_one():

@@ -8,6 +8,7 @@ signing with the usual key; what stands behind ``<`` comes on standard input.
 from __future__ import annotations
 
 import _command_lines_signing as signing
+from _command_lines_wrong import WRONG
 
 SIGN = "+s key.pem cert.pem"
 ITEM = "+si key.pem cert.pem"
@@ -301,137 +302,6 @@ REVOCATION = """
 +cf ca.pem +cr crl.pem in.dcm
 +cl in.dcm
 """
-
-# --- command lines that make no sense ------------------------------------------------------------
-
-WRONG = """
--q
-in.dcm out.dcm another.dcm
-+zz in.dcm
---ver in.dcm
---version +zz
--ll foo signed.dcm
--ll warn -v signed.dcm
--lc nothing signed.dcm
--lc tags.txt signed.dcm
--lc tags.txt -q signed.dcm
--ll
-@nothing.txt
-+s key.pem
-{S}
-{S} in.dcm
-{I}
-{I} BeamSequence[0] in.dcm
-+r 1.2.3 signed.dcm
-+ra signed.dcm
-+t q.tsq r.tsr u.uid signed.dcm
---verify signed.dcm out.dcm
-signed.dcm out.dcm
--te in.dcm
--tb in.dcm
--ti in.dcm
--tb -ti in.dcm
-+mm in.dcm
-+m2 in.dcm
-+pb in.dcm
-+pc in.dcm
-+pw secret in.dcm
--pw in.dcm
-+ps in.dcm
--sp in.dcm
-+sp 5 in.dcm
--ts in.dcm
-+ts q u in.dcm
-+d dump in.dcm
-+tm2 in.dcm
--tn {S} in.dcm out.dcm
-+tp 1.2 {S} in.dcm out.dcm
-+tm2 {S} in.dcm out.dcm
-{S} +ts q u -ts +tm5 in.dcm out.dcm
-{S} +cf ca.pem in.dcm out.dcm
-{S} +cd . in.dcm out.dcm
-{S} +rg in.dcm out.dcm
-{S} +tr in.dcm out.dcm
-{S} +cl in.dcm out.dcm
-+ra +rv signed.dcm out.dcm
-+ra +m2 signed.dcm out.dcm
-+ra +d dump signed.dcm out.dcm
-{S} +sp 0 in.dcm out.dcm
-{S} +sp 19 in.dcm out.dcm
-{S} +sp x in.dcm out.dcm
-{S} +sp -1 in.dcm out.dcm
-{S} -t Nonsense in.dcm out.dcm
-{S} -t (0010,0010) in.dcm out.dcm
-{I} BeamSequence[0] +pc plan.dcm out.dcm
-{I} BeamSequence[0] +pr plan.dcm out.dcm
-{I} BeamSequence[0] +pv plan.dcm out.dcm
-{I} BeamSequence[0] +pa plan.dcm out.dcm
--t Nonsense +d dump in.dcm
-{S} -t "0010 ,0010" in.dcm out.dcm
-{S} -t patientname in.dcm out.dcm
-{S} -t "" in.dcm out.dcm
-{S} -t "Patient's Name" in.dcm out.dcm
-{S} -t "Unknown Tag & Data" in.dcm out.dcm
-{S} -t SIEMENSMEDHeader in.dcm out.dcm
-+lp +zz
---help +zz
-+cf
-@swallowed.txt
-@comment.txt
---arguments
--te +f in.dcm
--f +fo -te raw.dcm
-+sp -1 {S} in.dcm out.dcm
-+sp 0 {S} in.dcm out.dcm
-"""
-
-# --- deliberate differences: dcmsign's exit code, ours, and the row of the table in the docs -----
-
-DIFFERENT = {
-    "{S} -tf empty.txt in.dcm out.dcm": (0, 85, "an empty list of tags"),
-    "+cf ca.pem duplicate.dcm": (0, 101, "a second, forged Patient's Name"),
-    "+cf ca.pem duplicate-unsigned-element.dcm": (0, 101, "twice that no signature covers"),
-    "{S} duplicate-unsigned.dcm out.dcm": (0, 85, "sign an object with a tag twice"),
-    "{S} +ti private.dcm out.dcm": (0, 0, "private elements of unknown VR"),
-    "{S} deflated.dcm out.dcm": (0, 0, "MAC Calculation Transfer Syntax"),
-    "{S} +te deflated.dcm out.dcm": (0, 0, "MAC Calculation Transfer Syntax"),
-    "{S} +ti private-signed.dcm out.dcm": (0, 40, "a conversion that breaks a signature"),
-    "-lc logger.cfg signed.dcm": (101, 101, "`--log-config`"),
-    "{S} -fo jpg.dcm out.dcm": (0, 85, "signing in the old format"),
-    "+cf ca.pem -fo jpg-signed.dcm": (101, 0, "`-fo` and a signature in the new format"),
-    "+cf ca.pem west.dcm": (101, 0, "Digital Signature DateTime"),
-    "+cf ca.pem first-second.dcm": (101, 0, "the second of notBefore"),
-    "{S} un-sequence.dcm out.dcm": (0, 85, "UN of undefined length"),
-    "{S} dicomdir out.dcm": (0, 85, "nothing in it that can be signed"),
-    "+cf ca.pem signatures-un.dcm": (0, 101, "a Digital Signatures Sequence that became UN"),
-    "+rg signatures-un.dcm": (100, 101, "a Digital Signatures Sequence that became UN"),
-    "+cf ca.pem weak-stamped.dcm": (0, 101, "a certified timestamp with a weak imprint"),
-    "+t weak.tsq weak.tsr weak.uid weak-stamp-me.dcm out.dcm": (
-        0,
-        87,
-        "a certified timestamp with a weak imprint",
-    ),
-    "{S} +pv +sp 1 sr-verified.dcm out.dcm": (0, 85, "`+pv` with another purpose"),
-    "+cf ca.pem +cr revoked.pem +cr crl.pem signed.dcm": (0, 101, "two revocation lists"),
-    "+cf ca.pem +cr later.pem stamped.dcm": (101, 0, "revoked after the time"),
-    "+cd hashed-wrong signed.dcm": (101, 0, "under another hash"),
-    "{I} BeamSequence[4294967296] plan.dcm out.dcm": (0, 85, "an item number beyond"),
-    "{S} -t AcquisitionComments in.dcm out.dcm": (1, 85, "a retired attribute"),
-    "{S} odd.dcm out.dcm": (0, 0, "signing OW of an odd length"),
-    "+cf ca.pem odd-curve.dcm": (0, 101, "OW of an odd length that is not"),
-    "+cf ca.pem p521-odd.dcm": (101, 0, "by a P-521 key"),
-    "{S} private-implicit.dcm out.dcm": (0, 0, "signing implicit VR: private elements"),
-    "ge.dcm": (0, 20, "GE's private transfer syntax"),
-}
-
-# rows that take more than a command line, and the tests of them
-ELSEWHERE = {
-    "what the 16 KiB block leaves out": "test_dcmsign_defect.py::"
-    "test_dcmsign_rejects_a_signature_over_the_whole",
-    "removing from an object with such a sequence": "test_same_command_lines.py::"
-    "test_dcmsign_never_ends",
-    "what `--verbose` prints": "test_same_command_lines.py::test_what_is_said_otherwise",
-}
 
 
 def lines(text: str) -> list[str]:

@@ -1,0 +1,5 @@
+"""Fixtures of archives in object stores."""
+
+from __future__ import annotations
+
+from _buckets import bucket, large, running, server, signed  # noqa: F401 - fixtures
