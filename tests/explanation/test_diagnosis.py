@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from _altered import CT, MAC, SIGNATURES, assembled, changed, explained, moved, signed, written
 from _tamper import index_of
-from pki import part10
+from pki import IMPLICIT, part10
 
+from dicomseal.editing.reencode import reencode
 from dicomseal.explanation.explanation import to_json
+from dicomseal.files.part10 import Part10
 from dicomseal.signature.items import encode
 from dicomseal.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 
@@ -219,3 +221,29 @@ def test_a_cause_is_found_and_proven(name, who):
     assert made.report.verdict != "passed"
     told = json.loads(to_json(made))["signatures"][0]["causes"]
     assert told[0]["code"] == code
+
+
+@pytest.mark.parametrize("who", ["rsa", "ec"])
+def test_what_was_changed_on_the_way_through_implicit_vr(who):
+    """Pixels of 8 bits were signed as OB, which implicit VR does not say; and padding is gone."""
+    data = signed(changed({PIXELS: ("OB", bytes(range(32))), NAME: b"Doe^John  "}), who)
+    now = changed({PIXELS: ("OB", bytes(range(32)))})
+    index, _ = index_of(data)
+    taken = [
+        data[index.record(n).start : index.record(n).end]
+        for n in (index.find(0, MAC), index.find(0, SIGNATURES))
+    ]
+    explicit = assembled(now, dict(zip((MAC, SIGNATURES), taken, strict=True)))
+    made = explained(converted(explicit))
+    assert [(c.code, c.certainty) for c in made.signatures[0].causes] == [
+        ("VALUE_PADDING", "proven")
+    ]
+    # the VRs are as they were before the search
+    assert "OW" in {element.vr for element in made.signatures[0].covered.elements}
+
+
+def converted(data):
+    """The same in implicit VR."""
+    explicit = Part10.from_bytes(data)
+    made, _ = reencode(explicit, explicit.index(), IMPLICIT)
+    return made

@@ -89,10 +89,13 @@ def _list(covered: Coverage) -> Iterator[str]:
     yield f"       {'offset':>10} {'bytes':>9}  VR {'length':>9}  element"
     for element in covered.elements:
         length = "no length" if element.length is None else f"{element.length:,}"
-        yield (
-            f"       {element.offset:>10} {element.bytes:>9}  {element.vr} {length:>9}  "
-            f"{element.tag} {element.keyword}".rstrip()
-        )
+        head = f"       {element.offset:>10} {element.bytes:>9}  {element.vr} {length:>9}  "
+        line = f"{head}{element.tag} {element.keyword}".rstrip()
+        if len(line) <= WIDTH:
+            yield line
+        else:
+            yield head + element.tag
+            yield f"{element.keyword:>{WIDTH}}"
         if element.value:
             yield from wrapped(element.value, 41)
     if covered.cut:

@@ -33,3 +33,11 @@ FAMILIES: tuple[Family, ...] = (
     padding.long,
     padding.pairs,
 )
+
+# what is tried for each choice of VRs, where an object is in implicit VR
+LIKELY: tuple[Family, ...] = (
+    coerced.hypotheses,
+    padding.single,
+    character_set.hypotheses,
+    tag_list.removed,
+)

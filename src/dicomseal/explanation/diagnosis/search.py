@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ...ambiguity import open_vrs
 from ...errors import EncodingError
 from . import examine, families, forms, vrs
 from .case import Case, Hypothesis
 from .cause import PROVEN, Cause, Search
-from .families import FAMILIES
 
 if TYPE_CHECKING:
     from ..subject import Explained
     from .budget import Budget
 
-Family = Callable[[Case], Iterator[Hypothesis]]
+_MOST_POLICIES = 12
 _SHARE = 0.5  # of what is left, for one family; the last has the rest
 
 
@@ -61,27 +60,67 @@ def _by_algorithm(one: Explained, budget: Budget) -> tuple[Cause, ...]:
 
 def _proven(one: Explained, budget: Budget) -> tuple[Cause, ...]:
     case = Case(one)
-    for family in FAMILIES:
-        budget.share(_SHARE if family is not FAMILIES[-1] else 1.0)
+    last = families.FAMILIES[-1]
+    for family in families.FAMILIES:
+        budget.share(_SHARE if family is not last else 1.0)
+        found = _by_vrs(case, budget) if family is families.VRS else _tried(case, family, budget)
+        if found:
+            return found
         if family is families.VRS:
-            found = _by_vrs(case, budget)
+            found = _with_other_vrs(one, budget)
             if found:
                 return found
-            continue
-        for hypothesis in family(case):
-            if hypothesis.digest is None:
-                at = hypothesis.edits[0].start if hypothesis.edits else case.stream.end
-                size = case.stream.behind(at)
-            else:
-                size = hypothesis.cost
-            size += one.effort // 2  # about as many bytes are hashed in the same time
-            if not budget.allows(size):
+    return ()
+
+
+def _tried(case: Case, family: families.Family, budget: Budget) -> tuple[Cause, ...]:
+    """The cause that one family of hypotheses proves, if any."""
+    for hypothesis in family(case):
+        if hypothesis.digest is None:
+            at = hypothesis.edits[0].start if hypothesis.edits else case.stream.end
+            size = case.stream.behind(at)
+        else:
+            size = hypothesis.cost
+        size += case.one.effort // 2  # about as many bytes are hashed in the same time
+        if not budget.allows(size):
+            return ()
+        begin = time.monotonic()
+        right = _holds(case, hypothesis)
+        budget.took(size, time.monotonic() - begin)
+        if right:
+            return (Cause(hypothesis.code, PROVEN, hypothesis.elements, hypothesis.message),)
+    return ()
+
+
+def _with_other_vrs(one: Explained, budget: Budget) -> tuple[Cause, ...]:
+    """The likely families once more, with the VRs that writers of explicit VR take.
+
+    Implicit VR states none, so what was changed is seen only by one who chooses them as the signer
+    did; the few rules that writers follow are tried (see `open_vrs.policies`).
+    """
+    part10 = one.subject.part10
+    if part10 is None or not part10.implicit or one.mac is None:
+        return ()
+    index = one.index
+    found = open_vrs.find(index, one.scope, one.elements)
+    before = [index.record(open_vr.number).vr for open_vr in found]
+    try:
+        for number, vrs_of_all in enumerate(open_vrs.policies(index, found)):
+            if number >= _MOST_POLICIES:
                 break
-            begin = time.monotonic()
-            right = _holds(case, hypothesis)
-            budget.took(size, time.monotonic() - begin)
-            if right:
-                return (Cause(hypothesis.code, PROVEN, hypothesis.elements, hypothesis.message),)
+            if vrs_of_all == before:
+                continue
+            for open_vr, vr in zip(found, vrs_of_all, strict=True):
+                index.choose(open_vr.number, vr)
+            case = Case(one)
+            for family in families.LIKELY:
+                budget.share(_SHARE)
+                proven = _tried(case, family, budget)
+                if proven:
+                    return proven
+    finally:
+        for open_vr, vr in zip(found, before, strict=True):
+            index.choose(open_vr.number, vr)
     return ()
 
 
