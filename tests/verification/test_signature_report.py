@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -27,7 +28,7 @@ from dicomseal.files.reader import Reader
 from dicomseal.signature import certificate, mac_parameters, material
 from dicomseal.signature.items import encode
 from dicomseal.standard import terms
-from dicomseal.verification import signature_report, time_limit
+from dicomseal.verification import signature_report, time_limit, verifier
 from dicomseal.verification.options import Demands, Options
 from dicomseal.verification.verifier import verify_with
 
@@ -396,3 +397,34 @@ def test_the_clock_runs_where_more_is_to_be_done(make, monkeypatch):
         timed.clear()
         verify_with(data, OPTIONS["trust"])
         assert len(timed) == count
+
+
+LARGE = [*pki.SMALL[:-1], (0x7FE00010, "OW", bytes((1 << 20) + 2))]
+
+
+def _fragments():
+    """Encapsulated Pixel Data of which every few bytes may be followed by an element."""
+    step = struct.pack("<HHHH2sH", 0xFFFE, 0xE0DD, 0x7FE1, 0x1001, b"LO", 0)
+    fragment = step * 6000 + b"\xff\xd9"
+    head = struct.pack("<HH2s2xL", 0x7FE0, 0x10, b"OB", 0xFFFFFFFF)
+    items = b"".join(struct.pack("<HHL", 0xFFFE, 0xE000, len(one)) + one for one in (b"", fragment))
+    end = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    return pki.part10(encode(pki.SMALL[:-1]) + head + items + end, JPEG)
+
+
+LONG = {
+    "large": lambda: pki.small(elements=LARGE),
+    "fragments": _fragments,
+    "deflated": lambda: pki.part10(pki.body_of("deflated"), pki.LABELS["deflated"]),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_the_clock_runs_for_whatever_may_take_long_to_look_at(make, monkeypatch, kind):
+    """Its sole signature is intact; what follows takes its time all the same."""
+    data = make(data=LONG[kind]())
+    assert verify_with(data, OPTIONS["trust"]).verdict == "passed"
+    monkeypatch.setattr(verifier.coverage, "measure", lambda *_: time.sleep(20))
+    made = verify_with(data, Options(integrity_only=True, limits=Limits(seconds=1)))
+    assert (made.verdict, made.error.code) == ("error", "limit")
+    assert made.error.message.startswith("it was not verified within 1 seconds")

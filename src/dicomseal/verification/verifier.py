@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
 
 _readers = threading.local()
+# Bytes. All else that is done for an object goes up with its size; but in fragments elements are
+# looked for step by step, which takes longer, and a deflated data set may have any size.
+_SHORT, _SHORT_WITH_FRAGMENTS = 1 << 20, 1 << 16
 _MOST_TOLD = 3  # of what no signature can cover; one is enough to fail
 _NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
@@ -170,11 +173,20 @@ def verify_with(
         size = part10.size
         index = part10.index()
         sole = index.sole_signature()
-        if sole is not None:  # its steps that may take long have their own time limit
+        if sole is not None and _is_soon_done(part10, index):
             return _verify(part10, index, path, options, sole)
-        return time_limit.of_an_object(part10, options, _verify, part10, index, path, options)
+        return time_limit.of_an_object(part10, options, _verify, part10, index, path, options, sole)
     except DicomSealError as error:
         return _failed(error, path, size, index)
+
+
+def _is_soon_done(part10: Part10, index: Index) -> bool:
+    """Whether an object with a sole signature needs no clock but for what may take long anyway.
+
+    To start one costs a fraction of what such an object costs, if it is small.
+    """
+    most = _SHORT_WITH_FRAGMENTS if index.fragmented else _SHORT
+    return part10.deflated is None and part10.size <= most
 
 
 def _failed(
