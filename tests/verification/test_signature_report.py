@@ -16,6 +16,7 @@ import pydicom
 import pytest
 from _apart import MACS, SIGNATURES, Signed, sequence
 from _tamper import index_of
+from tsa import Raw
 
 from dicomseal import ALLOW_WEAK, TrustStore, profiles, sign_file
 from dicomseal.encoding import _index_py
@@ -393,10 +394,20 @@ def test_the_clock_runs_where_more_is_to_be_done(make, monkeypatch):
     verify_with(plain, OPTIONS["trust"])  # the decision on its signer is known from now on
     verify_with(two, OPTIONS["trust"])
     timed = counted(monkeypatch, time_limit, "within")
-    for data, count in ((plain, 0), (bytes(altered), 1), (two, 1), (unsigned, 1)):
+    stamped = make(tsa=Raw(lambda _: b"0\3\2\1\1\0"))
+    broken = bytearray(stamped)
+    broken[broken.index(b"Doe^")] ^= 1
+    some = (plain, 0), (bytes(altered), 1), (two, 1), (unsigned, 1), (stamped, 1)
+    for data, count in some:
         timed.clear()
         verify_with(data, OPTIONS["trust"])
         assert len(timed) == count
+    timed.clear()
+    made = verify_with(bytes(broken), OPTIONS["trust"])
+    assert (made.verdict, made.signatures[0].timestamp.integrity) == ("failed", "altered")
+    of_the_object, *others = [arguments[2].__name__ for arguments in timed]
+    assert of_the_object == "_verify", "one clock for the search and for the timestamp"
+    assert others, "what is inside has no time of its own"
 
 
 LARGE = [*pki.SMALL[:-1], (0x7FE00010, "OW", bytes((1 << 20) + 2))]

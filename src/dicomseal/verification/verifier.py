@@ -173,18 +173,20 @@ def verify_with(
         size = part10.size
         index = part10.index()
         sole = index.sole_signature()
-        if sole is not None and _is_soon_done(part10, index):
+        if sole is not None and _is_soon_done(part10, index, sole[1]):
             return _verify(part10, index, path, options, sole)
         return time_limit.of_an_object(part10, options, _verify, part10, index, path, options, sole)
     except DicomSealError as error:
         return _failed(error, path, size, index)
 
 
-def _is_soon_done(part10: Part10, index: Index) -> bool:
-    """Whether an object with a sole signature needs no clock but for what may take long anyway.
+def _is_soon_done(part10: Part10, index: Index, signature: int) -> bool:
+    """Whether an object with a sole signature needs no clock, unless that does not verify.
 
     To start one costs a fraction of what such an object costs, if it is small.
     """
+    if index.find(signature, terms.CERTIFIED_TIMESTAMP) >= 0:
+        return False
     most = _SHORT_WITH_FRAGMENTS if index.fragmented else _SHORT
     return part10.deflated is None and part10.size <= most
 
