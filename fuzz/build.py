@@ -37,7 +37,7 @@ SMALL = {
     "encoding/_records.pxi": {"WINDOW": 96, "GLANCE": 16},
     "encoding/_encoder_c.pxd": {"BLOCK": 128},
     "encoding/_encoder_c.pyx": {"DIRECT": 48},
-    "encoding/_dataset_c.pyx": {"DIRECT": 48, "KEPT": 64, "ENOUGH": 64, "CHUNK": 16},
+    "encoding/_dataset_c.pyx": {"DIRECT": 48, "STAYS": 64, "ENOUGH": 64, "CHUNK": 16},
 }
 MODULES = (
     "encoding._encoder_c", "encoding._index_c", "encoding._dataset_c", "files._file_c",

@@ -148,11 +148,12 @@ cdef class _Arena:
         cdef list others = self.others
         cdef Py_ssize_t done = 0
         cdef Py_ssize_t used = self.used
+        cdef uint8_t* block = self.block
         self.used = 0
         if others:
             self.others = []
             for at, what in others:
-                self.send(update, done, at)
+                self.send(update, block + done, at - done)
                 done = at
                 if type(what) is Index:
                     encoder = Encoder(update)
@@ -165,22 +166,29 @@ cdef class _Arena:
                         update(what.read(begin, min(CHUNK, len(what) - begin)))
                 else:
                     send_buffer(update, what)
-        self.send(update, done, used)
+        self.send(update, block + done, used - done)
         return 0
 
-    cdef int send(self, update, Py_ssize_t begin, Py_ssize_t end) except -1:
-        if begin == end:
+    cdef int send(self, update, uint8_t* data, Py_ssize_t length) except -1:
+        if not length:
             return 0
-        view = PyMemoryView_FromMemory(<char*> self.block + begin, end - begin, PyBUF_READ)
+        view = PyMemoryView_FromMemory(<char*> data, length, PyBUF_READ)
         try:
             update(view)
+            if is_kept(view):
+                self.keep()
         finally:
             try:
                 view.release()
             except BufferError:
-                self.block = NULL  # the consumer keeps it, so it stays where it is
-                self.used = self.room = 0
-                raise
+                self.keep()
+                raise EncodingError(KEPT) from None
+        return 0
+
+    cdef int keep(self) except -1:
+        """Never let go of the block, which a consumer keeps against the rule."""
+        self.block = NULL
+        self.used = self.room = 0
         return 0
 
     cdef list in_pieces(self):
@@ -211,12 +219,13 @@ cdef int send_buffer(update, value) except -1:
         shown = PyMemoryView_FromMemory(<char*> view.buf, view.len, PyBUF_READ)
         try:
             update(shown)
+            kept = is_kept(shown)
         finally:
             try:
                 shown.release()
             except BufferError:
                 kept = True  # the consumer keeps it: the value is never let go
-                raise
+                raise EncodingError(KEPT) from None
     finally:
         if not kept:
             PyBuffer_Release(&view)

@@ -33,14 +33,15 @@ cdef extern from "Python.h":
         Py_DTSF_ADD_DOT_0
 
 from dicomseal.encoding._encoder_c cimport (
-    VR_KNOWN, VR_LONG, VR_SPACE, Encoder, signable, traits, write_tag_and_vr,
+    VR_KNOWN, VR_LONG, VR_SPACE, Encoder, is_kept, signable, traits, write_tag_and_vr,
 )
 from dicomseal.encoding._index_c cimport public_vr
 
 from dicomseal.encoding import record as _record
+from dicomseal.encoding._encoder_c import KEPT
 from dicomseal.encoding._index_c import Index
 from dicomseal.encoding.pieces import Stretch
-from dicomseal.errors import DicomSealError
+from dicomseal.errors import DicomSealError, EncodingError
 from dicomseal.standard.dictionary import AMBIGUOUS_NAMES, dictionary, resolved
 
 DEPTH = 2048  # as `Limits.depth`
@@ -48,7 +49,7 @@ DEPTH = 2048  # as `Limits.depth`
 cdef enum:
     CHUNK = 65536
     DIRECT = 16384    # values of this size and more are not copied on their way to a hasher
-    KEPT = 65536      # nor these on their way into a source
+    STAYS = 65536     # nor these on their way into a source
     ENOUGH = 65536    # is handed over at once
     UNDEFINED_LENGTH = 0xFFFFFFFFU
     TAG_CHARACTER_SET = 0x00080005U
@@ -324,7 +325,7 @@ cdef class _Walk(_Scopes):
             return self.end_value(at, code, 0, even)
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
         try:
-            small = view.len < (DIRECT if self.canonical else KEPT)
+            small = view.len < (DIRECT if self.canonical else STAYS)
             if swapped and width > 1:
                 if small or not self.canonical:
                     self.put_swapped(<const uint8_t*> view.buf, view.len, width)

@@ -1,3 +1,4 @@
+from cpython.ref cimport Py_REFCNT
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
@@ -23,6 +24,20 @@ cdef inline bint signable(uint32_t tag) noexcept nogil:
     return not (group < 8 or tag & 0xFFFF == 0 or group == 0xFFFA or group == 0xFFFE
                 or tag == 0x00080001U or tag == 0x4FFE0001U or tag == 0xFFFCFFFCU)
 
+cdef extern from "Python.h":
+    ctypedef struct _PyManagedBufferObject:
+        Py_ssize_t exports
+    ctypedef struct PyMemoryViewObject:
+        _PyManagedBufferObject* mbuf
+
+cdef inline bint is_kept(object view):
+    """Whether somebody else has a memoryview by now, or another one over the same memory.
+
+    An array of numpy has a reference to it, and a memoryview of it shares its buffer: neither keeps
+    it from being released.
+    """
+    return Py_REFCNT(view) > 1 or (<PyMemoryViewObject*> view).mbuf.exports > 1
+
 cdef inline void write_tag_and_vr(uint8_t* to, uint32_t tag, uint16_t vr) noexcept nogil:
     to[0] = tag >> 16 & 0xFF
     to[1] = tag >> 24
@@ -33,9 +48,11 @@ cdef inline void write_tag_and_vr(uint8_t* to, uint32_t tag, uint16_t vr) noexce
 
 cdef class Encoder:
     cdef object _update
+    cdef object owner  # of what is sent without a copy
     cdef uint8_t* block
     cdef Py_ssize_t used
 
+    cdef int keep(self, const uint8_t* data) except -1
     cdef int send(self, const uint8_t* data, Py_ssize_t length) except -1
     cdef int put(self, const uint8_t* data, Py_ssize_t length) except -1 nogil
     cdef int put_swapped(self, const uint8_t* data, Py_ssize_t length, int width) except -1 nogil

@@ -9,6 +9,7 @@ memory. The hasher is called with the GIL held (hashlib drops it again for 2 KiB
 cimport cython
 from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.ref cimport Py_INCREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
@@ -48,6 +49,8 @@ cdef uint16_t _code(str vr) except 0:
     return code
 
 
+KEPT = "the hasher keeps the buffer that it was given, which is valid during the call only"
+
 # the block of the previous encoder, kept for the next one
 cdef uint8_t* _spare = NULL
 
@@ -79,8 +82,24 @@ cdef class Encoder:
         view = PyMemoryView_FromMemory(<char*> data, length, PyBUF_READ)
         try:
             self._update(view)
+            if is_kept(view):
+                self.keep(data)
         finally:
-            view.release()
+            try:
+                view.release()
+            except BufferError:
+                self.keep(data)
+                raise EncodingError(KEPT) from None
+        return 0
+
+    cdef int keep(self, const uint8_t* data) except -1:
+        """Never let go of what a consumer keeps against the rule."""
+        if self.block <= data < self.block + BLOCK:
+            self.block = <uint8_t*> malloc(BLOCK)
+            if self.block == NULL:
+                raise MemoryError
+        elif self.owner is not None:
+            Py_INCREF(self.owner)
         return 0
 
     cpdef int flush(self) except -1:
@@ -170,9 +189,11 @@ cdef class Encoder:
         """Write a plain element: its header, and its value made even."""
         cdef Py_buffer view
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        self.owner = value
         try:
             self.put_value(tag, _code(vr), <const uint8_t*> view.buf, view.len, big_endian)
         finally:
+            self.owner = None
             PyBuffer_Release(&view)
 
     cdef int put_value(self, uint32_t tag, uint16_t vr, const uint8_t* value, Py_ssize_t size,
@@ -193,9 +214,11 @@ cdef class Encoder:
         """Write a piece of a value whose header has been written."""
         cdef Py_buffer view
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        self.owner = value
         try:
             self.put(<const uint8_t*> view.buf, view.len)
         finally:
+            self.owner = None
             PyBuffer_Release(&view)
 
     def open(self, uint32_t tag, str vr):

@@ -14,6 +14,7 @@ cdef class _Stream:
     def __cinit__(self, Index index, Encoder encoder, bint legacy):
         self.index = index
         self.encoder = encoder
+        encoder.owner = index
         self.legacy = legacy
         self.native = not (index._implicit or index._swapped)
         self.swapped = index._swapped

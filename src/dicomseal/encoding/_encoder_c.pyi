@@ -4,6 +4,7 @@ from typing import Any, Self, final
 from typing_extensions import Buffer
 
 __pyx_capi__: dict[str, object]  # how _index_c finds the table of VRs
+KEPT: str
 
 @final
 class Encoder:

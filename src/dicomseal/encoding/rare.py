@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -219,7 +220,7 @@ def _check_numbers(tag: int, vr: str, value: Any) -> None:
     several = value if isinstance(value, (list, tuple, MultiValue)) else [value]
     for one in several:
         unfit = one is None
-        if isinstance(one, (int, float)) and not hasattr(one, "original_string"):
+        if isinstance(one, (int, float, Decimal)) and not hasattr(one, "original_string"):
             unfit = not math.isfinite(one)
         if unfit:
             raise EncodingError(f"{format_tag(tag)} has the VR {vr} and the value {one!r}")

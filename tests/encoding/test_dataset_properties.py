@@ -1,0 +1,115 @@
+"""Whatever a data set holds: both walks put out the same, and what the file of it would give."""
+
+from __future__ import annotations
+
+import pytest
+from _data_sets import CHARACTER_SETS, as_read, data_sets
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.charset import convert_encodings, encode_string
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+
+from dicomseal.encoding import _dataset_c, _dataset_py
+from dicomseal.encoding.dataset_encoding import encoding_of
+from dicomseal.errors import DicomSealError
+from dicomseal.files.part10 import Part10
+from dicomseal.standard import transfer_syntaxes
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+EXPLICIT = transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN
+SLOW = settings(
+    deadline=None, max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)  # fmt: skip
+
+
+def walked(twin, data_set):
+    out, encoding = bytearray(), encoding_of(data_set)
+    made = []
+    try:
+        made.append((twin.canonical(out.extend, data_set, None, (), encoding), bytes(out)))
+    except DicomSealError as error:
+        made.append((type(error), str(error)))
+    for implicit in (False, True):
+        try:
+            pieces = twin.as_in_a_file(data_set, implicit, encoding)
+            made.append(
+                b"".join(p.read(0, len(p)) if hasattr(p, "readinto") else bytes(p) for p in pieces)
+            )
+        except DicomSealError as error:
+            made.append((type(error), str(error)))
+    return made
+
+
+def of_its_file(data_set):
+    """What the index of the file that pydicom writes puts out; None where it writes none."""
+    out = DicomBytesIO()
+    out.is_implicit_VR, out.is_little_endian = False, True
+    try:
+        write_dataset(out, data_set)
+    except Exception:  # noqa: BLE001  whatever pydicom raises
+        return None
+    stream = bytearray()
+    coverage = Part10.from_data_set(out.getvalue(), EXPLICIT).index().stream(stream.extend)
+    return coverage, bytes(stream)
+
+
+def compare(data_set):
+    compiled, pure = walked(_dataset_c, data_set), walked(_dataset_py, data_set)
+    assert compiled == pure
+    theirs = of_its_file(data_set)
+    if theirs is not None:
+        assert compiled[0] == theirs
+    return theirs
+
+
+@SLOW
+@given(data_sets())
+def test_as_built(data_set):
+    before = [(element, element.VR, element.value) for element in data_set]
+    walked(_dataset_c, data_set)
+    walked(_dataset_py, data_set)
+    assert all((e.VR, e.value) == (vr, value) for e, vr, value in before)
+    compare(data_set)
+
+
+@SLOW
+@given(data_sets(), st.integers(0, 255))
+def test_as_read_and_partly_decoded(data_set, decode):
+    read = as_read(data_set, decode)
+    assert read is None or compare(read) is not None
+
+
+@SLOW
+@given(data_sets(), st.sampled_from(list(CHARACTER_SETS)))
+def test_read_and_then_another_character_set(data_set, charset):
+    read = as_read(data_set, 0)
+    if read is None:
+        return
+    read.SpecificCharacterSet = list(charset) if isinstance(charset, tuple) else charset
+    compare(read)
+
+
+@pytest.mark.parametrize("charset", CHARACTER_SETS)
+def test_ascii_is_the_same_in_every_character_set(charset):
+    """It is put out without a look at the character set, all but the escape character."""
+    encodings = convert_encodings(list(charset) if isinstance(charset, tuple) else charset)
+    for code in range(128):
+        if code != 0x1B:
+            assert encode_string("a" + chr(code) + "b", encodings) == bytes((97, code, 98))
+
+
+def test_a_name_is_not_encoded_for_good():
+    """pydicom remembers what a name was encoded to, and would write that ever after."""
+    data_set = Dataset()
+    data_set.PatientName = "Müller"
+    for twin in (_dataset_c, _dataset_py):
+        out = bytearray()
+        twin.canonical(out.extend, data_set, None, (), (False, True))
+        assert bytes(out).endswith("Müller".encode("latin-1"))
+    data_set.SpecificCharacterSet = "ISO_IR 192"
+    stream = of_its_file(data_set)[1]
+    assert stream.endswith("Müller ".encode())
+    assert compare(data_set)[1] == stream
