@@ -20,6 +20,7 @@ from . import (
     callgrind,
     cold,
     datasets,
+    gate,
     growth,
     machine,
     measure,
@@ -42,6 +43,7 @@ PARTS = {
     "datasets": lambda o: datasets.run(o.rounds, o.budget),
     "trust": lambda o: trust.run(min(o.rounds, 5)),
     "cold": lambda o: cold.run(o.rounds),
+    "gate": lambda o: gate.run(min(o.rounds, 5)),
     "memory": lambda _: {"cases": memory.run()},
     "instructions": lambda _: {"cases": callgrind.run()},
 }

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import HERE, Unavailable, archive_report, cold, datasets, parallel, plots, targets
+from . import (
+    HERE,
+    Unavailable,
+    archive_report,
+    cold,
+    datasets,
+    gate_report,
+    parallel,
+    plots,
+    targets,
+)
 from .contenders import CONTENDERS
 from .measure import say
 from .peers import KNOWN_LIMIT
@@ -37,6 +47,7 @@ def write(results: dict[str, Any]) -> None:
         "datasets": _datasets,
         "trust": _trust,
         "cold": _cold,
+        "gate": gate_report.section,
         "memory": _memory,
         "instructions": _instructions,
     }

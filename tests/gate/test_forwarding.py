@@ -10,7 +10,7 @@ import threading
 import pki
 import pytest
 from _gate import elements, file_of, part10, policy, trust_file, uid
-from _gate_process import gate, send, until
+from _gate_process import gate, posix_only, send, until
 from _raw_scu import data_set
 from pynetdicom import AE, build_context, evt
 
@@ -249,6 +249,7 @@ def free_port():
         return one.getsockname()[1]
 
 
+@posix_only
 def test_a_next_node_that_is_down_for_a_while(tmp_path):
     """The sender is answered all the same; what it sent arrives when the node is there."""
     for number in range(4):

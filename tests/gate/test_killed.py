@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import time
 
@@ -23,6 +24,7 @@ from dicomseal.gate.scp import Settings as Network
 from dicomseal.gate.scp import StorageSCP
 from dicomseal.gate.service import Service, Settings
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and looks into /proc")
 KILLS = 20
 SIZE = 60_000
 

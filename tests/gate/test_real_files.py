@@ -8,12 +8,14 @@ import re
 import pki
 import pytest
 from _gate import trust_file
-from _gate_process import client, gate
+from _gate_process import client, gate, posix_only
 from _raw_scu import data_set
 from pydicom import dcmread
 from pynetdicom import AE, _config, build_context
 
 from dicomseal import sign_file
+
+pytestmark = posix_only
 
 # of pydicom's test files; each with DCMTK's option to propose its transfer syntax first
 FILES = {

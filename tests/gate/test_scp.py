@@ -11,11 +11,13 @@ import _gate
 import pki
 import pytest
 from _gate import CT, file_of, part10, trust_file, uid
-from _gate_process import client, gate, send, until
+from _gate_process import client, gate, posix_only, send, until
 from _raw_scu import Peer, store
 from pynetdicom import AE, build_context
 
 from dicomseal.gate.receiving import file_meta
+
+pytestmark = posix_only
 
 
 def data_set(data):

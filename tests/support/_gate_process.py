@@ -60,6 +60,10 @@ def send(port: int, *paths: Any, aet: str = "GATE", name: str = "storescu") -> i
     return client(name, "-aec", aet, "127.0.0.1", port, *paths).returncode
 
 
+# it waits for a socket and a pipe at once, and DCMTK's programs are Debian's
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a gate needs a POSIX system")
+
+
 class Gate:
     """A running ``dicomseal gate``."""
 

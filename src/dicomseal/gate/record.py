@@ -86,6 +86,7 @@ class Recorder:
         self._queue: queue.Queue[tuple[list[Row], Future[None]] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="dicomseal-ledger", daemon=True)
         self._begun: Future[None] = Future()
+        self._is_gone = False
 
     def __enter__(self) -> Recorder:
         self._thread.start()
@@ -100,6 +101,11 @@ class Recorder:
     ) -> None:
         self._queue.put(None)
         self._thread.join(_PATIENCE)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether rows can be appended; not after an error that no later row can mend."""
+        return self._thread.is_alive() and not self._is_gone
 
     def submit(self, rows: list[Row]) -> Future[None]:
         """Append rows as soon as it can be; the future is done when they are on disk."""

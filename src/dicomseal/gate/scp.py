@@ -8,6 +8,7 @@ where there is one (PS3.15 Annex A.3).
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import ssl
 import threading
@@ -123,7 +124,13 @@ class StorageSCP:
         self._thread: threading.Thread | None = None
 
     def bind(self) -> None:
-        """Take the port; nothing is accepted yet. Errors as `listen`."""
+        """Take the port; nothing is accepted yet. Errors as `listen`.
+
+        Raises:
+            UsageError: the system cannot wait for a socket and a pipe at once (Windows).
+        """
+        if not hasattr(select, "poll"):
+            raise UsageError("the gate needs a POSIX system; `watch` does not")
         self._listening = listen(self._address, self.port)
         self.port = int(self._listening.getsockname()[1])
 

@@ -132,6 +132,7 @@ class Service:
             workers = self._workers(store, spool, counts) if several else []
             recorder = self._recorder(stack)
             forwarder = self._forwarder(spool, stack)
+            self._ledger = recorder
             self._monitor(spool, counts, store, stack)
             with self._signals():
                 if several:
@@ -321,6 +322,7 @@ class Service:
         self._monitor_port = monitor.port
 
     _monitor_port = 0
+    _ledger: Recorder | None = None
 
     def _health(self, spool: Spool | None, counts: Counts, store: Store) -> dict[str, Any]:
         """Return whether the gate can take objects, and how it stands."""
@@ -328,6 +330,8 @@ class Service:
         free = _free(store)
         if free < _LITTLE:
             problems.append("the disk is nearly full")
+        if self._ledger is not None and not self._ledger.is_writing:
+            problems.append("the ledger cannot be written")
         if self._stop.is_set():
             problems.append("the gate is stopping")
         found: dict[str, Any] = {
