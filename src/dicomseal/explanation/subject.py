@@ -22,7 +22,7 @@ from ..files.part10 import Part10
 from ..files.reader import Reader
 from ..files.source import read_all
 from ..files.window import Window
-from ..report import ALTERED, INTACT, ObjectReport, SignatureReport
+from ..report import INTACT, ObjectReport, SignatureReport
 from ..signature import digital_signature, other_forms, unpadded
 from ..signature.certificate import kind_of, signed_digest, unpadded_signature
 from ..signature.failure import Broken
@@ -266,16 +266,6 @@ class Subject:
                 if scope is None:
                     scope = Scope(part10, index, number, work)
                 self.signatures.append(Explained(self, scope, item, report))
-
-    @property
-    def broken(self) -> list[Explained]:
-        """The signatures that are not intact."""
-        return [one for one in self.signatures if one.report.integrity != INTACT]
-
-    @property
-    def altered(self) -> list[Explained]:
-        """The signatures that are altered."""
-        return [one for one in self.signatures if one.report.integrity == ALTERED]
 
 
 def _bytes_of(part10: Part10) -> Any:

@@ -74,7 +74,7 @@ def _proven(one: Explained, budget: Budget) -> tuple[Cause, ...]:
 
 
 def _tried(case: Case, family: families.Family, budget: Budget) -> tuple[Cause, ...]:
-    """The cause that one family of hypotheses proves, if any."""
+    """Try one family of hypotheses; return the cause that it proves, if any."""
     for hypothesis in family(case):
         if hypothesis.digest is None:
             at = hypothesis.edits[0].start if hypothesis.edits else case.stream.end
@@ -93,7 +93,7 @@ def _tried(case: Case, family: families.Family, budget: Budget) -> tuple[Cause, 
 
 
 def _with_other_vrs(one: Explained, budget: Budget) -> tuple[Cause, ...]:
-    """The likely families once more, with the VRs that writers of explicit VR take.
+    """Try the likely families once more, with the VRs that writers of explicit VR take.
 
     Implicit VR states none, so what was changed is seen only by one who chooses them as the signer
     did; the few rules that writers follow are tried (see `open_vrs.policies`).
