@@ -169,8 +169,8 @@ def another_root(bom):
     [
         (other_version, "aa 1.6 is not in requirements/run.txt"),
         (no_purl, "c has the package URL None"),
-        (lost, "b-b is no direct dependency in it"),
-        (unlinked, "b-b is no direct dependency in it"),
+        (lost, "b-b is not a direct dependency in it"),
+        (unlinked, "b-b is not a direct dependency in it"),
         (linked, "c is a direct dependency only in it"),
         (orphan, "nothing needs c==3"),
         (another_root, "it describes tool 0.9"),
