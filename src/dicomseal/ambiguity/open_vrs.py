@@ -144,21 +144,11 @@ def _open(
     slips: bool,
 ) -> Open | None:
     tag, length = record.tag, record.end - record.value
-    element = tag & 0xFFFF
     private = bool(tag >> 16 & 1)
-    if private and (element == 0 or 0x10 <= element <= 0xFF):
+    if private and (tag & 0xFFFF == 0 or 0x10 <= tag & 0xFFFF <= 0xFF):
         return None
-    creator, other_vrs = None, others().public.get(tag, ())
-    if private:
-        block = index.find(record.parent, tag & 0xFFFF0000 | element >> 8)
-        creator = index.value(block)[:64] if block >= 0 else None
-        other_vrs = others().private(tag, creator)
-    known = dictionary().private(tag, creator) if private else dictionary().public(tag)
-    likely = [*AMBIGUOUS.get(known, ()), *other_vrs]
+    creator, kind, likely = _known(index, record)
     vr = record.vr
-    kind = (
-        known if known in AMBIGUOUS else "private" if private else "was" if other_vrs else "unknown"
-    )
     too_long = length > terms.MAX_SHORT_LENGTH and vr in terms.SHORT_VRS
     if kind == "unknown" and not too_long and vr != UNKNOWN:
         if not slips or vr not in _TEXT:
@@ -170,14 +160,37 @@ def _open(
     if kind == "slip":
         candidates = [candidate for candidate in candidates if candidate[1] == RELATED]
     if too_long or vr == UNKNOWN:
-        # DCMTK treats as UN what does not fit into explicit VR, and signs that
-        candidates = [(UNKNOWN, UNLIKELY), *candidates] if too_long else candidates
-        vr = min(candidates, key=lambda candidate: candidate[1])[0] if candidates else UNKNOWN
-        candidates = [candidate for candidate in candidates if candidate[0] != vr]
-        kind = "unknown"
+        kind, (vr, candidates) = "unknown", _without_vr(candidates, too_long)
     closed = not everything or bool(value and value[:4] != _ITEM)  # else it may be a sequence
     place = (*_place(index, record.parent, places), tag)
     return Open(number, tag, kind, place, (creator, tag >> 16), vr, tuple(candidates), closed)
+
+
+def _known(index: Index, record: r.Record) -> tuple[bytes | None, str, list[str]]:
+    """Return the Private Creator of an element, its kind, and the VRs that readers use for it."""
+    tag, creator = record.tag, None
+    if tag >> 16 & 1:
+        block = index.find(record.parent, tag & 0xFFFF0000 | (tag & 0xFFFF) >> 8)
+        creator = index.value(block)[:64] if block >= 0 else None
+        known, other_vrs = dictionary().private(tag, creator), others().private(tag, creator)
+        kind = "private"
+    else:
+        known, other_vrs = dictionary().public(tag), others().public.get(tag, ())
+        kind = "was" if other_vrs else "unknown"
+    if known in AMBIGUOUS:
+        kind = known
+    return creator, kind, [*AMBIGUOUS.get(known, ()), *other_vrs]
+
+
+def _without_vr(
+    candidates: list[tuple[str, int]], too_long: bool
+) -> tuple[str, list[tuple[str, int]]]:
+    """Return the likeliest VR of an element that has none, and the other candidates."""
+    if too_long:
+        # DCMTK treats as UN what does not fit into explicit VR, and signs that
+        candidates = [(UNKNOWN, UNLIKELY), *candidates]
+    vr = min(candidates, key=lambda candidate: candidate[1])[0] if candidates else UNKNOWN
+    return vr, [candidate for candidate in candidates if candidate[0] != vr]
 
 
 def _ranked(

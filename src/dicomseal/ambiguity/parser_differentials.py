@@ -54,30 +54,41 @@ def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
             "deflated bytes for a data set: two readers may see two contents"
         )
     if index.fragmented:
-        from . import frames  # for start-up time: most objects have no fragments
-
-        found += frames.doubts(part10, index)
-        number = index.find(0, terms.PIXEL_DATA)
-        if part10.transfer_syntax in transfer_syntaxes.NATIVE and number >= 0 and (
-            index.record(number).kind == ENCAPSULATED
-        ):  # fmt: skip
-            found.append(
-                "Pixel Data (7FE0,0010) are encapsulated, and the Transfer Syntax "
-                f"{part10.transfer_syntax} says that they are not: readers may show the fragments "
-                "as pixels"
-            )
+        found += _of_fragments(part10, index)
     if "delimiter" in index.noted:
-        found += [
-            f"{note.sentence()}: readers may take other bytes for its fragments"
-            for note in index.oddities
-            if note.kind == "delimiter" and index.record(note.record).kind == ENCAPSULATED
-        ][:_MAX_TOLD]
+        found += _of_delimiters(index)
     if "odd value" in index.noted and _lacks_a_byte(index):
         found.append(
             "Pixel Data (7FE0,0010) have an odd number of bytes, and fewer than their frames need: "
             "readers may show other pixels"
         )
     return found
+
+
+def _of_fragments(part10: Part10, index: Index) -> list[str]:
+    """Return the reasons that encapsulated values give."""
+    from . import frames  # for start-up time: most objects have no fragments
+
+    found = frames.doubts(part10, index)
+    number = index.find(0, terms.PIXEL_DATA)
+    if part10.transfer_syntax in transfer_syntaxes.NATIVE and number >= 0 and (
+        index.record(number).kind == ENCAPSULATED
+    ):  # fmt: skip
+        found.append(
+            "Pixel Data (7FE0,0010) are encapsulated, and the Transfer Syntax "
+            f"{part10.transfer_syntax} says that they are not: readers may show the fragments "
+            "as pixels"
+        )
+    return found
+
+
+def _of_delimiters(index: Index) -> list[str]:
+    """Return the reasons that delimiters of encapsulated values give."""
+    return [
+        f"{note.sentence()}: readers may take other bytes for its fragments"
+        for note in index.oddities
+        if note.kind == "delimiter" and index.record(note.record).kind == ENCAPSULATED
+    ][:_MAX_TOLD]
 
 
 def _sentence(note: Ambiguity, part10: Part10) -> str:

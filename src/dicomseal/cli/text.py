@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from .. import report
-from ..report import ObjectReport, SignatureReport, TimestampReport, escaped, harmless
+from ..report import (
+    CertificateInfo,
+    ObjectReport,
+    SignatureReport,
+    TimestampReport,
+    escaped,
+    harmless,
+)
 
 __all__ = ["harmless", "render", "summary"]
 
@@ -56,12 +63,7 @@ class _Advice:
 def _signature(signature: SignatureReport, advice: _Advice, undecided: bool) -> list[str]:
     where = f" in {signature.location}" if signature.location else ""
     lines = [f"    signature {signature.uid or '(no UID)'}{where}"]
-    if signature.signer and not signature.signer.not_after:
-        lines.append(f"      signer     the public key with the SHA-256 {signature.signer.sha256}")
-        lines.append(f"{_INDENT}{signature.signer.key}")
-    elif signature.signer:
-        lines.append(f"      signer     {signature.signer.subject}")
-        lines.append(f"{_INDENT}{signature.signer.key}, issued by {signature.signer.issuer}")
+    lines += _signer(signature.signer)
     lines.append(
         f"      signed     {signature.datetime or '(no time)'}, "
         f"MAC {signature.mac_algorithm or '?'}"
@@ -77,7 +79,33 @@ def _signature(signature: SignatureReport, advice: _Advice, undecided: bool) -> 
             f"{_INDENT}{signature.integrity_reason.code}: {signature.integrity_reason.message}"
         )
         lines += advice.on(signature.integrity_reason.code, _INDENT)
-    lines.append(f"      trust      {signature.trust.replace('_', ' ')}")
+    lines += _trust(signature, advice, undecided)
+    if signature.timestamp:
+        lines += _timestamp(signature.timestamp, advice)
+    if signature.profiles:
+        lines.append(f"      profiles   {', '.join(signature.profiles)}")
+    if signature.weak:
+        lines.append(f"      weak       {', '.join(signature.weak)}")
+    lines += [f"      note       {message}" for message in signature.messages]
+    return lines
+
+
+def _signer(signer: CertificateInfo | None) -> list[str]:
+    if signer is None:
+        return []
+    if not signer.not_after:
+        return [
+            f"      signer     the public key with the SHA-256 {signer.sha256}",
+            f"{_INDENT}{signer.key}",
+        ]
+    return [
+        f"      signer     {signer.subject}",
+        f"{_INDENT}{signer.key}, issued by {signer.issuer}",
+    ]
+
+
+def _trust(signature: SignatureReport, advice: _Advice, undecided: bool) -> list[str]:
+    lines = [f"      trust      {signature.trust.replace('_', ' ')}"]
     if signature.trust_reason:
         lines.append(f"{_INDENT}{signature.trust_reason.code}: {signature.trust_reason.message}")
         lines += advice.on(signature.trust_reason.code, _INDENT)
@@ -92,13 +120,6 @@ def _signature(signature: SignatureReport, advice: _Advice, undecided: bool) -> 
                 f"{_INDENT}as run {signature.proof.run} of {signature.proof.ledger} proves"
             )
         lines.append(f"      revocation {signature.revocation.replace('_', ' ')}")
-    if signature.timestamp:
-        lines += _timestamp(signature.timestamp, advice)
-    if signature.profiles:
-        lines.append(f"      profiles   {', '.join(signature.profiles)}")
-    if signature.weak:
-        lines.append(f"      weak       {', '.join(signature.weak)}")
-    lines += [f"      note       {message}" for message in signature.messages]
     return lines
 
 

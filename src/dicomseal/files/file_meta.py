@@ -83,17 +83,9 @@ def _elements(head: Any, position: int, doubt: str) -> FileMeta:
         tag = 0x00020000 | element
         value = position + 8
         if vr in _LONG_VRS or vr not in _VRS:
-            if not (vr.isalpha() and vr.isupper()):
-                raise MalformedError(
-                    f"{format_tag(tag)} in the File Meta Information is not in explicit VR",
-                    "malformed", position,
-                )  # fmt: skip
-            value = position + 12
-            if value > size:
-                raise _cut_short(position)
-            if length:
+            if length and vr.isalpha() and vr.isupper():
                 doubt = doubt or f"the reserved bytes of {format_tag(tag)} are not zero"
-            (length,) = struct.unpack_from("<L", head, position + 8)
+            value, length = _long_header(head, position, tag, vr)
         if value + length > size:
             raise _cut_short(position)
         data = bytes(head[value : value + length])
@@ -107,13 +99,7 @@ def _elements(head: Any, position: int, doubt: str) -> FileMeta:
         values[tag] = data
         last = tag
         position = value + length
-    if end != position:
-        doubt = doubt or (
-            "its group length (0002,0000) is absent"
-            if end is None
-            else "its group length (0002,0000) is wrong"
-        )
-    doubt = doubt or _private_information(values)
+    doubt = doubt or _group_length_doubt(end, position) or _private_information(values)
     uid = _transfer_syntax(values.get(terms.TRANSFER_SYNTAX_UID, b""), position)
     doubt = doubt or _label(uid)
     return FileMeta(
@@ -123,6 +109,26 @@ def _elements(head: Any, position: int, doubt: str) -> FileMeta:
         values.get(terms.MEDIA_STORAGE_SOP_CLASS_UID, b""),
         values.get(terms.MEDIA_STORAGE_SOP_INSTANCE_UID, b""),
     )
+
+
+def _group_length_doubt(stated: int | None, end: int) -> str:
+    if stated == end:
+        return ""
+    return f"its group length (0002,0000) is {'absent' if stated is None else 'wrong'}"
+
+
+def _long_header(head: Any, position: int, tag: int, vr: bytes) -> tuple[int, int]:
+    """Return where the value of an element begins whose header has 12 bytes, and its length."""
+    if not (vr.isalpha() and vr.isupper()):
+        raise MalformedError(
+            f"{format_tag(tag)} in the File Meta Information is not in explicit VR",
+            "malformed", position,
+        )  # fmt: skip
+    value = position + 12
+    if value > len(head):
+        raise _cut_short(position)
+    (length,) = struct.unpack_from("<L", head, position + 8)
+    return value, length
 
 
 def _oddity(tag: int, vr: bytes, length: int, last: int) -> str:

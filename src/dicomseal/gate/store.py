@@ -49,7 +49,7 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def _flushers() -> ThreadPoolExecutor:
-    """Threads that wait for the disk, of this process: a fork has none of its parent's."""
+    """Return threads that wait for the disk, of this process: a fork has none of its parent's."""
     found = _pools.get(os.getpid())
     if found is None:
         found = _pools[os.getpid()] = ThreadPoolExecutor(_MAX_FLUSHERS, "dicomseal-flush")

@@ -296,13 +296,8 @@ def _verify(
             messages += tuple(missing.orphans(index, sorted({0, *index.scopes})))
         messages += parser_differentials.messages(part10, index, sop_class, sop_instance)
     else:
-        from . import missing  # for start-up time: most objects that are verified are signed
-
-        lacking = missing.evidence(part10, index)
-        messages += tuple(lacking.sentences)
-        if lacking.reason and verdict == report.UNSIGNED:
-            verdict = report.INDETERMINATE
-            reasons.append(lacking.reason)
+        verdict, sentences = _without_signatures(part10, index, verdict, reasons)
+        messages += sentences
     content = _content_digest(index) if options.content_digest else None
     part10.check()  # only after the last read that the answer depends on
     return ObjectReport(
@@ -326,6 +321,19 @@ def _verify(
         uncovered_classes=left.classes,
         signatures=tuple(signatures),
     )
+
+
+def _without_signatures(
+    part10: Part10, index: Index, verdict: str, reasons: list[Reason]
+) -> tuple[str, tuple[str, ...]]:
+    """Return verdict and messages for an object that has no signature to be verified."""
+    from . import missing  # for start-up time: most objects that are verified are signed
+
+    lacking = missing.evidence(part10, index)
+    if lacking.reason and verdict == report.UNSIGNED:
+        verdict = report.INDETERMINATE
+        reasons.append(lacking.reason)
+    return verdict, tuple(lacking.sentences)
 
 
 def _out_of_reach(part10: Part10, index: Index) -> list[Reason]:
