@@ -22,6 +22,7 @@ from .open_vrs import Open
 
 if TYPE_CHECKING:
     from ..encoding.backend import Index
+    from ..encoding.record import Update
 
 _KEPT_PIECE = 1 << 16  # bytes of a piece of the stream that is remembered
 _KEPT = 1 << 25  # bytes of all of them
@@ -242,7 +243,7 @@ class Search:
     def _feed_fixed(self, i: int, hasher: hashlib._Hash) -> None:
         """Feed the part before an open element, or after the last one."""
 
-        def feed(update: Callable[[memoryview], object]) -> None:
+        def feed(update: Update) -> None:
             for start, stop, inside in self._ranges[i]:
                 self._index.stream_between(update, start, stop, inside, self._scope)
 
@@ -252,7 +253,7 @@ class Search:
         number = self._open[i].number
         size = self._rest[i] - self._rest[i + 1] - self._sizes[i + 1]
 
-        def feed(update: Callable[[memoryview], object]) -> None:
+        def feed(update: Update) -> None:
             self._index.choose(number, vr)
             # a sequence is not closed after it: that is part of what follows
             self._index.stream_between(update, number, number + 1, self._scope, self._scope)
@@ -263,7 +264,7 @@ class Search:
         self,
         key: tuple[int, str],
         size: int,
-        feed: Callable[[Callable[[memoryview], object]], None],
+        feed: Callable[[Update], None],
         hasher: hashlib._Hash,
     ) -> None:
         kept = self._kept.get(key)

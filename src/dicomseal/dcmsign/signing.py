@@ -7,7 +7,7 @@ import io
 import sys
 import warnings
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..editing.remove import remove_file
 from ..errors import DicomSealError
@@ -28,6 +28,9 @@ from .details import moment
 from .exits import Exit, ExitError
 from .job import SIGN_ITEM, Job
 from .log import Log
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from .verifying import is_encoded
 
 _CAUTION = (
@@ -39,7 +42,7 @@ _CAUTION = (
 class Keys(NamedTuple):
     """A private key, and the certificate that was named for it."""
 
-    key: object
+    key: PrivateKeyTypes
     certificate: Certificate
 
 
@@ -63,7 +66,7 @@ def load_keys(job: Job, log: Log) -> Keys | None:
     return Keys(_key(job, job.key, log), certificate)
 
 
-def _key(job: Job, path: str, log: Log) -> object:
+def _key(job: Job, path: str, log: Log) -> PrivateKeyTypes:
     try:
         if not is_encoded(path, job.der):
             raise ExitError(

@@ -12,11 +12,11 @@ tag that has no length either.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import Any
 
 from ..errors import EncodingError
 from ..standard import terms
+from .record import Update
 
 _ITEM = bytes.fromhex("FEFF00E0")
 _SEQUENCE_DELIMITATION = bytes.fromhex("FEFFDDE0")
@@ -42,7 +42,7 @@ def padding(vr: str) -> bytes:
 class Encoder:
     """Writes canonical bytes to ``update``, the method of a hasher."""
 
-    def __init__(self, update: Callable[[Any], object]) -> None:
+    def __init__(self, update: Update) -> None:
         self._update = update
 
     def header(self, tag: int, vr: str, length: int) -> None:

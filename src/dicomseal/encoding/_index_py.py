@@ -11,8 +11,7 @@ values that signatures need.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 from ..standard import terms
 from ..standard.tags import is_signable_tag
@@ -160,7 +159,7 @@ class Index(Walk):
 
     def stream(
         self,
-        update: Callable[[Any], object],
+        update: r.Update,
         scope: int = 0,
         tags: Collection[int] | None = None,
         *,
@@ -212,7 +211,7 @@ class Index(Walk):
             number = self._nodes[number].parent
 
     def stream_between(
-        self, update: Callable[[Any], object], start: int, stop: int, inside: int, scope: int
+        self, update: r.Update, start: int, stop: int, inside: int, scope: int
     ) -> None:
         """Feed a part of the canonical form of one signed element.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ..errors import MalformedError
 from ..standard.tags import format_tag
@@ -19,6 +20,10 @@ REWRITE = 8  # its header must be rewritten: the reserved bytes are not zero, or
 GUESSED = 16  # its VR was ambiguous (see standard.dictionary)
 # private in implicit VR, with a VR of a dictionary; or a sequence that holds such an element
 PRIVATE = 32
+
+
+Update: TypeAlias = "Callable[[bytes | memoryview], object]"
+"""The method of a hasher, or of another consumer of a stream."""
 
 
 class Record(NamedTuple):

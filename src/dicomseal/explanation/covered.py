@@ -175,7 +175,7 @@ class _Counter:
     def __init__(self) -> None:
         self.count = 0
 
-    def take(self, piece: memoryview) -> None:
+    def take(self, piece: bytes | memoryview) -> None:
         self.count += len(piece)
 
 

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -30,6 +30,9 @@ from ..errors import CertificateError
 from ..report import CertificateInfo
 from ..standard.mac_algorithms import DIGEST_INFO
 from .der import der_length, without_padding
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 _UNPARSABLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 _PREHASHED = {
@@ -143,7 +146,7 @@ class Certificate:
         )
 
 
-def spki_der(public_key: Any) -> bytes:
+def spki_der(public_key: PublicKeyTypes) -> bytes:
     """Return the DER SubjectPublicKeyInfo of a public key (RFC 5280 Section 4.1.2.7)."""
     # imported here: a verification without trust does not need it
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -238,7 +241,7 @@ def parse(der: bytes) -> Certificate:
 _parsed = lru_cache(maxsize=1024)(Certificate)
 
 
-def is_supported(key: Any) -> bool:
+def is_supported(key: PublicKeyTypes) -> bool:
     """Return whether signatures by this kind of key can be verified here."""
     return bool(kind_of(key))
 
@@ -332,7 +335,7 @@ def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
     return info[len(prefix) :] if whole and info.startswith(prefix) else None
 
 
-def sign_mac(key: Any, digest: bytes, algorithm: str) -> bytes:
+def sign_mac(key: PrivateKeyTypes, digest: bytes, algorithm: str) -> bytes:
     """Return the Signature value over a MAC, by a private key of `cryptography`."""
     if isinstance(key, rsa.RSAPrivateKey):
         prehashed = _PREHASHED.get(algorithm)

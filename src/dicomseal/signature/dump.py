@@ -10,7 +10,7 @@ The lines are made by the pure twin, whose encoder is replaced by one that recor
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..ambiguity import open_vrs
@@ -127,7 +127,7 @@ class Dump:
             f"{self.reason.code}: {self.reason.message}"
         )
 
-    def raw(self, write: Callable[[Any], object]) -> record.Coverage:
+    def raw(self, write: record.Update) -> record.Coverage:
         """Pass the bytes to ``write``, piece by piece.
 
         Args:
@@ -142,7 +142,7 @@ class Dump:
             return self._raw(write)
         hasher = new_hasher(self._algorithm)
 
-        def both(piece: Any) -> None:
+        def both(piece: bytes | memoryview) -> None:
             hasher.update(piece)
             write(piece)
 
@@ -151,7 +151,7 @@ class Dump:
             raise self._named(EncodingError("the stream is not the one that was signed", "stream"))
         return coverage
 
-    def _raw(self, write: Callable[[Any], object]) -> record.Coverage:
+    def _raw(self, write: record.Update) -> record.Coverage:
         index, scope = self._index, self._scope
         if self._form == UNPADDED or self._of_vrs():
             elements = open_vrs.signed(index, scope, self._tags or ())
@@ -214,13 +214,13 @@ def _find(index: Index, uid: str | None) -> tuple[int, tuple[int, ...] | None, i
     return 0, None, None
 
 
-def _nowhere(_piece: Any) -> None:
+def _nowhere(_piece: bytes | memoryview) -> None:
     """Ignore bytes that only have to be counted."""
 
 
 def raw(
     source: str | os.PathLike[str] | Buffer,
-    write: Callable[[Any], object],
+    write: record.Update,
     uid: str | None = None,
 ) -> record.Coverage:
     """Pass the canonical bytes of a signature to ``write``, piece by piece: see `Dump`."""

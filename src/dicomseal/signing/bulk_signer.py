@@ -8,7 +8,7 @@ PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..editing.splice import Splice
 from ..encoding import values
@@ -26,6 +26,9 @@ from .request import SignatureUID, SigningOptions, request_of
 from .sign_file import sign_scope, signable_index
 from .signature_builder import select_tags
 
+if TYPE_CHECKING:
+    from ..keys.signing_key import CertificateSource, KeySource
+
 
 class BulkSigner:
     """Signs the main data set of files; arguments and errors are those of `sign_file`.
@@ -35,7 +38,11 @@ class BulkSigner:
     """
 
     def __init__(
-        self, key: Any, certificate: Any, password: Password, options: SigningOptions
+        self,
+        key: KeySource,
+        certificate: CertificateSource,
+        password: Password,
+        options: SigningOptions,
     ) -> None:
         self._request = request_of(key, certificate, password, options)
         self.certificate: Certificate = self._request.key.certificate

@@ -11,7 +11,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from .. import profiles, purposes
 from ..encoding.obstacles import Offer
 from ..errors import UsageError
 from ..keys.key_files import Password
-from ..keys.signing_key import SigningKey
+from ..keys.signing_key import CertificateSource, KeySource, SigningKey
 from ..profiles import Profile
 from ..standard.mac_algorithms import new_hasher
 from ..standard.meanings import Signed, told_by
@@ -121,7 +121,7 @@ class SigningRequest(NamedTuple):
 
 
 def request_of(
-    key: Any, certificate: Any, password: Password, options: SigningOptions
+    key: KeySource, certificate: CertificateSource, password: Password, options: SigningOptions
 ) -> SigningRequest:
     """Check the options; ``key``, ``certificate`` and ``password`` are as for `sign_file`.
 

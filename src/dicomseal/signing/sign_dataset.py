@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..encoding.backend import Index
 from ..encoding.obstacles import offers
@@ -31,13 +31,14 @@ from .signature_builder import build, select_tags
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from ..keys.signing_key import CertificateSource, KeySource
     from ..timestamps.authority import TimestampAuthority
 
 
 def sign(
     dataset: Dataset,
-    key: Any,
-    certificate: Any = None,
+    key: KeySource,
+    certificate: CertificateSource = None,
     *,
     mac: str = "SHA256",
     tags: Iterable[str | int] | None = None,
@@ -86,8 +87,8 @@ def sign(
 
 def sign_items(
     dataset: Dataset,
-    key: Any,
-    certificate: Any = None,
+    key: KeySource,
+    certificate: CertificateSource = None,
     *,
     items: Sequence[str],
     mac: str = "SHA256",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..ambiguity import parser_differentials
 from ..editing import reencode
@@ -37,14 +37,15 @@ from .signature_builder import build, select_tags
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from ..keys.signing_key import CertificateSource, KeySource
     from ..timestamps.authority import TimestampAuthority
 
 
 def sign_file(
     source: str | os.PathLike[str] | Buffer | BinaryIO,
     target: str | os.PathLike[str] | BinaryIO,
-    key: Any,
-    certificate: Any = None,
+    key: KeySource,
+    certificate: CertificateSource = None,
     *,
     mac: str = "SHA256",
     tags: Iterable[str | int] | None = None,

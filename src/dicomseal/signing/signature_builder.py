@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import msgspec
 
 from .. import purposes
 from ..encoding.backend import Index
 from ..encoding.obstacles import Offer
+from ..encoding.record import Update
 from ..errors import SigningError
 from ..profiles import Elements, Facts
 from ..signature import digital_signature, items
@@ -113,7 +113,7 @@ def build(
     tags: list[int],
     transfer_syntax: str,
     present: Mapping[int | None, MacParameters | None],
-    stream: Callable[[Callable[[Any], object]], object],
+    stream: Callable[[Update], object],
 ) -> tuple[MacParameters, DigitalSignature]:
     """Hash the scope and the signature's own item, and sign the MAC.
 

@@ -32,6 +32,7 @@ from .progress import Outcome, Progress
 from .runner import Task
 
 if TYPE_CHECKING:
+    from ...keys.signing_key import CertificateSource, KeySource
     from ...signing.policy import SigningPolicy
     from ...timestamps.authority import TimestampAuthority
 
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 def sign(
     path: str,
     selection: Selection,
-    key: Any,
-    certificate: Any = None,
+    key: KeySource,
+    certificate: CertificateSource = None,
     *,
     target: str | None = None,
     overwrite: bool = False,
