@@ -186,7 +186,7 @@ cdef class _Arena:
         return 0
 
     cdef int keep(self) except -1:
-        """Never let go of the block, which a consumer keeps against the rule."""
+        """Keep the block for ever, as a consumer keeps it against the rule."""
         self.block = NULL
         self.used = self.room = 0
         return 0

@@ -31,7 +31,7 @@ cdef extern from "Python.h":
         _PyManagedBufferObject* mbuf
 
 cdef inline bint is_kept(object view):
-    """Whether somebody else has a memoryview by now, or another one over the same memory.
+    """Return whether somebody else has a memoryview by now, or another one over the same memory.
 
     An array of numpy has a reference to it, and a memoryview of it shares its buffer: neither keeps
     it from being released.

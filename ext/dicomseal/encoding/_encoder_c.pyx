@@ -93,7 +93,7 @@ cdef class Encoder:
         return 0
 
     cdef int keep(self, const uint8_t* data) except -1:
-        """Never let go of what a consumer keeps against the rule."""
+        """Keep for ever what a consumer keeps against the rule."""
         if self.block <= data < self.block + BLOCK:
             self.block = <uint8_t*> malloc(BLOCK)
             if self.block == NULL:

@@ -181,7 +181,7 @@ def verify_with(
 
 
 def _is_soon_done(part10: Part10, index: Index, signature: int) -> bool:
-    """Whether an object with a sole signature needs no clock, unless that does not verify.
+    """Return whether an object with a sole signature needs no clock, unless that does not verify.
 
     To start one costs a fraction of what such an object costs, if it is small.
     """
