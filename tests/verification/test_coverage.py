@@ -190,7 +190,7 @@ OUT_OF_REACH = {
     ),
     "signatures that are none": (
         [(0x00081140, "SQ", [[(0xFFFAFFFA, "UN", b"anything")]])],
-        "(FFFA,FFFA) in ReferencedImageSequence[0] is no sequence",
+        "(FFFA,FFFA) in ReferencedImageSequence[0] is not a sequence",
     ),
 }  # fmt: skip
 
