@@ -40,7 +40,7 @@ QUICK := tests/test_*.py tests/package/test_house.py tests/package/test_supply.p
 	tests/verification/test_coverage.py tests/verification/test_threats.py \
 	tests/signing/test_sign_file.py
 # what is read by people; right words that no dictionary has are in tools/words.txt
-SPELT := src ext tests tools bench differential docs fuzz *.md *.toml Makefile setup.py .ci/run
+SPELT := src ext tests tools bench differential docs contrib fuzz *.md *.toml Makefile setup.py .ci/run
 
 .PHONY: help another-day check demo docs test test-random lint types bench pins pins-check audit sbom fuzz differential agreement sanitize clean
 .DEFAULT_GOAL := help

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import queue
 import select
 import socket
 import ssl
@@ -31,6 +29,7 @@ from pynetdicom.transport import AssociationServer, AssociationSocket, RequestHa
 from .front import Counts
 from .receiving import ReceivingProvider, Sink
 from .store import Store
+from .waking import IDLE, Bell, Checkpoint, TellingQueue
 
 if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
@@ -38,81 +37,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dicomseal.gate")
 MAX_PDU = 1 << 18  # bytes that are announced to peers as the length of a PDU
 _LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
-_IDLE = 0.1  # seconds between looks at timers while nothing happens
-
-
-class _Bell:
-    """Wakes a thread that waits for a socket; any thread may ring."""
-
-    def __init__(self) -> None:
-        self.reading, self._writing = os.pipe()
-        os.set_blocking(self.reading, False)
-        os.set_blocking(self._writing, False)
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def ring(self, _: object = None) -> None:
-        with self._lock:
-            if not self._closed:
-                with contextlib.suppress(BlockingIOError):
-                    os.write(self._writing, b"\0")
-
-    def clear(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.reading, 4096)
-
-    def close(self) -> None:
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                os.close(self.reading)
-                os.close(self._writing)
-
-
-class _Queue(queue.Queue[Any]):
-    """A queue that tells what is put into it."""
-
-    def __init__(self, told: Callable[[Any], None]) -> None:
-        super().__init__()
-        self._told = told
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        super().put(item, block, timeout)
-        self._told(item)
-
-
-class _Checkpoint(threading.Event):
-    """What an association's loop passes in each round: it waits here for something to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._work = threading.Event()
-
-    def ring(self, _: object = None) -> None:
-        self._work.set()
-
-    def set(self) -> None:
-        super().set()
-        self.ring()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        passed = super().wait(timeout)
-        self._work.wait(_IDLE)
-        self._work.clear()
-        return passed
 
 
 class _Provider(DULServiceProvider):
     """The upper layer of an association; its loop waits in `GateSocket.ready`."""
 
-    def __init__(self, assoc: Association, bell: _Bell, checkpoint: _Checkpoint) -> None:
+    def __init__(self, assoc: Association, bell: Bell, checkpoint: Checkpoint) -> None:
         super().__init__(assoc)
         self._bell = bell
         self._run_loop_delay = 0.0
         self._is_requested = False
-        self.event_queue = _Queue(self._noted)
-        self.to_provider_queue = _Queue(bell.ring)
-        self.to_user_queue = _Queue(checkpoint.ring)
+        self.event_queue = TellingQueue(self._noted)
+        self.to_provider_queue = TellingQueue(bell.ring)
+        self.to_user_queue = TellingQueue(checkpoint.ring)
 
     def _noted(self, event: str) -> None:
         """Wake the loop, and tell who waits for an association that there will be none."""
@@ -167,7 +104,7 @@ class GateSocket(AssociationSocket):
             poll = select.poll()
             poll.register(connection, select.POLLIN)
             poll.register(self._bell.reading, select.POLLIN)
-            found = {descriptor for descriptor, _ in poll.poll(_IDLE * 1000 if wait else 0)}
+            found = {descriptor for descriptor, _ in poll.poll(IDLE * 1000 if wait else 0)}
             self._bell.clear()
             return connection.fileno() in found
         except (OSError, ValueError):
@@ -219,13 +156,13 @@ class GateAssociation(Association):
 
     def __init__(self, ae: ApplicationEntity, server: GateServer) -> None:
         super().__init__(ae, "acceptor")
-        self.bell = _Bell()
-        checkpoint = _Checkpoint()
+        self.bell = Bell()
+        checkpoint = Checkpoint()
         checkpoint.set()
         self._reactor_checkpoint = checkpoint
         self.dul = _Provider(self, self.bell, checkpoint)
         self.dimse = ReceivingProvider(self, server.store, server.limit)
-        self.dimse.msg_queue = _Queue(checkpoint.ring)
+        self.dimse.msg_queue = TellingQueue(checkpoint.ring)
         # the providers of the base class had them
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout
         self.dimse_timeout = ae.dimse_timeout
