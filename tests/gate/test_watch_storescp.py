@@ -19,7 +19,7 @@ from dicomseal.errors import LedgerError
 
 pytest.importorskip("watchfiles")
 # storescp listens on all addresses
-MISSING = "" if os.environ.get("CI") else _namespace.missing()
+MISSING = _namespace.forbidden() if os.environ.get("CI") else _namespace.missing()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING or "it is there")
 COUNT = 60
 

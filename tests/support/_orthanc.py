@@ -47,10 +47,13 @@ def python_version() -> str:
 
 
 def skipped() -> str:
-    """Why tests with it are skipped; in CI only for a Python of another version."""
+    """Why tests with it are skipped.
+
+    In CI only for a Python of another version, and where the system makes no network namespaces.
+    """
     why = missing()
     if why:
-        return "" if os.environ.get("CI") else why
+        return _namespace.forbidden() if os.environ.get("CI") else why
     if python_version() != f"{sys.version_info[0]}.{sys.version_info[1]}":
         return f"Orthanc has Python {python_version()}, for which nothing is built here"
     return ""
