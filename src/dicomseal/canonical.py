@@ -33,7 +33,7 @@ __all__ = ["BACKEND", "Encoder", "Hasher", "Index", "digest", "new_hasher", "upd
 class Hasher(Protocol):
     """What the stream goes into: hashlib's, cryptography's and blake3's hashers all fit."""
 
-    def update(self, data: Buffer, /) -> object:
+    def update(self, data: bytes | memoryview, /) -> object:
         """Take some more bytes; the buffer is valid during the call only."""
 
 

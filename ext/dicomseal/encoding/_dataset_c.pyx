@@ -28,6 +28,7 @@ cdef extern from "Python.h":
     int PyUnicode_KIND(object)
     void* PyUnicode_DATA(object)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
+    bint PyType_IsSubtype(object, object)
     char* PyOS_double_to_string(double, char, int, int, int*) except? NULL
     enum:
         Py_DTSF_ADD_DOT_0
@@ -267,7 +268,10 @@ cdef class _Walk(_Scopes):
             return False
         value = element._value if type(element) is self.element_type else element.value
         if code == VR_SQ:
-            self.open_items(tag, list(value or ()))
+            if type(value) is self.sequence_type:
+                self.open_items(tag, list(value._list))
+            else:
+                self.open_items(tag, list(value or ()))
             self.put_open(tag, VR_SQ)
             return True
         kind = VR_VALUES[code]
@@ -287,8 +291,11 @@ cdef class _Walk(_Scopes):
         """
         if PyUnicode_Check(value):
             return PyUnicode_GET_LENGTH(value) == 0
-        if type(value) is self.name_type or isinstance(
-                value, (list, tuple, bytes, bytearray, self.several_type, self.name_type)):
+        # not isinstance: an abstract base class of pydicom answers that in Python code
+        if PyType_IsSubtype(type(value), self.several_type) or PyType_IsSubtype(
+                type(value), self.name_type):
+            return not value
+        if isinstance(value, (list, tuple, bytes, bytearray)):
             return not value
         return False
 
@@ -373,6 +380,7 @@ cdef _Walk begun(dataset, ancestors, encoding, bint canonical, bint implicit):
     walk.names = rare
     walk.element_type, walk.raw_type = rare.DataElement, rare.RawDataElement
     walk.name_type, walk.several_type = rare.PersonName, rare.MultiValue
+    walk.sequence_type = rare.Sequence
     walk.float_type, walk.int_type = rare.DSfloat, rare.IS
     walk.encoding = encoding
     walk.canonical, walk.implicit = canonical, implicit

@@ -33,7 +33,7 @@ cdef class _Values(_Arena):
     """Return puts values out. What is not of the usual types is left to pydicom: those return 0."""
 
     cdef object names  # `rare`, once pydicom is there
-    cdef object element_type, raw_type, name_type, several_type, float_type, int_type
+    cdef object element_type, raw_type, name_type, several_type, sequence_type, float_type, int_type
 
     cdef object encodings(self):
         """Return the character sets that count where the value is."""

@@ -364,7 +364,7 @@ def _send(update: Callable[[Any], object], pieces: list[Any]) -> None:
             for begin in range(0, len(piece), _CHUNK):
                 update(piece.read(begin, min(_CHUNK, len(piece) - begin)))
         elif len(piece):
-            update(piece)
+            update(piece if isinstance(piece, bytes) else memoryview(piece))
 
 
 def as_in_a_file(dataset: Any, implicit: bool, encoding: tuple[bool, bool]) -> list[Any]:

@@ -7,6 +7,7 @@ PS3: PS3.5 Section 10 and Annex A.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pydicom.uid import UID
@@ -31,14 +32,22 @@ def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
     """
     meta = getattr(dataset, "file_meta", None)
     name = str(meta.get("TransferSyntaxUID", "") or "") if meta is not None else ""
-    uid = UID(name)
-    if name and uid.is_transfer_syntax:
-        return bool(uid.is_implicit_VR), bool(uid.is_little_endian)
+    known = _encoding_of_uid(name) if name else None
+    if known:
+        return known
     stated = getattr(dataset, "_is_implicit_VR", None), getattr(dataset, "_is_little_endian", None)
     for implicit, little in (stated, getattr(dataset, "original_encoding", (None, None))):
         if implicit is not None and little is not None:
             return bool(implicit), bool(little)
     return _EXPLICIT
+
+
+@lru_cache(maxsize=64)
+def _encoding_of_uid(name: str) -> tuple[bool, bool] | None:
+    uid = UID(name)
+    if not uid.is_transfer_syntax:
+        return None
+    return bool(uid.is_implicit_VR), bool(uid.is_little_endian)
 
 
 def syntax_of(dataset: Dataset, implicit: bool, little: bool) -> str:

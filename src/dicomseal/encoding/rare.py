@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_deferred_data_element
 from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 from pydicom.uid import UID
 from pydicom.valuerep import IS, DSfloat, PersonName
 
@@ -27,7 +28,7 @@ from ..errors import EncodingError
 from ..standard import terms
 from ..standard.tags import format_tag
 
-__all__ = ["IS", "DSfloat", "DataElement", "MultiValue", "PersonName", "RawDataElement"]
+__all__ = ["IS", "DSfloat", "DataElement", "MultiValue", "PersonName", "RawDataElement", "Sequence"]
 
 DEFAULT = "ISO_IR 6"
 _HEADER = 8  # bytes of a tag and a length in implicit VR
@@ -151,14 +152,14 @@ def first_number(element: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def settled(element: Any, scopes: Sequence[Any]) -> Any:
+def settled(element: Any, scopes: list[Any]) -> Any:
     """Return a copy of an element with an open VR, such as ``US or SS``, with the written VR.
 
     Args:
         element: the element.
         scopes: copies of the data set or item that holds it and those around it, nearest first.
     """
-    return correct_ambiguous_vr_element(copy.copy(element), scopes[0], True, list(scopes))
+    return correct_ambiguous_vr_element(copy.copy(element), scopes[0], True, scopes)
 
 
 # --- text -----------------------------------------------------------------------------------------
@@ -178,12 +179,12 @@ def _encodings(names: tuple[str | None, ...]) -> tuple[str, ...]:
     return tuple(convert_encodings([name or "" for name in names]))
 
 
-def text(value: str, encodings: Sequence[str]) -> bytes:
+def text(value: str, encodings: Collection[str]) -> bytes:
     """Encode text in the character sets that apply (PS3.5 Section 6.1.2)."""
-    return encode_string(value, encodings)
+    return encode_string(value, list(encodings))
 
 
-def person_name(value: Any, encodings: Sequence[str]) -> bytes:
+def person_name(value: Any, encodings: Collection[str]) -> bytes:
     """Return a person's name: as it was read, where these are the encodings it was read in."""
     return bytes(copy.copy(value).encode(encodings))  # the copy: it remembers what it encoded
 
@@ -191,7 +192,7 @@ def person_name(value: Any, encodings: Sequence[str]) -> bytes:
 # --- the rest -------------------------------------------------------------------------------------
 
 
-def written(element: Any, vr: str, encodings: Sequence[str]) -> bytes:
+def written(element: Any, vr: str, encodings: Collection[str]) -> bytes:
     """Return the value of an element as pydicom's writer has it, not padded.
 
     Raises:
