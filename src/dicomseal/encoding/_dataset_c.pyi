@@ -3,7 +3,9 @@ from typing import Any
 
 from .record import Coverage
 
+AMBIGUOUS_NAMES: dict[str, str]
 DEPTH: int
+KEPT: str
 
 def canonical(
     update: Callable[[memoryview], object],
