@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 import tsa
+from _stamped import ANCHOR, broken, store
 from asn1crypto import cms, core
-from tests.timestamps import test_token as base
-from tests.timestamps.test_token import ANCHOR, broken, store
 
 from dicomseal import TrustStore, verify
-
-authority, stamped = base.authority, base.stamped
 
 
 @pytest.mark.parametrize("algorithm", ["1.2.643.7.1.1.3.2", "1.2.3.4.5"])

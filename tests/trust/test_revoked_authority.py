@@ -7,11 +7,11 @@ from datetime import timedelta
 import pki
 import pytest
 import tsa
+from _stamped import ANCHOR, authority, broken, only, stamped
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from tests.timestamps.test_token import ANCHOR, authority, broken, only, stamped
 
 from dicomseal import TrustStore, verify
 
