@@ -190,10 +190,25 @@ def test_the_command(run, tmp_path):
     assert (code, made["same"], err) == (1, False, "")
     assert {"location", "kind", "a", "b"} <= made["differences"][0].keys()
     assert run("explain", a, "--against", b, "--format", "html")[0] == 2
+    others = ("--list",), ("--export", tmp_path / "it"), ("--uid", "1.2"), ("--effort", "hashes=1")
+    for other in others:
+        code, out, err = run("explain", a, "--against", b, *other)
+        assert (code, out, other[0] in err) == (2, "", True)
+    assert not (tmp_path / "it").exists()
     b.write_bytes(b"no DICOM at all, and long enough to be looked at" * 9)
     code, out, err = run("explain", a, "--against", b)
     assert (code, out) == (4, "")
     assert "b.dcm" in err
+
+
+def test_the_first_byte_that_differs(run, tmp_path):
+    """``Doe^J``, and then o or a: from 0 in JSON, as offsets are, and from 1 for a person."""
+    a, b = tmp_path / "a.dcm", tmp_path / "b.dcm"
+    a.write_bytes(OBJECT)
+    b.write_bytes(part10(encode(changed({NAME: b"Doe^Jane"}))))
+    (one,) = json.loads(run("explain", a, "--against", b, "--format", "json")[1])["differences"]
+    assert one["first"] == 5
+    assert "the first other byte is number 6 of" in run("explain", a, "--against", b)[1]
 
 
 def test_hostile_values_do_not_reach_the_terminal(run, tmp_path):

@@ -90,6 +90,10 @@ def command(
     With --against, say in which elements two copies of an object differ.
     """
     if copy is not None:
+        given_too = {"--uid": uid, "--list": listed, "--effort": effort, "--export": folder}
+        for option, value in given_too.items():
+            if value:
+                raise UsageError(f"{option} is about signatures, which --against does not look at")
         _compare(source, copy, output, target, Options(**demanded(given)))
     from ..explanation.explanation import explain
     from ..explanation.subject import Subject

@@ -29,7 +29,7 @@ class Difference(msgspec.Struct, frozen=True):
         a, b: the value in the object and in the copy, abridged; None where it is absent.
         offset_a, offset_b: where the element begins in either file (in the data set, if that was
             deflated); None where it is absent.
-        first: at which byte of the value the first difference is; None if that says nothing.
+        first: at which byte of the value, from 0, they first differ; None if that says nothing.
         note: what is to be said of it besides; empty if nothing.
         frames: of pixels, which frames differ, counted from 1; the first 1,000.
         samples, of_samples: of pixels, how many samples differ, and of how many.
@@ -97,7 +97,7 @@ class Comparison(msgspec.Struct, frozen=True):
                 if offset is not None:
                     yield f"     at byte {offset:,}"
             if one.first is not None:
-                yield f"  the first other byte is number {one.first:,} of the value"
+                yield f"  the first other byte is number {one.first + 1:,} of the value"
             if one.frames:
                 yield from wrapped(_frames(one), 2)
             if one.note:
