@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 from _altered import CT, MAC, SIGNATURES, assembled, changed, explained, moved, signed, written
-from _tamper import index_of
+from _tamper import index_of, tampered
 from pki import IMPLICIT, part10
 
 from dicomseal.editing.reencode import reencode
@@ -17,6 +18,7 @@ from dicomseal.files.part10 import Part10
 from dicomseal.signature.items import encode
 from dicomseal.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 
+VECTORS = Path(__file__).parents[1] / "data" / "dcmsign"
 NAME, ID, DESCRIPTION, NUMBER, PIXELS = 0x00100010, 0x00100020, 0x00081030, 0x00200013, 0x7FE00010
 
 
@@ -221,6 +223,21 @@ def test_a_cause_is_found_and_proven(name, who):
     assert made.report.verdict != "passed"
     told = json.loads(to_json(made))["signatures"][0]["causes"]
     assert told[0]["code"] == code
+
+
+@pytest.mark.parametrize("file", ["jpeg-legacy.dcm", "rle-legacy-ec.dcm"])
+def test_the_old_form_of_dcmsign_is_proven(file):
+    """By its own files, of RSA and of ECDSA; and not where anything else was changed too."""
+    data = (VECTORS / file).read_bytes()
+    made = explained(data)
+    (one,) = made.signatures
+    assert [(c.code, c.certainty) for c in one.causes] == [("LEGACY_FRAGMENTS", "proven")]
+    assert one.causes[0].elements == ("(7FE0,0010) PixelData",)
+    assert (made.report.verdict, one.report.integrity) == ("failed", "altered")
+    assert "--accept-legacy-format" in (made.remedy or "")
+    assert explained(data, accept_legacy=True).signatures[0].causes == ()
+    (_, other), *_ = tampered(data, 1)
+    assert "LEGACY_FRAGMENTS" not in {c.code for c in explained(other).signatures[0].causes}
 
 
 @pytest.mark.parametrize("who", ["rsa", "ec"])
