@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 import pytest
-from _altered import CT, changed, explained, moved, signed, written
+from _altered import CT, MAC, changed, explained, moved, signed, written
 from _tamper import index_of, tampered
 from pki import EXPLICIT, JPEG, small
 
 from dicomseal.explanation.diagnosis.budget import Effort
+from dicomseal.explanation.html import render as page
 from dicomseal.explanation.text import render
 
 RLE = "1.2.840.10008.1.2.5"
@@ -74,6 +76,7 @@ def test_a_former_signature_where_it_belongs_is_no_foreign_format():
     made = explained(former)
     assert made.signatures[0].report.integrity is None
     assert made.signatures[0].causes == ()
+    assert "Why it does not match" not in "\n".join(render(made)) + page(made).decode()
 
 
 def sequence(element: int, content: bytes) -> bytes:
@@ -103,6 +106,51 @@ def test_a_change_of_content_is_explained_by_nothing(who):
         assert proven == back.get(name[:8], []), name
 
 
+def cut_out(tag):
+    data = signed(CT)
+    index, _ = index_of(data)
+    record = index.record(index.find(0, tag))
+    return data[: record.start] + data[record.end :]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: cut_out(MAC),
+        lambda: written("rsa", lambda data, own: data + own, mac_id=None),
+        lambda: signed(CT).replace(b"SHA256", b"SHA512"),
+        lambda: signed(CT).replace(b"SHA256", b"SHA999"),
+    ],
+    ids=["no MAC Parameters", "no MAC ID Number", "another hash", "an unknown hash"],
+)
+def test_a_key_is_not_said_to_be_another_for_want_of_mac_parameters(make):
+    """An RSA signature tells its hash and its MAC by itself."""
+    made = explained(make())
+    (one,) = made.signatures
+    _, _, _, mac, key, *_ = one.steps
+    assert one.report.integrity != "intact"
+    assert key.state != "broken"
+    assert any("says SHA256" in line for line in key.details)
+    assert any("says that this is its SHA256" in line for line in mac.details)
+    assert len(bytes.fromhex(one.signed)) == 32
+    assert "did not make" not in " ".join(mac.details)
+
+
+def test_of_a_damaged_signature_or_certificate_only_what_is_known_is_said():
+    data = bytearray(signed(CT))
+    data[data.index(b"\x00\x04\x20\x01OB") + 20] ^= 1  # in Signature (0400,0120)
+    (one,) = explained(bytes(data)).signatures
+    _, _, _, mac, key, *_ = one.steps
+    assert (mac.state, key.state, one.signed) == ("broken", "broken", None)
+    assert "did not make" in " ".join(mac.details)
+    assert "DigestInfo" not in " ".join(key.details)
+    data = bytearray(signed(CT))
+    data[data.index(b"\x00\x04\x15\x01OB") + 14] ^= 0xFF  # the length in the certificate
+    (one,) = explained(bytes(data)).signatures
+    assert one.steps[3].state == "unknown"
+    assert "not known" in one.steps[3].message
+
+
 def test_the_budget_is_kept():
     data = moved(signed(CT), changed({0x00100010: b"Somebody^Else "}))
     for hashes in (0, 1, 100):
@@ -111,6 +159,23 @@ def test_the_budget_is_kept():
         assert not made.complete
     made = explained(data, Effort(seconds=0)).signatures[0].search
     assert made.hashes == 0
+
+
+@pytest.mark.parametrize("effort", [Effort(hashes=0), Effort(hashes=100), Effort(seconds=0)])
+def test_what_is_advised_tries_more(effort):
+    """Whichever of the two budgets ended the search."""
+    data = moved(signed(CT), changed({0x00100010: b"Somebody^Else "}))
+    made = explained(data, effort)
+    text = " ".join(" ".join(render(made)).split())
+    advised = dict(re.findall(r"--effort (hashes|seconds)=(\d+)", text))
+    more = Effort(**{name: int(number) for name, number in advised.items()})
+    assert more.hashes > effort.hashes
+    assert more.seconds > effort.seconds
+    least = made.signatures[0].search
+    assert ("nothing was tried" in text) == (least.hashes == 0)
+    assert "--effort hashes=" in page(made).decode()
+    again = explained(data, more._replace(hashes=1000)).signatures[0].search
+    assert again.hashes > least.hashes
 
 
 def test_two_signatures_share_a_budget():

@@ -102,7 +102,7 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
             SignatureExplanation(
                 one.report,
                 one.computed.hex() or None,
-                None if one.signed is None else one.signed.hex(),
+                _hexadecimal(one.signed or (one.signed_by_another or ("", None))[1]),
                 covered,
                 links,
                 steps_of(one, covered, links),
@@ -171,6 +171,10 @@ def _signature(one: SignatureExplanation, listed: bool) -> dict[str, Any]:
         ],
         "by_hand": list(one.by_hand),
     }  # fmt: skip
+
+
+def _hexadecimal(mac: bytes | None) -> str | None:
+    return None if mac is None else mac.hex()
 
 
 def _cause(cause: Cause) -> dict[str, Any]:

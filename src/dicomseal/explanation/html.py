@@ -93,7 +93,7 @@ def _signature(one: SignatureExplanation, number: int) -> Iterable[Element]:
     where = f" in {made.location}" if made.location else ""
     yield element("h2", f"Signature {number}{where}")
     yield element("p", element("code", made.uid or "(no UID)"), class_="soft")
-    if one.causes or one.search:
+    if one.causes or (one.search and one.search.says_something):
         yield _causes(one.causes, one.search)
     for at, step in enumerate(one.steps, 1):
         yield _step(one, at, step)
@@ -183,7 +183,7 @@ def _causes(causes: tuple[Cause, ...], search: Search | None) -> Element:
                 class_=state,
             )
         )  # fmt: skip
-    if search is not None:
+    if search is not None and search.says_something:
         end = "" if search.complete else "; the search ended at its budget"
         proven = any(cause.certainty == "proven" for cause in causes)
         found = "" if proven else ", none of which explains it"
@@ -193,4 +193,6 @@ def _causes(causes: tuple[Cause, ...], search: Search | None) -> Element:
                 class_="soft",
             )
         )  # fmt: skip
+        if not search.complete and not proven:
+            box.append(element("p", "More is tried with: ", element("code", search.more)))
     return box

@@ -226,6 +226,15 @@ def _mac(one: Explained) -> Step:
         details.append(f"computed now: {one.computed.hex()}")
     if one.signed is not None:
         details.append(f"signed:       {one.signed.hex()}")
+    elif one.signed_by_another is not None:
+        name, digest = one.signed_by_another
+        details.append(f"signed:       {digest.hex()}")
+        says = (
+            f"MAC Algorithm (0400,0015) says {algorithm}"
+            if algorithm
+            else ("no MAC Parameters belong to it")
+        )
+        details.append(f"the signature itself says that this is its {name}, and {says}")
     elif one.key in ("DSA", "ECDSA"):
         details.append(
             f"signed:       not told: {one.key} verifies a MAC and does not give it back"
@@ -243,6 +252,9 @@ def _mac(one: Explained) -> Step:
     if one.signed is not None and one.signed == one.computed:
         message = f"{algorithm} of the stream is the one that was signed, and yet it does not pass"
         return Step(step.MAC, OK, message, tuple(details))
+    if one.signed is None and not one.key:
+        message = f"{algorithm} of the stream; what was signed is not known, as no key tells it"
+        return Step(step.MAC, UNKNOWN, message, tuple(details))
     state = BROKEN if made.integrity == ALTERED else UNKNOWN
     return Step(
         step.MAC, state, f"{algorithm} of the stream is not what was signed", tuple(details)
@@ -258,10 +270,10 @@ def _key(one: Explained) -> Step:
     details = []
     if one.key == "RSA":
         message = f"{made.signer.key}, PKCS#1 v1.5 (RFC 8017 Section 8.2)"
-        if algorithm in DIGEST_INFO:
+        told = algorithm if one.signed is not None else (one.signed_by_another or ("",))[0]
+        if told in DIGEST_INFO:
             details.append(
-                f"before the MAC stands the DigestInfo {DIGEST_INFO[algorithm].hex()}, "
-                f"which says {algorithm}"
+                f"before the MAC stands the DigestInfo {DIGEST_INFO[told].hex()}, which says {told}"
             )
     else:
         message = (
@@ -271,7 +283,7 @@ def _key(one: Explained) -> Step:
     padded = f", and {stored - size} of padding that is not part of it" if stored > size else ""
     details.append(f"Signature (0400,0120): {size} bytes{padded}")
     state = OK
-    if made.integrity != INTACT and one.signed is None:
+    if made.integrity != INTACT and one.signed is None and one.signed_by_another is None:
         state = UNKNOWN if one.key in ("DSA", "ECDSA") else BROKEN
     reason = made.integrity_reason
     if reason is not None and reason.code == ReasonCode.CRYPTO_CONSTRAINTS_FAILURE:

@@ -29,7 +29,7 @@ from ..signature.failure import Broken
 from ..signature.integrity import LEGACY, UNPADDED, Check
 from ..signature.scope import Scope
 from ..standard import terms
-from ..standard.mac_algorithms import new_hasher
+from ..standard.mac_algorithms import MAC_ALGORITHMS, new_hasher
 from ..standard.tags import is_signable_tag
 from ..verification.verifier import verify_with
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Update = Callable[[Any], object]
 STANDARD, OTHER_VRS = "standard", "other VRs"
 """Forms of the stream over which a signature is accepted, beside `LEGACY` and `UNPADDED`."""
+_MOST_BITS = 4096  # of a key that is asked once for each hash
 
 
 class Explained:
@@ -135,6 +136,24 @@ class Explained:
             for tag in listed & self.index.present(self.scope) - streamed
             if is_signable_tag(tag)
         }
+
+    @cached_property
+    def signed_by_another(self) -> tuple[str, bytes] | None:
+        """The hash's name and the MAC that an RSA signature gives back, where that was not asked.
+
+        None where `signed` says it, or nothing does. MAC Parameters that are absent, or say
+        another hash, do not make it a signature of another key.
+        """
+        if self.signed is not None or self.key != "RSA" or self.certificate is None:
+            return None
+        key = self.certificate.public_key
+        if key.key_size > _MOST_BITS:
+            return None
+        for name in MAC_ALGORITHMS:
+            digest = signed_digest(key, name, self.stored.signature)
+            if digest is not None:
+                return name, digest
+        return None
 
     def verifies(self, digest: bytes) -> bool:
         """Return whether this MAC is the one that was signed."""

@@ -73,7 +73,7 @@ def _signature(one: SignatureExplanation, number: int, style: Style, listed: boo
             yield from _chain(one.links, style)
         if step.step == "covers" and listed:
             yield from _list(one.covered)
-    if one.causes or one.search:
+    if one.causes or (one.search and one.search.says_something):
         yield ""
         yield "  Why it does not match"
         yield from _causes(one.causes, style, 5)
@@ -134,17 +134,23 @@ def _causes(causes: tuple[Cause, ...], style: Style, indent: int) -> Iterator[st
 
 
 def _searched(causes: tuple[Cause, ...], search: Search | None) -> Iterator[str]:
-    if search is None or not search.hashes:
+    if search is None or not search.says_something:
         return
-    took = f"{search.hashes:,} hypotheses in {search.seconds:.2f} s"
+    many = "hypothesis" if search.hashes == 1 else "hypotheses"
+    took = f"{search.hashes:,} {many} in {search.seconds:.2f} s"
     if any(cause.certainty == "proven" for cause in causes):
         yield from wrapped(f"proven by {took}: with that taken back, the MAC is the signed one", 5)
     elif search.complete:
-        yield from wrapped(f"{took} were tried, and none of them explains it", 5)
+        yield from wrapped(f"{took} explained nothing", 5)
+    elif search.hashes:
+        yield from wrapped(
+            f"{took} explained nothing, and the budget is used up; {search.more} tries more", 5
+        )
     else:
         yield from wrapped(
-            f"{took} were tried, and the budget is used up; --effort seconds=60 tries more", 5
-        )
+            f"nothing was tried, as the budget allows no hash of this object; {search.more} "
+            "tries more", 5,
+        )  # fmt: skip
 
 
 def _command(line: str) -> Iterator[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 import msgspec
+
+from .budget import Effort
 
 PROVEN, POSSIBLE = "proven", "possible"
 
@@ -60,3 +63,17 @@ class Search(msgspec.Struct, frozen=True):
     hashes: int
     seconds: float
     complete: bool
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything was tried, or would have been with more budget."""
+        return self.hashes > 0 or not self.complete
+
+    @property
+    def more(self) -> str:
+        """The options with which more is tried, whichever of the two budgets ended it."""
+        least = Effort()
+        return (
+            f"--effort hashes={10 * max(least.hashes, self.hashes)} "
+            f"--effort seconds={10 * max(least.seconds, math.ceil(self.seconds))}"
+        )
