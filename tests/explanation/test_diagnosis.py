@@ -13,6 +13,7 @@ from _tamper import index_of, tampered
 from pki import IMPLICIT, part10
 
 from dicomseal.editing.reencode import reencode
+from dicomseal.explanation.diagnosis.budget import Effort
 from dicomseal.explanation.explanation import to_json
 from dicomseal.files.part10 import Part10
 from dicomseal.signature.items import encode
@@ -97,6 +98,7 @@ def original_attributes(mac: bytes, signature: bytes) -> dict[int, bytes]:
 
 
 ALL = {element[0] for element in CT}
+CODES = {0x00080005: b"ISO_IR 100", 0x00080060: b"CT", 0x00280004: b"MONOCHROME2 "}
 
 
 CASES: dict[str, tuple[str, Any, str]] = {
@@ -116,6 +118,13 @@ CASES: dict[str, tuple[str, Any, str]] = {
         "VALUE_PADDING", padded(b"PID 0815" + b" " * 40, b"PID 0815", ID), "PatientID",
     ),
     "filled to 64": ("VALUE_PADDING", padded(b"PID 0815".ljust(64), b"PID 0815", ID), "PatientID"),
+    "each code filled to 16": (
+        "VALUE_PADDING",
+        lambda who: moved(
+            signed(changed({tag: value.ljust(16) for tag, value in CODES.items()}), who), CT
+        ),
+        "PhotometricInterpretation",
+    ),
     "UID with a space": (
         "VALUE_PADDING", padded(b"2.25.4711 ", b"2.25.4711\0", 0x00080018), "SOPInstanceUID",
     ),
@@ -223,6 +232,38 @@ def test_a_cause_is_found_and_proven(name, who):
     assert made.report.verdict != "passed"
     told = json.loads(to_json(made))["signatures"][0]["causes"]
     assert told[0]["code"] == code
+
+
+@pytest.mark.parametrize("who", ["rsa", "ec", "dsa"])
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({DESCRIPTION: b"Head    "}, {DESCRIPTION: b"Head"}),
+        (
+            {tag: value.ljust(16) for tag, value in CODES.items()},
+            CODES,
+        ),
+    ],
+    ids=["one", "each of a VR"],
+)
+def test_coercion_and_padding_at_once(who, before, now):
+    """Of what was not coerced; and another value than the old one is explained by neither."""
+    old = original((NAME, "PN", b"Doe^John"), (ID, "LO", b"PID 0815"))
+    source = signed(changed(before), who)
+    new = {**now, NAME: b"Doe^Jane", ID: b"PID 0001", 0x04000561: ("SQ", [old])}
+    after = moved(source, changed(new))
+    made = explained(after)
+    first, second = made.signatures[0].causes
+    assert (first.code, first.certainty) == ("COERCED", "proven")
+    assert (second.code, second.certainty) == ("VALUE_PADDING", "proven")
+    assert first.elements == ("(0010,0010) PatientName", "(0010,0020) PatientID")
+    assert {name[:11] for name in second.elements} == {
+        f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in now
+    }
+    assert (made.report.verdict, made.signatures[0].report.integrity) == ("failed", "altered")
+    assert "before the archive changed it" in (made.remedy or "")
+    other = moved(source, changed({**new, 0x00100030: b"19700102"}))
+    assert explained(other, Effort(hashes=2000)).signatures[0].causes == ()
 
 
 @pytest.mark.parametrize("file", ["jpeg-legacy.dcm", "rle-legacy-ec.dcm"])

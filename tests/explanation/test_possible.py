@@ -11,6 +11,7 @@ from _tamper import index_of, tampered
 from pki import EXPLICIT, JPEG, small
 
 from dicomseal.explanation.diagnosis.budget import Effort
+from dicomseal.explanation.diagnosis.transcoded import name_of
 from dicomseal.explanation.html import render as page
 from dicomseal.explanation.text import render
 
@@ -92,6 +93,21 @@ def test_lossy_pixels_are_named_by_their_transfer_syntaxes():
     assert (cause.code, cause.certainty) == ("TRANSCODED", "possible")
     assert JPEG in cause.message
     assert EXPLICIT in cause.message
+
+
+def test_every_compression_of_images_has_a_name():
+    """Those of PS3.6 that are not retired, not for video, and not fetched by reference."""
+    import pydicom
+
+    found = {
+        str(uid): name_of(str(uid))
+        for uid in pydicom.uid.AllTransferSyntaxes
+        if uid.is_encapsulated
+        and not re.search("MPEG|HEVC|Part 2|SMPTE|Referenced", uid.name)
+        and str(uid) not in pydicom.uid.PrivateTransferSyntaxes
+    }
+    assert len(found) >= 12
+    assert [uid for uid, name in found.items() if name == uid] == []
 
 
 @pytest.mark.parametrize("who", ["rsa", "ec", "dsa"])

@@ -34,6 +34,7 @@ class Hypothesis(NamedTuple):
         own: what the signature's own item added, if that is the point.
         digest: makes the MAC, where neither tells it.
         cost: bytes that ``digest`` hashes.
+        also: what else was changed, where two causes are tried at once; its edits are in these.
     """
 
     code: CauseCode
@@ -43,6 +44,7 @@ class Hypothesis(NamedTuple):
     own: bytes | None = None
     digest: Callable[[], bytes] | None = None
     cost: int = 0
+    also: Hypothesis | None = None
 
 
 class Leaf(NamedTuple):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import block, character_set, coerced, copies, forms, padding, tag_list, transcoded
+from . import (
+    block,
+    character_set,
+    coerced,
+    coerced_and_padded,
+    copies,
+    forms,
+    padding,
+    tag_list,
+    transcoded,
+)
 from .case import Case, Hypothesis
 
 Family = Callable[[Case], Iterator[Hypothesis]]
@@ -26,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     forms.group_lengths,
     character_set.hypotheses,
     tag_list.removed,
+    coerced_and_padded.hypotheses,
     padding.rules,
     tag_list.hypotheses,
     VRS,

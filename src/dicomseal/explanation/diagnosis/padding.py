@@ -28,19 +28,29 @@ _MOST_ALIKE = 100  # values, of which each two are tried alike
 
 
 class Variant(NamedTuple):
-    """Another padding of one value; ``whole``: it is hashed so, be its length odd."""
+    """Another padding of one value.
+
+    Attributes:
+        kind: by which the rules choose.
+        value: with that padding.
+        said: what it is, for people.
+        whole: it is hashed so, be its length odd.
+        again: an earlier one of another kind has the same bytes, so only the rules look at it.
+    """
 
     kind: str
     value: bytes
     said: str
     whole: bool = False
+    again: bool = False
 
 
 def single(case: Case) -> Iterator[Hypothesis]:
     """Yield one value at a time."""
     for leaf, variants in _padded(case):
         for variant in variants:
-            yield _hypothesis([(leaf, variant)])
+            if not variant.again:
+                yield _hypothesis([(leaf, variant)])
 
 
 def rules(case: Case) -> Iterator[Hypothesis]:
@@ -85,7 +95,8 @@ def pairs(case: Case) -> Iterator[Hypothesis]:
     padded = list(_padded(case))
     for (one, first), (other, second) in itertools.combinations(padded, 2):
         for a, b in itertools.product(first, second):
-            yield _hypothesis([(one, a), (other, b)])
+            if not a.again and not b.again:
+                yield _hypothesis([(one, a), (other, b)])
 
 
 def _padded(case: Case) -> Iterator[tuple[Leaf, list[Variant]]]:
@@ -125,7 +136,10 @@ def _variants(vr: str, value: bytes) -> Iterator[Variant]:
         yield from made("added", now + right * count, said)
     size = _FIXED.get(vr, 0)
     if len(bare) < size and b"\\" not in bare:
-        yield from made("fixed", bare.ljust(size, right), f"filled up to {size} bytes")
+        filled, said = bare.ljust(size, right), f"filled up to {size} bytes"
+        if filled in seen - {now}:
+            yield Variant("fixed", filled, said, again=True)
+        yield from made("fixed", filled, said)
     yield from made("others", now + other * 2, f"with more, {_names(other)}")
     if vr != "UI":
         yield from made("led", _even(b" " + bare, right), "with a leading space")

@@ -88,7 +88,8 @@ def _tried(case: Case, family: families.Family, budget: Budget) -> tuple[Cause, 
         right = _holds(case, hypothesis)
         budget.took(size, time.monotonic() - begin)
         if right:
-            return (Cause(hypothesis.code, PROVEN, hypothesis.elements, hypothesis.message),)
+            both = (hypothesis, hypothesis.also) if hypothesis.also else (hypothesis,)
+            return tuple(Cause(one.code, PROVEN, one.elements, one.message) for one in both)
     return ()
 
 

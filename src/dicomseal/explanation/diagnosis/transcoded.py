@@ -28,6 +28,9 @@ _LOSSLESS = frozenset(
 )
 _NAMES = {
     "1": "explicit VR little endian", "5": "RLE Lossless", "4.50": "JPEG Baseline",
+    "4.51": "JPEG Extended", "4.110": "JPEG XL Lossless", "4.112": "JPEG XL",
+    "4.111": "JPEG XL JPEG Recompression", "4.202": "HTJ2K Lossless RPCL",
+    "8.1": "Deflated Image Frame Compression",
     "4.57": "JPEG Lossless", "4.70": "JPEG Lossless SV1", "4.80": "JPEG-LS Lossless",
     "4.81": "JPEG-LS Near-lossless", "4.90": "JPEG 2000 Lossless", "4.91": "JPEG 2000",
     "4.201": "HTJ2K Lossless", "4.203": "HTJ2K", "2": "explicit VR big endian",
