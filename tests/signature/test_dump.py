@@ -125,6 +125,16 @@ def test_an_unsigned_object_says_what_is_left_out(backend):
     assert b"ab" not in dumped(implicit(data))
 
 
+def test_a_signature_that_was_taken_out_is_said_to_be_missing(backend):
+    data = signed(OBJECTS["words"])
+    index = Part10.from_bytes(data).index()
+    record = index.record(index.find(0, 0xFFFAFFFA))
+    made = Dump(data[: record.start] + data[record.end :])
+    (note,) = made.notes
+    assert note.startswith("MAC Parameters are present and no signature is")
+    assert made.uid is None
+
+
 def test_words_without_padding(backend):
     """The form of dcmsign, in a signature that is made here without it."""
     data = signed([NAME, BITS, (PIXELS, "OW", bytes(range(1, 8)))])

@@ -76,6 +76,7 @@ class Dump:
             self._index = part10.index()
             self._scope, self._tags, self._item = _find(self._index, uid)
             if self._item is None:
+                self._left_behind()
                 self._left_out()
             else:
                 self._verify(part10, self._item, accept_legacy)
@@ -101,6 +102,15 @@ class Dump:
         if lost:
             more = f"; and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
             self.notes.append(f"not in the stream, as it cannot be signed: {named}{more}")
+
+    def _left_behind(self) -> None:
+        """Note MAC Parameters without a signature: the object was not always unsigned."""
+        index = self._index
+        if any(index.find(one, terms.MAC_PARAMETERS_SEQUENCE) >= 0 for one in {0, *index.scopes}):
+            self.notes.append(
+                "MAC Parameters are present and no signature is: it was removed, or the object was "
+                "cut. This is the stream of all elements that can be signed, not of a signature"
+            )
 
     def _verify(self, part10: Part10, item: int, accept_legacy: bool) -> None:
         stored = digital_signature.read(self._index, item, part10.limits)
