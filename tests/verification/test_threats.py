@@ -197,6 +197,15 @@ def test_a_list_extended_by_absent_elements_covers_nothing_more(sign, root):
     added = edited(longer, lambda d: setattr(d, "PatientComments", "forged"))
     assert answer(verify(added, trust=root))[:3] == ("failed", "altered", HASH)
 
+    def shorten(d):
+        mac = getattr(d, MAC)[0]
+        mac.DataElementsSigned = mac.DataElementsSigned[0]
+
+    # nothing can tell that the signer listed it: it is unsigned, as anything that is added
+    shorter = verify(edited(added, shorten), trust=root, list_uncovered=True)
+    assert answer(shorter) == GOOD
+    assert any("PatientComments" in one for one in shorter.uncovered)
+
 
 def test_mac_parameters_taken_away(sign, root):
     report = verify(edited(sign(), lambda d: delattr(d, MAC)), trust=root)
