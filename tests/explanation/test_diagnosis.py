@@ -196,6 +196,11 @@ CASES: dict[str, tuple[str, Any, str]] = {
         lambda who: moved(signed(changed({0x00080050: ("SH", b"")}), who), CT),
         "AccessionNumber",
     ),
+    "empty sequence removed": (
+        "REMOVED",
+        lambda who: moved(signed(changed({0x00081140: ("SQ", [])}), who), CT),
+        "ReferencedImageSequence",
+    ),
     "numbered anew": (
         "OTHER_SIGNED_COPY",
         lambda who: moved(signed(changed({NUMBER: b"118 "}), who), CT),

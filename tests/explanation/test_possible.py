@@ -8,12 +8,13 @@ import struct
 import pytest
 from _altered import CT, MAC, changed, explained, moved, signed, written
 from _tamper import index_of, tampered
-from pki import EXPLICIT, JPEG, small
+from pki import EXPLICIT, JPEG, part10, small
 
 from dicomseal.explanation.diagnosis.budget import Effort
 from dicomseal.explanation.diagnosis.transcoded import name_of
 from dicomseal.explanation.html import render as page
 from dicomseal.explanation.text import render
+from dicomseal.signature.items import encode
 
 RLE = "1.2.840.10008.1.2.5"
 JPEG_LS = "1.2.840.10008.1.2.4.80"
@@ -65,6 +66,17 @@ def test_an_object_of_which_the_signatures_are_gone():
     made = explained(data[: index.record(index.find(0, 0xFFFAFFFA)).start])
     assert made.report.verdict == "indeterminate"
     assert [(c.code, c.certainty) for c in made.causes] == [("TRUNCATED", "possible")]
+    assert "signed once" in made.causes[0].message
+
+
+def test_an_unsigned_object_is_not_said_to_have_been_signed():
+    """Neither where a signature is required, nor where it was cut before there could be one."""
+    assert explained(small()).causes == ()
+    made = explained(small(), require=frozenset(("signature",)))
+    assert (made.report.verdict, made.causes) == ("failed", ())
+    cut = explained(part10(encode(changed({0x7FE00010: None}))), require=frozenset(("signature",)))
+    assert [(c.code, c.certainty) for c in cut.causes] == [("TRUNCATED", "possible")]
+    assert "signed once" not in cut.causes[0].message
 
 
 def test_a_former_signature_where_it_belongs_is_no_foreign_format():

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...encoding import record as r
 from ...encoding import values
-from ...report import INTACT, ReasonCode
+from ...report import INTACT
 from ...standard import terms
 from ...standard.tags import is_signable_tag
+from ...verification import missing
 from . import foreign, transcoded
 from .case import named
 from .cause import POSSIBLE, Cause, CauseCode
@@ -144,15 +145,19 @@ def examine_object(subject: Subject) -> tuple[Cause, ...]:
                 "they are lost with it",
             ),
         )  # fmt: skip
-    lacking = [
-        one for one in subject.report.reasons if one.code == ReasonCode.SIGNED_DATA_NOT_FOUND
-    ]
-    if error is None and lacking and not subject.report.signatures:
+    part10, index = subject.part10, subject.index
+    if subject.report.signatures or part10 is None or index is None:
+        return ()
+    # that a signature is required tells nothing of the object: nobody may have made one
+    lacking = missing.evidence(part10, index)
+    if lacking.reason is not None:
+        left = any(one.startswith(missing.ORPHANS) for one in lacking.sentences)
+        what = (
+            "it was signed once, and it was cut, or its signatures were taken out"
+            if left
+            else "it was cut, or not read to its end; were there signatures, they are lost with it"
+        )
         return (
-            Cause(
-                CauseCode.TRUNCATED, POSSIBLE, (),
-                f"{lacking[0].message}. It was signed once, and a part of it is missing: it was "
-                "cut, or its signatures were taken out",
-            ),
-        )  # fmt: skip
+            Cause(CauseCode.TRUNCATED, POSSIBLE, (), f"a part of the object is missing: {what}"),
+        )
     return ()

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from ...encoding import record as r
+from ...encoding._encoder_py import Encoder
 from ...standard.dictionary import AMBIGUOUS, UNKNOWN, dictionary
 from ...standard.tags import is_signable_tag
 from ..edited_stream import Edit, Update, encoded
@@ -36,9 +37,9 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
 def removed(case: Case) -> Iterator[Hypothesis]:
     """Yield listed elements that are absent, inserted empty: one, each two, all."""
     empty = [
-        (Edit(case.place(tag), case.place(tag), encoded(tag, vr, b"")), tag)
+        (Edit(case.place(tag), case.place(tag), _empty(tag, vr)), tag)
         for tag in sorted(case.listed - case.top.keys())
-        if is_signable_tag(tag) and len(vr := _vr(tag)) == 2 and vr not in (UNKNOWN, "SQ")
+        if is_signable_tag(tag) and len(vr := _vr(tag)) == 2 and vr != UNKNOWN
     ]
     sizes = sorted({1, 2, len(empty)}) if len(empty) <= _MOST_PAIRS else [1, len(empty)]
     for size in sizes:
@@ -52,6 +53,16 @@ def removed(case: Case) -> Iterator[Hypothesis]:
                     "changed",
                     tuple(edit for edit, _ in chosen),
                 )  # fmt: skip
+
+
+def _empty(tag: int, vr: str) -> bytes:
+    if vr != "SQ":
+        return encoded(tag, vr, b"")
+    out = bytearray()
+    encoder = Encoder(out.extend)
+    encoder.open(tag, vr)
+    encoder.close()
+    return bytes(out)
 
 
 def _vr(tag: int) -> str:
