@@ -1,16 +1,14 @@
 """Data sets in memory beside pydicom and beside the same object as a file, in one process and run.
 
-    python -m bench.in_memory [--rounds N]
+    python -m bench --part in-memory
 
 For each shape the medians of: pydicom's `dcmwrite` into a `BytesIO` with SHA-256 over it, which is
 what a program does without dicomseal; `canonical.digest` of the same data set and of the file;
-`verify` of the data set, and the memory that takes. Their rounds take turns. Prints a table, and
-which goals are missed.
+`verify` of the data set, and the memory that takes. Their rounds take turns.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import statistics
@@ -21,10 +19,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import workloads
+from .measure import say
+from .tables import ratio, table
 
 GOALS = {  # ahead of pydicom at least, over the file at most
     "decoded": (20, 6), "nested raw": (40, 6), "raw": (40, 3), "large": (None, 1.05),
 }  # fmt: skip
+
+
+MAX_VERIFY = 2  # times `digest`
+CALLS = 20  # of each in a round
 
 
 class Shape(NamedTuple):
@@ -124,44 +128,59 @@ def peak(call: Callable[[], object]) -> float:
         tracemalloc.stop()
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.in_memory", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each shape")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def run(rounds: int, seconds: float) -> dict[str, Any]:
+    """What `python -m bench --part in-memory` keeps: the medians of each shape, and its goals."""
     from dicomseal import canonical, verify
 
-    print("| shape | pydicom µs | digest µs | file µs | ahead | over the file | verify µs | MiB |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    missed = []
-    for shape in shapes():
-        data_set, content = shape.data_set, shape.content
-        found = medians(
-            {
-                "pydicom": lambda data_set=data_set: _by_pydicom(data_set),
-                "digest": lambda data_set=data_set: canonical.digest(data_set),
-                "file": lambda content=content: canonical.digest(content),
-                "verify": lambda data_set=data_set: verify(data_set, integrity_only=True),
-            },
-            options.rounds,
-            options.seconds,
-        )
-        ahead, over = found["pydicom"] / found["digest"], found["digest"] / found["file"]
-        memory = peak(lambda data_set=data_set: verify(data_set, integrity_only=True))
-        print(
-            f"| {shape.name} | {found['pydicom']:,.0f} | {found['digest']:,.0f} "
-            f"| {found['file']:,.0f} | {ahead:.1f} | {over:.2f} | {found['verify']:,.0f} "
-            f"| {memory:.2f} |"
-        )
-        least, most = GOALS[shape.goal]
-        if least and ahead < least:
-            missed.append(f"{shape.name}: {ahead:.1f} times ahead of pydicom, goal {least}")
-        if over > most:
-            missed.append(f"{shape.name}: {over:.2f} times the file, goal {most}")
-    print("\n".join(["", "missed:", *missed] if missed else ["", "no goal is missed"]))
+    cases = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for shape in shapes():
+            say(shape.name)
+            data_set, content = shape.data_set, shape.content
+            found: dict[str, Any] = dict(medians(
+                {
+                    "pydicom": lambda data_set=data_set: _by_pydicom(data_set),
+                    "digest": lambda data_set=data_set: canonical.digest(data_set),
+                    "file": lambda content=content: canonical.digest(content),
+                    "verify": lambda data_set=data_set: verify(data_set, integrity_only=True),
+                },
+                max(rounds, 1) * CALLS,
+                seconds / 4,
+            ))  # fmt: skip
+            found["ahead"] = found["pydicom"] / found["digest"]
+            found["over_file"] = found["digest"] / found["file"]
+            found["verify_over_digest"] = found["verify"] / found["digest"]
+            found["mib"] = peak(lambda data_set=data_set: verify(data_set, integrity_only=True))
+            found["goals"] = GOALS[shape.goal]
+            cases[shape.name] = found
+    return {"cases": cases}
 
 
-if __name__ == "__main__":
-    main()
+def section(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
+    """What RESULTS.md says of it."""
+    del drawn
+    rows = []
+    for name, case in found["cases"].items():
+        least, most = case["goals"]
+        ahead, over, verify = case["ahead"], case["over_file"], case["verify_over_digest"]
+        rows.append([
+            name, *(f"{case[one]:,.0f}" for one in ("pydicom", "digest", "file")),
+            _marked(ahead, least is None or ahead >= least), f"{least}x" if least else "",
+            _marked(over, over <= most), f"{most}x",
+            _marked(verify, verify <= MAX_VERIFY), f"{case['mib']:.2f}",
+        ])  # fmt: skip
+    head = ("", "pydicom, µs", "digest, µs", "file, µs", "ahead of pydicom", "at least",
+            "over the file", "at most", "verify / digest", "MiB of verify")  # fmt: skip
+    return [
+        "Medians, whose rounds took turns. `pydicom` is `dcmwrite` into a `BytesIO` and SHA-256",
+        "over it; `digest` is `canonical.digest` of the data set, `file` of the same object as",
+        "a file.",
+        f"`verify` of the data set may take {MAX_VERIFY} times `digest`. Bold: missed.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def _marked(value: float, met: bool) -> str:
+    return ratio(value) if met else f"**{ratio(value)}**"
