@@ -9,9 +9,10 @@ from typing import NamedTuple
 from dicomseal import ObjectReport, TrustStore, sign_file, verify
 from dicomseal.cli.demo import make_pki
 from dicomseal.encoding import values
+from dicomseal.encoding.backend import Index
 from dicomseal.errors import DicomSealError
 from dicomseal.files.source import open_source
-from dicomseal.signature import dump, mac_parameters
+from dicomseal.signature import mac_parameters
 from dicomseal.standard import terms, transfer_syntaxes
 
 from .dcmtk import Dcmtk
@@ -178,17 +179,26 @@ def forms(signed: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _streamed(path: Path) -> bytes:
-    """The stream that dicomseal hashes."""
+    """The stream that dicomseal hashes as the object stands, also where elements lost their VRs.
+
+    `dicomseal dump` shows none then, as it is not the one that was signed.
+    """
+    index = open_source(path).index()
+    *_, item = values.items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE)
     out = bytearray()
-    dump.raw(path, out.extend)
+    index.stream(out.extend, 0, _listed_in(index))
+    index.stream(out.extend, item, None, without=terms.NOT_IN_MAC)
     return bytes(out)
 
 
 def _listed(path: Path) -> list[int]:
     """Data Elements Signed of the last signature over the main data set."""
-    index = open_source(path).index()
+    return list(_listed_in(open_source(path).index()))
+
+
+def _listed_in(index: Index) -> tuple[int, ...]:
     *_, item = values.items_of(index, 0, terms.MAC_PARAMETERS_SEQUENCE)
-    return list(mac_parameters.read(index, item).data_elements_signed)
+    return mac_parameters.read(index, item).data_elements_signed
 
 
 def said(report: ObjectReport) -> str:

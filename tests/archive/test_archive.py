@@ -56,8 +56,8 @@ def test_a_ledger_holds_many_runs(run, folder):
     ("options", "said"),
     [
         (("--older-than", "soon"), "not an age"),
-        (("--sample", "7"), "no share"),
-        (("--sample", "0%"), "no share"),
+        (("--sample", "7"), "not a share"),
+        (("--sample", "0%"), "not a share"),
         (("--seed", "x"), "go with --sample"),
         (("--resume",), "no run"),
     ],

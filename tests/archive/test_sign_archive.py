@@ -216,8 +216,8 @@ def test_what_a_profile_refuses(run, folder):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "say which"),
-        (("--in-place", "--target", "t"), "say which"),
+        ((), "say where"),
+        (("--in-place", "--target", "t"), "say where"),
         (("--in-place", "--overwrite"), "--overwrite goes with --target"),
         (("--in-place", "--older-than", "1d"), "by its age"),
         (("--target", "archive/t"), "within each other"),

@@ -153,7 +153,7 @@ def test_a_large_file_is_held_once(tmp_path, kind):
         highest = peak() - start
     assert dataset.seal.passed
     assert len(dataset.get_item("PixelData").value) == length
-    assert length <= highest < length * 1.25
+    assert length * 0.9 < highest < length * 1.25  # pages of before may have been given back
 
 
 def peak(reset=False):

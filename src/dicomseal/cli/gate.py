@@ -58,7 +58,7 @@ Examples:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Receive in so many processes, on one port.",
+    help="Receive in this number of processes, on one port.",
 )
 @verify_options
 @trust_options

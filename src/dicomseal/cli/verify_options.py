@@ -72,7 +72,7 @@ jobs_option = click.option(
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Verify in so many processes.",
+    help="Verify in this number of processes.",
 )
 
 
