@@ -38,7 +38,7 @@ include "_fast_walk.pxi"
 @cython.final
 @cython.internal
 cdef class _Wanted:
-    """Return the tags to look for, ascending."""
+    """Tags to look for, ascending."""
 
     cdef object source
     cdef uint32_t* tags
@@ -64,32 +64,28 @@ cdef class _Wanted:
         free(self.tags)
 
 
-# the last list: the objects of one device have the same
-cdef _Wanted _last = None
+@cython.final
+@cython.internal
+cdef class _Recent:
+    """The list that was asked for last: the objects of one device have the same."""
+
+    cdef _Wanted last
+    cdef type fixed  # the type of a list that cannot change
+
+    def __cinit__(self, type fixed):
+        self.fixed = fixed
+
+    cdef _Wanted wanted(self, tags):
+        cdef _Wanted found = self.last
+        if found is None or found.source is not tags:
+            found = _Wanted(tags)
+            if type(tags) is self.fixed and found.count <= MAX_REMEMBERED:
+                self.last = found
+        return found
 
 
-cdef _Wanted _wanted(tags):
-    global _last
-    cdef _Wanted found = _last
-    if found is None or found.source is not tags:
-        found = _Wanted(tags)
-        if type(tags) is tuple and found.count <= MAX_REMEMBERED:
-            _last = found
-    return found
-
-
-# and the tags that are left out, which are those of the signature's own item
-cdef _Wanted _last_without = None
-
-
-cdef _Wanted _left_out(tags):
-    global _last_without
-    cdef _Wanted found = _last_without
-    if found is None or found.source is not tags:
-        found = _Wanted(tags)
-        if type(tags) is frozenset and found.count <= MAX_REMEMBERED:
-            _last_without = found
-    return found
+cdef _Recent _listed = _Recent(tuple)
+cdef _Recent _left_out = _Recent(frozenset)
 
 
 cdef frozenset _NONE = frozenset()
@@ -419,12 +415,12 @@ cdef class Index(_Walk):
     def stream(self, update, uint32_t scope=0, tags=None, *, without=(), bint legacy=False):
         """Feed the canonical form of a scope's elements to a hasher (PS3.3 C.12.1.1.3.1.1)."""
         cdef _Stream out = _Stream(self, Encoder(update), legacy)
-        cdef _Wanted wanted = None if tags is None else _wanted(tags)
+        cdef _Wanted wanted = None if tags is None else _listed.wanted(tags)
         cdef uint32_t signed = 0
         cdef uint32_t unsigned = 0
         cdef list unknown = []
         self._at(scope)
-        out.scope(scope, wanted, _left_out(without) if without else None, &signed, &unsigned,
+        out.scope(scope, wanted, _left_out.wanted(without) if without else None, &signed, &unsigned,
                   unknown)
         # what Coverage(...) does in the end, without the detour through Python code
         return tuple.__new__(Coverage, (signed, unsigned, tuple(unknown)))
