@@ -23,21 +23,11 @@ VERDICTS = ("passed", "failed", "unsigned", "error")
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A study of 12 objects, of four kinds, in two series."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("DICOMSEAL_DICOMWEB_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(client, "PAUSE", 0.01)
-    pki.member("root").write(tmp_path)
-    client._clients.clear()
-    with _dicomweb.running() as made:
+    with _dicomweb.asked(tmp_path, monkeypatch) as made:
         for number in range(12):
             uids = STUDY, SERIES[number % 2], f"2.25.{100 - number}"
             made.objects[uids] = content(uids, VERDICTS[number % 4])
         yield made
-    for one in client._clients.values():
-        one.close()
-    client._clients.clear()
 
 
 def content(uids, verdict, *more):

@@ -26,18 +26,8 @@ PACKED = gzip.compress(bytes(9), mtime=0)  # the same bytes whenever they are ma
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("DICOMSEAL_DICOMWEB_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(client, "PAUSE", 0.01)
-    pki.member("root").write(tmp_path)
-    client._clients.clear()
-    with _dicomweb.running() as made:
+    with _dicomweb.asked(tmp_path, monkeypatch) as made:
         yield made
-    for one in client._clients.values():
-        one.close()
-    client._clients.clear()
 
 
 def signed(study, series, instance, *more):

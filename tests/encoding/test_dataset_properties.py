@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from _data_sets import CHARACTER_SETS, as_read, data_sets
+from _data_sets import CHARACTER_SETS, as_read, data_sets, walked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
@@ -12,8 +12,6 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from dicomseal.encoding import _dataset_py
-from dicomseal.encoding.dataset_encoding import encoding_of
-from dicomseal.errors import DicomSealError
 from dicomseal.files.part10 import Part10
 from dicomseal.standard import transfer_syntaxes
 
@@ -26,24 +24,6 @@ SLOW = settings(
     deadline=None, max_examples=100,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
-
-
-def walked(twin, data_set):
-    out, encoding = bytearray(), encoding_of(data_set)
-    made = []
-    try:
-        made.append((twin.canonical(out.extend, data_set, None, (), encoding), bytes(out)))
-    except DicomSealError as error:
-        made.append((type(error), str(error)))
-    for implicit in (False, True):
-        try:
-            pieces = twin.as_in_a_file(data_set, implicit, encoding)
-            made.append(
-                b"".join(p.read(0, len(p)) if hasattr(p, "readinto") else bytes(p) for p in pieces)
-            )
-        except DicomSealError as error:
-            made.append((type(error), str(error)))
-    return made
 
 
 def of_its_file(data_set):

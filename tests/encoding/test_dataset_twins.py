@@ -10,13 +10,14 @@ from functools import cache
 
 import pydicom
 import pytest
+from _data_sets import walked
 from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from dicomseal.encoding.dataset_encoding import encoding_of
 from dicomseal.encoding.from_pydicom import as_written
-from dicomseal.errors import DicomSealError, EncodingError, MalformedError
+from dicomseal.errors import EncodingError, MalformedError
 from dicomseal.files.part10 import Part10
 from dicomseal.standard import transfer_syntaxes
 
@@ -116,23 +117,6 @@ def changed(data_set):
 STATES = (
     as_read, decoded, partly, raw_in_decoded, decoded_around_raw, copied, built_anew, changed,
 )  # fmt: skip
-
-
-def walked(twin, data_set):
-    """What a twin makes of a data set: the stream, what it covers, and both forms in a file."""
-    out, encoding = bytearray(), encoding_of(data_set)
-    made = []
-    try:
-        made.append((twin.canonical(out.extend, data_set, None, (), encoding), bytes(out)))
-    except DicomSealError as error:
-        made.append((type(error), str(error)))
-    for implicit in (False, True):
-        try:
-            pieces = twin.as_in_a_file(data_set, implicit, encoding)
-            made.append(b"".join(map(bytes, pieces)))
-        except DicomSealError as error:
-            made.append((type(error), str(error)))
-    return made
 
 
 def written(data_set):

@@ -10,7 +10,7 @@ import time
 import _gate
 import pki
 import pytest
-from _gate import CT, file_of, part10, trust_file, uid
+from _gate import CT, file_of, part10, uid
 from _gate_process import client, gate, posix_only, send, until
 from _raw_scu import Peer, store
 from pynetdicom import AE, build_context
@@ -28,11 +28,7 @@ def data_set(data):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("files")
-    for number, kind in enumerate(_gate.KINDS):
-        (folder / f"{kind}.dcm").write_bytes(file_of(kind, number))
-    trust_file(folder)
-    return folder
+    return _gate.one_of_each(tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture(scope="module")

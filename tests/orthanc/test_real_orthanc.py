@@ -10,7 +10,7 @@ import _gate
 import _namespace
 import _orthanc
 import pytest
-from _gate import STUDY, file_of, trust_file, uid
+from _gate import STUDY, file_of, uid
 from _gate_process import _ENVIRONMENT, dcmtk
 
 SKIPPED = _orthanc.skipped()
@@ -27,11 +27,7 @@ def inside():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("files")
-    for number, kind in enumerate(_gate.KINDS):
-        (folder / f"{kind}.dcm").write_bytes(file_of(kind, number))
-    trust_file(folder)
-    return folder
+    return _gate.one_of_each(tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture(scope="module")

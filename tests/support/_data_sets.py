@@ -11,6 +11,8 @@ from pydicom import Dataset, dcmread
 from pydicom.dataelem import DataElement
 from pydicom.valuerep import DA, DT, IS, TM, DSdecimal, DSfloat
 
+from dicomseal.encoding.dataset_encoding import encoding_of
+from dicomseal.errors import DicomSealError
 from dicomseal.standard import terms
 
 # Specific Character Set, and text that it can hold
@@ -142,3 +144,22 @@ def as_read(data_set, decode):
                 for inner in list(item.keys())[:: 1 + decode % 3]:
                     item[inner]
     return read
+
+
+def walked(twin, data_set):
+    """What a twin makes of a data set: the stream, what it covers, and both forms in a file."""
+    out, encoding = bytearray(), encoding_of(data_set)
+    made = []
+    try:
+        made.append((twin.canonical(out.extend, data_set, None, (), encoding), bytes(out)))
+    except DicomSealError as error:
+        made.append((type(error), str(error)))
+    for implicit in (False, True):
+        try:
+            pieces = twin.as_in_a_file(data_set, implicit, encoding)
+            made.append(
+                b"".join(p.read(0, len(p)) if hasattr(p, "readinto") else bytes(p) for p in pieces)
+            )
+        except DicomSealError as error:
+            made.append((type(error), str(error)))
+    return made

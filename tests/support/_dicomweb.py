@@ -7,6 +7,7 @@ by the attributes; what was asked is in `Server.asked`.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,6 +130,27 @@ def running() -> Iterator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def asked(folder: Any, monkeypatch: Any) -> Iterator[Server]:
+    """The same, for a client that begins anew in a folder with the trust file, without a proxy."""
+    import pki
+
+    from dicomseal.dicomweb import client
+
+    monkeypatch.chdir(folder)
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith("DICOMSEAL_DICOMWEB_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(client, "PAUSE", 0.01)
+    pki.member("root").write(folder)
+    client._clients.clear()
+    with running() as server:
+        yield server
+    for one in client._clients.values():
+        one.close()
+    client._clients.clear()
 
 
 def elements(study: str, series: str, instance: str, *more: Any) -> list[Any]:

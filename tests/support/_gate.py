@@ -97,3 +97,11 @@ def trust_file(folder: Any) -> str:
     path = folder / "ca.pem"
     path.write_bytes(pki.member("root").certificate.public_bytes(serialization.Encoding.PEM))
     return str(path)
+
+
+def one_of_each(folder: Any) -> Any:
+    """A folder with an object of each kind, by its name, and the trust file."""
+    for number, kind in enumerate(KINDS):
+        (folder / f"{kind}.dcm").write_bytes(file_of(kind, number))
+    trust_file(folder)
+    return folder
