@@ -36,7 +36,8 @@ PHRASES = {
 _PHRASES = [(re.compile(pattern), better) for pattern, better in PHRASES.items()]
 _THINGS = {"property", "cached_property", "fixture", "setter", "overload"}
 _CYTHON = re.compile(
-    r"^[ ]*(?:def|cdef(?! class)|cpdef)\b[^\n]*?(?:\n[^\n]*?)*?:\s*\n[ ]+r?\"\"\"(\w+)",
+    # a head ends at the first line that ends with a colon; what follows may have no docstring
+    r"^[ ]*(?:def|cdef(?! class)|cpdef)\b(?:[^\n]*[^:\s][ ]*\n)*?[^\n]*:[ ]*\n[ ]+r?\"\"\"(\w+)",
     re.MULTILINE,
 )
 
