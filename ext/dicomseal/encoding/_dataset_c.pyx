@@ -101,7 +101,7 @@ cdef bint is_as_written(object value) except -1:
 
 @cython.final
 cdef class _Walk(_Scopes):
-    """Return puts elements out, with all that is in them."""
+    """Puts elements out, with all that is in them."""
 
     cdef object encoding  # how pydicom will write it: in implicit VR, in little endian
 

@@ -25,7 +25,7 @@ cdef int _by_tag(const void* a, const void* b) noexcept nogil:
 
 
 cdef class _Scopes(_Values):
-    """Return the scopes that are open, the innermost last, and what is asked of them."""
+    """The scopes that are open, the innermost last, and what is asked of them."""
 
     cdef Scope* scopes
     cdef Pair* pairs

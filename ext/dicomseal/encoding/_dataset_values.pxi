@@ -30,7 +30,7 @@ cdef int _fill_values() except -1:
 
 
 cdef class _Values(_Arena):
-    """Return puts values out. What is not of the usual types is left to pydicom: those return 0."""
+    """Puts values out. What is not of the usual types is left to pydicom: those return 0."""
 
     cdef object names  # `rare`, once pydicom is there
     cdef object element_type, raw_type, name_type, several_type, sequence_type, float_type, int_type

@@ -57,7 +57,7 @@ cdef uint8_t* _spare = NULL
 
 @cython.final
 cdef class Encoder:
-    """Return writes canonical bytes to ``update``, the method of a hasher."""
+    """Writes canonical bytes to ``update``, the method of a hasher."""
 
     def __cinit__(self, update):
         global _spare

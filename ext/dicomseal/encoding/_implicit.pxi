@@ -45,7 +45,7 @@ cdef int _fill_public(dictionary) except -1:
 @cython.internal
 @cython.no_gc
 cdef class _Implicit(_Records):
-    """Return the index's search for the VRs that the bytes do not state."""
+    """The index's search for the VRs that the bytes do not state."""
 
     cdef object _dictionary
     cdef bint _has_dictionary

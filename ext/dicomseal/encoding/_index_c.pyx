@@ -109,7 +109,7 @@ cdef uint32_t _spare_room = 0
 @cython.final
 @cython.no_gc  # in a cycle of others it would hold a memoryview that cannot be released yet
 cdef class Index(_Walk):
-    """Return the records of an encoded data set; see dicomseal.encoding._index_py.Index."""
+    """The records of an encoded data set; see dicomseal.encoding._index_py.Index."""
 
     cdef uint64_t _most_bytes  # the limit for a value that is read as such
 
