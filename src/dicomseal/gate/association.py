@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
 
 _log = logging.getLogger("dicomseal.gate")
+_Socket = socket.socket  # a class below has an attribute that is called like the module
 MAX_PDU = 1 << 18  # bytes that are announced to peers as the length of a PDU
 _LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
 
@@ -261,11 +262,12 @@ class GateServer(ThreadingMixIn, AssociationServer):
 
     daemon_threads = True
     request_queue_size = 128
+    socket: _Socket
 
     def __init__(
         self,
         ae: ApplicationEntity,
-        listening: socket.socket,
+        listening: _Socket,
         store: Store,
         limit: int,
         handlers: list[tuple[Any, Callable[..., Any]]],
@@ -293,7 +295,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
     def server_activate(self) -> None:
         """Do nothing: it listens already."""
 
-    def get_request(self) -> tuple[socket.socket, Any]:
+    def get_request(self) -> tuple[_Socket, Any]:
         """Accept a connection; the handshake of TLS is for its own thread."""
         self._counts.give_way(self._slot)
         connection, address = self._listening.accept()
@@ -338,9 +340,9 @@ class GateServer(ThreadingMixIn, AssociationServer):
         with self._lock:
             self._associations.add(assoc)
 
-    def failed(self, request: socket.socket) -> None:
+    def failed(self, request: _Socket) -> None:
         for assoc in self.associations:
-            if assoc.dul.socket is not None and assoc.dul.socket.socket is request:
+            if assoc.dul.socket is not None and assoc.dul.socket is request:
                 assoc.bell.close()
                 with self._lock:
                     self._associations.discard(assoc)
