@@ -341,8 +341,9 @@ class GateServer(ThreadingMixIn, AssociationServer):
             self._associations.add(assoc)
 
     def failed(self, request: _Socket) -> None:
+        """Forget the association of a connection that could not begin."""
         for assoc in self.associations:
-            if assoc.dul.socket is not None and assoc.dul.socket is request:
+            if assoc.dul.socket is not None and assoc.dul.socket.socket is request:
                 assoc.bell.close()
                 with self._lock:
                     self._associations.discard(assoc)
