@@ -318,12 +318,12 @@ def register(orthanc: Any) -> Plugin:
         settings = settings_of(orthanc.GetConfiguration())
         policy = policy_of(settings)
         quarantine = Quarantine(settings.quarantine) if settings.quarantine else None
-        made = Plugin(
+        plugin = Plugin(
             orthanc, policy, quarantine, settings.metadata, observes=settings.mode == OBSERVE
         )
         orthanc.LogWarning(f"dicomseal: mode {settings.mode}")
     except BaseException as error:  # noqa: BLE001 - not verified is not accepted
         orthanc.LogError(f"dicomseal: everything is refused: {report.harmless(str(error))}")
-        made = Plugin(orthanc, None)
-    made.register()
-    return made
+        plugin = Plugin(orthanc, None)
+    plugin.register()
+    return plugin

@@ -30,8 +30,8 @@ def reports(addresses: Iterable[Address], options: Options) -> Iterator[ObjectRe
                     if isinstance(one.source, SourceError):
                         yield _error(one.name, one.source)
                     else:
-                        made = verify_with(one.source, options)
-                        yield msgspec.structs.replace(made, path=one.name)
+                        found = verify_with(one.source, options)
+                        yield msgspec.structs.replace(found, path=one.name)
         except SourceError as error:
             yield _error(address.name, error)
 

@@ -105,17 +105,17 @@ def command(
     subject = Subject(data, options, uid)
     if uid is not None and subject.report.error is None and not subject.signatures:
         raise UsageError(f"no signature has the UID {uid}")
-    made = explain(subject, chosen, with_values=listed)
+    explanation = explain(subject, chosen, with_values=listed)
     if source == STANDARD:
-        made = made.at(STANDARD)
+        explanation = explanation.at(STANDARD)
     if folder is not None and subject.signatures:
         from ..explanation.export import export
 
-        export(subject, made, folder)
+        export(subject, explanation, folder)
     elif folder is not None:
         click.echo("dicomseal: nothing was exported, as no signature can be explained", err=True)
-    _write(made, output, target)
-    raise click.exceptions.Exit(exit_code({made.report.verdict: 1}))
+    _write(explanation, output, target)
+    raise click.exceptions.Exit(exit_code({explanation.report.verdict: 1}))
 
 
 def _compare(source: str, copy: str, output: str, target: str | None, options: Options) -> NoReturn:
@@ -125,29 +125,31 @@ def _compare(source: str, copy: str, output: str, target: str | None, options: O
         raise UsageError("--against gives text or json")
     once_at_most([source, copy])
     try:
-        made = compare(source_of(source), source_of(copy), options.limits, options.transfer_syntax)
+        comparison = compare(
+            source_of(source), source_of(copy), options.limits, options.transfer_syntax
+        )
     except (MalformedError, SourceError) as error:
         click.echo(f"dicomseal: {harmless(str(error))}", err=True)
         raise click.exceptions.Exit(EXIT_UNREADABLE) from None
-    _put(made.to_json() + b"\n" if output == "json" else _lines(made.render()), target)
-    raise click.exceptions.Exit(0 if made.same else 1)
+    _put(comparison.to_json() + b"\n" if output == "json" else _lines(comparison.render()), target)
+    raise click.exceptions.Exit(0 if comparison.same else 1)
 
 
-def _write(made: Explanation, output: str, target: str | None) -> None:
+def _write(explanation: Explanation, output: str, target: str | None) -> None:
     watched = target is None and sys.stdout is not None and sys.stdout.isatty()
     if output == "json":
         from ..explanation.explanation import to_json
 
-        data = to_json(made) + b"\n"
+        data = to_json(explanation) + b"\n"
     elif output == "html":
         from ..explanation.html import render as page
 
-        data = page(made)
+        data = page(explanation)
     else:
         from ..explanation.text import plain, render
 
         coloured = watched and not os.environ.get("NO_COLOR")
-        data = _lines(render(made, _style if coloured else plain))
+        data = _lines(render(explanation, _style if coloured else plain))
     _put(data, target, watched)
 
 

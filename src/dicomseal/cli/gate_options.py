@@ -193,15 +193,15 @@ def policy_of(options: dict[str, Any], digests: bool) -> Policy:
     Raises:
         UsageError: they make no sense.
     """
-    made = Options(**verification(options), **demanded(options), digests=digests)
+    verifying = Options(**verification(options), **demanded(options), digests=digests)
     undecided = options.pop("on_indeterminate")
-    if made.trust is None and not made.integrity_only and undecided is None:
+    if verifying.trust is None and not verifying.integrity_only and undecided is None:
         raise UsageError(
             "without --trust or --trust-signer every signed object is indeterminate: give one of "
             "them, or --integrity-only, or say what is done with such with --on-indeterminate"
         )
     policy = Policy(
-        options=made,
+        options=verifying,
         on_failed=options.pop("on_failed"),
         on_indeterminate=undecided or REFUSE,
         on_unsigned=options.pop("on_unsigned"),

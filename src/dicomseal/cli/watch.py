@@ -148,15 +148,15 @@ def command(
     raise click.exceptions.Exit(exit_code(outcome.totals.verdicts) if once else 0)
 
 
-def _tell(made: Sorted) -> None:
+def _tell(found: Sorted) -> None:
     """Print a line on an object that fell short, for a log."""
-    row = made.row
+    row = found.row
     path = row.path if isinstance(row.path, str) else os.fsdecode(row.path)
     line = f"{row.verdict:<13} {escaped(path)}: {row.reason} {row.sentence}".rstrip(" :")
-    if made.quarantined:
-        line += f" (in quarantine: {escaped(made.quarantined)})"
-    if made.trouble:
-        line += f" (NOT in quarantine: {made.trouble})"
+    if found.quarantined:
+        line += f" (in quarantine: {escaped(found.quarantined)})"
+    if found.trouble:
+        line += f" (NOT in quarantine: {found.trouble})"
     click.echo(harmless(line))
     sys.stdout.flush()
 

@@ -54,30 +54,30 @@ def chain_of(one: Explained, store: TrustStore | None) -> tuple[Link, ...]:
         one: the signature.
         store: whom the caller trusts; None: nobody, so only the signer is drawn.
     """
-    signer, made = one.certificate, one.report
+    signer, report = one.certificate, one.report
     if signer is None:
         return ()
-    if made.signer is not None and not made.signer.subject:  # only its key is trusted
-        return (_bare(made.signer, made.trust == TRUSTED),)
-    moment = datetime.fromisoformat(made.judged_at) if made.judged_at else None
+    if report.signer is not None and not report.signer.subject:  # only its key is trusted
+        return (_bare(report.signer, report.trust == TRUSTED),)
+    moment = datetime.fromisoformat(report.judged_at) if report.judged_at else None
     if store is None or moment is None:
         return (
             _link(signer, SIGNER, moment, UNKNOWN),
             _missing(signer, "not looked for: nobody is named as trusted (--trust)"),
         )
     if store.is_direct(signer):
-        return _marked([_link(signer, SIGNER, moment, OK, "trusted directly")], made.trust_reason)
+        return _marked([_link(signer, SIGNER, moment, OK, "trusted directly")], report.trust_reason)
     path = _path(store, signer, moment)
     links = [_link(signer, SIGNER, moment, OK)]
     for below, above in itertools.pairwise(path):
         role = ANCHOR if above is path[-1] and _is_anchor(store, above) else AUTHORITY
         links[-1] = _issued(links[-1], below, above)
         links.append(_link(above, role, moment, OK))
-    if made.trust == TRUSTED:
+    if report.trust == TRUSTED:
         return tuple(links)
     if links[-1].role != ANCHOR:
         links.append(_missing(path[-1], "none of the certificates that you named has this name"))
-    return _marked(links, made.trust_reason)
+    return _marked(links, report.trust_reason)
 
 
 def _path(store: TrustStore, signer: Certificate, moment: datetime) -> list[Certificate]:

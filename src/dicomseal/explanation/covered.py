@@ -108,10 +108,10 @@ def coverage_of(one: Explained, with_values: bool = False, room: int = MOST_LIST
     size = cut = 0
     with one.chosen_vrs():
         for number in one.elements:
-            made = _covered(index, number, scope, size, with_values, one.form == "legacy")
-            size += made.bytes
+            covered = _covered(index, number, scope, size, with_values, one.form == "legacy")
+            size += covered.bytes
             if len(found) < room:
-                found.append(made)
+                found.append(covered)
             else:
                 cut += 1
     left_out = tuple(sorted(signable - wanted)) + lost

@@ -84,7 +84,7 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
         effort: how long causes are searched for, for all signatures together.
         with_values: whether the elements are listed with their values.
     """
-    made, room = [], coverage.MOST_LISTED
+    explained, room = [], coverage.MOST_LISTED
     budget = None
     for one in subject.signatures:
         covered = coverage.coverage_of(one, with_values, room)
@@ -98,7 +98,7 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
 
             budget = budget or Budget(effort)
             causes, search = diagnose(one, budget)
-        made.append(
+        explained.append(
             SignatureExplanation(
                 one.report,
                 one.computed.hex() or None,
@@ -120,25 +120,25 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
         found = examine_object(subject)
     return Explanation(
         subject.report,
-        remedy_of(subject.report, (cause for one in made for cause in one.causes)),
-        tuple(made),
+        remedy_of(subject.report, (cause for one in explained for cause in one.causes)),
+        tuple(explained),
         subject.left_out,
         found,
         with_values,
     )
 
 
-def to_json(made: Explanation) -> bytes:
+def to_json(explanation: Explanation) -> bytes:
     """Return the explanation as JSON: the report of `verify`, with more in each signature."""
-    told: dict[str, Any] = json.loads(made.report.to_json())
-    told["remedy"] = made.remedy
-    told["causes"] = [_cause(one) for one in made.causes]
-    told["signatures_not_explained"] = made.left_out
-    by_place = {id(one.report): one for one in made.signatures}
-    for report, signature in zip(made.report.signatures, told["signatures"], strict=True):
+    told: dict[str, Any] = json.loads(explanation.report.to_json())
+    told["remedy"] = explanation.remedy
+    told["causes"] = [_cause(one) for one in explanation.causes]
+    told["signatures_not_explained"] = explanation.left_out
+    by_place = {id(one.report): one for one in explanation.signatures}
+    for report, signature in zip(explanation.report.signatures, told["signatures"], strict=True):
         one = by_place.get(id(report))
         if one is not None:
-            signature.update(_signature(one, made.listed))
+            signature.update(_signature(one, explanation.listed))
     return msgspec.json.format(msgspec.json.encode(told), indent=2)
 
 

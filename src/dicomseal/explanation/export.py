@@ -29,14 +29,14 @@ cd "$(dirname "$0")" || exit 2
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
-def export(subject: Subject, made: Explanation, folder: str) -> list[str]:
+def export(subject: Subject, explanation: Explanation, folder: str) -> list[str]:
     """Write the evidence of each signature that is explained.
 
     One signature goes into the folder itself, several into folders in it with their numbers.
 
     Args:
         subject: the object.
-        made: the explanation of it.
+        explanation: the explanation of it.
         folder: a new or an empty one; nothing is ever replaced. Only its owner can read it.
 
     Returns:
@@ -55,7 +55,7 @@ def export(subject: Subject, made: Explanation, folder: str) -> list[str]:
         several = len(subject.signatures) > 1
         scripts = []
         for number, (one, told) in enumerate(
-            zip(subject.signatures, made.signatures, strict=True), 1
+            zip(subject.signatures, explanation.signatures, strict=True), 1
         ):
             place = os.path.join(folder, str(number)) if several else folder
             if several:

@@ -45,9 +45,9 @@ summary { cursor: pointer }
 """
 
 
-def render(made: Explanation) -> bytes:
+def render(explanation: Explanation) -> bytes:
     """Return the page."""
-    report = made.report
+    report = explanation.report
     name = escaped(report.path) or "an object"
     state = _VERDICTS.get(report.verdict, UNKNOWN)
     body = element(
@@ -58,14 +58,18 @@ def render(made: Explanation) -> bytes:
             [f"{reason.code}: {reason.message}" for reason in report.reasons],
             [f"Note: {message}" for message in report.messages],
         ),
-        _causes(made.causes, None),
-        element("p", element("strong", "What to do: "), made.remedy) if made.remedy else None,
+        _causes(explanation.causes, None),
+        element("p", element("strong", "What to do: "), explanation.remedy)
+        if explanation.remedy
+        else None,
     )
-    for number, one in enumerate(made.signatures, 1):
+    for number, one in enumerate(explanation.signatures, 1):
         body.extend(_signature(one, number))
-    if made.left_out:
+    if explanation.left_out:
         body.append(
-            element("p", f"{made.left_out} more signatures are not explained here (--uid UID).")
+            element(
+                "p", f"{explanation.left_out} more signatures are not explained here (--uid UID)."
+            )
         )
     head = element(
         "head",
@@ -89,10 +93,10 @@ def _paragraphs(*texts: Iterable[str]) -> Element:
 
 
 def _signature(one: SignatureExplanation, number: int) -> Iterable[Element]:
-    made = one.report
-    where = f" in {made.location}" if made.location else ""
+    report = one.report
+    where = f" in {report.location}" if report.location else ""
     yield element("h2", f"Signature {number}{where}")
-    yield element("p", element("code", made.uid or "(no UID)"), class_="soft")
+    yield element("p", element("code", report.uid or "(no UID)"), class_="soft")
     if one.causes or (one.search and one.search.says_something):
         yield _causes(one.causes, one.search)
     for at, step in enumerate(one.steps, 1):

@@ -22,7 +22,7 @@ def element(name: str, /, *content: Content, **attributes: str) -> Element:
         content: elements and texts, in their order; None is left out.
         attributes: a name may end with an underscore, e.g. ``class_``.
     """
-    made = Element(name, {key.rstrip("_"): value for key, value in attributes.items()})
+    new = Element(name, {key.rstrip("_"): value for key, value in attributes.items()})
     last: Element | None = None
     for one in content:
         if one is None:
@@ -30,13 +30,13 @@ def element(name: str, /, *content: Content, **attributes: str) -> Element:
         if isinstance(one, str):
             text = "\n".join(map(harmless, one.split("\n")))
             if last is None:
-                made.text = (made.text or "") + text
+                new.text = (new.text or "") + text
             else:
                 last.tail = (last.tail or "") + text
         else:
-            made.append(one)
+            new.append(one)
             last = one
-    return made
+    return new
 
 
 def written(page: Element) -> bytes:

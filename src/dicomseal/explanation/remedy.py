@@ -54,16 +54,16 @@ BY_CAUSE = {
 }  # fmt: skip
 
 
-def remedy_of(made: ObjectReport, causes: Iterable[Cause] = ()) -> str | None:
+def remedy_of(report: ObjectReport, causes: Iterable[Cause] = ()) -> str | None:
     """Return what to do, a sentence with a command; None for an object that passed.
 
     Args:
-        made: the report.
+        report: the report.
         causes: what was found.
     """
-    if made.verdict == PASSED:
+    if report.verdict == PASSED:
         return None
     for cause in causes:
         if cause.certainty == PROVEN and cause.code in BY_CAUSE:
             return BY_CAUSE[cause.code].sentence
-    return made.remedy
+    return report.remedy

@@ -220,7 +220,7 @@ def _stream(one: Explained, covered: Coverage) -> Step:
 
 
 def _mac(one: Explained) -> Step:
-    made, algorithm = one.report, one.mac.algorithm if one.mac else ""
+    report, algorithm = one.report, one.mac.algorithm if one.mac else ""
     details = []
     if one.computed:
         details.append(f"computed now: {one.computed.hex()}")
@@ -244,9 +244,9 @@ def _mac(one: Explained) -> Step:
             "signed:       none: the key of this certificate did not make this signature"
         )
     if not one.computed:
-        why = made.integrity_reason.message if made.integrity_reason else "it is history"
+        why = report.integrity_reason.message if report.integrity_reason else "it is history"
         return Step(step.MAC, UNKNOWN, f"no MAC could be computed: {why}", tuple(details))
-    if made.integrity == INTACT:
+    if report.integrity == INTACT:
         said = "is the one that was signed"
         return Step(step.MAC, OK, f"{algorithm} of the stream {said}", tuple(details))
     if one.signed is not None and one.signed == one.computed:
@@ -255,21 +255,22 @@ def _mac(one: Explained) -> Step:
     if one.signed is None and not one.key:
         message = f"{algorithm} of the stream; what was signed is not known, as no key tells it"
         return Step(step.MAC, UNKNOWN, message, tuple(details))
-    state = BROKEN if made.integrity == ALTERED else UNKNOWN
+    state = BROKEN if report.integrity == ALTERED else UNKNOWN
     return Step(
         step.MAC, state, f"{algorithm} of the stream is not what was signed", tuple(details)
     )
 
 
 def _key(one: Explained) -> Step:
-    made = one.report
-    if made.signer is None or one.certificate is None:
-        why = made.integrity_reason.message if made.integrity_reason else "there is no certificate"
-        return Step(step.KEY, BROKEN if made.integrity == ALTERED else UNKNOWN, why)
+    report = one.report
+    if report.signer is None or one.certificate is None:
+        reason = report.integrity_reason
+        why = reason.message if reason else "there is no certificate"
+        return Step(step.KEY, BROKEN if report.integrity == ALTERED else UNKNOWN, why)
     algorithm = one.mac.algorithm if one.mac else ""
     details = []
     if one.key == "RSA":
-        message = f"{made.signer.key}, PKCS#1 v1.5 (RFC 8017 Section 8.2)"
+        message = f"{report.signer.key}, PKCS#1 v1.5 (RFC 8017 Section 8.2)"
         told = algorithm if one.signed is not None else (one.signed_by_another or ("",))[0]
         if told in DIGEST_INFO:
             details.append(
@@ -277,39 +278,40 @@ def _key(one: Explained) -> Step:
             )
     else:
         message = (
-            f"{made.signer.key}, DER of r and s; outside the profiles of PS3.15, as dcmsign has it"
+            f"{report.signer.key}, DER of r and s; "
+            "outside the profiles of PS3.15, as dcmsign has it"
         )
     size, stored = len(one.signature_value), len(one.stored.signature)
     padded = f", and {stored - size} of padding that is not part of it" if stored > size else ""
     details.append(f"Signature (0400,0120): {size} bytes{padded}")
     state = OK
-    if made.integrity != INTACT and one.signed is None and one.signed_by_another is None:
+    if report.integrity != INTACT and one.signed is None and one.signed_by_another is None:
         state = UNKNOWN if one.key in ("DSA", "ECDSA") else BROKEN
-    reason = made.integrity_reason
+    reason = report.integrity_reason
     if reason is not None and reason.code == ReasonCode.CRYPTO_CONSTRAINTS_FAILURE:
-        state = BROKEN if made.integrity == ALTERED else UNKNOWN
-    details += [f"no longer strong: {one}" for one in made.weak]
+        state = BROKEN if report.integrity == ALTERED else UNKNOWN
+    details += [f"no longer strong: {one}" for one in report.weak]
     return Step(step.KEY, state, message, tuple(details))
 
 
 def _trust(one: Explained, links: tuple[Link, ...]) -> Step:
-    made = one.report
+    report = one.report
     del links  # they are drawn beside the step
     states = {TRUSTED: OK, UNTRUSTED: BROKEN}
-    state = states.get(made.trust, UNKNOWN)
-    message = made.trust.replace("_", " ")
-    if made.trust_reason:
-        message += f": {made.trust_reason.code}: {made.trust_reason.message}"
-        if made.trust_reason.code == ReasonCode.TRY_LATER:
+    state = states.get(report.trust, UNKNOWN)
+    message = report.trust.replace("_", " ")
+    if report.trust_reason:
+        message += f": {report.trust_reason.code}: {report.trust_reason.message}"
+        if report.trust_reason.code == ReasonCode.TRY_LATER:
             state = UNKNOWN
     details = []
-    if made.judged_by and made.judged_at:
-        details.append(f"judged at {made.judged_at}, {_TIMES[made.judged_by]}")
+    if report.judged_by and report.judged_at:
+        details.append(f"judged at {report.judged_at}, {_TIMES[report.judged_by]}")
     else:
         details.append("not judged: nobody is named as trusted")
-    details.append(f"the signature claims {made.datetime or 'no time'}")
-    details.append(f"revocation: {_REVOCATION[made.revocation]}")
-    stamp = made.timestamp
+    details.append(f"the signature claims {report.datetime or 'no time'}")
+    details.append(f"revocation: {_REVOCATION[report.revocation]}")
+    stamp = report.timestamp
     if stamp is None:
         details.append("timestamp: none; when its certificate expires, it is no longer trusted")
     else:
@@ -320,16 +322,16 @@ def _trust(one: Explained, links: tuple[Link, ...]) -> Step:
 
 
 def _answer(one: Explained) -> Step:
-    made = one.report
-    if made.integrity is None:
+    report = one.report
+    if report.integrity is None:
         return Step(step.ANSWER, UNKNOWN, "history, inside Original Attributes: not verified")
-    message = f"{made.integrity}, {made.trust.replace('_', ' ')}"
-    reason: Reason | None = made.integrity_reason or made.trust_reason
+    message = f"{report.integrity}, {report.trust.replace('_', ' ')}"
+    reason: Reason | None = report.integrity_reason or report.trust_reason
     if reason:
         message += f": {reason.code}: {reason.message}"
-    state = OK if made.integrity == INTACT else BROKEN if made.integrity == ALTERED else UNKNOWN
-    if state == OK and made.trust != TRUSTED:
-        state = BROKEN if made.trust == UNTRUSTED else UNKNOWN
+    state = OK if report.integrity == INTACT else BROKEN if report.integrity == ALTERED else UNKNOWN
+    if state == OK and report.trust != TRUSTED:
+        state = BROKEN if report.trust == UNTRUSTED else UNKNOWN
         if one.subject.options.integrity_only:
             state = OK
-    return Step(step.ANSWER, state, message, made.messages)
+    return Step(step.ANSWER, state, message, report.messages)

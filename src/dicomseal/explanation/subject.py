@@ -296,5 +296,5 @@ def _bytes_of(part10: Part10) -> Any:
     return part10.source
 
 
-def _named(made: ObjectReport, path: str) -> ObjectReport:
-    return msgspec.structs.replace(made, path=path) if path else made
+def _named(report: ObjectReport, path: str) -> ObjectReport:
+    return msgspec.structs.replace(report, path=path) if path else report

@@ -26,14 +26,14 @@ def plain(text: str, _state: str) -> str:
     return text
 
 
-def render(made: Explanation, style: Style = plain) -> Iterator[str]:
+def render(explanation: Explanation, style: Style = plain) -> Iterator[str]:
     """Yield the lines.
 
     Args:
-        made: the explanation.
+        explanation: the explanation.
         style: see `Style`.
     """
-    report = made.report
+    report = explanation.report
     state = _VERDICTS.get(report.verdict, UNKNOWN)
     yield style(f"{report.verdict:<13}", state) + " " + harmless(escaped(report.path))
     if report.error:
@@ -42,26 +42,26 @@ def render(made: Explanation, style: Style = plain) -> Iterator[str]:
         yield from wrapped(f"{reason.code}: {reason.message}", 4)
     for message in report.messages:
         yield from wrapped(f"note: {message}", 4)
-    yield from _causes(made.causes, style, 4)
+    yield from _causes(explanation.causes, style, 4)
     if not report.signatures and report.error is None:
         yield from wrapped("there is no signature in it that could be explained", 4)
-    for number, one in enumerate(made.signatures, 1):
+    for number, one in enumerate(explanation.signatures, 1):
         yield ""
-        yield from _signature(one, number, style, made.listed)
-    if made.left_out:
+        yield from _signature(one, number, style, explanation.listed)
+    if explanation.left_out:
         yield ""
         yield from wrapped(
-            f"{made.left_out} more signatures are not explained here; --uid UID names one", 0
+            f"{explanation.left_out} more signatures are not explained here; --uid UID names one", 0
         )
-    if made.remedy:
+    if explanation.remedy:
         yield ""
-        yield from wrapped(f"What to do: {made.remedy}", 0)
+        yield from wrapped(f"What to do: {explanation.remedy}", 0)
 
 
 def _signature(one: SignatureExplanation, number: int, style: Style, listed: bool) -> Iterator[str]:
-    made = one.report
-    where = f" in {made.location}" if made.location else ""
-    yield from wrapped(f"Signature {number}: {made.uid or '(no UID)'}{where}", 0)
+    report = one.report
+    where = f" in {report.location}" if report.location else ""
+    yield from wrapped(f"Signature {number}: {report.uid or '(no UID)'}{where}", 0)
     for at, step in enumerate(one.steps, 1):
         mark = style(_MARKS[step.state], step.state)
         yield ""

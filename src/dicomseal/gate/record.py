@@ -142,15 +142,15 @@ class Recorder:
                 break
             rows = [row for some, _ in waiting for row in some]
             try:
-                made = ledger.append(run, number + 1, head, pack(rows))
+                batch = ledger.append(run, number + 1, head, pack(rows))
             except DicomSealError as error:
                 for _, done in waiting:
                     done.set_exception(error)
                 continue
-            number, head = number + 1, made.head
-            totals.files += made.files
-            totals.bytes += made.size
-            for verdict, count in made.verdicts.items():
+            number, head = number + 1, batch.head
+            totals.files += batch.files
+            totals.bytes += batch.size
+            for verdict, count in batch.verdicts.items():
                 totals.verdicts[verdict] = totals.verdicts.get(verdict, 0) + count
             for _, done in waiting:
                 done.set_result(None)

@@ -285,10 +285,10 @@ class Service:
             return None
         from .record import Recorder
 
-        made = Recorder(
+        recorder = Recorder(
             self._settings.ledger, os.path.abspath(self._settings.store), self._settings.asked
         )
-        return stack.enter_context(made)
+        return stack.enter_context(recorder)
 
     def _forwarder(self, spool: Spool | None, stack: contextlib.ExitStack) -> Any:
         settings = self._settings
@@ -296,10 +296,10 @@ class Service:
             return None
         from .forwarding import Forwarder
 
-        made = Forwarder(spool, settings.forward, settings.aet, told=self._figures.forwarded)
-        made.start()
-        stack.callback(made.stop)
-        return made
+        forwarder = Forwarder(spool, settings.forward, settings.aet, told=self._figures.forwarded)
+        forwarder.start()
+        stack.callback(forwarder.stop)
+        return forwarder
 
     def _monitor(
         self, spool: Spool | None, counts: Counts, store: Store, stack: contextlib.ExitStack

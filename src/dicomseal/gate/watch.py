@@ -171,9 +171,9 @@ def watch(
                 session.found(len(batch))
                 session.append(packed)
                 for file, row in zip(batch, unpack(packed), strict=True):
-                    made = _settled(file, row, arrivals, taken, policy, quarantine)
-                    if made is not None:
-                        told(made)
+                    fallen_short = _settled(file, row, arrivals, taken, policy, quarantine)
+                    if fallen_short is not None:
+                        told(fallen_short)
         session.all_found()
         return session.end(sign)
 

@@ -67,7 +67,7 @@ def _recoded(
     case: Case, leaves: Sequence[Leaf], now: Sequence[str], other: Sequence[str], padded: bool
 ) -> list[Edit]:
     """Return the values as they are in another character set; none if one of them cannot be so."""
-    made = []
+    edits = []
     for leaf in leaves:
         value = case.index.value(leaf.number)
         text = decoded(value if padded else value.rstrip(b" \0"), now)
@@ -76,8 +76,8 @@ def _recoded(
             return []
         if back != value:
             record = leaf.record
-            made.append(Edit(leaf.number, leaf.number + 1, encoded(record.tag, record.vr, back)))
-    return made
+            edits.append(Edit(leaf.number, leaf.number + 1, encoded(record.tag, record.vr, back)))
+    return edits
 
 
 def _codec(term: str) -> str | None:
@@ -120,8 +120,8 @@ def _encoded(text: str, terms: Sequence[str]) -> bytes | None:
         return None
     if len(known) == 1:
         return text.encode(known[0])
-    made: bytes = encode_string(text, known)
-    return made
+    encoded_text: bytes = encode_string(text, known)
+    return encoded_text
 
 
 def _has(character: str, codecs: Sequence[str]) -> bool:

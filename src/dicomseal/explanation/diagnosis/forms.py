@@ -74,15 +74,15 @@ def item_fields(case: Case) -> Iterator[Hypothesis]:
             elements = tuple(named(tag) for tag in sorted(tags ^ usual))
             framings = ((own, ""), (_ITEM + own, ", with the item's tag before it"),
                         (_ITEM + own + _ITEM_END, ", with the item's tags around it"))  # fmt: skip
-            for made, how in framings:
-                if made == one.own:
+            for framed, how in framings:
+                if framed == one.own:
                     continue
                 yield Hypothesis(
                     CauseCode.ITEM_FIELDS, elements,
                     f"of the signature's own item {_list(tags)} was hashed{how}, and by PS3.3 "
                     f"C.12.1.1.3.1.1 it is {_list(usual)}: the writer has its own idea of the "
                     "item; nothing was changed",
-                    own=made,
+                    own=framed,
                 )  # fmt: skip
 
 

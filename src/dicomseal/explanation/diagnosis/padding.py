@@ -120,33 +120,35 @@ def _variants(vr: str, value: bytes) -> Iterator[Variant]:
     now = _even(value, right)
     seen = {now}
 
-    def made(kind: str, found: bytes, said: str) -> Iterator[Variant]:
+    def unless_seen(kind: str, found: bytes, said: str) -> Iterator[Variant]:
         if found not in seen:
             seen.add(found)
             yield Variant(kind, found, said)
 
-    yield from made("trimmed", _even(bare, right), "without superfluous padding")
-    yield from made("other", _even(bare, other), _names(other))
+    yield from unless_seen("trimmed", _even(bare, right), "without superfluous padding")
+    yield from unless_seen("other", _even(bare, other), _names(other))
     if len(bare) % 2:
         yield Variant("odd", bare, "with an odd length and no padding", True)
     if vr != "UI" and value[:1] == b" ":
-        yield from made("leading", _even(value.strip(b" \0"), right), "without leading spaces")
+        yield from unless_seen(
+            "leading", _even(value.strip(b" \0"), right), "without leading spaces"
+        )
     for count in range(2, _MOST_ADDED + 1, 2):
         said = f"with {count} more bytes of padding than now"
-        yield from made("added", now + right * count, said)
+        yield from unless_seen("added", now + right * count, said)
     size = _FIXED.get(vr, 0)
     if len(bare) < size and b"\\" not in bare:
         filled, said = bare.ljust(size, right), f"filled up to {size} bytes"
         if filled in seen - {now}:
             yield Variant("fixed", filled, said, again=True)
-        yield from made("fixed", filled, said)
-    yield from made("others", now + other * 2, f"with more, {_names(other)}")
+        yield from unless_seen("fixed", filled, said)
+    yield from unless_seen("others", now + other * 2, f"with more, {_names(other)}")
     if vr != "UI":
-        yield from made("led", _even(b" " + bare, right), "with a leading space")
+        yield from unless_seen("led", _even(b" " + bare, right), "with a leading space")
         parts = value.split(b"\\")
         if len(parts) > 1:
             each = b"\\".join(part.strip(b" \0") for part in parts)
-            yield from made("each", _even(each, right), "without padding of each value")
+            yield from unless_seen("each", _even(each, right), "without padding of each value")
 
 
 def _even(value: bytes, pad: bytes) -> bytes:

@@ -138,9 +138,9 @@ def _by_vrs(case: Case, budget: Budget) -> tuple[Cause, ...]:
 def _holds(case: Case, hypothesis: Hypothesis) -> bool:
     try:
         if hypothesis.digest is not None:
-            made = hypothesis.digest()
+            digest = hypothesis.digest()
         else:
-            made = case.stream.digest(hypothesis.edits, hypothesis.own)
+            digest = case.stream.digest(hypothesis.edits, hypothesis.own)
     except EncodingError:  # a value too long for its VR: nobody can have signed that
         return False
-    return case.one.verifies(made)
+    return case.one.verifies(digest)

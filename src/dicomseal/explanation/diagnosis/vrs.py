@@ -47,11 +47,11 @@ def solve(case: Case, room: int) -> tuple[tuple[Cause, ...], int, bool]:
             index, one.scope, elements, found, one.own, new_hasher(one.mac.algorithm),
             one.verifies, room // 2, one.effort,
         )  # fmt: skip
-        made = search.run()
+        solution = search.run()
         tried += search.tried
         whole = whole and search.exhausted
-        if made is not None:
-            return tuple(_causes(found, made.vrs)), tried, True
+        if solution is not None:
+            return tuple(_causes(found, solution.vrs)), tried, True
     return (), tried, whole
 
 
