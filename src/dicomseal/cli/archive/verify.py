@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -73,28 +73,7 @@ Examples:
 )
 @verify_options
 @trust_options
-def command(
-    roots: tuple[str, ...],
-    ledger: str,
-    resume: bool,
-    jobs: int,
-    scheduler: str | None,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    null: bool,
-    older_than: str | None,
-    sample: str | None,
-    seed: str,
-    stratify: bool,
-    follow_links: bool,
-    max_rate: float | None,
-    sign_run: tuple[str, str] | None,
-    content_digest: bool,
-    metrics: str | None,
-    poe_ledger: tuple[str, ...],
-    poe_signer: tuple[str, ...],
-    **options: Any,
-) -> None:
+def command(ledger: str, resume: bool, metrics: str | None, **options: Any) -> None:
     """Verify all files below ROOT, with the results in a ledger.
 
     ROOT is a folder, a file, @LIST (a file with a path on each line), - (such lines on standard
@@ -103,6 +82,70 @@ def command(
     DICOMweb server: dicomweb+https://HOST/…/studies/UID. Every finished batch is on disk: you
     can kill it at any moment, and --resume continues.
     """  # fmt: skip
+    request = requested(**options)
+    started = time.monotonic()
+    with Watch(metrics) as watch:
+        try:
+            outcome = request.carry_out(ledger, resume, watch)
+        except LostError as error:
+            begun = "; --resume continues from here" if watch.progress else ""
+            click.echo(f"dicomseal: {error}{begun}", err=True)
+            raise click.exceptions.Exit(EXIT_UNREADABLE) from None
+        watch.finish(outcome)
+    click.echo(summary(ledger, outcome, VERDICTS, watch.progress, time.monotonic() - started))
+    say_nothing_found(watch.progress)
+    if not outcome.complete:
+        click.echo("stopped: --resume continues from here", err=True)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
+    raise click.exceptions.Exit(exit_code(outcome.totals.verdicts))
+
+
+class Requested(NamedTuple):
+    """The run that the options ask for, ready to be carried out."""
+
+    request: RunRequest
+    settings: Options
+    jobs: int
+    scheduler: str | None
+    max_rate: float | None
+    signer: Callable[[bytes], tuple[bytes, bytes]] | None
+    proofs: Wanted | None
+
+    def carry_out(self, ledger: str, resume: bool, watch: Watch) -> runs.Outcome:
+        """Carry the run out, or resume it.
+
+        Raises:
+            LostError: the workers, or an object store, no longer work; the run can be resumed.
+            DicomSealError: as `dicomseal.archive.run.runner.verify`.
+        """
+        with _workers(self.scheduler) as (executor, workers):
+            return runs.verify(
+                ledger,
+                self.request,
+                self.settings,
+                jobs=self.jobs,
+                executor=executor,
+                workers=workers,
+                resume=resume,
+                max_rate=self.max_rate and self.max_rate * 1e6,
+                sign=self.signer,
+                proofs=self.proofs,
+                watch=watch,
+                count=sys.stderr.isatty(),
+            )
+
+
+def requested(
+    *, roots: tuple[str, ...], jobs: int, scheduler: str | None, include: tuple[str, ...],
+    exclude: tuple[str, ...], null: bool, older_than: str | None, sample: str | None, seed: str,
+    stratify: bool, follow_links: bool, max_rate: float | None, sign_run: tuple[str, str] | None,
+    content_digest: bool, poe_ledger: tuple[str, ...], poe_signer: tuple[str, ...], **options: Any,
+) -> Requested:  # fmt: skip
+    """Return the run that these options of the command ask for.
+
+    Raises:
+        UsageError: they make no sense, or a file that they name is not of the right kind.
+    """
     if (seed or stratify) and not sample:
         raise UsageError("--seed and --stratify go with --sample")
     selection = Selection(
@@ -125,36 +168,15 @@ def command(
         raise UsageError(
             "--poe-ledger helps to judge signers, so it goes with --trust, and --poe-signer with it"
         )
-    proofs = _proofs(poe_ledger, poe_signer) if poe_ledger else None
-    signer = run_signer(*sign_run) if sign_run else None
-    started = time.monotonic()
-    with Watch(metrics) as watch, _workers(scheduler) as (executor, workers):
-        try:
-            outcome = runs.verify(
-                ledger,
-                RunRequest(selection=selection, trust=given),
-                settings,
-                jobs=jobs,
-                executor=executor,
-                workers=workers,
-                resume=resume,
-                max_rate=max_rate and max_rate * 1e6,
-                sign=signer,
-                proofs=proofs,
-                watch=watch,
-                count=sys.stderr.isatty(),
-            )
-        except LostError as error:
-            begun = "; --resume continues from here" if watch.progress else ""
-            click.echo(f"dicomseal: {error}{begun}", err=True)
-            raise click.exceptions.Exit(EXIT_UNREADABLE) from None
-        watch.finish(outcome)
-    click.echo(summary(ledger, outcome, VERDICTS, watch.progress, time.monotonic() - started))
-    say_nothing_found(watch.progress)
-    if not outcome.complete:
-        click.echo("stopped: --resume continues from here", err=True)
-        raise click.exceptions.Exit(EXIT_INTERRUPTED)
-    raise click.exceptions.Exit(exit_code(outcome.totals.verdicts))
+    return Requested(
+        RunRequest(selection=selection, trust=given),
+        settings,
+        jobs,
+        scheduler,
+        max_rate,
+        run_signer(*sign_run) if sign_run else None,
+        _proofs(poe_ledger, poe_signer) if poe_ledger else None,
+    )
 
 
 @contextlib.contextmanager
@@ -164,12 +186,8 @@ def _workers(address: str | None) -> Iterator[tuple[Callable[[], Executor] | Non
         return
     from ...archive.run.dask_cluster import cluster
 
-    try:
-        with cluster(address) as found:
-            yield found
-    except LostError as error:
-        click.echo(f"dicomseal: {error}", err=True)
-        raise click.exceptions.Exit(EXIT_UNREADABLE) from None
+    with cluster(address) as found:
+        yield found
 
 
 def _share(text: str) -> float:
