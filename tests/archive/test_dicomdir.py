@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import pki
@@ -57,7 +58,9 @@ def test_it_is_counted_apart(run, medium):
         assert made["sop_classes"]["Media Storage Directory Storage"] == {"directory": 1}
     assert made["unsigned_share"] == 0
     with open("x.prom") as file:
-        assert 'dicomseal_archive_files{verdict="directory"} 1\n' in file.read()
+        assert re.search(
+            r'^dicomseal_archive_files\{.*verdict="directory"\} 1\.0$', file.read(), re.MULTILINE
+        )
 
 
 HELD = {

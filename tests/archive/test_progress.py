@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import signal
@@ -11,19 +10,16 @@ import sys
 import threading
 import time
 
-import pki
 import pytest
-from _archive import VERDICTS, VERIFY, appended, many
+from _archive import VERIFY, appended, many
 from _clock import waits
-from prometheus_client.parser import text_string_to_metric_families
 
-from dicomseal import sign_file
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
 from dicomseal.archive.run.estimate import BackgroundCount, Estimate, as_before
 from dicomseal.archive.run.runner import Progress, RunRequest, Selection
 from dicomseal.cli.progress import _duration
-from dicomseal.errors import SourceError, UsageError
+from dicomseal.errors import UsageError
 from dicomseal.verification.options import Options
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
@@ -165,105 +161,3 @@ def test_a_count_that_is_stopped_or_fails():
     with BackgroundCount(made, failing):
         pass
     assert made == Estimate()
-
-
-# --- metrics -------------------------------------------------------------------------------------
-
-
-def metrics(text):
-    """As Prometheus reads them: names, and samples by their labels."""
-    families = {family.name: family for family in text_string_to_metric_families(text)}
-    for name, family in families.items():
-        assert name.startswith("dicomseal_archive_")
-        assert family.type == "gauge"
-        assert family.documentation
-    return {
-        name: {tuple(one.labels.values()): one.value for one in family.samples}
-        for name, family in families.items()
-    }
-
-
-@pytest.mark.parametrize(("path", "said"), [
-    ("nowhere/dicomseal.prom", "No such file or directory"), ("archive", "Is a directory"),
-    ("notes.prom/dicomseal.prom", "Not a directory"), ("", "Is a directory"),
-])  # fmt: skip
-def test_metrics_that_are_refused(run, folder, path, said):
-    """Before the run: nothing of it is in the ledger, and there is nothing to resume."""
-    (folder / "notes.prom").touch()
-    for command in (VERIFY, ("archive", "sign", *VERIFY[2:5], "--in-place", "--key", "rsa.key.pem",
-                             "--cert", "rsa.cert.pem")):  # fmt: skip
-        code, out, err = run(*command, "--metrics", path)
-        assert (code, out) == (2, "")
-        assert err == (
-            f"dicomseal: --metrics: {path}: cannot be written: {said}; name a file in an existing "
-            "folder that you may write to\n"
-        )
-        assert not os.path.exists("ledger.db")
-
-
-def test_metrics_of_a_run_that_is_refused(run, folder):
-    """To try whether they can be written changes nothing."""
-    (folder / "dicomseal.prom").write_text("of the last run")
-    before = sorted(os.listdir())
-    assert run(*VERIFY, "--metrics", "dicomseal.prom", "--resume")[0] == 2
-    assert (folder / "dicomseal.prom").read_text() == "of the last run"
-    assert {name for name in os.listdir() if "ledger" not in name} == set(before)
-
-
-def test_metrics_that_cannot_be_written(run, folder, monkeypatch):
-    """When a run is under way it is not worth the run."""
-    from dicomseal.archive.run import metrics as written
-
-    def full(path, progress, outcome):
-        if progress.files:
-            raise SourceError("no space left on device", "unwritable")
-
-    monkeypatch.setattr(written, "write", full)
-    code, out, err = run(*VERIFY, "--metrics", "dicomseal.prom")
-    assert (code, err) == (
-        1,
-        "dicomseal: note: the metrics are not written: no space left on device\n",
-    )
-    assert "complete\n8 files" in out
-
-
-def test_metrics(run, folder):
-    start = time.time()
-    run(*VERIFY, "--metrics", "dicomseal.prom")
-    text = (folder / "dicomseal.prom").read_text()
-    assert text.endswith("\n")
-    made = metrics(text)
-    assert made["dicomseal_archive_files"] == {
-        (verdict,): count for verdict, count in (VERDICTS | {"directory": 0}).items()
-    }
-    assert made["dicomseal_archive_complete"] == {(): 1}
-    assert made["dicomseal_archive_run"] == {(): 1}
-    size = sum(os.path.getsize(os.path.join(where, name))
-               for where, _, names in os.walk("archive") for name in names)  # fmt: skip
-    assert made["dicomseal_archive_bytes"] == {(): size}
-    (updated,) = made["dicomseal_archive_updated_seconds"].values()
-    assert math.floor(start) <= updated <= time.time() + 1
-    sign_file("archive/unsigned.dcm", "archive/unsigned.dcm", *pki.member("rsa").pair)
-    run(*VERIFY, "--metrics", "dicomseal.prom")
-    made = metrics((folder / "dicomseal.prom").read_text())
-    assert made["dicomseal_archive_files"][("unsigned",)] == 0
-    assert made["dicomseal_archive_run"] == {(): 2}
-    assert not [name for name in os.listdir(".") if "prom" in name and name != "dicomseal.prom"]
-
-
-def test_metrics_of_a_run_that_is_stopped(folder):
-    from dicomseal.archive.run.metrics import write
-
-    asked = RunRequest(selection=Selection(roots=("archive",)))
-    kept = []
-
-    def stopping(progress, stop):
-        kept.append(progress)
-        if progress.files:
-            stop()
-
-    outcome = runs.verify("ledger.db", asked, Options(), watch=stopping, batch_files=1)
-    write("x.prom", kept[-1], outcome)
-    made = metrics((folder / "x.prom").read_text())
-    assert made["dicomseal_archive_complete"] == {(): 0}
-    assert sum(made["dicomseal_archive_files"].values()) == outcome.totals.files < 8

@@ -424,10 +424,3 @@ def test_a_run_is_resumed_with_the_same_options(run, folder):
     code, _, err = run(*SIGN, "--in-place", "--resume", "--allow-weak")
     assert (code, err) == (2, "dicomseal: run 1 had other options about signing: allow_weak\n")
     assert run(*SIGN, "--in-place", "--resume")[0] == 1
-
-
-def test_metrics(run, folder):
-    run(*SIGN, "--in-place", "--metrics", "x.prom")
-    text = (folder / "x.prom").read_text()
-    assert 'dicomseal_archive_files{verdict="signed"} 4\n' in text
-    assert "passed" not in text

@@ -45,7 +45,7 @@ class Progress(msgspec.Struct):
     Attributes:
         run: its number.
         files, bytes, verdicts: done since this process began.
-        before, bytes_before: done when it began, of a run that is resumed.
+        before, bytes_before, verdicts_before: done when it began, of a run that is resumed.
         found: files that the walk found and that were not done before.
         walked: whether the walk is at its end.
         started: on the monotonic clock.
@@ -53,6 +53,7 @@ class Progress(msgspec.Struct):
             says that this key's owner recorded them.
         nothing: roots with nothing to verify, each with the reason for people.
         expected: an estimate of the size of the whole run; None: not known.
+        ledger: its path.
     """
 
     run: int
@@ -68,6 +69,8 @@ class Progress(msgspec.Struct):
     expected: Estimate | None = None
     kind: str = VERIFY
     again: int = 0
+    ledger: str = ""
+    verdicts_before: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def failures(self) -> int:

@@ -172,8 +172,8 @@ def carry_out(
         session = Session(ledger, run, kind, loop.stop, watch, seal, again)
         if count:
             stack.enter_context(session.expecting(asked.selection))
-        session.tell()
         files = session.files(asked.selection, resume)
+        session.tell()
         if max_rate:
             files = throttled(files, max_rate)
             batch_bytes = min(batch_bytes, int(max_rate))  # a larger batch would run for minutes

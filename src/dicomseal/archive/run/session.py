@@ -46,17 +46,23 @@ class Session:
         self._head = ledger.head()
         self._number = 0
         self._population = 0
-        self._progress = Progress(run.number, started=time.monotonic(), kind=kind, again=again)
+        self._progress = Progress(
+            run.number, started=time.monotonic(), kind=kind, again=again, ledger=ledger.path
+        )
         self._totals = Totals()
 
     def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
-        """Yield what is still to be verified."""
-        passed = self._totals.passed_over
-        found = selected(selection, self._counted, passed)
+        """Return what is still to be verified; what was done before is counted at once."""
         if resume:
             for batch in self._ledger.batches(self._run.number):
                 self._number = batch.number
             self._count_again()
+        return self._rest(selection, resume)
+
+    def _rest(self, selection: Selection, resume: bool) -> Iterator[Found]:
+        passed = self._totals.passed_over
+        found = selected(selection, self._counted, passed)
+        if resume:
             found = self._without_done(found)
         ends = ("", "-wal", "-shm", ".lock", ".workers")
         names = os.path.abspath(self._ledger.path), os.path.realpath(self._ledger.path)
@@ -97,6 +103,7 @@ class Session:
         totals, progress = self._totals, self._progress
         totals.files, totals.bytes, totals.verdicts = self._ledger.tally(self._run.number)
         progress.before, progress.bytes_before = totals.files, totals.bytes
+        progress.verdicts_before = dict(totals.verdicts)
 
     def append(self, packed: bytes) -> None:
         """Append the packed rows of a finished batch to the ledger."""
