@@ -62,7 +62,7 @@ def test_records(backend):
         (0x0040A160, "UT", r.ELEMENT, r.LONG_HEADER | r.REWRITE, 30, 42, 46, 5, 3),
         (0x7FE00010, "OB", r.ENCAPSULATED, r.LONG_HEADER | r.UNDEFINED, 54, 66, 94, 8, 0),
         (0, "", r.FRAGMENT, 0, 66, 74, 74, 7, 5),
-        (1, "", r.FRAGMENT, 0, 74, 82, 86, 8, 5),
+        (1, "", r.FRAGMENT, r.IMAGE, 74, 82, 86, 8, 5),
     ]
 
 

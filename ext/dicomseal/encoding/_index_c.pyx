@@ -304,6 +304,17 @@ cdef class Index(_Walk):
             number = self._recs[number].next
         return found
 
+    def images(self, uint32_t number):
+        """Return how many fragments of a value begin as an image; the first is a table."""
+        cdef uint32_t stop = self._at(number).next
+        cdef uint32_t count = 0
+        number = self._recs[number + 1].next if number + 1 < stop else stop
+        while number < stop:
+            if self._recs[number].bits & IMAGE:
+                count += 1
+            number = self._recs[number].next
+        return count
+
     def present(self, uint32_t scope):
         """Return the tags of the elements directly inside a scope."""
         cdef set found = set()

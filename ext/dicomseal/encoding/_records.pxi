@@ -15,6 +15,7 @@ cdef enum:
     REWRITE = 8 << 3
     GUESSED = 16 << 3
     PRIVATE = 32 << 3
+    IMAGE = 64 << 3
 
     # the notes, numbered as in encoding.record.KINDS
     ODD_DUPLICATE = 0
@@ -43,6 +44,7 @@ cdef enum:
     MAX_SPARE = 1 << 21  # records: 64 MiB, of which only what was written takes memory
     WINDOW = 65536
     SHORT_RUN = 64
+    MAX_BEGINNING = 8  # as in standard.compressed_images
     GLANCE = 512  # bytes that are read after a jump, as usually only the next header is needed
 
 cdef enum:
@@ -180,6 +182,29 @@ cdef inline uint32_t load32(const uint8_t* p, bint swapped) noexcept nogil:
     if swapped:
         return <uint32_t> p[0] << 24 | <uint32_t> p[1] << 16 | <uint32_t> p[2] << 8 | p[3]
     return <uint32_t> p[3] << 24 | <uint32_t> p[2] << 16 | <uint32_t> p[1] << 8 | p[0]
+
+
+cdef inline bint begins_as_an_image(const uint8_t* p, uint64_t length) noexcept nogil:
+    """Return what `standard.compressed_images.BEGINNING` says; at most 8 bytes are read."""
+    cdef uint32_t first
+    if length < 2:
+        return False
+    if p[0] == 0xFF and p[1] == 0x0A:
+        return True
+    if length < 3:
+        return False
+    if p[0] == 0xFF and p[1] == 0xD8 and p[2] == 0xFF:
+        return True
+    if length < 4:
+        return False
+    first = load32(p, True)
+    if first == 0xFF4FFF51U:
+        return True
+    if length < 8:
+        return False
+    if first == 12:
+        return load32(p + 4, True) in (0x6A502020U, 0x4A584C20U)
+    return p[0] - 1U < 15 and load32(p, False) < 16 and load32(p + 4, False) == 0x40
 
 
 cdef inline uint64_t content(Rec* rec) noexcept nogil:

@@ -175,8 +175,10 @@ cdef class _Walk(_Implicit):
         end = start + 8 + length
         if length == UNDEFINED_LENGTH or end > top.stop:
             return self._fail(OVERRUN, start, holder, top.stop == self._recs[0].end, tag)
+        p = self._need(start + 8, min(length, MAX_BEGINNING))
         if self._add(start, end, <uint32_t> top.last, 0,
-                     FRAGMENT | (REWRITE if length & 1 else 0), holder) == NULL:
+                     FRAGMENT | (REWRITE if length & 1 else 0)
+                     | (IMAGE if begins_as_an_image(p, length) else 0), holder) == NULL:
             return 1
         self._fragmented = True
         position[0] = end

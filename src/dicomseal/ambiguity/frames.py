@@ -12,6 +12,7 @@ same.
 
 from __future__ import annotations
 
+import struct
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,8 @@ def _number(value: bytes | None) -> int | None:
 
 
 def _offsets(table: bytes, size: int) -> list[int]:
-    whole = len(table) - len(table) % size
-    return [int.from_bytes(table[k : k + size], "little") for k in range(0, whole, size)]
+    count = len(table) // size
+    return list(struct.unpack_from(f"<{count}{'L' if size == 4 else 'Q'}", table))
 
 
 def _wrong_offsets(offsets: list[int], fragments: list[int], frames: int) -> str:

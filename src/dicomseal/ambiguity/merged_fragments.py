@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from ..encoding import limits, record
 from ..encoding.backend import as_text
 from ..standard import terms
+from ..standard.compressed_images import BEGINNINGS, MAX_BEGINNING
 
 if TYPE_CHECKING:
     from ..encoding.backend import Index
@@ -30,15 +31,8 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _WORK_OF_A_RECORD = 32
-_MAX_BEGINNING = 16  # bytes of a beginning, with the item tag
-# JPEG and JPEG-LS, JPEG 2000 (codestream, file), JPEG XL (codestream, file), RLE (PS3.5 G.5: up to
-# 15 segments; the first one follows the header)
-_BEGINNING = (
-    rb"\xff\xd8\xff|\xff\x4f\xff\x51|\0\0\0\x0cjP  |\xff\x0a|\0\0\0\x0cJXL |"
-    rb"[\x01-\x0f]\0\0\0\x40\0\0\0"
-)
-_BEGINS = re.compile(_BEGINNING, re.DOTALL)
-_MERGED = re.compile(rb"\xfe\xff\x00\xe0(?:" + _BEGINNING + rb")", re.DOTALL)
+_MAX_MERGED = 4 + MAX_BEGINNING  # bytes, with the item tag
+_MERGED = re.compile(rb"\xfe\xff\x00\xe0(?:" + BEGINNINGS + rb")", re.DOTALL)
 
 
 def merged(part10: Part10, index: Index, work: limits.ReadBudget) -> bool:
@@ -60,17 +54,17 @@ def merged(part10: Part10, index: Index, work: limits.ReadBudget) -> bool:
     if not fragments:
         return False
     frames = _frames(index)
-    table, *rest = (index.record(one) for one in fragments)
+    table = index.record(fragments[0])
     size = table.end - table.value
     if size not in (0, 4 * frames) and _holds(part10, table, work):
         return True
-    if frames <= 1 and len(rest) <= 1:
+    if frames <= 1 and len(fragments) <= 2:
         return False
-    work.read(_WORK_OF_A_RECORD * len(rest))
-    begun = sum(1 for one in rest if _BEGINS.match(_head(part10, one)))
+    work.read(_WORK_OF_A_RECORD * len(fragments))
+    begun = index.images(number)
     if not begun or begun >= frames:  # without a known kind of image nothing can be decided
         return False
-    return any(_holds(part10, one, work) for one in rest)
+    return any(_holds(part10, index.record(one), work) for one in fragments[1:])
 
 
 def _frames(index: Index) -> int:
@@ -79,19 +73,14 @@ def _frames(index: Index) -> int:
     return int(text) if text.isdecimal() and len(text) < 10 else 1
 
 
-def _head(part10: Part10, fragment: record.Record) -> bytes:
-    length = min(_MAX_BEGINNING, fragment.end - fragment.value)
-    return bytes(part10.read(fragment.value, length))
-
-
 def _holds(part10: Part10, fragment: record.Record, work: limits.ReadBudget) -> bool:
     """Return whether a fragment contains an item tag that is followed by an image."""
     start, end = fragment.value, fragment.end
     work.read(end - start)
-    while end - start >= _MAX_BEGINNING // 2:
+    while end - start >= _MAX_MERGED // 2:
         piece = part10.read(start, min(_PIECE, end - start))
         for match in _MERGED.finditer(piece):
             if (start + match.start() - fragment.value) % 2 == 0:  # fragments have even lengths
                 return True
-        start += max(len(piece) - _MAX_BEGINNING, _MAX_BEGINNING)
+        start += max(len(piece) - _MAX_MERGED, _MAX_MERGED)
     return False

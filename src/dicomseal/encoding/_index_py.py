@@ -89,6 +89,14 @@ class Index(Walk):
         """Return the offsets of the first bytes of the records directly inside one."""
         return [self._nodes[child].start for child in self.children(number)]
 
+    def images(self, number: int) -> int:
+        """Return how many fragments of a value begin as an image.
+
+        The first one is not counted: it is the Basic Offset Table.
+        """
+        inside = [self._nodes[child] for child in self.children(number)]
+        return sum(bool(node.flags & r.IMAGE) for node in inside[1:])
+
     def present(self, scope: int) -> set[int]:
         """Return the tags of the elements directly inside a scope."""
         return {self._nodes[child].tag for child in self.children(scope)}

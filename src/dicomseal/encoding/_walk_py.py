@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import MalformedError, SourceError
 from ..standard import terms
+from ..standard.compressed_images import BEGINNING, MAX_BEGINNING
 from ..standard.dictionary import AMBIGUOUS, dictionary, resolved
 from . import record as r
 from ._notes_py import Node, Notes
@@ -183,6 +184,8 @@ class Walk(Notes):
         if length == terms.UNDEFINED_LENGTH or end > top.stop:
             raise self._error("overrun", position, top, top.stop, tag)
         flags = r.REWRITE if length % 2 else 0
+        if BEGINNING.match(self._read(position + 8, min(length, MAX_BEGINNING))):
+            flags |= r.IMAGE
         self._add(Node(top.last, "", r.FRAGMENT, flags, position, position + 8, end, number))
         self.fragmented = True
         return end

@@ -20,6 +20,7 @@ REWRITE = 8  # its header must be rewritten: the reserved bytes are not zero, or
 GUESSED = 16  # its VR was ambiguous (see standard.dictionary)
 # private in implicit VR, with a VR of a dictionary; or a sequence that holds such an element
 PRIVATE = 32
+IMAGE = 64  # it is a fragment that begins as a compressed image, see standard.compressed_images
 
 
 Update: TypeAlias = "Callable[[bytes | memoryview], object]"
