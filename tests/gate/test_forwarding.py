@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import threading
+import time
 
 import pki
 import pytest
-from _gate import elements, file_of, part10, policy, trust_file, uid
+from _gate import elements, file_of, part10, policy, text, trust_file, uid
 from _gate_process import gate, posix_only, send, until
 from _raw_scu import data_set
 from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
 
 from dicomseal.errors import UsageError
+from dicomseal.gate import forwarding
 from dicomseal.gate.admission import Admission
 from dicomseal.gate.forwarding import Forwarder, Node
 from dicomseal.gate.origin import Origin
@@ -161,6 +165,93 @@ def test_a_node_that_does_not_take_the_class(spooled):
         until(lambda: spool.set_aside)
         until(lambda: not len(spool))
         assert node.got == [(uid(2), good)]
+
+
+def with_meta(**uids):
+    """A file whose File Meta Information has these UIDs; None: it has none."""
+    usual = {"sop_class": text(CT), "instance": text(uid(1)), "syntax": text(pki.EXPLICIT)} | uids
+    tags = (0x00020002, 0x00020003, 0x00020010)
+    meta = pki.encode(
+        [(tag, "UI", one) for tag, one in zip(tags, usual.values(), strict=True) if one is not None]
+    )
+    length = pki.encode([(0x00020000, "UL", len(meta).to_bytes(4, "little"))])
+    return bytes(128) + b"DICM" + length + meta + pki.encode(elements(1))
+
+
+@pytest.mark.parametrize(
+    "uids",
+    [
+        {"instance": text("1." * 40 + "1")},
+        {"instance": b""},
+        {"instance": None},
+        {"instance": text("1.2\\3.4")},
+        {"instance": b"1.2.\xe4\0"},
+        {"sop_class": None},
+        {"sop_class": text("1.2.abc")},
+        {"syntax": text("1." * 50 + "1")},
+        {"syntax": text("foo.bar")},
+    ],
+    ids=repr,
+)
+def test_what_no_request_can_have_is_put_aside_and_holds_up_nobody(spooled, tmp_path, uids):
+    """A stranger who sends such an object by STOW-RS must not end the way to the next node."""
+    spool, put = spooled
+    odd = tmp_path / "odd.dcm"
+    odd.write_bytes(with_meta(**uids))
+    spool.add(str(odd))
+    good = put(2)
+    with Next() as node, Sending(spool, node.node) as sending:
+        until(lambda: not len(spool))
+        assert node.got == [(uid(2), good)]
+    assert spool.set_aside == 1
+    assert sorted(sending.told) == ["refused", "sent"]
+
+
+@pytest.mark.parametrize("why", ["cannot be read", "cannot be sent"])
+def test_an_object_that_breaks_the_sender_is_put_aside_too(spooled, monkeypatch, why):
+    spool, put = spooled
+    if why == "cannot be read":
+        os.mkdir(os.path.join(spool.folder, f"{1:020d}-0000001.dcm"))
+    else:
+        put(1)
+        send_c_store = Association.send_c_store
+
+        def breaks(assoc, path, *arguments):
+            if os.path.basename(path) == os.path.basename(first):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return send_c_store(assoc, path, *arguments)
+
+        (first,) = spool.entries()
+        monkeypatch.setattr(Association, "send_c_store", breaks)
+    good = put(2)
+    with Next() as node, Sending(spool, node.node) as sending:
+        until(lambda: not len(spool))
+        assert node.got == [(uid(2), good)]
+    assert spool.set_aside == 1
+    assert sending.told.count("refused") == 1
+    (report,) = [name for name in os.listdir(spool._aside) if name.endswith(".json")]
+    with open(os.path.join(spool._aside, report)) as file:
+        assert why in json.load(file)["reason"]
+
+
+def test_what_no_file_can_be_read_for_puts_nothing_aside(spooled, monkeypatch):
+    """A process that has no descriptor left is not the object's fault."""
+    spool, put = spooled
+    good = put(1)
+    scarce = [True]
+
+    def without(*arguments):
+        if scarce[0]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return open(*arguments)
+
+    monkeypatch.setattr(forwarding, "open", without, raising=False)
+    with Next() as node, Sending(spool, node.node):
+        time.sleep(0.5)
+        assert (len(spool), spool.set_aside) == (1, 0)
+        scarce[0] = False
+        until(lambda: not len(spool))
+        assert node.got == [(uid(1), good)]
 
 
 def test_a_node_that_hangs_up_in_the_middle(spooled):

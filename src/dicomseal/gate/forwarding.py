@@ -8,6 +8,7 @@ aside. Nothing is ever dropped.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import queue
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, build_context
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
@@ -36,6 +38,9 @@ _WAITING = 16  # PDUs that wait to be sent
 _POLL = 0.5  # seconds between looks for what other processes added
 
 _NO_CONTEXT = "the next node accepts no presentation context for it"
+_UID = re.compile(r"[0-9.]{1,64}")
+_NAME = re.compile(r"[!-\[\]-~]{1,64}")  # of an instance: a UID, or what a node may take for one
+_NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # why any file cannot be read
 SENT, AGAIN, REFUSED = "sent", "again", "refused"
 
 
@@ -155,9 +160,15 @@ class Forwarder:
         for entry in entries:
             if not os.path.exists(entry):  # somebody took it out of the spool
                 continue
-            meta = _meta(entry)
-            if meta is None:
-                self._refused(entry, "its File Meta Information cannot be read", final=True)
+            try:
+                meta = _meta(entry)
+            except OSError as error:
+                if error.errno in _NOT_NOW:
+                    raise
+                self._refused(entry, f"it cannot be read: {error.strerror or error}")
+                continue
+            if isinstance(meta, str):
+                self._refused(entry, meta, final=True)
                 continue
             if meta not in contexts:
                 if len(contexts) >= _CONTEXTS:
@@ -165,7 +176,7 @@ class Forwarder:
                 contexts[meta] = build_context(*meta)
             metas[entry] = meta
         if not metas:
-            return True
+            return not any(entry in self._tries for entry in entries)
         assoc = self._ae.associate(
             self._node.host, self._node.port, [*contexts.values()], self._node.aet
         )
@@ -191,7 +202,7 @@ class Forwarder:
             if assoc.is_established:
                 assoc.release()
         # what was refused waits for its next turn, and must not be asked about without a pause
-        return not any(entry in self._tries for entry in metas)
+        return not any(entry in self._tries for entry in entries)
 
     def _send_one(self, assoc: Association, entry: str) -> bool:
         """Send one object; False if the next node cannot take it now."""
@@ -199,6 +210,12 @@ class Forwarder:
             answer = assoc.send_c_store(entry)
         except FileNotFoundError:  # somebody took it out of the spool
             return True
+        except Exception as error:  # noqa: BLE001 - of this object: the others must not wait for it
+            if assoc.is_established:
+                self._refused(entry, f"it cannot be sent: {type(error).__name__}: {error}")
+                assoc.abort()  # a part of it may be on its way
+                return False
+            answer = Dataset()
         status = answer.get("Status")
         if status is None:
             _log.warning("the next node did not answer")
@@ -232,13 +249,24 @@ class Forwarder:
             self._told(what)
 
 
-def _meta(path: str) -> tuple[str, str] | None:
-    """Return SOP Class and Transfer Syntax UID of a file as its File Meta Information has them."""
+def _meta(path: str) -> tuple[str, str] | str:
+    """Return SOP Class and Transfer Syntax UID of a file as its File Meta Information has them.
+
+    Where no C-STORE request can have its UIDs, return that as a sentence.
+
+    Raises:
+        OSError: it cannot be read now.
+    """
+    with open(path, "rb") as file:
+        head = file.read(1 << 16)
     try:
-        with open(path, "rb") as file:
-            found = file_meta.read(file.read(1 << 16))
-    except (OSError, DicomSealError):
-        return None
-    sop_class = found.sop_class.rstrip(b"\0 ").decode("latin-1")
-    good = re.fullmatch(r"[0-9.]{1,64}", sop_class) and found.transfer_syntax
-    return (sop_class, found.transfer_syntax) if good else None
+        found = file_meta.read(head)
+    except DicomSealError as error:
+        return f"its File Meta Information cannot be read: {error}"
+    sop_class, instance = (
+        uid.rstrip(b"\0 ").decode("latin-1") for uid in (found.sop_class, found.sop_instance)
+    )
+    syntax = found.transfer_syntax
+    if _UID.fullmatch(sop_class) and _UID.fullmatch(syntax) and _NAME.fullmatch(instance):
+        return sop_class, syntax
+    return "its File Meta Information does not have the UIDs that a C-STORE request has"
