@@ -54,6 +54,18 @@ def test_what_follows_the_last_boundary_is_ignored():
 
 
 @pytest.mark.parametrize(
+    "preamble",
+    [b"", b"\r\n", b"ignore this\r\n", b"a--" + BOUNDARY.encode() + b"\r\n\r\nb\r\n",
+     b"\r\n--" + BOUNDARY.encode()[:-1] + b"\r\n" * 500],
+    ids=["none", "empty", "text", "inside a line", "nearly one"],
+)  # fmt: skip
+def test_what_stands_before_the_first_boundary_is_ignored(preamble):
+    body = preamble + multipart([b"a", b"b"]).removeprefix(b"\r\n")
+    for size in (1, 7, len(body)):
+        assert parts(body, size) == [("application/dicom", one) for one in (b"a", b"b")]
+
+
+@pytest.mark.parametrize(
     "said",
     ["Multipart/Related; type=application/dicom", 'multipart/related;type="Application/DICOM"',
      'multipart/related; type="application/dicom; transfer-syntax=1.2"', "multipart/related"],
@@ -67,7 +79,7 @@ def test_ways_to_say_the_same(said):
     "content_type",
     ["", "text/html", "multipart/related", "multipart/form-data; boundary=x",
      'multipart/related; type="application/dicom+json"; boundary=x',
-     f"multipart/related; boundary={'x' * 300}"],
+     f"multipart/related; boundary={'x' * 300}", "\u20ac", "a/\u20ac; boundary=\u20ac"],
 )  # fmt: skip
 def test_another_media_type(content_type):
     with pytest.raises(SourceError) as caught:
@@ -88,8 +100,8 @@ def test_a_body_that_breaks_off():
     "body",
     [b"no boundary at all", b"--" + BOUNDARY.encode() + b"?\r\n\r\n",
      b"--" + BOUNDARY.encode() + b"\r\n" + b"A: b\r\n" * 99,
-     b"--" + BOUNDARY.encode() + b"\r\nA: " + b"b" * 99_999],
-    ids=["none", "longer", "headers", "header"],
+     b"--" + BOUNDARY.encode() + b"\r\nA: " + b"b" * 99_999, b"a" * 99_999],
+    ids=["none", "longer", "headers", "header", "endless preamble"],
 )  # fmt: skip
 def test_a_malformed_body(body):
     with pytest.raises(SourceError) as caught:

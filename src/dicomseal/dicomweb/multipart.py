@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from ..errors import SourceError, UsageError
 
+_MOST_HEADERS = 32  # of a part
+_LONGEST_PREAMBLE = 1 << 16  # bytes
 RELATED, DICOM = "multipart/related", "application/dicom"
 # what it says of a bad body goes to the peer and into the report, not to the log a second time
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
@@ -38,7 +40,7 @@ Event = Headers | Data | End
 def media_type_of(content_type: str) -> tuple[str, dict[str, str]]:
     """Return a Content-Type in lower case, and its parameters by their names."""
     parse = _library().multipart.parse_options_header
-    kind, given = parse(content_type)
+    kind, given = parse(content_type.encode("latin-1", "replace"))
     parameters = {name.decode("latin-1"): value.decode("latin-1") for name, value in given.items()}
     return kind.decode("latin-1").lower(), parameters
 
@@ -61,6 +63,7 @@ class Parts:
         self._field, self._value = b"", b""
         self._headers: dict[str, str] = {}
         self._ended = False
+        self._preamble: bytes | None = b""
         if kind == DICOM:
             self._events.append(Headers(kind, ""))
             return
@@ -84,8 +87,11 @@ class Parts:
             "on_part_end": lambda: self._events.append(End()),
             "on_end": self._on_end,
         }
+        self._begin = b"--" + boundary.encode("latin-1")
         try:
-            self._parser = library.MultipartParser(boundary, callbacks)
+            self._parser = library.MultipartParser(
+                boundary, callbacks, max_header_count=_MOST_HEADERS
+            )
         except self._failure as error:
             raise SourceError(f"the boundary: {error}", "media_type") from None
 
@@ -101,7 +107,7 @@ class Parts:
             self._events.append(Data(data))
         elif not self._ended:  # what follows the last boundary is to be ignored (RFC 2046 5.1.1)
             try:
-                self._parser.write(data)
+                self._parser.write(self._behind_preamble(data))
             except self._failure as error:
                 raise SourceError(
                     f"the multipart body is malformed: {error}", "malformed"
@@ -116,9 +122,32 @@ class Parts:
         """
         if self._parser is None:
             self._events.append(End())
+        elif self._preamble is not None and not self._may_begin(self._preamble):
+            raise SourceError("the multipart body is malformed: it has no boundary", "malformed")
         elif not self._ended:
             raise SourceError("the multipart body broke off before its last boundary", "truncated")
         return self._handed_out()
+
+    def _behind_preamble(self, data: bytes) -> bytes:
+        """Return what the parser takes: what stands before the first boundary is to be ignored.
+
+        See RFC 2046 Section 5.1.1.
+        """
+        if self._preamble is None:
+            return data
+        self._preamble += data
+        at = self._preamble.find(b"\r\n" + self._begin)
+        if self._preamble.startswith(self._begin):
+            at = 0
+        if at >= 0:
+            data, self._preamble = self._preamble[at:], None
+            return data
+        if len(self._preamble) > _LONGEST_PREAMBLE:
+            raise self._failure(f"no boundary in the first {_LONGEST_PREAMBLE} bytes")
+        return b""
+
+    def _may_begin(self, data: bytes) -> bool:
+        return any(one.startswith(data) for one in (self._begin, b"\r\n" + self._begin))
 
     def _handed_out(self) -> list[Event]:
         found = self._events
