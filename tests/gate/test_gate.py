@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import _gate
 import pki
 import pytest
 from _gate import KINDS, file_of, trust_file, uid
@@ -228,6 +229,11 @@ def test_a_full_disk(files, tmp_path):
             assert sorted(running.files()) == [uid(0), uid(1)]
             assert running.waiting("incoming") == []
             assert json.loads(running.get("health")[1])["problems"] == ["the disk is nearly full"]
+            assert running.figures()["dicomseal_gate_troubles_total"] == 2
+            line = running.objects()[-1]
+            assert (line["action"], line["status"]) == ("refuse", "0xA700")
+            assert line["sop_instance_uid"] == uid(2)
+            assert _gate.STUDY not in json.dumps(running.log)
             running.paths()[0].unlink()
             assert send(running.port, large[2]) == 0
             assert sorted(running.files()) == [uid(1), uid(2)]
@@ -270,7 +276,10 @@ def test_an_object_that_is_too_large(files, tmp_path):
     path = tmp_path / "large.dcm"
     path.write_bytes(file_of("good", 1, 2 << 20))
     with gate(tmp_path / "store", "--trust", files / "ca.pem", "--max-size", 1) as running:
-        assert send(running.port, path) == 0xA7
+        found = client("storescu", "-d", "127.0.0.1", running.port, path)
+        assert found.returncode == 0xA7
+        assert "more than 1048576 bytes" in found.stdout + found.stderr
+        assert running.objects()[-1]["reason"] == "limit"
         assert sent(running, files, "good") == [0]
         assert running.waiting("incoming") == []
 

@@ -86,6 +86,20 @@ def test_an_object_that_is_not_the_announced_one_failed(kind, announced, tags):
     assert judge(file_of(kind), policy(), sop_class=CT, sop_instance=uid(1)).action == ACCEPT
 
 
+@pytest.mark.parametrize("action", ["accept", "quarantine"])
+@pytest.mark.parametrize("kind", ["good", "unsigned", "truncated"])
+def test_an_object_of_another_study_than_the_request_is_always_refused(kind, action):
+    lenient = policy(on_failed=action, on_indeterminate=action, on_unsigned=action)
+    decision = judge(file_of(kind), lenient, study="1.2.3")
+    assert decision.action == "refuse"
+    assert decision.status == (0xC000 if kind == "truncated" else 0xA900)
+    if kind != "truncated":
+        assert (decision.verdict, decision.offending) == ("failed", (0x0020000D,))
+        assert "Study Instance UID" in decision.comment
+    same = judge(file_of("good"), lenient, study=STUDY)
+    assert (same.action, same.verdict) == ("accept", "passed")
+
+
 def test_a_path_bytes_and_a_file_give_the_same(tmp_path):
     path = tmp_path / "a.dcm"
     path.write_bytes(file_of("altered"))

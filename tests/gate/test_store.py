@@ -13,13 +13,16 @@ import pytest
 from _gate import SERIES, STUDY, file_of, policy, uid
 
 from dicomseal.errors import SourceError
+from dicomseal.files import atomic
 from dicomseal.gate import judge
 from dicomseal.gate import store as stores
 from dicomseal.gate.admission import Admission
 from dicomseal.gate.identity import identify, safe_name
+from dicomseal.gate.log import ObjectLog
 from dicomseal.gate.origin import Origin
 from dicomseal.gate.policy import QUARANTINE
 from dicomseal.gate.quarantine import Quarantine
+from dicomseal.gate.spool import Spool
 from dicomseal.gate.store import NEW, OTHER, SAME, Store
 
 ORIGIN = Origin(via="test", calling_aet="SCU")
@@ -105,6 +108,65 @@ def test_quarantine_has_the_object_and_its_report(tmp_path):
     assert record["report"]["verdict"] == "failed"
     assert record["report"]["path"] == outcome.path
     assert record["report"]["sop_instance_uid"] == uid(1)
+
+
+def test_the_report_in_quarantine_tells_of_the_first_arrival(tmp_path):
+    """Whoever sends it once more does not change who sent it first."""
+    store, root = Store(tmp_path / "store"), tmp_path / "quarantine"
+    admission = Admission(policy(on_failed=QUARANTINE), store, Quarantine(root))
+    put(admission, file_of("altered"))
+    before = kept(root)
+    again = put(admission, file_of("altered"))
+    assert (again.state, kept(root)) == (SAME, before)
+
+
+def test_a_quarantine_without_room_keeps_no_report_on_nothing(tmp_path, monkeypatch):
+    store, root = Store(tmp_path / "store"), tmp_path / "quarantine"
+    admission = Admission(policy(on_failed=QUARANTINE), store, Quarantine(root))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", full)
+        outcome = put(admission, file_of("altered"))
+    assert (outcome.decision.action, outcome.decision.status) == ("refuse", 0xA700)
+    assert kept(root) == {}
+    assert put(admission, file_of("altered")).decision.action == QUARANTINE
+    assert len(kept(root)) == 2
+
+
+def test_leftovers_in_quarantine_and_spool_go(tmp_path):
+    """Others may be at work in a quarantine; what nobody has written to for long is of the dead."""
+    names = [f"{atomic.PREFIX}{number}{atomic.SUFFIX}" for number in range(2)]
+    for folder in ("quarantine", "spool"):
+        os.mkdir(tmp_path / folder)
+        for name in names:
+            (tmp_path / folder / name).write_bytes(b"half")
+    long_ago = time.time() - 7200
+    os.utime(tmp_path / "quarantine" / names[0], (long_ago, long_ago))
+    Quarantine(tmp_path / "quarantine")
+    Spool(str(tmp_path / "spool"))
+    assert os.listdir(tmp_path / "quarantine") == names[1:]
+    assert os.listdir(tmp_path / "spool") == ["aside"]
+
+
+@pytest.mark.parametrize("patients", [False, True])
+def test_trouble_with_a_folder_does_not_name_the_study_in_the_log(
+    tmp_path, monkeypatch, caplog, patients
+):
+    admission = Admission(policy(), Store(tmp_path / "store"), told=ObjectLog(patients))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, caplog.at_level("INFO", "dicomseal.gate"):
+        patch.setattr(os, "link", full)
+        assert put(admission, file_of("good")).decision.status == 0xA700
+    fields = caplog.records[-1].fields
+    assert "cannot be written" in fields["trouble"]
+    assert (STUDY in fields["trouble"]) is patients
+    assert (SERIES in fields["trouble"]) is patients
 
 
 def test_a_policy_with_quarantine_needs_a_folder(tmp_path):

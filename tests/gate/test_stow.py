@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -12,8 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pki
 import pytest
 from _dicomweb import BOUNDARY, RELATED, multipart
-from _gate import CT, STUDY, file_of, trust_file, uid
+from _gate import CT, STUDY, file_of, policy, trust_file, uid
 from _gate_process import Gate, gate, until
+
+from dicomseal.gate import stow
+from dicomseal.gate.admission import Admission
+from dicomseal.gate.store import Store
 
 httpx = pytest.importorskip("httpx")
 JSON = {"Content-Type": RELATED, "Accept": "application/dicom+json"}
@@ -92,17 +98,66 @@ def test_none_is(running):
 
 
 def test_another_study_than_that_of_the_request(running):
+    """It is refused, whatever else is wrong or right with it, and recorded as every other."""
     answer = post(running, multipart([file_of("good", 40)]), "/studies/1.2.3")
     assert (answer.status_code, told(answer)[1][uid(40)][0]) == (409, 0xA900)
     assert uid(40) not in running.files()
+    (line,) = (one for one in running.objects() if one["sop_instance_uid"] == uid(40))
+    assert (line["action"], line["verdict"], line["status"]) == ("refuse", "failed", "0xA900")
+    assert "Study Instance UID" in line["comment"]
+
+
+def rows(folder):
+    from dicomseal.archive.ledger.ledger import Ledger
+
+    with Ledger(str(folder / "ledger.db")) as ledger:
+        return list(ledger.rows(1, 1 << 30))
+
+
+def test_what_is_not_received_whole_is_recorded_too(running, folder):
+    """Of an object that is too large nothing is known, but that there was one."""
+    name = 'dicomseal_gate_objects_total{action="refuse",verdict="error",via="STOW-RS"}'
+    before, known = running.figures(), len(rows(folder))
+    assert post(running, multipart([bytes(65 << 20)])).status_code == 409
+    after = running.figures()
+    assert after[name] == before.get(name, 0) + 1
+    troubles = "dicomseal_gate_troubles_total"
+    assert after[troubles] == before[troubles] + 1
+    assert running.objects()[-1]["reason"] == "limit"
+    (row,) = rows(folder)[known:]
+    assert (row.verdict, row.reason) == ("error", "limit")
+    assert "refused" in row.sentence
+
+
+def test_a_packed_body_is_not_taken(running):
+    packed = JSON | {"Content-Encoding": "gzip"}
+    answer = post(running, gzip.compress(multipart([file_of("good", 41)])), headers=packed)
+    assert (answer.status_code, "gzip" in answer.text) == (415, True)
+    whole = post(running, multipart([file_of("good", 41)]), headers=JSON | {
+        "Content-Encoding": "identity"})  # fmt: skip
+    assert whole.status_code == 200
+
+
+def test_parts_without_end(tmp_path, monkeypatch):
+    """What becomes of each is remembered until the answer: their number is bounded."""
+    monkeypatch.setattr(stow, "_MOST_PARTS", 3)
+    admission = Admission(policy(), Store(tmp_path / "store", sync=False))
+    transport = httpx.ASGITransport(stow.application(admission, stow.StowSettings()))
+
+    async def asked():
+        async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
+            body = multipart([file_of("good", n) for n in range(5)])
+            return await client.post("/studies", content=body, headers=JSON)
+
+    answer = asyncio.run(asked())
+    stored, _, others = told(answer)
+    assert (answer.status_code, stored, len(others)) == (400, [uid(n) for n in range(3)], 1)
+    assert "parts" in others[0][1]
 
 
 def test_a_ledger_row_before_the_answer(running, folder):
-    from dicomseal.archive.ledger.ledger import Ledger
-
     post(running, multipart([file_of("good", 50)]))
-    with Ledger(str(folder / "ledger.db")) as ledger:
-        assert any(row.path.endswith(f"{uid(50)}.dcm") for row in ledger.rows(1, 1 << 30))
+    assert any(row.path.endswith(f"{uid(50)}.dcm") for row in rows(folder))
 
 
 @pytest.mark.parametrize(

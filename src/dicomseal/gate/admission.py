@@ -16,8 +16,9 @@ from typing import Protocol
 import msgspec
 
 from ..errors import DicomSealError, MalformedError, SigningError, SourceError
-from ..report import UNSIGNED, ObjectReport
+from ..report import ERROR, UNSIGNED, ErrorReport, ObjectReport
 from ..verification.verifier import verify_with
+from .identity import Identity
 from .judgement import (
     CANNOT_UNDERSTAND,
     OUT_OF_RESOURCES,
@@ -136,6 +137,7 @@ class Admission:
         *,
         sop_class: str = "",
         sop_instance: str = "",
+        study: str = "",
         finish: Callable[[], None] | None = None,
     ) -> Outcome:
         """Do with a file in which all is what the policy says.
@@ -144,7 +146,7 @@ class Admission:
             path: of the file, best in the store's incoming folder; it stays there if it is refused.
             size: of it.
             origin: how it arrived.
-            sop_class, sop_instance: the UIDs by which it was announced, or nothing.
+            sop_class, sop_instance, study: the UIDs by which it was announced, or nothing.
             finish: called when it is judged, and before it is kept; it returns when the file is on
                 disk, or raises a `SourceError`.
 
@@ -153,7 +155,9 @@ class Admission:
             with the status for that.
         """
         begun = time.monotonic()
-        decision = judge(path, self.policy, sop_class=sop_class, sop_instance=sop_instance)
+        decision = judge(
+            path, self.policy, sop_class=sop_class, sop_instance=sop_instance, study=study
+        )
         outcome = Outcome(decision=decision, size=size)
         try:
             if finish is not None and decision.action != REFUSE:
@@ -170,6 +174,42 @@ class Admission:
                 decision=_without_resources(decision, error), size=size, trouble=str(error)
             )
         outcome = msgspec.structs.replace(outcome, seconds=time.monotonic() - begun)
+        if self._told is not None:
+            self._told(outcome, origin)
+        return outcome
+
+    def not_received(
+        self,
+        error: SourceError,
+        origin: Origin,
+        *,
+        size: int = 0,
+        sop_class: str = "",
+        sop_instance: str = "",
+    ) -> Outcome:
+        """Refuse an object that could not be received whole, because of the disk or its size.
+
+        It is in ledger, log and figures as every other. That it has no row, where the ledger is on
+        the same full disk, changes nothing: it is refused.
+        """
+        decision = _without_resources(
+            Decision(
+                verdict=ERROR,
+                action=REFUSE,
+                status=OUT_OF_RESOURCES,
+                identity=Identity(sop_class, sop_instance),
+                report=ObjectReport(
+                    path="", verdict=ERROR, error=ErrorReport(error.code, str(error))
+                ),
+            ),
+            error,
+        )
+        outcome = Outcome(decision=decision, size=size, trouble=str(error))
+        try:
+            if self._ledger is not None:
+                self._ledger(outcome, origin)
+        except SourceError as lost:
+            outcome = msgspec.structs.replace(outcome, trouble=f"{error}; {lost}")
         if self._told is not None:
             self._told(outcome, origin)
         return outcome
@@ -237,10 +277,11 @@ def _not_signable(decision: Decision, error: DicomSealError) -> Decision:
 
 def _without_resources(decision: Decision, error: SourceError) -> Decision:
     """Return the refusal of an object that could not be kept; its sender may try again (A7xx)."""
+    said = str(error) if error.code == "limit" else "it cannot be stored here now"
     return msgspec.structs.replace(
         decision,
         action=REFUSE,
         status=OUT_OF_RESOURCES,
-        comment=_WORDS.get(error.code, "it cannot be stored here now"),
+        comment=shortened(_WORDS.get(error.code, said)),
         offending=(),
     )

@@ -67,6 +67,7 @@ def judge(
     *,
     sop_class: str = "",
     sop_instance: str = "",
+    study: str = "",
 ) -> Decision:
     """Verify an object that arrived, and decide what is done with it.
 
@@ -75,6 +76,8 @@ def judge(
         policy: what is asked of it.
         sop_class, sop_instance: the UIDs by which the sender announced it, e.g. in the command set
             of a C-STORE request; an object that is another one failed. Empty: nothing was said.
+        study: the Study Instance UID that a request names, as a Store transaction may (PS3.18
+            Section 10.5.1); an object of another study failed, and is refused by every policy.
 
     Returns:
         A decision. Anything wrong with the object itself is in its report, never raised.
@@ -83,11 +86,12 @@ def judge(
     found = verify_with(source, policy.options)
     identity = identify(source, policy.options.limits)
     tags: tuple[int, ...] = ()
+    elsewhere = bool(study) and study != identity.study
     if found.verdict != report.ERROR:
-        found, tags = _announced(found, identity, sop_class, sop_instance)
+        found, tags = _announced(found, identity, sop_class, sop_instance, study)
     if found.path:
         found = msgspec.structs.replace(found, path="")
-    action = policy.action_for(found.verdict)
+    action = REFUSE if elsewhere else policy.action_for(found.verdict)
     if action != REFUSE:
         return Decision(
             verdict=found.verdict, action=action, status=SUCCESS, identity=identity, report=found
@@ -138,13 +142,14 @@ def _buffer(size: int) -> memoryview:
 
 
 def _announced(
-    found: ObjectReport, identity: Identity, sop_class: str, sop_instance: str
+    found: ObjectReport, identity: Identity, sop_class: str, sop_instance: str, study: str
 ) -> tuple[ObjectReport, tuple[int, ...]]:
     """Return the report with the reasons why it is not the announced object, and their tags."""
     reasons, tags = [], []
     for said, stored, tag, name in (
         (sop_class, identity.sop_class, terms.SOP_CLASS_UID, "SOP Class UID"),
         (sop_instance, identity.sop_instance, terms.SOP_INSTANCE_UID, "SOP Instance UID"),
+        (study, identity.study, terms.STUDY_INSTANCE_UID, "Study Instance UID"),
     ):
         if said and said != stored:
             tags.append(tag)

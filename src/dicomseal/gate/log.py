@@ -79,7 +79,7 @@ class ObjectLog:
         if outcome.signed:
             fields["signed"] = outcome.signed
         if outcome.trouble:
-            fields["trouble"] = harmless(outcome.trouble)
+            fields["trouble"] = harmless(self._without_names(outcome))
         if self._patients:
             fields["patient_id"] = harmless(decision.identity.patient)
             fields["study_instance_uid"] = harmless(decision.identity.study)
@@ -88,3 +88,11 @@ class ObjectLog:
         if outcome.trouble:
             level = logging.ERROR
         LOGGER.log(level, "object", extra={"fields": fields})
+
+    def _without_names(self, outcome: Outcome) -> str:
+        """Return the trouble; the folder that it names is that of a study and a series."""
+        identity, text = outcome.decision.identity, outcome.trouble
+        if not self._patients:
+            for uid, name in zip((identity.study, identity.series), identity.names, strict=False):
+                text = text.replace(name, "-") if uid else text
+        return text

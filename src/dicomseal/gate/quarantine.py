@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from datetime import UTC, datetime
 
 import msgspec
 
+from ..errors import SourceError
 from ..files import atomic
 from ..report import ObjectReport
 from .judgement import Decision
 from .origin import Origin
 from .store import Placed, Placer, told
+
+_OLD = 3600.0  # seconds for which nobody has written to a temporary file that is left
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,7 @@ class Quarantine:
         self._placer = Placer(sync)
         with told(self.root):
             os.makedirs(self.root, exist_ok=True)
+            self._clean()
 
     def put(
         self, path: str, sha256: str, decision: Decision, comment: str, origin: Origin
@@ -77,9 +83,27 @@ class Quarantine:
             series=decision.identity.series,
             report=msgspec.structs.replace(decision.report, path=target),
         )
-        with atomic.replacing(os.path.join(self.root, f"{name}.json")) as file:
-            file.write(msgspec.json.format(_encoded(record), indent=2) + b"\n")
-        return self._placer.place(path, self.root, name)
+        beside = os.path.join(self.root, f"{name}.json")
+        if not (os.path.exists(target) and os.path.exists(beside)):  # the first arrival stays told
+            with atomic.replacing(beside) as file:
+                file.write(msgspec.json.format(_encoded(record), indent=2) + b"\n")
+        try:
+            return self._placer.place(path, self.root, name)
+        except SourceError:
+            if not os.path.exists(target):  # a report on nothing
+                with contextlib.suppress(OSError):
+                    os.unlink(beside)
+            raise
+
+    def _clean(self) -> None:
+        """Remove what was left by a process that died; others may be at work here."""
+        old = time.time() - _OLD
+        with os.scandir(self.root) as found:
+            for entry in found:
+                if atomic.is_temporary(entry.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        if entry.stat(follow_symlinks=False).st_mtime < old:
+                            os.unlink(entry.path)
 
 
 def _encoded(record: Record) -> bytes:

@@ -27,7 +27,7 @@ from ..standard import transfer_syntaxes
 from .admission import Admission
 from .association import MAX_PDU, GateServer
 from .front import Counts
-from .handlers import admit, failed, failure, status_of
+from .handlers import admit, announced, failed, failure, status_of
 from .judgement import OUT_OF_RESOURCES
 from .receiving import IMPLEMENTATION_CLASS
 
@@ -213,11 +213,19 @@ class StorageSCP:
                 raise SourceError("the gate does not accept yet")
             return status_of(admit(event, admission).decision)
         except SourceError as error:
-            _log.error("not received: %s", error)
-            words = {"no_space": "no space is left on the disk", "limit": str(error)}
-            return failure(OUT_OF_RESOURCES, words.get(error.code, "it cannot be stored"))
+            return self._not_received(event, error)
         except Exception as error:  # noqa: BLE001 - not verified is not accepted
             return failed(error)
+
+    def _not_received(self, event: Event, error: SourceError) -> int | Dataset:
+        if self._admission is None:
+            return failure(OUT_OF_RESOURCES, "the gate does not accept yet")
+        origin, sop_class, sop_instance = announced(event)
+        return status_of(
+            self._admission.not_received(
+                error, origin, sop_class=sop_class, sop_instance=sop_instance
+            ).decision
+        )
 
 
 def _echo(_: Event) -> int:

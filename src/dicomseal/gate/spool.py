@@ -47,6 +47,8 @@ class Spool:
         self._last = 0
         with told(folder):
             os.makedirs(self._aside, exist_ok=True)
+            for name in filter(atomic.is_temporary, os.listdir(folder)):
+                os.unlink(os.path.join(folder, name))  # of a gate that died: this is the only one
 
     def add(self, path: str) -> None:
         """Append a stored file.

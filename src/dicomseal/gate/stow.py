@@ -28,8 +28,8 @@ from ..dicomweb.multipart import DICOM, Data, Headers, Parts
 from ..errors import DicomSealError, SourceError
 from .admission import Admission
 from .front import Counts
-from .identity import Identity, identify
-from .judgement import CANNOT_UNDERSTAND, DOES_NOT_MATCH, OUT_OF_RESOURCES, SUCCESS
+from .identity import Identity
+from .judgement import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS
 from .origin import Origin
 from .policy import ACCEPT
 from .scp import listen
@@ -41,6 +41,7 @@ _log = logging.getLogger("dicomseal.gate")
 _JSON = "application/dicom+json"
 _ACCEPTED = ("application/dicom+json", "application/json", "application/*", "*/*")
 _PROCESSING_FAILURE = 0x0110
+_MOST_PARTS = 50_000  # in a request: what becomes of each is remembered until the end
 T = TypeVar("T")
 
 
@@ -165,7 +166,7 @@ class _Part(NamedTuple):
 
     media_type: str
     incoming: Incoming | None
-    trouble: tuple[int, str] | None
+    trouble: SourceError | None
 
 
 class _Store:
@@ -178,12 +179,16 @@ class _Store:
         peer = request.client.host if request.client else ""
         self._origin = Origin(via="STOW-RS", peer=peer)
         self._part: _Part | None = None
+        self._parts = 0
 
     async def answer(self) -> Response:
         if not _takes_json(self._request.headers.get("accept", "*/*")):
             return _plain(406, f"the answer is {_JSON}")
         try:
             parts = Parts(self._request.headers.get("content-type", ""))
+            packed = self._request.headers.get("content-encoding", "identity")
+            if packed.strip().lower() != "identity":
+                raise SourceError(f"the body is packed ({packed}): send it as it is", "media_type")
         except SourceError as error:
             return _plain(415, str(error))
         status = 0
@@ -221,35 +226,47 @@ class _Store:
             await self._end()
 
     def _begin(self, headers: Headers) -> None:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise SourceError(f"more than {_MOST_PARTS} parts in one request", "limit")
         if headers.media_type != DICOM:
-            said = f"a part is {headers.media_type!r}, not {DICOM}"
-            self._part = _Part(headers.media_type, None, (CANNOT_UNDERSTAND, said))
+            self._part = _Part(headers.media_type, None, None)
             return
         try:
             self._part = _Part(headers.media_type, self._admission.store.incoming(), None)
         except SourceError as error:
-            self._part = _Part(headers.media_type, None, _trouble(error))
+            self._part = _Part(headers.media_type, None, error)
 
     def _write(self, data: bytes) -> None:
         part = self._part
         if part is None or part.incoming is None or part.trouble is not None:
             return
         if part.incoming.size + len(data) > self._settings.size:
-            said = f"the object has more than {self._settings.size} bytes"
-            self._part = part._replace(trouble=(OUT_OF_RESOURCES, said))
+            said = f"it has more than {self._settings.size} bytes"
+            self._give_up(part, SourceError(said, "limit"))
             return
         try:
             part.incoming.write(data)
         except SourceError as error:
-            self._part = part._replace(trouble=_trouble(error))
+            self._give_up(part, error)
+
+    def _give_up(self, part: _Part, error: SourceError) -> None:
+        """Keep nothing of it: where the disk is full, others need the room."""
+        self._forget()
+        self._part = part._replace(incoming=None, trouble=error)
 
     async def _end(self) -> None:
         part = self._part
         if part is None:
             return
         try:
-            if part.incoming is None or part.trouble is not None:
-                self._answer.failed(Identity(), *(part.trouble or (_PROCESSING_FAILURE, "")))
+            if part.trouble is not None:
+                why = await _in_thread(self._not_received, part.trouble)
+                self._answer.failed(Identity(), *why)
+                return
+            if part.incoming is None:
+                said = f"a part is {part.media_type or 'of no media type'}, not {DICOM}"
+                self._answer.failed(Identity(), CANNOT_UNDERSTAND, said)
                 return
             identity, reason, comment = await _in_thread(self._admitted, part.incoming)
             if reason == SUCCESS:
@@ -263,18 +280,21 @@ class _Store:
         """Admit an object in a thread; return what became of it, and why."""
         identity = Identity()
         try:
-            incoming.finish()
-            if self._study:
-                identity = identify(incoming.path, self._admission.policy.options.limits)
-                if identity.study != self._study:
-                    said = "the Study Instance UID is not that of the request"
-                    return identity, DOES_NOT_MATCH, said
-            outcome = self._admission.admit(incoming.path, incoming.size, self._origin)
+            try:
+                incoming.finish()
+            except SourceError as error:
+                return identity, *self._not_received(error)
+            outcome = self._admission.admit(
+                incoming.path, incoming.size, self._origin, study=self._study
+            )
             decision = outcome.decision
             identity = decision.identity
             upstream = self._settings.upstream
             if decision.status == SUCCESS and decision.action == ACCEPT and upstream is not None:
-                return identity, *upstream.send(outcome.path)
+                reason, said = upstream.send(outcome.path)
+                if reason:
+                    _log.warning("not passed on: 0x%04X %s", reason, said)
+                return identity, reason, said
             return identity, decision.status, decision.comment
         except DicomSealError as error:
             _log.error("not accepted: %s", error)
@@ -282,6 +302,10 @@ class _Store:
         except Exception:  # noqa: BLE001 - not verified is not accepted
             _log.exception("not accepted: an error of the gate itself")
             return identity, _PROCESSING_FAILURE, "an error of the gate itself"
+
+    def _not_received(self, error: SourceError) -> tuple[int, str]:
+        decision = self._admission.not_received(error, self._origin).decision
+        return decision.status, decision.comment
 
     def _forget(self) -> None:
         part, self._part = self._part, None
