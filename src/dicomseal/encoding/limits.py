@@ -84,10 +84,11 @@ class ReadBudget:
     # what was spent; how much there is to spend is asked when something is
     _signatures = _read = _effort = _searched = _certificates = 0
     _verified = False
+    _first: bytes | None = None  # of the certificates
+    _others: set[bytes] | None = None
 
     def __init__(self, size: int, limits: Limits) -> None:
         self._size, self._limits = size, limits
-        self._known: set[bytes] = set()
 
     def _most(self, least: int, passes: int) -> int:
         """Return how much there is to spend, for an object of this size."""
@@ -147,13 +148,16 @@ class ReadBudget:
         Returns:
             Whether it was counted; then the work to judge it is counted as well.
         """
-        if der in self._known:
+        if self._first is None:
+            self._first = der
+        if der == self._first:
             return False
-        first = not self._known
-        if len(der) <= USUAL_CERTIFICATE or first:
-            self._known.add(der)
-        if first:
+        if self._others is None:
+            self._others = set()
+        if der in self._others:
             return False
+        if len(der) <= USUAL_CERTIFICATE:
+            self._others.add(der)
         self._certificates += len(der)
         if self._certificates > MAX_CERTIFICATES:
             raise MalformedError(

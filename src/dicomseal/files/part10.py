@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _DEFAULT = Limits()
 _MAX_META = 1 << 16
+_SWAPPED_GROUP = 0x0800  # group 0008, with which data sets begin, in the other byte order
 
 
 class Part10:
@@ -216,11 +217,12 @@ class Part10:
             raise self._contradiction(shown, error.offset) from error
         if self.stated:  # by chance the bytes may be readable in both encodings
             shown = ""
-            head = bytes(self.read(self.start, 6))
-            swapped = b"\x08\x00" if self.big_endian else b"\x00\x08"
-            # called for every object: in explicit VR only a swapped group can contradict the label
-            if (self.implicit or head[:2] == swapped) and labels.belies(head, self._encoding()):
-                shown = self._shown()
+            # for every object: in explicit VR only a swapped group can contradict the label
+            first = index.tags(1, 2)
+            if self.implicit or (first and first[0] >> 16 == _SWAPPED_GROUP):
+                head = bytes(self.read(self.start, 6))
+                if labels.belies(head, self._encoding()):
+                    shown = self._shown()
             if not shown and (index.noted or index.trailing):
                 shown = self._other()
             if shown:

@@ -149,20 +149,24 @@ class Scope:
         Raises:
             UsageError: this hash is not available.
         """
+        if not self.several:
+            if self.scope:  # the first pass over the whole object is free
+                self.work.read(self._size())
+            return self._pass(material, mac, legacy)
         key = mac.algorithm, material.listed, legacy
-        if self.several and key in self._hashed:
-            hasher, coverage = self._hashed[key]
-            return hasher.copy(), coverage
-        hasher = material.empty_hasher()
-        if self.several or self.scope:  # the first pass over the whole object is free
+        if key not in self._hashed:
             self.work.read(self._size())
-        coverage = self.index.stream(
+            keep(self._hashed, key, self._pass(material, mac, legacy))
+        hasher, coverage = self._hashed[key]
+        return hasher.copy(), coverage
+
+    def _pass(
+        self, material: VerificationMaterial, mac: MacParameters, legacy: bool
+    ) -> tuple[hashlib._Hash, _record.Coverage]:
+        hasher = material.empty_hasher()
+        return hasher, self.index.stream(
             hasher.update, self.scope, mac.data_elements_signed, legacy=legacy
         )
-        if not self.several:
-            return hasher, coverage
-        keep(self._hashed, key, (hasher, coverage))
-        return hasher.copy(), coverage
 
     def _size(self) -> int:
         """Return its size in bytes, without elements that no signature covers."""

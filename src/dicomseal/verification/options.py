@@ -47,6 +47,8 @@ def demands(signed: object = (), all_signed: bool = False, listed: bool = False)
     Raises:
         UsageError: a tag cannot be parsed, or can never be signed.
     """
+    if not (signed or all_signed or listed):
+        return NO_DEMANDS
     tags = parse_tags(signed) if signed else []  # type: ignore[arg-type]
     for tag in tags:
         if not is_signable_tag(tag):
