@@ -202,6 +202,30 @@ def test_what_makes_no_sense(run, here, more, said):
     assert (code, said in err) == (2, True)
 
 
+def test_nothing_goes_into_quarantine_because_nobody_is_trusted(run, here, contents):
+    """Every signed object would: that is to be said, and not what happens to a forgotten option."""
+    fill(here, contents)
+    blind = ("watch", "in", "--ledger", "ledger.db", "--quarantine", "q", "--once")
+    code, _, err = run(*blind)
+    assert (code, "--on-indeterminate" in err) == (2, True)
+    assert not os.path.exists("q")
+    assert run(*blind, "--on-indeterminate", "accept")[0] != 2
+    assert (here / "in" / "sub" / "passed.dcm").exists()
+    assert run(*blind, "--integrity-only")[0] != 2
+
+
+def test_a_link_is_verified_and_stays(run, here, contents):
+    """What it leads to lies elsewhere: to move the link would put nothing into quarantine."""
+    (here / "elsewhere.dcm").write_bytes(contents["failed"])
+    os.symlink(here / "elsewhere.dcm", here / "in" / "link.dcm")
+    os.symlink(here / "nowhere.dcm", here / "in" / "dangling.dcm")
+    code, out, _ = run("watch", "in", *TRUST, "--quarantine", "q", "--once")
+    assert (code, found()) == (1, [("link", "failed")])
+    assert "NOT in quarantine: it is a symbolic link" in out
+    assert os.listdir("q") == []
+    assert os.path.islink(here / "in" / "link.dcm")
+
+
 # --- as it arrives -------------------------------------------------------------------------------
 
 

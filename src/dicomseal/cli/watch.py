@@ -121,6 +121,13 @@ def command(
         on_indeterminate=on_indeterminate or usual,
         on_unsigned=on_unsigned or ACCEPT,
     )
+    blind = policy.options.trust is None and not policy.options.integrity_only
+    if blind and quarantine is not None and on_indeterminate is None:
+        raise UsageError(
+            "without --trust or --trust-signer every signed object is indeterminate, and would go "
+            "into quarantine: give one of them, or --integrity-only, or say what is done with such "
+            "with --on-indeterminate"
+        )
     if quarantine is None and policy.quarantines:
         raise UsageError("name the folder: --quarantine DIR")
     selection = Selection(

@@ -203,7 +203,12 @@ def _settled(
 
 
 def _quarantined(path: str, row: Row, policy: Policy, quarantine: Quarantine) -> Sorted | None:
-    """Put it there; judged once more, as it may be another by now."""
+    """Put it there; judged once more, as it may be another by now.
+
+    A link stays: what it leads to lies elsewhere, and would be left there.
+    """
+    if os.path.islink(path):
+        return Sorted(row, trouble="it is a symbolic link, which stays where it is")
     decision = judge(path, policy)
     if decision.action != QUARANTINE:
         return Sorted(row)
