@@ -10,9 +10,13 @@ import sys
 import zlib
 
 import _write_stds as std
+import pydicom
 import pytest
+import xxhash
+from blake3 import blake3
 from cryptography.hazmat.primitives import hashes
 from pydicom import Dataset
+from pydicom.data import get_testdata_file
 
 from dicomseal import canonical
 from dicomseal.encoding.limits import Limits
@@ -159,6 +163,28 @@ def test_any_hasher(backend):
     canonical.update(ours, std.FILE_BIG_ENDIAN)
     canonical.update(theirs, std.FILE_BIG_ENDIAN)
     assert ours.digest() == theirs.finalize() == canonical.digest(std.FILE_EXPLICIT) == expected
+
+
+@pytest.mark.parametrize(
+    "new",
+    [blake3, lambda: blake3(max_threads=blake3.AUTO), xxhash.xxh32, xxhash.xxh64,
+     xxhash.xxh3_128],
+    ids=["blake3", "blake3 in threads", "xxh32", "xxh64", "xxh3"],
+)  # fmt: skip
+def test_hashers_of_other_packages(backend, new):
+    """Small pieces, large ones that are not copied, words that are swapped, items."""
+    data_set = Dataset()
+    data_set.PatientID, data_set.PixelData = "1234", bytes(range(250)) * 4000
+    data_set["PixelData"].VR = "OW"
+    data_set.ReferencedImageSequence = [Dataset(), Dataset()]
+    for item in data_set.ReferencedImageSequence:
+        item.ReferencedSOPInstanceUID = "1.2.3"
+    big_endian = pydicom.dcmread(get_testdata_file("liver_expb_1frame.dcm"))
+    for source in (data_set, big_endian, std.FILE_BIG_ENDIAN, get_testdata_file("CT_small.dcm")):
+        ours, theirs = new(), new()
+        canonical.update(ours, source)
+        theirs.update(hashed(source))
+        assert ours.digest() == theirs.digest() != new().digest()
 
 
 def test_any_hasher_takes_large_values(backend):
