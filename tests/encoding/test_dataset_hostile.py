@@ -147,11 +147,29 @@ def test_raw_elements_that_no_reader_makes():
         assert results[0] == results[1]
 
 
-def test_keys_that_are_no_tags():
-    made = Dataset({"a": 1, 0x00100010: 2})
-    for twin in TWINS:
-        with pytest.raises((EncodingError, TypeError, ValueError)):
-            twin.canonical(len, made, None, (), (False, True))
+@pytest.mark.parametrize("key", ["a", None, 1.5, -1, 1 << 32, 0xFFFFFFFF], ids=repr)
+def test_keys_that_are_no_tags(key):
+    for data_set in (Dataset(), Dataset()):
+        data_set.PatientName, data_set.StudyID = "A^B", "1"
+        data_set._dict[key] = data_set["StudyID"]
+        data_set.PatientID = "1234"
+        around = Dataset()
+        around.ReferencedImageSequence = [data_set]
+        for twin in TWINS:
+            for holder, where in ((data_set, "data set"), (around, r"an item of \(0008,1140\)")):
+                with pytest.raises(EncodingError, match=f"{where} has the key .*, which is not a"):
+                    twin.canonical(len, holder, None, (), (False, True))
+
+
+def test_an_element_without_its_attributes():
+    """The error names it."""
+    for missing in ("VR", "_value"):
+        made = held("LO", "abc")
+        delattr(made[0x00110010], missing)
+        results = [walked(twin, made) for twin in TWINS]
+        assert results[0] == results[1]
+        assert results[0][0] is EncodingError
+        assert "(0011,0010)" in results[0][1]
 
 
 # --- hashers -------------------------------------------------------------------------------------

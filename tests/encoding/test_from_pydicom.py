@@ -11,11 +11,12 @@ import pytest
 from _write_stds import H, item, sequence
 from pydicom import Dataset, Sequence, dcmread
 from pydicom.dataelem import DataElement
+from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit, RLELossless
+from pydicom.uid import UID, JPEGBaseline8Bit, RLELossless
 
 from dicomseal import canonical
-from dicomseal.encoding.dataset_encoding import transfer_syntax_of
+from dicomseal.encoding.dataset_encoding import encoding_of, transfer_syntax_of
 from dicomseal.encoding.from_pydicom import as_written, stream_dataset
 from dicomseal.errors import DicomSealError, EncodingError, MalformedError
 from dicomseal.files.part10 import Part10
@@ -359,3 +360,21 @@ def test_a_raw_vr_that_is_none(backend, vr):
     coverage = stream_dataset(out.extend, made)
     assert (coverage.signed, coverage.unsigned) == (1, 1)
     assert bytes(out) == b"\x10\x00\x20\x00LO\x02\x00CD"
+
+
+@pytest.mark.parametrize("encoding", [(True, True), (False, True), (False, False)])
+def test_a_private_transfer_syntax_with_an_encoding(encoding):
+    """pydicom writes what was said of it, whatever the data set was read from."""
+    data_set = Dataset()
+    data_set.PatientID, data_set.Rows = "1234", 5
+    data_set.file_meta = FileMetaDataset()
+    uid = UID("1.2.3.4")
+    uid.set_private_encoding(*encoding)
+    data_set.file_meta.TransferSyntaxUID = uid
+    assert encoding_of(data_set) == encoding
+    out = io.BytesIO()
+    data_set.save_as(out, enforce_file_format=False)
+    assert (b"\0\x10\0\x20" in out.getvalue()) == (not encoding[1])
+    assert (b"LO" in out.getvalue()) == (not encoding[0])
+    data_set.file_meta.TransferSyntaxUID = UID("1.2.3.4")  # the same text, of which nothing is said
+    assert encoding_of(data_set) == (False, True)

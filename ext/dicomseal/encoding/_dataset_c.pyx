@@ -66,6 +66,7 @@ cdef enum:
 cdef bytes _DELIMITER = bytes.fromhex("FEFFDDE000000000")
 
 include "_arena.pxi"
+include "_swapped.pxi"
 include "_dataset_values.pxi"
 include "_dataset_scopes.pxi"
 
@@ -105,7 +106,7 @@ cdef class _Walk(_Scopes):
 
     cdef object encoding  # how pydicom will write it: in implicit VR, in little endian
 
-    cdef bint element(self, uint32_t tag, object element) except -1:
+    cdef bint element(self, uint32_t tag, object element, PyObject* value) except -1:
         """Put one element of the innermost scope out, or open its sequence; 0 if it is not signed.
 
         Raises an `EncodingError` for whatever goes wrong with it.
@@ -113,20 +114,21 @@ cdef class _Walk(_Scopes):
         try:
             if type(element) is self.raw_type:
                 return self.raw(tag, element)
-            return self.decoded(tag, element)
+            if value != NULL:
+                return self.decoded(tag, element, <object> value)
+            return self.decoded(tag, element, element.value)
         except DicomSealError:
             raise
         except Exception as error:  # whatever pydicom and values of other programs raise
             raise self.names.failed(tag, error) from error
 
-    cdef bint whole(self, uint32_t tag, object element) except -1:
+    cdef bint whole(self, Pair* pair) except -1:
         """Put one element of the scope out, and what is in it; 0 if it cannot be signed."""
         cdef Py_ssize_t level = self.level
         cdef Py_ssize_t begin = self.used
         cdef Scope* scope
-        cdef Pair* pair
         cdef object items
-        if not self.element(tag, element):
+        if not self.element(pair.tag, <object> pair.element, pair.value):
             self.take_back(begin)
             return False
         while True:
@@ -146,8 +148,7 @@ cdef class _Walk(_Scopes):
                 pair = &self.pairs[scope.at]
                 scope.at += 1
                 if self.has_place(pair.tag):
-                    element = <object> pair.element
-                    if not self.element(pair.tag, element):
+                    if not self.element(pair.tag, <object> pair.element, pair.value):
                         self.leave(level)
                         self.close_items(&self.scopes[level])
                         self.take_back(begin)
@@ -195,7 +196,7 @@ cdef class _Walk(_Scopes):
         else:
             again = self.is_rewritten(self.encoding)
         if again:
-            return self.decoded(tag, self.names.decoded(self.copied(self.level), parts))
+            return self.decoded_anew(tag, parts)
         if value is None:
             value = b""
         elif type(value) is not bytes and not isinstance(value, (bytes, bytearray, memoryview)):
@@ -212,8 +213,11 @@ cdef class _Walk(_Scopes):
         if code == VR_SQ:
             if self.canonical:
                 return self.indexed(tag, value, parts[5], not parts[6])
-            if not parts[6]:  # what pydicom keeps has another order of bytes
-                return self.decoded(tag, self.names.decoded(self.copied(self.level), parts))
+            if not parts[6]:
+                value = self.in_little_endian(value)
+                if value is None:
+                    return self.decoded_anew(tag, parts)
+                return self.plain(tag, code, value, False, False)
         elif undefined or (tag == TAG_PIXEL_DATA and self.names.is_compressed(self.dataset())):
             return self.fragments(tag, value)
         if not traits(code) & VR_KNOWN:  # lower case, or pydicom's words for it
@@ -251,25 +255,37 @@ cdef class _Walk(_Scopes):
         self.put_close()
         return True
 
-    cdef bint decoded(self, uint32_t tag, object element) except -1:
+    cdef object in_little_endian(self, object value):
+        """Return a sequence that was not read into items; None where pydicom must decode it.
+
+        Raises a `MalformedError` as the file does into which pydicom puts these bytes.
+        """
+        Index(value, big_endian=True, root=_record.SEQUENCE)
+        return little_endian(bytes(value))
+
+    cdef bint decoded_anew(self, uint32_t tag, tuple parts) except -1:
+        """Return an element that pydicom decodes now."""
+        element = self.names.decoded(self.copied(self.level), parts)
+        return self.decoded(tag, element, element.value)
+
+    cdef bint decoded(self, uint32_t tag, object element, object value) except -1:
         cdef object vr = element.VR
         cdef uint16_t code = letters(vr)
-        cdef object value
         cdef int kind
         cdef Py_ssize_t at
         if not traits(code) & VR_KNOWN:
             if vr in AMBIGUOUS_NAMES:
                 element = self.names.settled(element, self.all_copied())
-                vr = element.VR
+                vr, value = element.VR, element.value
                 code = letters(vr)
             if not traits(code) & VR_KNOWN:
                 return self.without_vr(tag, str(vr))
         if code == VR_UN and self.canonical:
             return False
-        value = element._value if type(element) is self.element_type else element.value
         if code == VR_SQ:
             if type(value) is self.sequence_type:
-                self.open_items(tag, list(value._list))
+                value = value._list
+                self.open_items(tag, value[:] if type(value) is list else list(value))
             else:
                 self.open_items(tag, list(value or ()))
             self.put_open(tag, VR_SQ)
@@ -291,6 +307,8 @@ cdef class _Walk(_Scopes):
         """
         if PyUnicode_Check(value):
             return PyUnicode_GET_LENGTH(value) == 0
+        if PyLong_Check(value) or PyFloat_Check(value):
+            return False
         # not isinstance: an abstract base class of pydicom answers that in Python code
         if PyType_IsSubtype(type(value), self.several_type) or PyType_IsSubtype(
                 type(value), self.name_type):
@@ -407,7 +425,7 @@ def canonical(update, dataset, wanted, ancestors, encoding):
         if wanted is not None and <object> tag not in wanted:
             unsigned += 1
             continue
-        if walk.whole(tag, <object> walk.pairs[at].element):
+        if walk.whole(&walk.pairs[at]):
             signed += 1
             if walk.used >= ENOUGH or walk.others:
                 walk.flush(update)
@@ -425,5 +443,5 @@ def as_in_a_file(dataset, bint implicit, encoding):
     cdef Py_ssize_t at
     for at in range(walk.scopes[walk.level].at, walk.scopes[walk.level].stop):
         if walk.has_place(walk.pairs[at].tag):
-            walk.whole(walk.pairs[at].tag, <object> walk.pairs[at].element)
+            walk.whole(&walk.pairs[at])
     return walk.in_pieces()

@@ -2,7 +2,26 @@
 
 cdef struct Pair:
     uint32_t tag
-    PyObject* element    # owned
+    PyObject* element    # owned, as is
+    PyObject* value      # of a decoded one; NULL if it was not asked for
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define dicomseal_prefetch(p) __builtin_prefetch(p)
+    #else
+    #define dicomseal_prefetch(p) ((void) (p))
+    #endif
+    """
+    void prefetch "dicomseal_prefetch"(const void*) noexcept nogil
+
+cdef extern from "Python.h":
+    # as a pointer, so that a missing attribute is no exception yet
+    PyObject* own_attribute "PyObject_GenericGetAttr"(object, object) noexcept
+    void PyErr_Clear() noexcept
+
+cdef enum:
+    NO_TAG = 0xFFFFFFFFU  # a tag of no element (PS3.5 Section 7.5)
 
 cdef struct Scope:
     PyObject* dataset    # owned, as all here
@@ -24,6 +43,16 @@ cdef int _by_tag(const void* a, const void* b) noexcept nogil:
     return (x > y) - (x < y)
 
 
+cdef inline uint32_t as_tag(PyObject* key) noexcept:
+    """Return a key of a data set as a number, and run no code of Python for that."""
+    cdef int overflow = 0
+    cdef int64_t number
+    if not PyLong_Check(<object> key):
+        return NO_TAG
+    number = PyLong_AsLongLongAndOverflow(<object> key, &overflow)
+    return NO_TAG if overflow or not 0 <= number < NO_TAG else <uint32_t> number
+
+
 cdef class _Scopes(_Values):
     """The scopes that are open, the innermost last, and what is asked of them."""
 
@@ -42,9 +71,13 @@ cdef class _Scopes(_Values):
     cdef int enter(self, object dataset, uint32_t sequence) except -1:
         """Note the elements of a data set or item, ascending."""
         cdef PyObject* key
-        cdef PyObject* value
+        cdef PyObject* element
         cdef Py_ssize_t position = 0
+        cdef Py_ssize_t start
         cdef Scope* scope
+        cdef Pair* pair
+        cdef Pair* stop
+        cdef uint32_t last = 0
         cdef bint ascending = True
         elements = getattr(dataset, "_dict", None)
         if elements is None:
@@ -52,12 +85,57 @@ cdef class _Scopes(_Values):
         if type(elements) is not dict:
             elements = dict(elements)
         self.open_scope(dataset)
-        while PyDict_Next(elements, &position, &key, &value):
-            self.note(<object> key, <object> value, &ascending)
+        start = self.pair_count
+        self.make_pairs(len(<dict> elements))
+        pair = &self.pairs[start]
+        # all that takes a look at memory is begun at once: objects lie far from one another
+        while PyDict_Next(elements, &position, &key, &element):
+            prefetch(key)
+            prefetch(element)
+            pair.value = key
+            pair.element = element
+            pair += 1
+        stop = self.pairs + start + len(<dict> elements)
+        pair = &self.pairs[start]
+        while pair != stop:  # no code of Python runs here: nothing else holds on to the objects
+            key = pair.value
+            pair.value = NULL
+            pair.tag = as_tag(key)
+            if pair.tag == NO_TAG:
+                raise self.names.no_tag(sequence, <object> key)
+            Py_INCREF(<object> pair.element)
+            if pair.tag < last:
+                ascending = False
+            last = pair.tag
+            self.pair_count += 1
+            pair += 1
+        self.take_values(start)
         scope = &self.scopes[self.level]
         scope.stop = self.pair_count
         if not ascending:
-            qsort(&self.pairs[scope.start], scope.stop - scope.start, sizeof(Pair), _by_tag)
+            qsort(&self.pairs[start], scope.stop - start, sizeof(Pair), _by_tag)
+        return 0
+
+    cdef int make_pairs(self, Py_ssize_t more) except -1:
+        cdef Py_ssize_t room = self.pair_count + more
+        cdef Pair* pairs
+        if room > self.pair_room:
+            room = max(room, self.pair_room * 2 + 64)
+            pairs = <Pair*> realloc(self.pairs, room * sizeof(Pair))
+            if pairs == NULL:
+                raise MemoryError
+            self.pairs = pairs
+            self.pair_room = room
+        return 0
+
+    cdef int take_values(self, Py_ssize_t start) except -1:
+        """Take the values of decoded elements, one right after the other."""
+        cdef Py_ssize_t i
+        for i in range(start, self.pair_count):
+            if type(<object> self.pairs[i].element) is self.element_type:
+                self.pairs[i].value = own_attribute(<object> self.pairs[i].element, "_value")
+                if self.pairs[i].value == NULL:
+                    PyErr_Clear()  # `decoded` asks again, and says of which element it is
         return 0
 
     cdef int open_scope(self, object dataset) except -1:
@@ -77,23 +155,6 @@ cdef class _Scopes(_Values):
         scope.rewritten = -1
         return 0
 
-    cdef inline int note(self, object key, object element, bint* ascending) except -1:
-        cdef Pair* more
-        cdef uint32_t tag = key
-        if self.pair_count == self.pair_room:
-            more = <Pair*> realloc(self.pairs, (self.pair_room * 2 + 64) * sizeof(Pair))
-            if more == NULL:
-                raise MemoryError
-            self.pairs = more
-            self.pair_room = self.pair_room * 2 + 64
-        if self.pair_count > self.scopes[self.level].start and (
-                self.pairs[self.pair_count - 1].tag > tag):
-            ascending[0] = False
-        Py_INCREF(element)
-        self.pairs[self.pair_count] = Pair(tag, <PyObject*> element)
-        self.pair_count += 1
-        return 0
-
     cdef int leave(self, Py_ssize_t level) except -1:
         """Let go of all scopes inside one."""
         cdef Scope* scope
@@ -103,6 +164,7 @@ cdef class _Scopes(_Values):
             while self.pair_count > scope.start:
                 self.pair_count -= 1
                 element = self.pairs[self.pair_count].element
+                Py_XDECREF(self.pairs[self.pair_count].value)
                 Py_DECREF(<object> element)
                 scope = &self.scopes[self.level]
             self.close_items(scope)
@@ -194,15 +256,20 @@ cdef class _Scopes(_Values):
         return answer
 
     cdef int ask_rewritten(self, object dataset, object encoding) except -1:
-        cdef object own
+        cdef object own, key
         if (dataset._read_implicit is not (<tuple> encoding)[0]
                 or dataset._read_little is not (<tuple> encoding)[1]):
             return self.names.is_rewritten(dataset, encoding)
         own = self.find(self.level, TAG_CHARACTER_SET)
         if own is None:
             return dataset._read_charset != dataset._parent_encoding
-        if type(own) is self.raw_type and (<tuple> own)[3] is not None:
-            key = (<tuple> own)[3]
+        key = None
+        if type(own) is self.raw_type:
+            if (<tuple> own)[1] == "CS":
+                key = (<tuple> own)[3]
+        elif type(own) is self.element_type:
+            key = own._value
+        if type(key) is bytes or type(key) is str:
             known = _charsets.get(key)
             if known is not None and known == dataset._read_charset:
                 return False

@@ -23,6 +23,7 @@ from . import rare
 from . import record as r
 from ._encoder_py import Encoder, padding, swap
 from ._index_py import Index
+from ._swapped_py import little_endian
 from ._values_py import BYTES, encoded
 from .pieces import Stretch
 from .rare import RawDataElement
@@ -87,8 +88,13 @@ class _Scope:
         self.dataset, self.outer = dataset, outer
         self.depth: int = 0 if outer is None else outer.depth + 1
         self._rewritten: bool | None = None
-        pairs = [(int(tag), element) for tag, element in list(dataset._dict.items())]
-        self.elements: dict[int, Any] = dict(sorted(pairs, key=lambda pair: pair[0]))
+        pairs = list(dataset._dict.items())
+        for tag, _ in pairs:
+            if not isinstance(tag, int) or not 0 <= tag < 0xFFFFFFFF:
+                raise rare.no_tag(sequence, tag)
+        self.elements: dict[int, Any] = {
+            int(tag): element for tag, element in sorted(pairs, key=lambda pair: int(pair[0]))
+        }
 
     def around(self) -> Iterator[_Scope]:
         """Yield it, and the scopes around it, the nearest first."""
@@ -214,9 +220,14 @@ class _Walk:
         if vr == "SQ":
             if self.form.canonical:
                 return _Found(vr, _Open(self._indexed(scope, element, value)))
-            if big_endian:  # what pydicom keeps has another order of bytes
+            if not big_endian:
+                return _Found(vr, value, as_read=True)
+            # for its MalformedError, which the file gives into which pydicom puts these bytes
+            Index(value, big_endian=True, root=r.SEQUENCE)
+            swapped = little_endian(bytes(value))
+            if swapped is None:
                 return self._decoded(scope, tag, rare.decoded(scope.copied, element))
-            return _Found(vr, value, as_read=True)
+            return _Found(vr, swapped, as_read=True)
         if undefined or (tag == terms.PIXEL_DATA and rare.is_compressed(scope.dataset)):
             return _Found("OB", self._fragments(value))
         kind = AMBIGUOUS_NAMES.get(vr, vr)

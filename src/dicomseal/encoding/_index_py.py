@@ -11,7 +11,7 @@ values that signatures need.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..standard import terms
 from ..standard.tags import is_signable_tag
@@ -21,7 +21,7 @@ from ._stream_py import Stream
 from ._walk_py import Walk
 
 
-def first_unsignable(tags: Sequence[int]) -> int | None:
+def first_unsignable(tags: Iterable[int]) -> int | None:
     """Return the first of some tags that can never be signed (PS3.3 C.12.1.1.3.1.1), or None."""
     return next((tag for tag in tags if not is_signable_tag(tag)), None)
 

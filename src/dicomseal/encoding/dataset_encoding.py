@@ -8,20 +8,35 @@ PS3: PS3.5 Section 10 and Annex A.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydicom.uid import UID
 
-from ..standard import transfer_syntaxes
+from ..standard import terms, transfer_syntaxes
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 _EXPLICIT = (False, True)  # implicit VR, little endian
+_NO_ELEMENTS: dict[int, Any] = {}
 _SYNTAXES = {
     (True, True): transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN,
     (False, False): transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN,
 }
+
+
+def stated_transfer_syntax(dataset: Any) -> str:
+    """Return the Transfer Syntax UID of a data set's File Meta Information; empty without one."""
+    meta = getattr(dataset, "file_meta", None)
+    if meta is None:
+        return ""
+    # pydicom looks the keyword up, which takes longer than to encode a small data set
+    element = getattr(meta, "_dict", _NO_ELEMENTS).get(terms.TRANSFER_SYNTAX_UID)
+    if element is None or element.is_raw:
+        value = meta.get("TransferSyntaxUID", None)
+    else:
+        value = element.value
+    return value if isinstance(value, str) else str(value or "")
 
 
 def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
@@ -30,11 +45,12 @@ def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
     The Transfer Syntax UID of its File Meta Information decides. Without a known one, the encoding
     that was set for the data set decides, or that from which it was read.
     """
-    meta = getattr(dataset, "file_meta", None)
-    name = str(meta.get("TransferSyntaxUID", "") or "") if meta is not None else ""
-    known = _encoding_of_uid(name) if name else None
+    uid = stated_transfer_syntax(dataset)
+    # a private UID may have an encoding of its own (`pydicom.uid.UID.set_private_encoding`)
+    known = getattr(uid, "_PRIVATE_TS_ENCODING", None) or (uid and _encoding_of_uid(uid))
     if known:
-        return known
+        implicit, little = known
+        return bool(implicit), bool(little)
     stated = getattr(dataset, "_is_implicit_VR", None), getattr(dataset, "_is_little_endian", None)
     for implicit, little in (stated, getattr(dataset, "original_encoding", (None, None))):
         if implicit is not None and little is not None:
@@ -42,9 +58,21 @@ def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
     return _EXPLICIT
 
 
+def is_compressed(dataset: Any) -> bool:
+    """Return whether the File Meta Information says that Pixel Data are encapsulated."""
+    uid = stated_transfer_syntax(dataset)
+    return bool(uid) and _is_compressed_uid(uid)
+
+
+@lru_cache(maxsize=64)
+def _is_compressed_uid(name: str) -> bool:
+    uid = UID(str(name))
+    return not uid.is_private and uid.is_encapsulated
+
+
 @lru_cache(maxsize=64)
 def _encoding_of_uid(name: str) -> tuple[bool, bool] | None:
-    uid = UID(name)
+    uid = UID(str(name))  # the text alone, as it is found again by that
     if not uid.is_transfer_syntax:
         return None
     return bool(uid.is_implicit_VR), bool(uid.is_little_endian)
@@ -62,8 +90,7 @@ def transfer_syntax_of(dataset: Dataset) -> str:
 
     It is what MAC Calculation Transfer Syntax UID (0400,0010) says of a signature over it.
     """
-    meta = getattr(dataset, "file_meta", None)
-    uid = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    uid = stated_transfer_syntax(dataset)
     if not uid:
         uid = str(getattr(dataset, "_read_transfer_syntax", "") or "")
     return transfer_syntaxes.mac_transfer_syntax(uid)

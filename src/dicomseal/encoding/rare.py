@@ -21,14 +21,17 @@ from pydicom.filereader import read_deferred_data_element
 from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
-from pydicom.uid import UID
 from pydicom.valuerep import IS, DSfloat, PersonName
 
 from ..errors import EncodingError
 from ..standard import terms
 from ..standard.tags import format_tag
+from .dataset_encoding import is_compressed
 
-__all__ = ["IS", "DSfloat", "DataElement", "MultiValue", "PersonName", "RawDataElement", "Sequence"]
+__all__ = [
+    "IS", "DSfloat", "DataElement", "MultiValue", "PersonName", "RawDataElement", "Sequence",
+    "is_compressed",
+]  # fmt: skip
 
 DEFAULT = "ISO_IR 6"
 _HEADER = 8  # bytes of a tag and a length in implicit VR
@@ -57,6 +60,12 @@ def unknown_vr(tag: int, vr: object) -> EncodingError:
 def not_bytes(tag: int, value: object) -> EncodingError:
     """Return the error for an element that was not decoded, with a value that is not bytes."""
     return EncodingError(f"{format_tag(tag)} was not decoded and holds a {type(value).__name__}")
+
+
+def no_tag(sequence: int, key: object) -> EncodingError:
+    """Return the error for a data set, or an item of a sequence, with a key that is not a tag."""
+    where = f"an item of {format_tag(sequence)}" if sequence else "the data set"
+    return EncodingError(f"{where} has the key {key!r}, which is not a tag")
 
 
 def no_items(tag: int, item: object) -> EncodingError:
@@ -121,13 +130,6 @@ def deferred(dataset: Any, element: Any) -> Any:
             f"{format_tag(element.tag)} was not read with the data set (defer_size), and cannot be "
             f"read from its file any more: {error}"
         ) from error
-
-
-def is_compressed(dataset: Any) -> bool:
-    """Return whether the File Meta Information says that Pixel Data are encapsulated."""
-    meta = getattr(dataset, "file_meta", None)
-    uid = meta.get("TransferSyntaxUID", None) if meta is not None else None
-    return bool(uid and not UID(uid).is_private and UID(uid).is_encapsulated)
 
 
 def creator(element: Any) -> bytes | None:

@@ -51,14 +51,15 @@ class HeldBytes:
         return memoryview(self._held())
 
     def open(self) -> io.BytesIO | io.BufferedReader:
-        """Return the bytes as a binary file. A large one is passed on with it, and held no more."""
+        """Return the bytes as a binary file. A large one is passed on with it, and held no more.
+
+        It has no name: a reader would ask the system about the file of that name.
+        """
         data = self._held()
         if isinstance(data, bytes):
-            file = io.BytesIO(data)  # shares them
-            file.name = self.path
-            return file
+            return io.BytesIO(data)  # shares them
         self._data = None
-        return io.BufferedReader(_Emptied(data, self.path), _BLOCK)
+        return io.BufferedReader(_Emptied(data), _BLOCK)
 
     def _held(self) -> bytes | mmap.mmap:
         if self._data is None:
@@ -166,9 +167,10 @@ class _Emptied(io.RawIOBase):
     A page that was given back would read as zeros, so whatever was in it is an error from then on.
     """
 
-    def __init__(self, pages: mmap.mmap, name: str) -> None:
+    name = ""  # pydicom wants one; see `HeldBytes.open`
+
+    def __init__(self, pages: mmap.mmap) -> None:
         super().__init__()
-        self.name = name
         self._pages, self._at = pages, 0
         self._gone: list[tuple[int, int]] = []
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from .. import report
-from ..encoding.backend import tags_of
+from ..encoding.backend import first_unsignable, tags_of
 from ..report import Reason, ReasonCode, SignatureReport, UncoveredClass
 from ..signature import mac_parameters
 from ..standard import terms
@@ -112,7 +112,9 @@ def measure(
 
 def of_scope(index: Index, scope: int, signatures: Iterable[SignatureReport]) -> Coverage:
     """Measure what some signatures of a data set or item, all of which count, cover of it."""
-    there = {tag for tag in index.present(scope) if is_signable_tag(tag)}
+    there = index.present(scope)
+    if first_unsignable(there) is not None:
+        there = {tag for tag in there if is_signable_tag(tag)}
     listed = _listed(index, scope, {signature.mac_id for signature in signatures})
     missing = tuple(sorted(there - listed))
     return Coverage(len(there) - len(missing), len(missing), missing, frozenset(there & listed))

@@ -123,6 +123,8 @@ def _checked(
     defer_size: Any, stop_before_pixels: bool, force: bool, specific_tags: Any
 ) -> dict[str, Any]:
     """Check the arguments of pydicom before anything is read."""
+    if defer_size is None and specific_tags is None:
+        return {"stop_before_pixels": stop_before_pixels, "force": force}
     from pydicom.misc import size_in_bytes
     from pydicom.tag import Tag
 
