@@ -26,7 +26,8 @@ def an_object(who="rsa", form="explicit", elements=None, pixels=PIXELS, **option
     return out.getvalue()
 
 
-SIGNED, OTHER = an_object(), an_object(pixels=bytes(len(PIXELS)))
+# of one length, also where a UID of chance would be a digit shorter
+SIGNED, OTHER = an_object(uid="1.2.3.4"), an_object(pixels=bytes(len(PIXELS)), uid="1.2.3.5")
 UNSIGNED = pki.small()
 FORGED = SIGNED.replace(b"Doe^John", b"Doe^Jane")
 
