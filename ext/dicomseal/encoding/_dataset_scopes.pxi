@@ -16,7 +16,7 @@ cdef extern from *:
     void prefetch "dicomseal_prefetch"(const void*) noexcept nogil
 
 cdef extern from "Python.h":
-    # as a pointer, so that a missing attribute is no exception yet
+    # as a pointer, so that nothing is raised yet for an attribute that is missing
     PyObject* own_attribute "PyObject_GenericGetAttr"(object, object) noexcept
     void PyErr_Clear() noexcept
 
