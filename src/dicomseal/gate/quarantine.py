@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ..errors import SourceError
+from ..errors import SourceError, UsageError
 from ..files import atomic
 from ..report import ObjectReport
 from .judgement import Decision
@@ -104,6 +104,17 @@ class Quarantine:
                     with contextlib.suppress(FileNotFoundError):
                         if entry.stat(follow_symlinks=False).st_mtime < old:
                             os.unlink(entry.path)
+
+
+def check_apart(store: str, quarantine: str) -> None:
+    """Check that store and quarantine do not lie in one another.
+
+    Raises:
+        UsageError: they do.
+    """
+    one, other = os.path.realpath(store), os.path.realpath(quarantine)
+    if os.path.commonpath([one, other]) in (one, other):
+        raise UsageError(f"--quarantine: {quarantine} and the store {store} lie in one another")
 
 
 def _encoded(record: Record) -> bytes:

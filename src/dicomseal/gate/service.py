@@ -31,7 +31,7 @@ from .log import ObjectLog
 from .monitor import Monitor
 from .origin import Origin
 from .policy import Policy
-from .quarantine import Quarantine
+from .quarantine import Quarantine, check_apart
 from .spool import Spool
 from .store import Store
 
@@ -88,13 +88,16 @@ class Service:
         settings: what it is.
 
     Raises:
-        UsageError: it has no way in, or several processes where the system cannot fork.
+        UsageError: it has no way in, quarantine and store lie in one another, or there are to be
+            several processes where the system cannot fork.
         SourceError: a folder or a port cannot be had.
     """
 
     def __init__(self, settings: Settings) -> None:
         if not settings.fronts:
             raise UsageError("a gate needs a way in")
+        if settings.quarantine is not None:
+            check_apart(settings.store, settings.quarantine)
         if settings.jobs > 1 and "fork" not in multiprocessing.get_all_start_methods():
             raise UsageError("--jobs needs a system that can fork")
         self._settings = settings
