@@ -132,12 +132,14 @@ def main() -> None:
         for size in sizes:
             data = family(size)
             begun = time.process_time()
-            made = dicomseal.verify(data, trust=trust)
+            report = dicomseal.verify(data, trust=trust)
             taken = time.process_time() - begun
             exponent = ""
             if before[0]:
                 exponent = f"{math.log(taken / before[1]) / math.log(size / before[0]):.2f}"
-            said = f"{made.verdict} {made.error.code if made.error is not None else ''}".strip()
+            said = (
+                f"{report.verdict} {report.error.code if report.error is not None else ''}".strip()
+            )
             print(f"| {family.__name__} | {size:,} | {len(data):,} | {taken:.2f} | {exponent} "
                   f"| {said} | {_peak()} |", flush=True)  # fmt: skip
             before = (size, taken)

@@ -96,7 +96,7 @@ def _maker(mode: str) -> tuple[Callable[[str], object], Callable[[str], str]]:
 
     def call(path: str) -> str:
         paths = contenders.files(path)
-        verdicts = [made.verdict for made in verify(paths)]
+        verdicts = [report.verdict for report in verify(paths)]
         if len(verdicts) != len(paths):
             return "incomplete"
         return next((verdict for verdict in verdicts if verdict != "passed"), "passed")

@@ -158,9 +158,9 @@ def _side(side: str, folder: Path, verifications: int) -> dict[str, float]:
     paths = [str(folder / f"{number}.dcm") for number in range(SIGNERS)]
     first = 0.0
     for number in range(verifications):
-        made = verify_with(paths[number % SIGNERS], options)
-        if made.verdict != "passed":
-            raise SystemExit(f"{made.verdict}: {made.sentence()}")
+        report = verify_with(paths[number % SIGNERS], options)
+        if report.verdict != "passed":
+            raise SystemExit(f"{report.verdict}: {report.sentence()}")
         if number == SIGNERS - 1:
             first = time.perf_counter() - begin
     seconds = time.perf_counter() - begin

@@ -108,24 +108,24 @@ class Both:
 
     def judge(self, path: Path) -> Judged:
         """Sign a file with both, re-encode, verify with both."""
-        made = Judged(path, {}, {}, [])
+        judged = Judged(path, {}, {}, [])
         signed, stream = self._folder / "signed", self._folder / "signed.stream"
         converted = self._folder / "converted"
         for signer in SIGNERS:
             refused = self._sign(signer, path, signed, stream)
             if refused:
-                made.unsigned[signer] = refused
+                judged.unsigned[signer] = refused
                 continue
             hashed = stream.read_bytes()
-            made.verifications.append(self.ask(signer, AS_SIGNED, signed, hashed))
+            judged.verifications.append(self.ask(signer, AS_SIGNED, signed, hashed))
             for form, options in forms(signed).items():
                 converted.unlink(missing_ok=True)
                 answer = self.dcmtk.convert(signed, converted, *options)
                 if answer.ok:
-                    made.verifications.append(self.ask(signer, form, converted, hashed))
+                    judged.verifications.append(self.ask(signer, form, converted, hashed))
                 else:
-                    made.unconverted[signer, form] = template(answer.words)
-        return made
+                    judged.unconverted[signer, form] = template(answer.words)
+        return judged
 
     def _sign(self, signer: str, source: Path, target: Path, stream: Path) -> str:
         """Sign, and write down what was hashed; what the program said if it did not sign."""

@@ -57,10 +57,10 @@ def face_in_place(dice: random.Random, original: Original) -> bytes | None:
     spot = front(original) if dice.random() < 0.5 else place(original, dice)
     tag = spot.tag(dice)
     second_room = 4000
-    made = face(dice, spot.style, tag, second_room)
-    second = spot.closing + evil(dice, kind(original), made.style)
+    shown = face(dice, spot.style, tag, second_room)
+    second = spot.closing + evil(dice, kind(original), shown.style)
     cover = tag + 1 if dice.random() < 0.7 else PADDING
-    raw = followed(dice, made, spot.style, second, spot.after, cover)
+    raw = followed(dice, shown, spot.style, second, spot.after, cover)
     return None if raw is None else spot.file(raw)
 
 
@@ -72,11 +72,11 @@ def command_set_first(dice: random.Random, original: Original) -> bytes | None:
     tags = ((0, b"UL", b"\x38\0\0\0"), (2, b"UI", b"1.2.840.113\0"), (0x100, b"US", b"\1\0"))
     rows = [row for row in tags if dice.random() < 0.6] or [tags[1]]
     command = b"".join(first_style.element(*row) for row in rows)
-    made = face(dice, dice.choice(STYLES), dice.choice(FRONT), 4000)
-    second = evil(dice, kind(original), made.style)
-    raw = followed(dice, made, original.style, second, spot.after, 0x00010002) or b""
+    shown = face(dice, dice.choice(STYLES), dice.choice(FRONT), 4000)
+    second = evil(dice, kind(original), shown.style)
+    raw = followed(dice, shown, original.style, second, spot.after, 0x00010002) or b""
     if dice.random() < 0.2:
-        raw = second + made.style.header(PADDING, b"OB", spot.after)
+        raw = second + shown.style.header(PADDING, b"OB", spot.after)
     return spot.file(command + raw)
 
 
@@ -92,9 +92,9 @@ def other_label(dice: random.Random, original: Original) -> bytes | None:
     if dice.random() < 0.15:
         return head + (original.body if dice.random() < 0.5 else deflate(original.body))
     tag = dice.choice(FRONT)
-    made = face(dice, original.style, tag, 4000)
-    second = evil(dice, kind(original), made.style)
-    raw = followed(dice, made, original.style, second, spot.after, tag + 1)
+    shown = face(dice, original.style, tag, 4000)
+    second = evil(dice, kind(original), shown.style)
+    raw = followed(dice, shown, original.style, second, spot.after, tag + 1)
     return None if raw is None else head + raw + original.body
 
 

@@ -101,7 +101,7 @@ def meta_sequence(dice: random.Random, original: Original) -> bytes | None:
     inner = dice.choice((IMPLICIT, EXPLICIT))
     start = EXPLICIT.header(tag, vr, UNDEFINED) + EXPLICIT.end(ITEM, UNDEFINED)
     end = EXPLICIT.end(ITEM_END) + EXPLICIT.end(SEQUENCE_END)
-    made = face(dice, inner, dice.choice((0x00020010, 0x00080001, 0x00020102)), 4000)
+    shown = face(dice, inner, dice.choice((0x00020010, 0x00080001, 0x00020102)), 4000)
     theirs = EXPLICIT if label == EXPLICIT_UID else original.style
     second = end
     if dice.random() < 0.6:
@@ -109,7 +109,7 @@ def meta_sequence(dice: random.Random, original: Original) -> bytes | None:
     second += evil(dice, kind(original), theirs)
     late = b"".join(EXPLICIT.element(*row) for row in rows if row[0] > tag)
     rest = len(end) + len(late) + len(original.body)
-    raw = followed(dice, made._replace(style=theirs), inner, second, rest, 0x00020103)
+    raw = followed(dice, shown._replace(style=theirs), inner, second, rest, 0x00020103)
     if raw is None or original.deflated:
         return None
     early = b"".join(EXPLICIT.element(*row) for row in rows if row[0] < tag)
@@ -148,9 +148,9 @@ def meta_group_length(dice: random.Random, original: Original) -> bytes | None:
     if dice.random() < 0.5:
         label = dice.choice(STYLES)
         tag = dice.choice(FRONT)
-        made = face(dice, original.style, tag, 4000)
-        second = evil(dice, kind(original), dice.choice((label, made.style)))
-        raw = followed(dice, made, original.style, second, len(body), tag + 1)
+        shown = face(dice, original.style, tag, 4000)
+        second = evil(dice, kind(original), dice.choice((label, shown.style)))
+        raw = followed(dice, shown, original.style, second, len(body), tag + 1)
         if raw is None:
             return None
         body = raw + body
@@ -181,9 +181,9 @@ def meta_syntaxes(dice: random.Random, original: Original) -> bytes | None:
     body = original.body
     if dice.random() < 0.6:
         tag = dice.choice(FRONT)
-        made = face(dice, original.style, tag, 4000)
-        second = evil(dice, kind(original), made.style)
-        raw = followed(dice, made, original.style, second, len(body), tag + 1)
+        shown = face(dice, original.style, tag, 4000)
+        second = evil(dice, kind(original), shown.style)
+        raw = followed(dice, shown, original.style, second, len(body), tag + 1)
         if raw is None:
             return None
         body = raw + body
@@ -212,9 +212,9 @@ def meta_encoding(dice: random.Random, original: Original) -> bytes | None:
     body = original.body
     if dice.random() < 0.6:
         tag = dice.choice(FRONT)
-        made = face(dice, original.style, tag, 4000)
-        second = evil(dice, kind(original), made.style)
-        raw = followed(dice, made, original.style, second, len(body), tag + 1)
+        shown = face(dice, original.style, tag, 4000)
+        second = evil(dice, kind(original), shown.style)
+        raw = followed(dice, shown, original.style, second, len(body), tag + 1)
         body = body if raw is None else raw + body
     return beginning + first + group + original.file(body, b"")
 
@@ -230,10 +230,10 @@ def meta_in_data_set(dice: random.Random, original: Original) -> bytes | None:
     put = b"".join(style.element(*row) for row in rows if dice.random() < 0.5)
     if dice.random() < 0.7:
         tag = dice.choice((0x00020099, 0x00020100, *FRONT))
-        made = face(dice, original.style, tag, 4000)
-        theirs = dice.choice((made.style, *STYLES))
+        shown = face(dice, original.style, tag, 4000)
+        theirs = dice.choice((shown.style, *STYLES))
         second = evil(dice, kind(original), theirs)
-        raw = followed(dice, made, original.style, second, spot.after, tag + 1)
+        raw = followed(dice, shown, original.style, second, spot.after, tag + 1)
         put += raw or b""
     return spot.file(put)
 

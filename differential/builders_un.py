@@ -35,9 +35,9 @@ def _sequence(dice: random.Random, spot: Place, vr: bytes) -> bytes | None:
     inner = IMPLICIT if vr == b"UN" and not style.implicit and dice.random() < 0.8 else style
     tag = spot.tag(dice)
     start, end = _opened(style, tag, vr, dice.choice((1, 1, 1, 2, 3)), inner)
-    made = face(dice, inner, dice.choice((0x00080001, 0x00010001, 0x00091001, 0x00080000)), 4000)
-    second = end + spot.closing + evil(dice, _kind(spot.original), made.style)
-    raw = followed(dice, made, inner, second, len(end) + spot.after, 0x00090002)
+    shown = face(dice, inner, dice.choice((0x00080001, 0x00010001, 0x00091001, 0x00080000)), 4000)
+    second = end + spot.closing + evil(dice, _kind(spot.original), shown.style)
+    raw = followed(dice, shown, inner, second, len(end) + spot.after, 0x00090002)
     return None if raw is None else spot.file(start + raw + end)
 
 
@@ -71,10 +71,10 @@ def un_in_un(dice: random.Random, original: Original) -> bytes | None:
     start += first.header(0x00091010, b"UN", UNDEFINED) + first.end(ITEM, UNDEFINED)
     inner_end = first.end(ITEM_END) + first.end(SEQUENCE_END)
     mine = dice.choice((EXPLICIT, IMPLICIT))
-    made = face(dice, mine, 0x00080001, 4000)
-    second = inner_end + end + spot.closing + evil(dice, _kind(original), made.style)
+    shown = face(dice, mine, 0x00080001, 4000)
+    second = inner_end + end + spot.closing + evil(dice, _kind(original), shown.style)
     tail = inner_end + end
-    raw = followed(dice, made, mine, second, len(tail) + spot.after, 0x00090002)
+    raw = followed(dice, shown, mine, second, len(tail) + spot.after, 0x00090002)
     return None if raw is None else spot.file(start + raw + tail)
 
 

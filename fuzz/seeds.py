@@ -135,10 +135,10 @@ def built(folder: Path) -> None:
 
     mutants, found = Mutants(), Counter[str]()
     for number in range(40 * len(mutants.names)):
-        made = mutants.make(number)
-        if made and len(made.data) <= LARGEST_BUILT and found[made.builder] < OF_EACH_BUILDER:
-            found[made.builder] += 1
-            (folder / f"{made.builder}-{number}").write_bytes(made.data)
+        mutant = mutants.make(number)
+        if mutant and len(mutant.data) <= LARGEST_BUILT and found[mutant.builder] < OF_EACH_BUILDER:
+            found[mutant.builder] += 1
+            (folder / f"{mutant.builder}-{number}").write_bytes(mutant.data)
 
 
 def make() -> None:

@@ -114,8 +114,8 @@ def _between(index: Any, records: Any, number: int) -> Any:
     if records[number].kind != _record.ELEMENT or records[top].flags & _record.UNKNOWN_VR:
         return None  # what is inside of UN is never signed
     out = bytearray()
-    made = _attempt(index.stream_between, out.extend, number + 1, records[top].next, number, 0)
-    return made or bytes(out)
+    attempt = _attempt(index.stream_between, out.extend, number + 1, records[top].next, number, 0)
+    return attempt or bytes(out)
 
 
 def _module(twin: Any) -> Any:
@@ -195,13 +195,13 @@ def index(data: bytes) -> None:
     request = Request(data)
     results = []
     for source in (request.data, Source(request.data)):
-        made = _attempt(_index_c.Index, source, **request.options)
-        if isinstance(made, tuple):
-            results.append(made)
+        attempt = _attempt(_index_c.Index, source, **request.options)
+        if isinstance(attempt, tuple):
+            results.append(attempt)
             continue
-        _well_formed(made)
+        _well_formed(attempt)
         results.append(
-            _streamed(made, 0, request.tags, without=request.without, legacy=request.legacy)
+            _streamed(attempt, 0, request.tags, without=request.without, legacy=request.legacy)
         )
     assert_equal(results[1], results[0])
 

@@ -321,14 +321,14 @@ class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
             return self.error.code
         for reason in self.reasons:
             return reason.code
-        for made in self.signatures:
-            if made.integrity == ALTERED and made.integrity_reason is not None:
-                return made.integrity_reason.code
+        for signature in self.signatures:
+            if signature.integrity == ALTERED and signature.integrity_reason is not None:
+                return signature.integrity_reason.code
         if self.verdict == UNSIGNED:
             return "UNSIGNED"
-        for made in self.signatures:
-            stamp = made.timestamp.reason if made.timestamp is not None else None
-            reason_ = made.integrity_reason or made.trust_reason or stamp
+        for signature in self.signatures:
+            stamp = signature.timestamp.reason if signature.timestamp is not None else None
+            reason_ = signature.integrity_reason or signature.trust_reason or stamp
             if reason_ is not None:
                 return reason_.code
         return "NOT_CHECKED"

@@ -56,11 +56,11 @@ def test_what_is_nested_is_swallowed_by_a_fragment(tmp_path, backend, case):
     signed = Signed(tmp_path, tmp_path / "in.dcm")
     assert verify(signed.data, integrity_only=True).verdict == "passed"
     forged = signed.rebuilt(t00880200=sequence(0x00880200, *after))
-    (made,) = verify(forged, integrity_only=True).signatures
-    assert made.integrity == "altered"
+    (report,) = verify(forged, integrity_only=True).signatures
+    assert report.integrity == "altered"
     if tag:
-        assert made.integrity_reason.code == "FORMAT_FAILURE"
-        assert made.integrity_reason.message == (
+        assert report.integrity_reason.code == "FORMAT_FAILURE"
+        assert report.integrity_reason.message == (
             f"{tag} was signed as an element, and is now hidden in a fragment of the encapsulated "
             "(0088,0200)"
         )

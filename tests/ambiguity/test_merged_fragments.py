@@ -45,10 +45,10 @@ def signed(tmp_path):
 
 
 def answer(data):
-    made = verify(data, integrity_only=True)
-    (one,) = made.signatures
+    report = verify(data, integrity_only=True)
+    (one,) = report.signatures
     reason = one.integrity_reason
-    return made.verdict, one.integrity, reason and (reason.code, reason.message)
+    return report.verdict, one.integrity, reason and (reason.code, reason.message)
 
 
 GOOD = ("passed", "intact", None)

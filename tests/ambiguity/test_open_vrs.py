@@ -334,9 +334,9 @@ def search(data: bytes, budget: int) -> Search:
     found = open_vrs.find(index, 0, elements)
     from dicomseal.standard.mac_algorithms import new_hasher
 
-    made = Search(index, 0, elements, found, b"", new_hasher("SHA256"), lambda _: False, budget)
-    assert made.run() is None
-    return made
+    search = Search(index, 0, elements, found, b"", new_hasher("SHA256"), lambda _: False, budget)
+    assert search.run() is None
+    return search
 
 
 def test_the_budget_is_kept(backend):
@@ -418,5 +418,5 @@ def test_an_open_vr_may_stand_deeper_than_pythons_stack():
     before = encode([(0x00100010, "PN", b"Doe^John")])
     out = io.BytesIO()
     sign_file(pki.part10(before + begin * depth + inner + end * depth), out, *RSA)
-    made = verify(out.getvalue().replace(b"Doe^John", b"Eve^John"), integrity_only=True)
-    assert (made.verdict, made.signatures[0].integrity) == ("failed", "altered")
+    report = verify(out.getvalue().replace(b"Doe^John", b"Eve^John"), integrity_only=True)
+    assert (report.verdict, report.signatures[0].integrity) == ("failed", "altered")

@@ -156,8 +156,8 @@ def piped(data, *line):
 def test_standard_input_and_output(run, work):
     plain = Path("unsigned.dcm").read_bytes()
     code, signed, uid = piped(plain, "sign", "-", "-", *KEY)
-    (made,) = verify(signed, integrity_only=True).signatures
-    assert (code, uid) == (0, f"{made.uid}\n")
+    (report,) = verify(signed, integrity_only=True).signatures
+    assert (code, uid) == (0, f"{report.uid}\n")
     code, said, _ = piped(signed, "verify", *TRUST, "-", "--format", "json")
     assert (code, json.loads(said)["verdict"], json.loads(said)["path"]) == (0, "passed", "-")
     code, said, _ = piped(signed, "verify", *TRUST, "-", "failed.dcm", "--jobs", "2")
@@ -209,8 +209,8 @@ def test_a_password_file_of_windows(run, work, tmp_path):
 @pytest.mark.parametrize("name", ["sha512", "Sha512", "SHA512"])
 def test_the_name_of_a_hash_in_any_case(run, work, tmp_path, name):
     assert run("sign", "unsigned.dcm", tmp_path / "x", *KEY, "--mac", name)[0] == 0
-    (made,) = verify(tmp_path / "x", integrity_only=True).signatures
-    assert (made.mac_algorithm, made.integrity) == ("SHA512", "intact")
+    (report,) = verify(tmp_path / "x", integrity_only=True).signatures
+    assert (report.mac_algorithm, report.integrity) == ("SHA512", "intact")
 
 
 @pytest.mark.parametrize("length", ["80", "8120", "820400", "83010000", "8401000000"])

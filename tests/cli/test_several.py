@@ -37,8 +37,8 @@ def check(out, targets, sources):
     lines = [line.split("  ", 1) for line in out.splitlines()]
     assert [unescaped(path) for _, path in lines] == [os.fspath(path) for path in targets]
     for (uid, path), source in zip(lines, sources, strict=True):
-        (made,) = verify(unescaped(path), integrity_only=True).signatures
-        assert (made.uid, made.integrity) == (uid, "intact")
+        (report,) = verify(unescaped(path), integrity_only=True).signatures
+        assert (report.uid, report.integrity) == (uid, "intact")
         remove_file(unescaped(path), "plain.tmp")
         assert Path("plain.tmp").read_bytes() == source
         os.unlink("plain.tmp")

@@ -61,11 +61,11 @@ def run(line: str, **names: str) -> str:
 
 @pytest.fixture
 def authority(folder):
-    made = Tsa(folder / "tsa")
-    (folder / "tsa.cnf").write_text(made.config.read_text())
+    authority = Tsa(folder / "tsa")
+    (folder / "tsa.cnf").write_text(authority.config.read_text())
     root = tsa.certificate("tsa root").public_bytes(form.Encoding.PEM)
     (folder / "tsa-root.pem").write_bytes(root)
-    return made
+    return authority
 
 
 def test_timestamps_on_the_command_line(authority):

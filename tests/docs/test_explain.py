@@ -61,8 +61,8 @@ def test_every_step_is_explained():
 
 def test_the_fields_of_the_json(folder):
     shown = json.loads(re.search(r"```json\n(\{\"mac\".*?)```", TEXT, re.DOTALL)[1])
-    made = json.loads((folder / "signed.json").read_bytes())["signatures"][0]
-    assert shown.keys() <= made.keys()
-    assert shown["covers"][0].keys() == made["covers"][0].keys()
-    assert shown["steps"][0].keys() == made["steps"][0].keys()
-    assert shown["chain"][0].keys() <= made["chain"][0].keys()
+    content = json.loads((folder / "signed.json").read_bytes())["signatures"][0]
+    assert shown.keys() <= content.keys()
+    assert shown["covers"][0].keys() == content["covers"][0].keys()
+    assert shown["steps"][0].keys() == content["steps"][0].keys()
+    assert shown["chain"][0].keys() <= content["chain"][0].keys()

@@ -96,8 +96,8 @@ def test_python(hospital, monkeypatch):
 def report(hospital, *arguments):
     done = run(hospital, "verify", "--format", "json", *arguments)
     assert done.stderr == ""
-    made = json.loads(done.stdout)
-    return done.returncode, made["verdict"], made["signatures"][0]
+    content = json.loads(done.stdout)
+    return done.returncode, content["verdict"], content["signatures"][0]
 
 
 CA = ("--trust", "ca.pem")

@@ -143,17 +143,17 @@ def test_pixels_are_not_decoded(name):
 @pytest.mark.parametrize("lengths", [EXPLICIT, UNDEFINED])
 def test_lengths(name, lengths, tmp_path):
     part10, index = opened(signed(read(name), tmp_path))
-    made = Part10.from_bytes(convert(part10, index, lengths=lengths))
+    opened_file = Part10.from_bytes(convert(part10, index, lengths=lengths))
     flags = {
-        bool(made.index().record(n).flags & 1)
+        bool(opened_file.index().record(n).flags & 1)
         for n in range(1, len(index))
-        if made.index().record(n).kind in (1, 3) and made.index().record(n).vr != "UN"
+        if opened_file.index().record(n).kind in (1, 3) and opened_file.index().record(n).vr != "UN"
     }
     assert flags <= {lengths == UNDEFINED}
     assert len(flags) == 1
-    assert stream(made.index()) == stream(index)
-    pydicom.dcmread(pydicom.filebase.DicomBytesIO(made.head + body(made))) if not (
-        made.deflated
+    assert stream(opened_file.index()) == stream(index)
+    pydicom.dcmread(pydicom.filebase.DicomBytesIO(opened_file.head + body(opened_file))) if not (
+        opened_file.deflated
     ) else None
 
 
@@ -234,10 +234,10 @@ def test_too_long_for_explicit_vr():
     value = b"1\\" * 0x8001
     data = pki.small("implicit", [(0x00080018, "UI", b"2.25.1234\0"), (0x00200032, "DS", value)])
     part10, index = opened(data)
-    made, losses = reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+    reencoded, losses = reencode(part10, index, transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
     assert [(loss.tag, loss.after) for loss in losses] == [(0x00200032, "UN")]
-    assert value in made
-    back, losses = reencode(*opened(made), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    assert value in reencoded
+    back, losses = reencode(*opened(reencoded), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
     assert losses == []
     assert body(Part10.from_bytes(back)) == body(part10)
 
@@ -253,8 +253,8 @@ def test_deep(tmp_path):
         )
     part10, index = opened(pki.part10(data))
     for uid in SYNTAXES.values():
-        made, _ = reencode(part10, index, uid)
-        back, _ = reencode(*opened(made), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+        reencoded, _ = reencode(part10, index, uid)
+        back, _ = reencode(*opened(reencoded), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
         assert body(Part10.from_bytes(back)) == data
 
 
@@ -297,17 +297,19 @@ def test_a_lost_vr_is_refused_without_signatures_too(tmp_path):
     with pytest.raises(SigningError, match=r"LO of \(0009,1001\) would be read as UN"):
         sign_file(tmp_path / "in.dcm", tmp_path / "out", *RSA, transfer_syntax="implicit")
     part10, index = opened(pki.small(elements=PRIVATE))
-    made = convert(part10, index, transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN, accept_loss=True)
-    assert Part10.from_bytes(made).implicit
+    converted = convert(
+        part10, index, transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN, accept_loss=True
+    )
+    assert Part10.from_bytes(converted).implicit
 
 
 def test_a_signature_that_only_another_vr_explains(tmp_path):
     """Signed as OB, read from implicit VR: intact here by trying; explicit VR would settle OW."""
     data = signed(pki.small(elements=BYTES), tmp_path)
-    made, _ = reencode(*opened(data), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
-    assert "PixelData (7FE0,0010) as OB" in intact(made).signatures[0].messages[0]
+    reencoded, _ = reencode(*opened(data), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    assert "PixelData (7FE0,0010) as OB" in intact(reencoded).signatures[0].messages[0]
     with pytest.raises(SigningError, match="would break"):
-        convert(*opened(made), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+        convert(*opened(reencoded), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
 
 
 def test_a_broken_signature_is_no_obstacle(tmp_path):
@@ -348,9 +350,9 @@ def test_what_cannot_be_verified_here_may_be_elsewhere(tmp_path, what):
     sign_file(source, target, *RSA, transfer_syntax="big-endian")
     intact(target.read_bytes().replace(strange, known))
     # implicit VR leaves open what explicit VR would settle, and nobody here can try
-    made, _ = reencode(*opened(intact_one), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
-    intact(made)
-    source.write_bytes(made.replace(known, strange))
+    reencoded, _ = reencode(*opened(intact_one), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    intact(reencoded)
+    source.write_bytes(reencoded.replace(known, strange))
     for syntax in ("explicit", "big-endian", "deflated"):
         with pytest.raises(SigningError, match="would break"):
             sign_file(source, tmp_path / "none", *RSA, transfer_syntax=syntax)
@@ -370,9 +372,9 @@ def test_a_vr_that_is_lost_already_is_no_obstacle(tmp_path):
     )
     assert losses
     assert verify(lost).signatures[0].integrity == "unverifiable"
-    made = convert(*opened(lost), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
-    assert verify(made).signatures[0].integrity == "unverifiable"
-    back = convert(*opened(made), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
+    converted = convert(*opened(lost), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
+    assert verify(converted).signatures[0].integrity == "unverifiable"
+    back = convert(*opened(converted), transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN)
     assert body(Part10.from_bytes(back)) == body(Part10.from_bytes(lost))
 
 

@@ -72,9 +72,9 @@ def test_a_tag_listed_twice_is_hashed_once(ct, backend):
         words = [w for tag in extra for w in (tag >> 16, tag & 0xFFFF)]
         value = struct.pack(f"<{len(words)}H", *words)
         again = listed + encode([(terms.DATA_ELEMENTS_SIGNED, "AT", value)])
-        made = answer(ct.rebuilt(t4ffe0001=sequence(MACS, again)))
-        assert made.verdict == "passed"
-        (message,) = made.signatures[0].messages
+        answered = answer(ct.rebuilt(t4ffe0001=sequence(MACS, again)))
+        assert answered.verdict == "passed"
+        (message,) = answered.signatures[0].messages
         assert "twice; it is hashed once" in message
 
 
@@ -86,9 +86,9 @@ def test_a_length_past_the_parent(ct, undefined, backend):
     item = struct.pack("<HHL", *ITEM, 4 + len(name)) + name
     content = struct.pack("<HHL", *ITEM, len(inner) + 8) + inner + item
     outer = struct.pack("<HH2s2xL", 0x0040, 0xA731, b"SQ", len(content)) + content
-    made = answer(ct.rebuilt(t7fe00010=outer + ct.raw(ct.index.find(0, 0x7FE00010))))
-    assert (made.verdict, made.error.code) == ("error", "malformed")
-    assert made.signatures == ()
+    answered = answer(ct.rebuilt(t7fe00010=outer + ct.raw(ct.index.find(0, 0x7FE00010))))
+    assert (answered.verdict, answered.error.code) == ("error", "malformed")
+    assert answered.signatures == ()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_length_past_the_parent(ct, undefined, backend):
     ],
 )
 def test_what_follows_the_data_set(ct, trailing, verdict, backend):
-    made = answer(ct.rebuilt(tfffcfffc=b"") + trailing)
-    assert made.verdict == verdict
+    answered = answer(ct.rebuilt(tfffcfffc=b"") + trailing)
+    assert answered.verdict == verdict
     if trailing == b"\0" * 10:
-        assert made.messages == ("10 zero bytes follow the data set, outside any element",)
+        assert answered.messages == ("10 zero bytes follow the data set, outside any element",)

@@ -276,16 +276,16 @@ def test_a_signature_over_a_long_value_is_explained(backend):
     hasher.update(long)
     item = next(index.children(index.find(0, terms.DIGITAL_SIGNATURES_SEQUENCE)))
     index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
-    made = certificate.sign_mac(pki.key("rsa"), hasher.digest(), "SHA256")
+    value = certificate.sign_mac(pki.key("rsa"), hasher.digest(), "SHA256")
     old = index.value(index.find(item, terms.SIGNATURE))
     assert whole.getvalue().count(old) == 1
-    signature = only(whole.getvalue().replace(old, made))
+    signature = only(whole.getvalue().replace(old, value))
     assert (signature.integrity, signature.integrity_reason.code) == (
         "unverifiable", "SIGNED_DATA_NOT_FOUND",
     )  # fmt: skip
     said = signature.integrity_reason.message
     assert said.startswith("PatientComments (0010,4000): the value has 70000 bytes, more than the")
     assert said.endswith("dcmsign signs UN here, and in its form nothing was changed")
-    other = only(whole.getvalue().replace(old, made).replace(b"A^B ", b"A^C "))
+    other = only(whole.getvalue().replace(old, value).replace(b"A^B ", b"A^C "))
     assert other.integrity == "unverifiable"
     assert "nothing was changed" not in other.integrity_reason.message

@@ -99,12 +99,12 @@ def test_padding_in_items_is_kept(backend, tmp_path):
 
 def nested(value, vr="SQ"):
     """A data set with a sequence of these bytes in big endian."""
-    made, tag = Dataset(), Tag(0x00081140)
-    made._dict[tag] = RawDataElement(tag, vr, len(value), value, 0, False, False)
-    made.set_original_encoding(False, False, "iso8859")
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
-    return made
+    data_set, tag = Dataset(), Tag(0x00081140)
+    data_set._dict[tag] = RawDataElement(tag, vr, len(value), value, 0, False, False)
+    data_set.set_original_encoding(False, False, "iso8859")
+    data_set.file_meta = FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    return data_set
 
 
 ITEM = bytes.fromhex("FFFEE000FFFFFFFF")

@@ -39,10 +39,10 @@ SR = get_testdata_file("test-SR.dcm")
 def held(vr, value, tag=0x00110010):
     """A data set with an element whose value is what it is, whatever pydicom says of it."""
     empty = [] if vr == "SQ" else b"" if vr[0] == "O" else ""
-    made, element = Dataset(), DataElement(tag, vr, empty)
+    data_set, element = Dataset(), DataElement(tag, vr, empty)
     element._value = value
-    made._dict[element.tag] = element
-    return made
+    data_set._dict[element.tag] = element
+    return data_set
 
 
 def walked(twin, data_set, encoding=(False, True)):
@@ -140,10 +140,10 @@ def test_raw_elements_that_no_reader_makes():
         RawDataElement(tag, "US", 2, None, 0, False, True),
         RawDataElement(tag, None, 2, b"ab", 0, True, True),
     ):
-        made = Dataset()
-        made._dict[tag] = element
-        made.set_original_encoding(False, True, "iso8859")
-        results = [walked(twin, made) for twin in TWINS]
+        data_set = Dataset()
+        data_set._dict[tag] = element
+        data_set.set_original_encoding(False, True, "iso8859")
+        results = [walked(twin, data_set) for twin in TWINS]
         assert results[0] == results[1]
 
 
@@ -191,15 +191,15 @@ def as_export(data):
 @pytest.mark.parametrize("keep", [as_array, as_view, as_export, lambda data: data])
 def test_a_hasher_that_keeps_what_it_gets(backend, large, keep, tmp_path):
     """What it keeps is never let go; where that shows in time, it is an error."""
-    made = Dataset()
-    made.PatientID, made.PixelData = "1234", bytes(range(250)) * (1000 if large else 1)
-    made["PixelData"].VR = "OW"
-    made.ReferencedImageSequence = [Dataset()]
+    data_set = Dataset()
+    data_set.PatientID, data_set.PixelData = "1234", bytes(range(250)) * (1000 if large else 1)
+    data_set["PixelData"].VR = "OW"
+    data_set.ReferencedImageSequence = [Dataset()]
     out = io.BytesIO()
-    made.save_as(out, implicit_vr=False, little_endian=True)
+    data_set.save_as(out, implicit_vr=False, little_endian=True)
     path = tmp_path / "file"
     path.write_bytes(out.getvalue())
-    for source in (made, out.getvalue(), str(path)):
+    for source in (data_set, out.getvalue(), str(path)):
         kept = []
 
         class Keeper:
@@ -215,7 +215,7 @@ def test_a_hasher_that_keeps_what_it_gets(backend, large, keep, tmp_path):
         for _ in range(50):
             canonical.digest(source)
         gc.collect()
-        if before and source is made:
+        if before and source is data_set:
             assert [bytes(one) for one in kept] == before
 
 

@@ -97,13 +97,13 @@ def copied(data_set):
 
 def built_anew(data_set):
     """Another data set, with the same elements."""
-    made = Dataset()
+    dataset = Dataset()
     for element in decoded(data_set):
-        made.add(copy.deepcopy(element))
+        dataset.add(copy.deepcopy(element))
     if hasattr(data_set, "file_meta"):
-        made.file_meta = data_set.file_meta
-    made.set_original_encoding(*data_set.original_encoding, data_set.original_character_set)
-    return made
+        dataset.file_meta = data_set.file_meta
+    dataset.set_original_encoding(*data_set.original_encoding, data_set.original_character_set)
+    return dataset
 
 
 def changed(data_set):

@@ -353,11 +353,11 @@ def test_a_raw_vr_that_is_none(backend, vr):
     from pydicom.dataelem import RawDataElement
     from pydicom.tag import Tag
 
-    made = Dataset()
-    made[0x00100010] = RawDataElement(Tag(0x00100010), vr, 2, b"AB", 0, False, True)
-    made[0x00100020] = RawDataElement(Tag(0x00100020), "LO", 2, b"CD", 0, False, True)
+    data_set = Dataset()
+    data_set[0x00100010] = RawDataElement(Tag(0x00100010), vr, 2, b"AB", 0, False, True)
+    data_set[0x00100020] = RawDataElement(Tag(0x00100020), "LO", 2, b"CD", 0, False, True)
     out = bytearray()
-    coverage = stream_dataset(out.extend, made)
+    coverage = stream_dataset(out.extend, data_set)
     assert (coverage.signed, coverage.unsigned) == (1, 1)
     assert bytes(out) == b"\x10\x00\x20\x00LO\x02\x00CD"
 

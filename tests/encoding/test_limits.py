@@ -78,8 +78,8 @@ def test_certified_timestamp(ct):
 def test_data_sets_in_memory_have_limits_too(test_files):
     from pydicom import dcmread
 
-    made = verify(dcmread(Path(test_files, "CT_small.dcm")), limits=Limits(records=10))
-    assert told(made) == "the data set holds more than 10 elements and items (offset 226)"
+    report = verify(dcmread(Path(test_files, "CT_small.dcm")), limits=Limits(records=10))
+    assert told(report) == "the data set holds more than 10 elements and items (offset 226)"
 
 
 def test_meta_information_is_limited(ct, tmp_path):
@@ -116,8 +116,8 @@ def test_signatures_over_different_elements_may_not_cost_without_end(ct, monkeyp
     different = [with_id(listing(0x00100010 + n), n) for n in numbers]
     equal = [with_id(listing(0x00100010), n) for n in numbers]
     data = ct.rebuilt(tfffafffa=signatures, t4ffe0001=sequence(MACS, *different))
-    made = answer(data, passes=10)
-    assert "would have to be read more than 10 times over" in told(made)
+    answered = answer(data, passes=10)
+    assert "would have to be read more than 10 times over" in told(answered)
     assert answer(data, passes=100).verdict == "failed"
     data = ct.rebuilt(tfffafffa=signatures, t4ffe0001=sequence(MACS, *equal))
     assert answer(data, passes=2).verdict == "failed"
@@ -160,9 +160,9 @@ def seconds(data: bytes, verdict: str, **limits) -> float:
     taken = []
     for _ in range(3):
         begin = time.process_time()
-        made = answer(data, **limits)
+        answered = answer(data, **limits)
         taken.append(time.process_time() - begin)
-        assert made.verdict == verdict, made.sentence()
+        assert answered.verdict == verdict, answered.sentence()
     return min(taken)
 
 

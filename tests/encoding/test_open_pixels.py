@@ -34,9 +34,9 @@ def test_it_is_read_and_said(backend, tmp_path, in_pieces, monkeypatch):
     if in_pieces:
         monkeypatch.setattr("dicomseal.files.reader.SNAPSHOT", 16)
     (tmp_path / "x").write_bytes(OPEN)
-    made = verify(tmp_path / "x")
-    assert (made.verdict, made.error, made.reasons) == ("unsigned", None, ())
-    assert [said for said in made.messages if said.startswith(SAID)] == list(made.messages)
+    report = verify(tmp_path / "x")
+    assert (report.verdict, report.error, report.reasons) == ("unsigned", None, ())
+    assert [said for said in report.messages if said.startswith(SAID)] == list(report.messages)
     assert verify(WHOLE).messages == ()
     assert verify(OPEN, require="signature").verdict == "failed"
 
@@ -102,10 +102,10 @@ def test_a_signed_one_fails(backend, signed):
     """Two readers see two contents."""
     whole = verify(signed / "whole", integrity_only=True, unsigned="accept")
     assert (whole.verdict, whole.reasons) == ("passed", ())
-    made = verify(signed / "open", integrity_only=True, unsigned="accept")
-    assert made.verdict == "failed"
-    assert [s.integrity for s in made.signatures] == ["intact"]
-    assert [(one.code, one.message.startswith(FAILS)) for one in made.reasons] == [
+    report = verify(signed / "open", integrity_only=True, unsigned="accept")
+    assert report.verdict == "failed"
+    assert [s.integrity for s in report.signatures] == ["intact"]
+    assert [(one.code, one.message.startswith(FAILS)) for one in report.reasons] == [
         ("FORMAT_FAILURE", True)
     ]
 
@@ -115,10 +115,10 @@ def test_a_main_signature_that_was_cut_off_is_missed(backend, tmp_path):
     sign_file(WHOLE, tmp_path / "x", *pki.member("rsa").pair)
     data = (tmp_path / "x").read_bytes()
     cut = data[: data.rindex(END + bytes.fromhex("FAFFFAFF"))]
-    made = verify(cut)
-    assert made.verdict == "indeterminate"
-    assert [one.code for one in made.reasons] == ["SIGNED_DATA_NOT_FOUND"]
-    assert any(said.startswith(SAID) for said in made.messages)
+    report = verify(cut)
+    assert report.verdict == "indeterminate"
+    assert [one.code for one in report.reasons] == ["SIGNED_DATA_NOT_FOUND"]
+    assert any(said.startswith(SAID) for said in report.messages)
     # what follows without a delimiter can be read in many ways, and is not read at all
     for at in (len(cut), len(cut) + len(END)):
         assert verify(cut + data[at + len(END) :]).verdict == "error"

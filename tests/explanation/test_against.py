@@ -30,16 +30,16 @@ def found(a, b):
 @pytest.mark.parametrize("form", FORMS)
 def test_how_it_is_encoded_makes_no_difference(form, other):
     a, b = (part10(body_of(one, CT), FORMS[one]) for one in (form, other))
-    made = compare(a, b, Limits())
-    assert (made.same, made.differences) == (True, ())
-    assert bool(made.notes) == (form != other)
+    comparison = compare(a, b, Limits())
+    assert (comparison.same, comparison.differences) == (True, ())
+    assert bool(comparison.notes) == (form != other)
 
 
 def test_nor_do_lengths_of_sequences_and_signatures():
     assert found(OBJECT, part10(undefined(CT))) == []
-    made = compare(OBJECT, signed(CT), Limits())
-    assert made.same
-    assert made.notes == ("there are 0 signatures in a, and 1 in b",)
+    comparison = compare(OBJECT, signed(CT), Limits())
+    assert comparison.same
+    assert comparison.notes == ("there are 0 signatures in a, and 1 in b",)
 
 
 CHANGES = {
@@ -187,9 +187,9 @@ def test_the_command(run, tmp_path):
     code, out, err = run("explain", a, "--against", b)
     assert (code, out.splitlines()[0], err) == (0, "the same content", "")
     code, out, err = run("explain", a, "--against", c, "--format", "json")
-    made = json.loads(out)
-    assert (code, made["same"], err) == (1, False, "")
-    assert {"location", "kind", "a", "b"} <= made["differences"][0].keys()
+    content = json.loads(out)
+    assert (code, content["same"], err) == (1, False, "")
+    assert {"location", "kind", "a", "b"} <= content["differences"][0].keys()
     assert run("explain", a, "--against", b, "--format", "html")[0] == 2
     others = ("--list",), ("--export", tmp_path / "it"), ("--uid", "1.2"), ("--effort", "hashes=1")
     for other in others:

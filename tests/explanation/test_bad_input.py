@@ -39,9 +39,9 @@ def all_formats(made):
     ids=["nothing", "NUL", "garbage", "FF", "PDF", "cut early", "cut late"],
 )  # fmt: skip
 def test_garbage(data):
-    made = explained(data, SHORT)
-    assert made.report.verdict == "error"
-    lines, told, _ = all_formats(made)
+    explanation = explained(data, SHORT)
+    assert explanation.report.verdict == "error"
+    lines, told, _ = all_formats(explanation)
     assert lines[0].startswith("error")
     assert told["signatures"] == []
 
@@ -60,8 +60,8 @@ def test_every_flipped_byte_is_explained_or_reported():
         other = bytearray(data)
         for _ in range(chance.randint(1, 4)):
             other[chance.randrange(132, len(data))] = chance.randrange(256)
-        made = explained(bytes(other), Effort(hashes=50, seconds=1))
-        all_formats(made)
+        explanation = explained(bytes(other), Effort(hashes=50, seconds=1))
+        all_formats(explanation)
 
 
 def test_every_cut_is_explained_or_reported():
@@ -97,13 +97,13 @@ def many(count):
 
 def test_very_many_signatures():
     data = many(3000).replace(b"Doe^John", b"Eve^John")
-    made = explained(data, SHORT)
-    assert len(made.signatures) == MOST_EXPLAINED
-    assert made.left_out == 3000 - MOST_EXPLAINED
-    assert sum(one.search.hashes for one in made.signatures) <= SHORT.hashes
-    lines, told, _ = all_formats(made)
+    explanation = explained(data, SHORT)
+    assert len(explanation.signatures) == MOST_EXPLAINED
+    assert explanation.left_out == 3000 - MOST_EXPLAINED
+    assert sum(one.search.hashes for one in explanation.signatures) <= SHORT.hashes
+    lines, told, _ = all_formats(explanation)
     assert len(told["signatures"]) == 3000
-    assert told["signatures_not_explained"] == made.left_out
+    assert told["signatures_not_explained"] == explanation.left_out
     assert sum("causes" in one for one in told["signatures"]) == MOST_EXPLAINED
     assert any("--uid" in line for line in lines)
 
@@ -120,11 +120,11 @@ def test_very_many_elements():
     verdict = verify(data, integrity_only=True)
     plain = time.monotonic() - begin
     subject = Subject(data, Options(integrity_only=True))
-    made = explain(subject, Effort(hashes=10**6, seconds=1))
-    assert made.report == verdict
+    explanation = explain(subject, Effort(hashes=10**6, seconds=1))
+    assert explanation.report == verdict
     assert time.monotonic() - begin < 10 * plain + 20  # it would take hours
-    assert not made.signatures[0].search.complete
-    all_formats(made)
+    assert not explanation.signatures[0].search.complete
+    all_formats(explanation)
 
 
 def signed_bytes(data):
@@ -150,8 +150,8 @@ def test_hostile_values_and_names(value):
     value += b" " * (len(value) % 2)
     elements = changed({0x00100010: value, 0x00080018: b"1.2" + b"\x1b[31m</b>"[:9]})
     data = moved(signed(elements), changed({0x00100010: value + b"  "}, elements))
-    made = explain(Subject(data, Options(integrity_only=True)), SHORT, with_values=True)
-    lines, _, html = all_formats(made.at("/x/" + value.decode("utf-8", "surrogateescape")))
+    explanation = explain(Subject(data, Options(integrity_only=True)), SHORT, with_values=True)
+    lines, _, html = all_formats(explanation.at("/x/" + value.decode("utf-8", "surrogateescape")))
     text = html.decode()
     for bad in ("\x1b", "\x07", "\u202e", "\u2066", "\u200f", "\x9b", "\x7f", "<img"):
         assert bad not in text
@@ -173,9 +173,9 @@ def test_deep_nesting():
     nested = begin * depth + encode([(0x00400009, "SH", b"1 ")]) + end * depth
     before = [element for element in CT if element[0] < 0x00400275]
     data = signed_bytes(part10(encode(before) + nested))
-    made = explained(data.replace(b"Doe^John", b"Eve^John"), SHORT)
-    assert made.report.verdict == "failed"
-    all_formats(made)
+    explanation = explained(data.replace(b"Doe^John", b"Eve^John"), SHORT)
+    assert explanation.report.verdict == "failed"
+    all_formats(explanation)
     (one,) = compare(data, data.replace(b"SH\2\0001 ", b"SH\2\0002 "), Limits()).differences
     assert one.location.count("[0]") == depth
 
@@ -184,6 +184,6 @@ def test_tampered_items_and_implicit_objects():
     for form in ("implicit", "big endian"):
         data = signed_bytes(small(form))
         for _, other in tampered(data, 8):
-            made = explained(other, SHORT)
-            assert made.report.verdict in ("failed", "indeterminate")
-            all_formats(made)
+            explanation = explained(other, SHORT)
+            assert explanation.report.verdict in ("failed", "indeterminate")
+            all_formats(explanation)

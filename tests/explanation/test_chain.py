@@ -26,9 +26,9 @@ def signed(key, certificate):
 
 
 def links(data, store, **options):
-    made = explain(Subject(data, Options(trust=store, **options)), Effort())
-    (one,) = made.signatures
-    lines = list(render(made))
+    explanation = explain(Subject(data, Options(trust=store, **options)), Effort())
+    (one,) = explanation.signatures
+    lines = list(render(explanation))
     assert sum("here it breaks" in line for line in lines) <= 1
     shown = [(link.role, link.subject.removeprefix("CN="), link.state) for link in one.links]
     return shown, one, lines
@@ -88,8 +88,8 @@ def test_the_dates_are_those_of_the_time_that_counts():
 
 def test_an_authority_that_has_expired():
     anchors = [member("root").certificate]
-    made = TrustStore(anchors, intermediates=[member("intermediate").certificate])
-    found, *_ = links(signed(*member("below").pair), made, at=NOW + timedelta(days=5000))
+    trust_store = TrustStore(anchors, intermediates=[member("intermediate").certificate])
+    found, *_ = links(signed(*member("below").pair), trust_store, at=NOW + timedelta(days=5000))
     assert found[0][2] == "broken"
     assert found[-1][2] == "broken"  # and the anchor itself
 
@@ -101,11 +101,11 @@ def test_an_authority_that_has_expired():
 def test_a_certificate_that_was_revoked(revoked, issuer, code):
     """The signer's, or that of an authority: the link that was revoked is the one marked."""
     key, certificate = trust_pki.key("leaf"), trust_pki.cert("leaf")
-    made = TrustStore(
+    trust_store = TrustStore(
         trust_pki.certs("root"), intermediates=trust_pki.certs("ca"),
         crls=[trust_pki.crl(issuer, trust_pki.Entry(revoked))],
     )  # fmt: skip
-    found, one, lines = links(signed(key, certificate), made)
+    found, one, lines = links(signed(key, certificate), trust_store)
     assert one.report.trust_reason.code == code
     broken = [link for link in one.links if link.state == "broken"]
     assert [link.subject for link in broken] == [trust_pki.cert(revoked).subject.rfc4514_string()]
@@ -124,8 +124,8 @@ def test_a_certificate_that_was_revoked(revoked, issuer, code):
     ],
 )
 def test_the_link_that_breaks_the_chain(leaf, between, broken, why):
-    made = TrustStore(trust_pki.certs("root"), intermediates=trust_pki.certs(between))
-    _, one, _ = links(signed(trust_pki.key(leaf), trust_pki.cert(leaf)), made)
+    trust_store = TrustStore(trust_pki.certs("root"), intermediates=trust_pki.certs(between))
+    _, one, _ = links(signed(trust_pki.key(leaf), trust_pki.cert(leaf)), trust_store)
     assert one.report.trust == "untrusted"
     marked = [link for link in one.links if link.state == "broken"]
     name = trust_pki.cert(broken).subject.rfc4514_string()
@@ -140,15 +140,15 @@ def test_without_anyone_who_is_trusted():
 
 
 def test_a_signer_that_is_trusted_directly():
-    made = TrustStore([], signers=[member("rsa").certificate])
-    found, one, _ = links(signed(*member("rsa").pair), made)
+    trust_store = TrustStore([], signers=[member("rsa").certificate])
+    found, one, _ = links(signed(*member("rsa").pair), trust_store)
     assert found == [("signer", "Test rsa", "ok")]
     assert one.links[0].why == "trusted directly"
 
 
 def test_a_key_that_is_trusted_directly():
     """Of the certificate nothing is told, as nobody has signed it."""
-    made = TrustStore([], signers=[member("rsa").key.public_key()])
-    _, one, lines = links(signed(*member("rsa").pair), made)
+    trust_store = TrustStore([], signers=[member("rsa").key.public_key()])
+    _, one, lines = links(signed(*member("rsa").pair), trust_store)
     assert one.links[0].subject.startswith("the public key with the SHA-256")
     assert not any("Test rsa" in line for line in lines if "signer:" in line)

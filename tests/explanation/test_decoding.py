@@ -30,9 +30,9 @@ def child(monkeypatch, program):
 
 
 def test_native_pixels_are_what_they_are():
-    made = decoded(opened())
-    assert made.frames == [bytes(range(32))]
-    assert (made.samples, made.width, made.photometric) == (1, 2, "MONOCHROME2")
+    values = decoded(opened())
+    assert values.frames == [bytes(range(32))]
+    assert (values.samples, values.width, values.photometric) == (1, 2, "MONOCHROME2")
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_a_decoder_that_never_ends(monkeypatch):
     ],
 )
 def test_pixels_that_are_too_many_or_not_there(changes):
-    made = decoded(opened(changed(changes)))
-    assert made is None or made.frames == [b""]
+    values = decoded(opened(changed(changes)))
+    assert values is None or values.frames == [b""]
 
 
 def test_what_claims_to_be_compressed():
@@ -87,9 +87,9 @@ def test_an_object_that_is_too_large_is_not_even_read(monkeypatch):
 
 def test_colour_by_plane_and_by_pixel():
     by_pixel = bytes((1, 2, 3, 4, 5, 6))
-    made = Decoded([by_pixel], 0, 3, 1, "RGB")
-    assert made.ordered(0) == by_pixel
-    assert made.ordered(1) == bytes((1, 4, 2, 5, 3, 6))
-    assert made._replace(frames=[made.ordered(1)], planar=1).ordered(0) == by_pixel
+    decoded = Decoded([by_pixel], 0, 3, 1, "RGB")
+    assert decoded.ordered(0) == by_pixel
+    assert decoded.ordered(1) == bytes((1, 4, 2, 5, 3, 6))
+    assert decoded._replace(frames=[decoded.ordered(1)], planar=1).ordered(0) == by_pixel
     wide = Decoded([bytes((1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0))], 0, 3, 2, "RGB")
     assert wide.ordered(1) == bytes((1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6, 0))

@@ -230,12 +230,12 @@ CASES: dict[str, tuple[str, Any, str]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_cause_is_found_and_proven(name, who):
     code, make, element = CASES[name]
-    made = explained(make(who))
-    (one,) = made.signatures
+    explanation = explained(make(who))
+    (one,) = explanation.signatures
     assert [(cause.code, cause.certainty) for cause in one.causes] == [(code, "proven")], name
     assert not element or any(element in named for named in one.causes[0].elements)
-    assert made.report.verdict != "passed"
-    told = json.loads(to_json(made))["signatures"][0]["causes"]
+    assert explanation.report.verdict != "passed"
+    told = json.loads(to_json(explanation))["signatures"][0]["causes"]
     assert told[0]["code"] == code
 
 
@@ -257,16 +257,19 @@ def test_coercion_and_padding_at_once(who, before, now):
     source = signed(changed(before), who)
     new = {**now, NAME: b"Doe^Jane", ID: b"PID 0001", 0x04000561: ("SQ", [old])}
     after = moved(source, changed(new))
-    made = explained(after)
-    first, second = made.signatures[0].causes
+    explanation = explained(after)
+    first, second = explanation.signatures[0].causes
     assert (first.code, first.certainty) == ("COERCED", "proven")
     assert (second.code, second.certainty) == ("VALUE_PADDING", "proven")
     assert first.elements == ("(0010,0010) PatientName", "(0010,0020) PatientID")
     assert {name[:11] for name in second.elements} == {
         f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in now
     }
-    assert (made.report.verdict, made.signatures[0].report.integrity) == ("failed", "altered")
-    assert "before the archive changed it" in (made.remedy or "")
+    assert (explanation.report.verdict, explanation.signatures[0].report.integrity) == (
+        "failed",
+        "altered",
+    )
+    assert "before the archive changed it" in (explanation.remedy or "")
     other = moved(source, changed({**new, 0x00100030: b"19700102"}))
     assert explained(other, Effort(hashes=2000)).signatures[0].causes == ()
 
@@ -275,12 +278,12 @@ def test_coercion_and_padding_at_once(who, before, now):
 def test_the_old_form_of_dcmsign_is_proven(file):
     """By its own files, of RSA and of ECDSA; and not where anything else was changed too."""
     data = (VECTORS / file).read_bytes()
-    made = explained(data)
-    (one,) = made.signatures
+    explanation = explained(data)
+    (one,) = explanation.signatures
     assert [(c.code, c.certainty) for c in one.causes] == [("LEGACY_FRAGMENTS", "proven")]
     assert one.causes[0].elements == ("(7FE0,0010) PixelData",)
-    assert (made.report.verdict, one.report.integrity) == ("failed", "altered")
-    assert "--accept-legacy-format" in (made.remedy or "")
+    assert (explanation.report.verdict, one.report.integrity) == ("failed", "altered")
+    assert "--accept-legacy-format" in (explanation.remedy or "")
     assert explained(data, accept_legacy=True).signatures[0].causes == ()
     (_, other), *_ = tampered(data, 1)
     assert "LEGACY_FRAGMENTS" not in {c.code for c in explained(other).signatures[0].causes}
@@ -297,16 +300,16 @@ def test_what_was_changed_on_the_way_through_implicit_vr(who):
         for n in (index.find(0, MAC), index.find(0, SIGNATURES))
     ]
     explicit = assembled(now, dict(zip((MAC, SIGNATURES), taken, strict=True)))
-    made = explained(converted(explicit))
-    assert [(c.code, c.certainty) for c in made.signatures[0].causes] == [
+    explanation = explained(converted(explicit))
+    assert [(c.code, c.certainty) for c in explanation.signatures[0].causes] == [
         ("VALUE_PADDING", "proven")
     ]
     # the VRs are as they were before the search
-    assert "OW" in {element.vr for element in made.signatures[0].covered.elements}
+    assert "OW" in {element.vr for element in explanation.signatures[0].covered.elements}
 
 
 def converted(data):
     """The same in implicit VR."""
     explicit = Part10.from_bytes(data)
-    made, _ = reencode(explicit, explicit.index(), IMPLICIT)
-    return made
+    reencoded, _ = reencode(explicit, explicit.index(), IMPLICIT)
+    return reencoded

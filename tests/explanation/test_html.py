@@ -24,10 +24,10 @@ def page(tmp_path_factory):
     hostile = HOSTILE.encode() + b" " * (len(HOSTILE.encode()) % 2)
     utf8 = {0x00080005: b"ISO_IR 192", 0x00081030: b"plain "}
     data = moved(signed(changed({**utf8, NAME: hostile + b"  "})), changed({**utf8, NAME: hostile}))
-    made = explained(data, with_values=True)
-    assert made.signatures[0].causes
+    explanation = explained(data, with_values=True)
+    assert explanation.signatures[0].causes
     path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_bytes(render(made.at(HOSTILE.replace("/", ":") + ".dcm")))
+    path.write_bytes(render(explanation.at(HOSTILE.replace("/", ":") + ".dcm")))
     return path
 
 

@@ -21,16 +21,16 @@ JPEG_LS = "1.2.840.10008.1.2.4.80"
 
 
 def causes(data, **options):
-    made = explained(data, **options)
-    return [(c.code.value, c.certainty) for one in made.signatures for c in one.causes]
+    explanation = explained(data, **options)
+    return [(c.code.value, c.certainty) for one in explanation.signatures for c in one.causes]
 
 
 def test_of_an_intact_object_no_cause_is_looked_for():
-    made = explained(signed(CT))
-    assert made.signatures[0].causes == ()
-    assert made.signatures[0].search is None
-    assert made.remedy is None
-    assert {step.state for step in made.signatures[0].steps} <= {"ok", "unknown"}
+    explanation = explained(signed(CT))
+    assert explanation.signatures[0].causes == ()
+    assert explanation.signatures[0].search is None
+    assert explanation.remedy is None
+    assert {step.state for step in explanation.signatures[0].steps} <= {"ok", "unknown"}
 
 
 def test_a_removed_element_with_a_value_is_possible():
@@ -55,25 +55,25 @@ def test_pixels_that_are_too_few():
 
 def test_an_object_that_is_cut():
     whole = signed(CT)
-    made = explained(whole[: whole.index(bytes(range(16))) + 8])
-    assert made.report.verdict == "error"
-    assert [(c.code, c.certainty) for c in made.causes] == [("TRUNCATED", "possible")]
+    explanation = explained(whole[: whole.index(bytes(range(16))) + 8])
+    assert explanation.report.verdict == "error"
+    assert [(c.code, c.certainty) for c in explanation.causes] == [("TRUNCATED", "possible")]
 
 
 def test_an_object_of_which_the_signatures_are_gone():
     data = signed(CT)
     index, _ = index_of(data)
-    made = explained(data[: index.record(index.find(0, 0xFFFAFFFA)).start])
-    assert made.report.verdict == "indeterminate"
-    assert [(c.code, c.certainty) for c in made.causes] == [("TRUNCATED", "possible")]
-    assert "signed once" in made.causes[0].message
+    explanation = explained(data[: index.record(index.find(0, 0xFFFAFFFA)).start])
+    assert explanation.report.verdict == "indeterminate"
+    assert [(c.code, c.certainty) for c in explanation.causes] == [("TRUNCATED", "possible")]
+    assert "signed once" in explanation.causes[0].message
 
 
 def test_an_unsigned_object_is_not_said_to_have_been_signed():
     """Neither where a signature is required, nor where it was cut before there could be one."""
     assert explained(small()).causes == ()
-    made = explained(small(), require=frozenset(("signature",)))
-    assert (made.report.verdict, made.causes) == ("failed", ())
+    explanation = explained(small(), require=frozenset(("signature",)))
+    assert (explanation.report.verdict, explanation.causes) == ("failed", ())
     cut = explained(part10(encode(changed({0x7FE00010: None}))), require=frozenset(("signature",)))
     assert [(c.code, c.certainty) for c in cut.causes] == [("TRUNCATED", "possible")]
     assert "signed once" not in cut.causes[0].message
@@ -86,10 +86,12 @@ def test_a_former_signature_where_it_belongs_is_no_foreign_format():
             0x04000561: sequence(0x0561, sequence(0x0550, mac + signature)),
         },
     )  # fmt: skip
-    made = explained(former)
-    assert made.signatures[0].report.integrity is None
-    assert made.signatures[0].causes == ()
-    assert "Why it does not match" not in "\n".join(render(made)) + page(made).decode()
+    explanation = explained(former)
+    assert explanation.signatures[0].report.integrity is None
+    assert explanation.signatures[0].causes == ()
+    assert (
+        "Why it does not match" not in "\n".join(render(explanation)) + page(explanation).decode()
+    )
 
 
 def sequence(element: int, content: bytes) -> bytes:
@@ -128,9 +130,9 @@ def test_a_change_of_content_is_explained_by_nothing(who):
     effort = Effort(hashes=1500, seconds=5)
     back = {"00080005": ["CHARACTER_SET"], "00200013": ["OTHER_SIGNED_COPY"]}
     for name, data in tampered(signed(CT, who), 6):
-        made = explained(data, effort)
-        assert made.report.verdict == "failed"
-        proven = [c.code for c in made.signatures[0].causes if c.certainty == "proven"]
+        explanation = explained(data, effort)
+        assert explanation.report.verdict == "failed"
+        proven = [c.code for c in explanation.signatures[0].causes if c.certainty == "proven"]
         assert proven == back.get(name[:8], []), name
 
 
@@ -153,8 +155,8 @@ def cut_out(tag):
 )
 def test_a_key_is_not_said_to_be_another_for_want_of_mac_parameters(make):
     """An RSA signature tells its hash and its MAC by itself."""
-    made = explained(make())
-    (one,) = made.signatures
+    explanation = explained(make())
+    (one,) = explanation.signatures
     _, _, _, mac, key, *_ = one.steps
     assert one.report.integrity != "intact"
     assert key.state != "broken"
@@ -182,26 +184,26 @@ def test_of_a_damaged_signature_or_certificate_only_what_is_known_is_said():
 def test_the_budget_is_kept():
     data = moved(signed(CT), changed({0x00100010: b"Somebody^Else "}))
     for hashes in (0, 1, 100):
-        made = explained(data, Effort(hashes=hashes)).signatures[0].search
-        assert made.hashes <= hashes
-        assert not made.complete
-    made = explained(data, Effort(seconds=0)).signatures[0].search
-    assert made.hashes == 0
+        explanation = explained(data, Effort(hashes=hashes)).signatures[0].search
+        assert explanation.hashes <= hashes
+        assert not explanation.complete
+    explanation = explained(data, Effort(seconds=0)).signatures[0].search
+    assert explanation.hashes == 0
 
 
 @pytest.mark.parametrize("effort", [Effort(hashes=0), Effort(hashes=100), Effort(seconds=0)])
 def test_what_is_advised_tries_more(effort):
     """Whichever of the two budgets ended the search."""
     data = moved(signed(CT), changed({0x00100010: b"Somebody^Else "}))
-    made = explained(data, effort)
-    text = " ".join(" ".join(render(made)).split())
+    explanation = explained(data, effort)
+    text = " ".join(" ".join(render(explanation)).split())
     advised = dict(re.findall(r"--effort (hashes|seconds)=(\d+)", text))
     more = Effort(**{name: int(number) for name, number in advised.items()})
     assert more.hashes > effort.hashes
     assert more.seconds > effort.seconds
-    least = made.signatures[0].search
+    least = explanation.signatures[0].search
     assert ("nothing was tried" in text) == (least.hashes == 0)
-    assert "--effort hashes=" in page(made).decode()
+    assert "--effort hashes=" in page(explanation).decode()
     again = explained(data, more._replace(hashes=1000)).signatures[0].search
     assert again.hashes > least.hashes
 
@@ -216,14 +218,14 @@ def test_two_signatures_share_a_budget():
     twice = io.BytesIO()
     sign_file(signed(CT), twice, *member("rsa two").pair)
     data = twice.getvalue().replace(b"Doe^John", b"Eve^John")
-    made = explained(data, Effort(hashes=50))
-    assert len(made.signatures) == 2
-    assert sum(one.search.hashes for one in made.signatures) <= 50
+    explanation = explained(data, Effort(hashes=50))
+    assert len(explanation.signatures) == 2
+    assert sum(one.search.hashes for one in explanation.signatures) <= 50
 
 
 def test_text_is_80_columns_wide_and_states_the_verdict():
     for data in (small(), signed(CT), moved(signed(CT), changed({0x00100020: b"other"})[:6])):
-        made = explained(data, with_values=True)
-        lines = list(render(made))
-        assert lines[0].split()[0] == made.report.verdict
+        explanation = explained(data, with_values=True)
+        lines = list(render(explanation))
+        assert lines[0].split()[0] == explanation.report.verdict
         assert max(map(len, lines)) <= 80, max(lines, key=len)

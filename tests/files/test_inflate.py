@@ -60,9 +60,9 @@ def test_no_stream_hides_behind_padding():
 def test_what_is_packed_is_limited_too(test_files):
     """Empty blocks inflate to nothing, as many as one likes."""
     path = Path(test_files, "image_dfl.dcm")
-    made = verify(path, limits=Limits(inflated=1000))
-    assert (made.verdict, made.error.code) == ("error", "limit")
-    assert made.error.message == "the deflated data set has more than 1000 bytes"
+    report = verify(path, limits=Limits(inflated=1000))
+    assert (report.verdict, report.error.code) == ("error", "limit")
+    assert report.error.message == "the deflated data set has more than 1000 bytes"
 
 
 _CHILD = """

@@ -137,8 +137,8 @@ def test_a_file_that_changes_while_it_is_copied_into_memory(victim, how, call, m
     monkeypatch.setattr(reader, "read_into", read)
     monkeypatch.setattr(reader, "quick_file", None)
     if call is verify:
-        made = verify(victim)
-        assert (made.verdict, made.error.code) == ("error", "changed")
+        report = verify(victim)
+        assert (report.verdict, report.error.code) == ("error", "changed")
     else:
         more = PAIR if call is sign_file else ()
         refused(lambda: call(victim, victim, *more), "changed while it was read")

@@ -26,8 +26,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Judge a file of pydicom's, or one at a path."""
     for program in dcmtk.PROGRAMS:
         find(program)
-    made = both.Both(tmp_path_factory.mktemp("agreement"))
-    return lambda file: made.judge(ROOT / file)
+    both_stores = both.Both(tmp_path_factory.mktemp("agreement"))
+    return lambda file: both_stores.judge(ROOT / file)
 
 
 def not_accepted(judged: both.Judged) -> dict[tuple[str, str], agreement_tables.Key]:

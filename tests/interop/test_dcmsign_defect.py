@@ -38,8 +38,8 @@ def test_its_signature_is_not_over_the_standards_stream(
 ) -> None:
     signed, stream = work / "signed.dcm", work / "stream"
     dcmtk.sign(long_report, signed, pki.pair("rsa"), "+m2", "+d", stream)
-    made = verify(signed, integrity_only=True).signatures[0]
-    assert (made.integrity, made.integrity_reason.code) == ("altered", "HASH_FAILURE")
+    report = verify(signed, integrity_only=True).signatures[0]
+    assert (report.integrity, report.integrity_reason.code) == ("altered", "HASH_FAILURE")
     whole = bytearray()
     raw(signed, whole.extend)
     assert stream.stat().st_size < len(whole)

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.peer
 
 
 def causes(path: Path) -> list[tuple[str, str]]:
-    made = explain(Subject(str(path), Options(integrity_only=True)), Effort())
-    return [(cause.code.value, cause.certainty) for cause in made.signatures[0].causes]
+    explanation = explain(Subject(str(path), Options(integrity_only=True)), Effort())
+    return [(cause.code.value, cause.certainty) for cause in explanation.signatures[0].causes]
 
 
 @pytest.mark.parametrize("who", ["rsa", "ec"])
@@ -63,12 +63,12 @@ def test_the_block_is_the_programs_own(
     dataset.save_as(report)
     dcmtk.sign(report, signed, pki.pair("rsa"), "+m2", "+d", stream)
     one = Subject(str(signed), Options(integrity_only=True)).signatures[0]
-    made = bytearray()
-    block = Block(one.index, one.scope, made.extend)
+    buffer = bytearray()
+    block = Block(one.index, one.scope, buffer.extend)
     for number in one.elements:
         block.element(number)
     assert block.left_out
-    assert bytes(made) + one.own == stream.read_bytes()
+    assert bytes(buffer) + one.own == stream.read_bytes()
 
 
 @pytest.mark.parametrize("program", [("dcmcrle",), ("dcmcjpeg", "+e1"), ("dcmcjpls",)])

@@ -308,13 +308,13 @@ def test_without_python_pkcs11(monkeypatch):
 
 
 def test_a_uri_is_taken_apart():
-    made = Pkcs11Uri(
+    pkcs11_uri = Pkcs11Uri(
         "pkcs11:token=The%20Archive%3B;id=%00%ff;object=%C3%A4?pin-value=1%262&module-name=softhsm2"
     )
-    assert made.path == {"token": "The Archive;", "id": b"\0\xff", "object": "ä"}
-    assert made.query == {"pin-value": "1&2", "module-name": "softhsm2"}
-    assert made.module == "libsofthsm2.so"
-    assert str(made) == "pkcs11:token=The%20Archive%3B;id=%00%FF;object=%C3%A4"
+    assert pkcs11_uri.path == {"token": "The Archive;", "id": b"\0\xff", "object": "ä"}
+    assert pkcs11_uri.query == {"pin-value": "1&2", "module-name": "softhsm2"}
+    assert pkcs11_uri.module == "libsofthsm2.so"
+    assert str(pkcs11_uri) == "pkcs11:token=The%20Archive%3B;id=%00%FF;object=%C3%A4"
 
 
 @pytest.mark.parametrize(

@@ -130,10 +130,10 @@ def test_serial_numbers_that_are_not_positive(number):
 def test_a_store_with_such_a_number_travels_and_changes_without_a_word(tmp_path):
     path = tmp_path / "odd.cer"
     path.write_bytes(pki.changed("ca", serial(-1)))
-    made = TrustStore.from_files(path, intermediates=[path], tsa=[path], signers=[path])
+    trust_store = TrustStore.from_files(path, intermediates=[path], tsa=[path], signers=[path])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for other in (pickle.loads(pickle.dumps(made)), made.but(weak="reject")):
+        for other in (pickle.loads(pickle.dumps(trust_store)), trust_store.but(weak="reject")):
             assert other.judge(pki.cert("leaf")).trust == "trusted"
 
 

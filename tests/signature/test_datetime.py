@@ -39,6 +39,6 @@ def test_a_signature_of_a_leap_second(tmp_path, monkeypatch):
     )
     (tmp_path / "x").write_bytes(pki.small())
     sign_file(tmp_path / "x", tmp_path / "x", *pki.member("rsa").pair)
-    (made,) = verify(tmp_path / "x", integrity_only=True).signatures
-    assert (made.integrity, made.datetime) == ("intact", "2017-01-01T00:00:00+00:00")
-    assert not any("no time" in message for message in made.messages)
+    (report,) = verify(tmp_path / "x", integrity_only=True).signatures
+    assert (report.integrity, report.datetime) == ("intact", "2017-01-01T00:00:00+00:00")
+    assert not any("no time" in message for message in report.messages)

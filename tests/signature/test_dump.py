@@ -110,9 +110,9 @@ def test_what_cannot_be_rebuilt_is_refused(backend, tmp_path, way):
 def test_a_changed_object_is_shown_and_said(backend):
     data = signed(OBJECTS["words"])
     assert (Dump(data).notes, Dump(data).reason) == ([], None)
-    made = Dump(data.replace(b"A^B ", b"A^C "))
-    assert made.reason.code == "HASH_FAILURE"
-    assert made.notes[0].startswith("the signature is not intact, and this is the stream of the ")
+    dump = Dump(data.replace(b"A^B ", b"A^C "))
+    assert dump.reason.code == "HASH_FAILURE"
+    assert dump.notes[0].startswith("the signature is not intact, and this is the stream of the ")
     assert b"A^C " in dumped(data.replace(b"A^B ", b"A^C "))
 
 
@@ -129,10 +129,10 @@ def test_a_signature_that_was_taken_out_is_said_to_be_missing(backend):
     data = signed(OBJECTS["words"])
     index = Part10.from_bytes(data).index()
     record = index.record(index.find(0, 0xFFFAFFFA))
-    made = Dump(data[: record.start] + data[record.end :])
-    (note,) = made.notes
+    dump = Dump(data[: record.start] + data[record.end :])
+    (note,) = dump.notes
     assert note.startswith("MAC Parameters are present and no signature is")
-    assert made.uid is None
+    assert dump.uid is None
 
 
 def test_words_without_padding(backend):

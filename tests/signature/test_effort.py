@@ -79,9 +79,9 @@ def test_every_verification_is_counted_by_its_key(ct, monkeypatch, kind):
     data = signatures(ct, *[by(ct, made_out_to(key))] * 10)
     for allowed, verdict in ((10 * each, "failed"), (8 * each, "error")):
         monkeypatch.setattr(limits, "MIN_EFFORT", allowed)
-        made = answer(data, passes=1)
-        assert made.verdict == verdict, made.sentence()
-    assert "too much computing" in told(made)
+        answered = answer(data, passes=1)
+        assert answered.verdict == verdict, answered.sentence()
+    assert "too much computing" in told(answered)
 
 
 def test_what_a_verification_takes_is_about_what_is_counted():
@@ -169,8 +169,8 @@ def test_what_it_takes_to_judge_a_timestamp_is_counted(ct, monkeypatch):
     for _ in range(2):
         trust = TrustStore([root], tsa=[root])
         monkeypatch.setattr(limits, "MIN_EFFORT", 1 << 32)
-        made = verify(data, trust=trust)
-        assert made.verdict == "passed", made.sentence()
+        report = verify(data, trust=trust)
+        assert report.verdict == "passed", report.sentence()
         monkeypatch.setattr(limits, "MIN_EFFORT", 500_000_000)
         for _ in range(2):
             assert "too much computing" in told(verify(data, trust=trust, limits=Limits(passes=1)))

@@ -137,8 +137,8 @@ def test_what_an_odd_authority_restricts_holds():
                       change=lambda tbs: named(tbs, data, data))  # fmt: skip
         leaf = make("leaf", anchor, ca=False, change=lambda tbs: (named(tbs, issuer=data),
                                                                   no_ascii(tbs)))  # fmt: skip
-        made = TrustStore([certificate.parse(anchor.der)]).judge(leaf.der)
-        assert (made.trust, made.reason.code) == ("untrusted", code)
+        trust_store = TrustStore([certificate.parse(anchor.der)]).judge(leaf.der)
+        assert (trust_store.trust, trust_store.reason.code) == ("untrusted", code)
     none = make("root", ca=False, change=lambda tbs: named(tbs, data, data))
     with pytest.raises(TrustError, match="CN=Müller CT is not one of an authority"):
         TrustStore([certificate.parse(none.der)])
@@ -173,15 +173,18 @@ def test_extensions_that_are_not_what_they_should_be(name, cut):
     anchor = make("root")
     number, value = EXTENSIONS[name]
     odd = raw(number, b"\x30\x7f\x01" if cut else value), False
-    made = TrustStore([anchor.certificate]).judge(make("leaf", anchor, odd, ca=None).der)
-    assert (made.trust, made.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
+    trust_store = TrustStore([anchor.certificate]).judge(make("leaf", anchor, odd, ca=None).der)
+    assert (trust_store.trust, trust_store.reason.code) == (
+        "untrusted",
+        "CHAIN_CONSTRAINTS_FAILURE",
+    )
     sentence = f"of CN=leaf has an extension that is not what it should be: {name.strip()}"
-    assert sentence in made.reason.message
+    assert sentence in trust_store.reason.message
     between = make("ca", anchor, odd, ca=None, usage=None)
-    made = TrustStore([anchor.certificate], [between.certificate]).judge(
+    trust_store = TrustStore([anchor.certificate], [between.certificate]).judge(
         make("leaf", between, ca=False).der
     )
-    assert "of CN=ca has an extension that is not what it should be" in made.reason.message
+    assert "of CN=ca has an extension that is not what it should be" in trust_store.reason.message
 
 
 def test_an_odd_name_is_no_way_around_what_a_key_is_for():
@@ -195,8 +198,8 @@ def test_an_odd_name_is_no_way_around_what_a_key_is_for():
     for only in (False, True):
         if only:
             public["algorithm"] = {"algorithm": "rsassa_pss"}
-        made = certificate.parse(make("leaf", make("root"), ca=False, change=for_pss).der)
-        assert (made.pss_only, made.x509) == (only, None)
+        issued = certificate.parse(make("leaf", make("root"), ca=False, change=for_pss).der)
+        assert (issued.pss_only, issued.x509) == (only, None)
 
 
 # --- what stays refused --------------------------------------------------------------------------
@@ -291,9 +294,9 @@ def test_a_bundle_of_roots_loads_without_a_refusal(path):
         parsed = lenient_certificate.Certificate.load(formats.der_of(one))
         assert restrictions.no_authority(parsed) == ""
         assert restrictions.check_extensions(parsed) is None
-        made = store.judge(one)
+        decision = store.judge(one)
         # what it says is its own: no root is a certificate to sign objects with
-        assert "Error" not in str(made.reason)
+        assert "Error" not in str(decision.reason)
     assert store._pool("signing", ()).roots
 
 

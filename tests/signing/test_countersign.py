@@ -117,8 +117,8 @@ def test_of_two_items_with_one_id_none_is_shared(place, mac):
     source.write_bytes(data)
     assert mac_ids(bytes(data)) == [0, 0]
     sign_file(source, target, *EC, share_mac=True, mac=mac)
-    made = verify(target.read_bytes(), integrity_only=True).signatures[-1]
-    assert (made.integrity, made.mac_algorithm, made.mac_id) == ("intact", mac, 2)
+    report = verify(target.read_bytes(), integrity_only=True).signatures[-1]
+    assert (report.integrity, report.mac_algorithm, report.mac_id) == ("intact", mac, 2)
 
 
 def test_ids_fill_the_gaps(place):
@@ -310,8 +310,8 @@ def test_ids_of_a_data_set():
     other.MACAlgorithm = "SHA512"
     dataset.MACParametersSequence = [other, *parameters]
     sign(dataset, *RSA, share_mac=True)
-    made = verify(dataset, integrity_only=True).signatures[-1]
-    assert (made.integrity, made.mac_id) == ("intact", 2)
+    report = verify(dataset, integrity_only=True).signatures[-1]
+    assert (report.integrity, report.mac_id) == ("intact", 2)
 
 
 def test_items_of_a_data_set():

@@ -143,8 +143,8 @@ def test_a_data_set_gets_the_same_signature(tmp_path, name):
     out = io.BytesIO()
     dataset.save_as(out)
     written = out.getvalue()
-    made = verify(written, integrity_only=True, transfer_syntax=named(written))
-    assert made.verdict == verdict_of(name)
+    verified = verify(written, integrity_only=True, transfer_syntax=named(written))
+    assert verified.verdict == verdict_of(name)
     assert remove(dataset) == (1, 0)
     assert verify(dataset).verdict == "unsigned"
 

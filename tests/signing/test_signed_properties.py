@@ -93,9 +93,9 @@ def test_no_bit_may_change(elements, layout, data):
         bit = data.draw(st.integers(0, 7))
         changed = bytearray(file)
         changed[position] ^= 1 << bit
-        made = verify(bytes(changed), integrity_only=True)
-        assert made.verdict != "passed", (position, bit)
-        assert "intact" not in {s.integrity for s in made.signatures}, (position, bit)
+        report = verify(bytes(changed), integrity_only=True)
+        assert report.verdict != "passed", (position, bit)
+        assert "intact" not in {s.integrity for s in report.signatures}, (position, bit)
 
 
 def with_signature(elements: dict, file: bytes) -> dict:
@@ -119,12 +119,12 @@ def test_how_it_is_written_does_not_matter(elements, layout, other, encoding):
     assume(unsigned(elements))
     both = with_signature(elements, signed(elements, layout))
     written_otherwise = written(both, other, encoding) + bytes(other.padding)
-    made = verify(std.PREAMBLE + METAS[encoding] + written_otherwise, integrity_only=True)
-    assert made.verdict == "passed", made.sentence()
+    report = verify(std.PREAMBLE + METAS[encoding] + written_otherwise, integrity_only=True)
+    assert report.verdict == "passed", report.sentence()
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     packed = deflater.compress(written(both, other, "explicit")) + deflater.flush()
-    made = verify(std.PREAMBLE + std.META_DEFLATED + packed, integrity_only=True)
-    assert made.verdict == "passed", made.sentence()
+    report = verify(std.PREAMBLE + std.META_DEFLATED + packed, integrity_only=True)
+    assert report.verdict == "passed", report.sentence()
 
 
 @given(elements=data_sets(), layout=layouts, value=st.binary(min_size=1, max_size=20))

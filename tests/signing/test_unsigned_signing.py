@@ -53,8 +53,8 @@ def test_a_profile_signs_what_says_what_is_signed_means(name):
     data, uid, listed = signed(profile=name, tags=["PatientName"])
     assert set(parse_tags(TELLING)) <= listed
     assert set(parse_tags(["PixelData", "Rows", "PatientName"])) <= listed
-    made = verify(data, integrity_only=True)
-    assert made.verdict == "passed"
+    report = verify(data, integrity_only=True)
+    assert report.verdict == "passed"
     assert (uid.telling, uid.left_out) == ((), OTHERS)
     assert not listed & set(parse_tags(["PatientComments", "0029,1001"]))
 

@@ -115,10 +115,10 @@ def written(
     tags = tuple(element[0] for element in elements if is_signable_tag(element[0]))
     mac = MacParameters(1, syntax, said or algorithm, tags).item()
     signer = member(who)
-    made = DigitalSignature(
+    signature = DigitalSignature(
         1, "2.25.99", "20260101120000.000000+0000", terms.CERTIFICATE_TYPE_X509, signer.der, b"?"
     )
-    item = [one for one in made.item() if mac_id is not None or one[0] != terms.MAC_ID_NUMBER]
+    item = [one for one in signature.item() if mac_id is not None or one[0] != terms.MAC_ID_NUMBER]
     own = encode([one for one in item if one[0] not in terms.NOT_IN_MAC])
     hasher = new_hasher(algorithm)
     hasher.update(stream(bytes(data), own))
@@ -138,6 +138,6 @@ def explained(
 ) -> Explanation:
     """The explanation, and that its verdict is that of a verification."""
     chosen = Options(integrity_only=True, **options)
-    made = explain(Subject(data, chosen), effort or Effort(), with_values=with_values)
-    assert made.report == verify(data, integrity_only=True, **options)
-    return made
+    explanation = explain(Subject(data, chosen), effort or Effort(), with_values=with_values)
+    assert explanation.report == verify(data, integrity_only=True, **options)
+    return explanation

@@ -69,9 +69,9 @@ def look(
 
 def _requests(log: Path) -> list[str]:
     """What was asked for on behalf of a page: the browser asks its maker for this and that too."""
-    made = json.loads(log.read_text())
-    started = made["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    asked = [one["params"] for one in made["events"]
+    content = json.loads(log.read_text())
+    started = content["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    asked = [one["params"] for one in content["events"]
              if one["type"] == started and "url" in one.get("params", {})]  # fmt: skip
     return [one["url"] for one in asked if one.get("network_isolation_key", "").startswith("file:")]
 

@@ -98,14 +98,14 @@ def make(
         builder = builder.add_extension(usage, critical=True)
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
-    made = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    certificate = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
     if change is not None:
-        parsed = asn1.Certificate.load(made)
+        parsed = asn1.Certificate.load(certificate)
         change(parsed["tbs_certificate"])
         signed = parsed["tbs_certificate"].dump()
         value = core.BitString.load(tlv(3, b"\0" + signer.sign(signed, ec.ECDSA(hashes.SHA256()))))
-        made = tlv(0x30, signed + parsed["signature_algorithm"].dump() + value.dump())
-    return Member(own, subject, made)
+        certificate = tlv(0x30, signed + parsed["signature_algorithm"].dump() + value.dump())
+    return Member(own, subject, certificate)
 
 
 def judge(leaf: Member, anchor: Member, *between: Member, **options: Any) -> Any:

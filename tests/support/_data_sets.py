@@ -101,32 +101,34 @@ def elements(draw, number, letters, depth):
         value = draw(st.lists(one_value(vr, letters), min_size=0, max_size=4))
     if vr == "UN" and not isinstance(value, (bytes, bytearray)):
         value = bytes(value or b"")
-    made = DataElement(0x00110000 | 0x1000 + number, vr, b"" if vr in WORDS else value)
+    data_element = DataElement(0x00110000 | 0x1000 + number, vr, b"" if vr in WORDS else value)
     if vr in WORDS:
-        made._value = value  # pydicom takes a bytearray for several values
-    return made
+        data_element._value = value  # pydicom takes a bytearray for several values
+    return data_element
 
 
 @st.composite
 def data_sets(draw, depth=2, letters=""):
     """A data set of private elements with stated VRs, and some public ones."""
-    made = Dataset()
+    data_set = Dataset()
     if not letters or draw(st.integers(0, 3)) == 0:
         charset = draw(st.sampled_from(list(CHARACTER_SETS)))
         letters = CHARACTER_SETS[charset]
-        made.SpecificCharacterSet = list(charset) if isinstance(charset, tuple) else charset
-    made.add_new(0x00110010, "LO", "ACME")
+        data_set.SpecificCharacterSet = list(charset) if isinstance(charset, tuple) else charset
+    data_set.add_new(0x00110010, "LO", "ACME")
     for number in range(draw(st.integers(0, 6))):
-        made.add(draw(elements(number, letters, depth)))
+        data_set.add(draw(elements(number, letters, depth)))
     if draw(st.booleans()):
-        made.PixelRepresentation = draw(st.sampled_from([0, 1]))
-        made.add(DataElement(0x00280106, "US or SS", draw(st.sampled_from([b"\xfe\xff", 3, b""]))))
-        made.PatientWeight = Decimal("70.5")
+        data_set.PixelRepresentation = draw(st.sampled_from([0, 1]))
+        data_set.add(
+            DataElement(0x00280106, "US or SS", draw(st.sampled_from([b"\xfe\xff", 3, b""])))
+        )
+        data_set.PatientWeight = Decimal("70.5")
     if draw(st.booleans()):
-        made.Rows, made.BitsAllocated = 2, draw(st.sampled_from([8, 16]))
+        data_set.Rows, data_set.BitsAllocated = 2, draw(st.sampled_from([8, 16]))
         pixels = bytes(draw(st.sampled_from([0, 4, 5, 70000])))
-        made.add(DataElement(0x7FE00010, "OB or OW", pixels))
-    return made
+        data_set.add(DataElement(0x7FE00010, "OB or OW", pixels))
+    return data_set
 
 
 def as_read(data_set, decode):
@@ -149,17 +151,17 @@ def as_read(data_set, decode):
 def walked(twin, data_set):
     """What a twin makes of a data set: the stream, what it covers, and both forms in a file."""
     out, encoding = bytearray(), encoding_of(data_set)
-    made = []
+    listed = []
     try:
-        made.append((twin.canonical(out.extend, data_set, None, (), encoding), bytes(out)))
+        listed.append((twin.canonical(out.extend, data_set, None, (), encoding), bytes(out)))
     except DicomSealError as error:
-        made.append((type(error), str(error)))
+        listed.append((type(error), str(error)))
     for implicit in (False, True):
         try:
             pieces = twin.as_in_a_file(data_set, implicit, encoding)
-            made.append(
+            listed.append(
                 b"".join(p.read(0, len(p)) if hasattr(p, "readinto") else bytes(p) for p in pieces)
             )
         except DicomSealError as error:
-            made.append((type(error), str(error)))
-    return made
+            listed.append((type(error), str(error)))
+    return listed

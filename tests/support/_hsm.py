@@ -64,7 +64,7 @@ class Hsm:
                   "--pin", PIN)  # fmt: skip
         path.unlink()
         root = pki.member("root")
-        made = (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, label)]))
             .issuer_name(root.certificate.subject)
@@ -74,7 +74,7 @@ class Hsm:
             .not_valid_after(root.certificate.not_valid_after_utc)
             .sign(root.key, hashes.SHA256())
         )
-        self.file(label).write_bytes(made.public_bytes(form.Encoding.DER))
+        self.file(label).write_bytes(builder.public_bytes(form.Encoding.DER))
 
     def file(self, label: str) -> Path:
         return self.folder / f"{label}.der"

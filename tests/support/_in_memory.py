@@ -57,25 +57,25 @@ def _fill(scope: Dataset, choose: random.Random, depth: int) -> None:
 def data_set(seed: int, encoding: str) -> Dataset:
     """One that was made in memory, or read in one encoding and is to be written in another."""
     choose = random.Random(seed)
-    made = Dataset()
-    made.file_meta = FileMetaDataset()
+    data_set = Dataset()
+    data_set.file_meta = FileMetaDataset()
     name = ENCODINGS[choose.choice(list(ENCODINGS))]
-    made.file_meta.TransferSyntaxUID = UID(name)
-    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"2.25.{seed + 1}"
-    made.PatientName = "A^B"
+    data_set.file_meta.TransferSyntaxUID = UID(name)
+    data_set.SOPClassUID = data_set.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = f"2.25.{seed + 1}"
+    data_set.PatientName = "A^B"
     if choose.random() < 0.5:
-        made.Rows = made.Columns = 2
-        made.BitsAllocated = choose.choice((8, 16))
-        made.PixelRepresentation = choose.randrange(2)
-        made.PixelData = bytes(range(4 * made.BitsAllocated // 8))
-        made["PixelData"].VR = "OB" if made.BitsAllocated == 8 else "OW"
-    _fill(made, choose, 2)
+        data_set.Rows = data_set.Columns = 2
+        data_set.BitsAllocated = choose.choice((8, 16))
+        data_set.PixelRepresentation = choose.randrange(2)
+        data_set.PixelData = bytes(range(4 * data_set.BitsAllocated // 8))
+        data_set["PixelData"].VR = "OB" if data_set.BitsAllocated == 8 else "OW"
+    _fill(data_set, choose, 2)
     big = [uid == transfer_syntaxes.EXPLICIT_VR_BIG_ENDIAN for uid in (name, ENCODINGS[encoding])]
     if choose.random() < 0.4 and big[0] == big[1]:  # pydicom converts between no others
-        made = dcmread(io.BytesIO(saved(made)))
-    made.file_meta.TransferSyntaxUID = UID(ENCODINGS[encoding])
-    return made
+        data_set = dcmread(io.BytesIO(saved(data_set)))
+    data_set.file_meta.TransferSyntaxUID = UID(ENCODINGS[encoding])
+    return data_set
 
 
 def saved(dataset: Dataset) -> bytes:

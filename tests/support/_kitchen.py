@@ -329,7 +329,7 @@ def early(kitchen: Kitchen, name: str) -> tuple[Path, Path]:
     if not crt.exists():
         signer = members.member("rsa")
         now = datetime.now(UTC).replace(microsecond=0)
-        made = (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(signer.certificate.subject)
             .issuer_name(signer.certificate.issuer)
@@ -339,7 +339,7 @@ def early(kitchen: Kitchen, name: str) -> tuple[Path, Path]:
             .not_valid_after(now + timedelta(days=1))
             .sign(members.key("root"), hashes.SHA256())
         )
-        crt.write_bytes(made.public_bytes(PEM))
+        crt.write_bytes(builder.public_bytes(PEM))
         shutil.copy(kitchen.folder / "key.pem", key)
     return key, crt
 

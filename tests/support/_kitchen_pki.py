@@ -98,9 +98,9 @@ class Pantry:
         )
         for extension in extensions:
             builder = builder.add_extension(extension, critical=True)
-        made = builder.sign(members.key(issuer), hashes.SHA256())
+        certificate = builder.sign(members.key(issuer), hashes.SHA256())
         form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        self.put(f"{name}.crt", made.public_bytes(PEM))
+        self.put(f"{name}.crt", certificate.public_bytes(PEM))
         self.put(f"{name}.key", key.private_bytes(PEM, *form))  # type: ignore[attr-defined]
 
     def authority(self, name: str, issuer: str) -> None:

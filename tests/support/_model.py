@@ -78,25 +78,25 @@ CREATOR = Element("LO", b"GEMS_IDEN_01")
 @st.composite
 def data_sets(draw, depth=2, surviving=True):
     """Mappings of tags to elements; ``surviving``: only VRs that implicit VR gives back."""
-    made = {}
+    table = {}
     for vr in draw(st.lists(st.sampled_from(sorted(KNOWN)), max_size=5, unique=True)):
         # 4000: pydicom takes an implicit length whose bytes are two letters for an explicit VR
         times = draw(st.sampled_from([1, 1, 1, 1, 4000])) if vr in terms.LONG_VRS else 1
-        made[KNOWN[vr]] = Element(vr, draw(values(terms.SWAP_WIDTH.get(vr, 2))), times)
+        table[KNOWN[vr]] = Element(vr, draw(values(terms.SWAP_WIDTH.get(vr, 2))), times)
     if draw(st.booleans()):
-        made[0x00090010] = CREATOR
+        table[0x00090010] = CREATOR
         for vr in draw(st.sets(st.sampled_from(sorted(PRIVATE)), max_size=3)):
-            made[PRIVATE[vr]] = Element(vr, draw(values(4)))
+            table[PRIVATE[vr]] = Element(vr, draw(values(4)))
     if not surviving:
         for tag in draw(st.sets(st.sampled_from([0x000B1001, 0x00110010, 0x00280106]), max_size=2)):
-            made[tag] = Element(draw(st.sampled_from(["UN", "OB", "US", "SS", "OW"])), b"\1\2")
+            table[tag] = Element(draw(st.sampled_from(["UN", "OB", "US", "SS", "OW"])), b"\1\2")
     if depth:
         for tag in draw(st.sets(st.sampled_from(SEQUENCES), max_size=2)):
-            made[tag] = Nested(draw(st.lists(data_sets(depth - 1, surviving), max_size=3)))
+            table[tag] = Nested(draw(st.lists(data_sets(depth - 1, surviving), max_size=3)))
     if draw(st.integers(0, 4)) == 0:
         pieces = draw(st.lists(values(2), max_size=2))
-        made[0x7FE00010] = Fragments([b"", *pieces])  # the first would be an offset table
-    return dict(sorted(made.items()))
+        table[0x7FE00010] = Fragments([b"", *pieces])  # the first would be an offset table
+    return dict(sorted(table.items()))
 
 
 def values(width):

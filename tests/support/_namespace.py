@@ -38,13 +38,15 @@ def forbidden() -> str:
     if shutil.which("ip") is None or os.name != "posix" or os.geteuid() != 0:
         return ""  # that is said by `missing`, and is no excuse in CI
     name = f"dicomseal-{os.getpid()}-{secrets.token_hex(3)}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
-    if made.returncode == 0:
-        made = subprocess.run(["ip", "netns", "exec", name, "true"], capture_output=True, text=True)
+    finished = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if finished.returncode == 0:
+        finished = subprocess.run(
+            ["ip", "netns", "exec", name, "true"], capture_output=True, text=True
+        )
     subprocess.run(["ip", "netns", "del", name], capture_output=True)
-    if made.returncode == 0:
+    if finished.returncode == 0:
         return ""
-    return f"this system makes no network namespaces: {made.stderr.strip()}"
+    return f"this system makes no network namespaces: {finished.stderr.strip()}"
 
 
 class Namespace:

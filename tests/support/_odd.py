@@ -156,8 +156,8 @@ def unlocked(member: Member) -> bytes:
 
 def odd_tsa(folder: Any, own: Member, *above: Member) -> Tsa:
     """An authority of timestamps with this certificate, and those that it sends along."""
-    made = Tsa(folder, "rsa")
+    authority = Tsa(folder, "rsa")
     pki.secret(folder / "key.pem", unlocked(own))
     (folder / "cert.pem").write_bytes(armored(own.der))
     (folder / "chain.pem").write_bytes(armored(*(one.der for one in above)))
-    return made
+    return authority

@@ -71,16 +71,16 @@ LEAF = Entry("leaf")
 
 
 def judge(case):
-    made = TrustStore(
+    trust_store = TrustStore(
         pki.certs("root"), pki.certs(*case.between), crls=case.crls, ocsps=case.ocsps,
         policy=case.policy,
     )  # fmt: skip
-    return made, made.judge(pki.cert(case.of), pki.at(case.days))
+    return trust_store, trust_store.judge(pki.cert(case.of), pki.at(case.days))
 
 
 def holds(case):
     """Assert that the answer is the one in the row, and the same when it is asked for again."""
-    made, answer = judge(case)
+    judged, answer = judge(case)
     assert (answer.reason and answer.reason.code, answer.revocation) == (case.reason, case.state), (
         answer
     )
@@ -90,18 +90,18 @@ def holds(case):
     assert len(answer.messages) == bool(case.message)
     assert case.message in " ".join(answer.messages)
     assert answer.weak == case.weak
-    again = made.judge(pki.cert(case.of), pki.at(case.days))
+    again = judged.judge(pki.cert(case.of), pki.at(case.days))
     assert again == answer
 
 
 def is_remembered_as_a_new_store_says(case):
     """At every moment, however the moments are mixed."""
-    made, _ = judge(case)
+    judged, _ = judge(case)
     second = 1 / 86400
     bounds = (-100, -9, -5, -2, -1, -1 + 1 / 48, 0, 3, 7, 100)
     moments = [bound + step for bound in bounds for step in (-second, 0, second, 0.3)]
     for days in moments + moments[::-1]:
         _, fresh = judge(case._replace(days=days))
-        found = made.judge(pki.cert(case.of), pki.at(days))
+        found = judged.judge(pki.cert(case.of), pki.at(days))
         # what is remembered of a CRL spares some steps
         assert replace(found, effort=0) == replace(fresh, effort=0), days

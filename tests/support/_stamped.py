@@ -18,12 +18,12 @@ ANCHOR = (pki.member("root").certificate,)
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     """An authority by its name in the table; made once."""
-    made = {}
+    table = {}
 
     def inner(name="rsa", chain=True):
-        if (name, chain) not in made:
-            made[name, chain] = Tsa(tmp_path_factory.mktemp("tsa"), name, chain)
-        return made[name, chain]
+        if (name, chain) not in table:
+            table[name, chain] = Tsa(tmp_path_factory.mktemp("tsa"), name, chain)
+        return table[name, chain]
 
     return inner
 

@@ -86,8 +86,8 @@ def cert(of: str) -> x509.Certificate:
     signer = key(row.signed_by or row.issuer)
     if openssl:
         return _signed_by_openssl(builder.sign(key(of), hashes.SHA256()), row)
-    made = builder.sign(signer, None if _is_edwards(signer) else hashes.SHA256())
-    return _of_version_1(made, signer) if row.version == 1 else made
+    certificate = builder.sign(signer, None if _is_edwards(signer) else hashes.SHA256())
+    return _of_version_1(certificate, signer) if row.version == 1 else certificate
 
 
 def _of_version_1(made: x509.Certificate, signer: Any) -> x509.Certificate:
@@ -116,9 +116,9 @@ def changed(of: str, change: Callable[[Any], None]) -> bytes:
         of: a name in the table.
         change: gets it as an `asn1crypto.x509.Certificate`.
     """
-    made = asn1.Certificate.load(der(of))
-    change(made)
-    return _signed_anew(made, key(TABLE[of].issuer))
+    certificate = asn1.Certificate.load(der(of))
+    change(certificate)
+    return _signed_anew(certificate, key(TABLE[of].issuer))
 
 
 def _is_edwards(signer: Any) -> bool:
@@ -192,21 +192,29 @@ def crl(
         .next_update(at(window[1]))
     )
     for entry in entries:
-        made = (
+        revoked_certificate_builder = (
             x509.RevokedCertificateBuilder()
             .serial_number(cert(entry.of).serial_number)
             .revocation_date(at(entry.days))
         )
         if entry.reason:
-            made = made.add_extension(x509.CRLReason(entry.reason), critical=False)
+            revoked_certificate_builder = revoked_certificate_builder.add_extension(
+                x509.CRLReason(entry.reason), critical=False
+            )
         if entry.invalid is not None:
-            made = made.add_extension(x509.InvalidityDate(at(entry.invalid)), critical=False)
+            revoked_certificate_builder = revoked_certificate_builder.add_extension(
+                x509.InvalidityDate(at(entry.invalid)), critical=False
+            )
         if entry.issuer:
             whose = x509.CertificateIssuer([directory(entry.issuer)])
-            made = made.add_extension(whose, critical=True)
+            revoked_certificate_builder = revoked_certificate_builder.add_extension(
+                whose, critical=True
+            )
         if entry.critical:
-            made = made.add_extension(UNKNOWN, critical=True)
-        builder = builder.add_revoked_certificate(made.build())
+            revoked_certificate_builder = revoked_certificate_builder.add_extension(
+                UNKNOWN, critical=True
+            )
+        builder = builder.add_revoked_certificate(revoked_certificate_builder.build())
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
     own = key(signer or issuer)
@@ -241,10 +249,10 @@ def ocsp(
     builder = builder.responder_id(x509_ocsp.OCSPResponderEncoding.HASH, cert(responder))
     if included:
         builder = builder.certificates(certs(*included))
-    made = builder.sign(key(responder), hashes.SHA256())
-    data = made.public_bytes(DER)
+    certificate = builder.sign(key(responder), hashes.SHA256())
+    data = certificate.public_bytes(DER)
     if damaged:  # a year of another century
-        signed = made.tbs_response_bytes
+        signed = certificate.tbs_response_bytes
         data = data.replace(signed, signed.replace(b"\x18\x0f20", b"\x18\x0f19", 1))
     return data
 
@@ -266,22 +274,22 @@ def scope(
 
 def without_next_update(der: bytes, signer: str) -> bytes:
     """A CRL by an EC key without nextUpdate, which RFC 5280 does not allow."""
-    made = asn1_crl.CertificateList.load(der)
-    fields = made["tbs_cert_list"]
+    revocations = asn1_crl.CertificateList.load(der)
+    fields = revocations["tbs_cert_list"]
     del fields["next_update"]
     signed = fields.dump(force=True)
-    made["signature"] = key(signer).sign(signed, ec.ECDSA(hashes.SHA256()))
-    data: bytes = made.dump(force=True)
+    revocations["signature"] = key(signer).sign(signed, ec.ECDSA(hashes.SHA256()))
+    data: bytes = revocations.dump(force=True)
     return data
 
 
 def over_sha1(der: bytes, signer: str) -> bytes:
     """A CRL by an EC key, signed anew over SHA-1, which cryptography does not make."""
-    made = asn1_crl.CertificateList.load(der)
+    revocations = asn1_crl.CertificateList.load(der)
     algorithm = algos.SignedDigestAlgorithm({"algorithm": "sha1_ecdsa"})
-    made["tbs_cert_list"]["signature"] = algorithm
-    made["signature_algorithm"] = algorithm
-    signed = made["tbs_cert_list"].dump(force=True)
-    made["signature"] = key(signer).sign(signed, ec.ECDSA(hashes.SHA1()))
-    data: bytes = made.dump(force=True)
+    revocations["tbs_cert_list"]["signature"] = algorithm
+    revocations["signature_algorithm"] = algorithm
+    signed = revocations["tbs_cert_list"].dump(force=True)
+    revocations["signature"] = key(signer).sign(signed, ec.ECDSA(hashes.SHA1()))
+    data: bytes = revocations.dump(force=True)
     return data

@@ -105,8 +105,10 @@ def _policies(*numbers: str) -> tuple[Any, bool]:
 
 
 def _mapping(of: str, to: str) -> tuple[Any, bool]:
-    made = asn1.PolicyMappings([{"issuer_domain_policy": of, "subject_domain_policy": to}])
-    return x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.33"), made.dump()), True
+    policy_mappings = asn1.PolicyMappings(
+        [{"issuer_domain_policy": of, "subject_domain_policy": to}]
+    )
+    return x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.33"), policy_mappings.dump()), True
 
 
 def _limits(explicit: int | None = None, mapping: int | None = None) -> tuple[Any, bool]:

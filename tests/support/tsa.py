@@ -81,7 +81,7 @@ def key(name: str) -> Any:
 def certificate(name: str) -> x509.Certificate:
     """The certificate of an authority of the table, or of a root."""
     row = TABLE.get(name, Row(issuer=ROOTS.get(name, ""), days=(-4000, 4000)))
-    made = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(_name(name if name in ROOTS else f"{name} TSA"))
         .issuer_name(_name(row.issuer))
@@ -92,8 +92,8 @@ def certificate(name: str) -> x509.Certificate:
         .add_extension(x509.BasicConstraints(name in ROOTS, None), critical=True)
     )
     if name in TABLE and row.usages is not None:
-        made = made.add_extension(x509.ExtendedKeyUsage(row.usages), critical=row.critical)
-    return made.sign(key(row.issuer), hashes.SHA256())
+        builder = builder.add_extension(x509.ExtendedKeyUsage(row.usages), critical=row.critical)
+    return builder.sign(key(row.issuer), hashes.SHA256())
 
 
 def der(name: str) -> bytes:
@@ -111,14 +111,14 @@ def crl(reason: x509.ReasonFlags | None, days_ago: float) -> bytes:
     )
     if reason is not None:
         entry = entry.add_extension(x509.CRLReason(reason), critical=False)
-    made = (
+    builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(_name("tsa root"))
         .last_update(issued)
         .next_update(issued + timedelta(days=7))
         .add_revoked_certificate(entry.build())
     )
-    return made.sign(key("tsa root"), hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(key("tsa root"), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def openssl(*arguments: str, given: bytes = b"") -> bytes:

@@ -38,24 +38,24 @@ def store():
 @pytest.mark.parametrize("nonce", [True, False])
 @pytest.mark.parametrize("certificate", [True, False])
 def test_openssl_reads_a_request(tmp_path, algorithm, policy, nonce, certificate):
-    made = TimestampRequest.make(VALUE, algorithm, policy, nonce, certificate)
+    query = TimestampRequest.make(VALUE, algorithm, policy, nonce, certificate)
     path = tmp_path / "request.tsq"
-    path.write_bytes(made.encode())
+    path.write_bytes(query.encode())
     text = tsa.openssl("ts", "-query", "-in", str(path), "-text").decode()
     assert f"Hash Algorithm: {algorithm.lower()}" in text
     assert f"Policy OID: {policy or 'unspecified'}" in text
-    assert (f"Nonce: 0x{made.nonce:X}" if nonce else "Nonce: unspecified") in text
+    assert (f"Nonce: 0x{query.nonce:X}" if nonce else "Nonce: unspecified") in text
     assert f"Certificate required: {'yes' if certificate else 'no'}" in text
-    assert made.imprint == hashlib.new(algorithm, VALUE).digest()
-    assert TimestampRequest.parse(made.encode()) == made
+    assert query.imprint == hashlib.new(algorithm, VALUE).digest()
+    assert TimestampRequest.parse(query.encode()) == query
 
 
 def test_a_request_of_openssl_is_read(authority):
     der = authority.query(VALUE, "-sha512", "-cert", "-tspolicy", tsa.OTHER_POLICY)
-    made = TimestampRequest.parse(der)
-    assert made.imprint == hashlib.sha512(VALUE).digest()
-    assert (made.algorithm, made.policy, made.certificate) == ("sha512", tsa.OTHER_POLICY, True)
-    assert made.nonce
+    query = TimestampRequest.parse(der)
+    assert query.imprint == hashlib.sha512(VALUE).digest()
+    assert (query.algorithm, query.policy, query.certificate) == ("sha512", tsa.OTHER_POLICY, True)
+    assert query.nonce
 
 
 def test_nonces_differ_and_are_long():

@@ -154,8 +154,8 @@ def test_only_over_https_or_to_this_machine(url):
         TimestampAuthority(url, credentials=("clinic", SECRET))
     for fine in ("https://tsa.example/", "http://localhost/", "http://127.0.0.1:80/",
                  "http://[::1]/"):  # fmt: skip
-        made = TimestampAuthority(fine, credentials=("clinic", SECRET))
-        assert "Sentinel" not in repr(made) + str(made)
+        authority = TimestampAuthority(fine, credentials=("clinic", SECRET))
+        assert "Sentinel" not in repr(authority) + str(authority)
 
 
 @pytest.mark.parametrize(("user", "password"), [("a:b", "c"), ("a", "b\r\nHost: x"), ("a\n", "b")])
@@ -191,8 +191,8 @@ def test_a_proxy_is_told_nothing_in_the_clear(locked, monkeypatch):
     """It is for this machine alone that http will do."""
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        made = TimestampAuthority(locked, credentials=("clinic", SECRET), timeout=5)
-        assert made.stamp(b"value")
+        authority = TimestampAuthority(locked, credentials=("clinic", SECRET), timeout=5)
+        assert authority.stamp(b"value")
         proxy.setblocking(False)
         with pytest.raises(BlockingIOError):
             proxy.accept()

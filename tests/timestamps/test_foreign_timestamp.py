@@ -16,10 +16,10 @@ def test_an_algorithm_that_is_not_known(authority, stamped, field, algorithm):
     """Nobody here can say whether such a token is good: it does not count, and fails nothing."""
 
     def exchanged(value):
-        made = cms.ContentInfo.load(authority().token(value))
-        info = made["content"]["signer_infos"][0]
+        token = cms.ContentInfo.load(authority().token(value))
+        info = token["content"]["signer_infos"][0]
         info[field] = type(info[field])({"algorithm": algorithm})
-        return made.dump()
+        return token.dump()
 
     report = verify(stamped(exchanged), trust=store())
     broken(report, "unverifiable", "not_checked", "CRYPTO_CONSTRAINTS_FAILURE", algorithm)
@@ -31,12 +31,12 @@ def test_an_algorithm_that_is_not_known(authority, stamped, field, algorithm):
 
 def test_a_critical_extension(authority, stamped):
     def extended(value):
-        made = cms.ContentInfo.load(authority().token(value))
-        inner = made["content"]["encap_content_info"]
+        token = cms.ContentInfo.load(authority().token(value))
+        inner = token["content"]["encap_content_info"]
         info = inner["content"].parsed
         info["extensions"] = [{"extn_id": "1.2.3.4", "critical": True, "extn_value": b"\5\0"}]
         inner["content"] = core.ParsableOctetString(info.dump())
-        return made.dump()
+        return token.dump()
 
     report = verify(stamped(extended), trust=store())
     broken(report, "unverifiable", "not_checked", "FORMAT_FAILURE", "critical extension")

@@ -87,9 +87,9 @@ def test_wishes(run, signed):
     run("timestamp", "query", path, "--out", "q.tsq", "--mac", "SHA512", "--policy", "1.2.3",
         "--no-nonce", "--no-cert")  # fmt: skip
     with open("q.tsq", "rb") as file:
-        made = TimestampRequest.parse(file.read())
-    assert made[0] == "sha512"
-    assert made[2:] == (None, "1.2.3", False)
+        query = TimestampRequest.parse(file.read())
+    assert query[0] == "sha512"
+    assert query[2:] == (None, "1.2.3", False)
 
 
 def test_which_of_several(run, signed, authority):

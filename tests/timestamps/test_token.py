@@ -39,21 +39,21 @@ def test_a_timestamp_that_counts(authority, stamped, who, name, algorithm):
 
 def test_the_report_in_json(authority, stamped):
     path = stamped(authority().token)
-    (made,) = json.loads(verify(path, trust=store()).to_json())["signatures"]
-    assert made["timestamp"] == {
-        "time": made["judged_at"],
+    (content,) = json.loads(verify(path, trust=store()).to_json())["signatures"]
+    assert content["timestamp"] == {
+        "time": content["judged_at"],
         "authority": "CN=Test rsa TSA",
         "policy": "1.2.3.4.1",
-        "serial": made["timestamp"]["serial"],
+        "serial": content["timestamp"]["serial"],
         "imprint": "SHA256",
         "accuracy": 1.5,
         "integrity": "intact",
         "trust": "trusted",
-        "revocation": made["timestamp"]["revocation"],
+        "revocation": content["timestamp"]["revocation"],
         "reason": None,
         "weak": [],
     }
-    assert int(made["timestamp"]["serial"], 16) >= 0x1000
+    assert int(content["timestamp"]["serial"], 16) >= 0x1000
 
 
 def test_without_a_timestamp_there_is_none(tmp_path):

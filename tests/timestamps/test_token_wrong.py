@@ -231,10 +231,10 @@ def test_two_certificates_of_one_name_and_number(authority, stamped):
 
     def both(first):
         def make(value):
-            made = cms.ContentInfo.load(authority().token(value))
+            token = cms.ContentInfo.load(authority().token(value))
             ders = [tsa.der("rsa"), pki.Member("", None, twin).der][:: -1 if first else 1]
-            made["content"]["certificates"] = [asn1.Certificate.load(der) for der in ders]
-            return made.dump()
+            token["content"]["certificates"] = [asn1.Certificate.load(der) for der in ders]
+            return token.dump()
 
         return make
 
@@ -248,12 +248,12 @@ def test_a_token_that_does_not_name_its_certificate(authority, stamped):
     """Without the ESS attribute (RFC 3161 2.4.1) nothing binds the certificate to the token."""
 
     def without(value):
-        made = cms.ContentInfo.load(authority().token(value))
-        info = made["content"]["signer_infos"][0]
+        token = cms.ContentInfo.load(authority().token(value))
+        info = token["content"]["signer_infos"][0]
         kept = [one for one in info["signed_attrs"] if "signing_cert" not in one["type"].native]
         assert len(kept) == len(info["signed_attrs"]) - 1
         info["signed_attrs"] = kept
-        return made.dump()
+        return token.dump()
 
     report = verify(stamped(without), trust=store())
     broken(report, "altered", "not_checked", "FORMAT_FAILURE", "which certificate signed it")

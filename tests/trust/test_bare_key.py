@@ -32,7 +32,7 @@ def forged(public: Any) -> bytes:
     names = [
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (HOUSE, MINISTRY)
     ]
-    made = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(names[0])
         .issuer_name(names[1])
@@ -45,7 +45,7 @@ def forged(public: Any) -> bytes:
             x509.KeyUsage(False, False, True, False, False, False, False, False, False), True
         )
     )
-    return made.sign(own, hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(own, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +78,14 @@ def fingerprint(public: Any) -> str:
 
 @pytest.mark.parametrize("at", [None, datetime(2080, 1, 1, tzinfo=UTC)])
 def test_only_the_fingerprint_is_told(exchanged, bare, at):
-    made = dicomseal.verify(exchanged, trust=TrustStore([], signers=[bare]), at=at)
-    assert made.verdict == "passed"
-    one = made.signatures[0]
+    report = dicomseal.verify(exchanged, trust=TrustStore([], signers=[bare]), at=at)
+    assert report.verdict == "passed"
+    one = report.signatures[0]
     assert (one.signer.sha256, one.signer.key) == (fingerprint(bare), "RSA 2048")
     rest = [getattr(one.signer, name) for name in one.signer.__struct_fields__]
     assert sorted(rest) == sorted(["", "", "", "", "", fingerprint(bare), "RSA 2048"])
     for secret in SECRETS:
-        assert secret not in str(made)
+        assert secret not in str(report)
     assert "by the public key" in one.messages[0]
 
 
@@ -101,18 +101,20 @@ def test_the_command(exchanged, bare, tmp_path, run):
 
 def test_a_changed_content_tells_no_name_either(exchanged, bare):
     data = exchanged.read_bytes().replace(b"Doe^John", b"Doe^Jack")
-    made = dicomseal.verify(data, trust=TrustStore([], signers=[bare]))
-    assert (made.verdict, made.signatures[0].integrity) == ("failed", "altered")
-    assert HOUSE not in str(made)
+    report = dicomseal.verify(data, trust=TrustStore([], signers=[bare]))
+    assert (report.verdict, report.signatures[0].integrity) == ("failed", "altered")
+    assert HOUSE not in str(report)
 
 
 def test_a_key_that_is_too_weak_tells_no_name():
     key = pki.KEYS["RSA 1024"]().public_key()
     store = TrustStore([], signers=[key]).but(weak="reject")
-    made = store.judge(forged(key))
-    assert (made.trust, made.by_key) == ("untrusted", True)
-    assert "the public key that is trusted directly: it is a key RSA 1024" in made.reason.message
-    assert HOUSE not in str(made)
+    decision = store.judge(forged(key))
+    assert (decision.trust, decision.by_key) == ("untrusted", True)
+    assert (
+        "the public key that is trusted directly: it is a key RSA 1024" in decision.reason.message
+    )
+    assert HOUSE not in str(decision)
 
 
 def test_a_name_that_nobody_vouches_for_meets_no_rule(exchanged, bare):
@@ -129,22 +131,22 @@ def test_a_name_that_nobody_vouches_for_meets_no_rule(exchanged, bare):
 def test_a_certificate_that_chains_to_an_anchor_is_told():
     member, root = pki.member("rsa"), pki.member("root").certificate
     store = TrustStore([root], signers=[member.certificate.public_key()])
-    made = store.judge(member.der)
-    assert (made.trust, made.by_key) == ("trusted", False)
+    decision = store.judge(member.der)
+    assert (decision.trust, decision.by_key) == ("trusted", False)
     other = store.judge(forged(member.certificate.public_key()))
     assert (other.trust, other.by_key) == ("trusted", True)
 
 
 def test_another_key_is_not_trusted(exchanged):
     other = pki.member("rsa two").certificate.public_key()
-    made = dicomseal.verify(exchanged, trust=TrustStore([], signers=[other]))
-    assert (made.verdict, made.signatures[0].trust) == ("indeterminate", "untrusted")
+    report = dicomseal.verify(exchanged, trust=TrustStore([], signers=[other]))
+    assert (report.verdict, report.signatures[0].trust) == ("indeterminate", "untrusted")
 
 
 def test_the_certificate_of_a_signer_that_is_named_is_told(bare):
     member = pki.member("rsa")
-    made = TrustStore([], signers=[member.certificate]).judge(member.der)
-    assert (made.trust, made.by_key) == ("trusted", False)
+    trust_store = TrustStore([], signers=[member.certificate]).judge(member.der)
+    assert (trust_store.trust, trust_store.by_key) == ("trusted", False)
     assert TrustStore([], signers=[member.certificate]).judge(forged(bare)).trust == "untrusted"
 
 

@@ -41,8 +41,8 @@ SAID = f"must not be used: an entry has the critical extension {OID}, which is u
 
 def answered(status="good", whole=False, critical=True):
     """An OCSP response with an extension that nobody knows: of the answer, or of the whole."""
-    made = asn1_ocsp.OCSPResponse.load(pki.ocsp("leaf", status))
-    basic = made["response_bytes"]["response"].parsed
+    response = asn1_ocsp.OCSPResponse.load(pki.ocsp("leaf", status))
+    basic = response["response_bytes"]["response"].parsed
     data = basic["tbs_response_data"]
     extension = {"extn_id": OID, "critical": critical, "extn_value": b"\5\0"}
     if whole:
@@ -51,8 +51,8 @@ def answered(status="good", whole=False, critical=True):
         data["responses"][0]["single_extensions"] = [extension]
     signed = data.dump(force=True)
     basic["signature"] = pki.key("ca").sign(signed, ec.ECDSA(hashes.SHA256()))
-    made["response_bytes"]["response"] = core.ParsableOctetString(basic.dump(force=True))
-    return made.dump(force=True)
+    response["response_bytes"]["response"] = core.ParsableOctetString(basic.dump(force=True))
+    return response.dump(force=True)
 
 
 TABLE = {
@@ -114,10 +114,10 @@ def listed(der):
 
 def test_what_only_looks_like_one_is_none():
     """The search for bytes decides whether the entries are read, and no more."""
-    made = asn1_crl.CertificateList.load(pki.crl("ca", Entry("direct")))
-    (entry,) = made["tbs_cert_list"]["revoked_certificates"]
+    revocations = asn1_crl.CertificateList.load(pki.crl("ca", Entry("direct")))
+    (entry,) = revocations["tbs_cert_list"]["revoked_certificates"]
     entry["user_certificate"] = int.from_bytes(b"\1\1\1\xff\4" + bytes(12), "big")
-    der = made.dump(force=True)
+    der = revocations.dump(force=True)
     assert revocation_data._CRITICAL.search(listed(der).contents)
     assert revocation_data.Crl(der).unusable == ""
 

@@ -63,10 +63,10 @@ class Server:
 def server(monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    made = Server()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    server = Server()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
 
 
 @pytest.fixture
@@ -103,9 +103,9 @@ def test_no_network_unless_asked(server, leaf, monkeypatch):
 def test_a_crl(server, leaf):
     server.answers["/ca.crl"] = pki.crl("ca")
     name = leaf()
-    made = store(Fetcher())
+    trust_store = store(Fetcher())
     for _ in range(3):
-        assert made.judge(pki.cert(name)).revocation == "good"
+        assert trust_store.judge(pki.cert(name)).revocation == "good"
     assert [path for _, path, _ in server.asked] == ["/ca.crl"]
     server.answers["/ca.crl"] = pki.crl("ca", pki.Entry(name))
     assert store(Fetcher()).judge(pki.cert(name)).reason.code == "REVOKED_NO_POE"
@@ -129,17 +129,19 @@ def test_ocsp(server, leaf):
 
 
 def test_what_is_at_hand_is_not_fetched(server, leaf):
-    made = store(Fetcher())
-    made = TrustStore(pki.certs("root"), pki.certs("ca"), crls=[FINE_ROOT, pki.crl("ca")],
+    trust_store = store(Fetcher())
+    trust_store = TrustStore(pki.certs("root"), pki.certs("ca"), crls=[FINE_ROOT, pki.crl("ca")],
                       policy=REQUIRE, fetcher=Fetcher())  # fmt: skip
-    assert made.judge(pki.cert(leaf())).revocation == "good"
+    assert trust_store.judge(pki.cert(leaf())).revocation == "good"
     assert server.asked == []
 
 
 def test_only_below_an_anchor(server, leaf):
     """The address is that of an authority one trusts, not of anybody who makes a certificate."""
-    made = TrustStore(pki.certs("other root"), pki.certs("ca"), policy=REQUIRE, fetcher=Fetcher())
-    assert made.judge(pki.cert(leaf())).trust == "untrusted"
+    trust_store = TrustStore(
+        pki.certs("other root"), pki.certs("ca"), policy=REQUIRE, fetcher=Fetcher()
+    )
+    assert trust_store.judge(pki.cert(leaf())).trust == "untrusted"
     assert server.asked == []
 
 
@@ -217,9 +219,9 @@ def test_bad_answers(server, leaf, answer, said):
     server.answers["/ca.crl"] = answer
     name = leaf()
     for policy, trust in ((REQUIRE, "untrusted"), (DEFAULT, "trusted")):
-        made = store(Fetcher(), policy).judge(pki.cert(name))
-        assert made.trust == trust
-        told = made.reason.message if made.reason else " ".join(made.messages)
+        trust_store = store(Fetcher(), policy).judge(pki.cert(name))
+        assert trust_store.trust == trust
+        told = trust_store.reason.message if trust_store.reason else " ".join(trust_store.messages)
         assert "/ca.crl: " in told and said in told
 
 
@@ -247,16 +249,16 @@ def test_http_only(leaf, base, monkeypatch):
 
 def test_a_failure_is_not_asked_again_at_once(server, leaf, monkeypatch):
     name, other = leaf(), leaf()
-    made = store(Fetcher())
+    trust_store = store(Fetcher())
     for _ in range(3):
-        assert made.judge(pki.cert(name)).trust == "untrusted"
-        assert made.judge(pki.cert(other)).trust == "untrusted"  # the same address
+        assert trust_store.judge(pki.cert(name)).trust == "untrusted"
+        assert trust_store.judge(pki.cert(other)).trust == "untrusted"  # the same address
     assert len(server.asked) == 1
     server.answers["/ca.crl"] = pki.crl("ca")
-    assert made.judge(pki.cert(name)).trust == "untrusted"
+    assert trust_store.judge(pki.cert(name)).trust == "untrusted"
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + fetching.RETRY + 1)
-    assert made.judge(pki.cert(name)).trust == "trusted"
+    assert trust_store.judge(pki.cert(name)).trust == "trusted"
     assert len(server.asked) == 2
 
 
@@ -264,8 +266,8 @@ def test_the_cache_in_a_folder(server, leaf, tmp_path):
     server.answers["/ca.crl"] = pki.crl("ca")
     name = leaf()
     for _ in range(3):
-        made = store(Fetcher(folder=tmp_path / "cache"))
-        assert made.judge(pki.cert(name)).revocation == "good"
+        trust_store = store(Fetcher(folder=tmp_path / "cache"))
+        assert trust_store.judge(pki.cert(name)).revocation == "good"
     assert len(server.asked) == 1
     (kept,) = (tmp_path / "cache").iterdir()
     kept.write_bytes(b"damaged")
@@ -277,18 +279,18 @@ def test_what_is_out_of_date_is_fetched_anew(server, leaf, tmp_path):
     server.answers["/ca.crl"] = pki.crl("ca", window=(-3, -2))
     name = leaf()
     for _ in range(2):
-        made = store(Fetcher(folder=tmp_path))
-        assert made.judge(pki.cert(name)).reason.code == "TRY_LATER"
+        trust_store = store(Fetcher(folder=tmp_path))
+        assert trust_store.judge(pki.cert(name)).reason.code == "TRY_LATER"
     assert len(server.asked) == 2
 
 
 def test_a_window_of_what_was_fetched(server, leaf):
     name = leaf()
     server.answers["/ca.crl"] = pki.crl("ca", window=(-1, 1))
-    made = store(Fetcher())
-    assert made.judge(pki.cert(name), pki.at(0)).trust == "trusted"
+    trust_store = store(Fetcher())
+    assert trust_store.judge(pki.cert(name), pki.at(0)).trust == "trusted"
     server.answers["/ca.crl"] = pki.crl("ca", pki.Entry(name, 0.5), window=(1, 2))
-    assert made.judge(pki.cert(name), pki.at(1) - timedelta(seconds=1)).trust == "trusted"
+    assert trust_store.judge(pki.cert(name), pki.at(1) - timedelta(seconds=1)).trust == "trusted"
 
 
 def test_a_folder_that_cannot_be(tmp_path):

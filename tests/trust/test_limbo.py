@@ -100,10 +100,10 @@ def answer(case: dict[str, Any]) -> tuple[str, str]:
                 policy=POLICY.but(longest_chain=case["max_chain_depth"]),
             )
             moment = datetime.fromisoformat(when) if when else None
-            made = store.judge(*certificates(case["peer_certificate"]), moment)
+            decision = store.judge(*certificates(case["peer_certificate"]), moment)
         except (DicomSealError, ValueError) as error:
             return "FAILURE", str(error)
-    return "SUCCESS" if made.trust == "trusted" else "FAILURE", str(made.reason)
+    return "SUCCESS" if decision.trust == "trusted" else "FAILURE", str(decision.reason)
 
 
 @pytest.mark.parametrize("name", CASES)

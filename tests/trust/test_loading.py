@@ -174,9 +174,9 @@ def test_a_file_too_large(write, monkeypatch):
                                   pki.der("leaf"), p12("leaf", "leaf", ("ca",))],
                          ids=["key", "DER key", "PEM", "DER", "PKCS#12"])  # fmt: skip
 def test_signers(write, data):
-    made = TrustStore.from_files(signers=[write(data)])
-    assert made.judge(pki.cert("leaf")).trust == "trusted"
-    assert made.judge(pki.cert("direct")).trust == "untrusted"
+    trust_store = TrustStore.from_files(signers=[write(data)])
+    assert trust_store.judge(pki.cert("leaf")).trust == "trusted"
+    assert trust_store.judge(pki.cert("direct")).trust == "untrusted"
 
 
 def test_crls(write):

@@ -174,13 +174,13 @@ def test_alternative_names(case, below):
     root = make("root")
     limited = make("limited", root if below else None, constraints(case.permitted, case.excluded))
     leaf = make("leaf", limited, *([alternatives(*case.names)] if case.names else []), ca=False)
-    made = judge(leaf, root, limited) if below else judge(leaf, limited)
+    judged = judge(leaf, root, limited) if below else judge(leaf, limited)
     if not case.sentence:
-        assert (made.trust, made.reason) == ("trusted", None)
+        assert (judged.trust, judged.reason) == ("trusted", None)
         return
-    assert (made.trust, made.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
-    assert "by the Name Constraints of its authorities" in made.reason.message
-    assert case.sentence in made.reason.message
+    assert (judged.trust, judged.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
+    assert "by the Name Constraints of its authorities" in judged.reason.message
+    assert case.sentence in judged.reason.message
 
 
 # --- subjects -------------------------------------------------------------------------------------
@@ -308,10 +308,10 @@ def test_hostile_constraints_cost_bounded_work(names):
         anchor = make("anchor", None, constraints([mail("test")], mails))
         leaf = make("leaf", anchor, ca=False, change=addressed)
     began = time.process_time()
-    made = judge(leaf, anchor)
+    judged = judge(leaf, anchor)
     assert time.process_time() - began < 10
-    assert (made.trust, made.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
-    assert "too many names and Name Constraints" in made.reason.message
+    assert (judged.trust, judged.reason.code) == ("untrusted", "CHAIN_CONSTRAINTS_FAILURE")
+    assert "too many names and Name Constraints" in judged.reason.message
 
 
 def test_the_bound_is_one_for_all_paths_of_a_decision(monkeypatch):

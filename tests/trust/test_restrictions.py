@@ -139,10 +139,10 @@ def test_a_policy_file_says_whether_an_anchors_validity_counts(tmp_path):
 def test_path_length(length, trust):
     anchor = make("anchor", length=length)
     between = make("ca", anchor)
-    made = judge(make("leaf", between, ca=False), anchor, between)
-    assert made.trust == trust
+    judged = judge(make("leaf", between, ca=False), anchor, between)
+    assert judged.trust == trust
     if trust == "untrusted":
-        refused(made, RULES, "allows no more than 0 authorities below it")
+        refused(judged, RULES, "allows no more than 0 authorities below it")
     assert judge(make("leaf", anchor, ca=False), anchor).trust == "trusted"
 
 
@@ -193,14 +193,14 @@ def test_extensions_that_must_not_be_critical(name, critical):
     extension = NEVER_CRITICAL[name], critical
     if name != "authority key identifier":  # of the anchor it names nobody
         anchor = make("anchor", None, extension)
-        made = judge(make("leaf", anchor, ca=False), anchor)
-        assert made.trust == ("untrusted" if critical else "trusted")
+        judged = judge(make("leaf", anchor, ca=False), anchor)
+        assert judged.trust == ("untrusted" if critical else "trusted")
     root = make("root", None, (x509.SubjectKeyIdentifier(b"\x01" * 20), False))
-    made = judge(make("leaf", root, extension, ca=False), root)
-    assert made.trust == ("untrusted" if critical else "trusted")
+    judged = judge(make("leaf", root, extension, ca=False), root)
+    assert judged.trust == ("untrusted" if critical else "trusted")
     if critical:
-        refused(made, RULES, f"of CN=leaf has a critical extension that is unknown or must not be: "
-                             f"{name}")  # fmt: skip
+        why = f"of CN=leaf has a critical extension that is unknown or must not be: {name}"
+        refused(judged, RULES, why)
 
 
 def test_an_extension_that_is_there_twice():
@@ -312,10 +312,10 @@ def test_an_anchor_of_timestamps():
         anchor = make("tsa root", None, extension)
         leaf = make("tsa", anchor, stamp, ca=False)
         store = TrustStore([root], tsa=[anchor.certificate])
-        made = store.judge(leaf.der, purpose=TIME_STAMPING)
-        assert made.trust == trust
+        decision = store.judge(leaf.der, purpose=TIME_STAMPING)
+        assert decision.trust == trust
         if trust == "untrusted":
-            assert "not for time stamping" in made.reason.message
+            assert "not for time stamping" in decision.reason.message
 
 
 @pytest.mark.parametrize("directly", [False, True])
@@ -325,9 +325,9 @@ def test_a_critical_extended_key_usage_that_forbids_signatures_is_said(directly)
         leaf = make("leaf", anchor, extension, ca=False)
         own = [leaf.certificate] if directly else []
         store = TrustStore([anchor.certificate], signers=own)
-        made = store.judge(leaf.der)
-        assert made.trust == "trusted"
-        assert any("critical, and forbids signatures" in one for one in made.messages) == said
+        decision = store.judge(leaf.der)
+        assert decision.trust == "trusted"
+        assert any("critical, and forbids signatures" in one for one in decision.messages) == said
         strict = store.but(extended_key_usages=STRICT.extended_key_usages).judge(leaf.der)
         assert (strict.trust == "trusted") == (extension is not SERVER and not said)
 

@@ -274,10 +274,10 @@ def test_what_is_remembered_is_what_a_new_store_says(name):
 
 
 def test_a_crl_that_runs_out_ends_the_decision():
-    made, answer = judge(TABLE["not listed"])
+    judged, answer = judge(TABLE["not listed"])
     assert answer.trust == "trusted"
-    assert made.judge(pki.cert("leaf"), pki.at(6.9)).trust == "trusted"
-    assert made.judge(pki.cert("leaf"), pki.at(7.1)).reason.code == LATER
+    assert judged.judge(pki.cert("leaf"), pki.at(6.9)).trust == "trusted"
+    assert judged.judge(pki.cert("leaf"), pki.at(7.1)).reason.code == LATER
 
 
 def test_a_large_crl_is_not_searched_by_the_library(monkeypatch):
@@ -316,10 +316,10 @@ def test_a_folder_full_of_other_authorities_crls():
         name for name, row in pki.TABLE.items() if row.ca and row.issuer != name and not row.subject
     ]
     asked = []
-    made, _ = judge(Case(crls() + tuple(pki.crl(name) for name in others if name != "ca")))
-    ask = made.revocations._ask
-    made.revocations._ask = lambda *more: asked.append(1) or ask(*more)
-    assert made.judge(pki.cert("rsa")).revocation == "good"
+    judged, _ = judge(Case(crls() + tuple(pki.crl(name) for name in others if name != "ca")))
+    ask = judged.revocations._ask
+    judged.revocations._ask = lambda *more: asked.append(1) or ask(*more)
+    assert judged.judge(pki.cert("rsa")).revocation == "good"
     assert len(others) > 20
     assert len(asked) == 2  # the root's about the CA, the CA's about the signer
 
@@ -345,7 +345,7 @@ def test_the_authority_of_a_timestamp_authority_is_judged_as_any_other():
         (((), (own,)), -6, REVOKED), (((), ()), -6, None),
     ):  # fmt: skip
         some = [pki.crl("tsa root", *entries[0]), pki.crl("tsa ca", *entries[1])]
-        made = TrustStore(pki.certs("root"), pki.certs("tsa ca"), tsa=pki.certs("tsa root"),
+        trust_store = TrustStore(pki.certs("root"), pki.certs("tsa ca"), tsa=pki.certs("tsa root"),
                           crls=some, policy=REQUIRE)  # fmt: skip
-        answer = made.judge(pki.cert("tsa below"), pki.at(days), purpose=TIME_STAMPING)
+        answer = trust_store.judge(pki.cert("tsa below"), pki.at(days), purpose=TIME_STAMPING)
         assert (answer.reason and answer.reason.code) == reason

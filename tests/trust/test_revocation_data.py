@@ -51,8 +51,8 @@ def test_the_name_of_who_signs_a_crl(tmp_path, kind, listed):
         (found,) = loading.load_crls(tmp_path / name)
         assert found == der
         store = TrustStore([certificate.parse(anchor.der)], crls=[found])
-        made = store.judge(leaf.der)
-        assert made.revocation == ("revoked" if listed else "good")
+        decision = store.judge(leaf.der)
+        assert decision.revocation == ("revoked" if listed else "good")
 
 
 def crl_by(
@@ -70,15 +70,15 @@ def crl_by(
         invalid = x509.InvalidityDate(pki.NOW - pki.timedelta(3))
         builder = builder.add_revoked_certificate(entry.add_extension(invalid, False).build())
     plain = builder.sign(issuer.key, hashes.SHA256()).public_bytes(pki.serialization.Encoding.DER)
-    made = asn1_crl.CertificateList.load(plain)
-    tbs = made["tbs_cert_list"]
+    revocations = asn1_crl.CertificateList.load(plain)
+    tbs = revocations["tbs_cert_list"]
     if data:
         tbs["issuer"] = name_of(data)
     signed = tbs.dump().replace(b"\x0a\x01\x01", b"\x0a\x01" + reason)
     value = issuer.key.sign(signed, ec.ECDSA(hashes.SHA256()))
     if damaged:
         signed = signed.replace(b"\x0a\x01" + reason, b"\x0a\x01\x01")
-    algorithm = made["signature_algorithm"].dump()
+    algorithm = revocations["signature_algorithm"].dump()
     return tlv(0x30, signed + algorithm + core.BitString.load(tlv(3, b"\0" + value)).dump())
 
 
@@ -87,10 +87,10 @@ def crl_by(
 
 def resigned(issuer: Member, der: bytes, old: bytes, new: bytes) -> bytes:
     """A CRL by the same authority with other bytes in it, of any length."""
-    made = asn1_crl.CertificateList.load(der)
-    signed = replaced(made["tbs_cert_list"].dump(), old, new)
+    revocations = asn1_crl.CertificateList.load(der)
+    signed = replaced(revocations["tbs_cert_list"].dump(), old, new)
     value = issuer.key.sign(signed, ec.ECDSA(hashes.SHA256()))
-    algorithm = made["signature_algorithm"].dump()
+    algorithm = revocations["signature_algorithm"].dump()
     return tlv(0x30, signed + algorithm + core.BitString.load(tlv(3, b"\0" + value)).dump())
 
 
@@ -137,14 +137,14 @@ def test_what_decides_nothing_in_a_crl_need_not_be_readable(kind, listed):
     leaf, other = (make(name, anchor, ca=False) for name in ("leaf", "other"))
     oid, value = UNREADABLE[kind]
     plain = crl_by(anchor, b"", leaf if listed else other)
-    made = asn1_crl.CertificateList.load(plain)["tbs_cert_list"]
+    revocations = asn1_crl.CertificateList.load(plain)["tbs_cert_list"]
     if oid == NUMBER:
         extensions = tlv(0xA0, tlv(0x30, tlv(0x30, oid + tlv(4, value))))
-        entries = made["revoked_certificates"].dump()
+        entries = revocations["revoked_certificates"].dump()
         # the extensions of a CRL stand behind its entries, and no others are in this one
         der = resigned(anchor, plain, entries, entries + extensions)
     else:
-        (entry,) = made["revoked_certificates"]
+        (entry,) = revocations["revoked_certificates"]
         old = next(
             one.dump() for one in entry["crl_entry_extensions"] if one["extn_id"].dump() == oid
         )
@@ -164,9 +164,9 @@ def test_who_is_listed_for_a_reason_that_nobody_knows_is_revoked(reason, odd):
     leaf = make("leaf", anchor, ca=False, change=lambda tbs: named(tbs, issuer=data))
     der = crl_by(anchor, data, leaf, bytes([reason]))
     store = TrustStore([certificate.parse(anchor.der)], crls=[der])
-    made = store.judge(leaf.der)
-    assert (made.revocation, made.reason.code) == ("revoked", "REVOKED_NO_POE")
-    assert "CN=leaf was revoked at " in made.reason.message
+    decision = store.judge(leaf.der)
+    assert (decision.revocation, decision.reason.code) == ("revoked", "REVOKED_NO_POE")
+    assert "CN=leaf was revoked at " in decision.reason.message
     # its invalidity date counts as well: three days ago
     before = store.judge(leaf.der, pki.NOW - pki.timedelta(2))
     assert (before.revocation, "not to be relied on since" in before.reason.message) == (
@@ -174,8 +174,8 @@ def test_who_is_listed_for_a_reason_that_nobody_knows_is_revoked(reason, odd):
     # and nobody else may change it
     forged = crl_by(anchor, data, leaf, bytes([reason]), damaged=True)
     if reason != 1:
-        made = TrustStore([certificate.parse(anchor.der)], crls=[forged]).judge(leaf.der)
-        assert (made.revocation, made.reason.code) == ("unknown", "TRY_LATER")
+        decision = TrustStore([certificate.parse(anchor.der)], crls=[forged]).judge(leaf.der)
+        assert (decision.revocation, decision.reason.code) == ("unknown", "TRY_LATER")
 
 
 def test_a_timestamp_authority_listed_for_a_reason_that_nobody_knows_loses_all_timestamps():
@@ -223,9 +223,9 @@ def test_a_token_of_an_odd_timestamp_authority(tmp_path, kind, whole):
     data, text = NAMES[kind]
     root = make("tsa root", change=lambda tbs: named(tbs, data, data))
     leaf = make("tsa", root, STAMP, ca=False, change=lambda tbs: named(tbs, data + data, data))
-    made = odd_tsa(tmp_path, leaf, *([root] if whole else []))
+    authority = odd_tsa(tmp_path, leaf, *([root] if whole else []))
     signature = b"the signature"
-    token = made.token(signature)
+    token = authority.token(signature)
     store = TrustStore([make("root").certificate], tsa=[certificate.parse(root.der)])
     report = token_report.check(token, "CMS_TSP", signature, store, pki.NOW + DAY)
     assert (report.integrity, report.trust, report.reason) == ("intact", "trusted", None)
@@ -238,8 +238,8 @@ def test_a_token_of_an_odd_timestamp_authority(tmp_path, kind, whole):
 def test_a_token_without_the_certificate_of_an_odd_authority(tmp_path, kind):
     data, _ = NAMES[kind]
     own = make("tsa", None, STAMP, ca=False, change=lambda tbs: named(tbs, data, data))
-    made = odd_tsa(tmp_path, own)
-    token = made.token(b"the signature", "-sha256")  # it does not ask for a certificate
+    authority = odd_tsa(tmp_path, own)
+    token = authority.token(b"the signature", "-sha256")  # it does not ask for a certificate
     store = TrustStore([make("root").certificate], tsa=[certificate.parse(own.der)])
     report = token_report.check(token, "CMS_TSP", b"the signature", store, pki.NOW + DAY)
     assert (report.integrity, report.trust, report.reason) == ("intact", "trusted", None)
@@ -276,19 +276,19 @@ def test_an_odd_ocsp_responder(tmp_path, kind, listed):
         "-respout", f"{tmp_path}/answer.der",
     )  # fmt: skip
     (answer,) = loading.load_ocsps(tmp_path / "answer.der")
-    made = TrustStore([certificate.parse(root.der)], ocsps=[answer]).judge(leaf.der)
-    assert made.revocation == ("revoked" if listed else "good"), made
+    trust_store = TrustStore([certificate.parse(root.der)], ocsps=[answer]).judge(leaf.der)
+    assert trust_store.revocation == ("revoked" if listed else "good"), trust_store
 
 
 @pytest.mark.parametrize("reason", [1, 7, 99])
 def test_who_an_ocsp_response_calls_revoked_for_a_reason_that_nobody_knows_is(reason):
     plain = trust_pki.ocsp("leaf", "revoked", reason=x509.ReasonFlags.key_compromise)
-    made = asn1_ocsp.OCSPResponse.load(plain)
-    basic = made["response_bytes"]["response"].parsed
+    response = asn1_ocsp.OCSPResponse.load(plain)
+    basic = response["response_bytes"]["response"].parsed
     signed = basic["tbs_response_data"].dump().replace(b"\x0a\x01\x01", bytes([10, 1, reason]))
     value = trust_pki.key("ca").sign(signed, ec.ECDSA(hashes.SHA256()))
     parts = signed + basic["signature_algorithm"].dump() + tlv(3, b"\0" + value)
-    kind = made["response_bytes"]["response_type"].dump()
+    kind = response["response_bytes"]["response_type"].dump()
     whole = tlv(0x30, b"\x0a\x01\0" + tlv(0xA0, tlv(0x30, kind + tlv(4, tlv(0x30, parts)))))
     store = TrustStore(trust_pki.certs("root"), trust_pki.certs("ca"), ocsps=[whole])
     answer = store.judge(trust_pki.cert("leaf"))

@@ -51,7 +51,7 @@ def test_revoked_later_and_in_order(authority, stamped, reason):
 @pytest.mark.parametrize("reason", [Flags.superseded, Flags.key_compromise, None])
 def test_revoked_by_ocsp(authority, stamped, reason):
     root = tsa.certificate("tsa root")
-    made = (
+    ocspresponse_builder = (
         ocsp.OCSPResponseBuilder()
         .add_response(
             cert=tsa.certificate("revoked"), issuer=root, algorithm=hashes.SHA256(),
@@ -63,7 +63,7 @@ def test_revoked_by_ocsp(authority, stamped, reason):
         .responder_id(ocsp.OCSPResponderEncoding.NAME, root)
         .sign(tsa.key("tsa root"), hashes.SHA256())
     )  # fmt: skip
-    der = made.public_bytes(Encoding.DER)
+    der = ocspresponse_builder.public_bytes(Encoding.DER)
     trust = TrustStore(ANCHOR, tsa=[root], ocsps=[der])
     path = stamped(authority("revoked").token)
     report = verify(path, at=pki.NOW + timedelta(days=3), trust=trust)

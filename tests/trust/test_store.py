@@ -238,8 +238,10 @@ def store(*anchors, between=CAS, signers=(), **options):
 
 @pytest.mark.parametrize("case", TABLE.values(), ids=TABLE)
 def test_table(case):
-    made = store(*case.anchors, between=case.between, signers=case.signers, policy=case.policy)
-    answer = made.judge(pki.cert(case.of), pki.at(case.days))
+    trust_store = store(
+        *case.anchors, between=case.between, signers=case.signers, policy=case.policy
+    )
+    answer = trust_store.judge(pki.cert(case.of), pki.at(case.days))
     if case.reason is None:
         assert (answer.trust, answer.reason) == ("trusted", None)
         assert answer.weak == case.weak
@@ -254,13 +256,13 @@ def test_table(case):
 
 def test_a_signer_by_its_public_key():
     for key, trust in ((pki.key("modality"), "trusted"), (pki.key("leaf"), "untrusted")):
-        made = TrustStore([], signers=[key.public_key()])
-        assert made.judge(pki.cert("modality")).trust == trust
+        trust_store = TrustStore([], signers=[key.public_key()])
+        assert trust_store.judge(pki.cert("modality")).trust == trust
 
 
 def test_the_same_key_in_another_certificate_is_not_a_trusted_certificate():
-    made = TrustStore([], signers=[pki.cert("crossed")])
-    assert made.judge(pki.cert("crossed otherwise")).trust == "untrusted"
+    trust_store = TrustStore([], signers=[pki.cert("crossed")])
+    assert trust_store.judge(pki.cert("crossed otherwise")).trust == "untrusted"
 
 
 TSA = {
@@ -271,36 +273,36 @@ TSA = {
 
 @pytest.mark.parametrize(("of", "reason"), TSA.items(), ids=TSA)
 def test_timestamp_authorities(of, reason):
-    made = store("root", tsa=pki.certs("tsa root"))
-    answer = made.judge(pki.cert(of), purpose=TIME_STAMPING)
+    trust_store = store("root", tsa=pki.certs("tsa root"))
+    answer = trust_store.judge(pki.cert(of), purpose=TIME_STAMPING)
     assert (answer.reason and answer.reason.code) == reason
     if reason:
         assert f"the certificate of CN={of} is " in answer.reason.message
 
 
 def test_a_signer_that_is_trusted_directly_is_no_timestamp_authority():
-    made = TrustStore([], signers=[pki.cert("tsa")])
-    assert made.judge(pki.cert("tsa")).trust == "trusted"
-    assert made.judge(pki.cert("tsa"), purpose=TIME_STAMPING).reason.code == NO_CHAIN
+    trust_store = TrustStore([], signers=[pki.cert("tsa")])
+    assert trust_store.judge(pki.cert("tsa")).trust == "trusted"
+    assert trust_store.judge(pki.cert("tsa"), purpose=TIME_STAMPING).reason.code == NO_CHAIN
 
 
 def test_anchors_for_signers_and_for_timestamps_are_apart():
-    made = store("tsa root")
-    answer = made.judge(pki.cert("tsa"), purpose=TIME_STAMPING)
+    trust_store = store("tsa root")
+    answer = trust_store.judge(pki.cert("tsa"), purpose=TIME_STAMPING)
     assert answer.reason.code == NO_CHAIN
     assert "to an authority trusted for timestamps" in answer.reason.message
-    made = store("root", tsa=pki.certs("tsa root"))
-    assert made.judge(pki.cert("tsa without")).reason.code == NO_CHAIN
+    trust_store = store("root", tsa=pki.certs("tsa root"))
+    assert trust_store.judge(pki.cert("tsa without")).reason.code == NO_CHAIN
 
 
 def test_other_certificates_help_and_are_no_anchors():
-    made = store("root", between=())
-    assert made.judge(pki.cert("leaf"), others=[pki.der("ca")]).trust == "trusted"
-    assert made.judge(pki.cert("leaf")).trust == "untrusted"
-    assert made.judge(pki.cert("leaf"), others=[b"0\x00", pki.der("ca")]).trust == "trusted"
-    made = store("other root", between=())
+    trust_store = store("root", between=())
+    assert trust_store.judge(pki.cert("leaf"), others=[pki.der("ca")]).trust == "trusted"
+    assert trust_store.judge(pki.cert("leaf")).trust == "untrusted"
+    assert trust_store.judge(pki.cert("leaf"), others=[b"0\x00", pki.der("ca")]).trust == "trusted"
+    trust_store = store("other root", between=())
     others = [pki.der("ca"), pki.der("root")]
-    assert made.judge(pki.cert("leaf"), others=others).reason.code == NO_CHAIN
+    assert trust_store.judge(pki.cert("leaf"), others=others).reason.code == NO_CHAIN
 
 
 # --- what costs too much, and what makes no sense ------------------------------------------------
@@ -314,8 +316,8 @@ def test_ten_thousand_intermediates():
     assert answer.reason.code == GENERAL
     assert "too many certificates that might stand in it" in answer.reason.message
     assert time.process_time() - begin < 30
-    made = TrustStore(pki.certs("root"), [*many, pki.cert("ca")])
-    assert made.judge(pki.cert("leaf")).trust == "trusted"
+    trust_store = TrustStore(pki.certs("root"), [*many, pki.cert("ca")])
+    assert trust_store.judge(pki.cert("leaf")).trust == "trusted"
 
 
 def _namesakes(count):
@@ -326,12 +328,12 @@ def _namesakes(count):
     # the same names for issuer and subject; the signatures are never looked at
     one = one.replace(b"loop two", b"loop one")
     assert one.count(serial) == 1
-    made = []
+    listed = []
     for number in range(count):
         other = (0x11 << 8 * (len(serial) - 1)) + number
         der = one.replace(serial, other.to_bytes(len(serial), "big"))
-        made.append(pki.x509.load_der_x509_certificate(der))
-    return made
+        listed.append(pki.x509.load_der_x509_certificate(der))
+    return listed
 
 
 def _below_namesakes():

@@ -207,8 +207,8 @@ def test_the_signers_own_certificate(tmp_path, run, trust, reject):
     assert verify(tmp_path / "out.dcm", trust=store).verdict == "passed"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedSettingsWarning)
-        made = SigningKey(tmp_path / "rsa.key.pem", cert).certificate
-    assert made.der == member.certificate.public_bytes(DER)
+        signing_key = SigningKey(tmp_path / "rsa.key.pem", cert).certificate
+    assert signing_key.der == member.certificate.public_bytes(DER)
 
 
 def test_on_the_command_line(tmp_path, run):
@@ -229,6 +229,6 @@ def test_on_the_command_line(tmp_path, run):
 
 
 def test_not_trusted_is_what_it_says():
-    made = trust_settings.Settings(b"", frozenset(), frozenset({trust_settings.ANY_PURPOSE}))
-    assert made.trouble(NOT_TRUSTED) == ""
-    assert "trusted for nothing, rejected for any" in made.unused(NOT_TRUSTED)
+    settings = trust_settings.Settings(b"", frozenset(), frozenset({trust_settings.ANY_PURPOSE}))
+    assert settings.trouble(NOT_TRUSTED) == ""
+    assert "trusted for nothing, rejected for any" in settings.unused(NOT_TRUSTED)

@@ -47,9 +47,9 @@ def test_signed_elements_moved_into_the_signatures_item(test_files, tmp_path):
         t4ffe0001=sequence(MACS, mac.replace(listed, struct.pack("<4H", 0x0010, 0x4000, 0, 0))),
         tfffafffa=sequence(SIGNATURES, moved + signed.content(SIGNATURES)),
     )
-    made = only(verify(forged, integrity_only=True))
-    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
-    assert "(0010,0010) is in the signature's own item" in made.integrity_reason.message
+    signature = only(verify(forged, integrity_only=True))
+    assert (signature.integrity, signature.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+    assert "(0010,0010) is in the signature's own item" in signature.integrity_reason.message
 
 
 FEW = [element for element in pki.SMALL if element[0] < 0x00200000]
@@ -76,26 +76,26 @@ def test_the_last_element_moved_and_no_longer_listed(few):
         t4ffe0001=sequence(MACS, head + listed[:-4]),
         tfffafffa=sequence(SIGNATURES, moved + few.content(SIGNATURES)),
     )
-    made = only(verify(forged, integrity_only=True))
-    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
-    assert "(0010,0020) is in the signature's own item" in made.integrity_reason.message
+    signature = only(verify(forged, integrity_only=True))
+    assert (signature.integrity, signature.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+    assert "(0010,0020) is in the signature's own item" in signature.integrity_reason.message
 
 
 def test_what_no_mac_protects_in_the_signatures_item(ct):
     more = encode([(0x04000F00, "UN", b"forged")])
     forged = ct.rebuilt(tfffafffa=sequence(SIGNATURES, ct.content(SIGNATURES) + more))
-    made = only(verify(forged, integrity_only=True))
-    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
-    assert "with the VR UN, which no MAC protects" in made.integrity_reason.message
+    signature = only(verify(forged, integrity_only=True))
+    assert (signature.integrity, signature.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+    assert "with the VR UN, which no MAC protects" in signature.integrity_reason.message
 
 
 def test_a_list_that_matches_nothing(ct):
     mac = ct.content(MACS)
     head = mac[: mac.index(b"\x00\x04\x20\x00AT")]
     other = head + encode([(terms.DATA_ELEMENTS_SIGNED, "AT", struct.pack("<HH", 0x0010, 0x4000))])
-    made = only(verify(ct.rebuilt(t4ffe0001=sequence(MACS, other)), integrity_only=True))
-    assert (made.integrity, made.signed_elements) == ("altered", 0)
-    assert "none of the elements" in made.integrity_reason.message
+    signature = only(verify(ct.rebuilt(t4ffe0001=sequence(MACS, other)), integrity_only=True))
+    assert (signature.integrity, signature.signed_elements) == ("altered", 0)
+    assert "none of the elements" in signature.integrity_reason.message
 
 
 def test_forged_purpose(ct):
@@ -106,8 +106,8 @@ def test_forged_purpose(ct):
     ]  # fmt: skip
     purpose = encode([(terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE, "SQ", [code])])
     forged = ct.rebuilt(tfffafffa=sequence(SIGNATURES, ct.content(SIGNATURES) + purpose))
-    made = only(verify(forged, integrity_only=True))
-    assert (made.integrity, made.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
+    signature = only(verify(forged, integrity_only=True))
+    assert (signature.integrity, signature.integrity_reason.code) == ("altered", "FORMAT_FAILURE")
 
 
 def test_a_vr_that_readers_take_differently(ct, backend):
@@ -159,8 +159,8 @@ def test_pixel_data_under_another_label(test_files, tmp_path):
     length = struct.pack("<H", 20), struct.pack("<H", 22)
     position = meta.index(b"\x02\x00\x10\x00UI") + 6
     meta = meta[:position] + meta[position:].replace(*length, 1)
-    made = only(verify(meta + signed.data[len(signed.head) :], integrity_only=True))
-    assert "signed in transfer syntax 1.2.840.10008.1.2.5" in made.messages[-1]
+    signature = only(verify(meta + signed.data[len(signed.head) :], integrity_only=True))
+    assert "signed in transfer syntax 1.2.840.10008.1.2.5" in signature.messages[-1]
 
 
 def test_a_long_row_of_zeros_is_looked_at_once(backend):
@@ -181,8 +181,8 @@ def test_a_certificate_of_the_year_zero(ct):
     validity = der.index(b"\x17\x0d")  # UTCTime, 13 digits
     other = der[:validity] + b"\x18\x0d" + b"0000010100Z  "[:13] + der[validity + 15 :]
     assert len(other) == len(der)
-    made = only(verify(ct.data.replace(der, other)))
-    assert made.integrity in ("unverifiable", "altered")
+    signature = only(verify(ct.data.replace(der, other)))
+    assert signature.integrity in ("unverifiable", "altered")
 
 
 def test_nothing_is_signed_inside_un(tmp_path):
@@ -248,9 +248,9 @@ def test_signed_elements_moved_behind_a_group_length(test_files, tmp_path, backe
         t4ffe0001=sequence(MACS, mac.replace(listed, other)),
         tfffafffa=sequence(SIGNATURES, length + moved + signed.content(SIGNATURES)),
     )
-    made = verify(forged, integrity_only=True)
-    assert made.verdict == "failed"
-    assert only(made).integrity == "altered"
+    report = verify(forged, integrity_only=True)
+    assert report.verdict == "failed"
+    assert only(report).integrity == "altered"
     harmless = signed.rebuilt(
         tfffafffa=sequence(
             SIGNATURES,
@@ -281,8 +281,8 @@ def test_a_list_that_changes_after_the_last_look(tmp_path, ct, monkeypatch):
         return measure(*arguments)
 
     monkeypatch.setattr(coverage, "measure", meddle)
-    made = verify(path, integrity_only=True, require_signed="PatientName")
-    assert (made.verdict, made.error.code) == ("error", "changed")
+    report = verify(path, integrity_only=True, require_signed="PatientName")
+    assert (report.verdict, report.error.code) == ("error", "changed")
 
 
 def test_signatures_turned_into_un_beside_a_signed_item(test_files, tmp_path):
@@ -292,9 +292,9 @@ def test_signatures_turned_into_un_beside_a_signed_item(test_files, tmp_path):
               items="BeamSequence[0]", transfer_syntax="explicit")  # fmt: skip
     assert verify(path, integrity_only=True, unsigned="accept").verdict == "passed"
     hidden = path.read_bytes() + encode([(SIGNATURES, "UN", b"\0\0\0\0")])
-    made = verify(hidden, integrity_only=True, unsigned="accept")
-    assert made.verdict == "indeterminate"
-    assert any("Sequence (FFFA,FFFA) has the VR UN" in said for said in made.messages)
+    report = verify(hidden, integrity_only=True, unsigned="accept")
+    assert report.verdict == "indeterminate"
+    assert any("Sequence (FFFA,FFFA) has the VR UN" in said for said in report.messages)
 
 
 @pytest.mark.parametrize("empty_first", [True, False])
@@ -303,9 +303,9 @@ def test_two_transfer_syntaxes_of_which_one_is_empty(ct, empty_first, backend):
     empty = b"\x02\x00\x10\x00UI\x00\x00"
     pair = empty + uid if empty_first else uid + empty
     data = bytes(128) + b"DICM" + pair + ct.data[len(ct.head) :]
-    made = verify(data, integrity_only=True)
-    assert made.verdict == "error"
-    assert "two transfer syntaxes" in made.error.message
+    report = verify(data, integrity_only=True)
+    assert report.verdict == "error"
+    assert "two transfer syntaxes" in report.error.message
 
 
 @pytest.mark.parametrize(("piece", "list_too"), [(None, False), (None, True), (4, True), (5, True)])

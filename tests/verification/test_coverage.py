@@ -42,31 +42,43 @@ def why(made) -> str:
 
 
 def test_counts_of_one_signature(plan, tmp_path, backend):
-    made = answer(signed(plan, tmp_path, {}))
-    assert (made.covered_elements, made.uncovered_elements, made.uncovered) == (36, 0, ())
-    made = answer(signed(plan, tmp_path, {"tags": ["PatientName", "PatientID"]}))
-    assert (made.covered_elements, made.uncovered_elements, made.uncovered) == (2, 34, ())
+    answered = answer(signed(plan, tmp_path, {}))
+    assert (answered.covered_elements, answered.uncovered_elements, answered.uncovered) == (
+        36,
+        0,
+        (),
+    )
+    answered = answer(signed(plan, tmp_path, {"tags": ["PatientName", "PatientID"]}))
+    assert (answered.covered_elements, answered.uncovered_elements, answered.uncovered) == (
+        2,
+        34,
+        (),
+    )
 
 
 def test_counts_of_several_are_those_of_their_union(plan, tmp_path, backend):
     path = signed(plan, tmp_path, {"tags": ["PatientName"]}, {"tags": ["PatientID", "Modality"]})
-    made = answer(path)
-    assert (made.covered_elements, made.uncovered_elements) == (3, 33)
+    answered = answer(path)
+    assert (answered.covered_elements, answered.uncovered_elements) == (3, 33)
 
 
 def test_what_is_not_covered_is_listed_on_demand(plan, tmp_path):
-    made = answer(signed(plan, tmp_path, {}), list_uncovered=True)
-    assert made.uncovered == ()
-    made = answer(signed(plan, tmp_path, {"tags": ["PatientName"]}), list_uncovered=True)
-    assert made.verdict == "passed"
-    assert len(made.uncovered) == 35
-    assert "PatientID (0010,0020)" in made.uncovered
-    assert "PatientName (0010,0010)" not in made.uncovered
+    answered = answer(signed(plan, tmp_path, {}), list_uncovered=True)
+    assert answered.uncovered == ()
+    answered = answer(signed(plan, tmp_path, {"tags": ["PatientName"]}), list_uncovered=True)
+    assert answered.verdict == "passed"
+    assert len(answered.uncovered) == 35
+    assert "PatientID (0010,0020)" in answered.uncovered
+    assert "PatientName (0010,0010)" not in answered.uncovered
 
 
 def test_what_an_unsigned_object_lists(plan):
-    made = answer(plan, list_uncovered=True)
-    assert (made.verdict, made.covered_elements, len(made.uncovered)) == ("unsigned", 0, 36)
+    answered = answer(plan, list_uncovered=True)
+    assert (answered.verdict, answered.covered_elements, len(answered.uncovered)) == (
+        "unsigned",
+        0,
+        36,
+    )
 
 
 @pytest.mark.parametrize("asked", ["PatientName", "0010,0010", [NAME], ["PatientID", NAME]])
@@ -98,11 +110,15 @@ def test_a_list_that_grows_covers_nothing_new(test_files, tmp_path):
 
 def test_a_signature_in_an_item_covers_nothing_of_the_main_data_set(plan, tmp_path, backend):
     path = signed(plan, tmp_path, {"items": "BeamSequence[0]"})
-    made = answer(path)
-    assert [reason.code for reason in made.reasons] == ["UNSIGNED_CONTENT"]
-    assert made.verdict == "indeterminate"
-    made = answer(path, unsigned="accept")
-    assert (made.verdict, made.covered_elements, made.uncovered_elements) == ("passed", 0, 36)
+    answered = answer(path)
+    assert [reason.code for reason in answered.reasons] == ["UNSIGNED_CONTENT"]
+    assert answered.verdict == "indeterminate"
+    answered = answer(path, unsigned="accept")
+    assert (answered.verdict, answered.covered_elements, answered.uncovered_elements) == (
+        "passed",
+        0,
+        36,
+    )
     demand = {"require_signed": "BeamSequence", "unsigned": "accept"}
     assert "BeamSequence" in why(answer(path, **demand))
     demand["require_signed"] = "BeamName"
@@ -113,21 +129,21 @@ def test_an_altered_signature_covers_nothing(plan, tmp_path):
     path = Path(signed(plan, tmp_path, {"tags": ["PatientName"]}, {"tags": ["PatientID"]}))
     data = path.read_bytes()
     path.write_bytes(data.replace(b"Last^First^mid^pre", b"Last^First^mid^prE"))
-    made = answer(str(path), require_signed=["PatientName"])
-    assert made.verdict == "failed"
-    assert [reason.code for reason in made.reasons] == ["SIG_CONSTRAINTS_FAILURE"]
-    assert (made.covered_elements, made.uncovered_elements) == (1, 35)
+    answered = answer(str(path), require_signed=["PatientName"])
+    assert answered.verdict == "failed"
+    assert [reason.code for reason in answered.reasons] == ["SIG_CONSTRAINTS_FAILURE"]
+    assert (answered.covered_elements, answered.uncovered_elements) == (1, 35)
 
 
 def test_an_untrusted_signature_covers_nothing(plan, tmp_path):
     path = signed(plan, tmp_path, {})
     trust = TrustStore([pki.member("other root").certificate])
-    made = verify(path, trust=trust, require_signed="PatientName")
-    assert (made.verdict, made.covered_elements) == ("failed", 0)
+    report = verify(path, trust=trust, require_signed="PatientName")
+    assert (report.verdict, report.covered_elements) == ("failed", 0)
     assert verify(path, require_signed="PatientName").verdict == "failed"
     trust = TrustStore([pki.member("root").certificate])
-    made = verify(path, trust=trust, require_signed="PatientName")
-    assert (made.verdict, made.covered_elements) == ("passed", 36)
+    report = verify(path, trust=trust, require_signed="PatientName")
+    assert (report.verdict, report.covered_elements) == ("passed", 36)
 
 
 def without_padding(test_files, tmp_path):
@@ -159,8 +175,8 @@ def test_what_cannot_be_signed_is_not_covered(test_files, tmp_path):
     un = b"\x10\x00\x00\x40UN\0\0\x02\0\0\0ab"
     last = next(n for n in ct.index.children(0) if ct.index.record(n).tag > 0x00104000)
     tag = f"t{ct.index.record(last).tag:08x}"
-    made = answer(ct.rebuilt(**{tag: un + ct.raw(last)}), require_all_signed=True)
-    assert "(0010,4000)" in why(made)
+    answered = answer(ct.rebuilt(**{tag: un + ct.raw(last)}), require_all_signed=True)
+    assert "(0010,4000)" in why(answered)
 
 
 PADDING = 0xFFFCFFFC
@@ -207,11 +223,11 @@ def test_what_no_signature_can_cover(backend, tmp_path, monkeypatch, what, in_pi
     source.write_bytes(pki.small(elements=sorted([*pki.SMALL, *elements])))
     sign_file(source, target, *pki.member("rsa").pair)
     assert answer(target).verdict == "passed"
-    made = answer(target, require_all_signed=True)
-    assert made.verdict == ("failed" if said else "passed")
-    assert {reason.code for reason in made.reasons} <= {"SIG_CONSTRAINTS_FAILURE"}
+    answered = answer(target, require_all_signed=True)
+    assert answered.verdict == ("failed" if said else "passed")
+    assert {reason.code for reason in answered.reasons} <= {"SIG_CONSTRAINTS_FAILURE"}
     # a sequence that holds a UN is not signed either
-    found = [reason.message for reason in made.reasons if "no passing" not in reason.message]
+    found = [reason.message for reason in answered.reasons if "no passing" not in reason.message]
     assert len(found) == bool(said)
     for one in found:
         assert said in one

@@ -86,18 +86,18 @@ def test_namesakes_of_an_anchor(stamped):
     same = _graphs.namesakes(60, common.value)
     path = stamped(lambda value: _graphs.token(value, same, common.value))
     trust = TrustStore([pki.member("root").certificate], tsa=[root])
-    (made,) = verify(path, trust=trust).signatures
-    assert (made.integrity, made.timestamp.integrity) == ("intact", "intact")
-    assert (made.timestamp.trust, made.timestamp.reason.code) == ("untrusted", GENERAL)
+    (report,) = verify(path, trust=trust).signatures
+    assert (report.integrity, report.timestamp.integrity) == ("intact", "intact")
+    assert (report.timestamp.trust, report.timestamp.reason.code) == ("untrusted", GENERAL)
 
 
 def test_a_token_without_such_certificates_is_judged_as_ever(stamped):
     """No path is looked for while its signature is verified, whatever it brings."""
     path = stamped(lambda value: _graphs.token(value, ()))
     trust = TrustStore([pki.member("root").certificate], tsa=[tsa.certificate("tsa root")])
-    (made,) = verify(path, trust=trust).signatures
-    assert made.timestamp.integrity == "intact"
-    assert made.timestamp.reason.code == "NO_CERTIFICATE_CHAIN_FOUND"
+    (report,) = verify(path, trust=trust).signatures
+    assert report.timestamp.integrity == "intact"
+    assert report.timestamp.reason.code == "NO_CERTIFICATE_CHAIN_FOUND"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_a_decision_that_is_known_is_the_one_that_was_made():
     for moment in (signer.not_before, signer.not_after, pki.NOW):
         asked = moment + timedelta(microseconds=500_000)
         assert trust.decided(signer, asked) is None
-        made = trust.judge(signer, asked)
-        assert made.trust == "trusted"
-        assert trust.decided(signer, asked) is made
+        decision = trust.judge(signer, asked)
+        assert decision.trust == "trusted"
+        assert trust.decided(signer, asked) is decision

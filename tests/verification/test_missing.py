@@ -131,8 +131,8 @@ def test_one_of_two_signatures_stripped(signed, tmp_path):
 
 def test_bytes_that_look_like_the_tag_are_none():
     for data in (b"\xfe\x4f\x01\x00SQ", b"\x4f\xfe\x00\x01SQ"):
-        made = pki.small(elements=[*pki.SMALL[:-1], (0x7FE00010, "OW", data)])
-        assert verify(made).messages == ()
+        small = pki.small(elements=[*pki.SMALL[:-1], (0x7FE00010, "OW", data)])
+        assert verify(small).messages == ()
 
 
 # --- cut ------------------------------------------------------------------------------------------

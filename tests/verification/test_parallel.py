@@ -67,9 +67,9 @@ parallel_work = parallel._work
 @pytest.mark.skipif(os.name != "posix", reason="kills a process with a signal")
 def test_a_worker_that_dies_costs_one_file(files, monkeypatch):
     monkeypatch.setattr(parallel, "_work", _work_that_dies)
-    made = list(verify_many(files, Options(), 2))
-    assert [report.path for report in made] == files
-    crashed = [report.path for report in made if report.error and report.error.code == "crashed"]
+    listed = list(verify_many(files, Options(), 2))
+    assert [report.path for report in listed] == files
+    crashed = [report.path for report in listed if report.error and report.error.code == "crashed"]
     assert crashed == [files[40]]
 
 

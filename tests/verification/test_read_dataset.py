@@ -207,10 +207,10 @@ def test_whom_to_trust_was_not_said():
 
 
 def test_require_gives_the_report_as_well():
-    made = verify(FORGED)
+    report = verify(FORGED)
     with pytest.raises(VerificationError) as caught:
-        made.require()
-    assert caught.value.report is made
+        report.require()
+    assert caught.value.report is report
 
 
 # --- all is verified, part is kept ----------------------------------------------------------------

@@ -28,10 +28,10 @@ def swapping(monkeypatch, swap, when):
     def inner(*arguments, **options):
         if when == "before":
             swap()
-        made = verify(*arguments, **options)
+        report = verify(*arguments, **options)
         if when == "after":
             swap()
-        return made
+        return report
 
     monkeypatch.setattr(read_dataset, "verify", inner)
 

@@ -85,15 +85,15 @@ VERDICTS = {
 @pytest.mark.parametrize("form", pki.SYNTAX_AND_FORM)
 def test_options(make, backend, form, mac, name):
     data = make(form=form, mac=mac)
-    made = verify_with(data, OPTIONS[name])
+    report = verify_with(data, OPTIONS[name])
     expected = VERDICTS[name]
     if name == "weak" and mac != "SHA256":
         expected = "indeterminate"
-    assert made.verdict == expected, made.sentence()
+    assert report.verdict == expected, report.sentence()
     if name == "no signature":
-        assert made.error.code == "limit"
+        assert report.error.code == "limit"
         return
-    (signature,) = made.signatures
+    (signature,) = report.signatures
     assert (signature.integrity, signature.mac_algorithm) == ("intact", mac)
     assert signature.weak == (() if mac == "SHA256" else (f"MAC {mac}",))
     assert (signature.signed_elements, signature.unsigned_elements) == (len(pki.SMALL), 0)
@@ -110,14 +110,14 @@ def test_every_byte(make, monkeypatch, who):
     for position in range(128, len(data)):
         changed = bytearray(data)
         changed[position] ^= 1 << position % 8
-        made = verify_with(bytes(changed), OPTIONS["digests"])
-        seen.add(made.verdict)
-        if made.verdict == "passed":
-            assert made.content_digest == content, position
+        report = verify_with(bytes(changed), OPTIONS["digests"])
+        seen.add(report.verdict)
+        if report.verdict == "passed":
+            assert report.content_digest == content, position
         if position % 11 == 0:
             with monkeypatch.context() as patch:
                 patch.setattr(dispatch, "Index", _index_py.Index)
-                assert verify_with(bytes(changed), OPTIONS["digests"]) == made, position
+                assert verify_with(bytes(changed), OPTIONS["digests"]) == report, position
     assert seen == {"passed", "failed", "error", "indeterminate"}
 
 
@@ -140,8 +140,8 @@ def unusual(make):
 
 def test_what_is_not_as_usual(make, backend):
     for why, verdict, data in unusual(make):
-        made = verify_with(data, OPTIONS["trust"])
-        assert made.verdict == verdict, (why, made.sentence())
+        report = verify_with(data, OPTIONS["trust"])
+        assert report.verdict == verdict, (why, report.sentence())
         for options in OPTIONS.values():
             verify_with(data, options).to_json()
 
@@ -170,8 +170,8 @@ def resigned(tmp_path, changed, who="rsa"):
         index.stream(hasher.update, 0, tags)
         (item,) = index.children(index.find(0, SIGNATURES))
         index.stream(hasher.update, item, None, without=terms.NOT_IN_MAC)
-        made = certificate.sign_mac(pki.member(who).key, hasher.digest(), "SHA256")
-        signature[place] = (terms.SIGNATURE, "OB", made)
+        mac_value = certificate.sign_mac(pki.member(who).key, hasher.digest(), "SHA256")
+        signature[place] = (terms.SIGNATURE, "OB", mac_value)
     raise AssertionError
 
 
@@ -211,16 +211,16 @@ ODD = {
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_and_validly_signed(tmp_path, backend, odd, name):
-    made = verify_with(resigned(tmp_path, ODD[odd]), OPTIONS[name])
+    report = verify_with(resigned(tmp_path, ODD[odd]), OPTIONS[name])
     good = odd in ("as it was", "type of no timestamp")
     if name == "no signature":
-        assert made.error.code == "limit"
+        assert report.error.code == "limit"
     elif not good:
-        assert (made.verdict, made.signatures[0].integrity) == ("failed", "altered")
+        assert (report.verdict, report.signatures[0].integrity) == ("failed", "altered")
     elif name != "profile":
-        assert made.verdict == VERDICTS[name]
+        assert report.verdict == VERDICTS[name]
     if name == "integrity":
-        assert bool(made.signatures[0].profiles) == (odd == "as it was")
+        assert bool(report.signatures[0].profiles) == (odd == "as it was")
 
 
 def test_an_error_of_the_trust_store(make, tmp_path):
@@ -246,9 +246,9 @@ def test_mac_parameters_of_no_signature_are_not_read(tmp_path):
         parameters[place] = (parameters[place][0], "UT", bytes((1 << 20) + 2))
 
     data = resigned(tmp_path, changed)
-    made = verify_with(data, OPTIONS["trust"])
-    assert made.verdict == "failed"
-    assert "no MAC Parameters item" in made.signatures[0].integrity_reason.message
+    report = verify_with(data, OPTIONS["trust"])
+    assert report.verdict == "failed"
+    assert "no MAC Parameters item" in report.signatures[0].integrity_reason.message
 
 
 def test_a_forged_value_costs_no_search_through_fragments(make, monkeypatch):
@@ -274,8 +274,8 @@ def test_a_forged_value_costs_no_search_through_fragments(make, monkeypatch):
     assert verify_with(data, OPTIONS["trust"]).verdict == "passed"
     assert searched == [1]
     searched.clear()
-    made = verify_with(forged, OPTIONS["trust"])
-    assert (made.verdict, searched) == ("failed", [])
+    report = verify_with(forged, OPTIONS["trust"])
+    assert (report.verdict, searched) == ("failed", [])
 
 
 def counted(monkeypatch, holder, name):
@@ -302,11 +302,11 @@ def test_each_file_is_read_once(make, tmp_path, monkeypatch):
         path = os.fspath(tmp_path / f"{number:03}.dcm")
         with open(path, "wb") as file:
             file.write(data)
-        made = verify_with(path, OPTIONS["trust"])
-        assert made.path == path
+        report = verify_with(path, OPTIONS["trust"])
+        assert report.path == path
         if data:
             again = verify_with(data, OPTIONS["trust"])
-            assert (made.verdict, made.signatures) == (again.verdict, again.signatures)
+            assert (report.verdict, report.signatures) == (again.verdict, again.signatures)
     assert len(opened) == len(files)
     assert verify_with(os.fspath(tmp_path / "nowhere.dcm"), OPTIONS["trust"]).verdict == "error"
 
@@ -347,8 +347,8 @@ def test_what_follows_from_the_material_alone_is_found_once(make, image, monkeyp
     first, second = make(data=image), make(data=image)
     assert first != second
     for data in (first, second, first):
-        made = verify_with(data, OPTIONS["integrity"])
-        assert made.signatures[0].profiles == MOST
+        report = verify_with(data, OPTIONS["integrity"])
+        assert report.signatures[0].profiles == MOST
     assert len(satisfied) == 1
     assert hashers == [("SHA256",)]
 
@@ -403,8 +403,8 @@ def test_the_clock_runs_where_more_is_to_be_done(make, monkeypatch):
         verify_with(data, OPTIONS["trust"])
         assert len(timed) == count
     timed.clear()
-    made = verify_with(bytes(broken), OPTIONS["trust"])
-    assert (made.verdict, made.signatures[0].timestamp.integrity) == ("failed", "altered")
+    report = verify_with(bytes(broken), OPTIONS["trust"])
+    assert (report.verdict, report.signatures[0].timestamp.integrity) == ("failed", "altered")
     of_the_object, *others = [arguments[2].__name__ for arguments in timed]
     assert of_the_object == "_verify", "one clock for the search and for the timestamp"
     assert others, "what is inside has no time of its own"
@@ -436,6 +436,6 @@ def test_the_clock_runs_for_whatever_may_take_long_to_look_at(make, monkeypatch,
     data = make(data=LONG[kind]())
     assert verify_with(data, OPTIONS["trust"]).verdict == "passed"
     monkeypatch.setattr(verifier.coverage, "measure", lambda *_: time.sleep(20))
-    made = verify_with(data, Options(integrity_only=True, limits=Limits(seconds=1)))
-    assert (made.verdict, made.error.code) == ("error", "limit")
-    assert made.error.message.startswith("it was not verified within 1 seconds")
+    report = verify_with(data, Options(integrity_only=True, limits=Limits(seconds=1)))
+    assert (report.verdict, report.error.code) == ("error", "limit")
+    assert report.error.message.startswith("it was not verified within 1 seconds")

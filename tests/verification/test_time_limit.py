@@ -84,8 +84,8 @@ def test_verify(archive, how, jobs):
     root, paths = archive
     done = command(how, root, "verify", *paths, "--format", "jsonl", "--jobs", str(jobs))
     reports = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [made["path"] for made in reports] == paths
-    codes = [(made["error"] or {"code": ""})["code"] for made in reports]
+    assert [report["path"] for report in reports] == paths
+    codes = [(report["error"] or {"code": ""})["code"] for report in reports]
     assert codes == ["", "limit", "", "limit", ""], done.stderr
     assert done.returncode == 4
     message = reports[1]["error"]["message"]
@@ -218,5 +218,5 @@ def test_a_thread_that_stays_gives_up_its_locks():
 
 def test_no_time_at_all(archive):
     _, paths = archive
-    made = verify(paths[0], integrity_only=True, limits=Limits(seconds=0))
-    assert made.verdict == "passed"  # nothing of it is of the kind that may not come back
+    report = verify(paths[0], integrity_only=True, limits=Limits(seconds=0))
+    assert report.verdict == "passed"  # nothing of it is of the kind that may not come back

@@ -54,9 +54,9 @@ def answer():
     root = TrustStore([pki.member("root").certificate])
 
     def ask(data, **how):
-        made = verify(data, trust=root, **how)
-        assert made.error is None
-        return made
+        report = verify(data, trust=root, **how)
+        assert report.error is None
+        return report
 
     return ask
 
@@ -106,16 +106,16 @@ def test_every_element_of_the_table(sign, answer, row, tag):
         body.sort(key=lambda one: one[0])
         data = sign(body)
         assert answer(data).verdict == "passed"
-        made = answer(added(data, new))
+        answered = answer(added(data, new))
         if row.effect == "archive":
-            assert (made.verdict, made.messages) == ("passed", ())
-            assert [one.effect for one in made.uncovered_classes] == ["archive"]
+            assert (answered.verdict, answered.messages) == ("passed", ())
+            assert [one.effect for one in answered.uncovered_classes] == ["archive"]
         else:
-            assert made.verdict == "indeterminate"
-            ((code, said),) = why(made)
+            assert answered.verdict == "indeterminate"
+            ((code, said),) = why(answered)
             assert code == "UNSIGNED_CONTENT"
             assert describe(tag) in said
-            (found,) = made.uncovered_classes
+            (found,) = answered.uncovered_classes
             assert (found.effect, found.elements) == ("meaning", (describe(tag),))
 
 
@@ -131,35 +131,35 @@ def test_the_table_names_real_sections():
 def test_an_element_speaks_only_of_what_is_signed(sign, answer):
     """A slope says nothing of a name; nobody signed the pixels."""
     data = sign(tags=["PatientName"])
-    made = answer(data)
-    assert made.verdict == "passed"
+    answered = answer(data)
+    assert answered.verdict == "passed"
     said = (
         "5 elements are covered by no passing signature: SOPClassUID (0008,0016), "
         "SOPInstanceUID (0008,0018), Rows (0028,0010), Columns (0028,0011), PixelData (7FE0,0010)"
     )
-    assert made.messages == (said,)
-    made = answer(sign(tags=["PatientName", "PixelData"]))
+    assert answered.messages == (said,)
+    answered = answer(sign(tags=["PatientName", "PixelData"]))
     said = (
         "no passing signature covers Rows (0028,0010), Columns (0028,0011), and that changes what "
         "signed elements mean"
     )
-    assert why(made) == [("UNSIGNED_CONTENT", said)]
+    assert why(answered) == [("UNSIGNED_CONTENT", said)]
 
 
 def test_other_elements_are_named_in_a_message(sign, answer, backend):
     data = sign()
-    made = answer(added(data, COMMENT))
-    assert made.verdict == "passed"
-    assert made.messages == (
+    answered = answer(added(data, COMMENT))
+    assert answered.verdict == "passed"
+    assert answered.messages == (
         "1 element is covered by no passing signature: PatientComments (0010,4000)",
     )
     many = [(0x00111001 + n, "LO", b"x ") for n in range(12)]
-    made = answer(added(data, (0x00110010, "LO", b"OURS"), *many))
-    assert made.verdict == "passed"
-    (said,) = made.messages
+    answered = answer(added(data, (0x00110010, "LO", b"OURS"), *many))
+    assert answered.verdict == "passed"
+    (said,) = answered.messages
     assert said.startswith("13 elements are covered by no passing signature: (0011,0010), ")
     assert said.endswith("(0011,1009) and 3 more")
-    (found,) = made.uncovered_classes
+    (found,) = answered.uncovered_classes
     assert (found.name, found.effect, found.count, len(found.elements)) == (
         "other",
         "other",
@@ -171,17 +171,17 @@ def test_other_elements_are_named_in_a_message(sign, answer, backend):
 def test_accept_and_reject(sign, answer, backend):
     data = sign()
     for how in ("accept", "warn", "reject"):
-        made = answer(data, unsigned=how)
-        assert (made.verdict, made.reasons, made.messages) == ("passed", (), ())
+        answered = answer(data, unsigned=how)
+        assert (answered.verdict, answered.reasons, answered.messages) == ("passed", (), ())
     for new, warned in ((SLOPE, "indeterminate"), (COMMENT, "passed")):
         more = added(data, new)
-        made = answer(more, unsigned="accept")
-        assert (made.verdict, made.reasons, made.messages) == ("passed", (), ())
-        assert made.uncovered_classes
+        answered = answer(more, unsigned="accept")
+        assert (answered.verdict, answered.reasons, answered.messages) == ("passed", (), ())
+        assert answered.uncovered_classes
         assert answer(more).verdict == warned
-        made = answer(more, unsigned="reject")
-        assert made.verdict == "failed"
-        assert why(made) == [
+        answered = answer(more, unsigned="reject")
+        assert answered.verdict == "failed"
+        assert why(answered) == [
             (
                 "UNSIGNED_CONTENT",
                 f"no passing signature covers {describe(new[0])}, and nothing unsigned is accepted",
@@ -197,14 +197,14 @@ def test_what_was_left_out_and_is_removed_leaves_no_trace(sign, answer):
     data = sign(source=pki.part10(encode(sorted([*IMAGE, SLOPE]))), tags=["PatientName"])
     part10 = Part10.from_bytes(data)
     slope = part10.index().record(part10.index().find(0, SLOPE[0]))
-    made = answer(data[: slope.start] + data[slope.end :])
-    assert made.verdict == "passed"
-    assert "RescaleSlope" not in made.messages[0]
+    answered = answer(data[: slope.start] + data[slope.end :])
+    assert answered.verdict == "passed"
+    assert "RescaleSlope" not in answered.messages[0]
 
 
 def test_an_unsigned_object_is_unsigned(answer):
-    made = answer(pki.part10(encode(IMAGE)), unsigned="reject")
-    assert (made.verdict, made.uncovered_classes) == ("unsigned", ())
+    answered = answer(pki.part10(encode(IMAGE)), unsigned="reject")
+    assert (answered.verdict, answered.uncovered_classes) == ("unsigned", ())
 
 
 @pytest.mark.parametrize("given", ["", "maybe", None, 1])
@@ -219,21 +219,25 @@ def test_what_another_signature_covers_is_signed(sign, answer, backend):
     most = ["PatientName", "PixelData", "Rows", "Columns", "SOPClassUID", "SOPInstanceUID"]
     first = sign(source=slope, tags=most)
     assert answer(first).verdict == "indeterminate"
-    made = answer(sign(source=first, tags=["RescaleSlope"], who="rsa two"))
-    assert (made.verdict, made.uncovered_elements, made.uncovered_classes) == ("passed", 0, ())
-    made = answer(sign(source=first, tags=["RescaleSlope"], who="other"))
-    assert made.verdict == "indeterminate"
-    assert "RescaleSlope" in why(made)[0][1]
+    answered = answer(sign(source=first, tags=["RescaleSlope"], who="rsa two"))
+    assert (answered.verdict, answered.uncovered_elements, answered.uncovered_classes) == (
+        "passed",
+        0,
+        (),
+    )
+    answered = answer(sign(source=first, tags=["RescaleSlope"], who="other"))
+    assert answered.verdict == "indeterminate"
+    assert "RescaleSlope" in why(answered)[0][1]
 
 
 def test_an_untrusted_signature(sign):
     """Nothing passes, so what is intact is looked at: both things are said."""
     data = sign()
-    made = verify(data)
-    assert (made.verdict, made.reasons, made.uncovered_classes) == ("indeterminate", (), ())
-    made = verify(added(data, SLOPE))
-    assert made.verdict == "indeterminate"
-    assert why(made)[0][1].startswith("no intact signature covers RescaleSlope (0028,1053)")
+    report = verify(data)
+    assert (report.verdict, report.reasons, report.uncovered_classes) == ("indeterminate", (), ())
+    report = verify(added(data, SLOPE))
+    assert report.verdict == "indeterminate"
+    assert why(report)[0][1].startswith("no intact signature covers RescaleSlope (0028,1053)")
     assert verify(data, unsigned="reject").verdict == "indeterminate"
     assert verify(added(data, SLOPE), unsigned="reject").verdict == "failed"
     assert verify(data.replace(b"Doe^John", b"Doe^Jane"), unsigned="reject").reasons == ()
@@ -243,13 +247,13 @@ def test_only_items_are_signed(sign, answer, backend):
     said = "only items are signed: no signature protects the main data set"
     body = [*UIDS, NAME, (0x300A00B0, "SQ", [[(0x300A00C2, "LO", b"beam")]])]
     data = sign(body, items="BeamSequence[0]")
-    made = answer(data)
-    assert (made.verdict, made.messages) == ("indeterminate", ())
-    assert why(made) == [("UNSIGNED_CONTENT", said)]
-    made = answer(data, unsigned="accept")
-    assert (made.verdict, made.messages, made.reasons) == ("passed", (said,), ())
-    made = answer(data, unsigned="reject")
-    assert (made.verdict, why(made)) == ("failed", [("UNSIGNED_CONTENT", said)])
+    answered = answer(data)
+    assert (answered.verdict, answered.messages) == ("indeterminate", ())
+    assert why(answered) == [("UNSIGNED_CONTENT", said)]
+    answered = answer(data, unsigned="accept")
+    assert (answered.verdict, answered.messages, answered.reasons) == ("passed", (said,), ())
+    answered = answer(data, unsigned="reject")
+    assert (answered.verdict, why(answered)) == ("failed", [("UNSIGNED_CONTENT", said)])
 
 
 def test_an_item_that_is_signed_beside_the_main_data_set(sign, answer, backend):
@@ -257,14 +261,14 @@ def test_an_item_that_is_signed_beside_the_main_data_set(sign, answer, backend):
     icon = [(0x00280010, "US", b"\1\0"), (0x00280011, "US", b"\1\0"), (PIXELS[0], "OW", b"\0\0")]
     body = [*UIDS, NAME, (0x00880200, "SQ", [icon])]
     inner = sign(body, items="IconImageSequence[0]", tags=["PixelData"])
-    made = answer(sign(source=inner, tags=["PatientName"]))
-    assert made.verdict == "indeterminate"
-    assert "Rows (0028,0010) in IconImageSequence[0], Columns" in why(made)[0][1]
+    answered = answer(sign(source=inner, tags=["PatientName"]))
+    assert answered.verdict == "indeterminate"
+    assert "Rows (0028,0010) in IconImageSequence[0], Columns" in why(answered)[0][1]
     whole = sign(source=inner)
-    made = answer(whole)
-    assert (made.verdict, made.reasons) == ("passed", ())
-    made = answer(added(whole, COMMENT))
-    assert (made.verdict, made.reasons, len(made.messages)) == ("passed", (), 1)
+    answered = answer(whole)
+    assert (answered.verdict, answered.reasons) == ("passed", ())
+    answered = answer(added(whole, COMMENT))
+    assert (answered.verdict, answered.reasons, len(answered.messages)) == ("passed", (), 1)
 
 
 # --- text, times, private elements ---------------------------------------------------------------
@@ -296,10 +300,10 @@ def test_a_character_set(sign, answer, form, name, term, matters, backend):
     sequence = (0x00081199, "SQ", [item])
     body = [*UIDS, (0x00100010, "PN", item[0][2])] if form == "main" else [*UIDS, sequence]
     data = sign(body)
-    made = answer(added(data, charset(term)))
-    assert made.verdict == ("indeterminate" if matters else "passed")
-    assert (made.messages == ()) is matters  # otherwise it is named among the others
-    (found,) = made.uncovered_classes
+    answered = answer(added(data, charset(term)))
+    assert answered.verdict == ("indeterminate" if matters else "passed")
+    assert (answered.messages == ()) is matters  # otherwise it is named among the others
+    (found,) = answered.uncovered_classes
     assert found.name == ("text" if matters else "other")
 
 
@@ -334,9 +338,9 @@ def test_the_creator_of_signed_private_elements(sign, answer, backend):
 
 def test_what_is_silent_is_what_it_should_be(sign, answer):
     """An element of the short list with another VR is another thing, and is named."""
-    made = answer(added(sign(), (0x00080054, "OB", b"\1\2")))
-    assert made.verdict == "passed"
-    assert "RetrieveAETitle (0008,0054)" in made.messages[0]
+    answered = answer(added(sign(), (0x00080054, "OB", b"\1\2")))
+    assert answered.verdict == "passed"
+    assert "RetrieveAETitle (0008,0054)" in answered.messages[0]
 
 
 # --- what it costs -------------------------------------------------------------------------------

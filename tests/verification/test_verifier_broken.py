@@ -210,10 +210,10 @@ HARMLESS = {
 
 
 def item_like(item, **changes):
-    made = copy.deepcopy(item)
+    copied = copy.deepcopy(item)
     for name, value in changes.items():
-        setattr(made, name, value)
-    return made
+        setattr(copied, name, value)
+    return copied
 
 
 @pytest.mark.parametrize("edit", HARMLESS.values(), ids=HARMLESS)
