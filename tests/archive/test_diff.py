@@ -181,9 +181,10 @@ def test_what_is_said_of_content(run, one):
     run(*VERIFY, *DIGEST)
     code, out, _ = run("archive", "diff", "ledger.db")
     assert code == 1
-    assert "one.dcm; the content is the same\n" in out
-    assert "two.dcm; the content changed\n" in out
-    assert out.endswith("run 1 to run 2: 2 stripped\n")
+    was = "1 file: was signed, and no longer is, or has fewer signatures; the content"
+    assert f"{was} is the same\n  {os.path.abspath(ONE)}\n" in out
+    assert f"{was} changed\n  {os.path.abspath('archive/two.dcm')}\n" in out
+    assert out.endswith("run 1 to run 2: 2 stripped; 3 in trouble besides\n")
     _, out, _ = run("archive", "diff", "ledger.db", "--format", "jsonl")
     assert [json.loads(line)["content"] for line in out.splitlines()] == ["same", "changed"]
 
@@ -200,7 +201,7 @@ def test_for_cron(run, one):
     run(*VERIFY)
     assert (call()[0], "cannot be compared with no earlier run" in call()[1]) == (2, True)
     run(*VERIFY)
-    assert call() == (0, "", "run 1 to run 2: no change\n")
+    assert call() == (0, "", "run 1 to run 2: no change; 3 in trouble besides\n")
     os.unlink(ONE)
     run(*VERIFY)
     assert call()[:2] == (1, "")
@@ -267,3 +268,92 @@ def test_a_stratified_sample_draws_others_beside_a_new_file(run, one):
     code, found, err = changed(run)
     assert (code, found) == (0, {})
     assert "are not known" in err
+
+
+# --- groups and baselines -------------------------------------------------------------------------
+
+
+def expired(run):
+    """Two runs; the certificates expired between them."""
+    for number in range(30):
+        shutil.copy(GOOD, f"archive/{number}.dcm")
+    for at in ((), ("--at", "2500-01-01T00:00:00Z")):
+        run(*VERIFY, *at)
+
+
+def test_what_happened_to_many_is_one_group(run, one):
+    expired(run)
+    code, out, _ = run("archive", "diff", "ledger.db", "--most", "2")
+    assert code == 1
+    group, where, *paths, rest, total = out.splitlines()
+    assert group.startswith("no_longer_passing 33 files: the certificate of ")
+    assert " expired on 2" in group
+    assert group.endswith("(OUT_OF_BOUNDS_NO_POE)")
+    assert where == f"  in {one}/archive (31), {one}/archive/a (1), {one}/archive/a/b (1)"
+    assert paths == [f"  {one}/archive/{n}.dcm" for n in (0, 1)]
+    assert rest == "  and 31 more"
+    assert total == "run 1 to run 2: 33 no_longer_passing; 3 in trouble besides"
+    assert run("archive", "diff", "ledger.db", "--most", "0")[1].count("\n") == 3
+    assert len(changed(run)[1]) == 33
+
+
+def test_only_some_kinds_and_quiet(run, one):
+    expired(run)
+    os.unlink(ONE)
+    run(*VERIFY, "--at", "2500-01-01T00:00:00Z")
+    assert run("archive", "diff", "ledger.db", "--quiet")[0] == 1
+    assert run("archive", "diff", "ledger.db", "--only", "new")[:2] == (
+        0, "run 2 to run 3: no change\n",
+    )  # fmt: skip
+    only = ("--since", "1", "--only", "vanished")
+    code, out, _ = run("archive", "diff", "ledger.db", *only)
+    assert (code, out.splitlines()[-1]) == (1, "run 1 to run 3: 1 vanished")
+    shutil.copy(GOOD, ONE)
+    run(*VERIFY, "--at", "2500-01-01T00:00:00Z")
+    assert run("archive", "diff", "ledger.db", "--quiet") == (0, "", "")
+    code, out, _ = run("archive", "diff", "ledger.db", "--only", "in_trouble", "--quiet")
+    assert (code, out.splitlines()[-1]) == (1, "run 3 to run 4: no change; 36 in trouble besides")
+
+
+def test_known_damage_is_no_alarm_and_all_other_is_one(run, one):
+    known = ("--baseline", "known.jsonl")
+    run(*VERIFY)
+    run(*VERIFY)
+    assert changed(run)[0] == 0
+    write = ("archive", "baseline", "ledger.db", "--output", "known.jsonl")
+    assert run(*write)[:2] == (0, "known.jsonl: 3 files are accepted\n")
+    assert run("archive", "diff", "ledger.db", *known)[:2] == (
+        0, "run 1 to run 2: no change; 3 in trouble besides; 3 of these are in the baseline\n",
+    )  # fmt: skip
+    assert run("archive", "diff", "ledger.db", *known, "--quiet") == (0, "", "")
+    assert run("archive", "diff", "ledger.db", "--baseline", "ledger.db", "--quiet")[0] == 0
+    for _ in range(2):  # on every night
+        with open("archive/new.dcm", "wb"):
+            pass
+        jane(ONE)
+        run(*VERIFY)
+        code, found, _ = changed(run, *known, "--quiet")
+        assert (code, found["new.dcm"]) == (1, "in_trouble")
+        assert set(found) == {"new.dcm", "one.dcm"}
+    assert run(*write)[1] == "known.jsonl: 5 files are accepted\n"
+    assert changed(run, *known, "--quiet") == (0, {}, "")
+    set_name(ONE, "Doe^Jim")  # damaged once more, and otherwise
+    run(*VERIFY)
+    assert changed(run, *known, "--quiet")[:2] == (1, {"one.dcm": "in_trouble"})
+    os.truncate("archive/error.dcm", 500)
+    run(*VERIFY)
+    assert set(changed(run, *known, "--quiet")[1]) == {"one.dcm", "error.dcm"}
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("", None), ("{}\n", "line 1"), ("x", "line 1"), ('{"dicomseal_baseline": 2}\n', "another"),
+    ('{"dicomseal_baseline": 1}\n{"path": "a"}\n', "line 2"),
+])  # fmt: skip
+def test_what_is_no_baseline(run, one, text, said):
+    run(*VERIFY)
+    run(*VERIFY)
+    with open("known.jsonl", "w") as file:
+        file.write(text)
+    code, _, err = run("archive", "diff", "ledger.db", "--baseline", "known.jsonl")
+    assert (code, said is None or said in err) == (2, True)
+    assert run("archive", "diff", "ledger.db", "--baseline", "nothing")[0] == 2

@@ -18,8 +18,10 @@ def certificate(name):
 
 @pytest.mark.parametrize(("sentence", "cause"), [
     (f"its SHA256 was {HASHES[0]} and is {HASHES[1]}; look", "its SHA256 was … and is …; look"),
-    ("the certificate of CN=X 7 expired 2026-11-01T12:00:00+00:00, before the time that counts",
-     "the certificate of CN=X 7 expired on 2026-11-01, before the time that counts"),
+    ("CN=X 7: its certificate expired 2026-11-01T12:00:00+00:00, before the time that counts",
+     "the certificate of CN=X 7 expired on 2026-11-01"),
+    ("CN=X: an authority in its chain expired 2026-11-01T12:00:00Z, before the time that counts",
+     "CN=X: an authority in its chain expired on 2026-11-01, before the time that counts"),
     ("(0010,0010) at offset 1,350 has 12 bytes", "(0010,0010) at offset … has … bytes"),
     ("Input/output error", "Input/output error"),
     ("1.2.840.10008.1.2 and RSA 2048-bit, 64bit", "1.2.840.10008.1.2 and RSA 2048-bit, 64bit"),

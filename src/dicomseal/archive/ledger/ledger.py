@@ -17,7 +17,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -253,23 +253,13 @@ class Ledger:
         files, size = (sum(one[column] for one in found) for column in (1, 2))
         return files, size, {verdict: count for verdict, count, _ in found}
 
-    def rows(self, first: int, last: int, order: Literal["id", "path"] = "id") -> Iterator[Row]:
-        """Yield the objects with these numbers, with their signatures.
-
-        Args:
-            first, last: the numbers.
-            order: ``id`` or ``path``; the latter sorts on disk.
-        """
+    def rows(self, first: int, last: int) -> Iterator[Row]:
+        """Yield the objects with these numbers, with their signatures, in their order."""
         with explained(self.path):
             found = self.db.cursor().execute(
-                f"SELECT id, {OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY {order}",  # noqa: S608
+                f"SELECT id, {OBJECT} FROM object WHERE id BETWEEN ? AND ? ORDER BY id",  # noqa: S608
                 (first, last),
             )
-            if order == "path":
-                for number, *values in found:
-                    signatures = [one for _, one in self._signatures(number, number)]
-                    yield Row(*(*values, tuple(signatures)))
-                return
             # read in parallel, instead of a query for each object
             rest = self._signatures(first, last)
             waiting = next(rest, None)
@@ -281,6 +271,18 @@ class Ledger:
                         signatures.append(waiting[1])
                     waiting = next(rest, None)
                 yield Row(*(*values, tuple(signatures)))
+
+    def row(self, number: int) -> Row | None:
+        """Return the object with this number, with its signatures; None if there is none."""
+        return next(self.rows(number, number), None)
+
+    def numbers(self, first: int, last: int) -> Iterator[int]:
+        """Yield these numbers of objects in the order of their paths; it is sorted on disk."""
+        with explained(self.path):
+            for (number,) in self.db.cursor().execute(
+                "SELECT id FROM object WHERE id BETWEEN ? AND ? ORDER BY path", (first, last)
+            ):
+                yield number
 
     def _signatures(self, first: int, last: int) -> Iterator[tuple[int, SignatureRow]]:
         """Yield the signatures of the objects with these numbers, with the numbers, in order."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ...errors import LedgerError
-from ...report import ERROR, FAILED, INTACT, PASSED
+from ...report import ERROR, FAILED, INDETERMINATE, INTACT, PASSED
 from ..find.selection import RunRequest
 from ..ledger.ledger import VERIFY, Ledger, Run
-from ..ledger.rows import DIRECTORY, NOT_DICOM, Row, SignatureRow
+from ..ledger.rows import DIRECTORY, NOT_DICOM, NOT_READ, Row, SignatureRow
 from ..ledger.uncovered import shortened
 from ..ledger.written import as_written, decoded
+from .groups import Item, item_of
 
 NEWLY_FAILING, NEWLY_PASSING = "newly_failing", "newly_passing"
 NO_LONGER_PASSING = "no_longer_passing"
@@ -33,6 +35,9 @@ MEANINGS = {
     NEW: "did not exist before",
 }
 KINDS = tuple(MEANINGS)
+# objects that were as bad before, or are new; told only if a caller asks for them
+IN_TROUBLE = "in_trouble"
+TROUBLE = frozenset({FAILED, ERROR, INDETERMINATE})  # their verdicts
 # kinds for which cron should alert someone
 ALARMING = frozenset(KINDS[: KINDS.index(RE_SIGNED)])
 # for a verdict of an object that does not verify, the earlier verdicts that were as bad or worse
@@ -49,13 +54,15 @@ SAME, CHANGED = "same", "changed"
 class Change(NamedTuple):
     """One object that changed; ``before`` or ``after`` is None if it did not exist then.
 
-    ``content`` is ``same``, ``changed``, or None if it is not known.
+    ``content`` is ``same``, ``changed``, or None if it is not known. ``number`` is the number of
+    ``before`` in the ledger; 0 if there is none.
     """
 
     kind: str
     before: Row | None
     after: Row | None
     content: str | None = None
+    number: int = 0
 
     @property
     def row(self) -> Row:
@@ -63,6 +70,23 @@ class Change(NamedTuple):
         if row is None:
             raise LedgerError("a change of nothing")
         return row
+
+    @property
+    def alarms(self) -> bool:
+        """Whether it is of a kind for which cron should alert someone."""
+        return self.kind in ALARMING
+
+
+def item_of_change(change: Change) -> Item:
+    """Return a change as a member of a group: one in trouble is of the kind of its verdict."""
+    kind = change.row.verdict if change.kind == IN_TROUBLE else change.kind
+    item = item_of(change.row, kind)
+    if kind == VANISHED or not item.sentence or kind in (RE_SIGNED, SIGNATURE_ADDED):
+        item = item._replace(reason="", sentence=MEANINGS.get(kind, ""))
+    if change.content and kind in (NEWLY_FAILING, STRIPPED):
+        same = "is the same" if change.content == SAME else "changed"
+        item = item._replace(sentence=f"{item.sentence}; the content {same}")
+    return item
 
 
 def pair(ledger: Ledger, since: int | None = None) -> tuple[Run, Run]:
@@ -93,44 +117,94 @@ def same_files(before: Run, after: Run) -> bool:
     return one == two and one.modified_before is None and not one.stratify
 
 
-def changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
+def changes(
+    ledger: Ledger,
+    before: Run | None,
+    after: Run,
+    references: Iterable[int] = (),
+    in_trouble: bool = False,
+) -> Iterator[Change]:
     """Yield the changes, in the order of the paths.
 
     Between runs that were not over the same files, nothing is `VANISHED` or `NEW`.
 
+    Args:
+        ledger: open for reading.
+        before: the earlier run; None if there is none, so that nothing has changed.
+        after: the later run.
+        references: numbers of objects of still earlier runs, in the order of their paths. Each of
+            them is compared with, instead of the object with the same path in ``before``.
+        in_trouble: also yield a change of the kind `IN_TROUBLE` for each object in trouble that
+            is not told with an alarming change.
+
     Raises:
         LedgerError: a value is not what dicomseal writes there.
     """
-    for run in (before, after):
+    for run in filter(None, (before, after)):
         ledger.check(ledger.span(run.number))
     with as_written(ledger.path):
-        yield from _changes(ledger, before, after)
+        for change in _changes(ledger, before, after, references):
+            if change.kind and (change.kind != NEW or before is not None):
+                yield change
+            now = change.after
+            if in_trouble and not change.alarms and now is not None and now.verdict in TROUBLE:
+                yield change._replace(kind=IN_TROUBLE)
 
 
-def _changes(ledger: Ledger, before: Run, after: Run) -> Iterator[Change]:
-    whole = same_files(before, after)
-    olds = _each(ledger.rows(*ledger.span(before.number), order="path"))
-    news = _each(ledger.rows(*ledger.span(after.number), order="path"))
+def _changes(
+    ledger: Ledger, before: Run | None, after: Run, references: Iterable[int]
+) -> Iterator[Change]:
+    """Yield a change for each object, also of the kind ``""`` for one that did not change."""
+    whole = before is None or same_files(before, after)
+    olds = _each(_olds(ledger, before, references))
+    news = _each(_numbered(ledger, ledger.numbers(*ledger.span(after.number))))
     old, new = next(olds, None), next(news, None)
     while old is not None or new is not None:
-        if new is None or (old is not None and _key(old) < _key(new)):
-            if whole:
-                yield Change(VANISHED, old, None)
+        if new is None or (old is not None and _key(old.row) < _key(new.row)):
+            if whole and old is not None and _existed(old.row):
+                yield Change(VANISHED, old.row, None, number=old.number)
             old = next(olds, None)
-        elif old is None or _key(new) < _key(old):
-            if whole:
-                yield Change(NEW, None, new)
+        elif old is None or _key(new.row) < _key(old.row):
+            yield Change(NEW if whole else "", None, new.row)
             new = next(news, None)
         else:
-            kind = compare(old, new)
-            if kind:
-                yield Change(kind, old, new, content(old, new))
+            kind = compare(old.row, new.row)
+            comparison = content(old.row, new.row) if kind else None
+            yield Change(kind or "", old.row, new.row, comparison, old.number)
             old, new = next(olds, None), next(news, None)
 
 
-def _each(rows: Iterator[Row]) -> Iterator[Row]:
-    """Yield the rows, sorted by their paths, without files that a list named a second time."""
-    for _, same in itertools.groupby(rows, key=_key):
+def _existed(row: Row) -> bool:
+    """Return whether a row is on a file: the others are on a folder or root, or a broken link."""
+    return not (row.verdict == ERROR and row.reason in NOT_READ and not row.size and not row.mtime)
+
+
+class _Numbered(NamedTuple):
+    """A row and its number in the ledger."""
+
+    row: Row
+    number: int
+
+
+def _numbered(ledger: Ledger, numbers: Iterable[int]) -> Iterator[_Numbered]:
+    for number in numbers:
+        row = ledger.row(number)
+        if row is not None:
+            yield _Numbered(row, number)
+
+
+def _olds(ledger: Ledger, before: Run | None, references: Iterable[int]) -> Iterator[_Numbered]:
+    """Yield what is compared with, references first where a path is there twice."""
+    rows = _numbered(ledger, references)
+    if before is None:
+        return rows
+    run = _numbered(ledger, ledger.numbers(*ledger.span(before.number)))
+    return heapq.merge(rows, run, key=lambda one: _key(one.row))
+
+
+def _each(rows: Iterator[_Numbered]) -> Iterator[_Numbered]:
+    """Yield the rows, sorted by their paths, each path once: a list may name a file twice."""
+    for _, same in itertools.groupby(rows, key=lambda one: _key(one.row)):
         yield next(same)
 
 

@@ -8,7 +8,6 @@ and folders and keeps the first few paths, so memory does not grow with the numb
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -29,6 +28,9 @@ _MOMENT = re.compile(r"(?<= )(\d{4}-\d\d-\d\d)T[\d:.]+(?:Z|[+-]\d\d:\d\d)")
 # a number that is not a part of a word, a tag, a date, a version or a UID
 _NUMBER = re.compile(r"(?<![\w.,:#+-])(?!\d{4},\d{4}\))\d[\d,]*(?![\w.:-]|,\d)")
 _EXPIRED = re.compile(r"\bexpired (?=\d{4}-\d\d-\d\d)")
+_WHOSE = re.compile(
+    r"(?P<name>.+=.+): its certificate (?P<end>expired .*?)(?:, before the time that counts)?"
+)
 
 
 class Item(NamedTuple):
@@ -93,33 +95,54 @@ def item_of(row: Row, kind: str = "") -> Item:
     )
 
 
+class Groups:
+    """Groups that objects are added to one by one; ``paths``: how many paths a group keeps."""
+
+    def __init__(self, paths: int = MAX_PATHS) -> None:
+        self._paths = paths
+        self._groups: dict[tuple[str, str, str], Group] = {}
+        self._kinds: dict[str, int] = {}
+        self.files = 0
+
+    def add(self, item: Item) -> None:
+        """Count an object."""
+        self.files += 1
+        self._kinds.setdefault(item.kind, len(self._kinds))
+        key = item.kind, item.reason, cause_of(item.sentence)
+        if key not in self._groups and len(self._groups) >= MAX_GROUPS:
+            key = item.kind, item.reason, OTHER_CAUSES
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(
+                kind=key[0], reason=key[1], cause=key[2],
+                remedy=remedy_sentence(item.reason) or "",
+            )  # fmt: skip
+        _count(group, item, self._paths)
+
+    def result(self) -> list[Group]:
+        """Return the groups, the largest first within each kind.
+
+        Kinds come in the order in which they were first met.
+        """
+        for group in self._groups.values():
+            _reduce(group.folders, MAX_FOLDERS)
+            group.folders, group.signers = _ranked(group.folders), _ranked(group.signers)
+        return sorted(
+            self._groups.values(), key=lambda one: (self._kinds[one.kind], -one.files, one.cause)
+        )
+
+
 def grouped(items: Iterable[Item], paths: int = MAX_PATHS) -> list[Group]:
     """Return the groups of these objects, the largest first within each kind.
-
-    Kinds come in the order in which they were first met.
 
     Args:
         items: the objects, e.g. from `item_of`.
         paths: how many paths a group keeps.
     """
-    groups: dict[tuple[str, str, str], Group] = {}
-    kinds: dict[str, int] = {}
+    groups = Groups(paths)
     for item in items:
-        kinds.setdefault(item.kind, len(kinds))
-        key = item.kind, item.reason, cause_of(item.sentence)
-        if key not in groups and len(groups) >= MAX_GROUPS:
-            key = item.kind, item.reason, OTHER_CAUSES
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = Group(
-                kind=key[0], reason=key[1], cause=key[2],
-                remedy=remedy_sentence(item.reason) or "",
-            )  # fmt: skip
-        _count(group, item, paths)
-    for group in groups.values():
-        _reduce(group.folders, MAX_FOLDERS)
-        group.folders, group.signers = _ranked(group.folders), _ranked(group.signers)
-    return sorted(groups.values(), key=lambda one: (kinds[one.kind], -one.files, one.cause))
+        groups.add(item)
+    return groups.result()
 
 
 def cause_of(sentence: str) -> str:
@@ -128,6 +151,9 @@ def cause_of(sentence: str) -> str:
     text = _HASH.sub("…", text)
     if "=" not in text:  # the number of a scanner is a part of its name
         text = _NUMBER.sub("…", text)
+    expired = _WHOSE.fullmatch(text)
+    if expired:
+        text = f"the certificate of {expired['name']} {expired['end']}"
     return _EXPIRED.sub("expired on ", text)
 
 
@@ -173,4 +199,4 @@ def _reduce(folders: dict[str, int], most: int) -> None:
 
 
 def _ranked(counts: dict[str, int]) -> dict[str, int]:
-    return dict(Counter(counts).most_common())
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))

@@ -64,7 +64,7 @@ class Session:
         found = selected(selection, self._counted, passed)
         if resume:
             found = self._without_done(found)
-        ends = ("", "-wal", "-shm", ".lock", ".workers")
+        ends = ("", "-wal", "-shm", ".lock", ".workers", ".nightly", ".nightly.lock")
         names = os.path.abspath(self._ledger.path), os.path.realpath(self._ledger.path)
         own = {name + end for name in names for end in ends}
         own.add(proof_of_existence.place(self._ledger.path))

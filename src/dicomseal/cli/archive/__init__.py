@@ -12,6 +12,8 @@ _COMMANDS = {
     "report": "show the results of a run, as text, JSON or HTML",
     "diff": "show the changes between two runs; the exit code is for cron",
     "export": "write a run as CSV, JSON lines or Parquet",
+    "nightly": "all of these in one night, by a configuration file; tell what is new",
+    "baseline": "accept damage that is known, so that only new trouble is an alarm",
     "audit": "check that a ledger is as it was written",
 }
 

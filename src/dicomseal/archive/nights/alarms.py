@@ -1,0 +1,169 @@
+"""What a night found, without what is known: what is new, and what the storage did not give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from ...report import ERROR, FAILED, INDETERMINATE
+from ..ledger.ledger import VERIFY, Ledger, Run
+from ..reports.baseline import Baseline
+from ..reports.diff import (  # fmt: skip
+    ALARMING,
+    IN_TROUBLE,
+    VANISHED,
+    Change,
+    changes,
+    item_of_change,
+)
+from ..reports.groups import Group, Groups
+from .storage import NOT_GIVEN, Unreachable
+
+# exit codes of a night; `archive verify` has the same, and 130
+QUIET, NEW_TROUBLE, USAGE, UNDECIDED, NOT_READ, BUSY, STOPPED = 0, 1, 2, 3, 4, 5, 130
+
+
+class Alarms(msgspec.Struct, kw_only=True):
+    """What a night found.
+
+    Attributes:
+        compared_with: the number of the run before; 0 for the first one.
+        trouble: the objects in new trouble, by kind, reason and cause. New is what the baseline
+            does not hold and nobody repaired, however long ago it was seen first.
+        not_given: the objects that the storage did not give.
+        changed: how many objects changed in each way, new or known.
+        still: how many of all these an earlier night had told already, and are still so.
+        known: how many objects in trouble the baseline holds.
+        accepted: entries of the baseline, as many as it has.
+        most_is_away: whether more of the archive is missing than can be an accident.
+        references: as of `State`, for the next night.
+        code: the exit code.
+    """
+
+    compared_with: int = 0
+    trouble: list[Group] = msgspec.field(default_factory=list)
+    not_given: list[Group] = msgspec.field(default_factory=list)
+    changed: dict[str, int] = msgspec.field(default_factory=dict)
+    still: int = 0
+    known: int = 0
+    accepted: int = 0
+    most_is_away: bool = False
+    references: list[int] = msgspec.field(default_factory=list)
+    code: int = QUIET
+
+    @property
+    def new(self) -> int:
+        """How many objects are in new trouble."""
+        return sum(one.files for one in self.trouble)
+
+    @property
+    def missing(self) -> int:
+        """How many objects the storage did not give."""
+        return sum(one.files for one in self.not_given)
+
+
+def run_before(ledger: Ledger, after: Run, remembered: int = 0) -> Run | None:
+    """Return the run that a run is compared with, if there is one.
+
+    It is the one that the night before remembered, as nobody has looked at later ones; without
+    one, the last one before ``after`` that verified and came to its end.
+    """
+    finished = [
+        run for run in ledger.runs(VERIFY) if run.number < after.number and run.finished is not None
+    ]
+    seen = [run for run in finished if run.number == remembered] or finished[-1:]
+    return seen[0] if seen else None
+
+
+def find_alarms(
+    ledger: Ledger,
+    before: Run | None,
+    after: Run,
+    baseline: Baseline,
+    references: Iterable[int] = (),
+    *,
+    ignored: Iterable[str] = (),
+    most_missing: float = 1.0,
+    paths: int = 3,
+    each: Callable[[Change], None] | None = None,
+) -> Alarms:
+    """Compare a run with the one before it, and leave out what is known.
+
+    Args:
+        ledger: open for reading.
+        before: the run to compare with, see `run_before`; None compares with the references alone.
+        after: a completed run.
+        baseline: what is known.
+        references: as of `State`.
+        ignored: kinds of changes that are never alarms.
+        most_missing: if more than this part of the archive is missing, 0 to 1, the storage is
+            taken to be away.
+        paths: how many paths of each group are kept.
+        each: called with each change that is new trouble.
+
+    Raises:
+        LedgerError: a value in the ledger is not what dicomseal writes there.
+    """
+    alarms = Alarms(compared_with=before.number if before else 0, accepted=len(baseline))
+    alarming = ALARMING.difference(ignored) | {IN_TROUBLE}
+    unreachable = Unreachable(ledger, ledger.span(after.number))
+    references = list(references)
+    open_before = frozenset(references)
+    trouble, vanished, not_given = Groups(paths), Groups(paths), Groups(paths)
+    codes = set()
+    for change in changes(ledger, before, after, references, in_trouble=True):
+        if change.kind != IN_TROUBLE:
+            alarms.changed[change.kind] = alarms.changed.get(change.kind, 0) + 1
+        if change.kind not in alarming:
+            continue
+        if baseline.holds(change):
+            alarms.known += 1
+            continue
+        if change.alarms and change.number:
+            alarms.references.append(change.number)
+        if change.number in open_before or (change.kind == IN_TROUBLE and change.before):
+            alarms.still += 1
+        if _is_not_given(change, unreachable):
+            not_given.add(item_of_change(change))
+        elif change.kind == VANISHED:
+            vanished.add(item_of_change(change))
+        else:
+            trouble.add(item_of_change(change))
+            codes.add(_code(change))
+        if each:
+            each(change)
+    count = _count(ledger, before)
+    alarms.most_is_away = vanished.files + not_given.files > most_missing * count > 0
+    alarms.trouble = trouble.result()
+    alarms.not_given = not_given.result()
+    if alarms.most_is_away:
+        alarms.not_given += vanished.result()
+    elif vanished.files:
+        alarms.trouble += vanished.result()
+        codes.add(NEW_TROUBLE)
+    if alarms.not_given:
+        codes.add(NOT_READ)
+    alarms.code = next((one for one in (NEW_TROUBLE, NOT_READ, UNDECIDED) if one in codes), QUIET)
+    return alarms
+
+
+def _is_not_given(change: Change, unreachable: Unreachable) -> bool:
+    """Return whether an object is not there because of the storage."""
+    if change.after is None:
+        return unreachable.holds(change.row.path)
+    return change.after.verdict == ERROR and change.after.reason in NOT_GIVEN
+
+
+def _code(change: Change) -> int:
+    """Return the exit code for an object in new trouble: as `verify`, and 1 if it was better."""
+    if change.alarms:
+        return NEW_TROUBLE
+    return {FAILED: NEW_TROUBLE, ERROR: NOT_READ, INDETERMINATE: UNDECIDED}[change.row.verdict]
+
+
+def _count(ledger: Ledger, run: Run | None) -> int:
+    if run is None:
+        return 0
+    first, last = ledger.span(run.number)
+    return last - first + 1
