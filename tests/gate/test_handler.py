@@ -11,6 +11,7 @@ from _gate import CT, KINDS, file_of, policy, uid
 from _raw_scu import Peer, data_set, store
 from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
 
+from dicomseal.errors import SourceError, UsageError
 from dicomseal.gate import handler, handlers
 from dicomseal.gate.quarantine import Quarantine
 from dicomseal.gate.store import Store
@@ -84,6 +85,23 @@ def test_stored_and_handed_on(serve, tmp_path):
 def test_without_a_quarantine_nothing_of_it_is_accepted(serve):
     port = serve(handler(policy(on_failed="quarantine")))
     assert send(port, "altered").Status == 0xC000
+
+
+def test_arguments_that_are_something_else_are_told_at_once(tmp_path):
+    """And not at the first object, whose sender can do nothing about it."""
+    chosen = policy(on_failed="quarantine")
+    kept, quarantine = Store(tmp_path / "store"), Quarantine(tmp_path / "quarantine")
+    for wrong, said in (
+        ({"policy": None}, "Policy"), ({"policy": "refuse"}, "Policy"),
+        ({"policy": chosen, "store": str(tmp_path)}, "Store"),
+        ({"policy": chosen, "store": kept, "quarantine": "q"}, "Quarantine"),
+        ({"policy": chosen, "quarantine": quarantine}, "goes with a store"),
+        ({"policy": policy(), "accepted": 5}, "accepted"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=said):
+            handler(**wrong)
+    with pytest.raises(SourceError, match="quarantine"):
+        handler(chosen, store=kept)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), MemoryError(), RecursionError()])

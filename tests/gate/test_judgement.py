@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
+from datetime import datetime
 
 import pki
 import pytest
@@ -127,6 +130,32 @@ def test_what_cannot_be_read_at_all_is_no_exception(tmp_path):
         decision = judge(source, policy(on_failed=ACCEPT))
         assert (decision.verdict, decision.action) == ("error", ACCEPT), source
         assert decision.identity.names == ("none", "none", "none")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_that_nobody_writes_to_does_not_hold_it_up(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    done = []
+    thread = threading.Thread(
+        target=lambda: done.append(judge(tmp_path / "pipe", policy())), daemon=True
+    )
+    thread.start()
+    thread.join(10)
+    assert [(one.verdict, one.action) for one in done] == [("error", "refuse")]
+
+
+def test_arguments_that_are_something_else_are_told_at_once():
+    for wrong in (None, "refuse", {}):
+        with pytest.raises(UsageError, match="Policy"):
+            judge(file_of("good"), wrong)
+    for arguments in (
+        {"trust": "ca.pem"}, {"at": "2020"}, {"at": datetime(2020, 1, 1)},
+        {"weak": "perhaps"}, {"require": "nonsense"}, {"on_failed": "drop"},
+    ):  # fmt: skip
+        with pytest.raises(UsageError):
+            Policy.of(**arguments)
+    with pytest.raises(UsageError, match="options"):
+        Policy(options=None)
 
 
 def test_the_uids_are_those_of_the_data_set():

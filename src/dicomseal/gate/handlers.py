@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom.dataset import Dataset
 
-from ..errors import DicomSealError
+from ..errors import DicomSealError, UsageError
 from .admission import Admission, Outcome
 from .judgement import CANNOT_UNDERSTAND, SUCCESS, Decision, judge, shortened
 from .origin import Origin
@@ -46,12 +46,24 @@ def handler(
     Comment, and whatever goes wrong in it is a refusal.
 
     Args:
-        policy: what is asked of objects. Without a quarantine, what would go there is refused.
+        policy: what is asked of objects. Without a store, what would go into quarantine is
+            refused.
         store: where objects go that are accepted; None: nowhere.
-        quarantine: where those go that the policy puts there.
+        quarantine: where those go that the policy puts there; it goes with a store.
         accepted: called with the event and the decision for each object that is accepted, after it
             was stored; what it returns is the answer.
+
+    Raises:
+        UsageError: one of these is something else.
+        SourceError: there is a store, the policy puts objects into quarantine, and there is none.
     """
+    for given, kind in ((policy, Policy), (store, Store), (quarantine, Quarantine)):
+        if not isinstance(given, kind) and (given is not None or kind is Policy):
+            raise UsageError(f"a {kind.__name__} is needed, not {given!r}")
+    if accepted is not None and not callable(accepted):
+        raise UsageError(f"accepted is called with an event and a decision: {accepted!r} cannot be")
+    if quarantine is not None and store is None:
+        raise UsageError("a quarantine goes with a store, through which objects get there")
     admission = None
     if store is not None:
         admission = Admission(policy, store, quarantine)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
 from .. import report
+from ..errors import UsageError
 from ..files.source import read_all
 from ..report import ErrorReport, ObjectReport, Reason, ReasonCode
 from ..standard import terms
@@ -81,7 +83,13 @@ def judge(
 
     Returns:
         A decision. Anything wrong with the object itself is in its report, never raised.
+
+    Raises:
+        UsageError: the policy is not a `Policy`.
+        SourceError: the data are nothing that can be read.
     """
+    if not isinstance(policy, Policy):
+        raise UsageError(f"a Policy is needed, e.g. Policy.of(trust), not {policy!r}")
     source = _once(data)
     found = verify_with(source, policy.options)
     identity = identify(source, policy.options.limits)
@@ -118,9 +126,10 @@ def _once(data: Any) -> Any:
     if not isinstance(data, (str, os.PathLike)):
         return read_all(data)
     try:
-        with open(data, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > _SNAPSHOT:
+        with open(data, "rb", buffering=0, opener=_opened) as file:
+            status = os.fstat(file.fileno())
+            size = status.st_size
+            if size > _SNAPSHOT or not stat.S_ISREG(status.st_mode):
                 return os.fspath(data)
             view = _buffer(size)
             done = 0
@@ -132,6 +141,11 @@ def _once(data: Any) -> Any:
             return view[:done]
     except (OSError, ValueError):
         return os.fspath(data)  # the verification says what is wrong with it
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to does not hold it up."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _buffer(size: int) -> memoryview:

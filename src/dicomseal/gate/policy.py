@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .. import report
 from ..encoding.limits import Limits
 from ..errors import UsageError
+from ..policy import WEAK_CHOICES
 from ..requirements import parse
 from ..verification.options import WARN, Options, demands, unsigned_policy
 
@@ -42,6 +43,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     on_unsigned: str = ACCEPT
 
     def __post_init__(self) -> None:
+        if not isinstance(self.options, Options):
+            raise UsageError("options are Options of the verification; Policy.of makes them")
         for name in ("on_failed", "on_indeterminate", "on_unsigned"):
             if getattr(self, name) not in ACTIONS:
                 raise UsageError(
@@ -71,7 +74,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UsageError: one of them cannot be.
         """
-        rules = frozenset([require] if isinstance(require, str) else require)
+        if at is not None and not (isinstance(at, datetime) and at.tzinfo):
+            raise UsageError("the moment of validation is a datetime with an offset from UTC")
+        if trust is not None and not hasattr(trust, "decided"):
+            raise UsageError("trust takes a TrustStore, e.g. TrustStore.from_files('ca.pem')")
+        if weak is not None and weak not in WEAK_CHOICES:
+            raise UsageError(f"weak is one of {', '.join(WEAK_CHOICES)}, not {weak!r}")
+        single = isinstance(require, str) or hasattr(require, "unmet")
+        rules: frozenset[Any] = frozenset([require] if single else require)
         for rule in rules:
             parse(rule)
         options = Options(
