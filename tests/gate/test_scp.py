@@ -142,6 +142,23 @@ def test_another_object_than_was_announced(running, tmp_path, announced):
     assert "announced" in status.ErrorComment
 
 
+def test_a_uid_that_is_none_is_no_name_and_the_log_stays_one(running):
+    """Every line of the log is JSON, whatever libraries say of what a sender chose."""
+    evil = "../../../../../../../../a.dcm"
+    pdus = [
+        pdu.replace(uid(1).encode(), evil.encode())
+        for pdu in store(pki.encode(_gate.elements(1)), uid(1))
+    ]
+    assert len(evil) == len(uid(1))
+    with Peer(running.port) as peer:
+        assert peer.status(pdus) == 0
+        peer.release()
+    assert running.objects()[-1]["sop_instance_uid"] == evil
+    (path,) = (one for one in running.paths() if one.name.startswith("x"))
+    assert data_set(path.read_bytes()).count(evil.encode()) == 1
+    assert running.other == []
+
+
 def test_private_classes_are_stored_too(running, tmp_path):
     from pynetdicom import _config
 

@@ -35,15 +35,23 @@ class _Lines(logging.Formatter):
 
 
 def to_standard_error(level: str = "info") -> None:
-    """Write the log there, in this process. pynetdicom's own log stays silent."""
+    """Write the log there, in this process, with the warnings of Python, so that all is JSON.
+
+    The logs of pynetdicom and pydicom stay silent.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(level.upper())
     LOGGER.propagate = False
-    network = logging.getLogger("pynetdicom")
-    network.handlers[:] = [logging.NullHandler()]
-    network.propagate = False
+    for name in ("pynetdicom", "pydicom"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [logging.NullHandler()]
+        logger.propagate = False
+    logging.captureWarnings(True)  # pydicom warns of values that senders choose
+    warned = logging.getLogger("py.warnings")
+    warned.handlers[:] = [handler]
+    warned.propagate = False
 
 
 class ObjectLog:
