@@ -235,6 +235,25 @@ def test_a_client_that_goes_or_stalls(running):
     assert post(running, body).status_code == 200
 
 
+def test_a_client_that_dribbles(running):
+    """A byte now and then is not silence, and would hold a connection for ever."""
+    head = (
+        f"POST /studies HTTP/1.1\r\nHost: x\r\nContent-Type: {RELATED}\r\n"
+        "Content-Length: 100000\r\n\r\n"
+    ).encode()
+    begun, answer = time.monotonic(), b""
+    with socket.create_connection(("127.0.0.1", running.ports["stow"]), timeout=20) as client:
+        client.sendall(head + multipart([b"|"]).partition(b"|")[0])
+        client.settimeout(0.2)
+        while not answer and time.monotonic() < begun + 20:
+            with contextlib.suppress(TimeoutError):
+                answer = client.recv(4096)
+            if not answer:
+                client.sendall(b"\0")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    until(lambda: running.waiting("incoming") == [])
+
+
 def test_many_at_once(running):
     answers = []
 

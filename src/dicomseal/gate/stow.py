@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -41,6 +42,7 @@ _log = logging.getLogger("dicomseal.gate")
 _JSON = "application/dicom+json"
 _ACCEPTED = ("application/dicom+json", "application/json", "application/*", "*/*")
 _PROCESSING_FAILURE = 0x0110
+_SLOWEST = 4 << 10  # bytes that a client has to send for each second that is waited for it
 _MOST_PARTS = 50_000  # in a request: what becomes of each is remembered until the end
 T = TypeVar("T")
 
@@ -50,7 +52,8 @@ class StowSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         connections: how many there may be at a time, in each process; others are answered 503.
-        timeout: seconds that a client may be silent.
+        timeout: seconds that a client may be silent, and after which it has to send 4 KiB and more
+            for each second.
         size: how many bytes an object may have.
         tls: the context for TLS, or None.
         upstream: the server that gets what was accepted, or None.
@@ -210,12 +213,24 @@ class _Store:
         return Response(self._answer.json(), status or self._answer.status, media_type=_JSON)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        stream = self._request.stream()
+        """Yield the body as it comes.
+
+        Raises:
+            TimeoutError: the client is silent, or so slow that it holds the connection up.
+        """
+        stream, patience = self._request.stream(), self._settings.timeout
+        waited, size = 0.0, 0
         while True:
+            begun = time.monotonic()
             try:
-                yield await asyncio.wait_for(anext(stream), self._settings.timeout)
+                piece = await asyncio.wait_for(anext(stream), patience)
             except StopAsyncIteration:
                 return
+            # what is done with the pieces meanwhile is not the client's time
+            waited, size = waited + time.monotonic() - begun, size + len(piece)
+            if waited > patience + size / _SLOWEST:
+                raise TimeoutError
+            yield piece
 
     async def _take(self, event: object) -> None:
         if isinstance(event, Headers):
