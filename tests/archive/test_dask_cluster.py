@@ -5,24 +5,47 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
+from functools import partial
+from types import SimpleNamespace
 
 import _s3
 import pki
 import pytest
 
 from dicomseal import sign_file
+from dicomseal.archive.errors import ExecutorLostError
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
+from dicomseal.archive.run import dask_cluster
 from dicomseal.errors import LedgerError
 
 FILES = 600
+dask_worker = (
+    pytest.importorskip("dicomseal.archive.run.dask_worker")
+    if (importlib.util.find_spec("distributed") or os.environ.get("CI"))
+    else None
+)
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None and not os.environ.get("CI"),
     reason="there is no dask.distributed",
 )
+
+
+WORKER = "worker", "--nthreads", "1", "--no-nanny"
+
+
+def start(started, file, *arguments):
+    """Start a part of the cluster of this file."""
+    started.append(
+        subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard",
+             "--scheduler-file", file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -33,16 +56,9 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "scheduler.json"
     started = []
-
-    def start(*arguments):
-        started.append(
-            subprocess.Popen([sys.executable, "-m", "dask", *arguments, "--scheduler-file", file],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        )  # fmt: skip
-
-    start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    start(started, file, "scheduler", "--port", "0")
     for _ in range(2):
-        start("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard")
+        start(started, file, *WORKER)
     try:
         deadline = time.monotonic() + 60
         while not file.exists():
@@ -171,3 +187,44 @@ def test_a_scheduler_that_is_not_there(run, tmp_path, monkeypatch):
     assert "no scheduler answers at tcp://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
     assert not os.path.exists("l.db")
+
+
+def test_what_all_tasks_share_is_sent_once(cluster, tmp_path):
+    """To the workers that there are, and to one that joins later; not with every task."""
+    from distributed import Client
+
+    address, started = cluster
+    sent = []
+
+    def dumps(thing, protocol):
+        sent.append(len(pickle.dumps(thing, protocol)))
+        return pickle.dumps(thing, protocol)
+
+    with Client(address, set_as_default=False) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dask_cluster, "pickle", SimpleNamespace(dumps=dumps, HIGHEST_PROTOCOL=5))
+        # as large as a trust store with revocation lists is
+        large, workers = partial(str.count, "x" * 1_000_000), dask_cluster.Workers(client)
+        assert [workers.submit(large, "x" * n).result() for n in range(1, 4)] == [
+            1_000_000, 500_000, 333_333,
+        ]  # fmt: skip
+        assert max(sent) > 1_000_000 > 10_000 > sum(sorted(sent)[:-1])
+        start(started, tmp_path / "scheduler.json", *WORKER,
+              "--preload", "dicomseal.archive.run.dask_worker")  # fmt: skip
+        client.wait_for_workers(3, timeout=60)
+        # the new one is as warm as the others before it has had a task, and is not looked at
+        profiled = client.run(lambda dask_worker: "profile" in dask_worker.periodic_callbacks)
+        assert sorted(profiled.values()) == [False, True, True]
+        assert set(client.run(lambda: "dicomseal.trust.judge" in sys.modules).values()) == {True}
+        for process in started[1:3]:
+            process.kill()
+            process.wait()
+        assert workers.submit(large, "xx").result(timeout=60) == 500_000
+        known = lambda: len(sys.modules["dicomseal.archive.run.dask_worker"]._known)  # noqa: E731
+        assert list(client.run(known).values()) == [1]
+        workers.shutdown()
+        assert list(client.run(known).values()) == [0]
+
+
+def test_a_worker_that_was_not_told_says_so_of_no_file():
+    with pytest.raises(ExecutorLostError, match="was not told what this run does"):
+        dask_worker.call(b"another", pickle.dumps([]))

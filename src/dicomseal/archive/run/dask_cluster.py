@@ -1,23 +1,51 @@
-"""The workers of a dask.distributed cluster as an executor (extra ``dicomseal[archive]``)."""
+"""The workers of a dask.distributed cluster as an executor (extra ``dicomseal[archive]``).
+
+A task costs scheduler, client and worker some milliseconds together, whatever it does, and all
+three of them copy what it carries. So batches are large, a task carries a batch as bytes that the
+scheduler need not understand, and the work that all tasks have in common, trust store included,
+goes to each worker once, before its first task: also to one that joins later.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
+import pickle
+import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from typing import Any
+from concurrent.futures import Executor, Future
+from typing import Any, NamedTuple
 
 from ... import __version__
 from ...errors import UsageError
 from ..errors import ExecutorLostError
 
 TIMEOUT = 10  # seconds
+BATCH_FILES = 1024
+# batches in progress for each worker: a new one is on its way for as long as a small one takes
+WINDOW = 4
+
+
+class Cluster(NamedTuple):
+    """A cluster, as `dicomseal.archive.run.runner.verify` takes it.
+
+    Attributes:
+        executor: makes the executor.
+        workers: how many tasks its workers run at once.
+        batch_files: how many files a batch has at most.
+        window: how many batches are in progress for each worker.
+    """
+
+    executor: Callable[[], Executor]
+    workers: int
+    batch_files: int = BATCH_FILES
+    window: int = WINDOW
 
 
 @contextlib.contextmanager
-def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
-    """Yield a factory of the executor, and how many tasks its workers run at once.
+def cluster(address: str) -> Iterator[Cluster]:
+    """Connect to a cluster while this context lasts.
 
     Args:
         address: of the scheduler, e.g. ``tcp://10.0.0.1:8786``.
@@ -38,13 +66,13 @@ def cluster(address: str) -> Iterator[tuple[Callable[[], Executor], int]]:
     except (OSError, ValueError) as error:  # a timeout is an OSError
         raise ExecutorLostError(f"no scheduler answers at {address}: {error}") from None
     try:
-        yield _executor(client, address)
+        yield Cluster(lambda: Workers(client), _threads(client, address))
     finally:
         with contextlib.suppress(OSError):  # the scheduler has gone
             client.close(timeout=TIMEOUT)
 
 
-def _executor(client: Any, address: str) -> tuple[Callable[[], Executor], int]:
+def _threads(client: Any, address: str) -> int:
     threads = sum(client.nthreads().values())
     if not threads:
         raise ExecutorLostError(f"the scheduler at {address} has no workers")
@@ -53,7 +81,57 @@ def _executor(client: Any, address: str) -> tuple[Callable[[], Executor], int]:
             raise ExecutorLostError(
                 f"the worker {worker} does not have dicomseal {__version__}: {version}"
             )
-    return (lambda: client.get_executor(pure=False)), threads
+    return int(threads)
+
+
+class Workers(Executor):
+    """The executor. Functions with an argument are submitted to it, and both can be pickled.
+
+    Args:
+        client: of the cluster.
+    """
+
+    def __init__(self, client: Any) -> None:
+        from .dask_worker import Told, call  # as it needs dask.distributed to be imported
+
+        self._told, self._call = Told, call
+        self._client = client
+        self._executor = client.get_executor(pure=False)
+        self._known: dict[Callable[..., Any], tuple[bytes, str]] = {}
+
+    def submit(  # type: ignore[override]
+        self, function: Callable[[Any], Any], argument: Any, /
+    ) -> Future[Any]:
+        """Submit a call of the function; it is sent to the workers only the first time."""
+        if function not in self._known:
+            self._known[function] = self._send(function)
+        digest, _ = self._known[function]
+        future: Future[Any] = self._executor.submit(
+            self._call, digest, pickle.dumps(argument, pickle.HIGHEST_PROTOCOL)
+        )
+        return future
+
+    def _send(self, function: Callable[[Any], Any]) -> tuple[bytes, str]:
+        """Send a function to all workers that there are and will be; return how to name it."""
+        packed = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
+        digest = hashlib.sha256(packed).digest()
+        # two runs may use one scheduler at once, and one of them ends first
+        name = f"dicomseal-{uuid.uuid4()}"
+        try:
+            self._client.register_plugin(self._told(digest, packed), name=name)
+        except Exception as error:  # noqa: BLE001 - whatever a worker raised
+            raise ExecutorLostError(f"a worker cannot be prepared: {error}") from None
+        return digest, name
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for the calls in progress, and have the workers forget the functions."""
+        del cancel_futures  # those that wait are cancelled by the loop
+        self._executor.shutdown(wait=wait)
+        while self._known:
+            _, (_, name) = self._known.popitem()
+            if self._client.status == "running":
+                with contextlib.suppress(OSError):  # the scheduler has gone
+                    self._client.unregister_worker_plugin(name)
 
 
 def _quiet() -> None:

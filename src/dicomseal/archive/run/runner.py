@@ -51,6 +51,7 @@ class Task(NamedTuple):
         unpack: returns the packed rows in a result, and why the run cannot go on; either may be
             empty.
         workers: how many.
+        window: how many batches are in progress for each of them.
     """
 
     executor: Executor | Callable[[], Executor]
@@ -58,6 +59,7 @@ class Task(NamedTuple):
     failed: Callable[[Found, BaseException], bytes]
     unpack: Callable[[bytes], tuple[bytes, str]]
     workers: int
+    window: int = WINDOW
 
 
 def verify(
@@ -76,6 +78,7 @@ def verify(
     count: bool = False,
     batch_files: int = walk.BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
+    window: int = WINDOW,
 ) -> Outcome:
     """Verify an archive into a ledger.
 
@@ -97,6 +100,9 @@ def verify(
         watch: called at the beginning and after every batch with the progress, and with a function
             that stops the run in good order.
         count: count the files for the progress, if no earlier run has the number.
+        batch_files, batch_bytes: bounds of a batch, which is a task of a worker and a transaction
+            of the ledger.
+        window: how many batches are in progress for each worker.
 
     Raises:
         LedgerError: the ledger, or one that shall prove something, cannot be used, or there is
@@ -125,6 +131,7 @@ def verify(
             partial(verify_worker.crashed, seconds=options.limits.seconds),
             lambda packed: (packed, ""),
             jobs if executor is None else workers or jobs,
+            window,
         )
 
     return carry_out(
@@ -168,7 +175,7 @@ def carry_out(
             run = ledger.begin(as_json(asked), kind, seal)
         asked = decoded(path, run.asked, RunRequest)
         todo = task(run)
-        loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * WINDOW)
+        loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * todo.window)
         session = Session(ledger, run, kind, loop.stop, watch, seal, again)
         if count:
             stack.enter_context(session.expecting(asked.selection))

@@ -54,8 +54,11 @@ class RemoteVerify:
         self._digest = hashlib.sha256(self._packed).digest()
 
     def __call__(self, batch: list[Found]) -> bytes:
-        options = _unpacked(_Packed(self._packed, self._digest))
-        return pack(_verified(batch, options))
+        return pack(_verified(batch, self.prepare()))
+
+    def prepare(self) -> Options:
+        """Return the options; a worker that has unpacked the same ones before has them ready."""
+        return _unpacked(_Packed(self._packed, self._digest))
 
 
 class _Packed:

@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 import click
@@ -118,14 +117,13 @@ class Requested(NamedTuple):
             LostError: the workers, or an object store, no longer work; the run can be resumed.
             DicomSealError: as `dicomseal.archive.run.runner.verify`.
         """
-        with _workers(self.scheduler) as (executor, workers):
+        with _workers(self.scheduler) as elsewhere:
             return runs.verify(
                 ledger,
                 self.request,
                 self.settings,
                 jobs=self.jobs,
-                executor=executor,
-                workers=workers,
+                **elsewhere,
                 resume=resume,
                 max_rate=self.max_rate and self.max_rate * 1e6,
                 sign=self.signer,
@@ -180,14 +178,15 @@ def requested(
 
 
 @contextlib.contextmanager
-def _workers(address: str | None) -> Iterator[tuple[Callable[[], Executor] | None, int | None]]:
+def _workers(address: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the arguments of `runs.verify` for the workers of a scheduler; none without one."""
     if address is None:
-        yield None, None
+        yield {}
         return
     from ...archive.run.dask_cluster import cluster
 
     with cluster(address) as found:
-        yield found
+        yield found._asdict()
 
 
 def _share(text: str) -> float:
