@@ -10,6 +10,7 @@ import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from html import unescape
 
 import pki
 import pydicom
@@ -21,7 +22,7 @@ from dicomseal import sign_file
 from dicomseal.archive.find.sample import no_less_than
 from dicomseal.archive.reports import modalities
 from dicomseal.archive.reports.summary import MAX_NAMES
-from dicomseal.remedies.table import sentence
+from dicomseal.remedies.table import TABLE, sentence
 
 
 @pytest.fixture
@@ -84,8 +85,11 @@ def test_indeterminate_objects_are_listed_as_failures_are(run, ledger):
     _, _, listed = text.partition("\nindeterminate:\n")
     assert f"  indeterminate {ledger}/archive/again.dcm\n" in listed
     assert "          NO_CERTIFICATE_CHAIN_FOUND: no chain from the certificate of" in listed
-    assert html.index("<h2>Failures</h2>") < html.index("<h2>Indeterminate</h2>")
-    assert f"<td>{ledger}/archive/again.dcm</td><td>indeterminate</td>" in html
+    assert html.index('<h2 id="failures">') < html.index('<h2 id="indeterminate">')
+    assert (
+        f'<td data-head="File">{ledger}/archive/again.dcm</td>'
+        '<td data-head="Verdict">indeterminate</td>'
+    ) in html
     made = json.loads(run(*report, "--format", "json", "--most", "1")[1])
     assert (len(made["undecided"]), made["undecided_left_out"]) == (1, 1)
     run("archive", "verify", "archive/a", "--ledger", "ledger.db")  # without --trust
@@ -272,8 +276,6 @@ def test_names_that_strangers_chose_are_bounded(run, folder):
 
 def test_what_to_do_about_each_reason(run, ledger):
     """In JSON, text and HTML, from the one table."""
-    from dicomseal.archive.reports import html
-
     made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
     assert made["remedies"].keys() == made["reasons"].keys() != set()
     assert made["remedies"]["HASH_FAILURE"] == sentence("HASH_FAILURE")
@@ -281,4 +283,7 @@ def test_what_to_do_about_each_reason(run, ledger):
     page = run("archive", "report", "ledger.db", "--format", "html")[1]
     for code, what in made["remedies"].items():
         assert f"  {code}: {what}" in text
-        assert f"<td>{code}</td><td>{html.escape(what)}</td>" in page
+        assert f'>{code}</td><td data-head="What to do">{what}</td>' in unescape(page)
+    for code in {group["reason"] for group in made["groups"]}:
+        for purpose, command in TABLE[code].steps:
+            assert f"{purpose}: <code>{command}</code>" in unescape(page)

@@ -18,6 +18,7 @@ import msgspec
 
 from ..archive.find.found import Found, path_of
 from ..archive.find.selection import RunRequest, as_json
+from ..archive.find.trusted import trusted_by
 from ..archive.find.walk import BATCH_FILES, matcher
 from ..archive.ledger.ledger import WATCH, Ledger, Seal
 from ..archive.ledger.lock import locked
@@ -141,6 +142,7 @@ def watch(
     """
     folders = _checked(asked.selection.roots, policy, quarantine)
     options = msgspec.structs.replace(policy.options, digests=True)
+    asked = msgspec.structs.replace(asked, trusted=trusted_by(options.trust))
     left = [one for one in _OTHERS if policy.action_for(one) == QUARANTINE]
     with locked(path), Ledger(path, create=True) as ledger:
         ledger.check()

@@ -12,6 +12,7 @@ from ...errors import UsageError
 from . import sample, walk
 from .found import Found
 from .passed_over import PassedOver
+from .trusted import Trusted
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +49,15 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         trust: the options about trust, as they were given.
         version: of dicomseal.
         signing: the options of a run that signs: key, profile, target; empty for one that verifies.
+        trusted: the certificates and the policy behind the options about trust; None: there was no
+            anchor, or a dicomseal that did not keep them.
     """
 
     selection: Selection
     trust: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
     version: str = __version__
     signing: dict[str, str | int | bool | list[str] | None] = msgspec.field(default_factory=dict)
+    trusted: Trusted | None = None
 
 
 def as_json(request: msgspec.Struct) -> str:
@@ -72,7 +76,8 @@ def check_same(number: int, before: RunRequest, request: RunRequest) -> None:
     """Refuse to resume a run whose request was different.
 
     Raises:
-        UsageError: the selection is another, or options about trust or signing are.
+        UsageError: the selection is another, or options about trust or signing are, or what the
+            files hold that these name.
     """
     fields = Selection.__struct_fields__, Selection.__struct_encode_fields__
     for field, name in zip(*fields, strict=True):
@@ -95,6 +100,11 @@ def check_same(number: int, before: RunRequest, request: RunRequest) -> None:
         )
         if names:
             raise UsageError(f"run {number} had other options about {what}: {', '.join(names)}")
+    if before.trusted and request.trusted and not before.trusted.judges_as(request.trusted):
+        raise UsageError(
+            f"run {number} trusted other certificates, or had another policy: what is in these "
+            "files has changed since"
+        )
 
 
 def selected(

@@ -66,11 +66,14 @@ def write_csv(found: Iterable[dict[str, Any]], file: IO[str]) -> None:
     writer = csv.DictWriter(file, COLUMNS)
     writer.writeheader()
     for line in found:
-        writer.writerow({name: _defused(name, value) for name, value in line.items()})
+        writer.writerow(
+            {name: one if name in _NUMBERS else defused(one) for name, one in line.items()}
+        )
 
 
-def _defused(name: str, value: Any) -> Any:
-    formula = name not in _NUMBERS and isinstance(value, str) and value.startswith(_FORMULA)
+def defused(value: Any) -> Any:
+    """Return a value that no spreadsheet program runs as a formula."""
+    formula = isinstance(value, str) and value.startswith(_FORMULA)
     return f"'{value}" if formula else value
 
 

@@ -1,221 +1,277 @@
-"""A summary as one HTML file: its plots are SVG, and nothing is loaded from anywhere."""
+"""A summary as one HTML page: its plots are SVG, and nothing is loaded from anywhere.
+
+Names of files, certificates and sentences come from strangers. Jinja2 escapes whatever the template
+prints, and before that everything that is not printable is written as a code: no text changes the
+direction of the page, and none breaks a line.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+import base64
+import functools
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
+from ... import __version__
+from ...errors import UsageError
+from ...remedies.table import TABLE
 from ...report import harmless
-from ...standard.meanings import ARCHIVE, MEANING, OTHER
-from ..ledger.ledger import SIGN
-from ..ledger.uncovered import UncoveredSum
-from .summary import Failure, Summary
+from ..ledger.rows import SIGN_VERDICTS, VERDICTS
+from . import words
+from .diff import ALARMING, MEANINGS
+from .expiry import DAYS, within
+from .summary import Summary
+from .words import BAD, OPEN
 
-COLOURS = {
-    "passed": "#2e7d32", "failed": "#c62828", "indeterminate": "#ef8f00", "unsigned": "#78909c",
-    "error": "#6a1b9a", "not_dicom": "#cfd8dc", "directory": "#bcaaa4",
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_IN_HTML = 500
+"""Failures, and undecided objects, that a page lists unless told; groups are above them."""
+_FOLDER = os.path.join(os.path.dirname(__file__), "templates")
+_WIDTH = 1000.0  # of a bar
+_PLOT = 600.0, 100.0
+_LEAST = 4.0  # a bar that is there is seen
+_BOUNDS = {
+    "MOST_BARS": 15, "MOST_GROUPS": 50, "MOST_ANCHORS": 500, "FEW": 5,
 }  # fmt: skip
-EFFECTS = {MEANING: " (says what signed elements mean)", ARCHIVE: " (added by archives)", OTHER: ""}
-_MAX_NAMED = 20  # elements of a class
-_LAST = 253402300800.0  # the year 10000
-_POLICY = (
-    '<meta http-equiv="Content-Security-Policy" '
-    "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-)
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: #222; background: #fff } h1 { font-size: 1.6rem }
-h2 { font-size: 1.2rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .2rem .6rem;
-  border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere }
-.n { text-align: right; white-space: nowrap } svg { width: 100%; height: auto; display: block }
-text { font: 12px system-ui, sans-serif; fill: #222 } .late { color: #c62828; font-weight: bold }
-"""
+_MONTHS = 36
+_ORDER = ("plain", *dict.fromkeys((*VERDICTS, *SIGN_VERDICTS)))  # of the parts of a bar
+_SIGNER_HEADS = (
+    "Signatures", "intact", "trusted", "trusted, without timestamp", "trusted by a ledger",
+)  # fmt: skip
+
+
+class Live(NamedTuple):
+    """A page that is read again: after how many seconds, and what is said beside that."""
+
+    seconds: int
+    note: str = ""
+
+
+class Part(NamedTuple):
+    """A part of a bar, and how many it stands for."""
+
+    kind: str
+    number: int
+    start: str
+    width: str
+
+
+class Rate(NamedTuple):
+    """A bar of the plot of throughput, and its files a second."""
+
+    rate: float
+    start: str
+    top: str
+    width: str
+    height: str
 
 
 def render(summary: Summary, now: float) -> str:
-    """Return the file's text; ``now`` (seconds since 1970) marks certificates that have expired."""
-    title = f"Archive {'signing' if summary.kind == SIGN else 'verification'}, run {summary.run}"
-    parts = [
-        "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
-        _POLICY,
-        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{title}</h1>",
-        _what(summary),
-    ]  # fmt: skip
-    if summary.passed_over.counts:
-        parts.append(f"<p>{'<br>'.join(map(escape, summary.passed_over.lines()))}</p>")
-    if summary.sample:
-        parts.append(f"<p><strong>A sample:</strong> {escape(summary.sample)}.</p>")
-    parts += ["<h2>Verdicts</h2>", _bars(summary.verdicts.items(), COLOURS)]
-    if summary.unsigned_share is not None:
-        parts.append(f"<p>{summary.unsigned_share:.1%} of the objects are unsigned.</p>")
-    parts += _failures("Failures", summary.failures, summary.failures_left_out)
+    """Return the page; ``now`` is in seconds since 1970.
+
+    Raises:
+        UsageError: Jinja2 is not installed.
+    """
+    text = io.StringIO()
+    write(text, summary, now)
+    return text.getvalue()
+
+
+def write(
+    file: IO[str],
+    summary: Summary,
+    now: float,
+    *,
+    csv: str | None = None,
+    live: Live | None = None,
+    changes_note: str = "",
+) -> None:
+    """Write the page.
+
+    Args:
+        file: where to.
+        summary: of the run.
+        now: in seconds since 1970.
+        csv: the name of a file beside the page that lists all objects in trouble; None: there is
+            none.
+        live: how a page is read again that is served; None for a file.
+        changes_note: why there are no changes to show, if there are none.
+
+    Raises:
+        UsageError: Jinja2 is not installed.
+    """
+    stream = _environment().get_template("report.html").stream(
+        s=summary,
+        now=now,
+        title=words.title(summary),
+        standing=words.standing(summary),
+        policy=content_policy(),
+        style=_style(),
+        csv=None if csv is None else {"name": csv, "address": f"./{quote(csv, errors='replace')}"},
+        live=live,
+        changes_note=changes_note,
+        sections=list(_sections(summary, changes_note)),
+        verdicts=words.verdicts_of(summary),
+        expiry=_expiry(summary) if summary.signers or summary.expiry else (),
+        signer_heads=_SIGNER_HEADS,
+        options=list(words.options({**summary.asked.trust, **summary.asked.signing})),
+        figures=_figures(summary),
+        tables=(("Modalities, by files", summary.modalities),
+                ("SOP Classes, by files", summary.sop_classes)),
+        rates=_rates(summary),
+        seconds=summary.throughput[-1].time - summary.started if summary.throughput else 0.0,
+        alarming=ALARMING,
+        meanings=MEANINGS,
+        roles=words.ROLES,
+        effects=words.EFFECTS,
+        version=__version__,
+        **_BOUNDS,
+    )  # fmt: skip
+    stream.enable_buffering(64)
+    for piece in stream:
+        file.write(piece)
+
+
+def content_policy() -> str:
+    """Return the Content Security Policy of a page: its own style, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+@functools.cache
+def _style() -> str:
+    with open(os.path.join(_FOLDER, "report.css"), encoding="utf-8") as file:
+        return file.read()
+
+
+@functools.cache
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError:
+        raise UsageError("a page needs the extra: pip install dicomseal[archive]") from None
+
+    def printed(value: object) -> object:
+        # what is Markup already was printed by a macro
+        if isinstance(value, str) and not isinstance(value, Markup):
+            return harmless(value)
+        return value
+
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined,
+        finalize=printed,
+    )  # fmt: skip
+    made.filters.update(
+        n=lambda number: f"{number:,}",
+        total=lambda counts: sum(counts.values()),
+        few=lambda counts: list(counts.items())[: _BOUNDS["FEW"]],
+        day=lambda text: text.partition("T")[0] or "(without an end)",
+        steps=_steps, stacked=_stacked, largest=_largest, months=_months, rate=_readable,
+        moment=words.moment, named=words.named, days=words.days,
+    )  # fmt: skip
+    return made
+
+
+def check() -> None:
+    """Check that a page can be written.
+
+    Raises:
+        UsageError: Jinja2 is not installed.
+    """
+    _environment()
+
+
+def _sections(summary: Summary, changes_note: str) -> Iterator[tuple[str, str]]:
+    yield "verdicts", "Verdicts"
+    if summary.changes or changes_note:
+        yield "changes", "What changed"
+    if summary.groups:
+        yield "groups", "What to do"
+    yield "failures", "Failures"
     if summary.undecided or summary.undecided_left_out:
-        parts += _failures("Indeterminate", summary.undecided, summary.undecided_left_out)
-    if summary.reasons:
-        parts += ["<h2>Reasons</h2>", _bars(summary.reasons.items())]
-    if summary.remedies:
-        parts.append(_table(["Reason", "What to do"], _escaped(summary.remedies.items()), 0))
-    if summary.algorithms:
-        parts += ["<h2>MAC algorithms, by signatures</h2>", _bars(summary.algorithms.items())]
-    if summary.times:
-        parts += ["<h2>The time that counted, by signatures</h2>", _bars(summary.times.items())]
-    if summary.weak:
-        parts += ["<h2>No longer strong, by signatures</h2>", _bars(summary.weak.items())]
-    if summary.modalities:
-        totals = {name: sum(counts.values()) for name, counts in summary.modalities.items()}
-        parts += ["<h2>Modalities, by files</h2>", _bars(totals.items())]
-    if summary.sop_classes:
-        totals = {name: sum(counts.values()) for name, counts in summary.sop_classes.items()}
-        parts += ["<h2>SOP Classes, by files</h2>", _bars(totals.items())]
-    parts += _uncovered(summary)
-    parts += _signers(summary, now)
-    if summary.throughput:
-        parts += ["<h2>Throughput, files a second</h2>", _throughput(summary)]
-    parts.append("</body></html>")
-    return "\n".join(parts) + "\n"
+        yield "indeterminate", "Indeterminate"
+    if summary.signers or summary.expiry:
+        yield "certificates", "Certificates"
+    yield "trust", "Trust"
+    yield "figures", "Figures"
+    yield "ledger", "Ledger"
 
 
-def escape(text: str) -> str:
-    """Escape a name, as it comes from a stranger: no markup, no change of direction."""
-    return html.escape(harmless(text))
+def _expiry(summary: Summary) -> list[tuple[str, list[Any], str]]:
+    """Return what has expired and what will, each with a title and a class of style."""
+    soon, later = DAYS
+    bounds = [
+        (f"Within {soon} days", 0, soon), (f"In {soon + 1} to {later} days", soon + 1, later),
+    ]  # fmt: skip
+    gone = within(summary.expiry, -(1 << 62), -1)
+    found = [("Expired", gone, f"{BAD}-text")] if gone else []
+    return found + [
+        (name, within(summary.expiry, least, most), f"{OPEN}-text") for name, least, most in bounds
+    ]
 
 
-def _what(summary: Summary) -> str:
-    state = "complete" if summary.complete else "NOT COMPLETE"
+def _figures(summary: Summary) -> tuple[tuple[str, Mapping[str, int]], ...]:
     return (
-        f"<p>{moment(summary.started)} to {moment(summary.finished)}, {state}, "
-        f"{'signed' if summary.signed else 'not signed'}. "
-        f"dicomseal {escape(summary.asked.version)}.<br>"
-        f"{summary.files:,} files, {summary.bytes:,} bytes in "
-        f"{escape(', '.join(summary.asked.selection.roots))}</p>"
+        ("Reasons, by files", summary.reasons),
+        ("MAC algorithms, by signatures", summary.algorithms),
+        ("The time that counted, by signatures", summary.times),
+        ("No longer strong, by signatures", summary.weak),
     )
 
 
-def _escaped(rows: Iterable[tuple[str, str]]) -> list[list[str]]:
-    return [[escape(cell) for cell in row] for row in rows]
+def _steps(code: str) -> tuple[tuple[str, str], ...]:
+    """Return what to do about a code: pairs of what a command is for and the command."""
+    remedy = TABLE.get(code)
+    return () if remedy is None else remedy.steps
 
 
-def moment(time: float | None) -> str:
-    """Return a time for people, in UTC."""
-    if time is None:
-        return "(no end)"
-    if not 0 <= time < _LAST:
-        return f"(no time: {time:g})"
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _stacked(counts: Mapping[str, int], most: int) -> Iterator[Part]:
+    """Yield the parts of a bar, one after the other; ``most`` is a bar of the whole width."""
+    start = 0.0
+    for kind in sorted(counts, key=_ORDER.index):
+        if count := counts[kind]:
+            width = max(_LEAST, _WIDTH * count / most)
+            yield Part(kind, count, f"{start:.1f}", f"{min(width, _WIDTH - start):.1f}")
+            start = min(start + width, _WIDTH - _LEAST)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> str:
-    """Return a table of escaped cells; the last ``right`` columns are numbers."""
-    left = len(heads) - right
-
-    def line(kind: str, cells: Sequence[str]) -> str:
-        cells_of_line = [
-            f'<{kind} class="n">{cell}</{kind}>' if at >= left else f"<{kind}>{cell}</{kind}>"
-            for at, cell in enumerate(cells)
-        ]
-        return f"<tr>{''.join(cells_of_line)}</tr>"
-
-    return f"<table>{line('th', heads)}{''.join(line('td', row) for row in rows)}</table>"
+def _largest(counts: Mapping[str, Any]) -> dict[str, Any]:
+    ranked = sorted(
+        counts.items(),
+        key=lambda item: -(item[1] if isinstance(item[1], int) else sum(item[1].values())),
+    )
+    return dict(ranked[: _BOUNDS["MOST_BARS"]])
 
 
-def _bars(items: Iterable[tuple[str, int]], colours: dict[str, str] | None = None) -> str:
-    shown = [(name, count) for name, count in items if count]
-    most = max((count for _, count in shown), default=1)
-    lines = []
-    for number, (name, count) in enumerate(shown):
-        y, colour = number * 24, (colours or {}).get(name, "#1565c0")
-        width = max(1.0, 440 * count / most)
-        lines.append(
-            f'<text x="250" y="{y + 16}" text-anchor="end">{escape(name[:40])}</text>'
-            f'<rect x="260" y="{y + 3}" width="{width:.1f}" height="18" fill="{colour}"/>'
-            f'<text x="{265 + width:.1f}" y="{y + 16}">{count:,}</text>'
-        )
-    return f'<svg viewBox="0 0 800 {len(shown) * 24 + 4}" role="img">{"".join(lines)}</svg>'
+def _months(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the first months, and all later ones as one."""
+    months = sorted(counts)
+    found = {month: counts[month] for month in months[:_MONTHS]}
+    later = sum(counts[month] for month in months[_MONTHS:])
+    return found | ({"later": later} if later else {})
 
 
-def _throughput(summary: Summary) -> str:
+def _rates(summary: Summary) -> list[Rate]:
+    width, height = _PLOT
     rates, before = [], summary.started
     for point in summary.throughput:
         rates.append(point.files / max(point.time - before, 1e-9))
         before = point.time
-    most = max(rates) or 1.0
-    step = 700 / len(rates)
-    bars = "".join(
-        f'<rect x="{60 + n * step:.1f}" y="{160 - 150 * rate / most:.1f}" width="{step:.1f}" '
-        f'height="{150 * rate / most:.1f}" fill="#1565c0"/>'
-        for n, rate in enumerate(rates)
-    )
-    seconds = before - summary.started
-    return (
-        f'<svg viewBox="0 0 800 190" role="img">{bars}'
-        f'<text x="55" y="18" text-anchor="end">{most:,.0f}</text>'
-        '<text x="55" y="162" text-anchor="end">0</text><text x="60" y="180">0 s</text>'
-        f'<text x="760" y="180" text-anchor="end">{seconds:,.1f} s</text></svg>'
-    )
-
-
-def _failures(title: str, listed: list[Failure], left_out: int) -> list[str]:
-    if not listed and not left_out:
-        return [f"<h2>{title}</h2>", "<p>None.</p>"]
-    rows = [(escape(one.path), escape(one.verdict), escape(one.why)) for one in listed]
-    parts = [f"<h2>{title}</h2>", _table(("File", "Verdict", "Why"), rows, 0)]
-    if left_out:
-        parts.append(f"<p>And {left_out:,} more, not listed.</p>")
-    return parts
-
-
-def named(one: UncoveredSum) -> str:
-    """Return the elements of a class, the most frequent ones first."""
-    names = sorted(one.names, key=lambda name: -one.names[name])
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(names[:_MAX_NAMED]) + more
-
-
-def _uncovered(summary: Summary) -> list[str]:
-    if not summary.uncovered:
-        return []
-    rows = [
-        (escape(one.name + EFFECTS[one.effect]), escape(named(one)), f"{one.elements:,}",
-         f"{one.objects:,}")
-        for one in summary.uncovered
-    ]  # fmt: skip
-    title = (
-        "Left out by signatures" if summary.kind == SIGN else "Not covered by a passing signature"
-    )
-    total = f"{summary.uncovered_elements:,} elements of {summary.uncovered_objects:,} objects."
-    heads = ("Class", "Elements", "How many", "Objects")
-    return [f"<h2>{title}</h2>", f"<p>{total}</p>", _table(heads, rows, 2)]
-
-
-def _expired(not_after: str, now: float) -> bool:
-    """Return whether a time has passed; one that cannot be read has."""
-    try:
-        return datetime.fromisoformat(not_after).timestamp() < now
-    except (OverflowError, ValueError):
-        return True
-
-
-def _signers(summary: Summary, now: float) -> list[str]:
-    if not summary.signers:
-        return []
-    rows = []
-    for one in summary.signers:
-        until = escape(one.not_after)
-        if until and _expired(one.not_after, now):
-            until = f'<span class="late">{until}, expired</span>'
-        rows.append(
-            (escape(one.name), escape(one.key), until, f"{one.signatures:,}", f"{one.intact:,}",
-             f"{one.trusted:,}", f"{one.without_timestamp:,}", f"{one.by_ledger:,}")
-        )  # fmt: skip
+    most = max(rates, default=0.0) or 1.0
+    step = width / max(len(rates), 1)
     return [
-        "<h2>Certificates, by expiry</h2>",
-        ("<p>After a certificate has expired, its signatures without a Certified Timestamp are no "
-        "longer trusted, unless a ledger proves that they existed before. So many expire in each "
-        "month:</p>"),
-        _bars(sorted(summary.expiring.items())),
-        _table(("Signer", "Key", "Valid until", "Signatures", "intact", "trusted",
-                "trusted, without timestamp", "trusted by a ledger"), rows, 5),
+        Rate(rate, f"{at * step:.1f}", f"{height - height * rate / most:.1f}", f"{step:.1f}",
+             f"{height * rate / most:.1f}")
+        for at, rate in enumerate(rates)
     ]  # fmt: skip
+
+
+def _readable(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"

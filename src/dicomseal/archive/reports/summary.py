@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
 from typing import Any
 
 import msgspec
 
 from ...remedies.table import sentence
-from ...report import ERROR, FAILED, INDETERMINATE, INTACT, TRUSTED, UNSIGNED, escaped
+from ...report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED, escaped
 from ...verification.best_signature_time import POE_LEDGER
 from ..find.passed_over import PassedOver
 from ..find.sample import CONFIDENCE, no_less_than, upper_bound
@@ -18,58 +20,18 @@ from ..ledger.rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICT
 from ..ledger.sqlite_file import explained
 from ..ledger.uncovered import UncoveredSum, summed
 from ..ledger.written import as_written, decoded
+from ..run.estimate import as_before
 from ..run.progress import Totals
+from .expiry import Expiring, expiring
+from .groups import Group
 from .modalities import label
+from .signers import SignerSum
+from .since import Changes, changes_since, earlier
+from .trouble import UNDECIDED, Failure, first, in_groups
 
 MAX_FAILURES = 10_000
 MAX_NAMES, REST = 500, "(others)"
-UNDECIDED = frozenset({INDETERMINATE})
 _POINTS = 60
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """An object that failed, could not be read, or was not decided."""
-
-    path: str
-    verdict: str
-    reason: str
-    sentence: str
-    sop_instance_uid: str
-
-    @property
-    def why(self) -> str:
-        """Code and sentence, for people."""
-        return ": ".join(filter(None, (self.reason, self.sentence)))
-
-
-class SignerSum(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate of signers, and its signatures.
-
-    Attributes:
-        signatures, intact, trusted: how many.
-        without_timestamp: how many of the trusted ones have no Certified Timestamp. Unless
-            something else proves when they were made, they are no longer trusted after
-            ``not_after``.
-        by_ledger: how many of the trusted ones are trusted by the proof of an earlier ledger.
-    """
-
-    subject: str
-    issuer: str
-    serial: str
-    sha256: str
-    key: str
-    not_before: str
-    not_after: str
-    signatures: int
-    intact: int
-    trusted: int
-    without_timestamp: int
-    by_ledger: int
-
-    @property
-    def name(self) -> str:
-        """The subject, or the fingerprint of a bare public key, which has no name."""
-        return self.subject or f"the public key with the SHA-256 {self.sha256}"
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -78,6 +40,22 @@ class Point(msgspec.Struct, frozen=True):
     time: float
     files: int
     bytes: int
+
+
+class LedgerState(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger that a report is about.
+
+    Attributes:
+        path: of its file.
+        runs: how many it has.
+        head: of its chain, hexadecimal. To be noted elsewhere, as `archive audit` says.
+        run_head: the same at the end of this run; empty if it has none yet.
+    """
+
+    path: str
+    runs: int
+    head: str
+    run_head: str
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -97,7 +75,8 @@ class Summary(msgspec.Struct, kw_only=True):
         algorithms: signatures by MAC Algorithm.
         times: judged signatures by the source of the time that counted.
         weak: signatures by the part of them that is no longer strong.
-        signers: certificates, those that expire first first.
+        signers: certificates, those that expire first first; at most `MAX_NAMES` of them, those
+            with trusted signatures and those with most. ``signers_left_out``: how many more.
         expiring: for each month, e.g. ``2027-03``, how many trusted signatures without a Certified
             Timestamp were made with certificates that expire in it.
         unsigned_share: unsigned objects of all objects that could be read, 0 to 1; or None.
@@ -113,6 +92,14 @@ class Summary(msgspec.Struct, kw_only=True):
         passed_over: entries that the walk left out by itself; of a run that was completed.
         kind: `ledger.VERIFY`, or `ledger.SIGN`; a run that signs verified nothing.
         remedies: what to do about each of the reasons, a sentence with a command.
+        groups: failures, and then undecided objects, by reason and cause: all of them.
+        changes: since the finished run before; None: there is none, this run has no end yet, or
+            the changes were not asked for.
+        expiry: certificates that have expired or expire within 90 days.
+        ledger: its state when this was read.
+        updated: when the last batch was finished, in seconds since 1970.
+        expected: about how many files the run has in all, as an earlier run over the same
+            selection had; None if that is not known, or the run came to its end.
     """
 
     run: int
@@ -145,25 +132,49 @@ class Summary(msgspec.Struct, kw_only=True):
     kind: str = VERIFY
     passed_over: PassedOver = msgspec.field(default_factory=PassedOver)
     remedies: dict[str, str] = msgspec.field(default_factory=dict)
+    signers_left_out: int = 0
+    groups: list[Group] = msgspec.field(default_factory=list)
+    changes: Changes | None = None
+    expiry: list[Expiring] = msgspec.field(default_factory=list)
+    ledger: LedgerState | None = None
+    updated: float = 0.0
+    expected: int | None = None
 
 
-def summarize(ledger: Ledger, number: int | None = None, most: int = MAX_FAILURES) -> Summary:
-    """Add up a run.
+def summarize(
+    ledger: Ledger,
+    number: int | None = None,
+    most: int = MAX_FAILURES,
+    *,
+    now: float | None = None,
+    compare: bool = True,
+) -> Summary:
+    """Add up a run, as the ledger has it at this moment: a run may be writing to it.
 
     Args:
         ledger: open for reading.
         number: of the run; None is the last one that verified.
         most: how many failures are listed, and how many undecided objects.
+        now: the time from which expiry counts, in seconds since 1970; None is now.
+        compare: whether to look for the changes since the run before, which takes longer than
+            all the rest.
 
     Raises:
         LedgerError: there is no such run, the ledger cannot be read, or a value in it is not what
             dicomseal writes there.
     """
-    run = ledger.find(number, _kind(ledger) if number is None else None)
-    span = ledger.span(run.number)
-    ledger.check(span)
-    with as_written(ledger.path):
-        return _summary(ledger, run, span, most)
+    with ledger.reading():
+        run = ledger.find(number, _kind(ledger) if number is None else None)
+        span = ledger.span(run.number)
+        ledger.check(span)
+        with as_written(ledger.path):
+            summary = _summary(ledger, run, span, most)
+            trusted = summary.asked.trusted
+            summary.expiry = expiring(summary.signers, trusted, time.time() if now is None else now)
+            before = earlier(ledger, run) if compare else None
+            if before is not None:
+                summary.changes = changes_since(ledger, before, run)
+    return summary
 
 
 def _kind(ledger: Ledger) -> str:
@@ -188,10 +199,23 @@ def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summ
     with explained(ledger.path):
         _objects(ledger, span, summary)
         _signatures(ledger, span, summary)
-        summary.failures, summary.failures_left_out = _listed(ledger, span, summary, FAILURES, most)
-        summary.undecided, summary.undecided_left_out = _listed(
-            ledger, span, summary, UNDECIDED, most
-        )
+        summary.failures = first(ledger, span, FAILURES, most)
+        summary.undecided = first(ledger, span, UNDECIDED, most)
+    for verdicts, listed, name in (
+        (FAILURES, summary.failures, "failures_left_out"),
+        (UNDECIDED, summary.undecided, "undecided_left_out"),
+    ):
+        total = sum(summary.verdicts.get(one, 0) for one in verdicts)
+        setattr(summary, name, total - len(listed))
+    summary.groups = in_groups(ledger, span)
+    summary.ledger = LedgerState(
+        path=escaped(os.path.abspath(ledger.path)), runs=len(ledger.runs()),
+        head=ledger.head().hex(),
+        run_head=run.end_head.hex() if run.end_head else "",
+    )  # fmt: skip
+    if run.finished is None:
+        known = as_before(ledger, summary.asked.selection)
+        summary.expected = known.files if known else None
     if run.totals is not None:
         summary.passed_over = decoded(ledger.path, run.totals, Totals).passed_over
     _throughput(ledger, run, summary)
@@ -256,9 +280,10 @@ def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
 def _class_name(uid: str) -> str:
     if not uid:
         return "(not known)"
+    from pydicom.config import IGNORE
     from pydicom.uid import UID
 
-    return UID(uid).name
+    return UID(uid, validation_mode=IGNORE).name  # else a warning would show what it is
 
 
 def _signatures(ledger: Ledger, span: tuple[int, int], summary: Summary) -> None:
@@ -274,41 +299,32 @@ def _signatures(ledger: Ledger, span: tuple[int, int], summary: Summary) -> None
     for weak, count in ledger.db.execute(query.format("weak"), span):
         for one in filter(None, weak.split("; ")):
             summary.weak[one] = summary.weak.get(one, 0) + count
+    # strangers choose certificates, so there may be as many as signatures
     for values in ledger.db.execute(
-        "SELECT subject, issuer, serial, sha256, key, not_before, not_after, count(*),"
-        " sum(integrity = ?), sum(trust = ?), sum(trust = ? AND timestamp = ''),"
+        "SELECT subject, issuer, serial, sha256, key, not_before, not_after, count(*) AS every,"
+        " sum(integrity = ?), sum(trust = ?) AS good, sum(trust = ? AND timestamp = ''),"
         " sum(trust = ? AND judged_by = ?)"
         " FROM signature JOIN signer ON signer.id = signature.signer"
-        " WHERE object BETWEEN ? AND ? GROUP BY signer.id ORDER BY not_after, subject",
+        " WHERE object BETWEEN ? AND ? GROUP BY signer.id"
+        " ORDER BY good > 0 DESC, every DESC, signer.id",
         (INTACT, TRUSTED, TRUSTED, TRUSTED, POE_LEDGER, *span),
     ):
         one = SignerSum(**dict(zip(SignerSum.__struct_fields__, values, strict=True)))
-        summary.signers.append(one)
+        if len(summary.signers) < MAX_NAMES:
+            summary.signers.append(one)
+        else:
+            summary.signers_left_out += 1
         if one.without_timestamp and one.not_after:  # a bare public key does not expire
             month = one.not_after[:7]
             summary.expiring[month] = summary.expiring.get(month, 0) + one.without_timestamp
-
-
-def _listed(
-    ledger: Ledger, span: tuple[int, int], summary: Summary, verdicts: frozenset[str], most: int
-) -> tuple[list[Failure], int]:
-    """Return the first objects with these verdicts, and how many more there are."""
-    marks = ", ".join("?" * len(verdicts))
-    found = [
-        Failure(escaped(path), *values)
-        for path, *values in ledger.db.execute(
-            "SELECT path, verdict, reason, sentence, sop_instance_uid FROM object"  # noqa: S608
-            f" WHERE id BETWEEN ? AND ? AND verdict IN ({marks}) ORDER BY id LIMIT ?",
-            (*span, *verdicts, most),
-        )
-    ]
-    return found, sum(summary.verdicts.get(one, 0) for one in verdicts) - len(found)
+    summary.signers.sort(key=lambda one: (one.not_after, one.subject))
 
 
 def _throughput(ledger: Ledger, run: Run, summary: Summary) -> None:
     last = summary.started
     for batch in ledger.batches(run.number):
         last = batch.time
+    summary.updated = last
     width = max((last - summary.started) / _POINTS, 1e-9)
     buckets: dict[int, list[Any]] = {}
     for batch in ledger.batches(run.number):

@@ -17,6 +17,7 @@ from ..find import walk
 from ..find.found import Found
 from ..find.roots import check_roots, root_of
 from ..find.selection import RunRequest, Selection, as_json, check_same, throttled
+from ..find.trusted import trusted_by
 from ..ledger import proof_of_existence
 from ..ledger.ledger import VERIFY, Ledger, Run
 from ..ledger.lock import locked
@@ -110,6 +111,7 @@ def verify(
         UsageError: the selection makes no sense, or is not the one of the run to resume.
         LostError: the executor, or an object store, no longer works; the run can be resumed.
     """
+    asked = msgspec.structs.replace(asked, trusted=trusted_by(options.trust))
     with_digests = msgspec.structs.replace(options, digests=True)
     afresh = not all(root_of(root).is_forkable for root in asked.selection.roots)
 
