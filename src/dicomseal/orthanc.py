@@ -41,7 +41,7 @@ from .verification.options import WARN
 OBSERVE = "observe"
 MODES = (OBSERVE, QUARANTINE, REFUSE)
 METADATA = 4711  # of those that Orthanc leaves to its users, 1024 to 65535
-_REMEMBERED = 256  # decisions, from one hook to the next
+_REMEMBERED, _SECONDS = 256, 60.0  # decisions, and how long, from one hook to the next
 _TRIES = 50  # of setting metadata, a tenth of a second apart
 
 
@@ -156,7 +156,7 @@ class Plugin:
     ) -> None:
         self._orthanc, self._policy, self._quarantine = orthanc, policy, quarantine
         self._metadata, self._observes = metadata, observes
-        self._decisions: OrderedDict[bytes, Decision] = OrderedDict()
+        self._decisions: OrderedDict[bytes, tuple[float, Decision]] = OrderedDict()
         self._lock = threading.Lock()
         self._stored: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -225,13 +225,14 @@ class Plugin:
         """
         if self._policy is None:
             raise UsageError("nothing can be verified, see the log of the start")
-        key = hashlib.sha256(data).digest()
+        key, now = hashlib.sha256(data).digest(), time.monotonic()
         with self._lock:
-            found = self._decisions.get(key)
-        if found is None:
+            until, found = self._decisions.get(key, (now, None))
+        if found is None or until < now:  # certificates expire
             found = judge(data, self._policy)
             with self._lock:
-                self._decisions[key] = found
+                self._decisions[key] = now + _SECONDS, found
+                self._decisions.move_to_end(key)
                 while len(self._decisions) > _REMEMBERED:
                     self._decisions.popitem(last=False)
         return found
@@ -281,14 +282,23 @@ class Plugin:
                     time.sleep(0.1)
 
     def _say(self, text: str) -> None:
-        self._orthanc.LogWarning(f"dicomseal: {report.harmless(text)}")
+        _logged(self._orthanc.LogWarning, text)
 
     def _say_error(self, error: BaseException) -> None:
-        said = (
-            str(error) if isinstance(error, DicomSealError) else f"{type(error).__name__}: {error}"
-        )
         done = "stored unverified" if self._observes else "refused"
-        self._orthanc.LogError(f"dicomseal: {done}, not verified: {report.harmless(said)}")
+        _logged(self._orthanc.LogError, f"{done}, not verified", error)
+
+
+def _logged(log: Any, text: str, error: BaseException | None = None) -> None:
+    """Write to Orthanc's log; nothing leaves it, as it is called where an exception would store."""
+    try:
+        if error is not None:
+            known = isinstance(error, DicomSealError)
+            text += f": {error}" if known else f": {type(error).__name__}: {error}"
+        # what is not UTF-8, such as a name of a file, Orthanc's log does not take
+        log(f"dicomseal: {report.harmless(text)}".encode("utf-8", "backslashreplace").decode())
+    except BaseException:  # noqa: BLE001, S110 - the answer to the sender matters more
+        pass
 
 
 def _told(decision: Decision) -> str:
@@ -321,9 +331,10 @@ def register(orthanc: Any) -> Plugin:
         plugin = Plugin(
             orthanc, policy, quarantine, settings.metadata, observes=settings.mode == OBSERVE
         )
-        orthanc.LogWarning(f"dicomseal: mode {settings.mode}")
+        plugin.register()
+        _logged(orthanc.LogWarning, f"mode {settings.mode}")
     except BaseException as error:  # noqa: BLE001 - not verified is not accepted
-        orthanc.LogError(f"dicomseal: everything is refused: {report.harmless(str(error))}")
         plugin = Plugin(orthanc, None)
-    plugin.register()
+        plugin.register()
+        _logged(orthanc.LogError, "everything is refused", error)
     return plugin

@@ -102,6 +102,51 @@ def test_nothing_leaves_a_hook(made, monkeypatch, error, mode, kept, status):
     assert "as asked" in module.log[-1]
 
 
+@pytest.mark.parametrize("mode", ["refuse", "quarantine"])
+def test_a_log_that_cannot_be_written_refuses_too(made, tmp_path, mode):
+    """What is said in an emergency must not be what stores the object."""
+    module = made(Mode=mode, Quarantine=str(tmp_path / "q"))
+
+    def full(text):
+        raise OSError(28, "No space left on device")
+
+    module.LogWarning = module.LogError = full
+    assert module.received(file_of("altered"), REST)[0] in (2, 3)
+    assert module.received("no bytes", REST)[0] == 2
+    assert module.filtered(instance(file_of("altered"))) in (0xA900, 0xA700)
+    assert module.filtered(SimpleNamespace()) == 0xA700
+    # and at the start: without the hooks Orthanc would go on, and store everything
+    for section in ({"Mode": mode}, {"Mode": "observe"}):
+        other = Module(section)
+        other.LogWarning = other.LogError = full
+        plugin.register(other)
+        assert other.received(b"x", REST)[0] == (1 if section["Mode"] == "observe" else 2)
+
+
+def test_what_is_not_utf_8_can_be_said(made, monkeypatch):
+    module = made(Mode="refuse")
+    module.LogError = lambda text: module.log.append(text.encode().decode())
+
+    def broken(*_):
+        raise ValueError("a name: \udcff")
+
+    monkeypatch.setattr(plugin, "judge", broken)
+    assert module.received(b"x", REST)[0] == 2
+    assert "a name: " in module.log[-1]
+
+
+def test_what_was_decided_does_not_hold_for_ever(made, monkeypatch):
+    """A certificate may have expired when the same object comes again."""
+    module, judged, now = made(Mode="refuse"), [], [1000.0]
+    judge = plugin.judge
+    monkeypatch.setattr(plugin, "judge", lambda *given: judged.append(1) or judge(*given))
+    monkeypatch.setattr(plugin.time, "monotonic", lambda: now[0])
+    for moment, count in ((1000.0, 1), (1030.0, 1), (1100.0, 2), (1130.0, 2)):
+        now[0] = moment
+        module.received(file_of("good"), REST)
+        assert len(judged) == count
+
+
 def test_a_quarantine_that_is_full_refuses(made, tmp_path, monkeypatch):
     module = made(Mode="quarantine", Quarantine=str(tmp_path / "q"))
 
