@@ -39,8 +39,8 @@ def serve(request, monkeypatch, tmp_path):
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".dcm")]
 
 
-def send(port, kind, number=1, instance=None):
-    with Peer(port) as peer:
+def send(port, kind, number=1, instance=None, context=CT):
+    with Peer(port, context) as peer:
         peer.send(store(data_set(file_of(kind, number)), instance or uid(number)))
         answer = peer.answer()
         peer.release()
@@ -54,6 +54,7 @@ def test_each_kind(serve):
     assert answer.OffendingElement == 0xFFFAFFFA
     assert answer.ErrorComment.startswith("HASH_FAILURE: ")
     assert send(port, "good", 1, uid(2)).OffendingElement == 0x00080018
+    assert send(port, "good", context="1.2.840.10008.5.1.4.1.1.4").OffendingElement == 0x00080016
 
 
 def test_stored_and_handed_on(serve, tmp_path):

@@ -142,6 +142,16 @@ def test_another_object_than_was_announced(running, tmp_path, announced):
     assert "announced" in status.ErrorComment
 
 
+def test_a_class_that_was_not_negotiated(running):
+    """Command set and data set agree; the association was made for another SOP Class."""
+    with Peer(running.port, "1.2.840.10008.5.1.4.1.1.4") as peer:
+        peer.send(store(data_set(file_of("good", 501)), uid(501)))
+        answer = peer.answer()
+        peer.release()
+    assert (answer.Status, answer.OffendingElement) == (0xA900, 0x00080016)
+    assert uid(501) not in running.files()
+
+
 def test_a_uid_that_is_none_is_no_name_and_the_log_stays_one(running):
     """Every line of the log is JSON, whatever libraries say of what a sender chose."""
     evil = "../../../../../../../../a.dcm"

@@ -126,7 +126,10 @@ def status_of(decision: Decision) -> Status:
 
 
 def announced(event: Event) -> tuple[Origin, str, str]:
-    """Return who sent a request, and the SOP Class and Instance UID in its command set."""
+    """Return who sent a request, and the SOP Class and Instance UID in its command set.
+
+    A SOP Class that is not the one of the presentation context was not negotiated, and is none.
+    """
     requestor, request = event.assoc.requestor, event.request
     origin = Origin(
         via="C-STORE",
@@ -135,9 +138,10 @@ def announced(event: Event) -> tuple[Origin, str, str]:
         called_aet=str(getattr(requestor.primitive, "called_ae_title", "") or "").strip(),
     )
     # an empty value is not an announcement: a request without them is not a valid one
+    sop_class = str(getattr(request, "AffectedSOPClassUID", None) or "-")
     return (
         origin,
-        str(getattr(request, "AffectedSOPClassUID", None) or "-"),
+        sop_class if sop_class == str(event.context.abstract_syntax) else "-",
         str(getattr(request, "AffectedSOPInstanceUID", None) or "-"),
     )
 
