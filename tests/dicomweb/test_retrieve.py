@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 import _dicomweb
 import pki
@@ -192,6 +195,35 @@ def test_too_slow(run, study, monkeypatch):
     monkeypatch.setattr(client, "PATIENCE", -1.0)
     code, found = verified(run, study.name(STUDY))
     assert (code, found[-1][1:]) == (4, ("error", "unreadable"))
+
+
+@pytest.mark.parametrize("piece", [b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "])
+def test_headers_without_end(run, study, monkeypatch, piece):
+    """Each piece comes in time; the next server that is asked answers as ever."""
+    monkeypatch.setattr(client, "HEADERS", 0.5)
+    stop = threading.Event()
+
+    def serve(listening):
+        with contextlib.suppress(OSError), listening.accept()[0] as peer:
+            peer.sendall(piece)
+            while not stop.wait(0.02):
+                peer.sendall(piece if piece.endswith(b"\n") else b"y")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        name = f"dicomweb+http://127.0.0.1:{listening.getsockname()[1]}/studies/{STUDY}"
+        found = []
+        asking = threading.Thread(
+            target=lambda: found.append(verified(run, name, study.name(STUDY, SERIES))), daemon=True
+        )
+        asking.start()
+        asking.join(20)
+        stop.set()
+        thread.join()
+    ((code, reports),) = found
+    assert (code, reports[0]) == (1, (name, "error", "unreachable"))
+    assert [one[1] for one in reports[1:]] == ["passed", "failed"]
 
 
 # --- whom it asks, and what it says to whom ------------------------------------------------------

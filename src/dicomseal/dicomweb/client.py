@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 UNREACHABLE = "unreachable"  # code: the server itself is not there, whatever is asked for
 TRIES, PAUSE = 3, 0.2  # of what fails for the moment; seconds before the second
 CONNECT, SILENCE = 10.0, 60.0  # seconds for a connection, and between two pieces of an answer
+HEADERS = 120.0  # seconds until an answer begins
 PATIENCE, SLOWEST = 60.0, 16 << 10  # seconds of an answer, and bytes for each second more
 _REDIRECTIONS = 5
 _LARGEST_ANSWER = 1 << 20  # bytes of an answer to what was sent
@@ -175,7 +176,7 @@ def _followed(url: str, accept: str, query: dict[str, str] | None) -> httpx.Resp
     for _ in range(_REDIRECTIONS):
         if secret:
             request.headers["Authorization"] = secret
-        response = client.send(request, stream=True, follow_redirects=False)
+        response = _answered(client, request)
         if not response.has_redirect_location:
             return response
         response.close()
@@ -188,6 +189,47 @@ def _followed(url: str, accept: str, query: dict[str, str] | None) -> httpx.Resp
             )
         request = client.build_request("GET", target, headers=headers)
     raise SourceError("the server leads on and on", "redirected")
+
+
+def _answered(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    """Send a request and return the answer, whose body is still to come.
+
+    httpx bounds the time of each piece of the headers. A server that goes on with them, or sends
+    one interim answer (1xx) after another, never comes to their end: its connection is closed, and
+    with it all others of this process, as there is no other way to that one.
+
+    Raises:
+        SourceError: the headers did not come to their end in time (code ``unreachable``).
+        httpx.HTTPError: as `httpx.Client.send`.
+    """
+    given_up = threading.Event()
+
+    def give_up() -> None:
+        given_up.set()
+        _close(client)
+
+    timer = threading.Timer(HEADERS, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        return client.send(request, stream=True, follow_redirects=False)
+    except Exception:
+        if given_up.is_set():
+            raise SourceError(
+                f"the server does not come to the end of its headers in {HEADERS:g} seconds",
+                UNREACHABLE,
+            ) from None
+        raise
+    finally:
+        timer.cancel()
+
+
+def _close(client: httpx.Client) -> None:
+    """Close a client, and make another one when it is needed."""
+    with _lock:
+        if _clients.get(os.getpid()) is client:
+            del _clients[os.getpid()]
+    client.close()
 
 
 def _same_server(one: httpx.URL, other: httpx.URL) -> bool:
