@@ -268,20 +268,18 @@ def test_of_a_file_that_tells_nothing_any_more(signed, tmp_path, how):
 
 @pytest.mark.parametrize("kind", ["path", "buffer"])
 def test_stopped_before_the_mac_parameters(signed, tmp_path, kind):
-    """What is lacking are the signatures alone: they may have been taken out on purpose."""
+    """What is lacking are the signatures alone: they may have been taken out, or not been read."""
     path = tmp_path / "object.dcm"
     path.write_bytes(signed(elements=pki.SMALL[:-1]))
     with path.open("rb") if kind == "path" else io.BytesIO(path.read_bytes()) as file:
         part = read_partial(file, stop_when=lambda tag, *_: tag >= 0x4FFE0001)
         assert SIGNATURES not in part
-        report = verify(part)
-    assert report.verdict == "unsigned"
-    name = str(path) if kind == "path" else "the buffer"
-    (said,) = report.messages
-    assert said == (
-        f"{name} is signed, and the data set that was read from it is not: its signatures were "
-        "taken out since, or it was not read to its end"
-    )
+        name = str(path) if kind == "path" else "the buffer"
+        lacks(
+            part,
+            f"{name} is signed, and the data set that was read from it is not: its signatures were "
+            "taken out since, or it was not read to its end",
+        )
 
 
 @pytest.mark.parametrize(

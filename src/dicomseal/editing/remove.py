@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from ..encoding import values
 from ..encoding.backend import Index
 from ..errors import SigningError
+from ..files.dataset_source import REMOVED
 from ..files.source import open_source, require_dataset
 from ..signature import locations
 from ..standard import terms
@@ -128,6 +129,8 @@ def remove(dataset: Dataset, uid: str | None = None) -> Removed:
     if not removed:
         raise SigningError(f"no signature has the UID {uid}" if uid else "there is no signature",
                            "not_found")  # fmt: skip
+    if "DigitalSignaturesSequence" not in dataset:
+        setattr(dataset, REMOVED, True)  # it is not what a reader left out
     return Removed(removed, remaining)
 
 

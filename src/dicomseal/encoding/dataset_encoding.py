@@ -66,8 +66,10 @@ def is_compressed(dataset: Any) -> bool:
 
 @lru_cache(maxsize=64)
 def _is_compressed_uid(name: str) -> bool:
+    if transfer_syntaxes.is_encapsulated(str(name)):
+        return True  # there are newer ones than those that pydicom knows
     uid = UID(str(name))
-    return not uid.is_private and uid.is_encapsulated
+    return not uid.is_private and uid.is_transfer_syntax and uid.is_encapsulated
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +84,8 @@ def syntax_of(dataset: Dataset, implicit: bool, little: bool) -> str:
     """Return the transfer syntax of a data set that is written in an encoding."""
     if implicit or not little:
         return _SYNTAXES.get((implicit, little), transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN)
-    return transfer_syntax_of(dataset)
+    uid = stated_transfer_syntax(dataset)
+    return str(uid) if uid in transfer_syntaxes.DEFLATED else transfer_syntax_of(dataset)
 
 
 def transfer_syntax_of(dataset: Dataset) -> str:

@@ -52,14 +52,16 @@ def as_written(dataset: Dataset) -> tuple[bytes | Pieces, str]:
     Implicit VR states no VR, so a reader takes those of the dictionary, whatever the data set has;
     in big endian, words that pydicom keeps as bytes are written as they are. So what a signature is
     over is found where everybody else will look for it: in the bytes that pydicom writes. They are
-    given in little endian, whatever the transfer syntax says. Large values are not copied.
+    given in little endian and not deflated, whatever the transfer syntax says. Large values are not
+    copied.
 
     Raises:
         EncodingError: an element has no value in its VR.
     """
     implicit, little = encoding = encoding_of(dataset)
     pieces = as_in_a_file(dataset, implicit, encoding)
+    syntax = syntax_of(dataset, implicit, little)
     if sum(map(len, pieces)) <= _IN_ONE_PIECE:
         pieces = [p.read(0, len(p)) if isinstance(p, Stretch) else p for p in pieces]
-        return b"".join(pieces), syntax_of(dataset, implicit, little)
-    return Pieces(pieces), syntax_of(dataset, implicit, little)
+        return b"".join(pieces), syntax
+    return Pieces(pieces), syntax

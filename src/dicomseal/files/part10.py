@@ -44,7 +44,7 @@ class Part10:
         implicit, big_endian: how the data set is encoded.
         deflated: the compressed bytes of a deflated data set; ``source`` has the inflated ones.
         trailer: what follows them: nothing, a NUL, or a checksum and length as gzip writes them.
-        dataset: the `pydicom.Dataset` that it was encoded from, or None.
+        dataset: the `DatasetSource` of the data set that it was encoded from, or None.
         origin: the file it was read from, or None; set if `Reader.open` was called ``settled``.
     """
 
@@ -152,10 +152,10 @@ class Part10:
         *,
         little_endian: bool = False,
     ) -> Part10:
-        """Wrap a data set alone whose transfer syntax is known (and is not a deflated one).
+        """Wrap a data set alone whose transfer syntax is known.
 
         Args:
-            data: its bytes.
+            data: its bytes, not deflated.
             transfer_syntax: its UID.
             limits: what it may cost.
             little_endian: the bytes are, whatever the transfer syntax says.

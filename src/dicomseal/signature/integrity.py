@@ -194,12 +194,16 @@ class Check:
         return f"the VR of {listed} is UN or was lost, so what was signed cannot be rebuilt"
 
     def check_whole(self, tags: Sequence[int], why: str = "listed as signed") -> None:
-        """Check that listed elements are present: a data set may be a part of its file."""
-        if self.scope.part10.dataset is None:
+        """Check that listed elements are present: a data set may be a part of its file.
+
+        An item is never read in part.
+        """
+        source = self.scope.part10.dataset
+        if source is None or self.scope.scope:
             return
-        there = self.scope.index.present(self.scope.scope)
+        there = self.scope.index.present(0)
         gone = [tag for tag in tags if tag not in there]
-        if gone:
+        if gone and source.may_have_held(gone):
             named = ", ".join(describe(tag) for tag in gone[:_MAX_NAMED])
             more = f" and {len(gone) - _MAX_NAMED} more" if len(gone) > _MAX_NAMED else ""
             raise unverifiable(

@@ -15,7 +15,6 @@ a data set in memory was read in part, if it does not say from which file it was
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,9 +27,8 @@ from ..standard import terms
 from ..standard.tags import describe
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
-
     from ..encoding.backend import Index
+    from ..files.dataset_source import DatasetSource
     from ..files.part10 import Part10
 
 _REASON = Reason(
@@ -40,6 +38,8 @@ _REASON = Reason(
 # the beginning of a sentence about MAC Parameters that no signature uses
 ORPHANS = "MAC Parameters"
 _MAX_NAMED = 3
+_IN_PART = "the data set was not read to its end: it was read with specific_tags or without pixels"
+_TAKEN = "its signatures were taken out since"
 _PIXELS = (0x7FE00008, 0x7FE00009, terms.PIXEL_DATA, 0x00287FE0)  # the last one is in another place
 _IMAGE = (0x00280010, 0x00280011, 0x00280100)  # Rows, Columns, Bits Allocated (PS3.3 C.7.6.3)
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -158,22 +158,28 @@ def _without(tag: int, what: str) -> str:
     )
 
 
-def _read_in_part(dataset: Dataset | None, index: Index) -> tuple[list[str], list[str]]:
+def _read_in_part(source: DatasetSource | None, index: Index) -> tuple[list[str], list[str]]:
     """Find out whether the file that a data set was read from has more elements.
 
     Returns:
-        Sentences on elements that are missing, and others on those that may be: signatures may have
-        been removed on purpose, and a file that has gone or changed tells nothing.
+        Sentences on elements that are missing or may be; and others that cast no doubt on the
+        object: `dicomseal.remove` took the signatures out, or the file has gone or changed, and
+        tells nothing.
     """
-    if dataset is None:
+    if source is None:
         return [], []
-    name, there = _of_its_file(dataset)
+    name, there = source.name, source.tags
+    if source.is_part:
+        return [_IN_PART], []
     if there is None:
-        sentence = (
-            f"{name} has gone or changed since the data set was read from it: whether it was read "
-            "to its end is not known"
-        )
-        return [], [sentence] if name else []
+        if name:
+            sentence = (
+                f"{name} has gone or changed since the data set was read from it: whether it was "
+                "read to its end is not known"
+            )
+            return [], [sentence]
+        signed = [f"what the data set was read from is signed: {_TAKEN}"]
+        return [], signed if source.was_signed else []
     # group lengths are never written (PS3.5 Section 7.2)
     more = sorted(t for t in there - index.present(0) if t & 0xFFFF)
     others = [tag for tag in more if tag not in _OF_SIGNATURES]
@@ -185,32 +191,12 @@ def _read_in_part(dataset: Dataset | None, index: Index) -> tuple[list[str], lis
             f"{named}{rest}"
         )
         return [sentence], []
-    sentence = (
-        f"{name} is signed, and the data set that was read from it is not: its signatures were "
-        "taken out since, or it was not read to its end"
-    )
-    return [], [sentence] if more else []
-
-
-def _of_its_file(dataset: Any) -> tuple[str, set[int] | None]:
-    """Return the file of a `pydicom.FileDataset`, and the tags in it; None if not known."""
-    from ..files.source import open_source
-
-    path: Any = getattr(dataset, "filename", None)
-    buffer: Any = getattr(dataset, "buffer", None)
-    name = ""
-    try:
-        if path:
-            name = os.fsdecode(path)
-            if os.stat(name).st_mtime == dataset.timestamp:
-                return name, open_source(name).index().present(0)
-        if hasattr(buffer, "getvalue"):
-            name = name or "the buffer"
-            if not getattr(buffer, "closed", False):
-                return name, open_source(buffer.getvalue()).index().present(0)
-    except (DicomSealError, OSError, TypeError, ValueError):
-        pass  # the file is gone, or has changed: nothing is known
-    return name, None
+    if not more:
+        return [], []
+    sentence = f"{name} is signed, and the data set that was read from it is not: {_TAKEN}"
+    if source.were_removed:
+        return [], [sentence]
+    return [f"{sentence}, or it was not read to its end"], []
 
 
 def unread(dataset: Any, error: DicomSealError) -> DicomSealError:

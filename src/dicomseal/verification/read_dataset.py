@@ -16,6 +16,7 @@ import msgspec
 
 from .. import report
 from ..errors import DicomSealError, MalformedError, SourceError, UsageError, VerificationError
+from ..files.dataset_source import IN_PART
 from ..files.held_bytes import HeldBytes, hold
 from ..files.source import is_dataset
 from ..report import ObjectReport
@@ -116,6 +117,8 @@ def dcmread(
     _require_encoding(dataset, seal)
     _settle(dataset, held, stays)
     dataset.seal = seal
+    if stop_before_pixels or specific_tags is not None:
+        setattr(dataset, IN_PART, True)
     return dataset
 
 

@@ -22,6 +22,7 @@ from ..ambiguity import parser_differentials
 from ..encoding import obstacles, record, values
 from ..encoding.limits import Limits
 from ..errors import DicomSealError, EncodingError, UsageError
+from ..files.dataset_source import DatasetSource
 from ..files.part10 import Part10
 from ..files.reader import Reader
 from ..files.source import is_dataset, read_all
@@ -237,7 +238,7 @@ def _open(source: Any, path: str, options: Options) -> Part10:
             from . import missing
 
             raise missing.unread(source, error) from error
-        part10.dataset = source
+        part10.dataset = DatasetSource(source)
         return part10
     return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
 
