@@ -138,6 +138,14 @@ def write(
         file.write(piece)
 
 
+def error_page(sentence: str, now: float, live: Live) -> str:
+    """Return the page that is served where there is nothing to show yet, with the reason."""
+    return _environment().get_template("error.html").render(
+        title="Nothing to show yet", sentence=sentence, now=now, live=live, style=_style(),
+        policy=content_policy(),
+    )  # fmt: skip
+
+
 def content_policy() -> str:
     """Return the Content Security Policy of a page: its own style, and nothing else."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()

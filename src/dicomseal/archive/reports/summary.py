@@ -164,7 +164,7 @@ def summarize(
             dicomseal writes there.
     """
     with ledger.reading():
-        run = ledger.find(number, _kind(ledger) if number is None else None)
+        run = run_shown(ledger, number)
         span = ledger.span(run.number)
         ledger.check(span)
         with as_written(ledger.path):
@@ -175,6 +175,15 @@ def summarize(
             if before is not None:
                 summary.changes = changes_since(ledger, before, run)
     return summary
+
+
+def run_shown(ledger: Ledger, number: int | None = None) -> Run:
+    """Return the run that a report is about: the one with the number, or the last that verified.
+
+    Raises:
+        LedgerError: there is no such run.
+    """
+    return ledger.find(number, _kind(ledger) if number is None else None)
 
 
 def _kind(ledger: Ledger) -> str:

@@ -68,6 +68,28 @@ _LOOPBACK = "127.0.0.1"
     show_default=True,
     help="Show what changed since the run before, which takes longer than all the rest.",
 )
+@click.option(
+    "--serve",
+    "port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Show the report at http://127.0.0.1:PORT/, read again from the ledger while a run goes "
+    "on, until Ctrl-C. 0: any port that is free.",
+)
+@click.option(
+    "--bind",
+    metavar="ADDRESS",
+    help="With --serve: listen on this address of the machine. Anyone who reaches it can read the "
+    f"report. Default: {_LOOPBACK}.",
+)
+@click.option(
+    "--host",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="With --serve: a name by which browsers call it, e.g. of a proxy. Others are refused. "
+    "Repeatable.",
+)
 def command(
     ledger: str,
     number: int | None,
@@ -77,8 +99,22 @@ def command(
     table: str | None,
     most: int | None,
     changes: bool,
+    port: int | None,
+    bind: str | None,
+    names: tuple[str, ...],
 ) -> None:
     """Show the results of a run in LEDGER."""
+    if port is not None:
+        if html is not None or output is not None or table is not None or kind != "text":
+            raise UsageError("--serve shows a page, JSON and a table itself, and writes no file")
+        from ...archive.reports.html import MOST_IN_HTML
+        from .report_server import serve
+
+        serve(ledger, number, MOST_IN_HTML if most is None else most, bind or _LOOPBACK, port,
+              names)  # fmt: skip
+        return
+    if bind is not None or names:
+        raise UsageError("--bind and --host go with --serve")
     if html is not None:
         if output is not None or kind == "json":
             raise UsageError("--html FILE is a format and an output of its own")
