@@ -81,15 +81,15 @@ def run(rounds: int) -> dict[str, Any]:
 
 
 def copies() -> list[Path]:
-    """Signed CT slices of 530 KB, each with UIDs of its own."""
-    target = cache() / f"gate-{workloads.GENERATION}-{COUNT}"
+    """A series of signed CT slices of 530 KB."""
+    target = cache() / f"gate-series-{workloads.GENERATION}-{COUNT}"
     if not target.exists():
         say(f"making {COUNT} CT slices")
         partial = target.with_suffix(".part")
         partial.mkdir(exist_ok=True)
         for number in range(COUNT):
             plain = partial / "plain"
-            workloads.ct(plain, number)
+            workloads.ct(plain, number, study=0)
             _label(plain)
             signing.sign(plain, partial / f"{number:05}.dcm")
             plain.unlink()

@@ -33,11 +33,21 @@ BYTES = tuple(10**n for n in range(4, 10))
 PER_LEVEL = 8  # content items beside the nested one at each depth
 
 
-def ct(path: Path, instance: int = 1, rows: int = 512, implicit: bool = False) -> None:
-    """One CT slice; the pixels are random, for they are hashed and never decoded."""
+def ct(
+    path: Path,
+    instance: int = 1,
+    rows: int = 512,
+    implicit: bool = False,
+    study: int | None = None,
+) -> None:
+    """One CT slice; the pixels are random, for they are hashed and never decoded.
+
+    Without the number of a study each instance is of a study of its own.
+    """
     w = Writer(implicit)
     rng = random.Random(SEED + instance)
-    elements = sorted(header(w, instance, _uid(rng), encode.CT_IMAGE) + image(w, rows, 16))
+    uid = _uid(rng if study is None else random.Random(SEED + study))
+    elements = sorted(header(w, instance, uid, encode.CT_IMAGE) + image(w, rows, 16))
     pixels = w.element(0x7FE00010, "OW", rng.randbytes(2 * rows * rows))
     _write(path, encode.CT_IMAGE, [*(data for _, data in elements), pixels], implicit=implicit)
 

@@ -139,6 +139,7 @@ class Admission:
         sop_instance: str = "",
         study: str = "",
         finish: Callable[[], None] | None = None,
+        content: memoryview | None = None,
     ) -> Outcome:
         """Do with a file in which all is what the policy says.
 
@@ -149,6 +150,7 @@ class Admission:
             sop_class, sop_instance, study: the UIDs by which it was announced, or nothing.
             finish: called when it is judged, and before it is kept; it returns when the file is on
                 disk, or raises a `SourceError`.
+            content: of the file, if it is in memory; it need not be read then.
 
         Returns:
             What became of it. If a disk is full, or the ledger cannot be written, it is refused
@@ -156,8 +158,9 @@ class Admission:
         """
         begun = time.monotonic()
         decision = judge(
-            path, self.policy, sop_class=sop_class, sop_instance=sop_instance, study=study
-        )
+            path if content is None else content, self.policy,
+            sop_class=sop_class, sop_instance=sop_instance, study=study,
+        )  # fmt: skip
         outcome = Outcome(decision=decision, size=size)
         try:
             if finish is not None and decision.action != REFUSE:

@@ -8,152 +8,41 @@ which all of it has to come, the time of a TLS handshake, the number of connecti
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dul import DULServiceProvider
-from pynetdicom.service_class import StorageServiceClass
-from pynetdicom.transport import AssociationServer, AssociationSocket, RequestHandler
+from pynetdicom.transport import AssociationServer, RequestHandler
 
+from ..errors import MalformedError
+from .commands import P_DATA, Answer, pdus
+from .connection import GateSocket
 from .front import Counts
-from .receiving import ReceivingProvider, Sink
+from .origin import Origin
+from .receiving import ReceivingProvider, StoreRequest
 from .store import Store
-from .waking import IDLE, Bell, Checkpoint, TellingQueue
+from .upper_layer import UpperLayer
+from .waking import Bell, Checkpoint, TellingQueue
 
 if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
 
-_log = logging.getLogger("dicomseal.gate")
 _Socket = socket.socket  # a class below has an attribute that is called like the module
 MAX_PDU = 1 << 18  # bytes that are announced to peers as the length of a PDU
-_LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
-
-
-class _Provider(DULServiceProvider):
-    """The upper layer of an association; its loop waits in `GateSocket.ready`."""
-
-    def __init__(self, assoc: Association, bell: Bell, checkpoint: Checkpoint) -> None:
-        super().__init__(assoc)
-        self._bell = bell
-        self._run_loop_delay = 0.0
-        self._is_requested = False
-        self.event_queue = TellingQueue(self._noted)
-        self.to_provider_queue = TellingQueue(bell.ring)
-        self.to_user_queue = TellingQueue(checkpoint.ring)
-
-    def _noted(self, event: str) -> None:
-        """Wake the loop, and tell who waits for an association that there will be none."""
-        self._is_requested |= event == "Evt6"  # an A-ASSOCIATE-RQ PDU (PS3.8 Section 9.2.1)
-        if event == "Evt17" and not self._is_requested:  # the connection is closed
-            self.to_user_queue.put(cast(Any, None))
-        if threading.current_thread() is not self:  # who tells itself need not be woken
-            self._bell.ring()
-
-    def run_reactor(self) -> None:
-        """Run until the connection is closed; what a peer sent may end it, and nothing else."""
-        try:
-            super().run_reactor()
-        except Exception as error:  # noqa: BLE001 - garbage that pynetdicom does not foresee
-            _log.warning("association ended: %s: %s", type(error).__name__, error)
-            self.assoc.is_established = False
-            self.assoc._kill = True
-
-    def stop_dul(self) -> bool:
-        """Stop the loop if the connection is closed; True when it has ended."""
-        if self.state_machine.current_state != "Sta1":
-            return False
-        self._kill_thread = True
-        self._bell.ring()
-        self.join()
-        return True
-
-
-class GateSocket(AssociationSocket):
-    """A connection that is read in large pieces and bounded time."""
-
-    def __init__(self, assoc: GateAssociation, client_socket: socket.socket) -> None:
-        super().__init__(assoc, client_socket)
-        self._bell = assoc.bell
-        with contextlib.suppress(OSError):
-            client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is data to be read; waits for it, or for something to be sent."""
-        connection = self.socket
-        if connection is None or not self._is_connected:
-            return False
-        dul = self.assoc.dul
-        if dul.state_machine.current_state == "Sta13":
-            return False  # all is said: the connection is closed, whatever still comes
-        if isinstance(connection, ssl.SSLSocket) and connection.pending():
-            return True
-        wait = dul.event_queue.empty()
-        try:
-            poll = select.poll()
-            poll.register(connection, select.POLLIN)
-            poll.register(self._bell.reading, select.POLLIN)
-            found = {descriptor for descriptor, _ in poll.poll(IDLE * 1000 if wait else 0)}
-            self._bell.clear()
-            return connection.fileno() in found
-        except (OSError, ValueError):
-            self.event_queue.put("Evt17")
-            return False
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Read so many bytes.
-
-        Raises:
-            OSError: more were announced than a PDU has, or they did not come in time.
-        """
-        if nr_bytes > _LARGEST_PDU:
-            raise ConnectionAbortedError(f"a PDU of {nr_bytes} bytes was announced")
-        connection = self.socket
-        if connection is None:
-            raise ConnectionAbortedError("the connection is closed")
-        out = bytearray(nr_bytes)
-        view, done = memoryview(out), 0
-        limit = self.assoc.network_timeout
-        end = None if limit is None else time.monotonic() + limit
-        while done < nr_bytes:
-            if end is not None:
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError("the rest of a PDU did not come in time")
-                connection.settimeout(left)
-            count = connection.recv_into(view[done:])
-            if not count:
-                break
-            done += count
-        del view
-        if done < nr_bytes:
-            del out[done:]
-        return out
-
-    def send(self, bytestream: bytes) -> None:
-        """Send all, in bounded time; a peer that does not read is given up."""
-        if self.socket is not None:
-            with contextlib.suppress(OSError):
-                self.socket.settimeout(self.assoc.network_timeout)
-        super().send(bytestream)
+_MAX_EARLY = 2  # requests that come before the last one was answered; none should (PS3.7 D.3.3.3)
+Serve = Callable[[StoreRequest, Origin], Answer]
 
 
 class GateAssociation(Association):
     """An association whose storage requests go to files, whatever their SOP Class."""
 
     dimse: ReceivingProvider
+    dul: UpperLayer
 
     def __init__(self, ae: ApplicationEntity, server: GateServer) -> None:
         super().__init__(ae, "acceptor")
@@ -161,13 +50,15 @@ class GateAssociation(Association):
         checkpoint = Checkpoint()
         checkpoint.set()
         self._reactor_checkpoint = checkpoint
-        self.dul = _Provider(self, self.bell, checkpoint)
+        self.dul = UpperLayer(self, self.bell, checkpoint)
         self.dimse = ReceivingProvider(self, server.store, server.limit)
         self.dimse.msg_queue = TellingQueue(checkpoint.ring)
         # the providers of the base class had them
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout
         self.dimse_timeout = ae.dimse_timeout
         self._server: GateServer = server
+        self._early = 0
+        self._origin: Origin | None = None
         self.is_serving = False
 
     @property
@@ -195,25 +86,46 @@ class GateAssociation(Association):
         if connection is not None and connection.socket is not None:
             self._server.shutdown_request(connection.socket)
 
+    def serve(self, request: StoreRequest) -> None:
+        """Serve a request that was received, and answer it.
+
+        Raises:
+            MalformedError: the peer does not wait for its answers.
+        """
+        self.is_serving = True
+        try:
+            answer = self._server.serve(request, self.origin)
+            connection = cast(GateSocket, self.dul.socket)
+            self._early += connection.comes_next == P_DATA
+            if self._early > _MAX_EARLY:
+                raise MalformedError("it sends requests without waiting for the responses")
+            response = request.command.response(answer)
+            for pdu in pdus(request.context_id, response, self.dimse.maximum_pdu_size):
+                connection.send(pdu)
+        finally:
+            request.sink.discard()
+            self.dul.restart_idle_timer()
+            self.is_serving = False
+
+    @property
+    def origin(self) -> Origin:
+        """From whom requests come."""
+        if self._origin is None:
+            requestor: Any = self.requestor
+            self._origin = Origin(
+                via="C-STORE",
+                peer=str(requestor.address or ""),
+                calling_aet=requestor.ae_title.strip(),
+                called_aet=str(requestor.primitive.called_ae_title or "").strip(),
+            )
+        return self._origin
+
     def _serve_request(self, msg: Any, context_id: int) -> None:
         self.is_serving = True
         try:
-            if isinstance(msg, C_STORE) and context_id in self._accepted_cx:
-                self._store_request(msg, context_id)
-            else:
-                super()._serve_request(msg, context_id)
+            super()._serve_request(msg, context_id)
         finally:
             self.is_serving = False
-
-    def _store_request(self, msg: C_STORE, context_id: int) -> None:
-        try:
-            if msg.is_valid_request:
-                StorageServiceClass(self).SCP(msg, self._accepted_cx[context_id])
-            else:
-                self.abort()
-        finally:
-            if isinstance(msg.DataSet, Sink):
-                self.dimse.served(msg.DataSet)
 
 
 class _Handler(RequestHandler):
@@ -254,6 +166,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
         listening: the bound socket, which other processes may listen on, too.
         store: where objects are received.
         limit: how many bytes an object may have.
+        serve: does what a request to store something asks for.
         handlers: pairs of a pynetdicom event and its handler.
         tls: the context for TLS, or None.
         counts: of the connections of all processes that listen on this socket.
@@ -270,6 +183,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
         listening: _Socket,
         store: Store,
         limit: int,
+        serve: Serve,
         handlers: list[tuple[Any, Callable[..., Any]]],
         tls: ssl.SSLContext | None,
         counts: Counts,
@@ -277,6 +191,7 @@ class GateServer(ThreadingMixIn, AssociationServer):
     ) -> None:
         self._listening = listening
         self.store, self.limit, self.handlers = store, limit, handlers
+        self.serve = serve
         self._counts, self._slot = counts, slot
         self._tls = tls
         self._lock = threading.Lock()

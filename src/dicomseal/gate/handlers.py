@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydicom.dataset import Dataset
 
 from ..errors import DicomSealError, UsageError
-from .admission import Admission, Outcome
+from .admission import Admission
+from .commands import Answer
 from .judgement import CANNOT_UNDERSTAND, SUCCESS, Decision, judge, shortened
 from .origin import Origin
 from .policy import ACCEPT, Policy
@@ -93,18 +94,19 @@ def handler(
         try:
             return answer(event)
         except Exception as error:  # noqa: BLE001 - whatever it is: not verified is not accepted
-            return failed(error)
+            refused = failed(error)
+            return failure(refused.status, refused.comment)
 
     return handle
 
 
-def failed(error: Exception) -> Status:
+def failed(error: Exception) -> Answer:
     """Return the refusal for what should not happen, and say so in the log."""
     if isinstance(error, DicomSealError):
         _log.error("not accepted: %s", error)
-        return failure(CANNOT_UNDERSTAND, str(error.code))
+        return Answer(CANNOT_UNDERSTAND, shortened(str(error.code)))
     _log.exception("not accepted: an error of the gate itself")
-    return failure(PROCESSING_FAILURE, "an error of the gate itself")
+    return Answer(PROCESSING_FAILURE, "an error of the gate itself")
 
 
 def failure(status: int, comment: str) -> Dataset:
@@ -156,21 +158,3 @@ def event_data(event: Event) -> bytes:
         with open(path, "rb") as source:
             return source.read()
     return event.encoded_dataset()
-
-
-def admit(event: Event, admission: Admission) -> Outcome:
-    """Do with the object of a request, in the file that it was received into, what a gate does.
-
-    Raises:
-        SourceError: it could not be received whole.
-    """
-    origin, sop_class, sop_instance = announced(event)
-    sink: Any = getattr(event.request, "DataSet", None)
-    incoming = sink.received()
-    outcome = admission.admit(
-        incoming.path, incoming.size, origin, sop_class=sop_class, sop_instance=sop_instance,
-        finish=incoming.finish,
-    )  # fmt: skip
-    if outcome.path and not outcome.signed:  # what is signed is stored in another file
-        incoming.kept()
-    return outcome

@@ -1,30 +1,32 @@
 """A C-STORE request goes to a file while it arrives: memory stays flat, whatever is sent.
 
-pynetdicom gathers a data set in a `BytesIO` of the message. Here that is a `Sink`, which writes to
-a file in the store's incoming folder, beside the place where the object will be.
+The file is in the store's incoming folder, beside the place where the object will be. What is not
+large is in memory as well, so that it need not be read again to be verified.
 """
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.pdu_primitives import P_DATA
 
 from .. import __version__
-from ..errors import SourceError
+from ..errors import MalformedError, SourceError
+from ..files.reader import SNAPSHOT
 from ..signature import items
+from .commands import COMMAND, StoreCommand, text_of
 from .store import Incoming, Store
 
 if TYPE_CHECKING:
-    from pynetdicom.association import Association
+    from .association import GateAssociation
 
 # the same as of files that dicomseal writes anew
 IMPLEMENTATION_CLASS = "2.25.328957194170695688999850527630083745841"
 _MAX_UID = 64
-_MAX_LOOSE = 1 << 20  # bytes of a command set, and of what has no file
+_MAX_GATHERED = 1 << 20  # bytes of a command set, and of a data set that has no file
+_BUFFER = 1 << 20
 _MAX_WAITING = 2  # requests; more than one at a time was never negotiated (PS3.7 Annex D.3.3.3)
 
 
@@ -52,8 +54,45 @@ def _even(text: str, padding: bytes = b"\0") -> bytes:
     return value + padding * (len(value) % 2)
 
 
-class Sink(BytesIO):
+class Memory:
+    """A buffer for one object after the other, which grows with what comes."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._used = 0
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._used = 0
+
+    def append(self, data: bytes | memoryview) -> None:
+        """Append bytes."""
+        end = self._used + len(data)
+        if end > len(self._data):
+            longer = bytearray(max(end, 2 * len(self._data), _BUFFER))
+            longer[: self._used] = memoryview(self._data)[: self._used]
+            self._data = longer
+        self._data[self._used : end] = data
+        self._used = end
+
+    def release(self) -> None:
+        """Give the room back."""
+        self._data, self._used = bytearray(), 0
+
+    @property
+    def content(self) -> memoryview:
+        """What was appended, for use before the next object begins."""
+        return memoryview(self._data)[: self._used]
+
+
+class Sink:
     """What the data set of a request is written to.
+
+    Args:
+        store: has the folder for what arrives.
+        head: what goes before the data set.
+        limit: how many bytes there may be.
+        memory: where it is kept as well, unless it is large.
 
     Attributes:
         incoming: the file; None if it could not be made.
@@ -61,26 +100,35 @@ class Sink(BytesIO):
             then, so that the sender gets an answer.
     """
 
-    def __init__(self, store: Store, head: bytes, limit: int) -> None:
-        super().__init__()
+    def __init__(self, store: Store, head: bytes, limit: int, memory: Memory) -> None:
         self.incoming: Incoming | None = None
         self.trouble: SourceError | None = None
         self._limit = limit
+        self._memory: Memory | None = memory
+        memory.clear()
         try:
             self.incoming = store.incoming()
-            self.incoming.write(head)
         except SourceError as error:
             self._give_up(error)
+        self.write(head)
 
-    def write(self, data: Any) -> int:
-        if self.incoming is not None and self.trouble is None:
-            try:
-                if self.incoming.size + len(data) > self._limit:
-                    raise SourceError(f"it has more than {self._limit} bytes", "limit")
-                self.incoming.write(data)
-            except SourceError as error:
-                self._give_up(error)
-        return len(data)
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes."""
+        if self.incoming is None or self.trouble is not None:
+            return
+        try:
+            if self.incoming.size + len(data) > self._limit:
+                raise SourceError(f"it has more than {self._limit} bytes", "limit")
+            self.incoming.write(data)
+        except SourceError as error:
+            self._give_up(error)
+            return
+        if self._memory is not None:
+            if self.incoming.size <= SNAPSHOT:
+                self._memory.append(data)
+            else:
+                self._memory.release()
+                self._memory = None
 
     def received(self) -> Incoming:
         """Return the file when all is in it, and on its way to the disk.
@@ -94,6 +142,11 @@ class Sink(BytesIO):
             raise self.trouble or SourceError("nothing was received")
         return self.incoming
 
+    @property
+    def content(self) -> memoryview | None:
+        """What is in the file, if it is in memory as well."""
+        return None if self._memory is None else self._memory.content
+
     def _give_up(self, error: SourceError) -> None:
         """Keep nothing of it: where the disk is full, others need the room."""
         self.trouble = error
@@ -104,60 +157,109 @@ class Sink(BytesIO):
         if self.incoming is not None:
             self.incoming.discard()
 
-    def getvalue(self) -> bytes:
-        """Return the data set cannot be had in one piece."""
-        raise NotImplementedError("the data set is in a file")
+
+class StoreRequest(NamedTuple):
+    """A C-STORE request.
+
+    Attributes:
+        context_id: of its presentation context.
+        command: its command set.
+        sink: where its data set is.
+    """
+
+    context_id: int
+    command: StoreCommand
+    sink: Sink
 
 
 class ReceivingProvider(DIMSEServiceProvider):
-    """Makes DIMSE messages of what arrives, and gives each C-STORE request a `Sink`."""
+    """Makes requests of the fragments that arrive.
 
-    def __init__(self, assoc: Association, store: Store, limit: int) -> None:
+    Those to store something get a `Sink`, and are served at once; all others go to pynetdicom.
+
+    Args:
+        assoc: the association.
+        store: has the folder for what arrives.
+        limit: how many bytes an object may have.
+    """
+
+    def __init__(self, assoc: GateAssociation, store: Store, limit: int) -> None:
         super().__init__(assoc)
         self._store, self._limit = store, limit
-        self._sink: Sink | None = None
-        self._sinks: set[Sink] = set()
-        self._loose = 0
+        self._memory = Memory()
+        self._request: StoreRequest | None = None
+        self._gathered = bytearray()
+        self._gathers = (0, 0)  # context ID, and whether it is a command set
 
     @property
     def is_receiving(self) -> bool:
         """Whether a request has begun and not ended, or waits to be served."""
-        return self.message is not None or not self.msg_queue.empty()
+        begun = self._request is not None or bool(self._gathered) or self.message is not None
+        return begun or not self.msg_queue.empty()
 
-    def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take in fragments one by one, so that the first of a data set finds its sink."""
-        for value in primitive.presentation_data_value_list:
-            one = P_DATA()
-            one.presentation_data_value_list.append(value)
-            super().receive_primitive(one)
-            message = self.message
-            if message is None:
-                self._sink, self._loose = None, 0
-            elif self._sink is None and type(message) is C_STORE_RQ:
-                self._sink = message.data_set = self._new_sink(message, value[0])
-                self._sinks.add(self._sink)
-            elif self._sink is None:
-                self._loose += len(value[1])
-        if self.msg_queue.qsize() > _MAX_WAITING or self._loose > _MAX_LOOSE:
-            self.dul.event_queue.put("Evt19")
+    @property
+    def has_begun(self) -> bool:
+        """Whether a request to store something has begun, and its data set has not ended."""
+        return self._request is not None
 
-    def _new_sink(self, message: C_STORE_RQ, context_id: int) -> Sink:
-        command = message.command_set
+    def fragment(self, context_id: int, control: int) -> Callable[[memoryview], object]:
+        """Return what takes in the bytes of a fragment that begins (PS3.8 Annex E).
+
+        Raises:
+            MalformedError: nothing of this kind can come now; also when bytes are taken in.
+        """
+        request = self._request
+        if request is not None:
+            if control & COMMAND or context_id != request.context_id:
+                raise MalformedError("a data set is interrupted by something else")
+            return request.sink.write
+        kind = context_id, control & COMMAND
+        if self._gathered and kind != self._gathers:
+            raise MalformedError("a message is interrupted by something else")
+        self._gathers = kind
+        return self._gather
+
+    def _gather(self, piece: memoryview) -> None:
+        self._gathered += piece
+        if len(self._gathered) > _MAX_GATHERED:
+            raise MalformedError(f"a message has more than {_MAX_GATHERED} bytes")
+
+    def last_fragment(self, context_id: int, control: int) -> None:
+        """Do what a message asks for, or the first half of one, now that all of it is there.
+
+        Raises:
+            MalformedError: it is not a message, or has no context, or too many wait.
+        """
+        request = self._request
+        if request is not None:
+            self._request = None
+            cast("GateAssociation", self.assoc).serve(request)
+            return
+        data, self._gathered = self._gathered, bytearray()
+        if control & COMMAND and self.message is None:
+            command = StoreCommand.read(data)
+            if command is not None:
+                self._request = self._begun(command, context_id)
+                return
+        primitive = P_DATA()
+        primitive.presentation_data_value_list.append((context_id, bytes([control]) + data))
+        self.receive_primitive(primitive)
+        if self.msg_queue.qsize() > _MAX_WAITING:
+            raise MalformedError("it sends requests without waiting for the responses")
+
+    def _begun(self, command: StoreCommand, context_id: int) -> StoreRequest:
         context = self.assoc._accepted_cx.get(context_id)
+        if context is None:
+            raise MalformedError(f"the presentation context {context_id} was not accepted")
         head = file_meta(
-            str(command.get("AffectedSOPClassUID", "")),
-            str(command.get("AffectedSOPInstanceUID", "")),
-            str(context.transfer_syntax[0]) if context else "",
-        )
-        return Sink(self._store, head, self._limit)
-
-    def served(self, sink: Sink) -> None:
-        """Remove what is left of a request that was answered."""
-        sink.discard()
-        self._sinks.discard(sink)
+            text_of(command.sop_class), text_of(command.sop_instance),
+            str(context.transfer_syntax[0]),
+        )  # fmt: skip
+        return StoreRequest(context_id, command, Sink(self._store, head, self._limit, self._memory))
 
     def close(self) -> None:
-        """Remove what was not received to its end, and what nobody serves any more."""
-        for sink in self._sinks:
-            sink.discard()
-        self._sinks.clear()
+        """Remove what was not received to its end."""
+        if self._request is not None:
+            self._request.sink.discard()
+            self._request = None
+        self._memory.release()

@@ -24,15 +24,16 @@ from pynetdicom.sop_class import uid_to_service_class
 
 from ..errors import SourceError, UsageError
 from ..standard import transfer_syntaxes
-from .admission import Admission
+from .admission import Admission, Outcome
 from .association import MAX_PDU, GateServer
+from .commands import Answer, text_of
 from .front import Counts
-from .handlers import admit, announced, failed, failure, status_of
+from .handlers import failed
 from .judgement import OUT_OF_RESOURCES
-from .receiving import IMPLEMENTATION_CLASS
+from .origin import Origin
+from .receiving import IMPLEMENTATION_CLASS, StoreRequest
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
     from pynetdicom.events import Event
 
 # level 2 (full), a reserved byte, Digital Signature level 3, a reserved byte, no coercion, reserved
@@ -160,13 +161,12 @@ class StorageSCP:
             (evt.EVT_REQUESTED, _propose),
             (evt.EVT_SOP_EXTENDED, _extended),
             (evt.EVT_C_ECHO, _echo),
-            (evt.EVT_C_STORE, self._store),
             (evt.EVT_ESTABLISHED, _established),
             (evt.EVT_REJECTED, _rejected),
         ]
         self._server = GateServer(
-            ae, listening, admission.store, settings.size, handlers, settings.tls, counts,
-            slot,
+            ae, listening, admission.store, settings.size, self._store, handlers, settings.tls,
+            counts, slot,
         )  # fmt: skip
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.25,), name="dicomseal-scp", daemon=True
@@ -206,26 +206,35 @@ class StorageSCP:
             time.sleep(0.02)
         return finished
 
-    def _store(self, event: Event) -> int | Dataset:
+    def _store(self, request: StoreRequest, origin: Origin) -> Answer:
+        admission = self._admission
+        if admission is None:
+            return Answer(OUT_OF_RESOURCES, "the gate does not accept yet")
         try:
-            admission = self._admission
-            if admission is None:
-                raise SourceError("the gate does not accept yet")
-            return status_of(admit(event, admission).decision)
-        except SourceError as error:
-            return self._not_received(event, error)
+            decision = self._outcome(request, origin, admission).decision
         except Exception as error:  # noqa: BLE001 - not verified is not accepted
             return failed(error)
+        return Answer(decision.status, decision.comment, decision.offending)
 
-    def _not_received(self, event: Event, error: SourceError) -> int | Dataset:
-        if self._admission is None:
-            return failure(OUT_OF_RESOURCES, "the gate does not accept yet")
-        origin, sop_class, sop_instance = announced(event)
-        return status_of(
-            self._admission.not_received(
+    @staticmethod
+    def _outcome(request: StoreRequest, origin: Origin, admission: Admission) -> Outcome:
+        sink, command = request.sink, request.command
+        # an empty value is not an announcement: a request without them is not a valid one
+        sop_class = text_of(command.sop_class) or "-"
+        sop_instance = text_of(command.sop_instance) or "-"
+        try:
+            incoming = sink.received()
+        except SourceError as error:
+            return admission.not_received(
                 error, origin, sop_class=sop_class, sop_instance=sop_instance
-            ).decision
-        )
+            )
+        outcome = admission.admit(
+            incoming.path, incoming.size, origin, sop_class=sop_class, sop_instance=sop_instance,
+            finish=incoming.finish, content=sink.content,
+        )  # fmt: skip
+        if outcome.path and not outcome.signed:  # what is signed is stored in another file
+            incoming.kept()
+        return outcome
 
 
 def _echo(_: Event) -> int:

@@ -1,0 +1,157 @@
+"""A connection as a gate reads it: in large pieces, in bounded time, woken by what it waits for."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+from pynetdicom.transport import AssociationSocket
+
+from .waking import IDLE
+
+if TYPE_CHECKING:
+    from .association import GateAssociation
+
+_LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
+_BUFFER = 1 << 18  # bytes that are read at once
+
+
+class GateSocket(AssociationSocket):
+    """A connection that is read through a buffer.
+
+    Args:
+        assoc: its association.
+        client_socket: the connection.
+    """
+
+    def __init__(self, assoc: GateAssociation, client_socket: socket.socket) -> None:
+        super().__init__(assoc, client_socket)
+        self._bell = assoc.bell
+        self._patience = assoc.network_timeout
+        self._deadline: float | None = None
+        self._view = memoryview(bytearray(_BUFFER))
+        self._start = self._end = 0  # of what is in the buffer and was not read
+        with contextlib.suppress(OSError):
+            client_socket.settimeout(self._patience)
+            client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is data to be read; waits for it, or for something to be sent."""
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            return False
+        dul = self.assoc.dul
+        if dul.state_machine.current_state == "Sta13":
+            return False  # all is said: the connection is closed, whatever still comes
+        if self._start < self._end:
+            return True
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        wait = dul.event_queue.empty()
+        try:
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+            poll.register(self._bell.reading, select.POLLIN)
+            found = {descriptor for descriptor, _ in poll.poll(IDLE * 1000 if wait else 0)}
+            if self._bell.reading in found:
+                self._bell.clear()
+            return connection.fileno() in found
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
+
+    def begin(self) -> int:
+        """Begin to read a PDU, all of which has to come in time; return its type, -1 at the end.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        if self._patience is not None:
+            self._deadline = time.monotonic() + self._patience
+        if self._start == self._end and not self._fill():
+            return -1
+        return self._view[self._start]
+
+    @property
+    def comes_next(self) -> int:
+        """The type of a PDU that is here already; -1 if none is, or none can be seen."""
+        if self._start < self._end:
+            return self._view[self._start]
+        connection = self.socket
+        if connection is None or isinstance(connection, ssl.SSLSocket):
+            return -1
+        try:
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+            found = connection.recv(1, socket.MSG_PEEK) if poll.poll(0) else b""
+        except (OSError, ValueError):
+            return -1
+        return found[0] if found else -1
+
+    def piece(self, most: int) -> memoryview:
+        """Return some of what comes, at most so many bytes, for use before the next is read.
+
+        Raises:
+            OSError: nothing came in time, or the connection is broken or closed.
+        """
+        if self._start == self._end and not self._fill():
+            raise ConnectionAbortedError("the connection was closed in the middle of a PDU")
+        start = self._start
+        self._start = min(self._end, start + most)
+        return self._view[start : self._start]
+
+    def exactly(self, size: int) -> bytes:
+        """Return so many bytes; errors as `piece`."""
+        if size <= self._end - self._start:
+            return bytes(self.piece(size))
+        out = bytearray()
+        while len(out) < size:
+            out += self.piece(size - len(out))
+        return bytes(out)
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read so many bytes, or what there is until the connection is closed.
+
+        Raises:
+            OSError: more were announced than a PDU has, or they did not come in time.
+        """
+        bounded(nr_bytes)
+        out = bytearray()
+        while len(out) < nr_bytes and (self._start < self._end or self._fill()):
+            out += self.piece(nr_bytes - len(out))
+        return out
+
+    def send(self, bytestream: bytes) -> None:
+        """Send all, in bounded time; a peer that does not read is given up."""
+        try:
+            if self.socket is not None:
+                self.socket.sendall(bytestream)
+        except OSError:
+            self.event_queue.put("Evt17")
+
+    def _fill(self) -> int:
+        connection = self.socket
+        if connection is None:
+            raise ConnectionAbortedError("the connection is closed")
+        self._start = self._end = 0
+        self._end = connection.recv_into(self._view)
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise TimeoutError("the rest of a PDU did not come in time")
+        return self._end
+
+
+def bounded(length: int) -> int:
+    """Return the length of a PDU, if one may be so long.
+
+    Raises:
+        ConnectionAbortedError: it may not.
+    """
+    if length > _LARGEST_PDU:
+        raise ConnectionAbortedError(f"a PDU of {length} bytes was announced")
+    return length
