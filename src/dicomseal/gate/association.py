@@ -82,9 +82,12 @@ class GateAssociation(Association):
         self.bell.ring()
         if self.dul.is_alive() and threading.current_thread() is not self.dul:
             self.dul.join()
-        connection = self.dul.socket
-        if connection is not None and connection.socket is not None:
+        connection = cast("GateSocket | None", self.dul.socket)
+        if connection is None:
+            return
+        if connection.socket is not None:
             self._server.shutdown_request(connection.socket)
+        connection.release()
 
     def serve(self, request: StoreRequest) -> None:
         """Serve a request that was received, and answer it.

@@ -33,7 +33,7 @@ class GateSocket(AssociationSocket):
         self._bell = assoc.bell
         self._patience = assoc.network_timeout
         self._deadline: float | None = None
-        self._view = memoryview(bytearray(_BUFFER))
+        self._view = memoryview(b"")
         self._start = self._end = 0  # of what is in the buffer and was not read
         with contextlib.suppress(OSError):
             client_socket.settimeout(self._patience)
@@ -135,10 +135,17 @@ class GateSocket(AssociationSocket):
         except OSError:
             self.event_queue.put("Evt17")
 
+    def release(self) -> None:
+        """Give the buffer back: what is left of an association may stay in memory for a while."""
+        self._view = memoryview(b"")
+        self._start = self._end = 0
+
     def _fill(self) -> int:
         connection = self.socket
         if connection is None:
             raise ConnectionAbortedError("the connection is closed")
+        if not self._view:
+            self._view = memoryview(bytearray(_BUFFER))
         self._start = self._end = 0
         self._end = connection.recv_into(self._view)
         if self._deadline is not None and time.monotonic() > self._deadline:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 IMPLEMENTATION_CLASS = "2.25.328957194170695688999850527630083745841"
 _MAX_UID = 64
 _MAX_GATHERED = 1 << 20  # bytes of a command set, and of a data set that has no file
-_BUFFER = 1 << 20
 _MAX_WAITING = 2  # requests; more than one at a time was never negotiated (PS3.7 Annex D.3.3.3)
 
 
@@ -58,7 +57,7 @@ class Memory:
     """A buffer for one object after the other, which grows with what comes."""
 
     def __init__(self) -> None:
-        self._data = bytearray()
+        self._view = memoryview(bytearray())  # what is assigned to a bytearray is copied twice
         self._used = 0
 
     def clear(self) -> None:
@@ -68,21 +67,21 @@ class Memory:
     def append(self, data: bytes | memoryview) -> None:
         """Append bytes."""
         end = self._used + len(data)
-        if end > len(self._data):
-            longer = bytearray(max(end, 2 * len(self._data), _BUFFER))
-            longer[: self._used] = memoryview(self._data)[: self._used]
-            self._data = longer
-        self._data[self._used : end] = data
+        if end > len(self._view):
+            longer = memoryview(bytearray(max(end, 2 * len(self._view))))
+            longer[: self._used] = self.content
+            self._view = longer
+        self._view[self._used : end] = data
         self._used = end
 
     def release(self) -> None:
         """Give the room back."""
-        self._data, self._used = bytearray(), 0
+        self._view, self._used = memoryview(bytearray()), 0
 
     @property
     def content(self) -> memoryview:
         """What was appended, for use before the next object begins."""
-        return memoryview(self._data)[: self._used]
+        return self._view[: self._used]
 
 
 class Sink:

@@ -79,13 +79,14 @@ class Incoming:
         Raises:
             SourceError: they cannot be written; with the code ``no_space`` the disk is full.
         """
-        view = memoryview(data)
-        done = 0
-        with told(self.path):
+        try:
             if self._file is None:
                 raise OSError(errno.EBADF, "the file is finished")
-            while done < len(view):
-                done += self._file.write(view[done:]) or 0
+            done = self._file.write(data) or 0
+            while done < len(data):
+                done += self._file.write(memoryview(data)[done:]) or 0
+        except OSError as error:  # not `told`, which costs more than to write what mostly comes
+            raise refused(self.path, error) from None
         self.size += done
         return done
 
@@ -378,5 +379,10 @@ def told(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        code = "no_space" if error.errno in atomic.NO_SPACE else "write"
-        raise SourceError(f"{path}: cannot be written: {error.strerror or error}", code) from None
+        raise refused(path, error) from None
+
+
+def refused(path: str, error: OSError) -> SourceError:
+    """Return what the system refuses, as an error of dicomseal."""
+    code = "no_space" if error.errno in atomic.NO_SPACE else "write"
+    return SourceError(f"{path}: cannot be written: {error.strerror or error}", code)
