@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -72,33 +73,43 @@ class Gate:
     ) -> None:
         """Start it, and wait until it listens, if it says so: with a port of its own it may not."""
         self.store = Path(store)
-        self.log: list[dict[str, Any]] = []
-        self.other: list[str] = []
-        self._ready = threading.Event()
+        # a file: what was said before an answer was sent is in it when the answer is there
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the gate has ended
+        self._all_said: bytes | None = None
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "dicomseal", "gate", "--port", str(port),
              "--aet", "GATE", "--store", str(store), *map(str, arguments)],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace",
+            stderr=self._said, stdout=subprocess.PIPE,
         )  # fmt: skip
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
         self._port = port
         if port:
             return
-        if not self._ready.wait(PATIENCE) or not self.ports:
+        end = time.monotonic() + PATIENCE
+        while not self.ports and self.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        if not self.ports:
             self.kill()
             raise AssertionError(f"the gate did not begin: {self.other} {self.log}")
 
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+    def _lines(self) -> Iterator[tuple[str, Any]]:
+        said = self._all_said
+        if said is None:
+            said = os.pread(self._said.fileno(), os.fstat(self._said.fileno()).st_size, 0)
+        for line in said.decode(errors="replace").splitlines(keepends=True):
             try:
-                self.log.append(json.loads(line))
+                yield line, json.loads(line)
             except ValueError:
-                self.other.append(line)
-            if self.log and self.log[-1]["message"] == "listening":
-                self._ready.set()
-        self._ready.set()
+                yield line, None
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of its log."""
+        return [found for _, found in self._lines() if found is not None]
+
+    @property
+    def other(self) -> list[str]:
+        """What else it said."""
+        return [line for line, found in self._lines() if found is None]
 
     @property
     def ports(self) -> dict[str, int]:
@@ -159,10 +170,15 @@ class Gate:
 
     def _ended(self) -> int:
         code = self.process.wait(PATIENCE + 15)
-        self._thread.join(PATIENCE)  # workers have the pipe as well: it waits for them
-        assert not self._thread.is_alive()
-        if self.process.stderr is not None:
-            self.process.stderr.close()
+        assert self.process.stdout is not None
+        if self.process.stdout.closed:
+            return code
+        with self.process.stdout as pipe:  # workers have it as well: this waits for them
+            assert select.select([pipe], [], [], PATIENCE)[0]
+            assert pipe.read() == b""
+        self._said.seek(0)
+        with self._said as said:
+            self._all_said = said.read()
         return code
 
 
