@@ -162,13 +162,25 @@ class StoreRequest(NamedTuple):
 
     Attributes:
         context_id: of its presentation context.
+        negotiated: the SOP Class of that.
         command: its command set.
         sink: where its data set is.
     """
 
     context_id: int
+    negotiated: str
     command: StoreCommand
     sink: Sink
+
+    @property
+    def announced(self) -> tuple[str, str]:
+        """The SOP Class and Instance UID by which the object was announced.
+
+        An empty value is not an announcement: a request without them is not a valid one. Nor is a
+        SOP Class that was not negotiated.
+        """
+        sop_class, sop_instance = map(text_of, (self.command.sop_class, self.command.sop_instance))
+        return sop_class if sop_class == self.negotiated else "-", sop_instance or "-"
 
 
 class ReceivingProvider(DIMSEServiceProvider):
@@ -254,7 +266,8 @@ class ReceivingProvider(DIMSEServiceProvider):
             text_of(command.sop_class), text_of(command.sop_instance),
             str(context.transfer_syntax[0]),
         )  # fmt: skip
-        return StoreRequest(context_id, command, Sink(self._store, head, self._limit, self._memory))
+        sink = Sink(self._store, head, self._limit, self._memory)
+        return StoreRequest(context_id, str(context.abstract_syntax), command, sink)
 
     def close(self) -> None:
         """Remove what was not received to its end."""

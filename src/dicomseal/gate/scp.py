@@ -26,7 +26,7 @@ from ..errors import SourceError, UsageError
 from ..standard import transfer_syntaxes
 from .admission import Admission, Outcome
 from .association import MAX_PDU, GateServer
-from .commands import Answer, text_of
+from .commands import Answer
 from .front import Counts
 from .handlers import failed
 from .judgement import OUT_OF_RESOURCES
@@ -218,19 +218,16 @@ class StorageSCP:
 
     @staticmethod
     def _outcome(request: StoreRequest, origin: Origin, admission: Admission) -> Outcome:
-        sink, command = request.sink, request.command
-        # an empty value is not an announcement: a request without them is not a valid one
-        sop_class = text_of(command.sop_class) or "-"
-        sop_instance = text_of(command.sop_instance) or "-"
+        sop_class, sop_instance = request.announced
         try:
-            incoming = sink.received()
+            incoming = request.sink.received()
         except SourceError as error:
             return admission.not_received(
                 error, origin, sop_class=sop_class, sop_instance=sop_instance
             )
         outcome = admission.admit(
             incoming.path, incoming.size, origin, sop_class=sop_class, sop_instance=sop_instance,
-            finish=incoming.finish, content=sink.content,
+            finish=incoming.finish, content=request.sink.content,
         )  # fmt: skip
         if outcome.path and not outcome.signed:  # what is signed is stored in another file
             incoming.kept()
