@@ -14,7 +14,6 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from .. import __version__
 from ..errors import MalformedError, SourceError
-from ..files.reader import SNAPSHOT
 from ..signature import items
 from .commands import COMMAND, StoreCommand, text_of
 from .store import Incoming, Store
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 IMPLEMENTATION_CLASS = "2.25.328957194170695688999850527630083745841"
 _MAX_UID = 64
 _MAX_GATHERED = 1 << 20  # bytes of a command set, and of a data set that has no file
+_MAX_IN_MEMORY = 4 << 20  # bytes of an object; more is read from its file to be verified
 _MAX_WAITING = 2  # requests; more than one at a time was never negotiated (PS3.7 Annex D.3.3.3)
 
 
@@ -68,7 +68,7 @@ class Memory:
         """Append bytes."""
         end = self._used + len(data)
         if end > len(self._view):
-            longer = memoryview(bytearray(max(end, 2 * len(self._view))))
+            longer = memoryview(bytearray(max(end, min(2 * len(self._view), _MAX_IN_MEMORY))))
             longer[: self._used] = self.content
             self._view = longer
         self._view[self._used : end] = data
@@ -123,7 +123,7 @@ class Sink:
             self._give_up(error)
             return
         if self._memory is not None:
-            if self.incoming.size <= SNAPSHOT:
+            if self.incoming.size <= _MAX_IN_MEMORY:
                 self._memory.append(data)
             else:
                 self._memory.release()
@@ -243,8 +243,10 @@ class ReceivingProvider(DIMSEServiceProvider):
         """
         request = self._request
         if request is not None:
-            self._request = None
-            cast("GateAssociation", self.assoc).serve(request)
+            try:
+                cast("GateAssociation", self.assoc).serve(request)
+            finally:
+                self._request = None  # not before: who stops the gate sees that it is busy
             return
         data, self._gathered = self._gathered, bytearray()
         if control & COMMAND and self.message is None:
