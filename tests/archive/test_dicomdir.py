@@ -14,10 +14,10 @@ from _archive import TRUST, rows
 from dicomseal import sign_file
 from dicomseal.archive.find.found import Found
 from dicomseal.archive.find.root import Fetched
-from dicomseal.archive.ledger.rows import DIRECTORY, MEDIA_STORAGE_DIRECTORY
 from dicomseal.archive.reports import diff
 from dicomseal.archive.run.verify_worker import verify_object
 from dicomseal.verification.options import Options
+from dicomseal.verification.other_files import DIRECTORY, MEDIA_STORAGE_DIRECTORY
 
 RECORD = (0x00041430, "CS", b"PATIENT ")
 RECORDS = [(0x00041130, "CS", b"MEDIUM"), (0x00041220, "SQ", [[RECORD]])]

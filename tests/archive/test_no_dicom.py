@@ -11,8 +11,8 @@ import pytest
 from _archive import TRUST, VERIFY, rows
 
 from dicomseal import verify
-from dicomseal.archive.ledger.rows import on_no_dicom
 from dicomseal.signature.items import encode
+from dicomseal.verification.other_files import on_no_dicom
 
 EVIL = [(tag, vr, b"Evil^Man" if tag == 0x00100010 else value) for tag, vr, value in pki.SMALL]
 LITTLE, IMPLICIT, BIG = encode(EVIL), encode(EVIL, True), encode(EVIL, big_endian=True)

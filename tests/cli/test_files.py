@@ -104,7 +104,7 @@ def test_a_list_makes_a_list(run, folder):
 )
 def test_excluded(folder, patterns, left):
     options = [part for one in patterns for part in ("--exclude", one)]
-    _, found, err = verify(b"", "archive", *options)
+    _, found, err = verify(b"", "archive", "--list-others", *options)
     short = sorted(os.fsdecode(name.replace(b"/" + ODD, b"")) for name, _ in found)
     assert (short, err) == ([f"archive/{name}" for name in left], "")
     # and the archive's walk has the same rule
@@ -159,3 +159,15 @@ def test_progress_counts_what_is_not_excluded(folder, monkeypatch):
     assert Files(["archive", "-"], False, ["*"]).count() == 1
     Path("list").write_bytes(b"archive/one.dcm\0archive/old/notes.txt")
     assert Files(["@list"], True, ["*.txt"]).count() == 1
+
+
+def test_nothing_is_imported_for_folders_that_nobody_names(folder):
+    code = (
+        "import sys; from dicomseal.cli import main; sys.argv[1:] = ['verify', 'archive/one.dcm']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted(name for name in sys.modules if name.startswith('dicomseal.')\n"
+        "      and ('archive' in name or 'other_files' in name)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from .. import report
 
+# verdicts on what is no object: counted, and no failure (`verification.other_files`)
+OTHERS = ("not_dicom", "directory")
+
 
 def exit_code(counts: dict[str, int]) -> int:
     """Return the exit code for these numbers of objects by verdict."""

@@ -49,12 +49,18 @@ class Files:
             self._matches = matcher(exclude)
         self._empty: list[tuple[str, bool]] = []
         self._linked: list[str] = []
+        self._temporary: list[str] = []
+        self._named: set[str] = set()
         self._left_out = self._any = False
+
+    def named(self, file: str) -> bool:
+        """Return whether an argument names the file itself: then it should be an object."""
+        return file in self._named
 
     def __iter__(self) -> Iterator[str]:
         for path, names in self._roots:
             found = False
-            for file in self._below(path, names, self._linked.append):
+            for file in self._below(path, names, self._linked.append, self._temporary.append):
                 found = True
                 if self._excluded(file):
                     self._left_out = True
@@ -65,15 +71,28 @@ class Files:
                 self._empty.append((path, names is not None))
 
     def _below(
-        self, path: str, names: list[str] | None, linked: Callable[[str], object] = str
+        self,
+        path: str,
+        names: list[str] | None,
+        linked: Callable[[str], object] = str,
+        temporary: Callable[[str], object] = str,
     ) -> Iterable[str]:
         if names is not None:
             return names
         if not os.path.isdir(path):
+            self._named.add(path)
             return (path,)
+        from ..files.atomic import is_temporary
+
+        def left_out(entry: os.DirEntry[str]) -> bool:
+            found = is_temporary(entry.name)
+            if found:
+                temporary(entry.path)
+            return found
+
         # opening a folder that cannot be read will report the reason, and the rest of the walk goes
         # on
-        return (entry.path for entry in walk(path, linked=linked))
+        return (entry.path for entry in walk(path, linked=linked, left_out=left_out))
 
     def _excluded(self, path: str) -> bool:
         """Return whether it is excluded, by its path as given or as `archive verify` writes it."""
@@ -108,13 +127,14 @@ class Files:
 
     def passed_over(self) -> list[str]:
         """Return, after the walk, lines about the entries that it left out by itself."""
-        if not self._linked:
+        if not self._linked and not self._temporary:
             return []
-        from ..archive.find.passed_over import LINK_TO_FOLDER, PassedOver
+        from ..archive.find.passed_over import LINK_TO_FOLDER, TEMPORARY, PassedOver
 
         passed = PassedOver()
-        for path in self._linked:
-            passed.add(LINK_TO_FOLDER, path)
+        for kind, paths in ((TEMPORARY, self._temporary), (LINK_TO_FOLDER, self._linked)):
+            for path in paths:
+                passed.add(kind, path)
         return passed.lines()
 
 

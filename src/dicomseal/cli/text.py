@@ -11,11 +11,11 @@ from ..report import (
     escaped,
     harmless,
 )
+from .exit_codes import OTHERS
 
 __all__ = ["harmless", "render", "summary"]
 
 _ORDER = (report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR)
-
 _INDENT = " " * 17  # of what is said of a signature, below the column of names
 
 _TIMES = {
@@ -134,7 +134,11 @@ def _timestamp(timestamp: TimestampReport, advice: _Advice) -> list[str]:
 
 
 def summary(counts: dict[str, int]) -> str:
-    """Return how many objects have each verdict."""
-    total = sum(counts.values())
+    """Return how many objects have each verdict, and how many files are no objects."""
     parts = [f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts.get(verdict)]
-    return f"{total} object{'s' if total != 1 else ''}: {', '.join(parts) or 'nothing to verify'}"
+    total = sum(counts.get(verdict, 0) for verdict in _ORDER)
+    skipped = [f"{counts[verdict]} {verdict}" for verdict in OTHERS if counts.get(verdict)]
+    return (
+        f"{total} object{'s' if total != 1 else ''}: {', '.join(parts) or 'nothing to verify'}"
+        + (f"; skipped: {', '.join(skipped)}" if skipped else "")
+    )

@@ -13,7 +13,7 @@ from .. import report
 from ..report import ErrorReport, ObjectReport
 from ..verification.options import Options
 from ..verification.verifier import verify_with
-from .exit_codes import exit_code
+from .exit_codes import OTHERS, exit_code
 from .files import Files
 from .streams import STANDARD, source_of
 from .trust_options import trust_options, verification
@@ -52,6 +52,11 @@ Examples:
 @verify_options
 @jobs_option
 @click.option(
+    "--list-others",
+    is_flag=True,
+    help="Also list files of folders and lists that are no DICOM objects, or only a DICOMDIR.",
+)
+@click.option(
     "--format",
     "output",
     type=click.Choice(["text", "json", "jsonl"]),
@@ -64,15 +69,17 @@ def command(
     null: bool,
     exclude: tuple[str, ...],
     jobs: int,
+    list_others: bool,
     output: str,
     **given: Any,
 ) -> None:
     """Verify every digital signature of the objects at PATH.
 
-    Folders are walked, - is an object on standard input. With -0, - is a list of paths on standard
-    input instead, and @LIST one in a file. PATH may also be a study, a series or an instance of a
-    DICOMweb server, dicomweb+https://HOST/…/studies/UID: its objects are retrieved, and none is
-    kept.
+    Folders are walked; what is no DICOM object in them is counted, and is no failure, unless its
+    name says that it should be one. - is an object on standard input. With -0, - is a list of paths
+    on standard input instead, and @LIST one in a file. PATH may also be a study, a series or an
+    instance of a DICOMweb server, dicomweb+https://HOST/…/studies/UID: its objects are retrieved,
+    and none is kept.
 
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?
@@ -82,7 +89,7 @@ def command(
     single = files.single and not addresses
     options = Options(**verification(given), **demanded(given))
     counts: dict[str, int] = {}
-    writer = _Writer(output, single)
+    writer = _Writer(output, single, list_others)
     for object_report in _watched(_reports(files, addresses, options, jobs), files, single):
         counts[object_report.verdict] = counts.get(object_report.verdict, 0) + 1
         writer.write(object_report)
@@ -108,11 +115,12 @@ def _reports(
         yield msgspec.structs.replace(object_report, path=STANDARD)
     if jobs == 1:
         for file in files:
-            yield verify_with(file, options)
+            yield _judged(verify_with(file, options), file, files, options)
     else:
         from ..verification.parallel import verify_many
 
-        yield from verify_many(files, options, jobs)
+        for object_report in verify_many(files, options, jobs):
+            yield _judged(object_report, object_report.path, files, options)
     if addresses:
         from .addresses import reports
 
@@ -121,6 +129,15 @@ def _reports(
         yield ObjectReport(path=path, verdict=report.ERROR, error=ErrorReport(code, why))
     for line in files.passed_over():
         click.echo(f"dicomseal: {report.harmless(line)}", err=True)
+
+
+def _judged(object_report: ObjectReport, path: str, files: Files, options: Options) -> ObjectReport:
+    """Return the report as `archive verify` has it, on a file that no argument names itself."""
+    if object_report.sop_class_uid or files.named(path):
+        return object_report
+    from ..verification.other_files import in_a_folder
+
+    return in_a_folder(object_report, path, options.limits)
 
 
 def _watched(reports: Iterator[ObjectReport], files: Files, single: bool) -> Iterator[ObjectReport]:
@@ -135,11 +152,13 @@ def _watched(reports: Iterator[ObjectReport], files: Files, single: bool) -> Ite
 class _Writer:
     """Writes reports to standard output, in one of the formats."""
 
-    def __init__(self, output: str, single: bool) -> None:
-        self._output, self._single = output, single
+    def __init__(self, output: str, single: bool, others: bool) -> None:
+        self._output, self._single, self._others = output, single, others
         self._first = True
 
     def write(self, object_report: ObjectReport) -> None:
+        if object_report.verdict in OTHERS and not self._others:
+            return
         if self._output == "text":
             from .text import render
 
@@ -153,8 +172,13 @@ class _Writer:
         self._first = False
 
     def close(self, counts: dict[str, int]) -> None:
+        if self._output != "text" and not self._others:
+            skipped = [f"{counts[one]:,} {one}" for one in OTHERS if counts.get(one)]
+            if skipped:
+                listed = "--list-others lists them"
+                click.echo(f"dicomseal: skipped: {', '.join(skipped)}; {listed}", err=True)
         if self._output == "json" and not self._single:
-            click.echo("]")
+            click.echo("[\n]" if self._first else "]")
         elif self._output == "text" and not self._single:
             from .text import summary
 

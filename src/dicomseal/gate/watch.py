@@ -22,7 +22,7 @@ from ..archive.find.trusted import trusted_by
 from ..archive.find.walk import BATCH_FILES, matcher
 from ..archive.ledger.ledger import WATCH, Ledger, Seal
 from ..archive.ledger.lock import locked
-from ..archive.ledger.rows import DIRECTORY, NOT_DICOM, NOT_READ, Row, unpack
+from ..archive.ledger.rows import NOT_READ, Row, unpack
 from ..archive.ledger.sqlite_file import explained
 from ..archive.run import verify_worker
 from ..archive.run.loop import Loop
@@ -30,6 +30,7 @@ from ..archive.run.progress import Outcome, Progress
 from ..archive.run.session import Session
 from ..errors import DicomSealError, UsageError
 from ..report import ERROR, FAILED, INDETERMINATE, PASSED, UNSIGNED
+from ..verification.other_files import DIRECTORY, NOT_DICOM
 from .arrivals import Arrivals, State
 from .judgement import comment, judge
 from .origin import Origin

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ...report import ERROR
+from ...verification.other_files import NOT_DICOM
 from .ledger import Ledger
-from .rows import NOT_DICOM, NOT_READ
+from .rows import NOT_READ
 from .sqlite_file import explained
 
 _DONE = "SELECT path FROM object WHERE id BETWEEN ? AND ? ORDER BY path"

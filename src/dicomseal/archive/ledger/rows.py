@@ -5,8 +5,6 @@ A row is smaller than a report: it has what an auditor needs a year later, no mo
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +12,16 @@ import msgspec
 
 from ... import report
 from ...report import CertificateInfo, ErrorReport, ObjectReport, Reason, SignatureReport
+from ...verification.other_files import (
+    DIRECTORY,
+    MEDIA_STORAGE_DIRECTORY,
+    NO_OBJECT,
+    NOT_DICOM,
+    on_no_dicom,
+)  # fmt: skip
 from ..find.found import path_of
 from .uncovered import told
 
-# the verdict on a file that is not a DICOM object: counted, and not a failure
-NOT_DICOM = "not_dicom"
-# the verdict on the directory of a medium, in which nothing can be signed: the same
-DIRECTORY, MEDIA_STORAGE_DIRECTORY = "directory", "1.2.840.10008.1.3.10"
 VERDICTS = (
     report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR, NOT_DICOM,
     DIRECTORY,
@@ -30,7 +31,6 @@ VERDICTS = (
 SIGNED, ALREADY_SIGNED, REFUSED = "signed", "already_signed", "refused"
 SIGN_VERDICTS = (SIGNED, ALREADY_SIGNED, REFUSED, report.ERROR, NOT_DICOM, DIRECTORY)
 FAILURES = frozenset({report.FAILED, report.ERROR, REFUSED})
-NO_OBJECT = {"not_dicom", "empty"}
 # codes of errors that say nothing about the content of a file
 NOT_READ = (
     "not_found", "permission", "unreadable", "changed", "crashed", "empty_folder", "empty_list",
@@ -38,11 +38,6 @@ NOT_READ = (
     "redirected",
 )  # fmt: skip
 _NOT_JUDGED = "no trust anchor was named, so the signer is not known"
-# names that say DICOM: by their ending; as on media (PS3.10 Section 8) and by storescp; a UID
-_DICOM_NAME = re.compile(
-    r".*\.(?:dcm|dicom|dic|dc3|dcm30|ima|acr)|dicomdir|(?:[a-z]{2,8}\.)?[0-2](?:\.\d+){4,}(?:\.\w+)?",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
@@ -120,17 +115,6 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 # rows as a worker sends them, and as the chain hashes them
 pack: Callable[[list[Row]], bytes] = msgspec.msgpack.Encoder().encode
 unpack: Callable[[bytes], list[Row]] = msgspec.msgpack.Decoder(list[Row]).decode
-
-
-def on_no_dicom(path: str, sentence: str) -> tuple[str, str]:
-    """Return verdict and sentence on a file that is not a DICOM object, also by its name.
-
-    If the name says that it is DICOM, the object was emptied, cut or overwritten, and can no longer
-    be read.
-    """
-    if _DICOM_NAME.fullmatch(os.path.basename(path)):
-        return report.ERROR, f"{sentence}, though its name says DICOM"
-    return NOT_DICOM, sentence
 
 
 def row_of(

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from ...errors import LedgerError
 from ...report import ERROR, FAILED, INDETERMINATE, INTACT, PASSED
+from ...verification.other_files import DIRECTORY, NOT_DICOM
 from ..find.selection import RunRequest
 from ..ledger.ledger import VERIFY, Ledger, Run
-from ..ledger.rows import DIRECTORY, NOT_DICOM, NOT_READ, Row, SignatureRow
+from ..ledger.rows import NOT_READ, Row, SignatureRow
 from ..ledger.uncovered import shortened
 from ..ledger.written import as_written, decoded
 from .groups import Item, item_of

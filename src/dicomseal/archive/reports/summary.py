@@ -12,11 +12,12 @@ import msgspec
 from ...remedies.table import sentence
 from ...report import ERROR, FAILED, INTACT, TRUSTED, UNSIGNED, escaped
 from ...verification.best_signature_time import POE_LEDGER
+from ...verification.other_files import DIRECTORY, NOT_DICOM
 from ..find.passed_over import PassedOver
 from ..find.sample import CONFIDENCE, no_less_than, upper_bound
 from ..find.selection import RunRequest
 from ..ledger.ledger import GATE, SIGN, VERIFY, WATCH, Ledger, Run
-from ..ledger.rows import DIRECTORY, FAILURES, NOT_DICOM, SIGN_VERDICTS, VERDICTS
+from ..ledger.rows import FAILURES, SIGN_VERDICTS, VERDICTS
 from ..ledger.sqlite_file import explained
 from ..ledger.uncovered import UncoveredSum, summed
 from ..ledger.written import as_written, decoded

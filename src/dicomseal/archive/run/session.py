@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from ...report import ERROR
+from ...verification.other_files import NOT_DICOM
 from ..find.found import NOTHING, Found, path_of
 from ..find.passed_over import OF_THE_LEDGER
 from ..find.selection import Selection, as_json, selected
 from ..ledger import hash_chain, proof_of_existence
 from ..ledger.known_paths import Memory
 from ..ledger.ledger import Ledger, Run, Seal
-from ..ledger.rows import NOT_DICOM, pack, unpack
+from ..ledger.rows import pack, unpack
 from .estimate import BackgroundCount, Estimate, as_before, countable
 from .progress import Outcome, Progress, Totals
 

@@ -39,25 +39,27 @@ from ...signing.request import SigningOptions
 from ...standard import terms
 from ...verification import parallel
 from ...verification.options import Options
+from ...verification.other_files import (
+    DIRECTORY,
+    MEDIA_STORAGE_DIRECTORY,
+    NO_OBJECT,
+    is_directory,
+    on_no_dicom,
+)
 from ...verification.verifier import verify_with
 from ..errors import StoppedError
 from ..find.found import Found, path_of
 from ..ledger.lock import as_a_worker
 from ..ledger.rows import (
     ALREADY_SIGNED,
-    DIRECTORY,
-    MEDIA_STORAGE_DIRECTORY,
-    NO_OBJECT,
     REFUSED,
     SIGNED,
     Row,
     SignatureRow,
     as_stored,
-    on_no_dicom,
     pack,
 )
 from ..ledger.uncovered import left_out
-from .dicomdir import is_directory
 from .verify_worker import death_of
 
 _PAUSES = (1.0, 5.0)  # seconds, before a request to an authority is repeated

@@ -20,13 +20,13 @@ from ...errors import SourceError
 from ...report import ErrorReport, ObjectReport
 from ...verification import parallel
 from ...verification.options import Options
+from ...verification.other_files import was_directory
 from ...verification.verifier import verify_with
 from .. import errors
 from ..find.found import Found
 from ..find.root import Fetched
 from ..find.roots import fetching
 from ..ledger.rows import Row, pack, row_of
-from .dicomdir import was_directory
 from .loop import seconds_of
 
 

@@ -19,6 +19,7 @@ from ...archive.ledger.rows import VERDICTS
 from ...archive.run import runner as runs
 from ...archive.run.runner import RunRequest, Selection
 from ...errors import UsageError
+from ...report import harmless
 from ...verification.options import Options
 from ..exit_codes import exit_code
 from ..runs import EXIT_INTERRUPTED, EXIT_UNREADABLE, Watch, run_signer, say_nothing_found, summary
@@ -70,9 +71,16 @@ Examples:
     multiple=True,
     help="Only runs that are signed by one of these certificates prove anything. Repeatable.",
 )
+@click.option(
+    "--list-others",
+    is_flag=True,
+    help="List behind the summary which files are no DICOM objects, or only a DICOMDIR.",
+)
 @verify_options
 @trust_options
-def command(ledger: str, resume: bool, metrics: str | None, **options: Any) -> None:
+def command(
+    ledger: str, resume: bool, metrics: str | None, list_others: bool, **options: Any
+) -> None:
     """Verify all files below ROOT, with the results in a ledger.
 
     ROOT is a folder, a file, @LIST (a file with a path on each line), - (such lines on standard
@@ -92,11 +100,22 @@ def command(ledger: str, resume: bool, metrics: str | None, **options: Any) -> N
             raise click.exceptions.Exit(EXIT_UNREADABLE) from None
         watch.finish(outcome)
     click.echo(summary(ledger, outcome, VERDICTS, watch.progress, time.monotonic() - started))
+    if list_others:
+        _list_others(ledger, outcome.run)
     say_nothing_found(watch.progress)
     if not outcome.complete:
         click.echo("stopped: --resume continues from here", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
     raise click.exceptions.Exit(exit_code(outcome.totals.verdicts))
+
+
+def _list_others(path: str, run: int) -> None:
+    from ...archive.ledger.ledger import Ledger
+    from ...archive.reports.others import others
+
+    with Ledger(path) as ledger:
+        for verdict, name in others(ledger, run):
+            click.echo(harmless(f"{verdict}  {name}"))
 
 
 class Requested(NamedTuple):
