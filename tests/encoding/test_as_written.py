@@ -13,7 +13,9 @@ import pytest
 from _in_memory import ENCODINGS, data_set, saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
 
 from dicomseal import sign, sign_file, verify
 from dicomseal.editing.reencode import reencode
@@ -289,3 +291,30 @@ def test_a_signature_over_a_long_value_is_explained(backend):
     other = only(whole.getvalue().replace(old, value).replace(b"A^B ", b"A^C "))
     assert other.integrity == "unverifiable"
     assert "nothing was changed" not in other.integrity_reason.message
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("creator", ["ACME", "SIEMENS MR HEADER"])
+def test_a_private_sequence_in_memory_is_what_readers_of_implicit_vr_see(
+    backend, creator, undefined
+):
+    """With a stated length it is bytes of an unknown VR to them, so it cannot be signed."""
+    made, item = Dataset(), Dataset()
+    made.SOPClassUID, made.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.66", "1.2.3"
+    item.PatientID, item.ReferencedImageSequence = "1", [Dataset()]
+    made.private_block(0x11, creator, create=True).add_new(8, "SQ", [item])
+    made[0x00111008].is_undefined_length = undefined
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = UID(pki.IMPLICIT)
+    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    before = copy.deepcopy(made)
+    sign(made, *RSA, include_guessed=True)
+    for read in (made, dcmread(io.BytesIO(saved(made)))):
+        of_data_set, of_file = verify(read, integrity_only=True), only(saved(made))
+        assert of_data_set.passed
+        assert of_data_set.signatures[0] == of_file
+        assert of_file.unsigned_elements == (0 if undefined else 1)
+    del made.MACParametersSequence, made.DigitalSignaturesSequence
+    assert made == before

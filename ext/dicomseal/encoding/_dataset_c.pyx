@@ -112,10 +112,10 @@ cdef class _Walk(_Scopes):
         Raises an `EncodingError` for whatever goes wrong with it.
         """
         try:
-            if type(element) is self.raw_type:
-                return self.raw(tag, element)
             if value != NULL:
                 return self.decoded(tag, element, <object> value)
+            if isinstance(element, self.raw_type):
+                return self.raw(tag, element)
             return self.decoded(tag, element, element.value)
         except DicomSealError:
             raise
@@ -283,6 +283,9 @@ cdef class _Walk(_Scopes):
         if code == VR_UN and self.canonical:
             return False
         if code == VR_SQ:
+            if self.implicit and self.implicit_vr(tag) != VR_SQ and not element.is_undefined_length:
+                return self.plain(
+                    tag, code, self.names.unseen_sequence(element, self.encodings()), False, False)
             if type(value) is self.sequence_type:
                 value = value._list
                 self.open_items(tag, value[:] if type(value) is list else list(value))
@@ -330,7 +333,7 @@ cdef class _Walk(_Scopes):
             value = b""
         elif type(value) is not bytes:
             if element.is_buffered:
-                return self.buffered(tag, code, Stretch(value), swapped)
+                return self.buffered(tag, code, Stretch(value, None, tag), swapped)
             try:
                 memoryview(value).cast("B")
             except (TypeError, ValueError, BufferError):
@@ -379,10 +382,10 @@ cdef class _Walk(_Scopes):
     cdef bint fragments(self, uint32_t tag, object value) except -1:
         """Return an encapsulated value, whose delimiter may be there or not."""
         if hasattr(value, "readinto"):
-            whole = Stretch(value)
+            whole = Stretch(value, None, tag)
             size = len(whole)
             ends = size >= 8 and whole.read(size - 8, 8) == _DELIMITER
-            value = Stretch(value, size - 8) if ends else whole
+            value = Stretch(value, size - 8, tag) if ends else whole
         else:
             value = bytes(value).removesuffix(_DELIMITER)
         self.put_open(tag, VR_OB)

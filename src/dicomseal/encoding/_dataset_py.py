@@ -30,8 +30,7 @@ from .rare import RawDataElement
 
 DEPTH = 2048  # as `Limits.depth`
 _DELIMITER = bytes.fromhex("FEFFDDE000000000")
-_UNDEFINED = b"\xff\xff\xff\xff"
-_ITEM = bytes.fromhex("FEFF00E0")
+_UNDEFINED, _ITEM = b"\xff\xff\xff\xff", bytes.fromhex("FEFF00E0")
 _CHUNK = 1 << 16
 
 
@@ -92,9 +91,8 @@ class _Scope:
         for tag, _ in pairs:
             if not isinstance(tag, int) or not 0 <= tag < 0xFFFFFFFF:
                 raise rare.no_tag(sequence, tag)
-        self.elements: dict[int, Any] = {
-            int(tag): element for tag, element in sorted(pairs, key=lambda pair: int(pair[0]))
-        }
+        pairs.sort(key=lambda pair: int(pair[0]))
+        self.elements: dict[int, Any] = {int(tag): element for tag, element in pairs}
 
     def around(self) -> Iterator[_Scope]:
         """Yield it, and the scopes around it, the nearest first."""
@@ -222,14 +220,13 @@ class _Walk:
                 return _Found(vr, _Open(self._indexed(scope, element, value)))
             if not big_endian:
                 return _Found(vr, value, as_read=True)
-            # for its MalformedError, which the file gives into which pydicom puts these bytes
+            # for its MalformedError: pydicom puts these bytes into its file
             Index(value, big_endian=True, root=r.SEQUENCE)
-            swapped = little_endian(bytes(value))
-            if swapped is None:
-                return self._decoded(scope, tag, rare.decoded(scope.copied, element))
-            return _Found(vr, swapped, as_read=True)
+            if (swapped := little_endian(bytes(value))) is not None:
+                return _Found(vr, swapped, as_read=True)
+            return self._decoded(scope, tag, rare.decoded(scope.copied, element))
         if undefined or (tag == terms.PIXEL_DATA and rare.is_compressed(scope.dataset)):
-            return _Found("OB", self._fragments(value))
+            return _Found("OB", self._fragments(tag, value))
         kind = AMBIGUOUS_NAMES.get(vr, vr)
         if kind in AMBIGUOUS:
             known = None
@@ -270,6 +267,9 @@ class _Walk:
         if not _is_known(vr) or (vr == "UN" and self.form.canonical):
             raise self._without_vr(tag, vr)
         if vr == "SQ":
+            stated = self.form.implicit and not element.is_undefined_length
+            if stated and self._implicit_vr(scope, tag) != "SQ":
+                return _Found(vr, rare.unseen_sequence(element, scope.encodings), as_read=True)
             return _Found(vr, _Open(list(element.value or ()), is_items=True))
         if vr not in BYTES:
             return _Found(vr, encoded(element, vr, lambda: scope.encodings))
@@ -277,20 +277,20 @@ class _Walk:
         if undefined or (tag == terms.PIXEL_DATA and rare.is_compressed(scope.dataset)):
             if vr not in ("OB", "OW"):
                 raise rare.without_length(tag, vr)
-            return _Found("OB", self._fragments(element.value))
+            return _Found("OB", self._fragments(tag, element.value))
         # pydicom writes the words as they are, and a reader takes them for what the file is in
         big_endian = vr in terms.SWAP_WIDTH and not self.encoding[1]
         if element.is_buffered:
-            return _Found(vr, Stretch(element.value), big_endian)
+            return _Found(vr, Stretch(element.value, tag=tag), big_endian)
         return _Found(vr, encoded(element, vr, tuple), big_endian, as_read=vr == "UN")
 
-    def _fragments(self, value: Any) -> _Open:
+    def _fragments(self, tag: int, value: Any) -> _Open:
         """Return what lies in an encapsulated value, whose delimiter may be there or not."""
         if hasattr(value, "readinto"):
-            stretch = Stretch(value)
+            stretch = Stretch(value, tag=tag)
             size = len(stretch)
             ends = size >= 8 and stretch.read(size - 8, 8) == _DELIMITER
-            value = Stretch(value, size - 8) if ends else stretch
+            value = Stretch(value, size - 8, tag) if ends else stretch
         else:
             value = bytes(value).removesuffix(_DELIMITER)
         return _Open(Index(value, root=r.ENCAPSULATED) if self.form.canonical else value)

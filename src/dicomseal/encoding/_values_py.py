@@ -82,9 +82,11 @@ def _check(values: list[Any], types: Any) -> None:
 
 def _number(value: Any) -> str:
     """Return the string that a number was read from, or its shortest one."""
-    text = getattr(value, "original_string", value)
+    text = value if isinstance(value, str) else getattr(value, "original_string", None)
     if isinstance(text, str):
         return text
+    if text is not None:
+        raise TypeError
     if type(value) is DSfloat and value - value == 0:  # neither infinite nor NaN
         return float.__repr__(value)
     if type(value) is IS:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import SourceError
+from ..standard.tags import format_tag
 
 
 class Stretch:
@@ -19,15 +20,28 @@ class Stretch:
     Args:
         stream: seekable, as pydicom takes for a buffered value.
         length: how many bytes; None is up to the end.
+        tag: of the element whose value they are, for error messages.
+
+    Raises:
+        SourceError: the stream cannot be asked.
     """
 
-    def __init__(self, stream: Any, length: int | None = None) -> None:
-        self.stream = stream
-        self._begin: int = stream.tell()
-        if length is None:
-            length = stream.seek(0, 2) - self._begin
-            stream.seek(self._begin)
+    def __init__(self, stream: Any, length: int | None = None, tag: int = 0) -> None:
+        self.stream, self._tag = stream, tag
+        try:
+            self._begin: int = stream.tell()
+            if length is None:
+                length = stream.seek(0, 2) - self._begin
+                stream.seek(self._begin)
+        except Exception as error:  # whatever its own code raises
+            raise self._unreadable(error) from error
         self._length = max(length, 0)
+
+    def _unreadable(self, error: object) -> SourceError:
+        value = (
+            f"the buffered value of {format_tag(self._tag)}" if self._tag else "a buffered value"
+        )
+        return SourceError(f"{value} cannot be read: {error}")
 
     def __len__(self) -> int:
         return self._length
@@ -41,17 +55,20 @@ class Stretch:
     def readinto(self, offset: int, target: memoryview) -> None:
         """Fill ``target`` from ``offset``; errors as `read`."""
         stream, done = self.stream, 0
-        before = stream.tell()
         try:
-            stream.seek(self._begin + offset)
-            while done < len(target):
-                piece = stream.read(len(target) - done)
-                if not piece:
-                    raise SourceError("a buffered value became shorter while it was read")
-                target[done : done + len(piece)] = piece
-                done += len(piece)
-        finally:
-            stream.seek(before)
+            before = stream.tell()
+            try:
+                stream.seek(self._begin + offset)
+                while done < len(target):
+                    piece = stream.read(len(target) - done)
+                    if not piece:
+                        raise EOFError("it became shorter")
+                    target[done : done + len(piece)] = piece
+                    done += len(piece)
+            finally:
+                stream.seek(before)
+        except Exception as error:  # whatever its own code raises
+            raise self._unreadable(error) from error
 
 
 class Pieces:

@@ -218,6 +218,17 @@ def written(element: Any, vr: str, encodings: Collection[str]) -> bytes:
     return out.getvalue()[_HEADER:]
 
 
+def unseen_sequence(element: Any, encodings: Collection[str]) -> bytes:
+    """Return the items of a sequence that no reader of implicit VR takes for one.
+
+    The dictionary has another VR for it, or none, and its length is stated: so its bytes count, as
+    pydicom writes them.
+    """
+    if not element.value:
+        return b""
+    return written(copy.deepcopy(element), "SQ", encodings)
+
+
 def _check_numbers(tag: int, vr: str, value: Any) -> None:
     """Check for None and NaN, which pydicom would write as words that are not numbers."""
     several = value if isinstance(value, (list, tuple, MultiValue)) else [value]
