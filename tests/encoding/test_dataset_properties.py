@@ -8,10 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.charset import convert_encodings, encode_string
+from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
+from pydicom.uid import ImplicitVRLittleEndian
 
 from dicomseal.encoding import _dataset_py
+from dicomseal.errors import DicomSealError
 from dicomseal.files.part10 import Part10
 from dicomseal.standard import transfer_syntaxes
 
@@ -20,6 +23,7 @@ _dataset_c = pytest.importorskip("dicomseal.encoding._dataset_c", exc_type=Impor
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 EXPLICIT = transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN
+IMPLICIT = transfer_syntaxes.IMPLICIT_VR_LITTLE_ENDIAN
 SLOW = settings(
     deadline=None, max_examples=100,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -73,6 +77,39 @@ def test_read_and_then_another_character_set(data_set, charset):
         return
     read.SpecificCharacterSet = list(charset) if isinstance(charset, tuple) else charset
     compare(read)
+
+
+def indexed(content):
+    """What readers of implicit VR find: the stream, and tags, VRs and kinds in their order."""
+    try:
+        index = Part10.from_data_set(content, IMPLICIT).index()
+    except DicomSealError as error:
+        return type(error)
+    stream = bytearray()
+    records = map(index.record, range(len(index)))
+    found = [(one.tag, one.vr, one.kind) for one in records if one.tag & 0xFFFF]
+    return index.stream(stream.extend), bytes(stream), found
+
+
+@settings(SLOW, max_examples=60)
+@given(data_sets(), st.integers(0, 255), st.booleans())
+def test_what_will_be_written_in_implicit_vr(data_set, decode, was_read):
+    """VRs in memory do not count there: readers take those of the dictionary."""
+    data_set = as_read(data_set, decode) if was_read else data_set
+    if data_set is None:
+        return
+    data_set.file_meta = FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    (_, _, compiled), (_, _, pure) = walked(_dataset_c, data_set), walked(_dataset_py, data_set)
+    assert compiled == pure
+    out = DicomBytesIO()
+    out.is_implicit_VR = out.is_little_endian = True
+    try:
+        write_dataset(out, data_set)
+    except Exception:  # noqa: BLE001  whatever pydicom raises
+        return
+    if isinstance(compiled, bytes):
+        assert indexed(compiled) == indexed(out.getvalue())
 
 
 @pytest.mark.parametrize("charset", CHARACTER_SETS)
