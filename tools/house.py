@@ -67,7 +67,7 @@ FLOORS = (
 )
 # the folders of a room that has some, the bottom one first
 INNER = {
-    "archive": ("errors", "find", "ledger", "run", "reports", "nights"),
+    "archive": ("errors", "find", "ledger", "run", "reports", "nights", "api"),
     "cli": ("", "archive"),
 }
 

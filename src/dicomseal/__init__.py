@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .signing.sign_file import sign_file
     from .timestamps.authority import TimestampAuthority
     from .trust.store import TrustStore
+    from .verification.many import verify_many
     from .verification.read_dataset import dcmread
     from .verification.verifier import verify
 
@@ -51,6 +52,7 @@ __all__ = [
     "sign_file",
     "sign_items",
     "verify",
+    "verify_many",
 ]
 
 # the module of each public name; it is imported at the first use, so that the command starts
@@ -75,6 +77,7 @@ _HOMES = {
     "sign_file": "signing.sign_file",
     "sign_items": "signing.sign_dataset",
     "verify": "verification.verifier",
+    "verify_many": "verification.many",
 }
 
 

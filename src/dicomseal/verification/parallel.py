@@ -19,7 +19,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeAlias
@@ -28,7 +28,7 @@ import msgspec
 
 from .. import report
 from ..report import ErrorReport, ObjectReport
-from . import time_limit
+from . import start_methods, time_limit
 from .options import Options
 from .verifier import verify_with
 
@@ -89,7 +89,9 @@ def _unpack(packed: _Packed) -> list[ObjectReport]:
     return _decoder.decode(packed) if isinstance(packed, bytes) else packed
 
 
-def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterator[ObjectReport]:
+def verify_many(
+    paths: Iterable[str], options: Options, jobs: int = 1
+) -> Generator[ObjectReport, None, None]:
     """Yield the reports on many files, in their order.
 
     Args:
@@ -126,7 +128,7 @@ def verify_many(paths: Iterable[str], options: Options, jobs: int = 1) -> Iterat
 
 
 def _pool(jobs: int, options: Options, start: str | None = None) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context(start)  # None: the usual method of this system
+    context = start_methods.context(start)
     return ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(options,))
 
 

@@ -108,6 +108,24 @@ def verify(
         UsageError: ``require``, ``require_signed``, ``unsigned``, ``weak`` or ``transfer_syntax``
             names something unknown, ``at`` has no UTC offset, or ``trust`` is no `TrustStore`.
     """
+    options = options_of(
+        trust, at, accept_claimed_time, weak, integrity_only, require, require_signed,
+        require_all_signed, list_uncovered, unsigned, accept_legacy, transfer_syntax, limits,
+    )  # fmt: skip
+    return verify_with(source, options)
+
+
+def options_of(
+    trust: TrustStore | None, at: datetime | None, accept_claimed_time: bool, weak: str | None,
+    integrity_only: bool, require: str | Rule | Iterable[str | Rule],
+    require_signed: Iterable[str | int], require_all_signed: bool, list_uncovered: bool,
+    unsigned: str, accept_legacy: bool, transfer_syntax: str, limits: Limits | None,
+) -> Options:  # fmt: skip
+    """Return the checked options of a caller, which are those of `verify` in their order.
+
+    Raises:
+        UsageError: one of them names something unknown, or makes no sense.
+    """
     if at is not None and not (isinstance(at, datetime) and at.tzinfo):
         raise UsageError("the moment of validation is a datetime with an offset from UTC")
     if trust is not None and not hasattr(trust, "decided"):
@@ -116,7 +134,7 @@ def verify(
         if weak not in WEAK_CHOICES:
             raise UsageError(f"weak is one of {', '.join(WEAK_CHOICES)}, not {weak!r}")
         trust = trust and trust.but(weak=weak)
-    options = Options(
+    return Options(
         trust=trust,
         at=at,
         accept_claimed_time=accept_claimed_time,
@@ -129,7 +147,6 @@ def verify(
         unsigned=unsigned_policy(unsigned),
         limits=Limits.checked(limits),
     )
-    return verify_with(source, options)
 
 
 def known_transfer_syntax(uid: str) -> str:
