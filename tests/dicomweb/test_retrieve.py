@@ -271,6 +271,22 @@ def test_credentials(run, study, monkeypatch):
     assert "another" not in out + err
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_credentials_for_this_machine_do_not_go_to_a_proxy(run, study, monkeypatch, host):
+    """Without TLS a proxy would read them."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.1)
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("DICOMSEAL_DICOMWEB_TOKEN", "a secret")
+        name = study.name(STUDY, SERIES).replace("127.0.0.1", host)
+        assert [one[1] for one in verified(run, name)[1]] == ["passed", "failed"]
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+    code, _, err = run("verify", "dicomweb+http://127.0.0.2/studies/1.2")
+    assert (code, "without TLS" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "name",
     ["dicomweb+http://", "dicomweb+http://h", "dicomweb+http:///studies/1", "dicomweb+https://h/studies",

@@ -299,6 +299,8 @@ def test_an_object_that_is_too_large(files, tmp_path):
         (("--integrity-only", "--tls-cert", "x", "--tls-key", "x"), "TLS"),
         (("--integrity-only", "--profile", "creator"), "--sign"),
         (("--integrity-only", "--sign", "k", "c", "--require", "signature"), "--require"),
+        (("--integrity-only", "--sign", "k", "c", "--on-unsigned", "refuse"), "--on-unsigned"),
+        (("--integrity-only", "--port", "1104", "--forward", "localhost:1104:GATE"), "itself"),
         (("--trust", "missing.pem"), "missing.pem"),
         (("--integrity-only", "--aet", "x" * 17), "AE title"),
     ],

@@ -369,6 +369,8 @@ def test_upstream(folder, tmp_path, monkeypatch):
                 ((202, failed(0xA901, "another")), (0xA901, "another")),
                 ((200, failed(0xA901, "in a 200")), (0xA901, "in a 200")),
                 ((403, b"<html>"), (0x0110, "the server behind the gate answers 403")),
+                ((202, b"{}"), (0x0110, "the server behind the gate answers 202")),
+                ((429, b""), (0xA700, "the server behind the gate answers 429")),
                 ((503, b""), (0xA700, "the server behind the gate answers 503")),
                 ((302, b""), (0x0110, "the server behind the gate answers 302")),
             ):
@@ -376,6 +378,10 @@ def test_upstream(folder, tmp_path, monkeypatch):
                 given = post(running, multipart([file_of("good", 1)]))
                 assert given.status_code == 409
                 assert told(given)[1][uid(1)] == expected
+            # a warning is an answer
+            Behind.answer = (202, b'{"00081199": {"vr": "SQ", "Value": [{}]}}')
+            assert told(post(running, multipart([file_of("good", 1)])))[0] == [uid(1)]
+            assert any("not passed on: 0xC123" in line["message"] for line in running.log)
             server.shutdown()
             server.server_close()
             given = post(running, multipart([file_of("good", 1)]))
@@ -390,10 +396,12 @@ def test_upstream(folder, tmp_path, monkeypatch):
     "more",
     [("--stow-upstream", "http://h"), ("--stow-port", "0", "--stow-upstream", "ftp://h"),
      ("--stow-port", "0", "--stow-upstream", "http://u:p@h"),
-     ("--stow-port", "0", "--stow-upstream", "http://h/x?y")],
+     ("--stow-port", "0", "--stow-upstream", "http://h/x?y"),
+     ("--stow-port", "0", "--stow-upstream", "http://h/with/credentials/in/the/clear")],
 )  # fmt: skip
-def test_what_makes_no_sense(run, tmp_path, more):
+def test_what_makes_no_sense(run, tmp_path, more, monkeypatch):
+    monkeypatch.setenv("DICOMSEAL_DICOMWEB_TOKEN", "a secret")
     code, _, err = run("gate", "--port", "0", "--aet", "A", "--store", tmp_path / "s",
                        "--integrity-only", *more)  # fmt: skip
-    assert (code, "--stow" in err) == (2, True)
-    assert "u:p" not in err
+    assert (code, "--stow" in err or "without TLS" in err) == (2, True)
+    assert "u:p" not in err and "a secret" not in err

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from ..gate.policy import ACCEPT
 from .gate_options import (
     network_options,
     operation_options,
@@ -105,11 +106,11 @@ def command(port: int, aet: str, store: str, **options: Any) -> None:
             aet=aet,
             jobs=jobs,
             connections=network.associations,
-            forward=None if forward is None else Node.parse(forward),
+            forward=None if forward is None else _elsewhere(Node.parse(forward), bind, port),
             ledger=ledger,
             asked=given,
             monitor=None if metrics is None else (options["metrics_bind"], metrics),
-            signer=_signer(options, policy.options.require),
+            signer=_signer(options, policy.options.require, policy.on_unsigned),
             sync=options["sync"],
             patients=options["log_patients"],
             patience=options["stop_timeout"],
@@ -139,6 +140,13 @@ def _stow(options: dict[str, Any], network: Any, bind: str) -> tuple[Any, ...]:
     return (StowFront(settings, bind, port),)
 
 
+def _elsewhere(node: Any, bind: str, port: int) -> Any:
+    """Return the next node, which is another one: to itself a gate would send without end."""
+    if node.port == port and node.host in {bind, "localhost", "127.0.0.1", "::1"}:
+        raise UsageError(f"--forward: {node.host}:{node.port} is this gate itself")
+    return node
+
+
 def _tls(options: dict[str, Any]) -> Any:
     certificate, key = options["tls_cert"], options["tls_key"]
     if certificate is None and key is None:
@@ -152,7 +160,9 @@ def _tls(options: dict[str, Any]) -> Any:
     return tls_context(certificate, key, options["tls_ca"])
 
 
-def _signer(options: dict[str, Any], require: frozenset[Any]) -> Callable[[], Any] | None:
+def _signer(
+    options: dict[str, Any], require: frozenset[Any], on_unsigned: str
+) -> Callable[[], Any] | None:
     """Return what makes the signer, in each process: a session with a token belongs to one."""
     pair = options["sign"]
     if pair is None:
@@ -161,6 +171,8 @@ def _signer(options: dict[str, Any], require: frozenset[Any]) -> Callable[[], An
         return None
     if require:
         raise UsageError("--sign signs what comes unsigned, and --require makes that fail")
+    if on_unsigned != ACCEPT:
+        raise UsageError("--sign signs what comes unsigned and is accepted: --on-unsigned accept")
     from ..gate.door_signer import DoorSigner
     from ..signing.request import SigningOptions
     from .sign_options import password_of

@@ -6,14 +6,14 @@
   ``DICOMSEAL_DICOMWEB_USER`` and ``DICOMSEAL_DICOMWEB_PASSWORD`` (Basic). Without TLS they are only
   sent to this machine itself.
 * Certificates are checked against the anchors of the system, or those that ``SSL_CERT_FILE`` or
-  ``SSL_CERT_DIR`` name. Proxies are those of the usual environment variables.
+  ``SSL_CERT_DIR`` name. Proxies are those of the usual environment variables; this machine itself
+  is asked without one.
 * Answers are taken as they are sent: no compression, of which little bytes could become many.
 """
 
 from __future__ import annotations
 
 import base64
-import ipaddress
 import os
 import ssl
 import threading
@@ -32,6 +32,7 @@ TRIES, PAUSE = 3, 0.2  # of what fails for the moment; seconds before the second
 CONNECT, SILENCE = 10.0, 60.0  # seconds for a connection, and between two pieces of an answer
 HEADERS = 120.0  # seconds until an answer begins
 PATIENCE, SLOWEST = 60.0, 16 << 10  # seconds of an answer, and bytes for each second more
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _REDIRECTIONS = 5
 _LARGEST_ANSWER = 1 << 20  # bytes of an answer to what was sent
 _BUSY = frozenset((502, 503, 504))
@@ -245,7 +246,7 @@ def _credentials(url: httpx.URL) -> str:
     user = os.environ.get("DICOMSEAL_DICOMWEB_USER", "")
     if not token and not user:
         return ""
-    if url.scheme != "https" and not _is_this_machine(url.host):
+    if url.scheme != "https" and url.host not in _THIS_MACHINE:
         raise UsageError(
             f"credentials are not sent to {url.host} without TLS: name dicomweb+https://, or take "
             "DICOMSEAL_DICOMWEB_* out of the environment"
@@ -256,13 +257,16 @@ def _credentials(url: httpx.URL) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def check_credentials(url: str) -> None:
+    """Check that requests to a URL are possible with the credentials that the environment has.
+
+    Raises:
+        UsageError: they are not, see `answer`, or httpx is not installed.
+    """
+    _client()
+    import httpx
+
+    _credentials(httpx.URL(url))
 
 
 def _client() -> httpx.Client:
@@ -278,5 +282,8 @@ def _client() -> httpx.Client:
                 verify=ssl.create_default_context(),
                 timeout=httpx.Timeout(SILENCE, connect=CONNECT),
                 headers={"User-Agent": "dicomseal"},
+                mounts=dict.fromkeys(
+                    f"all://[{host}]" if ":" in host else f"all://{host}" for host in _THIS_MACHINE
+                ),
             )
         return found

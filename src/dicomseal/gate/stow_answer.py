@@ -93,6 +93,15 @@ def failure_in(body: bytes) -> tuple[int, str]:
     return 0, ""
 
 
+def is_stored(body: bytes) -> bool:
+    """Return whether another server lists an instance as stored, perhaps with a warning."""
+    try:
+        found = msgspec.json.decode(body, type=dict[str, Any])
+        return bool(found[_STORED]["Value"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return False
+
+
 def _text(item: dict[str, Any]) -> str:
     try:
         text = item[_COMMENT]["Value"][0]

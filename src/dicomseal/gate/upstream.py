@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from ..dicomweb import client
 from ..errors import SourceError, UsageError
 from .judgement import OUT_OF_RESOURCES
-from .stow_answer import failure_in
+from .stow_answer import failure_in, is_stored
 
 _BLOCK = 1 << 18
 _JSON = "application/dicom+json"
+_LATER = (408, 425, 429)  # of the client's statuses those with which it may try again
 _REFUSED = 0x0110  # Processing failure (PS3.7 Annex C.5.14), where the server gives no reason
 
 
@@ -25,7 +26,8 @@ class Upstream:
         url: of its service, to which ``/studies`` is added.
 
     Raises:
-        UsageError: it is no URL of HTTP, or names credentials, which come from the environment.
+        UsageError: it is no URL of HTTP, or names credentials, which come from the environment; or
+            those would be sent in the clear.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,6 +37,7 @@ class Upstream:
         if split.query or split.fragment or re.search(r"\s", url):
             raise UsageError(f"--stow-upstream: {url}: name a service, without a query")
         self._url = f"{url.rstrip('/')}/studies"
+        client.check_credentials(self._url)
 
     def send(self, path: str) -> tuple[int, str]:
         """Store an object there.
@@ -67,8 +70,8 @@ class Upstream:
         except SourceError as error:
             return OUT_OF_RESOURCES, f"the server behind the gate: {error}"
         reason, said = failure_in(body)
-        if status == 200 and not reason:
+        if not reason and (status == 200 or (status == 202 and is_stored(body))):
             return 0, ""
-        if status >= 500:
+        if status >= 500 or status in _LATER:
             return OUT_OF_RESOURCES, f"the server behind the gate answers {status}"
         return reason or _REFUSED, said or f"the server behind the gate answers {status}"
