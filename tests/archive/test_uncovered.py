@@ -112,10 +112,13 @@ def test_the_report(run, archive):
     assert "not covered by a passing signature: 17 elements of 3 objects\n" in text
     assert "2  rescale (says what signed elements mean): RescaleSlope\n" in text
     page = run("archive", "report", "ledger.db", "--format", "html")[1]
-    assert "<h2>Not covered by a passing signature</h2><p>17 elements of 3 objects" in re.sub(
+    assert "<h3>Not covered by a passing signature</h3><p>17 elements of 3 objects" in re.sub(
         "\n", "", page
     )
-    assert "<td>window (says what signed elements mean)</td><td>WindowCenter</td>" in page
+    assert (
+        '<td data-head="Class">window (says what signed elements mean)</td>'
+        '<td data-head="Elements">WindowCenter</td>'
+    ) in page
 
 
 def test_a_report_without_any(run, archive):

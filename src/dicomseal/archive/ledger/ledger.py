@@ -16,7 +16,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -45,6 +45,7 @@ from .written import not_written, wrong
 VERIFY, SIGN, GATE, WATCH = "verify", "sign", "gate", "watch"  # the kinds of run
 Seal = Callable[[bytes], bytes]  # signs the head
 _MAX_SIGNERS = 4096  # that are kept while rows are read
+_AT_A_TIME = 256  # rows of which the numbers are given
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -261,7 +262,7 @@ class Ledger:
                 (first, last),
             )
             # read in parallel, instead of a query for each object
-            rest = self._signatures(first, last)
+            rest = self._signatures("BETWEEN ? AND ?", (first, last))
             waiting = next(rest, None)
             for number, *values in found:
                 signatures = []
@@ -272,9 +273,28 @@ class Ledger:
                     waiting = next(rest, None)
                 yield Row(*(*values, tuple(signatures)))
 
-    def row(self, number: int) -> Row | None:
-        """Return the object with this number, with its signatures; None if there is none."""
-        return next(self.rows(number, number), None)
+    def rows_of(self, numbers: Iterable[int]) -> Iterator[tuple[int, Row]]:
+        """Yield the objects with these numbers, in this order, each with its number.
+
+        Numbers without an object are left out. Some are read at a time: a query for each would
+        take longer than all the rest.
+        """
+        rest = iter(numbers)
+        with explained(self.path):
+            while some := list(itertools.islice(rest, _AT_A_TIME)):
+                chosen = "IN (SELECT value FROM json_each(?))"
+                wanted = (msgspec.json.encode(some).decode(),)
+                signed: dict[int, list[SignatureRow]] = {}
+                for number, signature in self._signatures(chosen, wanted):
+                    signed.setdefault(number, []).append(signature)
+                found = {
+                    number: Row(*(*values, tuple(signed.get(number, ()))))
+                    for number, *values in self.db.execute(
+                        f"SELECT id, {OBJECT} FROM object WHERE id {chosen}",  # noqa: S608
+                        wanted,
+                    )
+                }
+                yield from ((number, found[number]) for number in some if number in found)
 
     def numbers(self, first: int, last: int) -> Iterator[int]:
         """Yield these numbers of objects in the order of their paths; it is sorted on disk."""
@@ -284,15 +304,17 @@ class Ledger:
             ):
                 yield number
 
-    def _signatures(self, first: int, last: int) -> Iterator[tuple[int, SignatureRow]]:
-        """Yield the signatures of the objects with these numbers, with the numbers, in order."""
+    def _signatures(
+        self, chosen: str, values_of_choice: tuple[int, int] | tuple[str]
+    ) -> Iterator[tuple[int, SignatureRow]]:
+        """Yield the signatures of the objects with chosen numbers, with the numbers, in order."""
         end = len(SIGNATURE_COLUMNS) + 1
         signers: dict[int, CertificateInfo] = {}
         for values in self.db.cursor().execute(
             f"SELECT object, {SIGNATURE}, signer.id, {SIGNER} FROM signature LEFT JOIN signer"  # noqa: S608
-            " ON signer.id = signature.signer WHERE object BETWEEN ? AND ?"
+            f" ON signer.id = signature.signer WHERE object {chosen}"
             " ORDER BY object, position",
-            (first, last),
+            values_of_choice,
         ):
             number = values[end]
             signer = None if number is None else signers.get(number)

@@ -188,10 +188,8 @@ class _Numbered(NamedTuple):
 
 
 def _numbered(ledger: Ledger, numbers: Iterable[int]) -> Iterator[_Numbered]:
-    for number in numbers:
-        row = ledger.row(number)
-        if row is not None:
-            yield _Numbered(row, number)
+    for number, row in ledger.rows_of(numbers):
+        yield _Numbered(row, number)
 
 
 def _olds(ledger: Ledger, before: Run | None, references: Iterable[int]) -> Iterator[_Numbered]:

@@ -23,7 +23,8 @@ MAX_FOLDERS = 5  # that a group names
 OTHER_CAUSES, OTHER_SIGNERS = "(other causes)", "(others)"
 _MAX_SIGNERS = 100
 _MAX_COUNTED = 256  # folders that are counted before they are replaced by their parents
-_HASH = re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{16,}\b", re.IGNORECASE)
+# it begins with what may begin it, which is found faster than a place between words
+_HASH = re.compile(r"[0-9a-fA-F](?<!\w.)[0-9a-fA-F]{15,}\b")
 _MOMENT = re.compile(r"(?<= )(\d{4}-\d\d-\d\d)T[\d:.]+(?:Z|[+-]\d\d:\d\d)")
 # a number that is not a part of a word, a tag, a date, a version or a UID
 _NUMBER = re.compile(r"(?<![\w.,:#+-])(?!\d{4},\d{4}\))\d[\d,]*(?![\w.:-]|,\d)")
@@ -147,14 +148,20 @@ def grouped(items: Iterable[Item], paths: int = MAX_PATHS) -> list[Group]:
 
 def cause_of(sentence: str) -> str:
     """Return a sentence on an object without what differs from object to object."""
-    text = _MOMENT.sub(r"\1", sentence)
-    text = _HASH.sub("…", text)
+    text = _MOMENT.sub(r"\1", sentence) if "T" in sentence else sentence
+    text = _HASH.sub(_without_hash, text)
     if "=" not in text:  # the number of a scanner is a part of its name
         text = _NUMBER.sub("…", text)
     expired = _WHOSE.fullmatch(text)
     if expired:
         text = f"the certificate of {expired['name']} {expired['end']}"
-    return _EXPIRED.sub("expired on ", text)
+    return _EXPIRED.sub("expired on ", text) if "expired" in text else text
+
+
+def _without_hash(found: re.Match[str]) -> str:
+    """Return what stands for a hash; a long number, or a word of these letters, is none."""
+    text = found[0]
+    return text if text.isdigit() or text.isalpha() else "…"
 
 
 def _count(group: Group, item: Item, paths: int) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ...report import escaped
 from ..ledger.ledger import VERIFY, Ledger, Run
-from .diff import ALARMING, KINDS, MEANINGS, Change, changes, same_files
-from .groups import Group, Item, grouped, item_of
+from .diff import ALARMING, KINDS, changes, item_of_change, same_files
+from .groups import Group, Item, grouped
 
 
 class Changes(msgspec.Struct, kw_only=True):
@@ -58,7 +57,7 @@ def changes_since(ledger: Ledger, before: Run, after: Run) -> Changes:
     def items() -> Iterator[Item]:
         for change in changes(ledger, before, after):
             counts[change.kind] += 1
-            yield _item(change)
+            yield item_of_change(change)
 
     groups = grouped(items())
     return Changes(
@@ -68,10 +67,3 @@ def changes_since(ledger: Ledger, before: Run, after: Run) -> Changes:
         counts={kind: count for kind, count in counts.items() if count},
         groups=sorted(groups, key=lambda one: KINDS.index(one.kind)),
     )
-
-
-def _item(change: Change) -> Item:
-    if change.after is not None and change.after.sentence:
-        return item_of(change.after, change.kind)
-    # why an object did not pass when it still existed does not say why it vanished
-    return Item(change.kind, escaped(change.row.path), "", MEANINGS[change.kind])

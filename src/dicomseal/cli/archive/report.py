@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 import time
-from collections.abc import Iterator
 from typing import IO
 
 import click
 
 from ...archive.ledger.ledger import Ledger
+from ...archive.reports.files import table_beside, text_file, write_table
 from ...archive.reports.summary import MAX_FAILURES, Summary, summarize
-from ...archive.reports.trouble import troubled, write_csv
 from ...errors import UsageError
-from ...files.atomic import replacing
 from .report_text import lines
 
 _EPILOG = """\b
@@ -125,13 +122,12 @@ def command(
         check()
         most = MOST_IN_HTML if most is None else most
         if output is not None and table is None:
-            table = f"{os.path.splitext(output)[0]}-failures.csv"
+            table = table_beside(output)
     with Ledger(ledger) as opened, opened.reading():
         summary = summarize(opened, number, MAX_FAILURES if most is None else most, compare=changes)
         if table is not None:
-            with _text(table) as file:
-                write_csv(troubled(opened, opened.span(summary.run)), file)
-    with _text(output) as file:
+            write_table(table, opened, summary)
+    with contextlib.nullcontext(sys.stdout) if output is None else text_file(output) as file:
         _write(file, kind, summary, output, table)
 
 
@@ -153,16 +149,3 @@ def _write(
         write(file, summary, time.time(), csv=beside)
     else:
         file.writelines(f"{line}\n" for line in lines(summary))
-
-
-@contextlib.contextmanager
-def _text(path: str | None) -> Iterator[IO[str]]:
-    """Open a file for text in UTF-8, which takes its name at the end; None: standard output."""
-    if path is None:
-        yield sys.stdout
-        return
-    with replacing(path) as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="")
-        yield text
-        text.flush()
-        text.detach()
