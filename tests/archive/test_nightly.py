@@ -145,6 +145,19 @@ def test_certificates_expire(run):
     assert run(*NIGHT)[0] == 0
 
 
+def test_known_damage_is_not_new_when_its_certificate_expires(run):
+    run(*NIGHT)
+    damage("archive/a/1.dcm")
+    run(*NIGHT)
+    run(*ACCEPT)
+    add('[verify]\nat = "2500-01-01T00:00:00Z"')
+    assert (run(*NIGHT)[0], len(told())) == (1, 3)
+    assert "1.dcm" not in told()
+    add('[verify]\npoe-ledger = ["ledger.db"]')  # it proves that the others existed before
+    assert (run(*NIGHT)[0], told()) == (0, {})
+    assert night()["expiring"] == []
+
+
 # --- nights that do not end well ------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from ..reports.baseline import Baseline
 from ..reports.diff import (  # fmt: skip
     ALARMING,
     IN_TROUBLE,
+    KINDS,
     VANISHED,
     Change,
     changes,
@@ -22,6 +23,10 @@ from .storage import NOT_GIVEN, Unreachable
 
 # exit codes of a night; `archive verify` has the same, and 130
 QUIET, NEW_TROUBLE, USAGE, UNDECIDED, NOT_READ, BUSY, STOPPED = 0, 1, 2, 3, 4, 5, 130
+
+
+# what a person reads first
+_ORDER = (*KINDS, FAILED, ERROR, INDETERMINATE)
 
 
 class Alarms(msgspec.Struct, kw_only=True):
@@ -135,17 +140,23 @@ def find_alarms(
             each(change)
     count = _count(ledger, before)
     alarms.most_is_away = vanished.files + not_given.files > most_missing * count > 0
-    alarms.trouble = trouble.result()
-    alarms.not_given = not_given.result()
+    alarms.trouble = _worst_first(trouble)
+    alarms.not_given = _worst_first(not_given)
     if alarms.most_is_away:
         alarms.not_given += vanished.result()
     elif vanished.files:
-        alarms.trouble += vanished.result()
+        alarms.trouble = _worst_first(trouble, vanished)
         codes.add(NEW_TROUBLE)
     if alarms.not_given:
         codes.add(NOT_READ)
     alarms.code = next((one for one in (NEW_TROUBLE, NOT_READ, UNDECIDED) if one in codes), QUIET)
     return alarms
+
+
+def _worst_first(*groups: Groups) -> list[Group]:
+    return sorted(
+        (one for some in groups for one in some.result()), key=lambda one: _ORDER.index(one.kind)
+    )
 
 
 def _is_not_given(change: Change, unreachable: Unreachable) -> bool:

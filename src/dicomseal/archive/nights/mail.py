@@ -115,7 +115,7 @@ def _groups(groups: list[Group]) -> list[str]:
         lines += [f"    {path}" for path in group.paths]
         if group.remedy and group.reason not in told:
             told.add(group.reason)
-            lines.append(f"    to do: {group.remedy}")
+            lines.append(f"    to do: {group.remedy.partition('; ')[0]}")
     rest = groups[_MAX_GROUPS:]
     if rest:
         files = sum(one.files for one in rest)

@@ -21,6 +21,7 @@ from ..find.selection import Selection
 from ..ledger.audit import audit
 from ..ledger.ledger import VERIFY, Ledger, Run
 from ..ledger.lock import locked
+from ..ledger.rows import VERDICTS
 from ..reports import baseline as baselines
 from ..reports.diff import IN_TROUBLE, Change
 from ..reports.html import render
@@ -54,7 +55,8 @@ class Expiring(msgspec.Struct, frozen=True, kw_only=True):
         subject: its subject, or the fingerprint of a bare public key.
         not_after: when, ISO 8601.
         days: in how many days; negative if it has expired.
-        signatures: how many trusted signatures without a Certified Timestamp depend on it.
+        signatures: how many trusted signatures depend on it: they have no Certified Timestamp, and
+            no earlier ledger proves when they existed.
     """
 
     subject: str
@@ -179,6 +181,11 @@ def _night(night: Night, settings: Settings, task: Task) -> None:
     night.away = away(task.selection)
     if night.away:
         night.code = NOT_READ
+        if state.references:
+            night.notes.append(
+                f"what earlier nights told of changed files ({len(state.references):,}) is still "
+                "neither repaired nor accepted"
+            )
         return
     try:
         outcome = _verified(night, task)
@@ -188,7 +195,8 @@ def _night(night: Night, settings: Settings, task: Task) -> None:
         return
     night.run, night.complete = outcome.run, outcome.complete
     night.files, night.bytes = outcome.totals.files, outcome.totals.bytes
-    night.verdicts = {name: count for name, count in outcome.totals.verdicts.items() if count}
+    counts = outcome.totals.verdicts
+    night.verdicts = {name: counts[name] for name in VERDICTS if counts.get(name)}
     if not outcome.complete:
         night.code = STOPPED
         return
@@ -294,7 +302,8 @@ def _alarms(settings: Settings, ledger: Ledger, run: Run, state: State) -> Alarm
 def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
     found = []
     for one in summary.signers:
-        if not one.without_timestamp or not one.not_after:
+        depend = one.without_timestamp - one.by_ledger
+        if depend <= 0 or not one.not_after:
             continue
         try:
             left = datetime.fromisoformat(one.not_after).astimezone(UTC).timestamp() - now
@@ -306,7 +315,7 @@ def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
                     subject=one.name,
                     not_after=one.not_after,
                     days=int(left // _DAY),
-                    signatures=one.without_timestamp,
+                    signatures=depend,
                 )
             )
     return found[:MAX_EXPIRING]

@@ -73,27 +73,22 @@ def mark_of(change: Change) -> str:
 
     It is made from what does not vary from run to run while nothing happens to the object: neither
     from the time, nor from sentences, which may tell the age of a revocation list. Only the
-    sentence on an altered signature is in it, which has the hash of the present content.
+    sentence on an altered signature is in it, which has the hash of the present content. Such an
+    object is not damaged once more by a certificate that expires.
     """
     return VANISHED if change.after is None else _mark(change.after)
 
 
 def _mark(row: Row) -> str:
-    parts: list[object] = [
-        row.verdict, row.reasons, row.sop_instance_uid, row.content, row.uncovered_classes,
-        row.size if row.verdict in (ERROR, FAILED) else 0,
-    ]  # fmt: skip
+    size = row.size if row.verdict in (ERROR, FAILED) else 0
+    parts: list[object] = [row.verdict, row.sop_instance_uid, row.content, size]
+    altered = any(one.integrity == ALTERED for one in row.signatures)
+    if not altered:
+        parts += [row.reasons, row.uncovered_classes]
     for one in row.signatures:
-        sentence = one.sentence if one.integrity == ALTERED else ""
-        parts += [
-            one.location,
-            one.uid,
-            one.integrity,
-            one.trust,
-            one.digest,
-            one.content,
-            sentence,
-        ]
+        parts += [one.location, one.uid, one.integrity, one.digest, one.content]
+        parts.append(one.sentence if one.integrity == ALTERED else "")
+        parts.append("" if altered else one.trust)
     return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()[:32]
 
 
