@@ -8,12 +8,14 @@ from email.message import EmailMessage
 
 from ...errors import SourceError
 from ...report import harmless
+from ..reports.expiry import SIGNER, Expiring
 from ..reports.groups import Group
 from .alarms import BUSY, NEW_TROUBLE, QUIET, STOPPED, UNDECIDED, Alarms
-from .night import Expiring, Night
+from .night import Night
 from .settings import ALWAYS, Mail
 
 _MAX_GROUPS = 15
+_ROLES = {"anchor": "a trust anchor", "tsa": "a trust anchor of timestamps"}
 _PATIENCE = 120.0  # seconds, for the command
 
 
@@ -42,7 +44,7 @@ def _headline(night: Night) -> str:
         return f"not decided: {_files(alarms.new)}"
     if night.code != QUIET:
         return "NOT READ"
-    soon = len(night.expiring)
+    soon = len([one for one in night.expiring if one.days >= 0])
     if not soon:
         return "nothing new"
     return f"nothing new; {'1 certificate expires' if soon == 1 else f'{soon} certificates expire'}"
@@ -126,11 +128,17 @@ def _groups(groups: list[Group]) -> list[str]:
 def _expiring(found: list[Expiring]) -> list[str]:
     if not found:
         return []
-    lines = ["", "Certificates on which signatures without a timestamp depend:"]
+    lines = ["", "Certificates that expire:"]
     for one in found:
-        when = f"expires in {one.days} days" if one.days >= 0 else "has expired"
-        many = "1 signature" if one.signatures == 1 else f"{one.signatures:,} signatures"
-        lines.append(f"  {one.not_after[:10]}  {one.subject} {when}: {many}")
+        day = "1 day" if one.days == 1 else f"{one.days} days"
+        when = f"expires in {day}" if one.days >= 0 else "has expired"
+        many = (
+            "1 signature depends"
+            if one.signatures == 1
+            else f"{one.signatures:,} signatures depend"
+        )
+        what = f"{many} on it" if one.role == SIGNER else _ROLES.get(one.role, one.role)
+        lines.append(f"  {one.not_after[:10]}  {one.name} {when}: {what}")
     return lines
 
 

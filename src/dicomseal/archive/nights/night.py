@@ -6,10 +6,11 @@ Whatever goes wrong on the way is a part of the result, so that somebody is told
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from typing import IO
 
 import msgspec
 
@@ -23,9 +24,11 @@ from ..ledger.ledger import VERIFY, Ledger, Run
 from ..ledger.lock import locked
 from ..ledger.rows import VERDICTS
 from ..reports import baseline as baselines
+from ..reports import html
 from ..reports.diff import IN_TROUBLE, Change
-from ..reports.html import render
+from ..reports.expiry import SIGNER, Expiring, days_until
 from ..reports.summary import Summary, summarize
+from ..reports.trouble import troubled, write_csv
 from ..run.progress import Outcome
 from . import state as states
 from .alarms import (
@@ -48,23 +51,6 @@ _HALF_A_DAY = _DAY / 2  # nights do not begin at the same second
 MAX_EXPIRING, MAX_FINDINGS = 20, 20
 
 
-class Expiring(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate that expires soon, or has expired.
-
-    Attributes:
-        subject: its subject, or the fingerprint of a bare public key.
-        not_after: when, ISO 8601.
-        days: in how many days; negative if it has expired.
-        signatures: how many trusted signatures depend on it: they have no Certified Timestamp, and
-            no earlier ledger proves when they existed.
-    """
-
-    subject: str
-    not_after: str
-    days: int
-    signatures: int
-
-
 class Night(msgspec.Struct, kw_only=True):
     """What became of a night.
 
@@ -82,7 +68,8 @@ class Night(msgspec.Struct, kw_only=True):
         alarms: what it found; None if it could not look.
         audited: whether the ledger was audited; ``findings`` are the faults in it.
         head: of the chain, hexadecimal.
-        expiring: certificates that expire soon, of signatures that depend on them.
+        expiring: certificates that expire soon or have expired: trust anchors, and those of trusted
+            signatures that depend on them.
         written: the files that were written.
         quiet: when a night last began that found nothing new, in seconds since 1970; 0 for never.
         notes: what else a person should know.
@@ -206,13 +193,15 @@ def _night(night: Night, settings: Settings, task: Task) -> None:
         same = _is_the_same_ledger(night, ledger, state)
         _audit(night, settings, task, ledger, state)
         night.alarms = _alarms(settings, ledger, run, state if same else State())
-        summary = summarize(ledger, run.number)
-    night.code = NEW_TROUBLE if night.findings else night.alarms.code
-    now = time.time() if task.at is None else task.at
-    night.expiring = _expiring(summary, now, settings.alarm.expiry_days)
-    if same:  # else this stays an alarm until the state is moved away
-        _remember(night, state, run)
-    _report(night, settings, summary)
+        night.code = NEW_TROUBLE if night.findings else night.alarms.code
+        if same:  # else this stays an alarm until the state is moved away
+            _remember(night, state, run)
+        now = time.time() if task.at is None else task.at
+        summary = summarize(
+            ledger, run.number, html.MOST_IN_HTML, now=now, compare=bool(settings.report.html)
+        )
+        night.expiring = _expiring(summary, now, settings.alarm.expiry_days)
+        _report(night, settings, ledger, summary, now)
 
 
 def _verified(night: Night, task: Task) -> Outcome:
@@ -300,34 +289,45 @@ def _alarms(settings: Settings, ledger: Ledger, run: Run, state: State) -> Alarm
 
 
 def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
-    found = []
+    """Return what expires within so many days, the first to expire first.
+
+    Signatures that an earlier ledger keeps trusted do not depend on a certificate any more.
+    """
+    found = [one for one in summary.expiry if one.role != SIGNER and one.days < days]
     for one in summary.signers:
+        left = days_until(one.not_after, now)
         depend = one.without_timestamp - one.by_ledger
-        if depend <= 0 or not one.not_after:
-            continue
-        try:
-            left = datetime.fromisoformat(one.not_after).astimezone(UTC).timestamp() - now
-        except (ValueError, OverflowError):
-            continue  # the year 10000, say
-        if left <= days * _DAY:
+        if depend > 0 and left is not None and left < days:
             found.append(
                 Expiring(
-                    subject=one.name,
-                    not_after=one.not_after,
-                    days=int(left // _DAY),
-                    signatures=depend,
+                    role=SIGNER, name=one.name, sha256=one.sha256, not_after=one.not_after,
+                    days=left, signatures=depend,
                 )
-            )
-    return found[:MAX_EXPIRING]
+            )  # fmt: skip
+    return sorted(found, key=lambda one: (one.not_after, one.sha256))[:MAX_EXPIRING]
 
 
-def _report(night: Night, settings: Settings, summary: Summary) -> None:
-    if settings.report.html:
-        with replacing(settings.report.html) as file:
-            file.write(render(summary, time.time()).encode())
-        night.written.append(settings.report.html)
+def _report(night: Night, settings: Settings, ledger: Ledger, summary: Summary, now: float) -> None:
+    path = settings.report.html
+    if path:
+        table = f"{os.path.splitext(path)[0]}-failures.csv"  # as `archive report --html`
+        with _text(table) as file:
+            write_csv(troubled(ledger, ledger.span(summary.run)), file)
+        with _text(path) as file:
+            html.write(file, summary, now, csv=os.path.basename(table))
+        night.written += [path, table]
     if settings.report.new:
         night.written.append(settings.report.new)
+
+
+@contextlib.contextmanager
+def _text(path: str) -> Iterator[IO[str]]:
+    """Open a file for text in UTF-8, which takes its name at the end."""
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        yield text
+        text.flush()
+        text.detach()
 
 
 def _remember(night: Night, state: State, run: Run) -> None:

@@ -99,7 +99,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Files that each night writes."""
 
     html: Annotated[
-        str, _key("The report of the run, one HTML file.", '"report.html"', is_path=True)
+        str,
+        _key(
+            "The report of the run, one HTML page; beside it, as report-failures.csv, all that "
+            "failed or was not decided.",
+            '"report.html"',
+            is_path=True,
+        ),
     ] = ""
     json: Annotated[str, _key("The night as JSON.", '"night.json"', is_path=True)] = ""
     metrics: Annotated[

@@ -89,6 +89,10 @@ def _task(configuration: Config) -> Task:
         UsageError: they make no sense, or name a file that cannot be used.
     """
     settings, values = configuration
+    if settings.report.html:
+        from ...archive.reports.html import check
+
+        check()
     request = requested(**values)
     metrics = settings.report.metrics or None
 
