@@ -26,7 +26,7 @@ from ..ledger.rows import VERDICTS
 from ..reports import baseline as baselines
 from ..reports import html
 from ..reports.diff import IN_TROUBLE, Change
-from ..reports.expiry import SIGNER, Expiring, days_until
+from ..reports.expiry import SIGNER, Expiring, by_day, days_until
 from ..reports.summary import Summary, summarize
 from ..reports.trouble import troubled, write_csv
 from ..run.progress import Outcome
@@ -304,7 +304,7 @@ def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
                     days=left, signatures=depend,
                 )
             )  # fmt: skip
-    return sorted(found, key=lambda one: (one.not_after, one.sha256))[:MAX_EXPIRING]
+    return by_day(found)[:MAX_EXPIRING]
 
 
 def _report(night: Night, settings: Settings, ledger: Ledger, summary: Summary, now: float) -> None:

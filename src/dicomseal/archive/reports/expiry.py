@@ -42,8 +42,14 @@ def expiring(signers: Iterable[SignerSum], trusted: Trusted | None, now: float) 
     Signers are named on whom trusted signatures without a Certified Timestamp depend, and every
     trust anchor.
     """
-    found = sorted(_soon(signers, trusted, now), key=lambda one: (one.not_after, one.sha256))
-    return found[:MAX_EXPIRING]
+    return by_day(_soon(signers, trusted, now))[:MAX_EXPIRING]
+
+
+def by_day(found: Iterable[Expiring]) -> list[Expiring]:
+    """Return these by the day on which they expire; of one day, signers come first."""
+    return sorted(
+        found, key=lambda one: (one.not_after[:10], one.role != SIGNER, one.name, one.sha256)
+    )
 
 
 def within(found: Iterable[Expiring], least: int, most: int) -> list[Expiring]:
