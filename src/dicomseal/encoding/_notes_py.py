@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..errors import MalformedError
 from ..standard import terms
 from ..standard.tags import is_signable_tag
 from . import record as r
@@ -151,3 +152,20 @@ class Notes:
     def _begins_with_item(self, node: Node, position: int) -> bool:
         item = b"\xff\xfe\xe0\x00" if node.big_endian else b"\xfe\xff\x00\xe0"
         return self._read(position, 4) == item
+
+    def _error(
+        self, trouble: str, position: int, holder: Node, end: int = -1, tag: int = 0,
+        detail: object = "",
+    ) -> MalformedError:  # fmt: skip
+        record = self.record(holder.number)
+        owner = self._nodes[holder.parent].tag
+        at_end = end == self._nodes[0].stop
+        return r.malformed(trouble, position, record, owner, at_end, tag, detail)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def record(self, number: int) -> r.Record:
+        """Return one record; numbers run from 0, the root, in the order of the bytes."""
+        n = self._nodes[number]
+        return r.Record(n.tag, n.vr, n.kind, n.flags, n.start, n.value, n.end, n.next, n.parent)

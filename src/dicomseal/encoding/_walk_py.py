@@ -16,20 +16,16 @@ from typing import Any
 from ..errors import MalformedError, SourceError
 from ..standard import terms
 from ..standard.compressed_images import BEGINNING, MAX_BEGINNING
-from ..standard.dictionary import AMBIGUOUS, dictionary, resolved
+from ..standard.dictionary import resolved
 from . import record as r
-from ._notes_py import Node, Notes
+from ._headers_py import Headers
+from ._notes_py import Node
 from .limits import Limits
 
 _CHUNK = 1 << 16
 
 
-def _is_certain(tag: int) -> bool:
-    """Return whether the standard fixes the VR of a private tag: group length, Private Creator."""
-    return tag & 0xFFFF == 0 or 0x10 <= tag & 0xFFFF <= 0xFF
-
-
-class Walk(Notes):
+class Walk(Headers):
     """The walk that makes the records of an encoded data set; `_index_py.Index` looks them up."""
 
     def __init__(
@@ -191,8 +187,9 @@ class Walk(Notes):
         return end
 
     def _element(self, stack: list[Any], number: int, top: Node, position: int) -> int:
-        """Read one element of a data set or item."""
-        if len(stack) == 1 and self._only_zeros(position, top.stop):
+        """Read one element of a data set or item, or the end of it."""
+        outermost = len(stack) == 1
+        if outermost and self._only_zeros(position, top.stop):
             self.trailing = top.stop - position
             top.stop = position
             return position
@@ -204,91 +201,56 @@ class Walk(Notes):
         if tag <= top.last:
             self._note("duplicate" if tag == top.last else "order", tag)
         first, top.last = top.last < 0, max(tag, top.last)
-
-        flags, value, guess = 0, position + 8, ""
-        if top.implicit:
-            vr = self._implicit_vr(tag, top)
-            private = tag >> 16 & 1 and not _is_certain(tag)
-            if length == terms.UNDEFINED_LENGTH and (private or vr == "UN"):
-                vr = "SQ"  # PS3.5 Section 7.5: a sequence, whatever VR a dictionary gives
-            if private and vr != "UN":
-                flags |= r.PRIVATE
-            if vr in AMBIGUOUS:
-                guess, vr = vr, AMBIGUOUS[vr][0]
-                flags |= r.GUESSED
-            letters = self._read(position + 4, 2)
+        if not top.implicit:
+            header = self._explicit_header(position, top, tag)
+        else:
             # some readers guess the encoding by the first element of a data set, or of an item of
             # UN
-            if first and letters.isalpha() and letters.isupper() and (
-                len(stack) == 1 or not self.implicit
-            ):  # fmt: skip
-                self._note("explicit", tag)
-        else:
-            head = self._read(position + 4, 4)
-            vr = head[:2].decode("latin-1")
-            if vr in terms.LONG_VRS or vr not in terms.SHORT_VRS:
-                if not (vr.isascii() and vr.isalpha() and vr.isupper()):
-                    raise self._error("vr", position, top, tag=tag, detail=head[:2])
-                if position + 12 > top.stop:
-                    raise self._error("header", position, top, top.stop)
-                flags |= r.LONG_HEADER
-                if head[2:] != b"\0\0":
-                    flags |= r.REWRITE
-                    self._note("reserved", tag)
-                order = ">L" if top.big_endian else "<L"
-                (length,) = struct.unpack(order, self._read(position + 8, 4))
-                value = position + 12
-                if vr not in terms.LONG_VRS:
-                    self._note("vr", tag)
-                    vr = "UN"  # a VR newer than this program: its length has 32 bits
-            else:
-                (length,) = struct.unpack(">H" if top.big_endian else "<H", head[2:])
-        if vr == "UN" or (length > 0xFFFE and vr in terms.SHORT_VRS):
-            flags |= r.UNKNOWN_VR  # explicit VR cannot hold such a length (PS3.5 Section 6.2.2)
-
-        kind = r.ELEMENT
-        if vr == "SQ" or (vr == "UN" and length == terms.UNDEFINED_LENGTH):
-            kind = r.SEQUENCE
-        elif length == terms.UNDEFINED_LENGTH:
-            kind = r.ENCAPSULATED
-            if vr not in ("OB", "OW"):
-                raise self._error("length", position, top, tag=tag, detail=vr)
-            vr, guess, flags = "OB", "", flags & ~r.GUESSED  # PS3.5 Annex A.4
-            if tag != terms.PIXEL_DATA:
-                self._note("undefined", tag)
-        self._check_form(len(stack) == 1, tag, vr, length)
-        node = Node(tag, vr, kind, flags, position, value, 0, number)
-        if guess:
-            self._guesses.append((len(self._nodes), guess))
+            tells = first and (outermost or not self.implicit)
+            header = self._implicit_header(position, top, tag, length, tells)
+        kind, header = self._kind(position, top, header)
+        self._check_form(outermost, tag, header.vr, header.length)
+        node = Node(tag, header.vr, kind, header.flags, position, header.value, 0, number)
+        if header.guess:
+            self._guesses.append((len(self._nodes), header.guess))
         for flag in (r.UNKNOWN_VR, r.PRIVATE):
-            if flags & flag:
+            if header.flags & flag:
                 self._spread(stack, flag)
-        if kind != r.ELEMENT:
-            if flags & r.PRIVATE and length != terms.UNDEFINED_LENGTH:
-                counts = [len(noted) for noted in self._noted_things()]
-                node.before = (*counts, self.noted, self.free, self.fragmented)
-            if tag == terms.DIGITAL_SIGNATURES_SEQUENCE and self.scopes[-1:] != [number]:
-                self.scopes.append(number)
-            if tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
-                self._macros.append(len(self._nodes))
-            # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
-            node.implicit = top.implicit or vr == "UN"
-            node.big_endian = top.big_endian and vr != "UN"
-            return self._open(stack, node, length)
-        node.end = value + length
+        if kind == r.ELEMENT:
+            return self._plain(number, top, node, header.length)
+        return self._nested(stack, node, header.length)
+
+    def _plain(self, number: int, top: Node, node: Node, length: int) -> int:
+        """Go past the value of an element that is not a sequence."""
+        tag, node.end = node.tag, node.value + length
         if node.end > top.stop:
-            raise self._error("value", position, top, top.stop, tag)
-        self._check_length(top, tag, vr, length)
+            raise self._error("value", node.start, top, top.stop, tag)
+        self._check_length(top, tag, node.vr, length)
         if length % 2:
             node.flags |= r.REWRITE
         if tag & 0xFFFF == 0 or tag == terms.LENGTH_TO_END:
             self._lengths.append(len(self._nodes))
         if top.implicit:
-            if (vr == "UN" or tag >> 16 & 1) and length >= 8:
-                self._check_items(value, node.end, top, tag)
+            if (node.vr == "UN" or tag >> 16 & 1) and length >= 8:
+                self._check_items(node.value, node.end, top, tag)
             self._hint(number, top, node, length)
         self._add(node)
         return node.end
+
+    def _nested(self, stack: list[Any], node: Node, length: int) -> int:
+        """Enter a sequence or an encapsulated value."""
+        number, top = stack[-1]
+        if node.flags & r.PRIVATE and length != terms.UNDEFINED_LENGTH:
+            counts = [len(noted) for noted in self._noted_things()]
+            node.before = (*counts, self.noted, self.free, self.fragmented)
+        if node.tag == terms.DIGITAL_SIGNATURES_SEQUENCE and self.scopes[-1:] != [number]:
+            self.scopes.append(number)
+        if node.tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE):
+            self._macros.append(len(self._nodes))
+        # PS3.5 Section 6.2.2: the content of a UN sequence is implicit VR little endian
+        node.implicit = top.implicit or node.vr == "UN"
+        node.big_endian = top.big_endian and node.vr != "UN"
+        return self._open(stack, node, length)
 
     def _end(self, stack: list[tuple[int, Node]], position: int, length: int) -> int:
         """Check a delimiter, which has no length (PS3.5 Section 7.5); a length is not skipped."""
@@ -327,11 +289,6 @@ class Walk(Notes):
                     break
                 node.flags |= flag
 
-    def _implicit_vr(self, tag: int, top: Node) -> str:
-        if not tag >> 16 & 1:
-            return dictionary().public(tag)
-        return dictionary().private(tag, top.creators.get(tag >> 8))
-
     def _hint(self, number: int, top: Node, node: Node, length: int) -> None:
         """Remember the values that later elements need to find their VR."""
         if node.tag >> 16 & 1 and 0x10 <= node.tag & 0xFFFF <= 0xFF:
@@ -340,14 +297,6 @@ class Walk(Notes):
         elif node.tag in (terms.PIXEL_REPRESENTATION, terms.LUT_DESCRIPTOR) and length >= 2:
             order = ">H" if top.big_endian else "<H"
             (self._hints[number, node.tag],) = struct.unpack(order, self._read(node.value, 2))
-
-    def _tag_and_length(self, position: int, top: Node) -> tuple[int, int]:
-        if position + 8 > top.stop:
-            raise self._error("header", position, top, top.stop)
-        group, element, length = struct.unpack(
-            ">HHL" if top.big_endian else "<HHL", self._read(position, 8)
-        )
-        return group << 16 | element, length
 
     def _only_zeros(self, position: int, stop: int) -> bool:
         if position <= self._not_zero:
@@ -359,23 +308,6 @@ class Walk(Notes):
                 return False
             position += len(piece)
         return True
-
-    def _error(
-        self, trouble: str, position: int, holder: Node, end: int = -1, tag: int = 0,
-        detail: object = "",
-    ) -> MalformedError:  # fmt: skip
-        record = self.record(holder.number)
-        owner = self._nodes[holder.parent].tag
-        at_end = end == self._nodes[0].stop
-        return r.malformed(trouble, position, record, owner, at_end, tag, detail)
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def record(self, number: int) -> r.Record:
-        """Return one record; numbers run from 0, the root, in the order of the bytes."""
-        n = self._nodes[number]
-        return r.Record(n.tag, n.vr, n.kind, n.flags, n.start, n.value, n.end, n.next, n.parent)
 
     def _resolve(self) -> None:
         """Set the VRs that implicit VR leaves open by the rules of `dictionary`."""
