@@ -27,6 +27,7 @@ from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import sign_archive, sign_worker
 from dicomseal.archive.run.runner import Selection
 from dicomseal.errors import LedgerError, SourceError
+from dicomseal.files import flush
 from dicomseal.signing import bulk_signer
 from dicomseal.signing.request import SigningOptions
 
@@ -68,13 +69,16 @@ def worker(folder):
     return sign_worker.Worker(job)
 
 
-def test_a_full_disk_stops_the_run(folder, monkeypatch):
+@pytest.mark.parametrize("together", [True, False])
+def test_a_full_disk_stops_the_run(folder, monkeypatch, together):
     path = str(folder / "archive" / "unsigned.dcm")
     before = (folder / "archive" / "unsigned.dcm").read_bytes()
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    monkeypatch.setattr(flush, "at_once", lambda _: together)
+    monkeypatch.setattr(flush, "flush_all", full)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoppedError, match="No space left"):
         worker(folder).sign(Found(path))
@@ -96,7 +100,7 @@ def test_a_certificate_that_expires_meanwhile_stops_the_run(folder, monkeypatch)
 def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
     path = str(folder / "archive" / "unsigned.dcm")
     made = worker(folder)
-    inner = made._signer.sign
+    inner = made._signer.stage
     calls = []
 
     def racing(*arguments):
@@ -105,14 +109,14 @@ def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
             sign_file(path, path, *pki.member("rsa").pair)
         return inner(*arguments)
 
-    monkeypatch.setattr(made._signer, "sign", racing)
+    monkeypatch.setattr(made._signer, "stage", racing)
     assert made.sign(Found(path)).verdict == "already_signed"
     assert len(own(path)) == 1
 
     def always(*_):
         raise SourceError("x: changed", "changed")
 
-    monkeypatch.setattr(made._signer, "sign", always)
+    monkeypatch.setattr(made._signer, "stage", always)
     item = str(folder / "archive" / "item.dcm")
     row = made.sign(Found(item))
     assert (row.verdict, row.reason) == ("error", "changed")
@@ -129,10 +133,10 @@ def test_two_names_of_one_file(run, folder):
 def test_a_file_that_kills_its_worker(folder, monkeypatch):
     inner = sign_worker.Worker._sign
 
-    def deadly(self, file):
+    def deadly(self, number, file):
         if file.path.endswith("item.dcm"):
             os._exit(7)
-        return inner(self, file)
+        return inner(self, number, file)
 
     monkeypatch.setattr(sign_worker.Worker, "_sign", deadly)
     sign_archive.sign("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",

@@ -11,6 +11,10 @@ ended, rows in the ledger, temporary files left]``. The ways to die:
 * ``steps``: a worker kills all of them at the n-th event of Python's profiler (call or return of
   any function, of C or of Python) while it signs files: so between any two system calls that write,
   flush and rename. n grows by 37 from try to try.
+* ``moments``: all of them die at a step of a group of files, one after the other of `MOMENTS`, the
+  n-th time that some process comes to it: when all is written, when it is flushed, before and after
+  each rename, when all are renamed, when the folders are flushed, before and after the rows are in
+  the ledger.
 """
 
 from __future__ import annotations
@@ -30,7 +34,9 @@ import _dying
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import sign_archive, sign_worker
 from dicomseal.archive.run.runner import Selection
+from dicomseal.archive.run.session import Session
 from dicomseal.errors import LedgerError
+from dicomseal.files.group import Group
 
 
 def unfinished(ledger):
@@ -53,17 +59,46 @@ def fork(job, place, *prepare):
 
 
 def dying_at(step):
-    watch = _dying.at_event(step, lambda: os.killpg(0, signal.SIGKILL))
-    inner = sign_worker.Worker._sign
+    watch = _dying.at_event(step, die)
+    inner = sign_worker.Worker.sign_all
 
-    def watched(self, file):
+    def watched(self, *arguments):
         sys.setprofile(watch)
         try:
-            return inner(self, file)
+            return inner(self, *arguments)
         finally:
             sys.setprofile(None)
 
-    return lambda: setattr(sign_worker.Worker, "_sign", watched)
+    return lambda: setattr(sign_worker.Worker, "sign_all", watched)
+
+
+def die():
+    os.killpg(0, signal.SIGKILL)
+
+
+def counted(owner, name, count, before):
+    """Have a function kill all processes the n-th time, before its work or after it."""
+    inner = getattr(owner, name)
+    left = count
+
+    def watched(*arguments, **named):
+        nonlocal left
+        left -= 1
+        if before and left <= 0:
+            die()
+        answer = inner(*arguments, **named)
+        if left <= 0:
+            die()
+        return answer
+
+    return lambda: setattr(owner, name, watched)
+
+
+MOMENTS = [
+    (Group, "_flush", True), (Group, "_flush", False), (Group, "_rename", True),
+    (Group, "_rename", False), (Group, "_flush_folders", True), (Group, "_flush_folders", False),
+    (Session, "append", True), (Session, "append", False),
+]  # fmt: skip
 
 
 def tell(campaign, place, child):
@@ -91,6 +126,10 @@ def main():
             start = time.monotonic()
             if job["how"] == "steps":
                 ended = tell(campaign, place, fork(job, place, dying_at(37 * number)))
+            elif job["how"] == "moments":
+                owner, name, before = MOMENTS[number % len(MOMENTS)]
+                count = chance.randint(1, 6 if name == "_rename" else 2)
+                ended = tell(campaign, place, fork(job, place, counted(owner, name, count, before)))
             else:
                 child = fork(job, place)
                 if campaign > 1:  # the first is for the time

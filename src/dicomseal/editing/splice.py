@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
 from ..encoding import record as r
@@ -26,6 +27,8 @@ from ..standard.tags import format_tag
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from ..files.group import Group
 
 _CHUNK = 1 << 20
 
@@ -127,17 +130,45 @@ class Splice:
             self.write(target)
             return
         path: Any = target  # `replacing` refuses everything that is not a path
+        with replacing(path, self._check(path, overwrite)) as file:
+            self.write(file)
+
+    def stage(self, group: Group, key: object, target: str, overwrite: bool) -> os.stat_result:
+        """Write the edited object as a part of a group of files, which replaces them together.
+
+        Args:
+            group: the group; its `commit` checks that the file was not changed since it was read.
+            key: what the group calls it.
+            target, overwrite: as for `save`.
+
+        Returns:
+            The status of the new file.
+
+        Raises:
+            SourceError: as `Group.stage`.
+        """
+        return group.stage(key, target, self.write, self._check(target, overwrite))
+
+    def _check(self, path: str | os.PathLike[str], overwrite: bool) -> Callable[[], None]:
+        """Return a function that raises if the object must not be written to a path."""
+        # not the index, and not the bytes: of a group that waits to be renamed they are gone
+        origin = self._part10.origin
 
         def check() -> None:
-            self._part10.check_origin()
+            if origin is not None:
+                origin.check()
             if not overwrite and os.path.lexists(path):
                 raise SourceError(f"{os.fsdecode(path)}: exists already", "exists")
 
-        with replacing(path, check) as file:
-            self.write(file)
+        return check
 
-    def write(self, target: IO[bytes]) -> None:
-        """Write the whole edited object: preamble, meta information, data set."""
+    def write(self, target: Any) -> None:
+        """Write the whole edited object: preamble, meta information, data set.
+
+        Args:
+            target: its ``write`` takes bytes, and is done with them when the next piece of another
+                source, or of a large one, is read.
+        """
         self._length_edits()
         self._edits.sort(key=lambda edit: edit[:2])
         target.write(self._part10.head)

@@ -1,7 +1,8 @@
 """Write a file so that a crash leaves either the old file or the new one, complete.
 
 The new content goes to a temporary file in the same folder, is flushed to disk, and takes the
-target's name in one step (rename). Everything that changes a file goes through `replacing`.
+target's name in one step (rename). Everything that changes a file goes through `replacing`, or, of
+many files, through `files.group`, which flushes them together.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
 from ..errors import SourceError
+from .flush import NO_SUCH_THING, flush_folder
 
 PREFIX, SUFFIX = ".dicomseal-", ".tmp"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _mark = ""  # after `PREFIX`, in the names of this process's files
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW"):
-    _FLAGS |= getattr(os, _flag, 0)
+    FLAGS |= getattr(os, _flag, 0)
 _ACL = "system.posix_acl_access"
-_NO_SUCH_THING = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @contextlib.contextmanager
@@ -58,7 +59,7 @@ def replacing(
     folder = os.path.dirname(target)
     temporary = ""
     try:
-        old = _Old.of(target)
+        old = OldFile.of(target)
         # any new file asks for 0o666: umask and a default ACL of the folder do the rest
         descriptor, temporary = _create(folder, 0o666 if old is None else 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -72,8 +73,7 @@ def replacing(
         os.replace(temporary, target)
         temporary = ""
     except OSError as error:
-        code = "no_space" if error.errno in NO_SPACE else "write"
-        raise SourceError(f"{name}: cannot be written: {error.strerror or error}", code) from None
+        raise not_written(name, error) from None
     finally:
         if temporary:
             with contextlib.suppress(OSError):
@@ -107,19 +107,24 @@ def is_temporary(name: str) -> bool:
 
 def _create(folder: str, mode: int) -> tuple[int, str]:
     while True:
-        path = os.path.join(folder, f"{PREFIX}{_mark}{secrets.token_hex(8)}{SUFFIX}")
+        path = os.path.join(folder, temporary_name())
         with contextlib.suppress(FileExistsError):
-            return os.open(path, _FLAGS, mode), path
+            return os.open(path, FLAGS, mode), path
 
 
-class _Old(NamedTuple):
+def temporary_name() -> str:
+    """Return a name for a temporary file that nobody can guess."""
+    return f"{PREFIX}{_mark}{secrets.token_hex(8)}{SUFFIX}"
+
+
+class OldFile(NamedTuple):
     """The properties of a replaced file, beside its name, that the new one gets."""
 
     status: os.stat_result
     attributes: dict[str, bytes]
 
     @classmethod
-    def of(cls, target: str) -> _Old | None:
+    def of(cls, target: str) -> OldFile | None:
         """Read the properties of the target; None if it does not exist yet."""
         try:
             status = os.lstat(target)
@@ -175,7 +180,7 @@ def _attributes(file: str | int) -> dict[str, bytes]:
             if key.startswith("user.") or key == _ACL
         }
     except OSError as error:
-        if error.errno in _NO_SUCH_THING:
+        if error.errno in NO_SUCH_THING:
             return {}
         raise
 
@@ -187,13 +192,23 @@ def _sync_folder(folder: str, name: str) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            flush_folder(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno not in _NO_SUCH_THING:
-            raise SourceError(
-                f"{name}: was written, but its folder cannot be flushed to disk, so that a power "
-                f"failure may bring back the old one: {error.strerror or error}",
-                "not_synced",
-            ) from None
+        raise not_synced(name, error) from None
+
+
+def not_written(name: str, error: OSError) -> SourceError:
+    """Return the error for a file that could not be written, and is as it was."""
+    code = "no_space" if error.errno in NO_SPACE else "write"
+    return SourceError(f"{name}: cannot be written: {error.strerror or error}", code)
+
+
+def not_synced(name: str, error: OSError) -> SourceError:
+    """Return the error for a file that was written, and that a power failure may undo."""
+    return SourceError(
+        f"{name}: was written, but its folder cannot be flushed to disk, so that a power "
+        f"failure may bring back the old one: {error.strerror or error}",
+        "not_synced",
+    )

@@ -7,6 +7,7 @@ PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from .sign_file import sign_scope, signable_index
 from .signature_builder import select_tags
 
 if TYPE_CHECKING:
+    from ..files.group import Group
     from ..keys.signing_key import CertificateSource, KeySource
 
 
@@ -154,10 +156,33 @@ class BulkSigner:
             CertificateError: the certificate is not valid now.
             KeyFileError, TimestampError, SigningError: as `sign_file`.
         """
+        splice, uid, when = self._signed(part10, index)
+        splice.save(target, overwrite)
+        return uid, when
+
+    def stage(
+        self, part10: Part10, index: Index, target: str, overwrite: bool, group: Group, key: object
+    ) -> tuple[SignatureUID, datetime, os.stat_result]:
+        """Sign an object as `sign`, and write it as a part of a group of files.
+
+        Args:
+            part10, index, target, overwrite: as for `sign`.
+            group: the file is on disk under its name when this was committed.
+            key: what the group calls the file.
+
+        Returns:
+            Digital Signature UID and DateTime, and the status of the signed file.
+
+        Raises:
+            SourceError: it cannot be written; whether the source has changed, and whether the
+                target exists, is found when the group is committed.
+            CertificateError, KeyFileError, TimestampError, SigningError: as `sign`.
+        """
+        splice, uid, when = self._signed(part10, index)
+        return uid, when, splice.stage(group, key, target, overwrite)
+
+    def _signed(self, part10: Part10, index: Index) -> tuple[Splice, SignatureUID, datetime]:
         request = self._request._replace(when=datetime.now(UTC).astimezone())
         self._check_dates(request.when)
         splice = Splice(part10, index)
-        uid = sign_scope(part10, index, splice, 0, request)
-
-        splice.save(target, overwrite)
-        return uid, request.when
+        return splice, sign_scope(part10, index, splice, 0, request), request.when

@@ -12,6 +12,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,12 +31,13 @@ from ...errors import (
     TimestampError,
 )
 from ...files import atomic
+from ...files.group import Group
 from ...files.part10 import Part10
 from ...files.reader import Reader
 from ...report import CertificateInfo
 from ...signature import certificate, digital_signature, mac_parameters
 from ...signing.bulk_signer import BulkSigner
-from ...signing.request import SigningOptions
+from ...signing.request import SignatureUID, SigningOptions
 from ...standard import terms
 from ...verification import parallel
 from ...verification.options import Options
@@ -112,16 +114,15 @@ def start(config: WorkerConfig) -> None:
 
 def sign_batch(batch: list[Found]) -> bytes:
     """Return the packed rows of a batch; and why no more can be signed, if so."""
-    rows: list[Row] = []
     if _config is None:
         raise RuntimeError("this process was not started as a worker that signs")
+    rows: dict[int, Row] = {}
+    why = ""
     try:
-        worker = _worker(_config)
-        for file in batch:
-            rows.append(worker.sign(file))  # noqa: PERF401 - the rows before an error count
+        _worker(_config).sign_all(batch, rows)
     except StoppedError as stop:
-        return _sent(rows, str(stop))
-    return _sent(rows)
+        why = str(stop)  # the rows before count
+    return _sent([rows[number] for number in sorted(rows)], why)
 
 
 def crashed(file: Found, error: BaseException) -> bytes:
@@ -148,7 +149,7 @@ def _worker(config: WorkerConfig) -> Worker:
 
 
 class Worker:
-    """Signs files, one after the other. Errors are those of `BulkSigner`."""
+    """Signs files, a group of them at a time. Errors are those of `BulkSigner`."""
 
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config
@@ -157,6 +158,8 @@ class Worker:
             key = serialization.load_der_private_key(key.data, None)
         self._signer = BulkSigner(key, config.certificate, config.password, config.signing_options)
         self._reader, self._other = Reader(), Reader()
+        self._group = Group()
+        self._staged: dict[int, tuple[Found, Row]] = {}  # in the group, by their numbers
         self._folder = ""
 
     def sign(self, file: Found) -> Row:
@@ -165,30 +168,103 @@ class Worker:
         Raises:
             StoppedError: no other file can be signed either. Nothing was written.
         """
+        rows: dict[int, Row] = {}
+        self.sign_all([file], rows)
+        return rows[0]
+
+    def sign_all(self, files: list[Found], rows: dict[int, Row]) -> None:
+        """Sign files, and enter the row of each when it is on disk, by its place in the list.
+
+        Raises:
+            StoppedError: no other file can be signed either. Files without a row are as they were.
+        """
+        changed: list[int] = []
+        try:
+            for number, file in enumerate(files):
+                self._one(number, file, rows, changed)
+                if self._group.full:
+                    self._commit(rows, changed)
+            self._commit(rows, changed)
+            # a file with two names may be signed by two workers, or be twice in this group
+            for number in changed:
+                again: list[int] = []
+                self._one(number, files[number], rows, again)
+                self._commit(rows, again)
+                if again:
+                    self._one(number, files[number], rows, None)
+                    self._commit(rows, None)
+        except StoppedError:
+            self._commit(rows, [])  # what was signed before
+            raise
+        finally:
+            self._group.discard()
+            self._staged.clear()
+
+    def _one(
+        self, number: int, file: Found, rows: dict[int, Row], changed: list[int] | None
+    ) -> None:
+        """Enter the row of a file, or write what its group will rename.
+
+        Args:
+            number: of the file.
+            file: the file.
+            rows: for its row.
+            changed: for its number, if it changed meanwhile; None: that is an error by now.
+        """
         if file.trouble:
-            return _row(file, report.ERROR, file.trouble)
-        for last in (False, True):
+            rows[number] = _row(file, report.ERROR, file.trouble)
+            return
+        while True:
             try:
-                return self._sign(file)
+                row = self._sign(number, file)
             except SourceError as error:
                 if error.code == "no_space":
+                    if self._group:  # it holds space, of which renaming gives some back
+                        self._commit(rows, changed)
+                        continue
                     raise StoppedError(str(error)) from None
-                # a file with two names may be signed by two workers
-                if error.code != "changed" or last:
-                    verdict = REFUSED if error.code == "exists" else report.ERROR
-                    return _row(file, verdict, (error.code, _said(file, error)))
+                self._refuse(number, file, error, rows, changed)
+                return
             except MalformedError as error:
                 verdict, sentence = report.ERROR, _said(file, error)
                 if error.code in NO_OBJECT:
                     verdict, sentence = on_no_dicom(file.path, sentence)
-                return _row(file, verdict, (error.code, sentence))
+                row = _row(file, verdict, (error.code, sentence))
             except _GONE as error:
                 raise StoppedError(str(error)) from None
             except DicomSealError as error:
-                return _row(file, REFUSED, (error.code, _said(file, error)))
-        raise AssertionError("the second attempt returns")
+                row = _row(file, REFUSED, (error.code, _said(file, error)))
+            if row is not None:
+                rows[number] = row
+            return
 
-    def _sign(self, file: Found) -> Row:
+    @staticmethod
+    def _refuse(
+        number: int, file: Found, error: SourceError, rows: dict[int, Row],
+        changed: list[int] | None,
+    ) -> None:  # fmt: skip
+        if error.code == "changed" and changed is not None:
+            changed.append(number)
+            return
+        verdict = REFUSED if error.code == "exists" else report.ERROR
+        rows[number] = _row(file, verdict, (error.code, _said(file, error)))
+
+    def _commit(self, rows: dict[int, Row], changed: list[int] | None) -> None:
+        """Have the files of the group on disk under their names, and enter their rows."""
+        full = None
+        for number, error in self._group.commit():
+            file, row = self._staged.pop(number)
+            if error is None:
+                rows[number] = row
+            elif error.code == "no_space":
+                full = error
+            else:
+                self._refuse(number, file, error, rows, changed)
+        if full is not None:
+            raise StoppedError(str(full))
+
+    def _sign(self, number: int, file: Found) -> Row | None:
+        """Return the row of a file that is not signed; None of one that is now in the group."""
         part10 = self._reader.open(file.path, settled=True)
         index = self._signer.index(part10)
         existing = self._signer.existing_signature(index)
@@ -207,23 +283,28 @@ class Worker:
                 return _row(file, ALREADY_SIGNED, index=index, signature=there)
             if not self._config.overwrite:
                 raise SourceError(f"{target}: exists already, and is not such a copy", "exists")
-        uid, when = self._write(part10, index, target, target == file.path)
+        uid, when, status = self._stage(part10, index, target, target == file.path, number)
         signature = _signature(
             str(uid),
             when.isoformat(),
             self._config.signing_options.mac,
             self._signer.certificate.signer,
         )
+        now = file
         if target == file.path:
-            status = os.stat(target)
-            file = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
+            now = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
         left = len(uid.left_out), left_out(uid.telling, uid.left_out)
-        return _row(file, SIGNED, index=index, signature=signature, left=left)
+        row = _row(now, SIGNED, index=index, signature=signature, left=left)
+        self._staged[number] = file, row
+        return None
 
-    def _write(self, part10: Part10, index: Index, target: str, overwrite: bool) -> Any:
+    def _stage(
+        self, part10: Part10, index: Index, target: str, in_place: bool, number: int
+    ) -> tuple[SignatureUID, datetime, os.stat_result]:
+        overwrite = in_place or self._config.overwrite
         for pause in (*_PAUSES, None):
             try:
-                return self._signer.sign(part10, index, target, overwrite or self._config.overwrite)
+                return self._signer.stage(part10, index, target, overwrite, self._group, number)
             except TimestampError:
                 if pause is None:
                     raise

@@ -1,0 +1,192 @@
+"""`archive sign` beside its floor: a bare loop that signs files and flushes them in groups.
+
+The floor is two processes. Each reads a file, hashes every byte of it, signs the digest with
+`cryptography` and writes the bytes with the signature behind them to a temporary file; after 256
+of them it flushes all with one syncfs, renames them, and flushes the folder once. It looks for no
+element, lists none, and keeps no ledger. Both sides write new files to a folder of their own, on
+the same disk, in turns; before each pass what the one before left in memory is written to the disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import ROOT, Unavailable, cache, workloads
+from .archive_sign import JOBS, pair
+from .measure import say, spread
+
+GROUP = 256
+KEYS = {"RSA-2048": "rsa", "P-256": "ec"}
+FILES = {"41 KB": (138, 3_000), "530 KB": (512, 600)}  # rows of a slice, and how many of them
+FOLDER = 500  # files in a folder
+RATE, CPU = 0.85, 1.25  # what is aimed at: of the floor's rate, and times its processor time
+
+
+def run(rounds: int) -> dict[str, Any]:
+    """For each size and key the rates and processor times of both sides, and their ratios."""
+    cases: dict[str, Any] = {}
+    for size in FILES:
+        source = files(size)
+        for key, kind in KEYS.items():
+            say(f"signing: {size}, {key}, floor and ours in turns")
+            made: dict[str, list[dict[str, float]]] = {"floor": [], "ours": []}
+            for _ in range(rounds):
+                for side, passes in made.items():
+                    passes.append(_child(side, kind, str(source)))
+            cases[f"{size}, {key}"] = _case(made)
+    return {"cases": cases, "jobs": JOBS, "group": GROUP, "rounds": rounds,
+            "files": {size: count for size, (_, count) in FILES.items()}}  # fmt: skip
+
+
+def _case(made: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for side, passes in made.items():
+        found[side] = {
+            **spread([one["seconds"] for one in passes]),
+            "rate": statistics.median(one["files"] / one["seconds"] for one in passes),
+            **{
+                what: statistics.median(one[what] / one["files"] for one in passes)
+                for what in ("user", "system", "cpu")
+            },
+        }
+    ours, floor = found["ours"], found["floor"]
+    return {**found, "rate": ours["rate"] / floor["rate"], "cpu": ours["cpu"] / floor["cpu"]}
+
+
+def files(size: str) -> Path:
+    """Unsigned slices of a size, in the cache."""
+    rows, count = FILES[size]
+    target = cache() / f"slices-{workloads.GENERATION}-{rows}-{count}"
+    if not target.exists():
+        say(f"making {count:,} slices of {size}")
+        partial = target.with_suffix(".part")
+        for number in range(count):
+            folder = partial / f"{number // FOLDER:03}"
+            folder.mkdir(parents=True, exist_ok=True)
+            workloads.ct(folder / f"{number:06}.dcm", number + 1, rows)
+        os.replace(partial, target)
+    return target
+
+
+def _child(*arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.group_commit", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Unavailable(f"{' '.join(arguments)}: exit code {done.returncode}")
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer
+
+
+# --- what runs in a process of its own ------------------------------------------------------------
+
+
+def used() -> tuple[float, float]:
+    """User and system seconds of this process, and of its children that have ended."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime for one in both), sum(one.ru_stime for one in both)
+
+
+def timed(work: Callable[[str], int]) -> dict[str, float]:
+    """Seconds of wall clock and processor of a pass, which gets an empty folder on the disk."""
+    with tempfile.TemporaryDirectory(dir=cache()) as folder:
+        os.sync()
+        user, system = used()
+        start = time.perf_counter()
+        count = work(folder)
+        seconds = time.perf_counter() - start
+        after = used()
+    user, system = after[0] - user, after[1] - system
+    return {"files": count, "seconds": seconds, "user": user, "system": system,
+            "cpu": user + system}  # fmt: skip
+
+
+def ours(kind: str, source: str) -> dict[str, float]:
+    """A whole run of `archive sign`: walk, pool, signing, flushing, ledger."""
+    from dicomseal.archive.run import sign_archive
+    from dicomseal.archive.run.runner import Selection
+
+    key, certificate = pair(kind)
+
+    def work(folder: str) -> int:
+        outcome = sign_archive.sign(
+            f"{folder}/ledger.db", Selection(roots=(source,)), key, certificate,
+            target=f"{folder}/signed", jobs=JOBS,
+        )  # fmt: skip
+        if set(outcome.totals.verdicts) != {"signed"}:
+            raise SystemExit(f"not all were signed: {outcome.totals.verdicts}")
+        return outcome.totals.files
+
+    return timed(work)
+
+
+def floor(kind: str, source: str) -> dict[str, float]:
+    """The bare loop, in as many processes."""
+    key, _ = pair(kind)
+    paths = sorted(str(path) for path in Path(source).rglob("*.dcm"))
+
+    def work(folder: str) -> int:
+        children = []
+        for number in range(JOBS):
+            child = os.fork()
+            if not child:
+                status = 1
+                try:
+                    _loop(paths[number::JOBS], key, kind, os.path.join(folder, str(number)))
+                    status = 0
+                finally:
+                    os._exit(status)
+            children.append(child)
+        if any(os.waitpid(child, 0)[1] for child in children):
+            raise SystemExit("a process of the floor failed")
+        return len(paths)
+
+    return timed(work)
+
+
+def _loop(paths: list[str], key: Any, kind: str, folder: str) -> None:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
+
+    how: tuple[Any, ...] = (padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+    if kind == "ec":
+        how = (ec.ECDSA(utils.Prehashed(hashes.SHA256())),)
+    libc = ctypes.CDLL(None, use_errno=True)
+    os.mkdir(folder)
+    descriptor = os.open(folder, os.O_RDONLY)
+    buffer = bytearray(1 << 20)
+    view = memoryview(buffer)
+    for start in range(0, len(paths), GROUP):
+        renames = []
+        for number, path in enumerate(paths[start : start + GROUP], start):
+            source = os.open(path, os.O_RDONLY)
+            size = os.readv(source, [buffer])
+            os.close(source)
+            data = view[:size]
+            value = key.sign(hashlib.sha256(data).digest(), *how)
+            temporary = f"{folder}/{number}.tmp"
+            target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            if os.writev(target, [data, value]) != size + len(value):
+                raise OSError("not all was written")
+            os.close(target)
+            renames.append((temporary, f"{folder}/{number}.dcm"))
+        if libc.syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), "syncfs")
+        for temporary, name in renames:
+            os.rename(temporary, name)
+        os.fsync(descriptor)
+
+
+if __name__ == "__main__":
+    print(json.dumps({"ours": ours, "floor": floor}[sys.argv[1]](*sys.argv[2:])))
