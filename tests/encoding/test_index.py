@@ -7,6 +7,7 @@ import pytest
 from _write_stds import H, item, sequence
 
 from dicomseal.encoding import record as r
+from dicomseal.encoding.obstacles import offers
 from dicomseal.errors import MalformedError, SourceError
 
 PIXELS = std.PIXEL_DATA_OB + std.UNDEFINED + std.ITEM_EMPTY + std.FRAGMENT + std.SEQUENCE_END
@@ -365,6 +366,40 @@ def test_the_sole_signature(backend, defined):
         if found is not None:
             inside = [next(index.children(index.find(0, tag))) for tag in (0x4FFE0001, 0xFFFAFFFA)]
             assert list(found) == inside
+
+
+def test_what_can_be_signed(backend):
+    """The short way to the list of tags says the same as the offers one by one."""
+    explicit = H("08000000 554C 0400 0A000000  08001600 5549 0200 3100  10001000 504E 0200 4120")
+    implicit = H("09000100 02000000 4120  10001000 02000000 4120")
+    unknown = H("10001000 504E 0200 4120  11001000 554E 0000 02000000 4120")
+    for data, options in ((explicit, {}), (implicit, {"implicit": True}), (unknown, {})):
+        index = backend.Index(data, **options)
+        for guessed in (False, True):
+            offered = list(offers(index, 0, guessed))
+            plain = tuple(tag for tag, _ in offered)
+            wanted = None if any(obstacle for _, obstacle in offered) else plain
+            assert index.all_signable(0, guessed) == wanted
+    assert backend.Index(explicit).all_signable(0) == (0x00080016, 0x00100010)
+    assert backend.Index(implicit, implicit=True).all_signable(0) is None
+    assert backend.Index(unknown).all_signable(0) is None
+    assert backend.Index(b"").all_signable(0) == ()
+
+
+def test_what_follows_a_tag(backend):
+    """Elements inside a sequence, whose tags may be greater, do not count."""
+    inner = H("E07F1000 4F42 0000 00000000")
+    data = H("08001600 5549 0200 3100") + sequence(item(inner)) + H("10001000 504E 0200 4120")
+    index = backend.Index(data)
+    tags = [index.record(child).tag for child in index.children(0)]
+    assert len(tags) == 3
+    for tag in (0, *tags, *(one + 1 for one in tags), 0xFFFFFFFF):
+        number = index.following(0, tag)
+        greater = [one for one in tags if one > tag]
+        assert (number < 0) == (not greater)
+        if greater:
+            assert index.record(number).tag == greater[0]
+            assert index.record(number).parent == 0
 
 
 def test_holds(backend):

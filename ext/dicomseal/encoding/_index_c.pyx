@@ -325,6 +325,28 @@ cdef class Index(_Walk):
             number = self._recs[number].next
         return found
 
+    def all_signable(self, uint32_t scope, bint include_guessed=False):
+        """Return the tags inside a scope that can be signed; None if an element cannot be."""
+        cdef list found = []
+        cdef uint32_t stop = self._at(scope).next
+        cdef uint32_t number = scope + 1
+        cdef uint32_t obstacles = UNKNOWN_VR if include_guessed else UNKNOWN_VR | PRIVATE
+        while number < stop:
+            if signable(self._recs[number].tag):
+                if self._recs[number].bits & obstacles:
+                    return None
+                found.append(self._recs[number].tag)
+            number = self._recs[number].next
+        return tuple(found)
+
+    def following(self, uint32_t scope, uint32_t tag):
+        """Return the number of the first element inside a scope with a greater tag, or -1."""
+        cdef uint32_t stop = self._at(scope).next
+        cdef uint32_t number = scope + 1
+        while number < stop and self._recs[number].tag <= tag:
+            number = self._recs[number].next
+        return number if number < stop else -1
+
     def fragments(self, uint32_t scope):
         """Return the numbers of all fragments inside a scope, nested ones too."""
         cdef uint32_t stop = self._at(scope).next

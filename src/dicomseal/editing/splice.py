@@ -52,12 +52,8 @@ class Splice:
 
     def insert_element(self, scope: int, tag: int, data: bytes) -> None:
         """Insert an encoded element where its tag belongs among those of a data set or item."""
-        offset = self._content_end(scope)
-        for child in self._index.children(scope):
-            record = self._index.record(child)
-            if record.tag > tag:
-                offset = record.start
-                break
+        behind = self._index.following(scope, tag)
+        offset = self._content_end(scope) if behind < 0 else self._index.record(behind).start
         self._edit(offset, 0, data, scope, tag)
 
     def append_item(self, sequence: int, data: bytes) -> None:

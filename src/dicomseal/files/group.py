@@ -168,6 +168,7 @@ class Group:
         max_files, max_bytes: when it is full; temporary files take no more of the disk than these
             bytes, and what the last file adds to them.
         max_seconds: how long after the first file it is full at the latest.
+        opened: called with the path of each folder that files are written to.
     """
 
     def __init__(
@@ -175,8 +176,10 @@ class Group:
         max_files: int = MAX_FILES,
         max_bytes: int = MAX_BYTES,
         max_seconds: float = MAX_SECONDS,
+        opened: Callable[[str], object] | None = None,
     ) -> None:
         self._limits = max_files, max_bytes, max_seconds
+        self._opened = opened
         self._staged: list[_Staged] = []
         self._bytes = self._open = 0
         self._begun = 0.0
@@ -273,6 +276,8 @@ class Group:
             found = self._folders.get(real)
             if found is None:
                 found = self._folders[real] = _Folder(real)
+                if self._opened is not None:
+                    self._opened(real)
                 if found.device not in self._disks:
                     # before the first file on it is written: see `flush_all`
                     whole = found.descriptor >= 0 and flush.at_once(found.descriptor)

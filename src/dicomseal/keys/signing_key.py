@@ -85,9 +85,15 @@ class SigningKey:
             kind = certificate_kind(cast("PrivateKeyTypes", key).public_key())
             raise KeyFileError(f"a key of the kind {kind} cannot sign DICOM: take RSA, EC or DSA")
         self._key = cast("_Signing", key)
+        self._proven: set[str] = (
+            set()
+        )  # algorithms by which this key made a signature that verifies
 
     def sign(self, digest: bytes, algorithm: str) -> bytes:
         """Return the Signature value over a MAC, checked against the certificate before.
+
+        Of a key in memory only the first value is checked: to verify one of ECDSA takes longer than
+        to make it.
 
         Raises:
             KeyFileError: the key refuses, or its signature does not verify.
@@ -101,11 +107,17 @@ class SigningKey:
             raise
         except Exception as error:  # any exception of an HSM's own code, in its own words
             raise KeyFileError(f"the key cannot sign a {algorithm} MAC: {error}") from error
+        if algorithm in self._proven:
+            return value
         if not certificate.verify_mac(self.certificate.public_key, digest, algorithm, value):
             raise KeyFileError(
                 "the signature that the key made does not verify with the certificate of "
                 f"{self.certificate.signer.subject}: they do not belong together"
             )
+        if isinstance(self._key, _PRIVATE):
+            # it was compared with the certificate, and the code that signs does not change; what
+            # an HSM or a service returns is verified each time
+            self._proven.add(algorithm)
         return value
 
 

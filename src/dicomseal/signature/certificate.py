@@ -335,6 +335,11 @@ def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
     return info[len(prefix) :] if whole and info.startswith(prefix) else None
 
 
+@lru_cache
+def _ecdsa(algorithm: str) -> ec.ECDSA:
+    return ec.ECDSA(_PREHASHED_FOR_DSA[algorithm])
+
+
 def sign_mac(key: PrivateKeyTypes, digest: bytes, algorithm: str) -> bytes:
     """Return the Signature value over a MAC, by a private key of `cryptography`."""
     if isinstance(key, rsa.RSAPrivateKey):
@@ -343,7 +348,7 @@ def sign_mac(key: PrivateKeyTypes, digest: bytes, algorithm: str) -> bytes:
             return key.sign(DIGEST_INFO[algorithm] + digest, _PKCS1, _NO_DIGEST_INFO)
         return key.sign(digest, _PKCS1, prehashed)
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.sign(digest, ec.ECDSA(_PREHASHED_FOR_DSA[algorithm]))
+        return key.sign(digest, _ecdsa(algorithm))
     if isinstance(key, dsa.DSAPrivateKey):
         return key.sign(digest, _PREHASHED_FOR_DSA[algorithm])
     raise TypeError(type(key).__name__)

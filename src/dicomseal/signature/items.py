@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -53,15 +54,21 @@ def encode(elements: Iterable[Element], implicit: bool = False, big_endian: bool
             data = b"".join(encode_item(item, implicit, big_endian) for item in value)
         else:
             data = swap(value, vr) if big_endian else value
-        out += struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
-        if implicit:
-            out += struct.pack("<L", len(data))
-        elif vr in terms.LONG_VRS:
-            out += vr.encode() + struct.pack(order + "2xL", len(data))
-        else:
-            out += vr.encode() + struct.pack(order + "H", len(data))
+        head, length = _head(tag, vr, order, implicit)
+        out += head
+        out += length.pack(len(data))
         out += data
     return bytes(out)
+
+
+@lru_cache(256)
+def _head(tag: int, vr: str, order: str, implicit: bool) -> tuple[bytes, struct.Struct]:
+    """Return what stands before the length of an element, and how that is written."""
+    head = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
+    if implicit:
+        return head, struct.Struct("<L")
+    long = vr in terms.LONG_VRS
+    return head + vr.encode() + b"\0\0" * long, struct.Struct(order + ("L" if long else "H"))
 
 
 def to_dataset(item: Item) -> Dataset:

@@ -8,6 +8,7 @@ PS3: PS3.3 Table C.12-6.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -61,6 +62,12 @@ class MacParameters(msgspec.Struct, frozen=True):
             (terms.DATA_ELEMENTS_SIGNED, "AT", struct.pack(f"<{len(words)}H", *words)),
         ]
 
+    def encoded(self, implicit: bool, big_endian: bool) -> bytes:
+        """Return the encoded sequence item; errors as `item`."""
+        if len(self.data_elements_signed) > MAX_REMEMBERED:
+            return items.encode_item(self.item(), implicit, big_endian)
+        return _encoded(self, implicit, big_endian)
+
     def unsignable(self) -> int | None:
         """Return the first listed tag that can never be signed, or None (PS3.3 C.12.1.1.3.1.1)."""
         return first_unsignable(self.data_elements_signed)
@@ -68,6 +75,15 @@ class MacParameters(msgspec.Struct, frozen=True):
     def repeated(self) -> int | None:
         """Return the first tag that is listed twice, or None."""
         return first_repeated(self.data_elements_signed)
+
+
+# the objects of one device have the same parameters
+MAX_REMEMBERED = 4096  # tags
+
+
+@lru_cache(64)
+def _encoded(parameters: MacParameters, implicit: bool, big_endian: bool) -> bytes:
+    return items.encode_item(parameters.item(), implicit, big_endian)
 
 
 _FIELDS = (

@@ -67,6 +67,9 @@ class SignatureUID(str):
             values: returns the values of those that are signed.
         """
         signature = super().__new__(cls, uid)
+        if not offered:
+            signature.left_out = signature.obstacles = signature.telling = ()
+            return signature
         signed = frozenset(tags)
         left = [tag for tag, _ in offered if tag not in signed]
         telling: Iterable[int] = ()

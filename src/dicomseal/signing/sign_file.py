@@ -17,7 +17,7 @@ from ..editing import reencode
 from ..editing.convert import convert
 from ..editing.splice import Splice
 from ..encoding.backend import Index
-from ..encoding.obstacles import offers
+from ..encoding.obstacles import Offer, offers
 from ..encoding.values import items_of, number_of
 from ..errors import SigningError, UsageError
 from ..files.part10 import Part10
@@ -32,7 +32,7 @@ from ..standard import terms, transfer_syntaxes
 from ..standard.tags import format_tag
 from .policy import SigningPolicy
 from .request import SignatureUID, SigningOptions, SigningRequest, parse_locations, request_of
-from .signature_builder import build, select_tags
+from .signature_builder import build, known, select_tags
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -184,8 +184,13 @@ def signable_index(part10: Part10) -> Index:
 def sign_scope(
     part10: Part10, index: Index, splice: Splice, scope: int, request: SigningRequest
 ) -> SignatureUID:
-    offered = list(offers(index, scope, request.include_guessed))
-    tags = select_tags(request, offered, element_views.Elements(index, scope), main=scope == 0)
+    offered: list[Offer] = []
+    tags: Sequence[int] = ()
+    if request.profile is None and request.tags is None:
+        tags = known(index.all_signable(scope, request.include_guessed) or ())
+    if not tags:  # nearly every object has tags here, and then nothing is left out
+        offered = list(offers(index, scope, request.include_guessed))
+        tags = select_tags(request, offered, element_views.Elements(index, scope), main=scope == 0)
     present: dict[int | None, MacParameters | None] = {}
     for mac_id, item in mac_parameters.read_ids(index, scope):
         # if two items have one ID, it is open which one a signature uses: neither is shared
@@ -201,18 +206,17 @@ def sign_scope(
         lambda update: index.stream(update, scope, tags),
     )
     shared = mac.mac_id in present
-    for tag, item in (
-        *(() if shared else ((terms.MAC_PARAMETERS_SEQUENCE, mac.item()),)),
-        (terms.DIGITAL_SIGNATURES_SEQUENCE, signature.item()),
+    how = part10.implicit, part10.big_endian
+    for tag, data in (
+        *(() if shared else ((terms.MAC_PARAMETERS_SEQUENCE, mac.encoded(*how)),)),
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, items.encode_item(signature.item(), *how)),
     ):
         sequence = index.find(scope, tag)
         if sequence < 0:
-            data = items.encode([(tag, "SQ", [item])], part10.implicit, part10.big_endian)
-            splice.insert_element(scope, tag, data)
+            splice.insert_element(scope, tag, items.encode([(tag, "SQ", data)], *how))
         elif index.record(sequence).vr != "SQ":
             raise SigningError(f"{format_tag(tag)} exists and is not a sequence")
         else:
-            data = items.encode_item(item, part10.implicit, part10.big_endian)
             splice.append_item(sequence, data)
     return SignatureUID(
         signature.uid, offered, tags, lambda: Values(index, [Scope(scope, frozenset(tags))])

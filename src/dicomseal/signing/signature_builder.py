@@ -10,7 +10,8 @@ PS3: PS3.3 C.12.1.1.3 and Table C.12-6; PS3.15 Annex C.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -23,7 +24,7 @@ from ..profiles import Elements, Facts
 from ..signature import digital_signature, items
 from ..signature.certificate import kind_of
 from ..signature.digital_signature import DigitalSignature
-from ..signature.mac_parameters import MacParameters
+from ..signature.mac_parameters import MAX_REMEMBERED, MacParameters
 from ..standard import terms
 from ..standard.mac_algorithms import new_hasher
 from ..standard.meanings import Signed, told_by
@@ -108,9 +109,19 @@ def _choose(offered: Iterable[Offer], wanted: list[int] | None) -> Iterator[int]
         raise SigningError("there is no element that can be signed")
 
 
+def known(tags: tuple[int, ...]) -> tuple[int, ...]:
+    """Return an equal list that was used before, if there is one: it was looked at already."""
+    return tags if len(tags) > MAX_REMEMBERED else _known(tags)
+
+
+@lru_cache(64)
+def _known(tags: tuple[int, ...]) -> tuple[int, ...]:
+    return tags
+
+
 def build(
     request: SigningRequest,
-    tags: list[int],
+    tags: Sequence[int],
     transfer_syntax: str,
     present: Mapping[int | None, MacParameters | None],
     stream: Callable[[Update], object],
@@ -125,19 +136,21 @@ def build(
         stream: feeds the canonical form of these elements to the method of a hasher.
     """
     wanted = MacParameters(None, transfer_syntax, request.algorithm, tuple(tags))
-    mac_id = next(
-        (
-            n
-            for n, there in present.items()
-            if there and msgspec.structs.replace(there, mac_id=None) == wanted
-        ),
-        None,
-    )
+    mac_id: int | None = None if present else 0
+    if mac_id is None:
+        mac_id = next(
+            (
+                n
+                for n, there in present.items()
+                if there and msgspec.structs.replace(there, mac_id=None) == wanted
+            ),
+            None,
+        )
     if mac_id is None:
         mac_id = next((n for n in range(MAX_MAC_IDS) if n not in present), None)
     if mac_id is None:
         raise SigningError("all 65536 MAC ID Numbers are taken here")
-    mac = msgspec.structs.replace(wanted, mac_id=mac_id)
+    mac = MacParameters(mac_id, transfer_syntax, request.algorithm, wanted.data_elements_signed)
     signature = DigitalSignature(
         mac_id,
         request.uid or f"2.25.{uuid.uuid4().int}",
@@ -148,8 +161,11 @@ def build(
     )
     hasher = new_hasher(request.algorithm)
     stream(hasher.update)
-    own = Index(items.encode(signature.item()))
-    own.stream(hasher.update, 0, None, without=terms.NOT_IN_MAC)
+    own = [element for element in signature.item() if element[0] not in terms.NOT_IN_MAC]
+    if signature.purpose is None:  # plain elements are in the stream as they are in a file
+        hasher.update(items.encode(own))
+    else:
+        Index(items.encode(own)).stream(hasher.update, 0, None)
     value = request.key.sign(hasher.digest(), request.algorithm)
     signature = msgspec.structs.replace(signature, signature=value)
     if request.tsa is not None:

@@ -24,7 +24,7 @@ from ...signing.request import SigningOptions
 from ..find import walk
 from ..find.roots import root_of
 from ..find.selection import RunRequest, Selection
-from ..ledger.ledger import SIGN, Run
+from ..ledger.ledger import SIGN, Ledger, Run
 from ..ledger.lock import wait_for_workers
 from . import runner as runs
 from . import sign_worker
@@ -124,12 +124,21 @@ def sign(
             "countersign_broken": countersign_broken,
         },
     )
+    earlier: set[str] = set()
+
+    def before(ledger: Ledger, _: object) -> RunRequest:
+        earlier.update(map(_name_of, ledger.runs(SIGN)))
+        return request
+
     del signer  # worker processes cannot use this session with a token
 
     def task(run: Run) -> Task:
         wait_for_workers(config.workers_lock)
         marked = msgspec.structs.replace(
-            config, run=run.head.hex()[:16], session=secrets.token_hex(4)
+            config,
+            run=_name_of(run),
+            session=secrets.token_hex(4),
+            runs=frozenset(earlier),
         )
         return Task(
             lambda: _pool(jobs, marked),
@@ -140,9 +149,14 @@ def sign(
         )
 
     return runs.carry_out(
-        path, SIGN, request, task, resume=resume, max_rate=max_rate, sign=sign_run, watch=watch,
-        batch_files=batch_files, batch_bytes=batch_bytes,
+        path, SIGN, request, task, before=before, resume=resume, max_rate=max_rate, sign=sign_run,
+        watch=watch, batch_files=batch_files, batch_bytes=batch_bytes,
     )  # fmt: skip
+
+
+def _name_of(run: Run) -> str:
+    """Return what the temporary files of a run are called by."""
+    return run.head.hex()[:16]
 
 
 # A default is None, so that an option that did not exist when the run began makes no difference.

@@ -64,6 +64,9 @@ from ..ledger.rows import (
 from ..ledger.uncovered import left_out
 from .verify_worker import death_of
 
+# the name of a temporary file: the run, the process's part in it, its worker
+_BEGUN = re.compile(re.escape(atomic.PREFIX) + r"(\w+)-(\w+)-(\d{1,9})-").match
+_MAX_SWEPT = 10_000  # folders that are remembered
 _PAUSES = (1.0, 5.0)  # seconds, before a request to an authority is repeated
 # these errors of one file would be those of every other file too
 _GONE = (KeyFileError, CertificateError, TimestampError)
@@ -82,6 +85,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
         signing_options: the options of the signatures.
         workers_lock: the file whose locks show that workers live.
         run, session: name the temporary files of this run, and of this process's part in it.
+        runs: the earlier runs in the ledger, of which no worker lives.
     """
 
     key: Any
@@ -95,6 +99,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     workers_lock: str
     run: str = ""
     session: str = ""
+    runs: frozenset[str] = frozenset()
 
 
 _config: WorkerConfig | None = None
@@ -158,9 +163,10 @@ class Worker:
             key = serialization.load_der_private_key(key.data, None)
         self._signer = BulkSigner(key, config.certificate, config.password, config.signing_options)
         self._reader, self._other = Reader(), Reader()
-        self._group = Group()
+        self._group = Group(opened=self._sweep)
         self._staged: dict[int, tuple[Found, Row]] = {}  # in the group, by their numbers
-        self._folder = ""
+        self._folder = self._target_folder = ""
+        self._swept: set[str] = set()
 
     def sign(self, file: Found) -> Row:
         """Return the row of a file, which then has a signature of this key, or a reason why not.
@@ -265,6 +271,7 @@ class Worker:
 
     def _sign(self, number: int, file: Found) -> Row | None:
         """Return the row of a file that is not signed; None of one that is now in the group."""
+        target = self._target(file.path)
         part10 = self._reader.open(file.path, settled=True)
         index = self._signer.index(part10)
         existing = self._signer.existing_signature(index)
@@ -275,8 +282,6 @@ class Worker:
         broken = None if self._config.countersign_broken else _broken(file.path, index)
         if broken:
             return _row(file, REFUSED, broken, index=index)
-        target = self._target(file.path)
-        self._sweep(os.path.dirname(os.path.realpath(target)))
         if target != file.path and os.path.lexists(target):
             there = self._copy(target, index)
             if there:
@@ -313,16 +318,28 @@ class Worker:
 
     def _target(self, path: str) -> str:
         """Return the path of the signed file; folders in the target are created."""
+        folder, name = os.path.split(path)
+        if folder != self._folder:  # files come folder by folder
+            self._target_folder = self._other_folder(path, folder)
+            self._folder = folder
+            # also where no file is left to be written: a killed run may have begun the last one
+            self._sweep(os.path.realpath(self._target_folder))
         if self._config.target is None:
             return path
+        return os.path.join(self._target_folder, name)
+
+    def _other_folder(self, path: str, folder: str) -> str:
+        """Return the folder for the signed file, and create it."""
+        if self._config.target is None:
+            return folder
         for root in self._config.roots:
             if path == root or path.startswith(os.path.join(root, "")):
                 below = os.path.dirname(root) if os.path.isfile(root) else root
                 several = len(self._config.roots) > 1 and below == root
                 name = os.path.join(os.path.basename(root) if several else "",
                                     os.path.relpath(path, below))  # fmt: skip
-                target = os.path.join(self._config.target, name)
-                _make_folders(os.path.dirname(target))
+                target = os.path.dirname(os.path.join(self._config.target, name))
+                _make_folders(target)
                 return target
         raise SourceError(f"{path}: lies below none of the roots")
 
@@ -336,18 +353,23 @@ class Worker:
         return None
 
     def _sweep(self, folder: str) -> None:
-        """Remove temporary files that killed workers of this run left in a folder."""
-        if folder == self._folder:
+        """Remove temporary files that killed workers of runs of this ledger left in a folder."""
+        if folder in self._swept:
             return
-        self._folder = folder
-        begin = re.compile(re.escape(f"{atomic.PREFIX}{self._config.run}-") + r"(\w+)-(\d{1,9})-")
-        names = []
+        if len(self._swept) >= _MAX_SWEPT:
+            self._swept.clear()
+        self._swept.add(folder)
+        begun = []
         with contextlib.suppress(OSError), os.scandir(folder) as entries:  # may be unreadable
-            names = [(entry.name, parts) for entry in entries if (parts := begin.match(entry.name))]
-        for name, parts in names:
-            if parts[1] != self._config.session or not _lives(int(parts[2])):
+            begun = [(entry.path, parts) for entry in entries if (parts := _BEGUN(entry.name))]
+        for path, parts in begun:
+            run, session, process = parts.groups()
+            mine = run == self._config.run
+            if (run in self._config.runs and not mine) or (
+                mine and (session != self._config.session or not _lives(int(process)))
+            ):
                 with contextlib.suppress(OSError):  # another worker was faster
-                    os.unlink(os.path.join(folder, name))
+                    os.unlink(path)
 
 
 def _lives(process: int) -> bool:
