@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import group_commit as group
 from .tables import ms, ratio, size, table
 
 OVER_HALF_FLOOR, DCMSIGN = 1.25, 40
@@ -90,6 +91,47 @@ def signing(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
         "",
         *table(["", "size", "a second", "processor microseconds each", "of bare"], rows),
     ]
+
+
+def group_commit(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
+    """The section on `bench.group_commit`."""
+    del drawn
+    rates, parts = [], []
+    for name, case in found["cases"].items():
+        over = case["over"]
+        rates.append(
+            [name, *(f"{case[side]['rate']:,.0f}" for side in ("floor", "ours")),
+             _least(over["rate"], group.RATE),
+             *(f"{case[side]['cpu'] * 1e6:,.0f}" for side in ("floor", "ours")),
+             _mark(over["cpu"], over["cpu"] <= group.CPU)]
+        )  # fmt: skip
+        for side in ("floor", "ours"):
+            one = case[side]
+            shares = one["system"], case["alone"]["hash"], case["alone"]["key"], one["python"]
+            parts.append(
+                [f"{side}: {name}",
+                 *(f"{part * 1e6:,.0f}" for part in (*shares, one["ledger"], one["waiting"]))]
+            )  # fmt: skip
+    counts = ", ".join(f"{count:,} of {size}" for size, count in found["files"].items())
+    return [
+        f"`archive sign --target --jobs {found['jobs']}`, whole runs ({counts}), beside a loop in",
+        f"{found['jobs']} processes that reads, hashes, signs and writes {found['group']} files,",
+        "flushes them with one syncfs, renames them, and flushes their folder. In turns; medians",
+        f"of {found['rounds']} rounds. The rate is to be at least {group.RATE:.2f} of the loop's,",
+        f"the processor time at most {group.CPU:.2f} of it.",
+        "",
+        *table(["", "floor, a second", "ours", "ours / floor", "floor, processor microseconds",
+                "ours", "ours / floor"], rates),
+        "Where a file's microseconds go. Hash and key are what they take alone, the ledger is",
+        "decoding, chaining and inserting rows (SQLite, without its flushes), Python the rest of",
+        "the time in user mode, waiting what two processes do not use.",
+        "",
+        *table(["", "kernel", "hash", "key", "Python", "ledger", "waiting"], parts),
+    ]  # fmt: skip
+
+
+def _least(value: float, goal: float) -> str:
+    return f"{value:.2f}" if value >= goal else f"**{value:.2f}**"
 
 
 def _mark(value: float, met: bool) -> str:

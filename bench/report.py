@@ -47,6 +47,7 @@ def write(results: dict[str, Any]) -> None:
         "archive": archive_report.verifying,
         "archive-sign": archive_report.signing,
         "dask": dask_workers.section,
+        "signing": archive_report.group_commit,
         "datasets": _datasets,
         "in-memory": in_memory.section,
         "trust": _trust,

@@ -22,6 +22,7 @@ from _kills import SUPPORT, small_objects
 from _power_disk import Disks
 
 import dicomseal
+from dicomseal.archive.errors import StoppedError
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import sign_archive
@@ -225,3 +226,33 @@ def test_what_is_not_flushed_is_seen(machine, monkeypatch, left_out):
             found += wrong(machine, True, old, new)[0]
     what = "neither the old nor the new" if left_out == "flush_all" else "the ledger is ahead"
     assert any(what in one for one in found)
+
+
+def test_a_disk_that_takes_no_more_writes(machine, monkeypatch):
+    """What the kernel could not write is an error of every file of the group, and none is new."""
+    real = flush.flush_all
+    broken = machine.folder / "log.broken"
+
+    def last_words(descriptor):
+        broken.touch()  # the disk fails after all was written to memory
+        real(descriptor)
+
+    monkeypatch.setattr(flush, "flush_all", last_words)
+    root = machine.places[0] / "files"
+    with machine.recorded():
+        old = {path.relative_to(root): path.read_bytes() for path in root.glob("*/*.dcm")}
+        with contextlib.suppress(StoppedError):
+            assert machine.sign(target=False).complete
+        with Ledger(str(machine.places[1] / "ledger.db")) as opened:
+            rows = list(opened.rows(*opened.span(opened.find().number)))
+        # in memory, too
+        assert {path.relative_to(root): path.read_bytes() for path in root.glob("*/*.dcm")} == old
+    assert {row.verdict for row in rows} == {"error"}
+    assert {row.reason for row in rows} <= {"write", "unreadable"}
+    assert any("Input/output error" in row.sentence for row in rows)
+    disks = Disks(machine.folder / "log", machine.images)
+    images = [machine.folder / f"{name}.cut" for name in IMAGES]
+    for path, data in zip(images, disks.cut(len(disks.entries)), strict=True):
+        path.write_bytes(data)
+    with machine.mounted(images):
+        assert {path.relative_to(root): path.read_bytes() for path in root.glob("*/*.dcm")} == old

@@ -19,7 +19,7 @@ from _archive_sign import SIGN, VERDICTS, contents, found, own
 from cryptography.hazmat.primitives import serialization as form
 from tsa import Tsa, serving
 
-from dicomseal import sign_file
+from dicomseal import remove_file, sign_file, verify
 from dicomseal.archive.errors import StoppedError
 from dicomseal.archive.find.found import Found
 from dicomseal.archive.ledger import lock
@@ -120,6 +120,83 @@ def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
     item = str(folder / "archive" / "item.dcm")
     row = made.sign(Found(item))
     assert (row.verdict, row.reason) == ("error", "changed")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_file_that_changes_before_it_is_renamed(run, folder, monkeypatch, together):
+    """What somebody wrote meanwhile is not lost: the object is read again, and signed as it is."""
+    path = folder / "archive" / "unsigned.dcm"
+    changed = []
+
+    def change(how):
+        def flushed(*arguments):
+            if not changed:
+                changed.append(path.read_bytes().replace(b"Doe^John", b"Doe^Jane"))
+                path.write_bytes(changed[0])
+            return how(*arguments)
+
+        return flushed
+
+    monkeypatch.setattr(flush, "at_once", lambda _: together)
+    monkeypatch.setattr(flush, "flush_all", change(flush.flush_all))
+    monkeypatch.setattr(flush, "flush_each", change(flush.flush_each))
+    rows = {}
+    names = ("item.dcm", "unsigned.dcm")
+    worker(folder).sign_all([Found(str(folder / "archive" / name)) for name in names], rows)
+    assert [rows[number].verdict for number in (0, 1)] == ["signed", "signed"]
+    assert len(changed) == 1
+    remove_file(path, folder / "plain.dcm")
+    assert (folder / "plain.dcm").read_bytes() == changed[0]
+    assert verify(path, integrity_only=True).verdict == "passed"
+    assert not list(folder.rglob(".dicomseal-*"))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_disk_that_fails_is_an_error_of_the_whole_group(folder, monkeypatch, together):
+    def failing(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    before = contents(folder / "archive")
+    monkeypatch.setattr(flush, "at_once", lambda _: together)
+    monkeypatch.setattr(flush, "flush_all", failing)
+    monkeypatch.setattr(os, "fsync", failing)
+    rows = {}
+    names = ("item.dcm", "unsigned.dcm", "notes.txt", "a/foreign.dcm")
+    worker(folder).sign_all([Found(str(folder / "archive" / name)) for name in names], rows)
+    told = [(rows[number].verdict, rows[number].reason) for number in range(4)]
+    assert told == [("error", "write"), ("error", "write"), ("not_dicom", "not_dicom"),
+                    ("error", "write")]  # fmt: skip
+    assert contents(folder / "archive") == before
+
+
+def test_a_full_disk_while_others_wait(folder, monkeypatch):
+    """What waits to be renamed takes room on the disk, and gives some back."""
+    made = worker(folder)
+    inner = made._signer.stage
+
+    def full(*arguments):
+        if len(made._group) == 1:
+            raise SourceError("x: cannot be written: No space left on device", "no_space")
+        return inner(*arguments)
+
+    monkeypatch.setattr(made._signer, "stage", full)
+    rows = {}
+    names = ("item.dcm", "unsigned.dcm", "a/foreign.dcm")
+    made.sign_all([Found(str(folder / "archive" / name)) for name in names], rows)
+    assert [rows[number].verdict for number in range(3)] == ["signed"] * 3
+
+
+def test_many_names_of_one_file(run, folder):
+    """Hard links: each name is signed apart, also where all of them are in one group."""
+    for number in range(4):
+        os.link("archive/unsigned.dcm", f"archive/link{number}.dcm")
+    run(*SIGN, "--in-place")
+    uids = set()
+    for name in ("unsigned.dcm", *(f"link{number}.dcm" for number in range(4))):
+        assert found()[name].verdict == "signed"
+        (signature,) = own(folder / "archive" / name)
+        uids.add(signature.uid)
+    assert len(uids) == 5
 
 
 def test_two_names_of_one_file(run, folder):
@@ -232,6 +309,23 @@ def test_what_was_begun_elsewhere_is_removed(run, folder):
     assert own("archive/unsigned.dcm")
     assert os.path.islink("archive/unsigned.dcm")
     assert sorted(os.listdir("elsewhere")) == [left[1], "unsigned.dcm"]
+
+
+def test_a_new_run_removes_what_earlier_ones_began(run, folder):
+    """Also where nothing is left to be signed; what another ledger's run began is not its own."""
+    selection = Selection(roots=(str(folder / "archive"),))
+    arguments = (selection, "rsa.key.pem", "rsa.cert.pem")
+    assert not sign_archive.sign("ledger.db", *arguments, watch=lambda _, stop: stop()).complete
+    with Ledger("ledger.db") as ledger:
+        head = ledger.find().head.hex()[:16]
+    assert sign_archive.sign("other.db", *arguments).complete
+    begun = f".dicomseal-{head}-00112233-77-0123456789abcdef.tmp"
+    foreign = ".dicomseal-0123456789abcdef-00112233-77-0123456789abcdef.tmp"
+    for name in (begun, foreign):
+        (folder / "archive" / name).write_bytes(b"half")
+    assert sign_archive.sign("ledger.db", *arguments).complete
+    left = [name for name in os.listdir("archive") if name.startswith(".dicomseal-")]
+    assert left == [foreign]
 
 
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")

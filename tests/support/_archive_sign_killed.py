@@ -5,12 +5,12 @@ left. It imports everything once and forks. Each campaign has a tree and a ledge
 goes on until its run has come to its end. One line of JSON for each try: ``[campaign, how it
 ended, rows in the ledger, temporary files left]``. The ways to die:
 
-* ``parent``: SIGKILL of the main process after a random part of the time of a whole run; its
-  workers find out, and end.
+* ``parent``: SIGKILL of the main process at a random moment: some time after a batch of its run is
+  in the ledger, or while it starts; its workers find out, and end.
 * ``all``: the same of the main process and its workers at once, as when the power fails.
 * ``steps``: a worker kills all of them at the n-th event of Python's profiler (call or return of
   any function, of C or of Python) while it signs files: so between any two system calls that write,
-  flush and rename. n grows by 37 from try to try.
+  flush and rename. n grows by 137 from try to try.
 * ``moments``: all of them die at a step of a group of files, one after the other of `MOMENTS`, the
   n-th time that some process comes to it: when all is written, when it is flushed, before and after
   each rename, when all are renamed, when the folders are flushed, before and after the rows are in
@@ -23,6 +23,7 @@ import contextlib
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import sys
@@ -49,7 +50,7 @@ def sign(job, place):
     outcome = sign_archive.sign(
         f"{place}/ledger.db", Selection(roots=(f"{place}/archive",)), job["key"], job["cert"],
         target=f"{place}/target" if job["target"] else None, jobs=2, batch_files=4,
-        resume=unfinished(f"{place}/ledger.db"),
+        resume=unfinished(f"{place}/ledger.db"), watch=lambda *_: os.write(PIPE[1], b"."),
     )  # fmt: skip
     return 0 if outcome.complete else 1
 
@@ -70,6 +71,26 @@ def dying_at(step):
             sys.setprofile(None)
 
     return lambda: setattr(sign_worker.Worker, "sign_all", watched)
+
+
+PIPE = os.pipe2(os.O_NONBLOCK)  # a run writes to it when it begins, and after each batch
+
+
+def came(steps):
+    """Wait until a run has begun and come so far, or has ended."""
+    with contextlib.suppress(BlockingIOError):  # of the one before
+        while os.read(PIPE[0], 4096):
+            pass
+    seen, until = 0, time.monotonic() + 20
+    while seen < steps and time.monotonic() < until and not ended_already():
+        select.select([PIPE[0]], [], [], 0.05)
+        with contextlib.suppress(BlockingIOError):
+            seen += len(os.read(PIPE[0], 4096))
+
+
+def ended_already():
+    """Whether the only child of this process has ended; it is still to be waited for."""
+    return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def die():
@@ -125,7 +146,7 @@ def main():
             number += 1
             start = time.monotonic()
             if job["how"] == "steps":
-                ended = tell(campaign, place, fork(job, place, dying_at(37 * number)))
+                ended = tell(campaign, place, fork(job, place, dying_at(137 * number)))
             elif job["how"] == "moments":
                 owner, name, before = MOMENTS[number % len(MOMENTS)]
                 count = chance.randint(1, 6 if name == "_rename" else 2)
@@ -133,7 +154,9 @@ def main():
             else:
                 child = fork(job, place)
                 if campaign > 1:  # the first is for the time
-                    time.sleep(chance.uniform(0, whole))
+                    steps = chance.randint(0, 12)
+                    came(steps)
+                    time.sleep(chance.uniform(0, whole / 8 if steps else whole))
                     (os.killpg if job["how"] == "all" else os.kill)(child, signal.SIGKILL)
                 ended = tell(campaign, place, child)
                 whole = whole or time.monotonic() - start

@@ -5,7 +5,7 @@ file, and serves them until it is unmounted. A loop device on such a file is a d
 written back by a flush, and by nothing else: every write and every flush of the images goes to the
 log, in the order in which the kernel sent them. From the log the state of all disks at any moment
 is made again (`Disks`): everything up to the last flush of each, and of what was written since
-then nothing, or some of it.
+then nothing, or some of it. While there is a file ``LOG.broken``, the first image takes no write.
 
 The protocol is that of linux/fuse.h, version 7.31, as far as a loop device needs it.
 """
@@ -30,7 +30,7 @@ ENTRY = struct.Struct("<BBQI")  # of the log: image, whether it is a write, offs
 
 class Server:
     def __init__(self, device, log, images):
-        self.device, self.log = device, log
+        self.device, self.log, self.broken = device, log, f"{log.name}.broken"
         self.names = [os.path.basename(image).encode() for image in images]
         self.data = []
         for image in images:
@@ -76,6 +76,8 @@ class Server:
         if code == READ:
             _, offset, size = struct.unpack_from("<QQI", body)
             return bytes(self.data[image][offset : offset + size])
+        if code in (WRITE, FSYNC) and image == 0 and os.path.exists(self.broken):
+            raise OSError(errno.EIO, "")
         if code == WRITE:
             _, offset, size = struct.unpack_from("<QQI", body)
             data = body[40 : 40 + size]

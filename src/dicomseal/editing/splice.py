@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
 from ..encoding import record as r
@@ -126,7 +125,13 @@ class Splice:
             self.write(target)
             return
         path: Any = target  # `replacing` refuses everything that is not a path
-        with replacing(path, self._check(path, overwrite)) as file:
+
+        def check() -> None:
+            self._part10.check_origin()
+            if not overwrite and os.path.lexists(path):
+                raise SourceError(f"{os.fsdecode(path)}: exists already", "exists")
+
+        with replacing(path, check) as file:
             self.write(file)
 
     def stage(self, group: Group, key: object, target: str, overwrite: bool) -> os.stat_result:
@@ -143,20 +148,11 @@ class Splice:
         Raises:
             SourceError: as `Group.stage`.
         """
-        return group.stage(key, target, self.write, self._check(target, overwrite))
-
-    def _check(self, path: str | os.PathLike[str], overwrite: bool) -> Callable[[], None]:
-        """Return a function that raises if the object must not be written to a path."""
-        # not the index, and not the bytes: of a group that waits to be renamed they are gone
+        # not a method of this object: its index and bytes are gone when the group is committed
         origin = self._part10.origin
-
-        def check() -> None:
-            if origin is not None:
-                origin.check()
-            if not overwrite and os.path.lexists(path):
-                raise SourceError(f"{os.fsdecode(path)}: exists already", "exists")
-
-        return check
+        return group.stage(
+            key, target, self.write, None if origin is None else origin.check, overwrite
+        )
 
     def write(self, target: Any) -> None:
         """Write the whole edited object: preamble, meta information, data set.

@@ -26,7 +26,7 @@ from . import flush
 from .atomic import FLAGS, OldFile, not_synced, not_written, temporary_name
 from .window import changed, state_of
 
-MAX_FILES, MAX_BYTES = 256, 64 << 20
+MAX_FILES, MAX_BYTES = 256, 128 << 20
 MAX_SECONDS = 2.0  # a slow key or timestamp authority must not lose more to a crash
 _GATHERED = 1 << 20  # bytes that one system call writes
 _PIECES = 64  # and how many pieces of them; the system takes 1,024
@@ -207,6 +207,7 @@ class Group:
         path: str,
         write: Callable[[Any], object],
         check: Callable[[], object] | None = None,
+        overwrite: bool = True,
     ) -> os.stat_result:
         """Write the new content of a file to a temporary one beside it.
 
@@ -218,6 +219,7 @@ class Group:
             path: the target.
             write: is called with an object whose ``write`` takes bytes.
             check: called when everything is on disk, just before the rename; it may still raise.
+            overwrite: replace a file that exists.
 
         Returns:
             The status of the new file: its size and its times.
@@ -238,6 +240,8 @@ class Group:
             status = folder.status(base)
             old = None
             if status is not None:
+                if not overwrite:
+                    raise SourceError(f"{path}: exists already", "exists")
                 if stat.S_ISLNK(status.st_mode):  # the last name is a link
                     folder, base = self._find(os.path.realpath(path))
                     staged.folder, staged.base = folder, base

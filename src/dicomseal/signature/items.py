@@ -71,6 +71,17 @@ def _head(tag: int, vr: str, order: str, implicit: bool) -> tuple[bytes, struct.
     return head + vr.encode() + b"\0\0" * long, struct.Struct(order + ("L" if long else "H"))
 
 
+@lru_cache(256)
+def form(tag: int, vr: str) -> tuple[bytes, struct.Struct, bytes]:
+    """Return how an element is written in explicit VR little endian.
+
+    Returns:
+        What stands before its length, how the length is written, and the byte that pads an odd
+        value.
+    """
+    return *_head(tag, vr, "<", False), padding(vr)
+
+
 def to_dataset(item: Item) -> Dataset:
     """Return the item as a `pydicom.Dataset`."""
     from pydicom.filereader import read_dataset

@@ -209,7 +209,7 @@ def sign_scope(
     how = part10.implicit, part10.big_endian
     for tag, data in (
         *(() if shared else ((terms.MAC_PARAMETERS_SEQUENCE, mac.encoded(*how)),)),
-        (terms.DIGITAL_SIGNATURES_SEQUENCE, items.encode_item(signature.item(), *how)),
+        (terms.DIGITAL_SIGNATURES_SEQUENCE, signature.encoded(*how)),
     ):
         sequence = index.find(scope, tag)
         if sequence < 0:

@@ -16,12 +16,11 @@ from functools import lru_cache
 import msgspec
 
 from .. import purposes
-from ..encoding.backend import Index
 from ..encoding.obstacles import Offer
 from ..encoding.record import Update
 from ..errors import SigningError
 from ..profiles import Elements, Facts
-from ..signature import digital_signature, items
+from ..signature import digital_signature
 from ..signature.certificate import kind_of
 from ..signature.digital_signature import DigitalSignature
 from ..signature.mac_parameters import MAX_REMEMBERED, MacParameters
@@ -161,11 +160,7 @@ def build(
     )
     hasher = new_hasher(request.algorithm)
     stream(hasher.update)
-    own = [element for element in signature.item() if element[0] not in terms.NOT_IN_MAC]
-    if signature.purpose is None:  # plain elements are in the stream as they are in a file
-        hasher.update(items.encode(own))
-    else:
-        Index(items.encode(own)).stream(hasher.update, 0, None)
+    hasher.update(signature.own())
     value = request.key.sign(hasher.digest(), request.algorithm)
     signature = msgspec.structs.replace(signature, signature=value)
     if request.tsa is not None:

@@ -93,20 +93,22 @@ def batches(
     most_files: int = BATCH_FILES,
     most_bytes: int = BATCH_BYTES,
     workers: int = 1,
+    first_files: int = FIRST_FILES,
 ) -> Iterator[Files]:
     """Yield the files in batches, in order; a file larger than ``most_bytes`` is one alone.
 
     Each batch costs the process that writes the ledger about a millisecond, whatever its size, so
-    batches are large. The first ones are smaller, so that a few files are work for all ``workers``,
-    and no batch is so large that all other workers would wait long for the last one.
+    batches are large. The first ones are smaller (``first_files``), so that a few files are work
+    for all ``workers``, and no batch is so large that all other workers would wait long for the
+    last one.
     """
     batch, size, gone = Files(), 0, 0
-    limit = min(FIRST_FILES, most_files)
+    limit = min(first_files, most_files)
     for file in files:
         if batch and (len(batch) >= limit or size + file.size > most_bytes):
             yield batch
             gone += len(batch)
-            limit = min(max(FIRST_FILES, gone // (_BATCHES_AHEAD * workers)), most_files)
+            limit = min(max(first_files, gone // (_BATCHES_AHEAD * workers)), most_files)
             batch, size = Files(), 0
         batch.append(file)
         size += file.size

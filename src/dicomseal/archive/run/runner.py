@@ -53,6 +53,7 @@ class Task(NamedTuple):
             empty.
         workers: how many.
         window: how many batches are in progress for each of them.
+        first_files: how many files the first batches have.
     """
 
     executor: Executor | Callable[[], Executor]
@@ -61,6 +62,7 @@ class Task(NamedTuple):
     unpack: Callable[[bytes], tuple[bytes, str]]
     workers: int
     window: int = WINDOW
+    first_files: int = walk.FIRST_FILES
 
 
 def verify(
@@ -187,7 +189,8 @@ def carry_out(
             files = throttled(files, max_rate)
             batch_bytes = min(batch_bytes, int(max_rate))  # a larger batch would run for minutes
         trouble = ""
-        for _, sent in loop.run(walk.batches(files, batch_files, batch_bytes, todo.workers)):
+        batches = walk.batches(files, batch_files, batch_bytes, todo.workers, todo.first_files)
+        for _, sent in loop.run(batches):
             packed, why = todo.unpack(sent)
             if why:  # the batches in progress are completed all the same
                 trouble = trouble or why

@@ -17,6 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 
 from ...errors import UsageError
+from ...files.group import MAX_BYTES
 from ...keys.key_files import Password
 from ...signing.bulk_signer import BulkSigner
 from ...signing.policy import ALLOW_WEAK, STRONG
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from ...keys.signing_key import CertificateSource, KeySource
     from ...signing.policy import SigningPolicy
     from ...timestamps.authority import TimestampAuthority
+
+# a batch is flushed at once, so that it is to be large; it is one group of `files.group`, whose
+# bytes are those of the batch and of the new signatures
+FIRST_FILES, BATCH_BYTES = 128, MAX_BYTES - (16 << 20)
 
 
 def sign(
@@ -61,7 +66,7 @@ def sign(
     sign_run: Callable[[bytes], tuple[bytes, bytes]] | None = None,
     watch: Callable[[Progress, Callable[[], None]], object] | None = None,
     batch_files: int = walk.BATCH_FILES,
-    batch_bytes: int = walk.BATCH_BYTES,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Outcome:
     """Sign the main data set of every object of an archive that has no signature by this key.
 
@@ -146,6 +151,7 @@ def sign(
             sign_worker.crashed,
             sign_worker.unpack,
             jobs,
+            first_files=FIRST_FILES,
         )
 
     return runs.carry_out(
