@@ -2,7 +2,7 @@
 
 Run as a program with a job in JSON as its argument; `test_sign_killed.py` judges what is
 left. It imports everything once and forks. Each campaign has a tree and a ledger of its own, and
-goes on until its run has come to its end. One line of JSON for each try: ``[campaign, how it
+goes on until its run has come to its end. Files are flushed in turns all at once and one by one. One line of JSON for each try: ``[campaign, how it
 ended, rows in the ledger, temporary files left]``. The ways to die:
 
 * ``parent``: SIGKILL of the main process at a random moment: some time after a batch of its run is
@@ -37,6 +37,7 @@ from dicomseal.archive.run import sign_archive, sign_worker
 from dicomseal.archive.run.runner import Selection
 from dicomseal.archive.run.session import Session
 from dicomseal.errors import LedgerError
+from dicomseal.files import flush
 from dicomseal.files.group import Group
 
 
@@ -57,6 +58,11 @@ def sign(job, place):
 
 def fork(job, place, *prepare):
     return _dying.fork(lambda: sign(job, place), lambda: os.setpgid(0, 0), *prepare)
+
+
+def flushing(together):
+    """Have a run flush its files in this way, whatever their file system is."""
+    return lambda: setattr(flush, "at_once", lambda _: together)
 
 
 def dying_at(step):
@@ -145,14 +151,16 @@ def main():
         while True:
             number += 1
             start = time.monotonic()
+            way = flushing(number % 2 == 0)
             if job["how"] == "steps":
-                ended = tell(campaign, place, fork(job, place, dying_at(137 * number)))
+                ended = tell(campaign, place, fork(job, place, way, dying_at(137 * number)))
             elif job["how"] == "moments":
                 owner, name, before = MOMENTS[number % len(MOMENTS)]
                 count = chance.randint(1, 6 if name == "_rename" else 2)
-                ended = tell(campaign, place, fork(job, place, counted(owner, name, count, before)))
+                dying = counted(owner, name, count, before)
+                ended = tell(campaign, place, fork(job, place, flushing(campaign % 2), dying))
             else:
-                child = fork(job, place)
+                child = fork(job, place, way)
                 if campaign > 1:  # the first is for the time
                     steps = chance.randint(0, 12)
                     came(steps)
