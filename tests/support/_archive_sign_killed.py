@@ -2,8 +2,9 @@
 
 Run as a program with a job in JSON as its argument; `test_sign_killed.py` judges what is
 left. It imports everything once and forks. Each campaign has a tree and a ledger of its own, and
-goes on until its run has come to its end. Files are flushed in turns all at once and one by one. One line of JSON for each try: ``[campaign, how it
-ended, rows in the ledger, temporary files left]``. The ways to die:
+goes on until its run has come to its end. Files are flushed in turns all at once and one by one.
+One line of JSON for each try: ``[campaign, how it ended, rows in the ledger, temporary files
+left]``. The ways to die:
 
 * ``parent``: SIGKILL of the main process at a random moment: some time after a batch of its run is
   in the ledger, or while it starts; its workers find out, and end.
