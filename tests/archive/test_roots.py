@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from _archive import rows
 
-from dicomseal.archive.errors import StoreLostError
+from dicomseal.archive.errors import NothingSelectedError, StoreLostError
 from dicomseal.archive.find import roots, sample, walk
 from dicomseal.archive.find.found import EMPTY_FOLDER, Found
 from dicomseal.archive.find.list_root import ListRoot
@@ -101,8 +101,8 @@ def test_the_kind_of_a_file_is_asked_for_once(shelf, monkeypatch):
 def test_what_a_selection_says_of_it(shelf):
     assert verified("shelf://three") == {"error": 1}
     assert [(row.path, row.reason) for row in rows()] == [("shelf://three", "empty_folder")]
-    assert verified("shelf://one", include=("x",)) == {"error": 1}
-    assert [(row.path, row.reason) for row in rows()] == [("shelf://one", "nothing_selected")]
+    with pytest.raises(NothingSelectedError, match="shelf://one: nothing is selected"):
+        verified("shelf://one", include=("x",))
     found = list(walk.find_files(["shelf://one"]))
     names = ["shelf://one", "shelf://two"]
     again = [Found(file.path.replace("one", "four"), file.size) for file in found]

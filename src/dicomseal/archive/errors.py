@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from ..errors import DicomSealError
+from ..errors import DicomSealError, UsageError
+from ..report import escaped
+
+
+class NothingSelectedError(UsageError):
+    """The patterns of a selection leave no file at all: one may be misspelt. No run is begun.
+
+    Args:
+        roots: all of them.
+        why: a sentence.
+    """
+
+    code = "nothing_selected"
+
+    def __init__(self, roots: tuple[str, ...], why: str) -> None:
+        super().__init__(f"{', '.join(map(escaped, roots))}: {why}")
+        self.roots, self.why = roots, why
 
 
 class LostError(DicomSealError):

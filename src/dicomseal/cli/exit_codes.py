@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import report
 
-# verdicts on what is no object: counted, and no failure (`verification.other_files`)
+# verdicts on what is not an object: counted, and no failure (`verification.other_files`)
 OTHERS = ("not_dicom", "directory")
 
 

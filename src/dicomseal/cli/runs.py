@@ -7,12 +7,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from ..archive.errors import NothingSelectedError
+from ..archive.ledger.ledger import SIGN
+from ..archive.ledger.rows import FAILURES, SIGN_VERDICTS, VERDICTS
 from ..archive.run.runner import Outcome, Progress
 from ..errors import SourceError, UsageError
 from ..report import escaped, harmless
@@ -55,6 +59,14 @@ def say_nothing_found(progress: Progress | None) -> None:
         click.echo(f"dicomseal: {name}: {why}", err=True)
 
 
+def nothing_selected(error: NothingSelectedError) -> NoReturn:
+    """Print it for each root, and end: in cron a misspelt pattern must not look like success."""
+    for root in error.roots:
+        name = "standard input" if root == "-" else escaped(root)
+        click.echo(harmless(f"dicomseal: {name}: {error.why}; no run was begun"), err=True)
+    raise click.exceptions.Exit(EXIT_UNREADABLE) from None
+
+
 def summary(
     ledger: str,
     outcome: Outcome,
@@ -64,21 +76,30 @@ def summary(
 ) -> str:
     """Return the summary of a run for people; ``names`` are the verdicts in their order."""
     totals = outcome.totals
-    parts = [f"{totals.verdicts[one]:,} {one}" for one in names if totals.verdicts.get(one)]
     state = "complete" if outcome.complete else "not complete"
     lines = [f"run {outcome.run} in {ledger}: {state}"]
     files = progress.files if progress else 0
-    if files != totals.files:
-        lines.append(f"{files:,} files now, {totals.files - files:,} before")
     if progress and progress.again:
         lines.append(f"{progress.again:,} once more: this key had not signed their rows")
-    rate = f", {files / seconds:,.0f} files/s" if seconds else ""
-    lines.append(
-        f"{totals.files:,} files, {totals.bytes:,} bytes in {seconds:,.1f} s{rate}: "
-        f"{', '.join(parts) or 'nothing to do'}"
-    )
+    time_of_it = f"in {seconds:,.1f} s" + (f", {files / seconds:,.0f} files/s" if seconds else "")
+    if progress is None or files == totals.files:
+        lines.append(
+            f"{totals.files:,} files, {totals.bytes:,} bytes {time_of_it}: "
+            f"{counts(totals.verdicts, names) or 'nothing to do'}"
+        )
+    else:
+        said = counts(progress.verdicts, names) or "nothing to do"
+        lines.append(f"{files:,} files now, {totals.files - files:,} before")
+        lines.append(f"this call: {progress.bytes:,} bytes {time_of_it}: {said}")
+        said = counts(totals.verdicts, names)
+        lines.append(f"the run: {totals.files:,} files, {totals.bytes:,} bytes: {said}")
     lines += map(harmless, totals.passed_over.lines())
     return "\n".join(lines)
+
+
+def counts(verdicts: Mapping[str, int], names: Iterable[str]) -> str:
+    """Return how many files have each verdict, for people; ``names`` are all, in their order."""
+    return ", ".join(f"{verdicts[one]:,} {one}" for one in names if verdicts.get(one))
 
 
 def _figures(progress: Progress) -> Figures:
@@ -86,15 +107,20 @@ def _figures(progress: Progress) -> Figures:
     from .progress import Figures
 
     seconds = time.monotonic() - progress.started
+    # of the whole run, as the summary counts them
+    whole = Counter(progress.verdicts_before) + progress.verdicts
     return Figures(
         done=progress.before + progress.files,
         total=_total(progress),
-        size=progress.bytes,
+        share=progress.share,
+        size=progress.bytes_before + progress.bytes,
         now=progress.files,
+        size_now=progress.bytes,
         seconds=seconds,
         left=progress.left(seconds),
         about=not progress.walked,
-        failed=progress.failures,
+        failed=sum(whole[one] for one in FAILURES),
+        verdicts=counts(whole, SIGN_VERDICTS if progress.kind == SIGN else VERDICTS),
     )
 
 

@@ -134,7 +134,7 @@ def _timestamp(timestamp: TimestampReport, advice: _Advice) -> list[str]:
 
 
 def summary(counts: dict[str, int]) -> str:
-    """Return how many objects have each verdict, and how many files are no objects."""
+    """Return how many objects have each verdict, and how many files are not objects."""
     parts = [f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts.get(verdict)]
     total = sum(counts.get(verdict, 0) for verdict in _ORDER)
     skipped = [f"{counts[verdict]} {verdict}" for verdict in OTHERS if counts.get(verdict)]

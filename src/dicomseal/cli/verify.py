@@ -75,11 +75,11 @@ def command(
 ) -> None:
     """Verify every digital signature of the objects at PATH.
 
-    Folders are walked; what is no DICOM object in them is counted, and is no failure, unless its
-    name says that it should be one. - is an object on standard input. With -0, - is a list of paths
-    on standard input instead, and @LIST one in a file. PATH may also be a study, a series or an
-    instance of a DICOMweb server, dicomweb+https://HOST/…/studies/UID: its objects are retrieved,
-    and none is kept.
+    Folders are walked; what is not a DICOM object in them is counted, and not a failure, unless
+    its name says that it should be one. - is an object on standard input. With -0, - is a list of
+    paths on standard input instead, and @LIST one in a file. PATH may also be a study, a series or
+    an instance of a DICOMweb server, dicomweb+https://HOST/…/studies/UID: its objects are
+    retrieved, and none is kept.
 
     Integrity and trust are separate answers: is the content what was signed, and does the
     certificate chain to an anchor that you trust?

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -9,8 +10,9 @@ import msgspec
 
 from ... import __version__
 from ...errors import UsageError
+from ..errors import NothingSelectedError
 from . import sample, walk
-from .found import Found
+from .found import NOTHING_SELECTED, Found
 from .passed_over import PassedOver
 from .trusted import Trusted
 
@@ -134,6 +136,43 @@ def selected(
             found, selection.share, selection.seed, selection.stratify, selection.roots
         )
     return found
+
+
+class Walked:
+    """The files of a selection, found as they are asked for.
+
+    Attributes:
+        population: how many were found, before a sample was drawn.
+        passed: the entries that the walk left out.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self.population = 0
+        self.passed = PassedOver()
+        self._found = iter(selected(selection, self._counted, self.passed))
+
+    def __iter__(self) -> Iterator[Found]:
+        return self._found
+
+    def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
+        for file in found:
+            self.population += 1
+            yield file
+
+    def require_some(self) -> None:
+        """Look for the first file, so that no run is begun over none.
+
+        Raises:
+            NothingSelectedError: the patterns leave none. An empty folder is another matter: that
+                is a finding, and goes into the ledger.
+        """
+        first = next(self._found, None)
+        if first is None:
+            return
+        if first.trouble and first.trouble[0] == NOTHING_SELECTED:
+            roots = (first.path, *(another.path for another in self._found))
+            raise NothingSelectedError(roots, first.trouble[1])
+        self._found = itertools.chain((first,), self._found)
 
 
 def _misspelt(patterns: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ class Cluster(NamedTuple):
 
 @contextlib.contextmanager
 def cluster(address: str) -> Iterator[Cluster]:
-    """Connect to a cluster while this context lasts.
+    """Open a context in which a cluster is connected to.
 
     Args:
         address: of the scheduler, e.g. ``tcp://10.0.0.1:8786``.

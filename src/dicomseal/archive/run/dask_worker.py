@@ -62,7 +62,7 @@ class Told(WorkerPlugin):
 
 
 def prepare() -> None:
-    """Import what a verification needs."""
+    """Load what a verification imports when it needs it."""
     for name in _NEEDED:
         import_module(f"dicomseal.{name}")
 

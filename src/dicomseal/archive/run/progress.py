@@ -76,6 +76,17 @@ class Progress(msgspec.Struct):
     def failures(self) -> int:
         return sum(self.verdicts[one] for one in FAILURES)
 
+    @property
+    def share(self) -> float | None:
+        """The part of the run's files that is done, 0 to 1; None if the total is not known yet."""
+        done = self.before + self.files
+        if self.walked:
+            return done / (self.before + self.found) if self.before + self.found else 1.0
+        if self.expected is None or not self.expected.source:
+            return None
+        # some of them are new since they were counted: it is not at its end before the walk is
+        return min(done / max(self.expected.files, 1), 0.99)
+
     def left(self, seconds: float) -> float | None:
         """Return the seconds to the end, after so many seconds; None if that is not known yet."""
         if not self.files:

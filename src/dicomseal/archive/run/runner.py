@@ -16,7 +16,7 @@ from .. import errors
 from ..find import walk
 from ..find.found import Found
 from ..find.roots import check_roots, root_of
-from ..find.selection import RunRequest, Selection, as_json, check_same, throttled
+from ..find.selection import RunRequest, Selection, Walked, as_json, check_same, throttled
 from ..find.trusted import trusted_by
 from ..ledger import proof_of_existence
 from ..ledger.ledger import VERIFY, Ledger, Run
@@ -166,9 +166,13 @@ def carry_out(
     `verify`.
 
     Raises:
+        NothingSelectedError: the selection leaves no file at all; no run was begun.
         StoppedError: a worker said that the run cannot go on; it can be resumed. And as `verify`.
     """
     check_roots(asked.selection.roots)
+    walked = Walked(asked.selection)
+    if not resume:
+        walked.require_some()
     with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
         if before:
             asked = before(ledger, stack)
@@ -178,12 +182,14 @@ def carry_out(
         if run is None:
             run = ledger.begin(as_json(asked), kind, seal)
         asked = decoded(path, run.asked, RunRequest)
+        if resume:
+            walked = Walked(asked.selection)  # as it was then: --older-than counts from then
         todo = task(run)
         loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * todo.window)
         session = Session(ledger, run, kind, loop.stop, watch, seal, again)
         if count:
             stack.enter_context(session.expecting(asked.selection))
-        files = session.files(asked.selection, resume)
+        files = session.files(walked, resume)
         session.tell()
         if max_rate:
             files = throttled(files, max_rate)

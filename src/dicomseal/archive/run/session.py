@@ -13,7 +13,7 @@ from ...report import ERROR
 from ...verification.other_files import NOT_DICOM
 from ..find.found import NOTHING, Found, path_of
 from ..find.passed_over import OF_THE_LEDGER
-from ..find.selection import Selection, as_json, selected
+from ..find.selection import Selection, Walked, as_json, selected
 from ..ledger import hash_chain, proof_of_existence
 from ..ledger.known_paths import Memory
 from ..ledger.ledger import Ledger, Run, Seal
@@ -43,28 +43,27 @@ class Session:
         self._ledger, self._run, self._watch, self._seal = ledger, run, watch, seal
         self._stop_loop = stop
         self._memory = Memory(ledger, run.number)
+        self._walked: Walked | None = None
         self._stopped = False
         self._head = ledger.head()
         self._number = 0
-        self._population = 0
         self._progress = Progress(
             run.number, started=time.monotonic(), kind=kind, again=again, ledger=ledger.path
         )
         self._totals = Totals()
 
-    def files(self, selection: Selection, resume: bool) -> Iterator[Found]:
+    def files(self, walked: Walked, resume: bool) -> Iterator[Found]:
         """Return what is still to be verified; what was done before is counted at once."""
         if resume:
             for batch in self._ledger.batches(self._run.number):
                 self._number = batch.number
             self._count_again()
-        return self._rest(selection, resume)
+        self._walked = walked
+        return self._rest(walked, resume)
 
-    def _rest(self, selection: Selection, resume: bool) -> Iterator[Found]:
-        passed = self._totals.passed_over
-        found = selected(selection, self._counted, passed)
-        if resume:
-            found = self._without_done(found)
+    def _rest(self, walked: Walked, resume: bool) -> Iterator[Found]:
+        passed = self._totals.passed_over = walked.passed
+        found = self._without_done(walked) if resume else iter(walked)
         ends = ("", "-wal", "-shm", ".lock", ".workers", ".nightly", ".nightly.lock")
         names = os.path.abspath(self._ledger.path), os.path.realpath(self._ledger.path)
         own = {name + end for name in names for end in ends}
@@ -89,11 +88,6 @@ class Session:
             return contextlib.nullcontext()
         estimate = self._progress.expected = Estimate()
         return BackgroundCount(estimate, lambda: selected(selection, iter))
-
-    def _counted(self, found: Iterable[Found]) -> Iterator[Found]:
-        for file in found:
-            self._population += 1
-            yield file
 
     def _without_done(self, found: Iterable[Found]) -> Iterator[Found]:
         for file in found:
@@ -154,7 +148,7 @@ class Session:
     def end(self, sign: Callable[[bytes], tuple[bytes, bytes]] | None) -> Outcome:
         """Append the end of the run, if everything was verified."""
         totals = self._totals
-        totals.population = self._population
+        totals.population = self._walked.population if self._walked else 0
         totals.head = self._head.hex()
         if not self._progress.walked:
             return Outcome(self._run.number, False, totals)

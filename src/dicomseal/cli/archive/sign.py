@@ -8,14 +8,22 @@ from typing import Any
 
 import click
 
-from ...archive.errors import StoppedError
+from ...archive.errors import NothingSelectedError, StoppedError
 from ...archive.find.roots import root_of
 from ...archive.ledger.rows import REFUSED, SIGN_VERDICTS
 from ...archive.run import sign_archive
 from ...archive.run.runner import Selection
 from ...errors import UsageError
 from ..guard import secrets_at_hand
-from ..runs import EXIT_INTERRUPTED, EXIT_UNREADABLE, Watch, run_signer, say_nothing_found, summary
+from ..runs import (
+    EXIT_INTERRUPTED,
+    EXIT_UNREADABLE,
+    Watch,
+    nothing_selected,
+    run_signer,
+    say_nothing_found,
+    summary,
+)  # fmt: skip
 from ..sign_options import PASSWORDS, caution, password_of, sign_options, signing_arguments
 from .run_options import age, run_options
 
@@ -109,6 +117,8 @@ def command(
                 password=password_of(options),
                 **signing_arguments(options),
             )
+        except NothingSelectedError as error:
+            nothing_selected(error)
         except StoppedError as error:
             click.echo(f"dicomseal: {error}", err=True)
             click.echo("stopped: --resume continues from here", err=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ...archive.errors import LostError
+from ...archive.errors import LostError, NothingSelectedError
 from ...archive.find.roots import root_of
 from ...archive.ledger.proof_of_existence import Wanted
 from ...archive.ledger.rows import VERDICTS
@@ -22,7 +22,15 @@ from ...errors import UsageError
 from ...report import harmless
 from ...verification.options import Options
 from ..exit_codes import exit_code
-from ..runs import EXIT_INTERRUPTED, EXIT_UNREADABLE, Watch, run_signer, say_nothing_found, summary
+from ..runs import (
+    EXIT_INTERRUPTED,
+    EXIT_UNREADABLE,
+    Watch,
+    nothing_selected,
+    run_signer,
+    say_nothing_found,
+    summary,
+)  # fmt: skip
 from ..trust_options import trust_options, verification
 from ..verify_options import demanded, verify_options
 from .run_options import age, run_options
@@ -94,6 +102,8 @@ def command(
     with Watch(metrics) as watch:
         try:
             outcome = request.carry_out(ledger, resume, watch)
+        except NothingSelectedError as error:
+            nothing_selected(error)
         except LostError as error:
             begun = "; --resume continues from here" if watch.progress else ""
             click.echo(f"dicomseal: {error}{begun}", err=True)
