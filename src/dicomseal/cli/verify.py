@@ -17,7 +17,7 @@ from .exit_codes import OTHERS, exit_code
 from .files import Files
 from .streams import STANDARD, source_of
 from .trust_options import trust_options, verification
-from .verify_options import demanded, jobs_option, verify_options
+from .verify_options import demanded, jobs_option, list_others_option, verify_options
 
 if TYPE_CHECKING:
     from ..dicomweb.address import Address
@@ -51,11 +51,7 @@ Examples:
 @trust_options
 @verify_options
 @jobs_option
-@click.option(
-    "--list-others",
-    is_flag=True,
-    help="Also list files of folders and lists that are no DICOM objects, or only a DICOMDIR.",
-)
+@list_others_option
 @click.option(
     "--format",
     "output",

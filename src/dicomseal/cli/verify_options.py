@@ -76,6 +76,13 @@ jobs_option = click.option(
 )
 
 
+list_others_option = click.option(
+    "--list-others",
+    is_flag=True,
+    help="Also list files of folders and lists that are not DICOM objects, or only a DICOMDIR.",
+)
+
+
 def verify_options(function: _F) -> _F:
     """Put the options on a command; it gets them as keyword arguments, see `demanded`."""
     for option in reversed(_OPTIONS):

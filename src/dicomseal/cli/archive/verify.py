@@ -32,7 +32,7 @@ from ..runs import (
     summary,
 )  # fmt: skip
 from ..trust_options import trust_options, verification
-from ..verify_options import demanded, verify_options
+from ..verify_options import demanded, list_others_option, verify_options
 from .run_options import age, run_options
 
 _EPILOG = """\b
@@ -79,11 +79,7 @@ Examples:
     multiple=True,
     help="Only runs that are signed by one of these certificates prove anything. Repeatable.",
 )
-@click.option(
-    "--list-others",
-    is_flag=True,
-    help="List behind the summary which files are no DICOM objects, or only a DICOMDIR.",
-)
+@list_others_option
 @verify_options
 @trust_options
 def command(
