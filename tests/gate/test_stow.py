@@ -72,6 +72,8 @@ def test_all_are_stored(running):
     assert answer.status_code == 200
     assert told(answer) == ([uid(10), uid(11)], {}, [])
     assert [running.files()[uid(n)] for n in (10, 11)] == objects
+    for place in (answer.json(), *answer.json()["00081199"]["Value"]):  # Type 2 (PS3.18 I.1)
+        assert place["00081190"] == {"vr": "UR"}
     assert [line["via"] for line in running.objects()[-2:]] == ["STOW-RS"] * 2
 
 

@@ -15,6 +15,7 @@ from .judgement import shortened
 _CLASS, _INSTANCE, _REASON = "00081150", "00081155", "00081197"
 _COMMENT = "00000902"  # Error Comment, as a C-STORE response has it
 _STORED, _FAILED, _OTHERS, _URL = "00081199", "00081198", "0008119A", "00081190"
+_NO_URL = {_URL: {"vr": "UR"}}  # Type 2 of the answer and of what is stored: nothing is retrieved
 ALL, SOME, NONE, NOTHING = 200, 202, 409, 400
 
 
@@ -28,7 +29,7 @@ class StowAnswer:
 
     def stored(self, identity: Identity) -> None:
         """Add an instance that is stored."""
-        self._stored.append(_reference(identity))
+        self._stored.append(_reference(identity) | _NO_URL)
 
     def failed(self, identity: Identity, reason: int, comment: str) -> None:
         """Add an instance that is not.
@@ -56,7 +57,7 @@ class StowAnswer:
 
     def json(self) -> bytes:
         """Return the body."""
-        found: dict[str, Any] = {_URL: {"vr": "UR"}}  # it says nothing of retrieving
+        found: dict[str, Any] = dict(_NO_URL)
         for tag, items in (
             (_FAILED, self._failed), (_STORED, self._stored), (_OTHERS, self._others),
         ):  # fmt: skip
