@@ -50,8 +50,8 @@ class GateAssociation(Association):
         checkpoint = Checkpoint()
         checkpoint.set()
         self._reactor_checkpoint = checkpoint
-        self.dul = UpperLayer(self, self.bell, checkpoint)
-        self.dimse = ReceivingProvider(self, server.store, server.limit)
+        self.dul = UpperLayer(self, self.bell, checkpoint, lambda: self.is_serving)
+        self.dimse = ReceivingProvider(self, self.serve, server.store, server.limit)
         self.dimse.msg_queue = TellingQueue(checkpoint.ring)
         # the providers of the base class had them
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout
@@ -147,7 +147,7 @@ class _Handler(RequestHandler):
     def _create_association(self) -> Association:
         assoc = GateAssociation(self.ae, self.server)
         assoc.name = f"AcceptorThread@{datetime.now():%Y%m%d%H%M%S}"
-        assoc.set_socket(GateSocket(assoc, self.request))
+        assoc.set_socket(GateSocket(assoc, self.request, assoc.bell))
         acceptor = assoc.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
         acceptor.ae_title = self.server.ae_title

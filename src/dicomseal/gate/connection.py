@@ -14,7 +14,9 @@ from pynetdicom.transport import AssociationSocket
 from .waking import IDLE
 
 if TYPE_CHECKING:
-    from .association import GateAssociation
+    from pynetdicom.association import Association
+
+    from .waking import Bell
 
 _LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
 _BUFFER = 1 << 18  # bytes that are read at once
@@ -26,11 +28,12 @@ class GateSocket(AssociationSocket):
     Args:
         assoc: its association.
         client_socket: the connection.
+        bell: wakes what waits for it.
     """
 
-    def __init__(self, assoc: GateAssociation, client_socket: socket.socket) -> None:
+    def __init__(self, assoc: Association, client_socket: socket.socket, bell: Bell) -> None:
         super().__init__(assoc, client_socket)
-        self._bell = assoc.bell
+        self._bell = bell
         self._patience = assoc.network_timeout
         self._deadline: float | None = None
         self._view = memoryview(b"")

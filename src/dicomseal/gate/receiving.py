@@ -7,7 +7,7 @@ large is in memory as well, so that it need not be read again to be verified.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
@@ -19,7 +19,7 @@ from .commands import COMMAND, StoreCommand, text_of
 from .store import Incoming, Store
 
 if TYPE_CHECKING:
-    from .association import GateAssociation
+    from pynetdicom.association import Association
 
 # the same as of files that dicomseal writes anew
 IMPLEMENTATION_CLASS = "2.25.328957194170695688999850527630083745841"
@@ -190,12 +190,16 @@ class ReceivingProvider(DIMSEServiceProvider):
 
     Args:
         assoc: the association.
+        serve: serves a request to store something, and answers it.
         store: has the folder for what arrives.
         limit: how many bytes an object may have.
     """
 
-    def __init__(self, assoc: GateAssociation, store: Store, limit: int) -> None:
+    def __init__(
+        self, assoc: Association, serve: Callable[[StoreRequest], None], store: Store, limit: int
+    ) -> None:
         super().__init__(assoc)
+        self._serve = serve
         self._store, self._limit = store, limit
         self._memory = Memory()
         self._request: StoreRequest | None = None
@@ -244,7 +248,7 @@ class ReceivingProvider(DIMSEServiceProvider):
         request = self._request
         if request is not None:
             try:
-                cast("GateAssociation", self.assoc).serve(request)
+                self._serve(request)
             finally:
                 self._request = None  # not before: who stops the gate sees that it is busy
             return

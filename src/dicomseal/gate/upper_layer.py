@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import struct
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from pynetdicom.dul import DULServiceProvider
@@ -23,7 +24,8 @@ from .waking import Bell, Checkpoint, TellingQueue
 if TYPE_CHECKING:
     from typing import Any
 
-    from .association import GateAssociation
+    from pynetdicom.association import Association
+
     from .receiving import ReceivingProvider
 
 _log = logging.getLogger("dicomseal.gate")
@@ -37,8 +39,11 @@ _REQUESTED, _CLOSED, _INVALID = "Evt6", "Evt17", "Evt19"
 class UpperLayer(DULServiceProvider):
     """The upper layer of an association; its loop waits in `GateSocket.ready`."""
 
-    def __init__(self, assoc: GateAssociation, bell: Bell, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, assoc: Association, bell: Bell, checkpoint: Checkpoint, serves: Callable[[], bool]
+    ) -> None:
         super().__init__(assoc)
+        self._serves = serves
         self._bell = bell
         self._run_loop_delay = 0.0
         self._is_requested = False
@@ -74,8 +79,7 @@ class UpperLayer(DULServiceProvider):
 
     def idle_timer_expired(self) -> bool:
         """Return whether the peer is silent for too long, and it is its turn to speak."""
-        assoc = cast("GateAssociation", self.assoc)
-        return not assoc.is_serving and super().idle_timer_expired()
+        return not self._serves() and super().idle_timer_expired()
 
     def restart_idle_timer(self) -> None:
         """Take the peer for one that has just spoken."""
@@ -84,7 +88,7 @@ class UpperLayer(DULServiceProvider):
     def _read_pdu_data(self) -> None:
         """Read a PDU; of an established association the data are taken in piece by piece."""
         connection = cast(GateSocket, self.socket)
-        dimse = cast("GateAssociation", self.assoc).dimse
+        dimse = cast("ReceivingProvider", self.assoc.dimse)
         try:
             kind = connection.begin()
             if kind != P_DATA or self.state_machine.current_state != _ESTABLISHED:
