@@ -242,6 +242,25 @@ def test_a_full_disk(files, tmp_path):
         }
 
 
+def test_a_quarantine_on_another_disk_that_is_full(files, tmp_path):
+    """The object is refused, so its sender keeps it; no half of it and no report stays there."""
+    large = tmp_path / "large.dcm"
+    large.write_bytes(file_of("altered", 50, 900_000))
+    with (
+        small_disk(tmp_path / "disk", 400 << 10) as disk,
+        gate(
+            tmp_path / "store", "--trust", files / "ca.pem", "--on-failed", "quarantine",
+            "--quarantine", disk / "quarantine",
+        ) as running,
+    ):  # fmt: skip
+        assert send(running.port, large) == 0xA7
+        assert os.listdir(disk / "quarantine") == []
+        assert running.waiting("incoming") == []
+        assert sent(running, files, "altered") == [0]
+        assert len(os.listdir(disk / "quarantine")) == 2
+        assert running.files() == {}
+
+
 def test_a_ledger_without_room_accepts_nothing(files, tmp_path):
     with (
         small_disk(tmp_path / "disk", 200 << 10) as disk,
