@@ -251,7 +251,14 @@ def test_as_it_arrives(here, contents):
         until(lambda: len(found()) == 5)
     assert (process.returncode, process.err) == (0, "")
     assert "complete" in process.out
-    assert 'dicomseal_archive_files{verdict="passed"} 3' in (here / "figures").read_text()
+    figures = (here / "figures").read_text().splitlines()
+    (passed,) = (
+        line
+        for line in figures
+        if line.startswith("dicomseal_archive_files{") and 'verdict="passed"' in line
+    )
+    assert 'kind="watch"' in passed
+    assert float(passed.rpartition(" ")[2]) == 3
     with Ledger("ledger.db") as ledger:
         assert ledger.find().finished is not None
 
