@@ -59,6 +59,7 @@ def section(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
                 for name, label in _WATCHED.items()
             ],
         ),
+        *_limit_of_watch(found),
     ]
 
 
@@ -96,6 +97,16 @@ def _limits(found: dict[str, Any]) -> list[str]:
         f"Receiver and senders together need {ms(used['gate'] + sent)} ms of this machine's",
         f"processors for an object, so that it cannot take more than {case['most']:,.0f} a second,",
         f"however many processes receive: {case['most'] / one:.2f}x of what one does.",
+        "",
+    ]
+
+
+def _limit_of_watch(found: dict[str, Any]) -> list[str]:
+    together = sum(found["watch"]["processor"]["watch"])
+    return [
+        f"Receiver, senders and `watch` together need {ms(together)} ms for a file: this machine's",
+        f"{found['machine']['cores']} processors cannot do more than",
+        f"{found['machine']['cores'] / together:,.0f} a second.",
         "",
     ]
 

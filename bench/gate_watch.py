@@ -90,7 +90,7 @@ def _pass(folders: list[Path], warm: list[Path], count: int, jobs: int) -> tuple
             seconds, used = seconds + took, used + sent
         if watcher is not None:
             seconds += _waited(lambda: _rows(ledger) >= first + count * TIMES)
-        _until(lambda: not _children(receiver))
+        _until(lambda: not _at_work(receiver))
         took_here = processor(receiver) - before[0]
         watched = processor(watcher) - before[1] if watcher else 0.0
     return Sample(seconds, took_here, used), watched
@@ -102,8 +102,15 @@ def _waited(condition: Any) -> float:
     return time.perf_counter() - begun
 
 
-def _children(pid: int) -> str:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").strip()
+def _at_work(pid: int) -> bool:
+    """Whether a process that it started has not ended, even if it has not been waited for."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+    states = []
+    for child in children:
+        with contextlib.suppress(FileNotFoundError):
+            status = Path(f"/proc/{child}/stat").read_text("utf-8")
+            states.append(status.rpartition(")")[2].split()[0])
+    return any(state != "Z" for state in states)
 
 
 @contextlib.contextmanager

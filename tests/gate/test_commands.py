@@ -59,10 +59,12 @@ def test_a_request_is_read_as_it_came():
         command(x0002=None),
         command(x1000=None),
         command(x0800=b"\1\1"),
+        command(x1000=b"1." * 33),
     ],
     ids=[
         "nothing", "short value", "short element", "more", "twice", "another group", "no field",
         "no ID", "long ID", "no class", "no instance", "no data set",
+        "long UID",
     ],
 )  # fmt: skip
 def test_what_is_none(data):
@@ -160,6 +162,21 @@ def test_requests_in_any_pieces(running, kind):
         assert peer.answer().Status == 0
         peer.release()
     assert data_set(running.files()[uid(kind)]) == data
+
+
+def test_whoever_does_not_wait_for_answers_is_given_up(running):
+    """More than one request at a time was never negotiated (PS3.7 Annex D.3.3.3)."""
+    data = pki.encode(elements(40, 1000))
+    with Peer(running.port) as peer:
+        peer.socket.sendall(b"".join(store(data, uid(40))) * 10)
+        kinds = [peer.read()[0]]
+        while kinds[-1] != 7:  # A-ABORT
+            kinds.append(peer.read()[0])
+    assert len(kinds) <= 4
+    with Peer(running.port) as peer:  # and who waits may send as many
+        for _ in range(10):
+            assert peer.status(store(data, uid(40))) == 0
+        peer.release()
 
 
 BROKEN = {

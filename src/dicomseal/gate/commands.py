@@ -18,6 +18,7 @@ _MESSAGE_ID, _ANSWERED_ID, _DATA_SET_TYPE, _STATUS = 0x0110, 0x0120, 0x0800, 0x0
 _OFFENDING_ELEMENT, _ERROR_COMMENT, _SOP_INSTANCE = 0x0901, 0x0902, 0x1000
 _STORE_RQ, _STORE_RSP = 0x0001, 0x8001
 _NO_DATA_SET = 0x0101
+_MAX_UID = 64
 _HEADER = struct.Struct("<HHL")  # implicit VR little endian (PS3.7 Section 6.3.1)
 # a P-DATA-TF PDU with one item (PS3.8 Section 9.3.5): type, reserved, length; and the item's
 # length, context ID, and message control header
@@ -67,6 +68,8 @@ class StoreCommand(NamedTuple):
             uids = found[_SOP_CLASS], found[_SOP_INSTANCE]
         except KeyError as error:
             raise MalformedError(f"no (0000,{error.args[0]:04X}) in a C-STORE request") from None
+        if max(map(len, uids)) > _MAX_UID:
+            raise MalformedError("a UID of a C-STORE request is too long")
         return cls(_number(found, _MESSAGE_ID), *uids)
 
     def response(self, answer: Answer) -> bytes:
