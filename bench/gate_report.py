@@ -40,7 +40,9 @@ def section(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
     return [
         f"{found['files']:,} signed CT slices of a series, {size(found['bytes'])}, sent by dcmsend",
         "on the same machine; files a second, medians of the rounds. Flushed: each object and its",
-        "name are on disk before the answer, of all receivers alike.",
+        "name are on disk before the answer, of all receivers alike. The load average was",
+        f"{found['machine']['load_average']:.1f} when the run began: what others do at the same time",
+        "is in files a second, and hardly in processor time.",
         "",
         *table(["", *labels], rates),
         "Processor time for an object, in ms, of all processes and threads of the receiver; and of",
@@ -90,13 +92,14 @@ def _limits(found: dict[str, Any]) -> list[str]:
     used, sent, one = case["processor"], case["sender"], case["files_per_second"]["gate"]
     verified = used["gate"] - used["unverified"]
     return [
-        f"What bounds them: of {ms(used['gate'])} ms that an object takes in the gate verification",
-        f"is {ms(verified)} ms, and SHA-256 alone {ms(found['hash'])} ms. Where senders keep the",
-        "processors busy too, it cannot be hidden while something else is waited for, and costs at",
-        f"least {(used['unverified'] + sent + found['hash']) / (used['unverified'] + sent):.2f}x.",
-        f"Receiver and senders together need {ms(used['gate'] + sent)} ms of this machine's",
-        f"processors for an object, so that it cannot take more than {case['most']:,.0f} a second,",
-        f"however many processes receive: {case['most'] / one:.2f}x of what one does.",
+        f"What bounds them: of {ms(used['gate'])} ms that the gate takes for an object,",
+        f"{ms(verified)} are verification, and SHA-256 alone takes {ms(found['hash'])}. Where",
+        "senders keep the processors busy too, that cannot be hidden while something else is waited",
+        "for: without anything but the hash, the time of a transfer would be",
+        f"{(used['unverified'] + sent + found['hash']) / (used['unverified'] + sent):.2f}x of that",
+        f"without verification. Receiver and senders together need {ms(used['gate'] + sent)} ms of",
+        "these processors for an object, so that however many processes receive, no more than",
+        f"{case['most']:,.0f} a second can arrive, {case['most'] / one:.2f}x of what one process took.",
         "",
     ]
 

@@ -23,7 +23,8 @@ from .origin import Origin
 from .record import row_for, waited
 
 _events = msgspec.msgpack.Decoder(Event)
-_ROW, _EVENT, _KEPT, _LOST, _STOP, _ENDED = "row", "event", "kept", "lost", "stop", "ended"
+_ROW, _EVENT, _KEPT, _LOST = "row", "event", "kept", "lost"
+_BEGUN, _STOP, _ENDED = "begun", "stop", "ended"
 
 
 class Below:
@@ -54,6 +55,10 @@ class Below:
     def told(self, outcome: Outcome, origin: Origin) -> None:
         """Have an object counted."""
         self._send((_EVENT, 0, msgspec.msgpack.encode(event_of(outcome, origin))))
+
+    def begun(self) -> None:
+        """Say that this worker receives."""
+        self._send((_BEGUN, 0, b""))
 
     def ended(self, finished: bool) -> None:
         """Say that this worker has stopped."""
@@ -88,6 +93,9 @@ class Above:
         count: counts an object.
         gone: called when the worker has ended; with True if it had been told to, and all that was
             on its way had come to its end.
+
+    Attributes:
+        begun: is set when the worker receives, or has ended.
     """
 
     def __init__(
@@ -99,6 +107,7 @@ class Above:
     ) -> None:
         self._connection, self._submit, self._count, self._gone = connection, submit, count, gone
         self._lock = threading.Lock()
+        self.begun = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="dicomseal-worker", daemon=True)
 
     def start(self) -> None:
@@ -118,6 +127,8 @@ class Above:
                 break
             if kind == _EVENT:
                 self._count(_events.decode(packed))
+            elif kind == _BEGUN:
+                self.begun.set()
             elif kind == _ENDED:
                 finished = bool(number)
             elif self._submit is None:
@@ -125,6 +136,7 @@ class Above:
             else:
                 self._submit(unpack(packed)).add_done_callback(self._answer(number))
         self._gone(finished)
+        self.begun.set()
 
     def _answer(self, number: int) -> Callable[[Future[None]], None]:
         def answer(done: Future[None]) -> None:

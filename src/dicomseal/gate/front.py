@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from .admission import Admission
 
-_MANNERS = 0.003  # seconds in which a process with fewer connections takes one
+_MANNERS = 0.02  # seconds in which a process with fewer connections takes one, also if all is busy
 
 
 class Counts:

@@ -230,6 +230,7 @@ class Service:
         ledger = below.ledger if self._settings.ledger is not None else None
         admission = self._admission(store, spool, ledger, told)
         self._start(admission, counts, slot)
+        below.begun()
         self._stop.wait()
         finished = self._stop_fronts()
         below.ended(finished)
@@ -262,6 +263,8 @@ class Service:
             one.start()
         for front in self._settings.fronts:  # the workers have them now
             front.release()
+        for one in above:  # or the first one would take all that connects at once
+            one.begun.wait(self._settings.patience)
         self._ready(ready)
         self._stop.wait()
         for one in above:
