@@ -41,8 +41,8 @@ def section(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
         f"{found['files']:,} signed CT slices of a series, {size(found['bytes'])}, sent by dcmsend",
         "on the same machine; files a second, medians of the rounds. Flushed: each object and its",
         "name are on disk before the answer, of all receivers alike. The load average was",
-        f"{found['machine']['load_average']:.1f} when the run began: what others do at the same time",
-        "is in files a second, and hardly in processor time.",
+        f"{found['machine']['load_average']:.1f} when the run began: what others do meanwhile",
+        "changes files a second, and processor time a little.",
         "",
         *table(["", *labels], rates),
         "Processor time for an object, in ms, of all processes and threads of the receiver; and of",
@@ -94,12 +94,12 @@ def _limits(found: dict[str, Any]) -> list[str]:
     return [
         f"What bounds them: of {ms(used['gate'])} ms that the gate takes for an object,",
         f"{ms(verified)} are verification, and SHA-256 alone takes {ms(found['hash'])}. Where",
-        "senders keep the processors busy too, that cannot be hidden while something else is waited",
-        "for: without anything but the hash, the time of a transfer would be",
+        "senders keep the processors busy too, that cannot be hidden while something else is",
+        "waited for: with the hash and nothing else, the time of a transfer would be",
         f"{(used['unverified'] + sent + found['hash']) / (used['unverified'] + sent):.2f}x of that",
-        f"without verification. Receiver and senders together need {ms(used['gate'] + sent)} ms of",
-        "these processors for an object, so that however many processes receive, no more than",
-        f"{case['most']:,.0f} a second can arrive, {case['most'] / one:.2f}x of what one process took.",
+        f"without verification. Receiver and senders need {ms(used['gate'] + sent)} ms of these",
+        "processors for an object, so that however many processes receive, no more than",
+        f"{case['most']:,.0f} a second can arrive: {case['most'] / one:.2f}x of what one process took.",
         "",
     ]
 
