@@ -99,7 +99,8 @@ def _limits(found: dict[str, Any]) -> list[str]:
         f"{(used['unverified'] + sent + found['hash']) / (used['unverified'] + sent):.2f}x of that",
         f"without verification. Receiver and senders need {ms(used['gate'] + sent)} ms of these",
         "processors for an object, so that however many processes receive, no more than",
-        f"{case['most']:,.0f} a second can arrive: {case['most'] / one:.2f}x of what one process took.",
+        f"{case['most']:,.0f} a second can arrive: {case['most'] / one:.2f}x of what one process",
+        "took.",
         "",
     ]
 
