@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 import _gate
+import _raw_scu
 import pki
 import pytest
 from _gate import KINDS, file_of, trust_file, uid
@@ -178,6 +180,24 @@ def test_a_quiet_log(files, tmp_path):
         until(lambda: client("echoscu", "127.0.0.1", port).returncode == 0)
         assert sent(running, files, "good", "altered") == [0, 0xA9]
     assert [line["verdict"] for line in running.log] == ["failed"]
+
+
+def test_ipv6(files, tmp_path):
+    """All its ports, on the address of version 6 that is this machine's own."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    arguments = ("--bind", "::1", "--metrics-bind", "::1", "--metrics-port", 0, "--stow-port", 0)
+    with gate(tmp_path / "store", "--trust", files / "ca.pem", *arguments) as running:
+        with socket.create_connection(("::1", running.port), timeout=20) as peer:
+            peer.sendall(_raw_scu.request())
+            assert peer.recv(1) == b"\2"  # A-ASSOCIATE-AC
+        for name, path, status in (("metrics", "/health", 200), ("stow", "/studies", 405)):
+            connection = http.client.HTTPConnection("::1", running.ports[name], timeout=20)
+            with contextlib.closing(connection):
+                connection.request("GET", path)
+                assert connection.getresponse().status == status
 
 
 def test_tls(files, tmp_path):

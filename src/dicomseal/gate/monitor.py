@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,8 +55,11 @@ class Monitor:
             def log_message(self, *_: object) -> None:
                 """Do nothing: the log is about objects."""
 
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
         try:
-            self._server = ThreadingHTTPServer((address, port), Handler)
+            self._server = Server((address, port), Handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise SourceError(f"{address} port {port}: {reason}", "address") from None
