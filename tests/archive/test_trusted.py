@@ -111,3 +111,9 @@ def test_a_ledger_of_before_is_read_and_resumed(run, folder):
         db.execute("DELETE FROM run_end")
     assert trusted(run) is None
     assert run(*VERIFY, "--resume")[0] == 1
+
+
+def test_of_what_arrives(run, folder):
+    """Of `watch`; that of the gate is looked at in tests/gate/test_gate.py."""
+    run("watch", "archive", "--ledger", "ledger.db", "--trust", "root.cert.pem", "--once")
+    assert [one["subject"] for one in trusted(run)["certificates"]] == ["CN=Test root"]

@@ -83,6 +83,7 @@ def test_what_a_gate_keeps_and_says(run, files, tmp_path, jobs):
     made = json.loads(out)
     assert (made["kind"], made["complete"], made["files"]) == ("gate", True, 5)
     assert made["verdicts"]["passed"] == 2
+    assert [one["role"] for one in made["asked"]["trusted"]["certificates"]] == ["anchor"]
     rows = exported(run, ledger)
     assert [row["verdict"] for row in rows] == [
         "passed", "failed", "indeterminate", "unsigned", "passed",

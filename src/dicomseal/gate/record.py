@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from ..archive.find.selection import RunRequest, Selection, as_json
+from ..archive.find.trusted import Trusted
 from ..archive.ledger import hash_chain
 from ..archive.ledger.ledger import GATE, Ledger
 from ..archive.ledger.lock import locked
@@ -74,15 +75,20 @@ class Recorder:
         path: of the ledger; it is made if it is not there.
         root: of the store.
         asked: the options of the gate, for the auditor.
+        trusted: whom it trusts, and by which policy, for the same.
 
     Raises:
         LedgerError: it cannot be used.
     """
 
-    def __init__(self, path: str, root: str, asked: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str, root: str, asked: dict[str, Any], trusted: Trusted | None = None
+    ) -> None:
         self._path = path
         given = {name: str(one) if isinstance(one, float) else one for name, one in asked.items()}
-        self._asked = as_json(RunRequest(selection=Selection(roots=(root,)), trust=given))
+        self._asked = as_json(
+            RunRequest(selection=Selection(roots=(root,)), trust=given, trusted=trusted)
+        )
         self._queue: queue.Queue[tuple[list[Row], Future[None]] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="dicomseal-ledger", daemon=True)
         self._begun: Future[None] = Future()

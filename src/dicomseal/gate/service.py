@@ -287,13 +287,16 @@ class Service:
         return Spool(os.path.join(store.own, "spool"), sync=self._settings.sync)
 
     def _recorder(self, stack: contextlib.ExitStack) -> Recorder | None:
-        if self._settings.ledger is None:
+        settings = self._settings
+        if settings.ledger is None:
             return None
+        from ..archive.find.trusted import trusted_by
         from .record import Recorder
 
         recorder = Recorder(
-            self._settings.ledger, os.path.abspath(self._settings.store), self._settings.asked
-        )
+            settings.ledger, os.path.abspath(settings.store), settings.asked,
+            trusted_by(settings.policy.options.trust),
+        )  # fmt: skip
         return stack.enter_context(recorder)
 
     def _forwarder(self, spool: Spool | None, stack: contextlib.ExitStack) -> Any:

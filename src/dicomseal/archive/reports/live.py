@@ -32,7 +32,7 @@ from .trouble import troubled, write_csv
 REFRESH = 5.0
 """Seconds after which a page is read again, at least."""
 TABLE = "failures.csv"
-_SHARE = 10.0  # reading takes at most one part in so many of the time
+_SHARE = 10.0  # reading takes at most one part in so many of a processor
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +120,7 @@ class LiveReport:
             return self._table
 
     def _written(self) -> Table:
-        start = time.monotonic()
+        start = time.thread_time()
         with (
             Ledger(self._path) as ledger,
             ledger.reading(),
@@ -138,11 +138,11 @@ class LiveReport:
         return Table(file, self._until(start))
 
     def _until(self, start: float) -> float:
-        now = time.monotonic()
-        return now + max(self._refresh, _SHARE * (now - start))
+        """Return until when something is new enough that this thread began to read at ``start``."""
+        return time.monotonic() + max(self._refresh, _SHARE * (time.thread_time() - start))
 
     def _read(self) -> Shown:
-        start = time.monotonic()
+        start = time.thread_time()
         try:
             with Ledger(self._path) as ledger:
                 summary = summarize(ledger, self._number, self._most, compare=False)
