@@ -145,6 +145,7 @@ def test_what_changed_comes_when_it_is_known(folder, run):
     assert made["changes"]["counts"] == {"vanished": 1}
     assert "existed, and no longer exists" in web.get("/").text
     assert client(number=1).get("/report.json").json()["run"] == 1
+    assert "What changed" not in client(compare=False).get("/").text
 
 
 def test_the_table(folder, run):
@@ -255,7 +256,7 @@ def test_what_a_browser_does_not_send(folder, run, monkeypatch):
     """No Host, two of them, another target, half a request, nothing at all, much too much."""
     run(*VERIFY)
     monkeypatch.setattr(report_server, "_PATIENCE", 1.0)
-    with report_server.listening("ledger.db", None, 10, "127.0.0.1", 0) as url:
+    with report_server.listening(LiveReport("ledger.db"), "127.0.0.1", 0) as url:
         good = raw(url, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert good.startswith(b"HTTP/1.1 200 ")
         assert b"\r\nconnection: close\r\n" in good

@@ -76,6 +76,7 @@ class LiveReport:
         number: of the run; None is the last one that verified, whichever that is when it is read.
         most: how many failures, and undecided objects, are listed.
         refresh: `REFRESH`, or another number of seconds.
+        compare: whether to look for the changes since the run before.
     """
 
     def __init__(
@@ -84,9 +85,10 @@ class LiveReport:
         number: int | None = None,
         most: int = MOST_IN_HTML,
         refresh: float = REFRESH,
+        compare: bool = True,
     ) -> None:
         self._path, self._number, self._most = ledger, number, most
-        self._refresh = refresh
+        self._refresh, self._compare = refresh, compare
         self._shown: Shown | None = None
         self._reading = threading.Lock()
         self._table: Table | None = None
@@ -147,7 +149,7 @@ class LiveReport:
             with Ledger(self._path) as ledger:
                 summary = summarize(ledger, self._number, self._most, compare=False)
                 run = ledger.find(summary.run)
-                before = earlier(ledger, run)
+                before = earlier(ledger, run) if self._compare else None
         except DicomSealError as error:
             return self._error(str(error), start)
         note = ""

@@ -105,10 +105,12 @@ def command(
         if html is not None or output is not None or table is not None or kind != "text":
             raise UsageError("--serve shows a page, JSON and a table itself, and writes no file")
         from ...archive.reports.html import MOST_IN_HTML
+        from ...archive.reports.live import LiveReport
         from .report_server import serve
 
-        serve(ledger, number, MOST_IN_HTML if most is None else most, bind or _LOOPBACK, port,
-              names)  # fmt: skip
+        listed = MOST_IN_HTML if most is None else most
+        report = LiveReport(ledger, number, listed, compare=changes)
+        serve(report, ledger, bind or _LOOPBACK, port, names)
         return
     if bind is not None or names:
         raise UsageError("--bind and --host go with --serve")

@@ -11,45 +11,46 @@ import socket
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...errors import SourceError, UsageError
 from ...report import escaped, harmless
 
+if TYPE_CHECKING:
+    from ...archive.reports.live import LiveReport
+
 _PATIENCE = 10.0  # seconds in which a request comes to the end of its headers
 _CONNECTIONS = 64
 _STOPPED = 130
 
 
-def serve(
-    ledger: str, number: int | None, most: int, address: str, port: int, names: tuple[str, ...]
-) -> None:
-    """Show the report of a ledger until Ctrl-C or SIGTERM.
+def serve(report: LiveReport, ledger: str, address: str, port: int, names: tuple[str, ...]) -> None:
+    """Show the report of a ledger until Ctrl-C or SIGTERM; the arguments are those of `listening`.
 
     Raises:
         UsageError: a package is missing, or the address is not one.
         SourceError: it cannot listen there.
     """
     # signals go to the main thread, and the server leaves them alone in another one
-    with _until_asked() as asked, listening(ledger, number, most, address, port, names) as url:
+    with _until_asked() as asked, listening(report, address, port, names) as url:
         click.echo(harmless(f"{url} shows {escaped(ledger)}; Ctrl-C ends it"))
         asked.wait()
 
 
 @contextlib.contextmanager
 def listening(
-    ledger: str,
-    number: int | None,
-    most: int,
-    address: str,
-    port: int,
-    names: tuple[str, ...] = (),
+    report: LiveReport, address: str, port: int, names: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """Open a context in which the report of a ledger is served, at the URL that it gives.
+    """Open a context in which a report is served, at the URL that it gives.
 
     At its end, what is being sent is sent to its end, for some seconds.
+
+    Args:
+        report: what is served.
+        address, port: where; port 0 is any that is free.
+        names: further names by which browsers may call it.
 
     Raises:
         UsageError: a package is missing, or the address is not one.
@@ -60,7 +61,6 @@ def listening(
         from uvicorn.protocols.http.h11_impl import H11Protocol
 
         from ...archive.reports.application import application
-        from ...archive.reports.live import LiveReport
     except ImportError:
         raise UsageError("--serve needs the extra: pip install dicomseal[archive]") from None
     from ...archive.reports.html import check
@@ -81,7 +81,7 @@ def listening(
 
     accepting = _listen(address, port)
     config = uvicorn.Config(
-        application(LiveReport(ledger, number, most), address, names),
+        application(report, address, names),
         http=Protocol, ws="none", lifespan="off", loop="asyncio", log_config=None,
         access_log=False, server_header=False, limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=1 << 14, timeout_graceful_shutdown=5,
