@@ -326,7 +326,10 @@ def test_known_damage_is_no_alarm_and_all_other_is_one(run, one):
         0, "run 1 to run 2: no change; 3 in trouble besides; 3 of these are in the baseline\n",
     )  # fmt: skip
     assert run("archive", "diff", "ledger.db", *known, "--quiet") == (0, "", "")
-    assert run("archive", "diff", "ledger.db", "--baseline", "ledger.db", "--quiet")[0] == 0
+    shutil.copy("ledger.db", "old.db")
+    assert run("archive", "diff", "ledger.db", "--baseline", "old.db", "--quiet")[0] == 0
+    code, _, err = run("archive", "diff", "ledger.db", "--baseline", "ledger.db")
+    assert (code, "is not its own baseline" in err) == (2, True)
     for _ in range(2):  # on every night
         with open("archive/new.dcm", "wb"):
             pass

@@ -14,7 +14,7 @@ import pytest
 from _archive import rows
 from _nights import ACCEPT, NIGHT, add, damage, night, nights, strip, told, zero  # noqa: F401
 
-from dicomseal import remove_file, sign_file
+from dicomseal import cli, remove_file, sign_file
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.ledger.lock import locked
 
@@ -250,6 +250,42 @@ def test_what_was_found_is_told_though_the_report_cannot_be_written(run):
     for _ in range(2):
         code, out, _ = run(*NIGHT)
         assert (code, "* stripped, 1 file" in out, "nowhere" in out) == (1, True, True)
+
+
+def test_a_night_that_crashes_does_not_leave_the_summary_of_the_one_before(run, monkeypatch):
+    """A unit of its own may send that file, whatever became of the night."""
+    from dicomseal.cli.archive import nightly
+
+    add('[mail]\nfile = "mail.txt"')
+    run(*NIGHT)
+    assert Path("mail.txt").read_text().startswith("archive ct: nothing new\n")
+
+    def crash(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as context:
+        context.setattr(nightly, "carry_out", crash)
+        context.setattr(sys, "argv", ["dicomseal", *NIGHT])
+        with pytest.raises(MemoryError):
+            cli.main()
+    said = Path("mail.txt").read_text()
+    assert said.startswith("archive ct: THE NIGHT DID NOT COME TO ITS END\n")
+
+
+def test_a_baseline_that_makes_no_sense_ends_the_night_before_it_begins(run):
+    Path("known.jsonl").write_text("x")
+    code, out, _ = run(*NIGHT)
+    assert (code, "known.jsonl, line 1: this is not a baseline" in out) == (2, True)
+    assert not os.path.exists("ledger.db")
+
+
+def test_a_ledger_is_not_its_own_baseline(run):
+    """Or no night would have anything new."""
+    path = Path("archive.toml")
+    path.write_text(path.read_text().replace("known.jsonl", "ledger.db"))
+    run(*NIGHT)
+    code, out, _ = run(*NIGHT)
+    assert (code, "is not its own baseline" in out) == (2, True)
 
 
 # --- the ledger -----------------------------------------------------------------------------------

@@ -103,8 +103,16 @@ def test_a_folder_that_gives_errors(run, monkeypatch):
 
 
 def test_files_that_are_removed_by_plan(run):
+    """But not most of them, by any plan."""
     add('[alarm]\nignore = ["vanished"]')
     run(*NIGHT)
     os.unlink("archive/a/1.dcm")
     code, out, _ = run(*NIGHT)
-    assert (code, "compared with run 1: 1 vanished" in out) == (0, True)
+    assert (code, "compared with run 1: 1 vanished" in out, told()) == (0, True, {})
+    os.rename("archive/a", "away")
+    for _ in range(2):
+        code, out, _ = run(*NIGHT)
+        assert (code, "STORAGE AWAY" in out) == (4, True)
+    os.rename("away", "archive/a")
+    strip("archive/a/3.dcm")
+    assert (run(*NIGHT)[0], told()) == (1, {"3.dcm": "stripped"})

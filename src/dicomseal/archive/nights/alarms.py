@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -88,7 +88,7 @@ def find_alarms(
     baseline: Baseline,
     references: Iterable[int] = (),
     *,
-    ignored: Iterable[str] = (),
+    ignored: Collection[str] = (),
     most_missing: float = 1.0,
     paths: int = 3,
     each: Callable[[Change], None] | None = None,
@@ -111,11 +111,13 @@ def find_alarms(
         LedgerError: a value in the ledger is not what dicomseal writes there.
     """
     alarms = Alarms(compared_with=before.number if before else 0, accepted=len(baseline))
-    alarming = ALARMING.difference(ignored) | {IN_TROUBLE}
+    alarming = ALARMING.difference(ignored) | {IN_TROUBLE, VANISHED}
+    removed_by_plan = VANISHED in ignored
     unreachable = Unreachable(ledger, ledger.span(after.number))
     references = list(references)
     open_before = frozenset(references)
     trouble, vanished, not_given = Groups(paths), Groups(paths), Groups(paths)
+    gone: set[int] = set()
     codes = set()
     for change in changes(ledger, before, after, references, in_trouble=True):
         if change.kind != IN_TROUBLE:
@@ -127,19 +129,26 @@ def find_alarms(
             continue
         if change.alarms and change.number:
             alarms.references.append(change.number)
-        if change.number in open_before or (change.kind == IN_TROUBLE and change.before):
-            alarms.still += 1
         if _is_not_given(change, unreachable):
             not_given.add(item_of_change(change))
         elif change.kind == VANISHED:
             vanished.add(item_of_change(change))
+            if removed_by_plan:
+                gone.add(change.number)
+                continue
         else:
             trouble.add(item_of_change(change))
             codes.add(_code(change))
+        if change.number in open_before or (change.kind == IN_TROUBLE and change.before):
+            alarms.still += 1
         if each:
             each(change)
     count = _count(ledger, before)
+    # not by plan, even where files are removed by plan
     alarms.most_is_away = vanished.files + not_given.files > most_missing * count > 0
+    if removed_by_plan and not alarms.most_is_away:
+        vanished = Groups(paths)
+        alarms.references = [one for one in alarms.references if one not in gone]
     alarms.trouble = _worst_first(trouble)
     alarms.not_given = _worst_first(not_given)
     if alarms.most_is_away:

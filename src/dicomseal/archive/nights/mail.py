@@ -11,8 +11,8 @@ from ...report import harmless
 from ..reports.expiry import SIGNER, Expiring
 from ..reports.groups import Group
 from .alarms import BUSY, NEW_TROUBLE, QUIET, STOPPED, UNDECIDED, Alarms
-from .night import Night
-from .settings import ALWAYS, Mail
+from .night import Night, name_of
+from .settings import ALWAYS, Archive, Mail
 
 _MAX_GROUPS = 15
 _ROLES = {"anchor": "a trust anchor", "tsa": "a trust anchor of timestamps"}
@@ -66,6 +66,13 @@ def text(night: Night) -> str:
     lines += [f"note: {one}" for one in night.notes]
     lines += [f"written: {one}" for one in night.written]
     return "\n".join(map(harmless, lines)) + "\n"
+
+
+def begun(archive: Archive, now: float) -> str:
+    """Return what stands in the place of the text until the night ends."""
+    return harmless(f"archive {name_of(archive)}: THE NIGHT DID NOT COME TO ITS END") + (
+        f"\nit began at {_moment(now)}; the next one resumes its run\n"
+    )
 
 
 def _run(night: Night) -> list[str]:

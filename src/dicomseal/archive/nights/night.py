@@ -6,11 +6,9 @@ Whatever goes wrong on the way is a part of the result, so that somebody is told
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import IO
 
 import msgspec
 
@@ -27,8 +25,8 @@ from ..reports import baseline as baselines
 from ..reports import html
 from ..reports.diff import IN_TROUBLE, Change
 from ..reports.expiry import SIGNER, Expiring, by_day, days_until
+from ..reports.files import write_page
 from ..reports.summary import Summary, summarize
-from ..reports.trouble import troubled, write_csv
 from ..run.progress import Outcome
 from . import state as states
 from .alarms import (
@@ -42,7 +40,7 @@ from .alarms import (
     find_alarms,
     run_before,
 )
-from .settings import Settings
+from .settings import Archive, Settings
 from .state import State
 from .storage import Away, away
 
@@ -114,6 +112,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None = None
 
 
+def name_of(archive: Archive) -> str:
+    """Return the name of an archive in mails."""
+    return archive.name or os.path.splitext(os.path.basename(archive.ledger))[0]
+
+
 def carry_out(settings: Settings, prepare: Callable[[], Task]) -> Night:
     """Carry a night out.
 
@@ -126,7 +129,7 @@ def carry_out(settings: Settings, prepare: Callable[[], Task]) -> Night:
     """
     ledger = settings.archive.ledger
     night = Night(
-        name=settings.archive.name or os.path.splitext(os.path.basename(ledger))[0],
+        name=name_of(settings.archive),
         ledger=ledger,
         started=time.time(),
     )
@@ -264,8 +267,7 @@ def _audit(night: Night, settings: Settings, task: Task, ledger: Ledger, state: 
 
 
 def _alarms(settings: Settings, ledger: Ledger, run: Run, state: State) -> Alarms:
-    path = settings.alarm.baseline
-    known = baselines.load(path) if path and os.path.exists(path) else baselines.Baseline()
+    known = baseline_of(settings)
     with contextlib.ExitStack() as stack:
         each = None
         if settings.report.new:
@@ -288,6 +290,19 @@ def _alarms(settings: Settings, ledger: Ledger, run: Run, state: State) -> Alarm
         )
 
 
+def baseline_of(settings: Settings) -> baselines.Baseline:
+    """Return the baseline of the settings; an empty one if its file does not exist yet.
+
+    Raises:
+        UsageError: it is not one, or is the ledger of the nights.
+        LedgerError: it is a ledger that cannot be used.
+    """
+    path = settings.alarm.baseline
+    if not path or not os.path.exists(path):
+        return baselines.Baseline()
+    return baselines.load(path, settings.archive.ledger)
+
+
 def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
     """Return what expires within so many days, the first to expire first.
 
@@ -308,26 +323,10 @@ def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
 
 
 def _report(night: Night, settings: Settings, ledger: Ledger, summary: Summary, now: float) -> None:
-    path = settings.report.html
-    if path:
-        table = f"{os.path.splitext(path)[0]}-failures.csv"  # as `archive report --html`
-        with _text(table) as file:
-            write_csv(troubled(ledger, ledger.span(summary.run)), file)
-        with _text(path) as file:
-            html.write(file, summary, now, csv=os.path.basename(table))
-        night.written += [path, table]
+    if settings.report.html:
+        night.written += write_page(settings.report.html, ledger, summary, now)
     if settings.report.new:
         night.written.append(settings.report.new)
-
-
-@contextlib.contextmanager
-def _text(path: str) -> Iterator[IO[str]]:
-    """Open a file for text in UTF-8, which takes its name at the end."""
-    with replacing(path) as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="")
-        yield text
-        text.flush()
-        text.detach()
 
 
 def _remember(night: Night, state: State, run: Run) -> None:

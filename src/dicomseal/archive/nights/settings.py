@@ -6,8 +6,6 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 import msgspec
 
-from ..reports.diff import ALARMING
-
 ALWAYS: Final = "always"
 
 
@@ -48,7 +46,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
         ),
     ] = ""
     ignore: Annotated[
-        list[Literal[*sorted(ALARMING)]],  # type: ignore[valid-type]
+        list[Literal["vanished", "stripped", "content_changed", "replaced", "unsigned_changed"]],
         _key(
             "Kinds of changes that are never an alarm, e.g. where files are removed by plan.",
             '["vanished"]',

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from typing import IO
 
@@ -125,16 +126,26 @@ def write(file: IO[bytes], ledger: str, run: int, entries: Iterable[Entry]) -> i
     return count
 
 
-def load(path: str) -> Baseline:
+def load(path: str, ledger: str = "") -> Baseline:
     """Return the baseline in a file or a ledger.
 
+    Args:
+        path: of the file or ledger.
+        ledger: that is compared. It is not its own baseline: it would hold all that is in trouble
+            in its last run.
+
     Raises:
-        UsageError: the file cannot be read, or is neither.
+        UsageError: the file cannot be read, or is neither; or it is the same ledger.
         LedgerError: the ledger cannot be used.
     """
     try:
         with open(path, "rb") as file:
             if file.read(len(_SQLITE)) == _SQLITE:
+                if os.path.exists(ledger) and os.path.samefile(path, ledger):
+                    raise UsageError(
+                        f"{path}: a ledger is not its own baseline, which would know all its "
+                        "trouble; `archive baseline` writes one"
+                    )
                 return Baseline(_of_ledger(path))
             file.seek(0)
             return Baseline(entries(file, path))

@@ -80,7 +80,7 @@ def command(
     most: int, quiet: bool,
 ) -> None:  # fmt: skip
     """Compare the last finished run in LEDGER with an earlier one."""
-    known = None if baseline is None else load(baseline)
+    known = None if baseline is None else load(baseline, ledger)
     counts = dict.fromkeys((*KINDS, IN_TROUBLE), 0)
     in_baseline = alarms = 0
     groups = Groups(most)

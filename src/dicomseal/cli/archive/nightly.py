@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from ...archive.nights import figures, mail
 from ...archive.nights.alarms import NEW_TROUBLE, NOT_READ
-from ...archive.nights.night import Night, Task, carry_out
+from ...archive.nights.night import Night, Task, baseline_of, carry_out
 from ...archive.run.runner import Outcome
 from ...errors import SourceError, UsageError
 from ...files.atomic import replacing
@@ -69,6 +71,8 @@ def command(config: str, check: bool, quiet: bool, kind: str) -> None:
         click.echo(f"{config}: it can be used")
         return
     settings = configuration.settings
+    if settings.mail.file:  # whatever sends it must not send that of the night before
+        _write(settings.mail.file, mail.begun(settings.archive, time.time()).encode())
     night = carry_out(settings, lambda: _task(configuration))
     for write in (_figures, _mail, _files):
         try:
@@ -93,6 +97,7 @@ def _task(configuration: Config) -> Task:
         from ...archive.reports.html import check
 
         check()
+    baseline_of(settings)
     request = requested(**values)
     metrics = settings.report.metrics or None
 

@@ -66,7 +66,7 @@ def read(path: str) -> Config:
     """
     try:
         with open(path, "rb") as file:
-            text = file.read().decode()
+            text = file.read().decode("utf-8-sig")  # editors of Windows put a mark first
         tree = tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None
