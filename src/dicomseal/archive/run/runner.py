@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 from typing import NamedTuple
@@ -171,9 +172,12 @@ def carry_out(
     """
     check_roots(asked.selection.roots)
     walked = Walked(asked.selection)
-    if not resume:
-        walked.require_some()
-    with locked(path), Ledger(path, create=True) as ledger, contextlib.ExitStack() as stack:
+    with (
+        locked(path), _gone_if_unused(path), Ledger(path, create=True) as ledger,
+        contextlib.ExitStack() as stack,
+    ):  # fmt: skip
+        if not resume and (asked.selection.include or asked.selection.exclude):
+            walked.require_some()
         if before:
             asked = before(ledger, stack)
         ledger.check()
@@ -206,6 +210,19 @@ def carry_out(
         if trouble:
             raise errors.StoppedError(trouble)
         return session.end(sign)
+
+
+@contextlib.contextmanager
+def _gone_if_unused(path: str) -> Iterator[None]:
+    """Remove a ledger that was not there before, if no run was begun in it."""
+    existed = os.path.lexists(path)
+    try:
+        yield
+    except errors.NothingSelectedError:
+        for end in ("", "-wal", "-shm") if not existed else ():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path + end)
+        raise
 
 
 def _resumed(
