@@ -127,7 +127,7 @@ def test_one_without_room_is_asked_again_and_nothing_overtakes(spooled):
 
 
 @pytest.mark.parametrize("answer", [0xA900, 0xC000, 0x0122])
-def test_what_is_refused_for_good_is_put_aside_and_tried_at_the_next_start(spooled, answer):
+def test_what_is_refused_for_good_is_put_aside_and_tried_at_the_next_start(spooled, answer, caplog):
     spool, put = spooled
     sent = [(uid(number), put(number)) for number in range(3)]
 
@@ -142,7 +142,11 @@ def test_what_is_refused_for_good_is_put_aside_and_tried_at_the_next_start(spool
         assert sending.told.count("refused") == 1
     (report,) = [name for name in os.listdir(spool._aside) if name.endswith(".json")]
     with open(os.path.join(spool._aside, report)) as file:
-        assert f"0x{answer:04X}" in json.load(file)["reason"]
+        said = json.load(file)
+    assert f"0x{answer:04X}" in said["reason"]
+    assert said["sop_instance_uid"] == uid(1)
+    warnings = [one for one in caplog.records if "not forwarded" in one.message]
+    assert [one.fields["sop_instance_uid"] for one in warnings] == [uid(1)] * 3
     with Next() as node, Sending(spool, node.node):
         until(lambda: node.got == [sent[1]])
         until(lambda: not len(spool))

@@ -26,6 +26,7 @@ from pynetdicom.dul import DULServiceProvider
 
 from ..errors import DicomSealError, UsageError
 from ..files import file_meta
+from ..report import harmless
 from .receiving import IMPLEMENTATION_CLASS
 from .spool import Spool
 
@@ -236,9 +237,11 @@ class Forwarder:
 
     def _refused(self, entry: str, why: str, final: bool = False) -> None:
         tries = self._tries[entry] = self._tries.get(entry, 0) + 1
-        _log.warning("not forwarded: %s", why)
+        instance = _instance(entry)
+        fields = {"sop_instance_uid": instance, "entry": os.path.basename(entry)}
+        _log.warning("not forwarded: %s", why, extra={"fields": fields})
         if final or tries >= _TRIES:
-            self._spool.put_aside(entry, why)
+            self._spool.put_aside(entry, why, instance)
             del self._tries[entry]
             self._tell(REFUSED)
         else:
@@ -247,6 +250,16 @@ class Forwarder:
     def _tell(self, what: str) -> None:
         if self._told is not None:
             self._told(what)
+
+
+def _instance(path: str) -> str:
+    """Return the SOP Instance UID of a file, for a person; empty if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            found = file_meta.read(file.read(1 << 16))
+    except (OSError, DicomSealError):
+        return ""
+    return harmless(found.sop_instance.rstrip(b"\0 ").decode("latin-1"))
 
 
 def _meta(path: str) -> tuple[str, str] | str:

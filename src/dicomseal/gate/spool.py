@@ -99,12 +99,16 @@ class Spool:
         with contextlib.suppress(FileNotFoundError), told(entry):
             os.unlink(entry)
 
-    def put_aside(self, entry: str, why: str) -> None:
-        """Keep an entry that the next node refuses out of the way of others, with the reason."""
+    def put_aside(self, entry: str, why: str, instance: str = "") -> None:
+        """Keep an entry that the next node refuses out of the way of others.
+
+        The reason and the SOP Instance UID stand in a file beside it.
+        """
         name = os.path.basename(entry)
         report = os.path.join(self._aside, name.removesuffix(_SUFFIX) + ".json")
         with atomic.replacing(report) as file:
-            file.write(msgspec.json.encode({"reason": why, "tried": time.time()}) + b"\n")
+            said = {"reason": why, "sop_instance_uid": instance, "tried": time.time()}
+            file.write(msgspec.json.encode(said) + b"\n")
         with told(entry):
             os.replace(entry, os.path.join(self._aside, name))
 
