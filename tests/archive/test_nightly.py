@@ -12,7 +12,7 @@ from pathlib import Path
 import pki
 import pytest
 from _archive import rows
-from _nights import ACCEPT, NIGHT, add, damage, night, nights, strip, told, zero  # noqa: F401
+from _nights import ACCEPT, NIGHT, add, damage, metrics, night, nights, strip, told, zero  # noqa: F401
 
 from dicomseal import cli, remove_file, sign_file
 from dicomseal.archive.ledger.ledger import Ledger
@@ -209,8 +209,11 @@ def test_what_happened_is_told_though_the_night_was_killed_before(run, monkeypat
 
 
 def test_two_nights_at_once(run):
+    add('[report]\nmetrics = "ct.prom"')
+    add('[mail]\nfile = "mail.txt"')
     run(*NIGHT)
-    before = Path("ledger.db.nightly").read_bytes()
+    kept = ("ledger.db.nightly", "ct.nightly.prom", "mail.txt", "night.json")
+    before = [Path(name).read_bytes() for name in kept]
     code = (
         "import sys; from dicomseal.archive.ledger.lock import locked\n"
         "with locked(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
@@ -224,7 +227,12 @@ def test_two_nights_at_once(run):
         assert result == 5
         assert out.startswith("archive ct: ANOTHER NIGHT IS AT WORK\n")
         assert f"process {other.pid} on " in out
-    assert Path("ledger.db.nightly").read_bytes() == before
+        after = [Path(name).read_bytes() for name in kept]
+        if name == "ledger.db":  # no other night will write them
+            assert (after[0], after[2]) == (before[0], out.encode())
+            assert metrics("ct.nightly.prom")["exit_code"] == 5
+        else:
+            assert after == before
     assert run(*NIGHT)[0] == 0
     with locked("ledger.db.nightly"):
         pass
@@ -264,7 +272,7 @@ def test_a_night_that_crashes_does_not_leave_the_summary_of_the_one_before(run, 
         raise MemoryError
 
     with monkeypatch.context() as context:
-        context.setattr(nightly, "carry_out", crash)
+        context.setattr(nightly, "requested", lambda **_: crash())
         context.setattr(sys, "argv", ["dicomseal", *NIGHT])
         with pytest.raises(MemoryError):
             cli.main()

@@ -70,6 +70,7 @@ class Night(msgspec.Struct, kw_only=True):
             signatures that depend on them.
         written: the files that were written.
         quiet: when a night last began that found nothing new, in seconds since 1970; 0 for never.
+        begun: whether it began; if not, another night is at work, and its files are left to it.
         notes: what else a person should know.
     """
 
@@ -93,6 +94,7 @@ class Night(msgspec.Struct, kw_only=True):
     expiring: list[Expiring] = msgspec.field(default_factory=list)
     written: list[str] = msgspec.field(default_factory=list)
     quiet: float = 0.0
+    begun: bool = False
     notes: list[str] = msgspec.field(default_factory=list)
 
 
@@ -135,6 +137,7 @@ def carry_out(settings: Settings, prepare: Callable[[], Task]) -> Night:
     )
     try:
         with _alone(ledger):
+            night.begun = True
             _night(night, settings, prepare())
     except (DicomSealError, OSError) as error:
         night.failure = str(error)

@@ -71,10 +71,9 @@ def command(config: str, check: bool, quiet: bool, kind: str) -> None:
         click.echo(f"{config}: it can be used")
         return
     settings = configuration.settings
-    if settings.mail.file:  # whatever sends it must not send that of the night before
-        _write(settings.mail.file, mail.begun(settings.archive, time.time()).encode())
-    night = carry_out(settings, lambda: _task(configuration))
-    for write in (_figures, _mail, _files):
+    night = carry_out(settings, lambda: _begun(configuration))
+    # what another night is writing is left to that one
+    for write in (_figures, _mail, _files) if night.begun else (_mail,):
         try:
             write(configuration, night)
         except (SourceError, UsageError) as error:
@@ -84,6 +83,14 @@ def command(config: str, check: bool, quiet: bool, kind: str) -> None:
                 night.code = NOT_READ
     _print(configuration, night, quiet, kind)
     raise click.exceptions.Exit(night.code)
+
+
+def _begun(configuration: Config) -> Task:
+    """Begin a night, with no other at work, and return what it needs."""
+    settings = configuration.settings
+    if settings.mail.file:  # whatever sends it must not send that of the night before
+        _write(settings.mail.file, mail.begun(settings.archive, time.time()).encode())
+    return _task(configuration)
 
 
 def _task(configuration: Config) -> Task:
