@@ -32,3 +32,8 @@ def size(count: int) -> str:
         if count_in_unit < 1000:
             break
     return f"{count_in_unit:.3g} {unit}"
+
+
+def marked(value: float, met: bool) -> str:
+    """A ratio, in bold where a goal is missed."""
+    return ratio(value) if met else f"**{ratio(value)}**"

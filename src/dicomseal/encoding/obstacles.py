@@ -46,6 +46,10 @@ def offers(index: Index, scope: int, include_guessed: bool = False) -> Iterator[
         scope: the record of the data set or item.
         include_guessed: sign private elements of implicit VR with the VRs of a dictionary.
     """
+    plain = index.all_signable(scope, include_guessed)
+    if plain is not None:  # nothing stands in the way of any of them
+        yield from map(Offer, plain)
+        return
     for child in index.children(scope):
         record = index.record(child)
         if is_signable_tag(record.tag):

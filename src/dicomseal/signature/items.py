@@ -13,7 +13,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from functools import lru_cache
-from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..encoding._encoder_py import padding, swap
@@ -83,7 +82,18 @@ def form(tag: int, vr: str) -> tuple[bytes, struct.Struct, bytes]:
 
 
 def to_dataset(item: Item) -> Dataset:
-    """Return the item as a `pydicom.Dataset`."""
-    from pydicom.filereader import read_dataset
+    """Return the item as a `pydicom.Dataset`, whose elements are as they are read from a file."""
+    from pydicom import Dataset
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import BaseTag
 
-    return read_dataset(BytesIO(encode(item)), is_implicit_VR=False, is_little_endian=True)
+    elements = {}
+    for number, vr, value in item:
+        tag = BaseTag(number)
+        data = b"".join(map(encode_item, value)) if isinstance(value, list) else value
+        elements[tag] = RawDataElement(tag, vr, len(data), data, 0, False, True)
+    made = Dataset(elements)  # type: ignore[arg-type]
+    made.set_original_encoding(
+        is_implicit_vr=False, is_little_endian=True, character_encoding="iso8859"
+    )
+    return made
