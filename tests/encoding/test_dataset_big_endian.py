@@ -17,9 +17,11 @@ from pydicom.uid import ExplicitVRBigEndian
 
 from dicomseal import sign, sign_file, verify
 from dicomseal.encoding import _dataset_py, from_pydicom, rare
+from dicomseal.encoding._encoder_py import swap
+from dicomseal.encoding.pieces import Pieces, Stretch, Swapped
 from dicomseal.errors import MalformedError
 from dicomseal.files.part10 import Part10
-from dicomseal.standard import transfer_syntaxes
+from dicomseal.standard import terms, transfer_syntaxes
 
 # both twins are asked here; a build without a compiler has one
 _dataset_c = pytest.importorskip("dicomseal.encoding._dataset_c", exc_type=ImportError)
@@ -151,3 +153,19 @@ def test_pydicom_decodes_nothing(backend, monkeypatch):
     read = dcmread(io.BytesIO(spaces()))
     data, _ = from_pydicom.as_written(read)
     assert b"\x08\x00\x40\x11SQ" in data
+
+
+@pytest.mark.parametrize("vr", ["OW", "OL", "OD"])
+@pytest.mark.parametrize("kind", [bytes, bytearray, lambda data: Stretch(io.BytesIO(data))])
+def test_words_are_swapped_wherever_they_are_read(vr, kind):
+    """Also from the middle of a word on, and the incomplete one at the end."""
+    data = bytes(range(67))
+    swapped = Swapped(kind(data), terms.SWAP_WIDTH[vr])
+    expected = swap(data, vr)
+    assert len(swapped) == len(data)
+    source = Pieces([b"before", swapped, b"", b"behind"])
+    for begin in range(len(data)):
+        for end in range(begin, len(data) + 1):
+            assert swapped.read(begin, end - begin) == expected[begin:end]
+    assert source.read(0, len(source)) == b"before" + expected + b"behind"
+    assert source.read(5, 9) == (b"before" + expected)[5:14]

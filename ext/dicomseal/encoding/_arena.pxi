@@ -161,7 +161,7 @@ cdef class _Arena:
                     encoder.flush()
                 elif type(what) is tuple:
                     send_swapped(update, what[0], what[1])
-                elif type(what) is Stretch:
+                elif type(what) is Stretch or type(what) is Swapped:
                     for begin in range(0, len(what), CHUNK):
                         update(what.read(begin, min(CHUNK, len(what) - begin)))
                 else:

@@ -41,7 +41,7 @@ from dicomseal.encoding._index_c cimport public_vr
 from dicomseal.encoding import record as _record
 from dicomseal.encoding._encoder_c import KEPT
 from dicomseal.encoding._index_c import Index
-from dicomseal.encoding.pieces import Stretch
+from dicomseal.encoding.pieces import Stretch, Swapped
 from dicomseal.errors import DicomSealError, EncodingError
 from dicomseal.standard.dictionary import AMBIGUOUS_NAMES, dictionary, resolved
 
@@ -355,10 +355,10 @@ cdef class _Walk(_Scopes):
         try:
             small = view.len < (DIRECT if self.canonical else STAYS)
             if swapped and width > 1:
-                if small or not self.canonical:
+                if small:
                     self.put_swapped(<const uint8_t*> view.buf, view.len, width)
                 else:
-                    self.refer((value, width))
+                    self.refer((value, width) if self.canonical else Swapped(value, width))
                     apart = view.len
             elif small:
                 self.put(view.buf, view.len)
@@ -372,11 +372,10 @@ cdef class _Walk(_Scopes):
 
     cdef bint buffered(self, uint32_t tag, uint16_t code, object stretch, bint swapped) except -1:
         cdef Py_ssize_t at
-        if swapped:
-            return self.plain(tag, code, stretch.read(0, len(stretch)), True, True)
+        cdef int width = traits(code) >> 3
         at = self.begin_value(tag, code)
         if len(stretch):
-            self.refer(stretch)
+            self.refer(Swapped(stretch, width) if swapped and width > 1 else stretch)
         return self.end_value(at, code, len(stretch), True)
 
     cdef bint fragments(self, uint32_t tag, object value) except -1:

@@ -21,11 +21,11 @@ from ..standard.dictionary import AMBIGUOUS, AMBIGUOUS_NAMES, dictionary, resolv
 from ..standard.tags import is_signable_tag
 from . import rare
 from . import record as r
-from ._encoder_py import Encoder, padding, swap
+from ._encoder_py import Encoder, padding
 from ._index_py import Index
 from ._swapped_py import little_endian
 from ._values_py import BYTES, encoded
-from .pieces import Stretch
+from .pieces import Stretch, Swapped
 from .rare import RawDataElement
 
 DEPTH = 2048  # as `Limits.depth`
@@ -313,9 +313,8 @@ class _Walk:
             head = struct.pack("<HH2s2xL", tag >> 16, tag & 0xFFFF, vr.encode(), length)
         else:
             head = struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode("latin-1"), length)
-        if big_endian:
-            value = value.read(0, len(value)) if isinstance(value, Stretch) else value
-            value = swap(bytes(value), vr)
+        if big_endian and vr in terms.SWAP_WIDTH:
+            value = Swapped(value, terms.SWAP_WIDTH[vr])
         self.pieces += [head, value, pad]
 
     def _open(self, tag: int, vr: str) -> None:
@@ -371,7 +370,7 @@ def _send(update: Callable[[Any], object], pieces: list[Any]) -> None:
     for piece in pieces:
         if isinstance(piece, Index):
             piece.stream_items(Encoder(update))
-        elif isinstance(piece, Stretch):
+        elif isinstance(piece, (Stretch, Swapped)):
             for begin in range(0, len(piece), _CHUNK):
                 update(piece.read(begin, min(_CHUNK, len(piece) - begin)))
         elif len(piece):

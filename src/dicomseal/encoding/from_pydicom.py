@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import record as r
 from .backend import dataset_twin
 from .dataset_encoding import encoding_of, syntax_of
-from .pieces import Pieces, Stretch
+from .pieces import Pieces, Stretch, Swapped
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -62,6 +62,7 @@ def as_written(dataset: Dataset) -> tuple[bytes | Pieces, str]:
     pieces = as_in_a_file(dataset, implicit, encoding)
     syntax = syntax_of(dataset, implicit, little)
     if sum(map(len, pieces)) <= _IN_ONE_PIECE:
-        pieces = [p.read(0, len(p)) if isinstance(p, Stretch) else p for p in pieces]
+        lazy = Stretch, Swapped
+        pieces = [p.read(0, len(p)) if isinstance(p, lazy) else p for p in pieces]
         return b"".join(pieces), syntax
     return Pieces(pieces), syntax

@@ -6,12 +6,15 @@ which an index reads through its window.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
 from ..errors import SourceError
 from ..standard.tags import format_tag
+
+_WORDS = {2: "H", 4: "I", 8: "Q"}  # of `array`, by their size
 
 
 class Stretch:
@@ -71,8 +74,43 @@ class Stretch:
             raise self._unreadable(error) from error
 
 
+class Swapped:
+    """Words in the other order of bytes, which are swapped when they are read (PS3.5 Section 7.3).
+
+    Args:
+        value: bytes-like, or a `Stretch`.
+        width: the size of the words; an incomplete one at the end stays as it is.
+    """
+
+    def __init__(self, value: Any, width: int) -> None:
+        self._value: Any = value if isinstance(value, Stretch) else memoryview(value).cast("B")
+        self._width = width
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``; errors as of the value."""
+        target = bytearray(length)
+        self.readinto(offset, memoryview(target))
+        return bytes(target)
+
+    def readinto(self, offset: int, target: memoryview) -> None:
+        """Fill ``target`` from ``offset``; errors as `read`."""
+        value, width = self._value, self._width
+        begin = offset - offset % width
+        end = min(-(-(offset + len(target)) // width) * width, len(value))
+        read = isinstance(value, Stretch)
+        words = value.read(begin, end - begin) if read else bytes(value[begin:end])
+        whole = len(words) - len(words) % width
+        swapped = array(_WORDS[width], words[:whole])
+        swapped.byteswap()
+        made = swapped.tobytes() + words[whole:]
+        target[:] = made[offset - begin : offset - begin + len(target)]
+
+
 class Pieces:
-    """Bytes-like objects and stretches of streams as one source of bytes, in their order."""
+    """Bytes-like objects, stretches of streams and swapped words as one source, in their order."""
 
     def __init__(self, pieces: Iterable[Any]) -> None:
         self._pieces: list[Any] = []
@@ -102,7 +140,7 @@ class Pieces:
             piece = self._pieces[number]
             begin = offset + done - self._starts[number]
             some = min(len(piece) - begin, len(target) - done)
-            if isinstance(piece, Stretch):
+            if isinstance(piece, (Stretch, Swapped)):
                 piece.readinto(begin, target[done : done + some])
             else:
                 target[done : done + some] = memoryview(piece)[begin : begin + some]
