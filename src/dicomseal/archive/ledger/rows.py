@@ -50,7 +50,7 @@ class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
         judged_by: where that time came from; empty if it was not judged.
         timestamp: the time of its Certified Timestamp, ISO 8601; empty if there is none.
         proof: the run and the ledger that proved that time, if one did; else empty.
-        weak: algorithms and keys in it that are no longer strong, separated by ``; ``.
+        weak: algorithms and keys in it that are no longer strong, separated by semicolons.
         digest: distinguishes it from other signatures (`dicomseal.signature.digests`); empty
             unless it is intact.
         content: digest of the elements it covers, by its MAC algorithm; empty unless intact.
