@@ -16,9 +16,14 @@ from _forms import signed_forms  # noqa: F401 - a fixture
 from _hsm import hsm  # noqa: F401 - a fixture
 from _loaded import given, way_to_hold  # noqa: F401 - fixtures
 from _profiles import put  # noqa: F401 - a fixture
+from hypothesis import settings
 
 from dicomseal import cli
 from dicomseal.encoding.record import Coverage
+
+# a machine under load is slow, and nothing is wrong with the code then
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 TWINS = {"cython": "c", "python": "py"}
 
