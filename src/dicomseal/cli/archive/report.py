@@ -70,8 +70,8 @@ _LOOPBACK = "127.0.0.1"
     "port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
-    help="Show the report at http://127.0.0.1:PORT/, read again from the ledger while a run goes "
-    "on, until Ctrl-C. 0: any port that is free.",
+    help="Show the report as a page, on this port of 127.0.0.1, read again from the ledger while "
+    "a run goes on, until Ctrl-C. 0: any port that is free.",
 )
 @click.option(
     "--bind",
