@@ -188,7 +188,7 @@ def long(text: str) -> dict[str, Any]:
         ledger = f"{folder}/ledger.db"
         options = Options(integrity_only=True)
         standin = Standin(template)
-        task = Task(lambda: verify_worker.embedded(JOBS, options), standin, verify_worker.crashed,
+        task = Task(verify_worker.Pools(JOBS, options), standin, verify_worker.crashed,
                     lambda packed: (packed, ""), JOBS)  # fmt: skip
         outcome = runs.carry_out(
             ledger, VERIFY, RunRequest(selection=Selection(roots=(folder,))), lambda _: task,

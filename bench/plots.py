@@ -127,6 +127,37 @@ def archive(results: dict[str, Any], path: Path) -> bool:
     return True
 
 
+def latency(results: dict[str, Any], path: Path) -> bool:
+    """Draw files a second over latency, for each number of processes; False if there is none."""
+    found = results.get("latency", {}).get("folders")
+    if not found:
+        return False
+    pyplot = _pyplot()
+    figure, places = pyplot.subplots(
+        1, len(found), figsize=(5 * len(found), 3.8), layout="constrained", squeeze=False
+    )
+    colours = {"1": "#74add1", "2": "#0b5fa5", "8": "#e08214", "2, none ahead": "#a50026"}
+    for axes, (name, one) in zip(places[0], found.items(), strict=True):
+        for who, rates in one["rates"].items():
+            label = f"{who} process" if who == "1" else f"{who} processes"
+            if "none" in who:
+                label = "2 processes, none ahead"
+            steps = [int(ms) for ms in rates]
+            axes.plot(
+                range(len(steps)), [rate["rate"] for rate in rates.values()],
+                "o:" if "none" in who else "o-", ms=4, color=colours.get(who), label=label,
+            )  # fmt: skip
+            axes.set_xticks(range(len(steps)), [f"{ms} ms" for ms in steps])
+        axes.set_yscale("log")
+        axes.set_xlabel("latency of an open")
+        axes.set_title(f"{name}, {one['bytes'] / results['latency']['files'] / 1e3:,.0f} KB")
+        axes.grid(alpha=0.3, which="both")
+        axes.legend(fontsize=8)
+    places[0][0].set_ylabel("files a second")
+    _save(pyplot, figure, path)
+    return True
+
+
 def _pyplot() -> Any:
     try:
         import matplotlib as mpl

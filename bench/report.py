@@ -11,10 +11,13 @@ from . import (
     cold,
     dask_workers,
     datasets,
+    fixity,
     gate_report,
     in_memory,
+    latency,
     parallel,
     plots,
+    processor,
     targets,
 )
 from .contenders import CONTENDERS
@@ -34,7 +37,10 @@ def write(results: dict[str, Any]) -> None:
         "",
     ]
     drawn = {}
-    plotters = {"bars": plots.bars, "growth": plots.growth, "archive": plots.archive}
+    plotters = {
+        "bars": plots.bars, "growth": plots.growth, "archive": plots.archive,
+        "latency": plots.latency,
+    }  # fmt: skip
     for name, draw in plotters.items():
         try:
             drawn[name] = draw(results, HERE / f"{name}.svg")
@@ -48,6 +54,9 @@ def write(results: dict[str, Any]) -> None:
         "archive-sign": archive_report.signing,
         "dask": dask_workers.section,
         "signing": archive_report.group_commit,
+        "latency": latency.section,
+        "fixity": fixity.section,
+        "processor": processor.section,
         "datasets": _datasets,
         "in-memory": in_memory.section,
         "trust": _trust,

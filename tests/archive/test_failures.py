@@ -172,11 +172,12 @@ def sizes():
             for name, one in (("small", small), ("large", pixels))}  # fmt: skip
 
 
+@pytest.mark.parametrize("ahead", ["0", "4"])
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_an_error_in_the_middle_of_a_read(folder, broken_reads, sizes, size):
+def test_an_error_in_the_middle_of_a_read(folder, broken_reads, sizes, size, ahead):
     sign(folder / "archive" / f"{size}-eio.dcm", sizes[size])
     assert run()[0] == 0
-    code, out, err = run(env=preloading(broken_reads))
+    code, out, err = run("--read-ahead", ahead, env=preloading(broken_reads))
     assert (code, err) == (4, "")
     assert out.endswith("1 passed, 1 error\n")
     row = rows()[f"{size}-eio.dcm"]
@@ -184,12 +185,13 @@ def test_an_error_in_the_middle_of_a_read(folder, broken_reads, sizes, size):
     assert row.sentence == "Input/output error"
 
 
+@pytest.mark.parametrize("ahead", ["0", "4"])
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_changed_while_it_is_read(folder, broken_reads, sizes, size):
+def test_changed_while_it_is_read(folder, broken_reads, sizes, size, ahead):
     """Zeros behind the data set, which without a check would pass."""
     sign(folder / "archive" / f"{size}-grows.dcm", sizes[size])
     time.sleep(0.05)  # the kernel's clock moves on
-    code, out, err = run(env=preloading(broken_reads))
+    code, out, err = run("--read-ahead", ahead, env=preloading(broken_reads))
     assert (code, err) == (4, ""), out
     row = rows()[f"{size}-grows.dcm"]
     assert (row.verdict, row.reason) == ("error", "changed")

@@ -19,11 +19,14 @@ def root(tmp_path):
     return small_objects(tmp_path / "archive", FILES, folders=7)
 
 
-@pytest.mark.parametrize(("how", "batch"), [("times", 2), ("steps", 5)])
-def test_killed_and_resumed(root, tmp_path, how, batch):
+@pytest.mark.parametrize(
+    ("how", "batch", "ahead"), [("times", 2, None), ("steps", 5, None), ("times", 2, 8)]
+)
+def test_killed_and_resumed(root, tmp_path, how, batch, ahead):
+    """Also while files are read ahead."""
     ledger = str(tmp_path / "ledger.db")
     job = {"root": str(root), "ledger": ledger, "how": how, "batch": batch, "seed": 7,
-           "kills": KILLS}  # fmt: skip
+           "kills": KILLS, "ahead": ahead}  # fmt: skip
     tries = told("_archive_killed.py", job)
     # most of them in the middle of a run
     assert len({(run, count) for _, _, run, count in tries if 0 < count < FILES}) >= KILLS / 4

@@ -73,6 +73,21 @@ def test_500_objects(run, server, bucket, signed):
     assert len(server.log()) - len(pages) == 500
 
 
+def test_requests_that_take_long(run, server, bucket, signed):
+    """Several are under way at once, and as many as was said."""
+    expected = fill(server, bucket, signed, 60)
+    at_once = {}
+    for ahead in ("0", "4", "auto"):
+        server.faults({"path": ".dcm", "wait": 0.1})
+        code, _, err = run(*command(f"s3://{bucket}"), "--read-ahead", ahead)
+        assert (code, err) == (0, "")
+        assert sorted(rows()) == expected
+        at_once[ahead] = max(one.get("waiting", 0) for one in server.log())
+    assert at_once["0"] == 1
+    assert 2 <= at_once["4"] <= 4
+    assert at_once["auto"] > 4
+
+
 def test_selection(server, bucket, signed):
     """Sizes and times are those of the listing."""
     expected = fill(server, bucket, signed, 140)

@@ -10,6 +10,7 @@ from _archive import rows
 
 from dicomseal.archive.errors import NothingSelectedError, StoreLostError
 from dicomseal.archive.find import roots, sample, walk
+from dicomseal.archive.find.ahead import ReadAhead, Reading
 from dicomseal.archive.find.found import EMPTY_FOLDER, Found
 from dicomseal.archive.find.list_root import ListRoot
 from dicomseal.archive.find.root import Fetched, Root
@@ -44,13 +45,11 @@ class Shelf(Root):
             yield Found(self.name, trouble=(EMPTY_FOLDER, "nothing on it"), whole=True)
 
     @staticmethod
-    def fetch(files):
-        for file in files:
-            data = Shelf.objects[file.path]
-            if data:
-                yield Fetched(memoryview(data), len(data), 8)
-            else:
-                yield Fetched(SourceError("was taken away", "not_found"))
+    def fetch(file, buffer, windows):
+        data = Shelf.objects[file.path]
+        if data:
+            return Fetched(memoryview(data), len(data), 8)
+        return Fetched(SourceError("was taken away", "not_found"))
 
 
 @pytest.fixture
@@ -92,9 +91,8 @@ def test_the_kind_of_a_file_is_asked_for_once(shelf, monkeypatch):
     asked, kind_of = [], roots.kind_of
     monkeypatch.setattr(roots, "kind_of", lambda path: asked.append(path) or kind_of(path))
     files = [Found(path, 8) for path in ("shelf://one/a", os.path.abspath("archive/failed.dcm"))]
-    with roots.fetching(files) as fetched:
-        kinds = [type(fetched(file).source) for file in files]
-        assert kinds == [memoryview, str]
+    ahead = ReadAhead(Reading(ahead=0))
+    assert [type(one.source) for _, one in ahead.each(files)] == [memoryview, str]
     assert asked == [file.path for file in files]
 
 

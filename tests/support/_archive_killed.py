@@ -21,6 +21,7 @@ import time
 
 import _dying
 
+from dicomseal.archive.find.ahead import Reading
 from dicomseal.archive.find.selection import as_json
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
@@ -32,8 +33,9 @@ from dicomseal.verification.options import Options
 def verify(job):
     asked = RunRequest(selection=Selection(roots=(job["root"],)))
     outcome = runs.verify(
-        job["ledger"], asked, Options(), jobs=2, resume=True, batch_files=job["batch"]
-    )
+        job["ledger"], asked, Options(), jobs=2, resume=True, batch_files=job["batch"],
+        reading=Reading(ahead=job["ahead"]),
+    )  # fmt: skip
     return 0 if outcome.complete else 1
 
 

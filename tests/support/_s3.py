@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -86,12 +87,14 @@ class Faults:
     ``at``, from which one of them on (1 is the first), and ``times``, for how many; and what:
     ``status`` and ``code`` answer so; ``put`` (base64) and ``delete`` replace and delete the object
     before it is answered for; ``drop`` removes a header of the request (as WSGI calls it), ``hide``
-    one of the answer; ``cut`` ends the answer's body after so many bytes.
+    one of the answer; ``cut`` ends the answer's body after so many bytes; ``wait`` answers so many
+    seconds later, and has the log say how many requests are ``waiting`` with it.
     """
 
     def __init__(self, inner: Any, page: int) -> None:
         self.inner, self.page = inner, page
         self.lock = threading.Lock()
+        self.waiting = 0
         self.set([])
 
     def set(self, faults: list[dict[str, Any]]) -> None:
@@ -116,11 +119,13 @@ class Faults:
         if listing:
             environ["QUERY_STRING"] += f"&max-keys={self.page}"
         with self.lock:
-            self.log.append({"path": "?" if listing else path, "method": method,
-                             "range": environ.get("HTTP_RANGE"),
-                             "if_match": environ.get("HTTP_IF_MATCH")})  # fmt: skip
+            entry = {"path": "?" if listing else path, "method": method,
+                     "range": environ.get("HTTP_RANGE"),
+                     "if_match": environ.get("HTTP_IF_MATCH")}  # fmt: skip
+            self.log.append(entry)
             now = [one for n, one in enumerate(self.faults) if self.due(n, one, path, listing)]
         for fault in now:
+            self.wait(fault.get("wait", 0), entry)
             if "status" in fault:
                 code = fault.get("code", "Broken")
                 body = f"<Error><Code>{code}</Code><Message>as asked</Message></Error>".encode()
@@ -139,6 +144,15 @@ class Faults:
         answer = self.inner(environ, begin)
         cuts = [fault["cut"] for fault in now if "cut" in fault]
         return [b"".join(answer)[: cuts[0]]] if cuts else answer
+
+    def wait(self, seconds: float, entry: dict[str, Any]) -> None:
+        """Wait, and note in the log how many requests do so."""
+        with self.lock:
+            self.waiting += 1
+            entry["waiting"] = self.waiting
+        time.sleep(seconds)
+        with self.lock:
+            self.waiting -= 1
 
     def due(self, number: int, fault: dict[str, Any], path: str, listing: bool) -> bool:
         wanted = fault["path"]

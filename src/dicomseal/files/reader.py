@@ -81,15 +81,9 @@ class Reader:
                 source: Any = Window(descriptor, name)
                 descriptor = -1
             else:
-                done = self._snapshot(descriptor, size)
-                now = os.fstat(descriptor)
-                if (
-                    done < size
-                    or now.st_ctime_ns != status.st_ctime_ns
-                    or now.st_mtime_ns != status.st_mtime_ns
-                ):
-                    raise changed(name)
-                source = memoryview(self._buffer)[:size]
+                if size > len(self._buffer):
+                    self._buffer = bytearray(size + (size >> 2))
+                source = snapshot(descriptor, status, self._buffer, name)
         except OSError as error:
             raise os_error(name, error) from None
         finally:
@@ -99,17 +93,34 @@ class Reader:
         part10.origin = Origin(name, status)
         return part10
 
-    def _snapshot(self, descriptor: int, size: int) -> int:
-        if size > len(self._buffer):
-            self._buffer = bytearray(size + (size >> 2))
-        target = memoryview(self._buffer)
-        done = 0
-        while done < size:
-            n = read_into(descriptor, target[done:size], done)
-            if not n:
-                break  # it has become shorter
-            done += n
-        return done
+
+def snapshot(descriptor: int, status: os.stat_result, buffer: bytearray, name: str) -> memoryview:
+    """Read a file completely into a buffer that holds it; return the part that it fills.
+
+    Args:
+        descriptor, status: of the open file.
+        buffer: as large as the file, or larger.
+        name: its path, for messages.
+
+    Raises:
+        SourceError: it was changed while it was read.
+        OSError: it cannot be read.
+    """
+    target = memoryview(buffer)[: status.st_size]
+    done = 0
+    while done < len(target):
+        n = read_into(descriptor, target[done:], done)
+        if not n:
+            break  # it has become shorter
+        done += n
+    now = os.fstat(descriptor)
+    if (
+        done < len(target)
+        or now.st_ctime_ns != status.st_ctime_ns
+        or now.st_mtime_ns != status.st_mtime_ns
+    ):
+        raise changed(name)
+    return target
 
 
 def name_of(path: str | os.PathLike[str]) -> str:

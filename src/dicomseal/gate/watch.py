@@ -155,7 +155,7 @@ def watch(
             trouble=trouble,
         )  # fmt: skip
         loop = Loop(
-            lambda: verify_worker.embedded(jobs, options, afresh=True),
+            verify_worker.Pools(jobs, options, afresh=True),
             verify_worker.verify_batch,
             partial(verify_worker.crashed, seconds=options.limits.seconds),
             jobs * _WINDOW,

@@ -81,6 +81,13 @@ ERRORS = {
         f"{_VERIFY} --limit seconds=600 FILE",
         "reports.md#limits",
     ),
+    "hung": _one(
+        _FILE,
+        "it was not read in time: the server or the disk that it is on does not answer",
+        "see whether it can be read at all; --read-timeout waits longer",
+        "timeout 60 cat FILE > /dev/null",
+        "archive.md",
+    ),
     "unreachable": _one(
         _WEB,
         "the server is not there, whatever is asked for",

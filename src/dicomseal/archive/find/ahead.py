@@ -1,33 +1,308 @@
-"""Fetching ahead: what is verified next is on its way while the one before it is verified."""
+"""Reading ahead: files are on their way into memory while the one before them is verified.
+
+A worker waits for a file that is far away (a file server, an object store, a busy disk) longer than
+it works on it. So threads read several at once (`reader_threads`), into memory that is bounded by
+bytes (`buffers`), and the worker verifies each as it comes. One that does not come in time is an
+error, and the others go on.
+
+Files that lie in the page cache are read by the worker itself: to hand each over from another
+thread costs 20 to 30 microseconds, a third of what a small one costs. Which of them it is shows in
+how long the worker waited (`pace`).
+"""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple
 
-from .root import Fetched
+import msgspec
 
-AHEAD = 8  # objects that a worker fetches at once
+from ...errors import SourceError
+from ...files.reader import SNAPSHOT
+from ...files.window import Window
+from . import roots
+from .buffers import Buffers
+from .far_window import FarWindow
+from .found import Found
+from .pace import Pace
+from .reader_threads import ReaderThreads, Task
+from .root import Fetched, Root
+
+TIMEOUT = 120.0  # seconds
+HUNG = "hung"  # code: it was not read in time
+MOST_AHEAD = 64  # files, unless the user says how many
+_FIRST = 16  # files, before it is known how many are worth while
+_MOST_UNKNOWN = 16  # files whose size is not known; each may take `SNAPSHOT` bytes
+_AFTER_HUNG = 4  # more files at once for each that hangs: those behind it may hang as well
+_WORN = 32  # threads that hang, after which a worker is replaced
 
 
-def fetched_ahead(
-    fetch: Callable[[str], Fetched], urls: Iterable[str]
-) -> Generator[Fetched, None, None]:
-    """Yield the objects, in their order.
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How files are read.
 
-    Raises:
-        LostError: as ``fetch`` does.
+    Attributes:
+        ahead: how many a worker reads at once; 0: none ahead. None: as many as are worth while.
+        timeout: seconds in which a file, or a piece of a large one, must have been read.
+        apart: only threads read, never the worker itself, which would hang with a file.
     """
-    waiting = iter(urls)
-    pending: collections.deque[Future[Fetched]] = collections.deque()
-    pool = ThreadPoolExecutor(AHEAD)
-    try:
-        while True:
-            while len(pending) < AHEAD and (url := next(waiting, None)) is not None:
-                pending.append(pool.submit(fetch, url))
-            if not pending:
+
+    ahead: int | None = None
+    timeout: float = TIMEOUT
+    apart: bool = False
+
+
+class _InFlight(NamedTuple):
+    """A file that is being read, or was: its task, its memory."""
+
+    task: Task[Fetched]
+    kind: type[Root]
+    buffer: bytearray | None
+    reserved: int
+
+
+class ReadAhead:
+    """Reads the files of one worker, which may be a thread among others.
+
+    Args:
+        reading: how.
+        upcoming: returns the files that are asked for next, as they then are; None if that is not
+            known yet.
+
+    Attributes:
+        now: the file that the worker reads and verifies itself, and since when, on the monotonic
+            clock; or None.
+    """
+
+    def __init__(
+        self, reading: Reading, upcoming: Callable[[], list[Found] | None] = lambda: None
+    ) -> None:
+        self._reading, self._upcoming = reading, upcoming
+        self._threads = ReaderThreads()
+        self._buffers = Buffers()
+        self._pace = Pace()
+        self._largest = SNAPSHOT  # of files whose size is not known before, so far
+        self._seen = False  # whether there was one
+        self._done: queue.SimpleQueue[Task[Fetched]] = queue.SimpleQueue()
+        # by the identity of the file, which the list that is asked for next keeps alive
+        self._running: dict[int, _InFlight] = {}
+        self._ready: dict[int, _InFlight] = {}  # read, or hung, before they were asked for
+        self._waited = self._worked = 0.0  # seconds for a file, to read it and to verify it
+        self.now: tuple[Found, float] | None = None
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether so many threads hang that the process should be replaced."""
+        return self._threads.stuck >= _WORN
+
+    def each(self, files: list[Found]) -> Generator[tuple[int, Fetched], None, None]:
+        """Yield each file, by its place in the list, when it is there; not in the order of these.
+
+        What was yielded is valid until the next one is asked for.
+
+        Raises:
+            LostError: a root no longer answers.
+        """
+        kinds = [roots.kind_of(file.path) for file in files]
+        done = 0
+        if not self._must_be_ahead():
+            auto = self._reading.ahead is None
+            self._pace.begin()
+            try:
+                for file, kind in zip(files, kinds, strict=True):
+                    fetched = kind.near(file)
+                    if fetched is None:
+                        if auto:
+                            break
+                        fetched = kind.fetch(file, None, self._window)
+                    self.now = file, self._pace.since
+                    yield done, fetched
+                    done += 1
+                    if self._pace.is_far() and auto:
+                        break
+            finally:
+                self.now = None
+        if done < len(files):
+            try:
+                yield from self._at_once(files, kinds, range(done, len(files)))
+            except BaseException:
+                self._forget_all()
+                raise
+
+    def _must_be_ahead(self) -> bool:
+        reading = self._reading
+        if reading.ahead is None:
+            return reading.apart or not self._pace.is_near() or self._is_ahead()
+        return reading.apart or reading.ahead > 0
+
+    def _is_ahead(self) -> bool:
+        """Return whether files were begun before they were asked for."""
+        return bool(self._running or self._ready)
+
+    def _at_once(
+        self, files: list[Found], kinds: list[type[Root]], numbers: range
+    ) -> Iterator[tuple[int, Fetched]]:
+        """Yield files as threads have read them."""
+        places = {id(files[number]): number for number in numbers}
+        ready = [key for key in self._ready if key in places]
+        waiting = collections.deque(
+            number
+            for number in numbers
+            if id(files[number]) not in self._ready and id(files[number]) not in self._running
+        )
+        looked, hung = time.monotonic(), 0
+        while places:
+            depth = self._depth() + _AFTER_HUNG * hung
+            while waiting and len(self._running) < depth:
+                if not self._begin(files[waiting[0]], kinds[waiting[0]]):
+                    break
+                waiting.popleft()
+            if not waiting and len(self._running) + len(self._ready) < depth:
+                self._begin_next(depth)
+            key = ready.pop() if ready else self._next()
+            now = time.monotonic()
+            if key in places:
+                one = self._ready.pop(key)
+                fetched = Fetched(self._hung()) if one.task.given_up else one.task.result()
+                if not one.task.given_up:
+                    self._learn(one, fetched)
+                yield places.pop(key), fetched
+                del fetched
+                if not one.task.given_up:
+                    self._returned(one)
+                self._worked = _mean(self._worked, time.monotonic() - now)
+            if now > looked + min(self._reading.timeout / 8, 1):
+                looked = now
+                late = self._late(now)
+                hung += len(late)
+                ready += [key for key in late if key in places]
+
+    def _begin_next(self, depth: int) -> None:
+        """Begin with files that will be asked for next, if there are still to be any ahead."""
+        reading = self._reading
+        look = reading.ahead is None and not reading.apart and self._pace.is_near()
+        for file in self._upcoming() or ():
+            if len(self._running) + len(self._ready) >= depth:
                 return
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+            key = id(file)
+            if file.trouble or key in self._running or key in self._ready:
+                continue
+            kind = roots.kind_of(file.path)
+            if look and kind.near(file) is not None:
+                return  # it is time to look whether they are far
+            if not self._begin(file, kind):
+                return
+
+    def _depth(self) -> int:
+        """Return how many files are read at once: so many that the next one is always there."""
+        if self._reading.ahead is not None:
+            return max(self._reading.ahead, 1)
+        if not self._worked:
+            return _FIRST
+        return min(math.ceil(1.5 * self._waited / self._worked) + 2, MOST_AHEAD)
+
+    def _learn(self, one: _InFlight, fetched: Fetched) -> None:
+        self._waited = _mean(self._waited, one.task.seconds)
+        if not one.kind.takes_buffers and isinstance(fetched.source, memoryview):
+            self._largest = max(self._largest if self._seen else 0, len(fetched.source))
+            self._seen = True
+
+    def _begin(self, file: Found, kind: type[Root]) -> bool:
+        """Begin to read a file; return False if that would be too much at once."""
+        buffer, reserved = None, 0
+        if file.size > SNAPSHOT:  # read through a window
+            pass
+        elif kind.takes_buffers:
+            buffer = self._buffers.take(file.size)
+            if buffer is None:
+                return False
+        else:
+            if not file.size and len(self._running) + len(self._ready) >= _MOST_UNKNOWN:
+                return False
+            reserved = file.size or self._largest
+            if not self._buffers.reserve(reserved):
+                return False
+
+        def work() -> Fetched:
+            return kind.fetch(file, buffer, self._window)
+
+        task = self._threads.submit(work, self._done, id(file))
+        self._running[id(file)] = _InFlight(task, kind, buffer, reserved)
+        return True
+
+    def _next(self) -> int:
+        """Return which file has come next, and is ready now; 0 if none came for a while."""
+        try:
+            task = self._done.get(timeout=min(self._reading.timeout / 8, 1))
+        except queue.Empty:
+            return 0
+        self._ready[task.key] = self._running.pop(task.key)
+        return task.key
+
+    def _late(self, now: float) -> list[int]:
+        """Give up what was not read in time, and is ready so; return which files these are."""
+        late = [
+            key
+            for key, one in self._running.items()
+            if one.task.submitted + self._reading.timeout < now
+            and not one.kind.is_bounded_in_time
+            and self._forget(one)
+        ]
+        for key in late:
+            self._ready[key] = self._running.pop(key)
+        return late
+
+    def _returned(self, one: _InFlight) -> None:
+        if one.buffer is not None:
+            self._buffers.give(one.buffer)
+        self._buffers.release(one.reserved)
+
+    def _forget(self, one: _InFlight) -> bool:
+        """Give a file up; return False if it has come just now, and is in the queue."""
+        if not self._threads.give_up(one.task):
+            return False
+        self._buffers.release(one.reserved if one.buffer is None else len(one.buffer))
+        return True
+
+    def _forget_all(self) -> None:
+        """Give up all that was begun: nobody asks for it any more."""
+        for one in self._ready.values():
+            if not one.task.given_up:
+                self._returned(one)
+        for one in self._running.values():
+            if not self._forget(one):
+                self._returned(one)
+        self._ready.clear()
+        self._running.clear()
+        self._done = queue.SimpleQueue()
+
+    def _hung(self) -> SourceError:
+        return SourceError(
+            f"it was not read within {self._reading.timeout:g} seconds; "
+            "--read-timeout SECONDS waits longer",
+            HUNG,
+        )
+
+    def _window(self, descriptor: int) -> Window:
+        return FarWindow(descriptor, self._threads, self._hung, self._reading.timeout)
+
+
+def _mean(before: float, value: float) -> float:
+    """Return a mean in which the last dozen values count most."""
+    return value if not before else before + (value - before) / 8
+
+
+_here = threading.local()
+
+
+def reader(reading: Reading) -> ReadAhead:
+    """Return the one of this thread, which keeps its memory and what it has learned."""
+    known: tuple[int, Reading, ReadAhead] | None = getattr(_here, "known", None)
+    if known is None or known[:2] != (os.getpid(), reading):  # threads do not survive a fork
+        known = _here.known = os.getpid(), reading, ReadAhead(reading)
+    return known[2]

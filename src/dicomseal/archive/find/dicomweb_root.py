@@ -7,7 +7,7 @@ learn which there are. httpx is imported, and the network used, only where such 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 from ...dicomweb import client
@@ -16,9 +16,8 @@ from ...dicomweb.retrieve import OTHER, Retrieved, retrieve, search
 from ...errors import SourceError, UsageError
 from ...files.reader import SNAPSHOT
 from ..errors import StoreLostError
-from .ahead import fetched_ahead
 from .found import EMPTY_FOLDER, Found
-from .root import Fetched, Root, Walk
+from .root import Fetched, Root, Walk, Windows
 
 _UNIDENTIFIED = "it cannot be told which object this is, so it cannot be asked for"
 
@@ -27,6 +26,7 @@ class DicomwebRoot(Root):
     """A study, a series or an instance of a server."""
 
     is_forkable = False  # connections do not survive a fork
+    is_bounded_in_time = True
 
     def __init__(self, name: str) -> None:
         super().__init__(address_of(name).name)
@@ -61,10 +61,9 @@ class DicomwebRoot(Root):
             )
 
     @staticmethod
-    def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
-        """Do as `Root.fetch`; each is fetched while those before it are verified."""
-        with closing(fetched_ahead(_fetch, [file.path for file in files])) as ahead:
-            yield from ahead
+    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:  # noqa: ARG004
+        """Do as `Root.fetch`; the client provides the memory."""
+        return _fetch(file.path)
 
 
 def _listed(address: Address) -> Iterator[Found]:

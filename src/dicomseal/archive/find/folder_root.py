@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
-from ...errors import UsageError
+from ...errors import SourceError, UsageError
 from ...files.atomic import is_temporary
 from ...files.folders import Unreadable, walk
+from ...files.quick_file import quick_file
+from ...files.reader import name_of, open_regular, snapshot
+from ...files.window import Window
 from .found import EMPTY, EMPTY_FOLDER, Found
 from .passed_over import LINK_TO_FOLDER, TEMPORARY
-from .root import Fetched, Root, Walk
+from .root import Fetched, Root, Walk, Windows
 
 
 class FolderRoot(Root):
     """A folder, or a file."""
 
     is_signable = True
+    takes_buffers = True
 
     def __init__(self, name: str) -> None:
         super().__init__(os.path.abspath(name))
@@ -40,9 +44,40 @@ class FolderRoot(Root):
             yield msgspec.structs.replace(file, whole=file.trouble is not None)
 
     @staticmethod
-    def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
-        for file in files:
-            yield Fetched(file.path, file.size, file.mtime)
+    def near(file: Found) -> Fetched:
+        return Fetched(file.path, file.size, file.mtime)
+
+    @staticmethod
+    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:
+        """Do as `Root.fetch`; what is larger than the buffer by now is read through a window."""
+        path, size, mtime = file.path, file.size, file.mtime
+        try:
+            source = _content(path, buffer, windows)
+            if len(source) != size:  # it was written to since it was listed
+                status = os.stat(path)
+                size, mtime = status.st_size, status.st_mtime_ns
+        except SourceError as error:
+            return Fetched(SourceError(str(error).removeprefix(f"{path}: "), error.code))
+        except OSError as error:
+            return Fetched(SourceError(*reversed(_trouble(error))))
+        return Fetched(source, size, mtime)
+
+
+def _content(path: str, buffer: bytearray | None, windows: Windows) -> memoryview | Window:
+    name = name_of(path)
+    if buffer is not None and quick_file:
+        size = quick_file.snapshot(name, buffer, len(buffer))
+        if size >= 0:
+            return memoryview(buffer)[:size]
+    descriptor, status = open_regular(name)
+    try:
+        if buffer is not None and status.st_size <= len(buffer):
+            return snapshot(descriptor, status, buffer, name)
+        opened, descriptor = descriptor, -1
+        return windows(opened)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def file_at(path: str) -> Found:

@@ -29,6 +29,8 @@ class ListRoot(Root):
 
     is_list = True
     is_signable = True
+    takes_buffers = True
+    near = staticmethod(FolderRoot.near)
     fetch = staticmethod(FolderRoot.fetch)
 
     def __init__(self, name: str) -> None:

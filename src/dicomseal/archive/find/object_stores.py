@@ -3,12 +3,12 @@
 The client is obstore; it is imported, and the network used, only if such a root is given. It takes
 credentials from the usual environment variables and repeats requests that fail temporarily. One
 store is kept for each bucket and process; the client's threads do not survive a fork, so workers of
-this machine are started as new processes (`dicomseal.archive.run.verify_worker.embedded`).
+this machine are started as new processes (`dicomseal.archive.run.verify_worker.Pools`).
 
 How an object is read, and why:
 
 * Up to `SNAPSHOT` bytes it is fetched as a whole: one answer is one version of it. Several are
-  fetched ahead, because waiting for a store takes longer than verifying.
+  fetched ahead (`ahead`), because waiting for a store takes longer than verifying.
 * A larger object is read through an `ObjectWindow`, in ranges. Each request has the condition
   that the ETag is still the first one's (If-Match), and each answer's ETag is compared as well: an
   object that is replaced meanwhile is an error, never half the old and half the new.
@@ -22,7 +22,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -31,7 +31,6 @@ from ...errors import SourceError, UsageError
 from ...files.reader import SNAPSHOT
 from ...files.window import Window
 from ..errors import StoreLostError
-from .ahead import fetched_ahead
 from .root import Fetched
 
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
@@ -133,17 +132,12 @@ def _listed(place: Place, meta: dict[str, Any]) -> Listed:
     return Listed(url, meta["size"], _nanoseconds(meta["last_modified"]))
 
 
-def fetched(urls: Iterable[str]) -> Generator[Fetched, None, None]:
-    """Yield the objects in their order, fetched ahead.
+def fetch(url: str) -> Fetched:
+    """Fetch one object.
 
     Raises:
         StoreLostError: the store itself no longer answers.
     """
-    return fetched_ahead(fetch, urls)
-
-
-def fetch(url: str) -> Fetched:
-    """Fetch one object; errors as `fetched`."""
     try:
         place = place_of(url)
         store = _store(place.scheme, place.bucket)

@@ -7,8 +7,8 @@ depends on the kind of a root.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from ...errors import SourceError
 from ...files.window import Window
@@ -46,6 +46,9 @@ class Fetched(NamedTuple):
     mtime: int = 0
 
 
+Windows: TypeAlias = Callable[[int], Window]
+
+
 class Root(ABC):
     """A place that a run goes over.
 
@@ -58,11 +61,15 @@ class Root(ABC):
         is_signable: its objects can be replaced by signed ones.
         is_countable: it may be walked a second time, only to count.
         is_forkable: a process that has used it may fork.
+        takes_buffers: its files are read into buffers of the caller.
+        is_bounded_in_time: whatever does not answer is an error after a while, by its client.
     """
 
     is_list: ClassVar[bool] = False
     is_signable: ClassVar[bool] = False
     is_forkable: ClassVar[bool] = True
+    takes_buffers: ClassVar[bool] = False
+    is_bounded_in_time: ClassVar[bool] = False
     name: str
 
     def __init__(self, name: str) -> None:
@@ -100,10 +107,20 @@ class Root(ABC):
         """
 
     @staticmethod
+    def near(file: Found) -> Fetched | None:  # noqa: ARG004 - of the interface
+        """Return a file by its path, which the verifier reads itself; None if it cannot do so."""
+        return None
+
+    @staticmethod
     @abstractmethod
-    def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
-        """Yield the content of files that were found in roots of this kind, in their order.
+    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:
+        """Return the content of a file that was found in a root of this kind; in any thread.
+
+        Args:
+            file: the file.
+            buffer: to read it into; None if ``takes_buffers`` says so, or it is a large one.
+            windows: opens a window on a large one, from its descriptor.
 
         Raises:
-            LostError: a root no longer answers.
+            LostError: the root no longer answers.
         """

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterable
 
 from ...dicomweb.address import is_address
 from ...errors import UsageError
 from .folder_root import FolderRoot
-from .found import Found
 from .list_root import ListRoot, is_list
 from .object_stores import is_url
-from .root import Fetched, Root
+from .root import Root
 from .store_root import StoreRoot
 
 
@@ -51,22 +49,3 @@ def check_roots(names: Iterable[str]) -> None:
             raise UsageError(f"{second[:-1]} lies within {first[:-1]}: name one of them")
     for root in roots:
         root.check()
-
-
-@contextmanager
-def fetching(files: Iterable[Found]) -> Iterator[Callable[[Found], Fetched]]:
-    """Fetch files ahead while this context lasts; call its function with each file, in order.
-
-    Raises:
-        LostError: a root no longer answers.
-    """
-    by_kind: dict[type[Root], list[Found]] = {}
-    kinds = {}
-    for file in files:
-        kind = kinds[file.path] = kind_of(file.path)
-        by_kind.setdefault(kind, []).append(file)
-    with ExitStack() as stack:
-        ahead = {
-            kind: stack.enter_context(closing(kind.fetch(found))) for kind, found in by_kind.items()
-        }
-        yield lambda file: next(ahead[kinds[file.path]])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 
 from . import object_stores
 from .found import EMPTY_FOLDER, Found
-from .root import Fetched, Root, Walk
+from .root import Fetched, Root, Walk, Windows
 
 
 class StoreRoot(Root):
     """All objects of a store whose keys begin with a prefix."""
 
     is_forkable = False  # the client's threads do not survive a fork
+    is_bounded_in_time = True
 
     @property
     def is_countable(self) -> bool:
@@ -35,10 +35,9 @@ class StoreRoot(Root):
             yield Found(self.name, trouble=(EMPTY_FOLDER, "no object's key begins so"), whole=True)
 
     @staticmethod
-    def fetch(files: Iterable[Found]) -> Generator[Fetched, None, None]:
-        """Fetch as `Root.fetch`; each object is fetched while those before it are verified."""
-        files = list(files)
-        with closing(object_stores.fetched([one.path for one in files if one.size])) as ahead:
-            for file in files:
-                # an entry that is listed as empty may stand for a folder, and have another key
-                yield next(ahead) if file.size else Fetched(memoryview(b""), 0, file.mtime)
+    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:  # noqa: ARG004
+        """Do as `Root.fetch`; the client provides the memory."""
+        if not file.size:
+            # an entry that is listed as empty may stand for a folder, and have another key
+            return Fetched(memoryview(b""), 0, file.mtime)
+        return object_stores.fetch(file.path)

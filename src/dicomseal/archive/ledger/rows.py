@@ -35,7 +35,7 @@ FAILURES = frozenset({report.FAILED, report.ERROR, REFUSED})
 NOT_READ = (
     "not_found", "permission", "unreadable", "changed", "crashed", "empty_folder", "empty_list",
     "nothing_selected", "no_space", "store", "time", "incomplete", "media_type", "other_object",
-    "redirected",
+    "redirected", "hung",
 )  # fmt: skip
 _NOT_JUDGED = "no trust anchor was named, so the signer is not known"
 

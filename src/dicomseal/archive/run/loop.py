@@ -23,6 +23,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class Last(bytes):
+    """A result after which the executor should be replaced: one of its workers is worn out."""
+
+
 def seconds_of(error: BaseException) -> float:
     """Return how long a task of one item had run when its worker ended; 0 if not known."""
     found: float = getattr(error, "dicomseal_seconds", 0.0)
@@ -102,7 +106,10 @@ class Loop(Generic[T, R]):
             batch = pending.pop(future)
             error = _error_of(future)
             if error is None:
-                yield batch, future.result()
+                result = future.result()
+                if isinstance(result, Last):
+                    self._close(wait=False)  # what is in progress there is done all the same
+                yield batch, result
             elif isinstance(error, BrokenExecutor):
                 self._suspects.append(batch)
             else:  # this batch and no other

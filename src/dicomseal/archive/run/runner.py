@@ -15,6 +15,7 @@ from ...errors import LedgerError
 from ...verification.options import Options
 from .. import errors
 from ..find import walk
+from ..find.ahead import Reading
 from ..find.found import Found
 from ..find.roots import check_roots, root_of
 from ..find.selection import RunRequest, Selection, Walked, as_json, check_same, throttled
@@ -83,6 +84,7 @@ def verify(
     batch_files: int = walk.BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
     window: int = WINDOW,
+    reading: Reading | None = None,
 ) -> Outcome:
     """Verify an archive into a ledger.
 
@@ -107,6 +109,7 @@ def verify(
         batch_files, batch_bytes: bounds of a batch, which is a task of a worker and a transaction
             of the ledger.
         window: how many batches are in progress for each worker.
+        reading: how the workers read files.
 
     Raises:
         LedgerError: the ledger, or one that shall prove something, cannot be used, or there is
@@ -129,10 +132,10 @@ def verify(
 
     def task(_: Run) -> Task:
         return Task(
-            executor or (lambda: verify_worker.embedded(jobs, with_digests, afresh=afresh)),
+            executor or verify_worker.Pools(jobs, with_digests, afresh, reading),
             verify_worker.verify_batch
             if executor is None
-            else verify_worker.RemoteVerify(with_digests),
+            else verify_worker.RemoteVerify(with_digests, reading),
             partial(verify_worker.crashed, seconds=options.limits.seconds),
             lambda packed: (packed, ""),
             jobs if executor is None else workers or jobs,

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+import multiprocessing
 import os
 import pickle
 import time
 from concurrent.futures import Executor
+from contextlib import closing
 from functools import lru_cache
+from typing import NamedTuple, cast
+
+import msgspec
 
 from ... import report
 from ...errors import SourceError
@@ -23,38 +28,75 @@ from ...verification.options import Options
 from ...verification.other_files import was_directory
 from ...verification.verifier import verify_with
 from .. import errors
+from ..find.ahead import ReadAhead, Reading, reader
 from ..find.found import Found
 from ..find.root import Fetched
-from ..find.roots import fetching
 from ..ledger.rows import Row, pack, row_of
-from .loop import seconds_of
+from . import hang_watch, worker_pool
+from .loop import Last, seconds_of
 
 
-def embedded(jobs: int, options: Options, afresh: bool = False) -> Executor:
-    """Make the pool of `dicomseal.verification.parallel`: processes of this machine.
+class Pools:
+    """Makes pools of processes of this machine, one when the one before it is broken.
 
     Args:
         jobs: how many processes.
         options: of the verification.
         afresh: they are not forks of this process; for object stores, see `object_stores`.
+        reading: how files are read.
     """
-    return parallel.pool(jobs, options, "spawn" if afresh else None)
+
+    def __init__(
+        self, jobs: int, options: Options, afresh: bool = False, reading: Reading | None = None
+    ) -> None:
+        self._jobs, self._options = jobs, options
+        self._start = "spawn" if afresh else None
+        self._reading = Reading() if reading is None else reading
+
+    def __call__(self) -> Executor:
+        context = multiprocessing.get_context(self._start)  # None: the usual method of this system
+        pool = worker_pool.WorkerPool(self._jobs, context, _start, self._options, self._reading)
+        # a worker may have hung with a file that it read itself: the next ones shall not
+        self._reading = msgspec.structs.replace(self._reading, apart=True)
+        return pool
+
+
+class _Started(NamedTuple):
+    """What a worker of `Pools` was started with; its trust store keeps its decisions."""
+
+    options: Options
+    ahead: ReadAhead
+
+
+_started: _Started | None = None
+
+
+def _start(options: Options, reading: Reading) -> None:
+    """Start a worker of `Pools`, in its main thread."""
+    global _started
+    parallel.be_a_worker()
+    _started = _Started(options, ReadAhead(reading, worker_pool.upcoming))
+    if not reading.apart:
+        hang_watch.begin(_started.ahead, reading.timeout, options.limits)
 
 
 def verify_batch(batch: list[Found]) -> bytes:
     """Return the packed rows of a batch, with the options that the pool was started with."""
-    return pack(_verified(batch, parallel.started_with()))
+    assert _started is not None  # noqa: S101 - for the type: it is a worker of `Pools`
+    packed = pack(_verified(batch, *_started))
+    return Last(packed) if _started.ahead.is_worn else packed
 
 
 class RemoteVerify:
     """The same for an executor that starts its workers itself; callable and picklable."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, reading: Reading | None = None) -> None:
+        self._reading = Reading() if reading is None else reading
         self._packed = pickle.dumps(options)
         self._digest = hashlib.sha256(self._packed).digest()
 
     def __call__(self, batch: list[Found]) -> bytes:
-        return pack(_verified(batch, self.prepare()))
+        return pack(_verified(batch, self.prepare(), reader(self._reading)))
 
     def prepare(self) -> Options:
         """Return the options; a worker that has unpacked the same ones before has them ready."""
@@ -80,17 +122,22 @@ def _unpacked(packed: _Packed) -> Options:
     return options
 
 
-def _verified(batch: list[Found], options: Options) -> list[Row]:
-    """Return the rows of a batch."""
-    rows = []
-    with fetching([file for file in batch if not file.trouble]) as fetched:
-        for file in batch:
-            if file.trouble:
-                object_report = _error(file.path, *file.trouble)
-                rows.append(row_of(object_report, file.path, file.size, file.mtime, time.time()))
-            else:
-                rows.append(verify_object(file, fetched(file), options))
-    return rows
+def _verified(batch: list[Found], options: Options, ahead: ReadAhead) -> list[Row]:
+    """Return the rows of a batch, in its order."""
+    rows: list[Row | None] = []
+    files, places = [], []
+    for file in batch:
+        if file.trouble:
+            object_report = _error(file.path, *file.trouble)
+            rows.append(row_of(object_report, file.path, file.size, file.mtime, time.time()))
+        else:
+            files.append(file)
+            places.append(len(rows))
+            rows.append(None)
+    with closing(ahead.each(files)) as fetched_files:
+        for number, fetched in fetched_files:
+            rows[places[number]] = verify_object(files[number], fetched, options)
+    return cast("list[Row]", rows)
 
 
 def verify_object(file: Found, fetched: Fetched, options: Options) -> Row:

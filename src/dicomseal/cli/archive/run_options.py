@@ -13,6 +13,37 @@ from ...errors import UsageError
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number, or ``auto``.
+
+    Args:
+        least: the number is at least this.
+        auto: returns the value of ``auto``.
+    """
+
+    name = "number"
+
+    def __init__(self, least: int, auto: Callable[[], int | None]) -> None:
+        self._number, self._auto = click.IntRange(min=least), auto
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value is None or value == "auto":
+            return self._auto()
+        found: int = self._number.convert(value, param, ctx)
+        return found
+
+
+def _processors() -> int:
+    from ...archive.run.processors import processors
+
+    return processors()
+
+
+_JOBS = NumberOrAuto(1, _processors)
+AHEAD = NumberOrAuto(0, lambda: None)
 _FIRST = (
     click.argument("roots", metavar="ROOT...", nargs=-1, required=True),
     click.option(
@@ -65,7 +96,7 @@ def run_options(jobs: str) -> Callable[[_F], _F]:
 
     def declare(command: _F) -> _F:
         how_many = click.option(
-            "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help=jobs
+            "--jobs", type=_JOBS, default=1, show_default=True, metavar="N|auto", help=jobs
         )
         for option in reversed((*_FIRST, how_many, *_LAST)):
             command = option(command)

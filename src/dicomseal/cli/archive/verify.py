@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from ...archive.errors import LostError, NothingSelectedError
+from ...archive.find.ahead import TIMEOUT, Reading
 from ...archive.find.roots import root_of
 from ...archive.ledger.proof_of_existence import Wanted
 from ...archive.ledger.rows import VERDICTS
@@ -33,7 +34,7 @@ from ..runs import (
 )  # fmt: skip
 from ..trust_options import trust_options, verification
 from ..verify_options import demanded, list_others_option, verify_options
-from .run_options import age, run_options
+from .run_options import AHEAD, age, run_options
 
 _EPILOG = """\b
 Exit codes: as those of `dicomseal verify`; 130: stopped by Ctrl-C or SIGTERM, to be resumed.
@@ -55,6 +56,23 @@ Examples:
     "--scheduler",
     metavar="tcp://HOST:PORT",
     help="Verify by the workers of this dask.distributed scheduler. They must see the same paths.",
+)
+@click.option(
+    "--read-ahead",
+    type=AHEAD,
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    help="Each process reads this number of files at once, ahead of the one that it verifies; 0: "
+    "none ahead. auto: none while they lie in the page cache, else as many as are worth while.",
+)
+@click.option(
+    "--read-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="A file, or a piece of a large one, that is not read by then is an error.",
 )
 @click.option("--sample", metavar="PERCENT", help="Draw this share of the files, e.g. 1%.")
 @click.option(
@@ -131,6 +149,7 @@ class Requested(NamedTuple):
     settings: Options
     jobs: int
     scheduler: str | None
+    reading: Reading
     max_rate: float | None
     signer: Callable[[bytes], tuple[bytes, bytes]] | None
     proofs: Wanted | None
@@ -155,6 +174,7 @@ class Requested(NamedTuple):
                 proofs=self.proofs,
                 watch=watch,
                 count=sys.stderr.isatty(),
+                reading=self.reading,
             )
 
 
@@ -162,7 +182,8 @@ def requested(
     *, roots: tuple[str, ...], jobs: int, scheduler: str | None, include: tuple[str, ...],
     exclude: tuple[str, ...], null: bool, older_than: str | None, sample: str | None, seed: str,
     stratify: bool, follow_links: bool, max_rate: float | None, sign_run: tuple[str, str] | None,
-    content_digest: bool, poe_ledger: tuple[str, ...], poe_signer: tuple[str, ...], **options: Any,
+    content_digest: bool, poe_ledger: tuple[str, ...], poe_signer: tuple[str, ...],
+    read_ahead: int | None, read_timeout: float, **options: Any,
 ) -> Requested:  # fmt: skip
     """Return the run that these options of the command ask for.
 
@@ -196,6 +217,7 @@ def requested(
         settings,
         jobs,
         scheduler,
+        Reading(ahead=read_ahead, timeout=read_timeout),
         max_rate,
         run_signer(*sign_run) if sign_run else None,
         _proofs(poe_ledger, poe_signer) if poe_ledger else None,

@@ -1,0 +1,224 @@
+"""Processes of this machine as an executor, in which a worker knows its next batch beforehand.
+
+`concurrent.futures.ProcessPoolExecutor` gives a worker a task when it has done the one before. Here
+each worker has a pipe of its own, and two tasks in hand: so it can read the files of the next batch
+ahead while it verifies those of this one (`upcoming`). All else is as there: when a process ends,
+the pool is broken, and with it everything that was in progress.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from typing import Any
+
+IN_HAND = 2  # tasks of a worker: the one that it works on, and the next one
+
+_tasks: collections.deque[tuple[int, Callable[[Any], Any], Any]] = collections.deque()
+
+
+def upcoming() -> Any:
+    """Return, in a worker, the argument of its next task; None if it has none yet."""
+    try:
+        return _tasks[0][2]
+    except IndexError:
+        return None
+
+
+class WorkerPool(Executor):
+    """A pool of processes, which are started with the first task.
+
+    Args:
+        count: how many.
+        context: of `multiprocessing`.
+        start: is called in each, with the arguments, before its first task.
+        arguments: of ``start``.
+    """
+
+    def __init__(
+        self, count: int, context: BaseContext, start: Callable[..., object], *arguments: object
+    ) -> None:
+        self._count, self._context = count, context
+        self._start, self._arguments = start, arguments
+        self._lock = threading.Lock()
+        self._workers: list[_Worker] = []
+        self._waiting: collections.deque[_Task] = collections.deque()
+        self._open: dict[int, _Task] = {}  # those that a worker has, by their numbers
+        self._number = 0
+        self._broken = self._ending = False
+        self._manager: threading.Thread | None = None
+
+    def submit(  # type: ignore[override]
+        self, function: Callable[[Any], Any], argument: Any, /
+    ) -> Future[Any]:
+        """Do as `Executor.submit`, with one argument.
+
+        Raises:
+            BrokenProcessPool: a worker has ended.
+            RuntimeError: the pool was shut down.
+        """
+        with self._lock:
+            if self._broken:
+                raise _broken()
+            if self._ending:
+                raise RuntimeError("the pool was shut down")
+            if self._manager is None:
+                self._begin()
+            self._number += 1
+            task = _Task(self._number, pickle.dumps((self._number, function, argument), -1))
+            self._waiting.append(task)
+            self._send()
+        return task.future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Do as `Executor.shutdown`."""
+        with self._lock:
+            self._ending = True
+            while cancel_futures and self._waiting:
+                self._waiting.popleft().future.cancel()
+            self._end()
+        if wait and self._manager is not None:
+            self._manager.join()
+
+    def _begin(self) -> None:
+        for _ in range(self._count):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(  # type: ignore[attr-defined]
+                target=_work, args=(theirs, self._start, self._arguments)
+            )
+            process.start()
+            theirs.close()  # so that ours is at its end when the process is
+            self._workers.append(_Worker(process, ours))
+        self._manager = threading.Thread(target=self._manage, daemon=True, name="dicomseal-pool")
+        self._manager.start()
+
+    def _send(self) -> None:
+        """Hand out what waits, to those that have the fewest tasks."""
+        while self._waiting:
+            worker = min(self._workers, key=lambda one: len(one.tasks))
+            if len(worker.tasks) >= IN_HAND:
+                return
+            task = self._waiting.popleft()
+            if not task.future.set_running_or_notify_cancel():
+                continue
+            self._open[task.number] = task
+            worker.tasks.add(task.number)
+            with contextlib.suppress(OSError):  # it has ended, which the manager sees as well
+                worker.pipe.send_bytes(task.packed)
+            task.packed = b""
+
+    def _end(self) -> None:
+        """Let the workers end, if nothing is left for them."""
+        if self._ending and not self._open and not self._waiting:
+            for worker in self._workers:
+                with contextlib.suppress(OSError):
+                    worker.pipe.send_bytes(b"")
+
+    def _manage(self) -> None:
+        """Receive results until all workers have ended, in a thread of its own."""
+        by_pipe = {worker.pipe: worker for worker in self._workers}
+        ended = False
+        while by_pipe and not ended:
+            for pipe in wait(list(by_pipe)):
+                worker = by_pipe[pipe]  # type: ignore[index]
+                try:
+                    number, good, outcome = pickle.loads(worker.pipe.recv_bytes())  # noqa: S301
+                except (EOFError, OSError):
+                    with self._lock:
+                        ended = not self._ending or bool(self._open)
+                    del by_pipe[worker.pipe]
+                    continue
+                with self._lock:
+                    task = self._open.pop(number)
+                    worker.tasks.discard(number)
+                    self._send()
+                    self._end()
+                if good:
+                    task.future.set_result(outcome)
+                else:
+                    task.future.set_exception(outcome)
+        if ended:
+            self._break()
+        for worker in self._workers:
+            worker.process.join()
+            worker.pipe.close()
+
+    def _break(self) -> None:
+        with self._lock:
+            self._broken = True
+            lost = [*self._open.values(), *self._waiting]
+            self._open.clear()
+            self._waiting.clear()
+        for worker in self._workers:
+            worker.process.kill()
+        for task in lost:
+            if not task.future.cancelled():
+                task.future.set_exception(_broken())
+
+
+def _broken() -> BrokenProcessPool:
+    return BrokenProcessPool("a process in the pool was terminated abruptly")
+
+
+class _Task:
+    """A task: its number, what is sent, and its future."""
+
+    def __init__(self, number: int, packed: bytes) -> None:
+        self.number, self.packed = number, packed
+        self.future: Future[Any] = Future()
+
+
+class _Worker:
+    """A process, our end of its pipe, and the numbers of the tasks that it has."""
+
+    def __init__(self, process: Any, pipe: Connection) -> None:
+        self.process, self.pipe = process, pipe
+        self.tasks: set[int] = set()
+
+
+# --- in a worker ----------------------------------------------------------------------------------
+
+
+def _work(pipe: Connection, start: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    start(*arguments)
+    there = threading.Semaphore(0)
+    threading.Thread(target=_receive, args=(pipe, there), daemon=True).start()
+    while True:
+        there.acquire()
+        if not _tasks:
+            return
+        number, function, argument = _tasks.popleft()
+        try:
+            answer = pickle.dumps((number, True, function(argument)), -1)
+        except BaseException as error:  # noqa: BLE001 - raised by the future
+            answer = _failed(number, error)
+        del argument
+        pipe.send_bytes(answer)
+
+
+def _receive(pipe: Connection, there: threading.Semaphore) -> None:
+    """Take tasks as they come, so that the next one is known while one is worked on."""
+    try:
+        while packed := pipe.recv_bytes():
+            _tasks.append(pickle.loads(packed))  # noqa: S301 - from the process that started this
+            there.release()
+    except (EOFError, OSError):
+        os._exit(1)
+    there.release()
+
+
+def _failed(number: int, error: BaseException) -> bytes:
+    try:
+        packed = pickle.dumps((number, False, error), -1)
+        pickle.loads(packed)  # noqa: S301 - whether the other side can
+    except Exception:  # noqa: BLE001 - an error that cannot be sent is told in words
+        packed = pickle.dumps((number, False, RuntimeError(f"{type(error).__name__}: {error}")), -1)
+    return packed
