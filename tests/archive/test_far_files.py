@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import _far
@@ -79,23 +78,32 @@ def counted(found):
 
 def test_several_are_waited_for_at_once(folder, shim):
     """Of auto, of a number, and one after the other; the same rows, in the same order."""
-    away = _far.away(shim, folder / "archive", WAIT)
-    code, one_by_one, slow = run("--read-ahead", "0", ledger="0.db", env=away)
-    assert code == 0
-    assert slow >= FILES * WAIT / 1000
-    for number in ("auto", "16"):
-        code, found, seconds = run("--read-ahead", number, ledger=f"{number}.db", env=away)
+    at_once, found = {}, {}
+    for ahead in ("0", "3", "16", "auto"):
+        away = _far.away(shim, folder / "archive", WAIT, folder / "count")
+        code, found[ahead], seconds = run("--read-ahead", ahead, ledger=f"{ahead}.db", env=away)
         assert code == 0
-        assert seconds < slow / 2
-        assert list(found) == list(one_by_one)
-        assert counted(found) == {("passed", ""): FILES}
+        assert list(found[ahead]) == list(found["0"])
+        assert counted(found[ahead]) == {("passed", ""): FILES}
+        at_once[ahead] = _far.most_at_once(folder / "count")
+        assert seconds >= FILES * WAIT / 1000 / at_once[ahead]
+    assert at_once["0"] == 1
+    assert 1 < at_once["3"] <= 3
+    assert 3 < at_once["16"] <= 16
+    assert 3 < at_once["auto"] <= 64
 
 
-def test_as_many_as_was_said(folder, shim):
-    """Two at once take half of the time, and no less."""
-    away = _far.away(shim, folder / "archive", WAIT)
-    _, _, seconds = run("--read-ahead", "2", env=away)
-    assert seconds >= FILES * WAIT / 1000 / 2
+def test_near_files_are_not_read_ahead(folder, shim):
+    """The worker reads them itself, unless it had to sleep by chance, on a busy machine."""
+    said = []
+    for number in range(5):
+        command = [sys.executable, "-c", NEAR, "archive", "verify", "archive", "--ledger",
+                   f"{number}.db", "--trust", "root.cert.pem"]  # fmt: skip
+        env = _far.away(shim, folder / "archive")
+        done = subprocess.run(command, capture_output=True, text=True, env=env)
+        assert done.stdout.endswith(f"{FILES} passed\n"), done
+        said.append(done.stderr)
+    assert "" in said
 
 
 @pytest.mark.parametrize("ahead", ["0", "auto", "4"])
@@ -138,6 +146,18 @@ def test_a_server_that_is_dead(folder, shim):
     assert counted(found) == {("passed", ""): 20, ("error", "hung"): FILES - 20}
 
 
+NEAR = """
+import multiprocessing, sys
+multiprocessing.set_start_method("fork")
+from dicomseal import cli
+from dicomseal.archive.find.reader_threads import ReaderThreads
+whole = ReaderThreads.submit
+def submit(*all_of_it):
+    print("a thread reads", file=sys.stderr, flush=True)
+    return whole(*all_of_it)
+ReaderThreads.submit = submit
+cli.main()
+"""
 MEMORY = """
 import resource, sys
 from dicomseal import cli
@@ -168,8 +188,7 @@ def test_memory_is_bounded_by_bytes(folder, shim, signed, ahead):
 
 def test_max_rate_still_holds(folder, shim, signed):
     away = _far.away(shim, folder / "archive", 5)
-    rate = FILES * len(signed["small"]) / 1e6
-    start = time.monotonic()
-    code, _, _ = run("--max-rate", str(rate), "--read-ahead", "32", env=away)
+    rate = FILES * len(signed["small"]) / 2e6
+    code, _, seconds = run("--max-rate", str(rate), "--read-ahead", "32", env=away)
     assert code == 0
-    assert time.monotonic() - start > 0.9
+    assert seconds > 1.9

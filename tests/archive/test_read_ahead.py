@@ -17,7 +17,6 @@ from dicomseal.archive.find.folder_root import FolderRoot, file_at
 from dicomseal.archive.find.found import Found
 from dicomseal.archive.find.reader_threads import ReaderThreads
 from dicomseal.archive.find.root import Fetched
-from dicomseal.archive.run import processors
 from dicomseal.errors import MalformedError, SourceError
 from dicomseal.files.reader import SNAPSHOT
 from dicomseal.files.window import Window
@@ -355,24 +354,3 @@ def test_how_many_are_worth_while():
     reader._waited = 0.0001
     assert reader._depth() <= 4
     assert ReadAhead(Reading(ahead=7))._depth() == 7
-
-
-@pytest.mark.parametrize(
-    ("files", "count"),
-    [
-        ({}, 6),
-        ({"cpu.max": "max 100000\n"}, 6),
-        ({"cpu.max": "250000 100000\n"}, 3),
-        ({"cpu.max": "1000 100000\n"}, 1),
-        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 6),
-        ({"cpu.max": "nonsense"}, 6),
-    ],
-)
-def test_processors(tmp_path, monkeypatch, files, count):
-    (tmp_path / "cpu").mkdir()
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr(processors, "_GROUPS", tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
-    assert processors.processors() == count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from _clock import preloading
@@ -23,8 +24,20 @@ def built(folder):
     return library
 
 
-def away(library, root, milliseconds=0):
-    """Return the environment in which the files below a folder are far away."""
-    return preloading(library) | {
+def away(library, root, milliseconds=0, count=None):
+    """Return the environment in which the files below a folder are far away.
+
+    ``count`` is a file for how many of them are waited for at once; see `most_at_once`.
+    """
+    environment = preloading(library) | {
         "SLOW_OPENS_MS": str(milliseconds), "SLOW_OPENS_UNDER": str(root),
     }  # fmt: skip
+    if count is not None:
+        count.write_bytes(bytes(8))
+        environment["SLOW_OPENS_COUNT"] = str(count)
+    return environment
+
+
+def most_at_once(count):
+    """Return how many opens waited at once at most."""
+    return int.from_bytes(count.read_bytes()[4:], sys.byteorder)

@@ -3,7 +3,8 @@
  * whose name holds
  *   "-hangs":  open never returns, as on a server that is dead;
  *   "-stalls": a read from offset 4096 on never returns.
- * What never returns hears no signal but SIGKILL. */
+ * What never returns hears no signal but SIGKILL. The file $SLOW_OPENS_COUNT, of eight bytes, tells
+ * how many opens wait just now, and how many did so at once at most. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -11,18 +12,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char *under;
 static double milliseconds;
+static struct counts { int now, most; } alone, *count = &alone;
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *text = getenv("SLOW_OPENS_MS");
     under = getenv("SLOW_OPENS_UNDER");
     milliseconds = text ? atof(text) : 0;
+    int file = getenv("SLOW_OPENS_COUNT") ? open(getenv("SLOW_OPENS_COUNT"), O_RDWR) : -1;
+    if (file >= 0) {
+        count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        close(file);
+    }
 }
 
 static void never(void)
@@ -40,8 +48,14 @@ static void far_away(const char *path)
     if (milliseconds > 0) {
         struct timespec left = {(time_t) (milliseconds / 1e3),
                                 (long) (milliseconds * 1e6) % 1000000000};
+        int now = __atomic_add_fetch(&count->now, 1, __ATOMIC_SEQ_CST);
+        int most = __atomic_load_n(&count->most, __ATOMIC_SEQ_CST);
+        while (most < now && !__atomic_compare_exchange_n(&count->most, &most, now, 0,
+                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            ;
         while (nanosleep(&left, &left) != 0)
             ;
+        __atomic_sub_fetch(&count->now, 1, __ATOMIC_SEQ_CST);
     }
 }
 

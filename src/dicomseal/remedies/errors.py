@@ -85,7 +85,7 @@ ERRORS = {
         _FILE,
         "it was not read in time: the server or the disk that it is on does not answer",
         "see whether it can be read at all; --read-timeout waits longer",
-        "timeout 60 cat FILE > /dev/null",
+        _READ,
         "archive.md",
     ),
     "unreachable": _one(

@@ -16,6 +16,7 @@ from ...verification.many import AUTO
 from ...verification.options import WARN, Options
 from ...verification.processors import processors
 from ...verification.verifier import options_of
+from ..find.ahead import TIMEOUT, Reading
 from ..find.roots import root_of
 from ..find.selection import RunRequest, Selection
 from ..find.trusted import trusted_by
@@ -43,6 +44,8 @@ def verify_archive(
     exclude: Iterable[str] = (),
     follow_links: bool = False,
     max_rate: float | None = None,
+    read_ahead: int | str = AUTO,
+    read_timeout: float = TIMEOUT,
     content_digest: bool = False,
     watch: Callable[[Progress, Callable[[], None]], object] | None = None,
     trust: TrustStore | None = None,
@@ -76,6 +79,9 @@ def verify_archive(
         include, exclude: patterns of names or, with a slash, of paths.
         follow_links: go into folders that are symbolic links.
         max_rate: megabytes that are read in a second at most.
+        read_ahead: how many files each process reads at once, ahead of the one that it verifies;
+            ``"auto"`` is none while they come from the page cache, else as many as are worth while.
+        read_timeout: seconds after which a file that was not read is an error.
         content_digest: keep a hash of all content, signed or not.
         watch: called at the beginning and after every batch with the `Progress`, and with a
             function that stops the run in good order.
@@ -99,6 +105,10 @@ def verify_archive(
     count = processors() if jobs == AUTO else jobs
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise UsageError(f"jobs is a number from 1, or {AUTO!r}, not {jobs!r}")
+    if read_ahead != AUTO and (type(read_ahead) is not int or read_ahead < 0):
+        raise UsageError(f"read_ahead is a number from 0, or {AUTO!r}, not {read_ahead!r}")
+    if not read_timeout > 0:
+        raise UsageError(f"read_timeout is a number of seconds, not {read_timeout!r}")
     named = [roots] if isinstance(roots, (str, os.PathLike)) else roots
     selection = Selection(
         roots=tuple(root_of(os.fspath(one)).name for one in named),
@@ -116,6 +126,9 @@ def verify_archive(
         resume=resume,
         max_rate=max_rate and max_rate * 1e6,
         watch=watch,
+        reading=Reading(
+            ahead=None if isinstance(read_ahead, str) else read_ahead, timeout=read_timeout
+        ),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import multiprocessing
 import os
 import pickle
 import time
@@ -23,7 +22,7 @@ import msgspec
 from ... import report
 from ...errors import SourceError
 from ...report import ErrorReport, ObjectReport
-from ...verification import parallel
+from ...verification import parallel, start_methods
 from ...verification.options import Options
 from ...verification.other_files import was_directory
 from ...verification.verifier import verify_with
@@ -54,7 +53,7 @@ class Pools:
         self._reading = Reading() if reading is None else reading
 
     def __call__(self) -> Executor:
-        context = multiprocessing.get_context(self._start)  # None: the usual method of this system
+        context = start_methods.context(self._start)
         pool = worker_pool.WorkerPool(self._jobs, context, _start, self._options, self._reading)
         # a worker may have hung with a file that it read itself: the next ones shall not
         self._reading = msgspec.structs.replace(self._reading, apart=True)

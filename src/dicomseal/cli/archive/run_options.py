@@ -37,7 +37,7 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def _processors() -> int:
-    from ...archive.run.processors import processors
+    from ...verification.processors import processors
 
     return processors()
 
