@@ -102,7 +102,7 @@ class Loop(Generic[T, R]):
     def _done(self, pending: dict[Future[R], list[T]]) -> Iterator[tuple[list[T], R]]:
         """Wait until some of the batches in progress are done, and yield them."""
         done, _ = wait_for(pending, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in [one for one in pending if one in done]:  # in the order of the files
             batch = pending.pop(future)
             error = _error_of(future)
             if error is None:
