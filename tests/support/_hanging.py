@@ -103,8 +103,8 @@ def archive(what, paths, trust, limits):
             Client(cluster) as client,
         ):
             run(ledger, asked, options, executor=client.get_executor(), workers=2)
-    with Ledger(ledger) as made:
-        rows = made.rows(*made.span(1), "path")
+    with Ledger(ledger) as opened:
+        rows = sorted(opened.rows(*opened.span(1)), key=lambda row: row.path)
         print(*(f"{row.verdict}:{row.reason or ''}" for row in rows))
 
 

@@ -11,7 +11,6 @@ from _signed_in_memory import FORMS, states, written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
-from pydicom.uid import UID
 
 from dicomseal import verify
 from dicomseal.report import ObjectReport
@@ -76,7 +75,6 @@ def relabelled(content, uid):
 @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.112", "1.2.840.10008.1.2.8.1"])
 def test_a_transfer_syntax_that_pydicom_does_not_know(uid):
     """It is read as explicit VR little endian, as all that are new."""
-    assert not UID(uid).is_transfer_syntax
     made = (written(Random(seed), "encapsulated") for seed in range(99))
     content = next(one for one in made if verify(one, integrity_only=True).passed)
     changed = relabelled(content, uid)

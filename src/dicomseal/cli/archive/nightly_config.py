@@ -31,7 +31,8 @@ _OTHERWISE = frozenset({"ledger", "resume", "metrics"})
 _PATHS = frozenset({"FILE", "DIR", "FILE|DIR", "LEDGER", "CERT", "KEY CERT", "NAME|FILE"})
 # options that read better with an example
 _EXAMPLES = {
-    "trust": '["ca.pem"]', "jobs": "4", "sign-run": '["run-key.pem", "run-cert.pem"]',
+    "trust": '["ca.pem"]', "jobs": "4", "read-ahead": "8", "read-timeout": "120",
+    "sign-run": '["run-key.pem", "run-cert.pem"]',
     "poe-ledger": '["ledger.db"]', "poe-signer": '["archive-cert.pem"]', "exclude": '["*.txt"]',
     "require": '["signature"]', "older-than": '"12h"', "sample": '"1%"', "policy": '"default"',
     "at": '"2027-01-31T00:00:00Z"', "scheduler": '"tcp://scheduler:8786"', "max-rate": "200",
