@@ -91,7 +91,7 @@ def test_every_event_is_told_on_every_night(run, happens, name):
     for _ in range(2):
         assert (run(*NIGHT)[0], told()) == (0, {})
     Path(path).write_bytes(good)
-    assert run(*NIGHT)[0] == (1 if happens is other_content else 0)  # it changed once more
+    assert run(*NIGHT)[0] == 0  # what it was before all that is no trouble
 
 
 @pytest.mark.parametrize("happens", [zero, cut, other_program])
@@ -268,16 +268,88 @@ def test_a_night_that_crashes_does_not_leave_the_summary_of_the_one_before(run, 
     run(*NIGHT)
     assert Path("mail.txt").read_text().startswith("archive ct: nothing new\n")
 
-    def crash(*_):
-        raise MemoryError
+    def crash(error):
+        raise error
 
     with monkeypatch.context() as context:
-        context.setattr(nightly, "requested", lambda **_: crash())
+        context.setattr(nightly, "requested", lambda **_: crash(SystemExit(9)))
         context.setattr(sys, "argv", ["dicomseal", *NIGHT])
-        with pytest.raises(MemoryError):
+        with pytest.raises(SystemExit):
             cli.main()
     said = Path("mail.txt").read_text()
     assert said.startswith("archive ct: THE NIGHT DID NOT COME TO ITS END\n")
+
+
+@pytest.mark.parametrize(("error", "code"), [(MemoryError(), 4), (KeyboardInterrupt(), 130)])
+def test_whatever_breaks_a_night_is_told(run, monkeypatch, error, code):
+    from dicomseal.archive.nights import night as one_night
+
+    add('[mail]\nfile = "mail.txt"')
+
+    def broken(*_args, **_options):
+        raise error
+
+    with monkeypatch.context() as context:
+        context.setattr(one_night, "audit", broken)
+        assert run(*NIGHT)[0] == code
+    said = Path("mail.txt").read_text()
+    assert f"exit code {code}" in said
+    assert type(error).__name__ in said
+    assert run(*NIGHT)[0] == 0
+
+
+ACCEPTED = {zero: strip, os.unlink: strip, damage: zero}
+
+
+@pytest.mark.parametrize("happens", ACCEPTED)
+def test_accepted_damage_that_becomes_another_one_is_new(run, happens):
+    """What was accepted is still compared with the object that it was."""
+    path = "archive/a/1.dcm"
+    run(*NIGHT)
+    good = Path(path).read_bytes()
+    happens(path)
+    assert run(*NIGHT)[0] == 1
+    run(*ACCEPT)
+    for _ in range(2):
+        assert run(*NIGHT)[0] == 0
+    Path(path).write_bytes(good)
+    ACCEPTED[happens](path)
+    for _ in range(2):
+        assert run(*NIGHT)[0] == 1
+
+
+def test_what_was_removed_with_consent_and_came_back_is_missed_again(run):
+    path = "archive/a/1.dcm"
+    run(*NIGHT)
+    good = Path(path).read_bytes()
+    os.unlink(path)
+    assert run(*NIGHT)[0] == 1
+    run(*ACCEPT)
+    assert run(*NIGHT)[0] == 0
+    Path(path).write_bytes(good)
+    assert run(*NIGHT)[0] == 0
+    os.unlink(path)
+    assert run(*NIGHT)[0] == 1
+
+
+def test_another_selection_forgets_no_alarm(run):
+    run(*NIGHT)
+    os.unlink("archive/a/1.dcm")
+    assert run(*NIGHT)[0] == 1
+    add('[verify]\nexclude = ["*.bak"]')
+    for _ in range(2):
+        assert (run(*NIGHT)[0], told()) == (1, {"1.dcm": "vanished"})
+
+
+def test_a_kind_that_is_ignored_hides_no_trouble(run):
+    add('[alarm]\nignore = ["content_changed"]')
+    run(*NIGHT)
+    path = "archive/a/1.dcm"
+    remove_file(path, path)
+    damage(path)
+    sign_file(path, path, *pki.member("other").pair)
+    for _ in range(2):
+        assert run(*NIGHT)[0] == 3
 
 
 def test_a_baseline_that_makes_no_sense_ends_the_night_before_it_begins(run):

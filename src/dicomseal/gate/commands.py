@@ -88,7 +88,9 @@ class StoreCommand(NamedTuple):
             comment = answer.comment.encode("ascii", "replace")
             elements.append((_ERROR_COMMENT, comment + b" " * (len(comment) % 2)))
         elements.append((_SOP_INSTANCE, self.sop_instance))
-        content = b"".join(_HEADER.pack(0, tag, len(value)) + value for tag, value in elements)
+        # a UID may have come without its padding; values have even lengths (PS3.5 Section 6.2)
+        even = [(tag, value + b"\0" * (len(value) % 2)) for tag, value in elements]
+        content = b"".join(_HEADER.pack(0, tag, len(value)) + value for tag, value in even)
         return _HEADER.pack(0, _GROUP_LENGTH, 4) + len(content).to_bytes(4, "little") + content
 
 

@@ -35,7 +35,7 @@ class GateSocket(AssociationSocket):
         super().__init__(assoc, client_socket)
         self._bell = bell
         self._patience = assoc.network_timeout
-        self._deadline: float | None = None
+        self._left: float | None = None  # seconds that the rest of a PDU may be waited for
         self._view = memoryview(b"")
         self._start = self._end = 0  # of what is in the buffer and was not read
         with contextlib.suppress(OSError):
@@ -75,8 +75,7 @@ class GateSocket(AssociationSocket):
         Raises:
             OSError: the connection is broken.
         """
-        if self._patience is not None:
-            self._deadline = time.monotonic() + self._patience
+        self._left = self._patience
         if self._start == self._end and not self._fill():
             return -1
         return self._view[self._start]
@@ -150,9 +149,12 @@ class GateSocket(AssociationSocket):
         if not self._view:
             self._view = memoryview(bytearray(_BUFFER))
         self._start = self._end = 0
+        begun = time.monotonic()
         self._end = connection.recv_into(self._view)
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise TimeoutError("the rest of a PDU did not come in time")
+        if self._left is not None:  # what is done with the pieces meanwhile is not the peer's time
+            self._left -= time.monotonic() - begun
+            if self._left < 0:
+                raise TimeoutError("the rest of a PDU did not come in time")
         return self._end
 
 

@@ -229,7 +229,7 @@ class StorageSCP:
             incoming.path, incoming.size, origin, sop_class=sop_class, sop_instance=sop_instance,
             finish=incoming.finish, content=request.sink.content,
         )  # fmt: skip
-        if outcome.path and not outcome.signed:  # what is signed is stored in another file
+        if outcome.path and outcome.stored is None:  # what is signed is stored in another file
             incoming.kept()
         return outcome
 

@@ -44,6 +44,7 @@ class UpperLayer(DULServiceProvider):
     ) -> None:
         super().__init__(assoc)
         self._serves = serves
+        self._reads = False  # while it does, the silence of the peer is bounded by the connection
         self._bell = bell
         self._run_loop_delay = 0.0
         self._is_requested = False
@@ -79,7 +80,8 @@ class UpperLayer(DULServiceProvider):
 
     def idle_timer_expired(self) -> bool:
         """Return whether the peer is silent for too long, and it is its turn to speak."""
-        return not self._serves() and super().idle_timer_expired()
+        busy = self._reads or self._serves()
+        return not busy and super().idle_timer_expired()
 
     def restart_idle_timer(self) -> None:
         """Take the peer for one that has just spoken."""
@@ -89,13 +91,14 @@ class UpperLayer(DULServiceProvider):
         """Read a PDU; of an established association the data are taken in piece by piece."""
         connection = cast(GateSocket, self.socket)
         dimse = cast("ReceivingProvider", self.assoc.dimse)
+        self._reads = True
         try:
             kind = connection.begin()
             if kind != P_DATA or self.state_machine.current_state != _ESTABLISHED:
                 super()._read_pdu_data()
                 return
             self._take_in_data(connection, dimse)
-            while dimse.has_begun and connection.comes_next == P_DATA:
+            while dimse.has_begun and self._goes_on() and connection.comes_next == P_DATA:
                 connection.begin()
                 self._take_in_data(connection, dimse)
         except OSError as error:
@@ -104,6 +107,13 @@ class UpperLayer(DULServiceProvider):
         except MalformedError as error:
             _log.warning("association ended: %s", error)
             self.event_queue.put(_INVALID)
+        finally:
+            self.restart_idle_timer()
+            self._reads = False
+
+    def _goes_on(self) -> bool:
+        """Return whether nobody wants to end the association, or to send something else."""
+        return not self._kill_thread and self.to_provider_queue.empty()
 
     @staticmethod
     def _take_in_data(connection: GateSocket, dimse: ReceivingProvider) -> None:

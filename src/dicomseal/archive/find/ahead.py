@@ -41,6 +41,7 @@ _FIRST = 16  # files, before it is known how many are worth while
 _MOST_UNKNOWN = 16  # files whose size is not known; each may take `SNAPSHOT` bytes
 _AFTER_HUNG = 4  # more files at once for each that hangs: those behind it may hang as well
 _WORN = 32  # threads that hang, after which a worker is replaced
+_MAX_LOST = 64 << 20  # bytes of memory that hanging threads keep, after which it is, too
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,11 +95,12 @@ class ReadAhead:
         self._ready: dict[int, _InFlight] = {}  # read, or hung, before they were asked for
         self._waited = self._worked = 0.0  # seconds for a file, to read it and to verify it
         self.now: tuple[Found, float] | None = None
+        self._lost = 0  # bytes that hanging threads keep
 
     @property
     def is_worn(self) -> bool:
-        """Whether so many threads hang that the process should be replaced."""
-        return self._threads.stuck >= _WORN
+        """Whether so much hangs, threads or memory, that the process should be replaced."""
+        return self._threads.stuck >= _WORN or self._lost >= _MAX_LOST
 
     def each(self, files: list[Found]) -> Generator[tuple[int, Fetched], None, None]:
         """Yield each file, by its place in the list, when it is there; not in the order of these.
@@ -168,13 +170,15 @@ class ReadAhead:
             now = time.monotonic()
             if key in places:
                 one = self._ready.pop(key)
-                fetched = Fetched(self._hung()) if one.task.given_up else one.task.result()
-                if not one.task.given_up:
-                    self._learn(one, fetched)
-                yield places.pop(key), fetched
-                del fetched
-                if not one.task.given_up:
-                    self._returned(one)
+                try:
+                    fetched = Fetched(self._hung()) if one.task.given_up else one.task.result()
+                    if not one.task.given_up:
+                        self._learn(one, fetched)
+                    yield places.pop(key), fetched
+                    del fetched
+                finally:  # its bytes count no more, whatever became of it
+                    if not one.task.given_up:
+                        self._returned(one)
                 self._worked = _mean(self._worked, time.monotonic() - now)
             if now > looked + min(self._reading.timeout / 8, 1):
                 looked = now
@@ -267,6 +271,7 @@ class ReadAhead:
         if not self._threads.give_up(one.task):
             return False
         self._buffers.release(one.reserved if one.buffer is None else len(one.buffer))
+        self._lost += 0 if one.buffer is None else len(one.buffer)
         return True
 
     def _forget_all(self) -> None:

@@ -89,7 +89,15 @@ class ReaderThreads:
             start = self._threads - self.stuck < self._open and self._threads < MOST_THREADS
             self._threads += start
         if start:
-            threading.Thread(target=self._run, daemon=True, name="dicomseal-reads").start()
+            try:
+                threading.Thread(target=self._run, daemon=True, name="dicomseal-reads").start()
+            except RuntimeError:  # the system allows no more: those that there are do it
+                with self._lock:
+                    self._threads -= 1
+                    others = self._threads > self.stuck
+                if not others:
+                    self.give_up(task)
+                    raise
         return task
 
     def give_up(self, task: Task[T]) -> bool:

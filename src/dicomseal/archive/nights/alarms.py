@@ -13,6 +13,7 @@ from ..reports.diff import (  # fmt: skip
     ALARMING,
     IN_TROUBLE,
     KINDS,
+    TROUBLE,
     VANISHED,
     Change,
     changes,
@@ -42,7 +43,7 @@ class Alarms(msgspec.Struct, kw_only=True):
         known: how many objects in trouble the baseline holds.
         accepted: entries of the baseline, as many as it has.
         most_is_away: whether more of the archive is missing than can be an accident.
-        references: as of `State`, for the next night.
+        references, agreed: as of `State`, for the next night.
         code: the exit code.
     """
 
@@ -55,6 +56,7 @@ class Alarms(msgspec.Struct, kw_only=True):
     accepted: int = 0
     most_is_away: bool = False
     references: list[int] = msgspec.field(default_factory=list)
+    agreed: int = 0
     code: int = QUIET
 
     @property
@@ -119,16 +121,27 @@ def find_alarms(
     trouble, vanished, not_given = Groups(paths), Groups(paths), Groups(paths)
     gone: set[int] = set()
     codes = set()
-    for change in changes(ledger, before, after, references, in_trouble=True):
-        if change.kind != IN_TROUBLE:
+    first, last = ledger.span(before.number) if before else (0, -1)
+    earlier_gone = 0
+    for found in changes(ledger, before, after, references, in_trouble=True):
+        change = found
+        known = baseline.holds(change)
+        if change.kind != IN_TROUBLE and not known:
             alarms.changed[change.kind] = alarms.changed.get(change.kind, 0) + 1
         if change.kind not in alarming:
-            continue
-        if baseline.holds(change):
+            # not asked for as a change; but what is in trouble is, whatever became of it
+            if change.after is None or change.after.verdict not in TROUBLE or not change.alarms:
+                continue
+            change = change._replace(kind=IN_TROUBLE)
+        if known:
             alarms.known += 1
+            if change.alarms and change.number:  # it is still compared with what it was
+                alarms.references.append(change.number)
+                alarms.agreed += 1
             continue
         if change.alarms and change.number:
             alarms.references.append(change.number)
+        earlier_gone += change.after is None and not first <= change.number <= last
         if _is_not_given(change, unreachable):
             not_given.add(item_of_change(change))
         elif change.kind == VANISHED:
@@ -143,7 +156,7 @@ def find_alarms(
             alarms.still += 1
         if each:
             each(change)
-    count = _count(ledger, before)
+    count = _count(ledger, before) + earlier_gone
     # not by plan, even where files are removed by plan
     alarms.most_is_away = vanished.files + not_given.files > most_missing * count > 0
     if removed_by_plan and not alarms.most_is_away:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from ...errors import DicomSealError, LedgerError, UsageError
+from ...errors import LedgerError, UsageError
 from ...files.atomic import replacing
 from ...signature.certificate import Certificate
 from ..errors import LostError
@@ -139,8 +139,8 @@ def carry_out(settings: Settings, prepare: Callable[[], Task]) -> Night:
         with _alone(ledger):
             night.begun = True
             _night(night, settings, prepare())
-    except (DicomSealError, OSError) as error:
-        night.failure = str(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - somebody is told
+        night.failure = str(error) or type(error).__name__
         if night.code != NEW_TROUBLE:  # which was found before, and is more than a failed report
             night.code = _code_of(error)
     night.ended = time.time()
@@ -160,7 +160,9 @@ def _alone(ledger: str) -> Iterator[None]:
         yield
 
 
-def _code_of(error: Exception) -> int:
+def _code_of(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED
     if isinstance(error, LostError):
         return NOT_READ
     if isinstance(error, LedgerError) and error.code == "in_use":
@@ -174,10 +176,11 @@ def _night(night: Night, settings: Settings, task: Task) -> None:
     night.away = away(task.selection)
     if night.away:
         night.code = NOT_READ
-        if state.references:
+        still_open = len(state.references) - state.agreed
+        if still_open > 0:
             night.notes.append(
-                f"what earlier nights told of changed files ({len(state.references):,}) is still "
-                "neither repaired nor accepted"
+                f"what earlier nights told of changed files ({still_open:,}) is still neither "
+                "repaired nor accepted"
             )
         return
     try:
@@ -322,7 +325,8 @@ def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
                     days=left, signatures=depend,
                 )
             )  # fmt: skip
-    return by_day(found)[:MAX_EXPIRING]
+    # those to be renewed come before those for which it is too late
+    return sorted(by_day(found), key=lambda one: one.days < 0)[:MAX_EXPIRING]
 
 
 def _report(night: Night, settings: Settings, ledger: Ledger, summary: Summary, now: float) -> None:
@@ -335,6 +339,7 @@ def _report(night: Night, settings: Settings, ledger: Ledger, summary: Summary, 
 def _remember(night: Night, state: State, run: Run) -> None:
     state.run, state.head = run.number, night.head
     state.references = night.alarms.references if night.alarms else []
+    state.agreed = night.alarms.agreed if night.alarms else 0
     if night.code == QUIET:
         state.quiet = night.quiet = night.started
     states.save(night.ledger, state)

@@ -26,7 +26,8 @@ class State(msgspec.Struct, kw_only=True):
         run: the last completed run; 0 before the first one.
         head: of the ledger's chain after it, hexadecimal.
         references: the numbers of the objects that are compared with, in the order of their
-            paths, because nobody accepted what happened to them since.
+            paths, because they are not what they were: see `Alarms`.
+        agreed: how many of them the baseline knows.
         audited: when the ledger was last audited and found intact, in seconds since 1970.
         quiet: when a night last ended with nothing new, in seconds since 1970.
     """
@@ -35,6 +36,7 @@ class State(msgspec.Struct, kw_only=True):
     run: int = 0
     head: str = ""
     references: list[int] = msgspec.field(default_factory=list)
+    agreed: int = 0
     audited: float = 0.0
     quiet: float = 0.0
 

@@ -17,7 +17,7 @@ from ..ledger.sqlite_file import explained
 # codes of errors by which the storage did not give a file or folder
 NOT_GIVEN = frozenset(
     {"not_found", "permission", "unreadable", "empty_folder", "empty_list", "store", "unreachable",
-     "incomplete", "media_type", "other_object", "redirected"}
+     "incomplete", "media_type", "other_object", "redirected", "hung"}
 )  # fmt: skip
 _MAX_FOLDERS = 100_000
 

@@ -77,7 +77,10 @@ def mark_of(change: Change) -> str:
     sentence on an altered signature is in it, which has the hash of the present content. Such an
     object is not damaged once more by a certificate that expires.
     """
-    return VANISHED if change.after is None else _mark(change.after)
+    if change.after is not None:
+        return _mark(change.after)
+    # the row that vanished: what came back, and is gone again, is another loss
+    return f"{VANISHED} {change.number} {change.row.size} {change.row.mtime}"
 
 
 def _mark(row: Row) -> str:

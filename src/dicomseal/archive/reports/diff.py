@@ -46,7 +46,7 @@ _AS_BAD = {
     FAILED: {FAILED},  # nothing was known about an object that could not be read before
     ERROR: {FAILED, ERROR},
     NOT_DICOM: {FAILED, ERROR, NOT_DICOM},
-    DIRECTORY: {FAILED, ERROR, NOT_DICOM, DIRECTORY},
+    DIRECTORY: {NOT_DICOM, DIRECTORY},
 }
 # content
 SAME, CHANGED = "same", "changed"
@@ -157,12 +157,14 @@ def _changes(
 ) -> Iterator[Change]:
     """Yield a change for each object, also of the kind ``""`` for one that did not change."""
     whole = before is None or same_files(before, after)
+    references = list(references)
+    kept = frozenset(references)  # an alarm that was told stays, whatever the runs are over
     olds = _each(_olds(ledger, before, references))
     news = _each(_numbered(ledger, ledger.numbers(*ledger.span(after.number))))
     old, new = next(olds, None), next(news, None)
     while old is not None or new is not None:
         if new is None or (old is not None and _key(old.row) < _key(new.row)):
-            if whole and old is not None and _existed(old.row):
+            if old is not None and (whole or old.number in kept) and _existed(old.row):
                 yield Change(VANISHED, old.row, None, number=old.number)
             old = next(olds, None)
         elif old is None or _key(new.row) < _key(old.row):

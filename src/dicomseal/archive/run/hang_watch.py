@@ -44,7 +44,7 @@ def _watch(thread: int, ahead: ReadAhead, timeout: float, limits: Limits) -> Non
         if left < 0 and not _reads(thread):  # the index of a large file is read by compiled code
             left += limits.seconds + file.size / BYTES_OF_A_SECOND
         if left < 0 and ahead.now is now:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _reads(thread: int) -> bool:

@@ -107,7 +107,7 @@ class Loop(Generic[T, R]):
             error = _error_of(future)
             if error is None:
                 result = future.result()
-                if isinstance(result, Last):
+                if isinstance(result, Last) and _pool_of(future) is self._executor:
                     self._close(wait=False)  # what is in progress there is done all the same
                 yield batch, result
             elif isinstance(error, BrokenExecutor):
@@ -133,7 +133,9 @@ class Loop(Generic[T, R]):
             executor = self._make
             self._executor = executor if isinstance(executor, Executor) else executor()
         try:
-            pending[self._executor.submit(self._function, batch)] = batch
+            future = self._executor.submit(self._function, batch)
+            future.dicomseal_executor = self._executor  # type: ignore[attr-defined]
+            pending[future] = batch
         except BrokenExecutor:
             return False
         except RuntimeError as error:  # it was shut down by the caller
@@ -155,7 +157,10 @@ class Loop(Generic[T, R]):
         begun = time.monotonic()
         error = _error_of(future)
         if error is None:
-            yield batch, future.result()
+            result = future.result()
+            if isinstance(result, Last):
+                self._close(wait=False)
+            yield batch, result
             return
         if isinstance(error, BrokenExecutor):
             self._close(wait=False)
@@ -186,3 +191,8 @@ def _error_of(future: Future[Any]) -> BaseException | None:
         return future.exception()
     except CancelledError as error:
         raise ExecutorLostError("the executor dropped a task: has its scheduler gone?") from error
+
+
+def _pool_of(future: Future[R]) -> object:
+    """Return the executor that has done it, which may have been replaced meanwhile."""
+    return getattr(future, "dicomseal_executor", None)

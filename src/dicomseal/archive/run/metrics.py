@@ -198,7 +198,10 @@ def _expiring(path: str, _identity: bytes, run: Run) -> tuple[_Expiry, ...]:
             moment = _unix(not_after)
             if moment is not None:
                 found.append(_Expiry(_label(subject), _label(sha256), moment, count))
-    return tuple(sorted(found, key=lambda one: (one.time, one.sha256))[:MAX_CERTIFICATES])
+    ended = run.finished or 0.0
+    # those that can still be renewed come first
+    found.sort(key=lambda one: (one.time < ended, one.time, one.sha256))
+    return tuple(found[:MAX_CERTIFICATES])
 
 
 def _unix(text: str) -> float | None:

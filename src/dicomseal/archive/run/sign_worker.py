@@ -249,7 +249,8 @@ class Worker:
         number: int, file: Found, error: SourceError, rows: dict[int, Row],
         changed: list[int] | None,
     ) -> None:  # fmt: skip
-        if error.code == "changed" and changed is not None:
+        # once more: it changed, or the flush failed, perhaps for data of another program
+        if error.code in ("changed", "write") and changed is not None:
             changed.append(number)
             return
         verdict = REFUSED if error.code == "exists" else report.ERROR

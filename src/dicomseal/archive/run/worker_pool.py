@@ -117,7 +117,7 @@ class WorkerPool(Executor):
 
     def _end(self) -> None:
         """Let the workers end, if nothing is left for them."""
-        if self._ending and not self._open and not self._waiting:
+        if self._ending and not self._broken and not self._open and not self._waiting:
             for worker in self._workers:
                 with contextlib.suppress(OSError):
                     worker.pipe.send_bytes(b"")

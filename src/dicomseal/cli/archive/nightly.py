@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import click
@@ -65,6 +66,8 @@ def command(config: str, check: bool, quiet: bool, kind: str) -> None:
     New is what the last run but one did not have and the baseline does not hold. An alarm stays on
     every night until it is repaired or accepted (`dicomseal archive baseline`).
     """
+    # also while it audits and compares, a stopped night is told; a run has a handler of its own
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     configuration = read(config)
     if check:
         _task(configuration)
