@@ -44,6 +44,12 @@ def test_a_request_is_read_as_it_came():
     assert StoreCommand.read(command(x0100=b"\x30\0")) is None  # C-ECHO
 
 
+def test_a_uid_that_came_without_its_padding_goes_back_with_it():
+    """Values have even lengths (PS3.5 Section 6.2)."""
+    bare = StoreCommand(1, b"1.2", b"1.2.3").response(Answer(0))
+    assert bare == StoreCommand(1, b"1.2\0", b"1.2.3\0").response(Answer(0))
+
+
 @pytest.mark.parametrize(
     "data",
     [

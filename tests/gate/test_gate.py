@@ -123,6 +123,7 @@ def test_signing_at_the_door(run, files, tmp_path, jobs):
         assert sent(running, files, "unsigned", "good", "altered", "unsigned") == [0, 0, 0xA9, 0]
     found = running.files()
     assert sorted(found) == [uid(0), uid(3)]  # what came again is signed once
+    assert running.waiting("incoming") == []  # and nothing of it stays where it arrived
     assert data_set(found[uid(0)]) == data_set(file_of("good", 0))
     report = dicomseal.verify(
         found[uid(3)], trust=dicomseal.TrustStore.from_files(files / "ca.pem")
