@@ -337,8 +337,21 @@ def test_another_selection_forgets_no_alarm(run):
     os.unlink("archive/a/1.dcm")
     assert run(*NIGHT)[0] == 1
     add('[verify]\nexclude = ["*.bak"]')
+    said = []
     for _ in range(2):
-        assert (run(*NIGHT)[0], told()) == (1, {"1.dcm": "vanished"})
+        code, out, _ = run(*NIGHT)
+        assert (code, told()) == (1, {"1.dcm": "vanished"})
+        said.append("not over the same files" in out)
+    assert said == [True, False]
+
+
+def test_what_a_selection_by_age_does_not_notice_is_said(run):
+    add('[verify]\nolder-than = "0m"')
+    run(*NIGHT)
+    os.unlink("archive/a/1.dcm")
+    code, out, _ = run(*NIGHT)
+    assert code == 0
+    assert "files that have gone since are not noticed" in " ".join(out.split())
 
 
 def test_a_kind_that_is_ignored_hides_no_trouble(run):

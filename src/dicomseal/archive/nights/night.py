@@ -23,7 +23,7 @@ from ..ledger.lock import locked
 from ..ledger.rows import VERDICTS
 from ..reports import baseline as baselines
 from ..reports import html
-from ..reports.diff import IN_TROUBLE, Change
+from ..reports.diff import IN_TROUBLE, Change, same_files
 from ..reports.expiry import SIGNER, Expiring, by_day, days_until
 from ..reports.files import write_page
 from ..reports.summary import Summary, summarize
@@ -202,6 +202,12 @@ def _night(night: Night, settings: Settings, task: Task) -> None:
         same = _is_the_same_ledger(night, ledger, state)
         _audit(night, settings, task, ledger, state)
         night.alarms = _alarms(settings, ledger, run, state if same else State())
+        before = run_before(ledger, run, state.run if same else 0)
+        if before is not None and not same_files(before, run):
+            night.notes.append(
+                "this run is not over the same files as the one before (another selection, or one "
+                "by age): files that have gone since are not noticed"
+            )
         night.code = NEW_TROUBLE if night.findings else night.alarms.code
         if same:  # else this stays an alarm until the state is moved away
             _remember(night, state, run)
