@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from ..errors import LeftOutWarning, TrustError, UnusedSettingsWarning
 from .formats import (
@@ -34,6 +34,7 @@ from .trust_settings import ANCHOR, Wanted
 Path = str | os.PathLike[str]
 _T = TypeVar("_T", AnyCertificate, AnySigner, bytes)
 
+_PIECE = 1 << 16
 MAX_FILE = 1 << 28  # bytes of a file; the largest CRLs of public CAs are some tens of MB
 
 
@@ -150,7 +151,15 @@ def _files(path: Path) -> Iterator[tuple[Path, bool]]:
 
 def _read(path: Path) -> bytes:
     with open(path, "rb") as file:
-        data = file.read(MAX_FILE + 1)
+        data = _at_most(file, MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise Unusable(f"larger than {MAX_FILE >> 20} MiB")
     return data
+
+
+def _at_most(file: BinaryIO, most: int) -> bytes:
+    """Read so many bytes, or all: one call would take memory for as many as there may be."""
+    data = bytearray()
+    while len(data) < most and (piece := file.read(min(_PIECE, most - len(data)))):
+        data += piece
+    return bytes(data)
