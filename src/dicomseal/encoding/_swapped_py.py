@@ -23,12 +23,12 @@ def little_endian(value: bytes) -> bytes | None:
     Args:
         value: the sequence's value.
     """
-    made, at = bytearray(), 0
+    swapped, at = bytearray(), 0
     while at < len(value):
         if len(value) - at < 8:
             return None
         if value[at : at + 2] == b"\xff\xfe":
-            made += _each(value[at : at + 8], _WORDS_AND_LENGTH)
+            swapped += _each(value[at : at + 8], _WORDS_AND_LENGTH)
             at += 8
             continue
         vr = value[at + 4 : at + 6]
@@ -38,23 +38,23 @@ def little_endian(value: bytes) -> bytes | None:
         if len(value) - at < head:
             return None
         length_at = at + head - of_length
-        made += _each(value[at : at + 4], _WORDS) + value[at + 4 : length_at]
-        made += value[length_at : at + head][::-1]
+        swapped += _each(value[at : at + 4], _WORDS) + value[at + 4 : length_at]
+        swapped += value[length_at : at + head][::-1]
         length = int.from_bytes(value[length_at : at + head], "big")
         at += head
         if vr == b"SQ":
             continue  # its items follow
         if length > len(value) - at:
             return None
-        made += swap(value[at : at + length], vr.decode())
+        swapped += swap(value[at : at + length], vr.decode())
         at += length
-    return bytes(made)
+    return bytes(swapped)
 
 
 def _each(value: bytes, sizes: tuple[int, ...]) -> bytes:
     """Return numbers of these sizes in the other order of bytes."""
-    made, at = b"", 0
+    swapped, at = b"", 0
     for size in sizes:
-        made += value[at : at + size][::-1]
+        swapped += value[at : at + size][::-1]
         at += size
-    return made
+    return swapped

@@ -105,8 +105,8 @@ class Swapped:
         whole = len(words) - len(words) % width
         swapped = array(_WORDS[width], words[:whole])
         swapped.byteswap()
-        made = swapped.tobytes() + words[whole:]
-        target[:] = made[offset - begin : offset - begin + len(target)]
+        whole_value = swapped.tobytes() + words[whole:]
+        target[:] = whole_value[offset - begin : offset - begin + len(target)]
 
 
 class Pieces:

@@ -92,8 +92,8 @@ def to_dataset(item: Item) -> Dataset:
         tag = BaseTag(number)
         data = b"".join(map(encode_item, value)) if isinstance(value, list) else value
         elements[tag] = RawDataElement(tag, vr, len(data), data, 0, False, True)
-    made = Dataset(elements)  # type: ignore[arg-type]
-    made.set_original_encoding(
+    data_set = Dataset(elements)  # type: ignore[arg-type]
+    data_set.set_original_encoding(
         is_implicit_vr=False, is_little_endian=True, character_encoding="iso8859"
     )
-    return made
+    return data_set

@@ -88,13 +88,23 @@ def verify_many(
         trust, at, accept_claimed_time, weak, integrity_only, require, require_signed,
         require_all_signed, list_uncovered, unsigned, accept_legacy, transfer_syntax, limits,
     )  # fmt: skip
-    count = processors() if jobs == AUTO else jobs
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise UsageError(f"jobs is a number from 1, or {AUTO!r}, not {jobs!r}")
+    count = processes(jobs)
     several: Any = [paths] if isinstance(paths, (str, bytes, os.PathLike)) else paths
     if not isinstance(several, Iterable):
         raise UsageError(f"paths takes a path or several, not {type(paths).__name__}")
     return _reports(_Files(several), options, count, few_alone=jobs == AUTO, others=list_others)
+
+
+def processes(jobs: int | str) -> int:
+    """Return how many processes a caller asks for.
+
+    Raises:
+        UsageError: that is neither a number from 1 nor ``"auto"``.
+    """
+    count = processors() if jobs == AUTO else jobs
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise UsageError(f"jobs is a number from 1, or {AUTO!r}, not {jobs!r}")
+    return count
 
 
 def _reports(
@@ -106,11 +116,11 @@ def _reports(
         jobs = 1
     with closing(_verified(chain(first, found), options, jobs)) as verified:
         for path, object_report in verified:
-            made, named = object_report, files.named.popleft()
-            if not named and not made.sop_class_uid:
-                made = in_a_folder(made, path, options.limits)
-            if others or made.verdict not in OTHERS:
-                yield path, made
+            report, named = object_report, files.named.popleft()
+            if not named and not report.sop_class_uid:
+                report = in_a_folder(report, path, options.limits)
+            if others or report.verdict not in OTHERS:
+                yield path, report
 
 
 def _verified(paths: Iterator[str], options: Options, jobs: int) -> _Reports:

@@ -133,14 +133,12 @@ def find_alarms(
             if change.after is None or change.after.verdict not in TROUBLE or not change.alarms:
                 continue
             change = change._replace(kind=IN_TROUBLE)
+        if change.alarms and change.number:  # also what is known is compared with what it was
+            alarms.references.append(change.number)
+            alarms.agreed += known
         if known:
             alarms.known += 1
-            if change.alarms and change.number:  # it is still compared with what it was
-                alarms.references.append(change.number)
-                alarms.agreed += 1
             continue
-        if change.alarms and change.number:
-            alarms.references.append(change.number)
         earlier_gone += change.after is None and not first <= change.number <= last
         if _is_not_given(change, unreachable):
             not_given.add(item_of_change(change))

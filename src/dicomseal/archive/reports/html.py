@@ -172,11 +172,11 @@ def _environment() -> Environment:
             return harmless(value)
         return value
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined,
         finalize=printed,
     )  # fmt: skip
-    made.filters.update(
+    environment.filters.update(
         n=lambda number: f"{number:,}",
         total=lambda counts: sum(counts.values()),
         few=lambda counts: list(counts.items())[: _BOUNDS["FEW"]],
@@ -184,7 +184,7 @@ def _environment() -> Environment:
         steps=_steps, stacked=_stacked, largest=_largest, months=_months, rate=_readable,
         moment=words.moment, named=words.named, days=words.days,
     )  # fmt: skip
-    return made
+    return environment
 
 
 def check() -> None:

@@ -12,9 +12,8 @@ from msgspec.structs import replace
 from ...encoding.limits import Limits
 from ...errors import UsageError
 from ...standard.tags import format_tag
-from ...verification.many import AUTO
+from ...verification.many import AUTO, processes
 from ...verification.options import WARN, Options
-from ...verification.processors import processors
 from ...verification.verifier import options_of
 from ..find.ahead import TIMEOUT, Reading
 from ..find.roots import root_of
@@ -102,9 +101,7 @@ def verify_archive(
         require_all_signed, list_uncovered, unsigned, accept_legacy, transfer_syntax, limits,
     )  # fmt: skip
     options = replace(options, content_digest=content_digest)
-    count = processors() if jobs == AUTO else jobs
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise UsageError(f"jobs is a number from 1, or {AUTO!r}, not {jobs!r}")
+    count = processes(jobs)
     if read_ahead != AUTO and (type(read_ahead) is not int or read_ahead < 0):
         raise UsageError(f"read_ahead is a number from 0, or {AUTO!r}, not {read_ahead!r}")
     if not read_timeout > 0:
