@@ -12,12 +12,11 @@ import pytest
 from dicomseal.archive.find import ahead, pace, roots
 from dicomseal.archive.find.ahead import HUNG, ReadAhead, Reading
 from dicomseal.archive.find.buffers import Buffers
-from dicomseal.archive.find.far_window import FarWindow
 from dicomseal.archive.find.folder_root import FolderRoot, file_at
 from dicomseal.archive.find.found import Found
 from dicomseal.archive.find.reader_threads import ReaderThreads
 from dicomseal.archive.find.root import Fetched
-from dicomseal.errors import MalformedError, SourceError
+from dicomseal.errors import MalformedError
 from dicomseal.files.reader import SNAPSHOT
 from dicomseal.files.window import Window
 
@@ -247,33 +246,6 @@ def test_buffers():
     assert not buffers.reserve(1)
     buffers.release((1 << 20) - len(second))
     assert buffers.reserve(1)
-
-
-def test_a_far_window(tmp_path):
-    """The same bytes as those of a window, wherever they are asked for."""
-    data = os.urandom(5 << 20)
-    (tmp_path / "file").write_bytes(data)
-    threads, reads = ReaderThreads(), []
-    submit = threads.submit
-    threads.submit = lambda *all_of_it: reads.append(1) or submit(*all_of_it)
-    window = FarWindow(os.open(tmp_path / "file", os.O_RDONLY), threads, None, 60)
-    assert window.descriptor == -1  # nobody passes the threads by
-    for offset, length in ((0, 10), (10, 70_000), (4 << 20, 1 << 20), (3, 2 << 20), (5242870, 10)):
-        assert window.read(offset, length) == data[offset : offset + length]
-    reads.clear()
-    assert b"".join(bytes(window.read(at, 1 << 16)) for at in range(0, 5 << 20, 1 << 16)) == data
-    assert len(reads) <= 10  # in large blocks
-    window.check()
-    with pytest.raises(SourceError, match="became shorter"):
-        window.read((5 << 20) - 5, 10)
-    with (tmp_path / "file").open("ab") as file:
-        file.write(b"x")
-    with pytest.raises(SourceError, match="changed while it was read"):
-        window.check()
-    os.truncate(tmp_path / "file", 100_000)
-    with pytest.raises(SourceError, match="became shorter"):
-        window.read(2 << 20, 10)
-    window.close()
 
 
 def test_idle_threads_end(monkeypatch):

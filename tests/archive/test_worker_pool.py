@@ -11,7 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
+from dicomseal.archive.errors import ExecutorLostError
 from dicomseal.archive.run import worker_pool
+from dicomseal.archive.run.loop import Loop
 from dicomseal.archive.run.worker_pool import WorkerPool
 
 METHODS = [one for one in ("fork", "spawn") if one in multiprocessing.get_all_start_methods()]
@@ -48,9 +50,9 @@ class Unsendable(Exception):
 
 @pytest.fixture(params=METHODS)
 def pool(request):
-    made = WorkerPool(2, multiprocessing.get_context(request.param), told, "started")
-    yield made
-    made.shutdown(wait=True, cancel_futures=True)
+    started = WorkerPool(2, multiprocessing.get_context(request.param), told, "started")
+    yield started
+    started.shutdown(wait=True, cancel_futures=True)
 
 
 def test_tasks_and_results(pool):
@@ -120,6 +122,68 @@ def test_left_alone_it_ends_when_its_work_is_done(pool):
 
 
 def test_no_processes_before_the_first_task():
-    made = WorkerPool(2, multiprocessing.get_context(METHODS[0]), told, "")
-    assert not made._workers
-    made.shutdown()
+    idle = WorkerPool(2, multiprocessing.get_context(METHODS[0]), told, "")
+    assert not idle._workers
+    idle.shutdown()
+
+
+class Unreadable:
+    """A result that the other side cannot unpack, though the worker could."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def __reduce__(self):
+        return only_in, (os.getpid(),)
+
+
+def only_in(process):
+    if os.getpid() != process:
+        raise ZeroDivisionError("as asked")
+    return Unreadable(process)
+
+
+def unreadable(_):
+    return Unreadable(os.getpid())
+
+
+def test_what_breaks_the_pool_itself_is_raised_by_all_that_waits(pool):
+    """The thread that receives results is waited for by nobody."""
+    futures = [pool.submit(unreadable, 1), pool.submit(work, 30.0)]
+    futures += [pool.submit(work, number) for number in range(9)]
+    assert not wait(futures, timeout=60).not_done
+    for one in futures[:2]:
+        with pytest.raises(ExecutorLostError, match="ZeroDivisionError: as asked"):
+            one.result()
+    with pytest.raises(ExecutorLostError, match="ZeroDivisionError: as asked"):
+        pool.submit(work, 1)
+
+
+def test_also_while_a_result_is_handed_over(pool, monkeypatch):
+    """Its task is neither open nor done then."""
+    future = pool.submit(work, 0.2)
+
+    def failing():
+        raise MemoryError
+
+    monkeypatch.setattr(pool, "_send", failing)
+    with pytest.raises(ExecutorLostError, match="MemoryError"):
+        future.result(timeout=60)
+
+
+def test_a_run_ends_with_that_error(pool):
+    loop = Loop(lambda: pool, unreadable, lambda *_: "failed", 4)
+    with pytest.raises(ExecutorLostError, match="as asked"):
+        list(loop.run([[number] for number in range(9)]))
+
+
+class OnlyHere:
+    """What a worker cannot unpack."""
+
+    def __reduce__(self):
+        return only_in, (os.getpid(),)
+
+
+def test_a_task_that_a_worker_cannot_unpack(pool):
+    with pytest.raises(BrokenProcessPool):
+        pool.submit(work, OnlyHere()).result(timeout=60)

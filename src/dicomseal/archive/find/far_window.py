@@ -7,9 +7,11 @@ PS3: none, as this module knows bytes only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import TypeAlias, TypeVar
 
 from ...errors import SourceError
@@ -22,6 +24,49 @@ _SHORTER = "became shorter while it was read"
 T = TypeVar("T")
 # the block that a thread reads: its position, the work, and where it comes when it is there
 _Begun: TypeAlias = tuple[int, Task[memoryview], queue.SimpleQueue[Task[memoryview]]]
+
+
+class _SharedDescriptor:
+    """A descriptor for several threads, which is closed when the last of them is through with it.
+
+    The system gives the number of a closed one to the next file that is opened: a thread that
+    still reads from it would read another file. One that never comes back keeps it open.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._users, self._closing = 0, False
+        # a window may be collected, and so closed, in the middle of this
+        self._lock = threading.RLock()
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[int]:
+        """Open a context in which the descriptor stays open.
+
+        Raises:
+            SourceError: it was closed before.
+        """
+        with self._lock:
+            if self._closing:
+                raise SourceError("was closed while it was read", "unreadable")
+            self._users += 1
+        try:
+            yield self._descriptor
+        finally:
+            with self._lock:
+                self._users -= 1
+                self._close_unused()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closing = True
+            self._close_unused()
+
+    def _close_unused(self) -> None:
+        if self._closing and not self._users:
+            descriptor, self._descriptor = self._descriptor, -1
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 class FarWindow(Window):
@@ -38,10 +83,10 @@ class FarWindow(Window):
         self, descriptor: int, threads: ReaderThreads, hung: Callable[[], SourceError],
         seconds: float,
     ) -> None:  # fmt: skip
-        self._file = -1
+        self._shared: _SharedDescriptor | None = None
         super().__init__(descriptor, "")
         # the compiled index must not read from it by itself
-        self._file, self.descriptor = descriptor, -1
+        self._shared, self.descriptor = _SharedDescriptor(descriptor), -1
         self._threads, self._hung, self._seconds = threads, hung, seconds
         self._start, self._data = 0, memoryview(b"")
         self._block = FIRST_BLOCK
@@ -76,10 +121,11 @@ class FarWindow(Window):
 
     def _begun(self, position: int, length: int) -> _Begun:
         length = min(length, self._length - position)
-        descriptor = self._file
+        shared = self._of_this_window()
 
         def read() -> memoryview:
-            return _read(descriptor, position, length)
+            with shared.used() as descriptor:
+                return _read(descriptor, position, length)
 
         done: queue.SimpleQueue[Task[memoryview]] = queue.SimpleQueue()
         return position, self._threads.submit(read, done), done
@@ -90,34 +136,37 @@ class FarWindow(Window):
         except queue.Empty:
             if not self._threads.give_up(task):
                 return done.get().result()
-            # a thread that hangs there may still use the descriptor: it is never closed
-            self._file, self._next = -1, None
+            self._next = None
+            self._of_this_window().close()  # it stays open while the thread hangs
             raise self._hung() from None
 
     def check(self) -> None:
         """Raise a `SourceError` with code ``changed`` if the file has changed."""
-        descriptor = self._file
+        shared = self._of_this_window()
+
+        def look() -> tuple[int, ...]:
+            with shared.used() as descriptor:
+                return _state(descriptor)
+
         done: queue.SimpleQueue[Task[tuple[int, ...]]] = queue.SimpleQueue()
-        if self._wait(self._threads.submit(lambda: _state(descriptor), done), done) != (
-            self._state
-        ):
+        if self._wait(self._threads.submit(look, done), done) != self._state:
             raise _unnamed(changed(""))
 
+    def _of_this_window(self) -> _SharedDescriptor:
+        if self._shared is None:
+            raise SourceError("is not open", "unreadable")
+        return self._shared
+
     def close(self) -> None:
-        """Close the descriptor, when no thread uses it any more."""
-        descriptor, self._file = self._file, -1
+        """Close the descriptor, as soon as no thread uses it any more; nothing is waited for."""
         self._data = memoryview(b"")
-        if descriptor >= 0 and self._next is not None:
-            _, task, done = self._next
-            self._next = None
-            try:
-                done.get(timeout=self._seconds)
-            except queue.Empty:
-                self._threads.give_up(task)
-                return
-        if descriptor >= 0:
-            os.close(descriptor)
-        super().close()
+        if self._shared is None:  # it was not even begun
+            super().close()
+            return
+        begun, self._next = self._next, None
+        if begun is not None:
+            self._threads.give_up(begun[1])
+        self._shared.close()
 
 
 def _read(descriptor: int, position: int, length: int) -> memoryview:

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import os
 import pickle
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any
+
+from ..errors import ExecutorLostError
 
 IN_HAND = 2  # tasks of a worker: the one that it works on, and the next one
 
@@ -53,7 +57,9 @@ class WorkerPool(Executor):
         self._waiting: collections.deque[_Task] = collections.deque()
         self._open: dict[int, _Task] = {}  # those that a worker has, by their numbers
         self._number = 0
-        self._broken = self._ending = False
+        self._ending = False
+        self._broken: Callable[[], Exception] | None = None  # makes the error of what is lost
+        self._done: _Task | None = None  # whose result has come, and is not handed over yet
         self._manager: threading.Thread | None = None
 
     def submit(  # type: ignore[override]
@@ -63,11 +69,12 @@ class WorkerPool(Executor):
 
         Raises:
             BrokenProcessPool: a worker has ended.
+            ExecutorLostError: the pool itself has failed.
             RuntimeError: the pool was shut down.
         """
         with self._lock:
-            if self._broken:
-                raise _broken()
+            if self._broken is not None:
+                raise self._broken()
             if self._ending:
                 raise RuntimeError("the pool was shut down")
             if self._manager is None:
@@ -97,8 +104,9 @@ class WorkerPool(Executor):
             process.start()
             theirs.close()  # so that ours is at its end when the process is
             self._workers.append(_Worker(process, ours))
-        self._manager = threading.Thread(target=self._manage, daemon=True, name="dicomseal-pool")
-        self._manager.start()
+        manager = threading.Thread(target=self._manage, daemon=True, name="dicomseal-pool")
+        manager.start()
+        self._manager = manager
 
     def _send(self) -> None:
         """Hand out what waits, to those that have the fewest tasks."""
@@ -117,51 +125,72 @@ class WorkerPool(Executor):
 
     def _end(self) -> None:
         """Let the workers end, if nothing is left for them."""
-        if self._ending and not self._broken and not self._open and not self._waiting:
+        if self._ending and self._broken is None and not self._open and not self._waiting:
             for worker in self._workers:
                 with contextlib.suppress(OSError):
                     worker.pipe.send_bytes(b"")
 
     def _manage(self) -> None:
-        """Receive results until all workers have ended, in a thread of its own."""
-        by_pipe = {worker.pipe: worker for worker in self._workers}
-        ended = False
-        while by_pipe and not ended:
-            for pipe in wait(list(by_pipe)):
-                worker = by_pipe[pipe]  # type: ignore[index]
-                try:
-                    number, good, outcome = pickle.loads(worker.pipe.recv_bytes())  # noqa: S301
-                except (EOFError, OSError):
-                    with self._lock:
-                        ended = not self._ending or bool(self._open)
-                    del by_pipe[worker.pipe]
-                    continue
-                with self._lock:
-                    task = self._open.pop(number)
-                    worker.tasks.discard(number)
-                    self._send()
-                    self._end()
-                if good:
-                    task.future.set_result(outcome)
-                else:
-                    task.future.set_exception(outcome)
-        if ended:
-            self._break()
+        """Receive results until all workers have ended, in a thread of its own.
+
+        Whatever ends it before that is raised by every task that waits: a run would wait for them
+        for ever.
+        """
+        lost: Callable[[], Exception] | None = None
+        try:
+            if not self._receive():
+                lost = _broken
+        except BaseException as error:  # noqa: BLE001 - nobody waits for this thread
+            said = f"the results of the workers cannot be received: {type(error).__name__}: {error}"
+            lost = functools.partial(ExecutorLostError, said)
+        if lost is not None:
+            self._break(lost)
         for worker in self._workers:
             worker.process.join()
             worker.pipe.close()
 
-    def _break(self) -> None:
+    def _receive(self) -> bool:
+        """Receive results until a worker has ended; return whether all did so when asked to."""
+        by_pipe = {worker.pipe: worker for worker in self._workers}
+        while by_pipe:
+            for pipe in wait(list(by_pipe)):
+                worker = by_pipe[pipe]  # type: ignore[index]
+                try:
+                    packed = worker.pipe.recv_bytes()
+                except (EOFError, OSError):
+                    with self._lock:
+                        if not self._ending or self._open:
+                            return False
+                    del by_pipe[worker.pipe]
+                    continue
+                self._take(worker, *pickle.loads(packed))  # noqa: S301 - from our worker
+        return True
+
+    def _take(self, worker: _Worker, number: int, good: bool, outcome: Any) -> None:
         with self._lock:
-            self._broken = True
-            lost = [*self._open.values(), *self._waiting]
+            task = self._done = self._open.pop(number)
+            worker.tasks.discard(number)
+            self._send()
+            self._end()
+        if good:
+            task.future.set_result(outcome)
+        else:
+            task.future.set_exception(outcome)
+        self._done = None
+
+    def _break(self, lost: Callable[[], Exception]) -> None:
+        with self._lock:
+            self._broken = lost
+            tasks = [*self._open.values(), *self._waiting]
+            if self._done is not None:
+                tasks.append(self._done)
             self._open.clear()
             self._waiting.clear()
         for worker in self._workers:
             worker.process.kill()
-        for task in lost:
-            if not task.future.cancelled():
-                task.future.set_exception(_broken())
+        for task in tasks:
+            if not task.future.done():
+                task.future.set_exception(lost())
 
 
 def _broken() -> BrokenProcessPool:
@@ -211,6 +240,9 @@ def _receive(pipe: Connection, there: threading.Semaphore) -> None:
             _tasks.append(pickle.loads(packed))  # noqa: S301 - from the process that started this
             there.release()
     except (EOFError, OSError):
+        os._exit(1)
+    except BaseException:  # noqa: BLE001 - or the pool would wait for this task for ever
+        traceback.print_exc()
         os._exit(1)
     there.release()
 
