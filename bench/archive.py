@@ -76,9 +76,9 @@ def _race(rounds: int, budget: float, missing: dict[str, str]) -> dict[str, Any]
             if number and sum(samples["ours"]) > budget:
                 break
             samples["floor"] += [one * repeat for one in floor.run(1, whole)["seconds"]]
-            made = _child("verify", str(path), 1)
-            samples["ours"] += made["seconds"]
-            cpu += made["cpu"]
+            sample = _child("verify", str(path), 1)
+            samples["ours"] += sample["seconds"]
+            cpu += sample["cpu"]
     finally:
         floor.close()
     try:
@@ -114,14 +114,14 @@ def _xargs(folder: str) -> float:
 def _grown(count: int, passes: int) -> dict[str, Any]:
     path = tree(count)
     say(f"archive: {count:,} real files")
-    made = _child("verify", str(path), passes)
+    sample = _child("verify", str(path), passes)
     return {
         "files": count,
-        "seconds": statistics.median(made["seconds"]),
-        "cpu": statistics.median(made["cpu"]),
-        "parent_cpu": statistics.median(made["parent_cpu"]),
-        "ledger_bytes": made["ledger_bytes"],
-        "verdicts": made["verdicts"],
+        "seconds": statistics.median(sample["seconds"]),
+        "cpu": statistics.median(sample["cpu"]),
+        "parent_cpu": statistics.median(sample["parent_cpu"]),
+        "ledger_bytes": sample["ledger_bytes"],
+        "verdicts": sample["verdicts"],
     }
 
 
@@ -144,18 +144,18 @@ def verify(path: str, passes: str) -> dict[str, Any]:
     from dicomseal.verification.options import Options
 
     asked = RunRequest(selection=Selection(roots=(path,)))
-    made: dict[str, Any] = {"seconds": [], "cpu": [], "parent_cpu": []}
+    samples: dict[str, Any] = {"seconds": [], "cpu": [], "parent_cpu": []}
     for _ in range(int(passes)):
         with tempfile.TemporaryDirectory(dir=cache()) as folder:
             ledger = f"{folder}/ledger.db"
             start, own, before = time.perf_counter(), time.process_time(), children()
             outcome = runs.verify(ledger, asked, Options(integrity_only=True), jobs=JOBS)
-            made["seconds"].append(time.perf_counter() - start)
-            made["parent_cpu"].append(time.process_time() - own)
-            made["cpu"].append(made["parent_cpu"][-1] + children() - before)
-            made["ledger_bytes"] = os.path.getsize(ledger) / outcome.totals.files
-            made["verdicts"] = outcome.totals.verdicts
-    return made
+            samples["seconds"].append(time.perf_counter() - start)
+            samples["parent_cpu"].append(time.process_time() - own)
+            samples["cpu"].append(samples["parent_cpu"][-1] + children() - before)
+            samples["ledger_bytes"] = os.path.getsize(ledger) / outcome.totals.files
+            samples["verdicts"] = outcome.totals.verdicts
+    return samples
 
 
 def children() -> float:
@@ -198,7 +198,7 @@ def long(text: str) -> dict[str, Any]:
         size = os.path.getsize(ledger)
         start = time.perf_counter()
         with Ledger(ledger) as opened:
-            made = summarize(opened)
+            summary = summarize(opened)
         return {
             "objects": outcome.totals.files,
             "seconds": seconds,
@@ -206,7 +206,7 @@ def long(text: str) -> dict[str, Any]:
             "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
             "limit": LIMIT,
             "ledger_bytes": size / count,
-            "report": {"files": made.files, "seconds": time.perf_counter() - start,
+            "report": {"files": summary.files, "seconds": time.perf_counter() - start,
                        "memory": _memory()},
         }  # fmt: skip
 
@@ -228,8 +228,8 @@ class Standin:
         global _row
         if _row is None:
             options = Options(integrity_only=True, digests=True)
-            made = verify_with(self._template, options)
-            _row = row_of(made, self._template, 1, 1, time.time())
+            report = verify_with(self._template, options)
+            _row = row_of(report, self._template, 1, 1, time.time())
         rows = []
         for file in batch:
             uid = f"2.25.{hash(file.path) & (1 << 120) - 1}"

@@ -79,11 +79,11 @@ def signing(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
     rows = []
     for key, one in found["keys"].items():
         rows.append([f"bare {key}", "", f"{one['bare']:,.0f}", "", ""])
-        for name, made in one["folders"].items():
-            odd = "" if set(made["verdicts"]) == {"signed"} else " **!**"
+        for name, figures in one["folders"].items():
+            odd = "" if set(figures["verdicts"]) == {"signed"} else " **!**"
             rows.append(
-                [f"{name}, {key}{odd}", size(found["bytes"][name]), f"{made['rate']:,.0f}",
-                 f"{made['cpu'] * 1e6:,.0f}", f"{made['rate'] / one['bare']:.0%}"]
+                [f"{name}, {key}{odd}", size(found["bytes"][name]), f"{figures['rate']:,.0f}",
+                 f"{figures['cpu'] * 1e6:,.0f}", f"{figures['rate'] / one['bare']:.0%}"]
             )  # fmt: skip
     return [
         f"`archive sign --target` with {found['jobs']} processes: whole runs, every file flushed",

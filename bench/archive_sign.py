@@ -37,11 +37,11 @@ def run(passes: int) -> dict[str, Any]:
         rates = {}
         for name, folder in folders.items():
             say(f"archive-sign: {name} by {key}")
-            made = [_child("sign", kind, str(folder)) for _ in range(passes)]
+            samples = [_child("sign", kind, str(folder)) for _ in range(passes)]
             rates[name] = {
-                "rate": statistics.median(one["rate"] for one in made),
-                "cpu": statistics.median(one["cpu"] for one in made),
-                "verdicts": made[-1]["verdicts"],
+                "rate": statistics.median(one["rate"] for one in samples),
+                "cpu": statistics.median(one["cpu"] for one in samples),
+                "verdicts": samples[-1]["verdicts"],
             }
         found[key] = {"bare": bare, "folders": rates}
     sizes = {
@@ -95,8 +95,8 @@ def pair(kind: str) -> tuple[Any, Any]:
     )
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "dicomseal benchmark")])
     now = datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now.replace(year=2049))
-    return key, made.sign(key, hashes.SHA256())
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now.replace(year=2049))
+    return key, builder.sign(key, hashes.SHA256())
 
 
 def bare(kind: str) -> dict[str, Any]:

@@ -41,18 +41,18 @@ def run(rounds: int) -> dict[str, Any]:
         source = files(size)
         for key, kind in KEYS.items():
             say(f"signing: {size}, {key}, floor and ours in turns")
-            made: dict[str, list[dict[str, float]]] = {"floor": [], "ours": []}
+            samples: dict[str, list[dict[str, float]]] = {"floor": [], "ours": []}
             for _ in range(rounds):
-                for side, passes in made.items():
+                for side, passes in samples.items():
                     passes.append(_child(side, kind, str(source)))
-            cases[f"{size}, {key}"] = _case(made, _child("alone", kind, str(source)))
+            cases[f"{size}, {key}"] = _case(samples, _child("alone", kind, str(source)))
     return {"cases": cases, "jobs": JOBS, "group": GROUP, "rounds": rounds,
             "files": {size: count for size, (_, count) in FILES.items()}}  # fmt: skip
 
 
-def _case(made: dict[str, list[dict[str, float]]], alone: dict[str, float]) -> dict[str, Any]:
+def _case(samples: dict[str, list[dict[str, float]]], alone: dict[str, float]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for side, passes in made.items():
+    for side, passes in samples.items():
         found[side] = {
             **spread([one["seconds"] for one in passes]),
             "rate": statistics.median(one["files"] / one["seconds"] for one in passes),

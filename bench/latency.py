@@ -45,15 +45,15 @@ def run(rounds: int) -> dict[str, Any]:
             for milliseconds in MILLISECONDS:
                 say(f"latency: {name}, {milliseconds} ms, round {number + 1}")
                 for jobs in JOBS:
-                    made = _child(path, jobs, "auto", milliseconds, shim)
-                    _noted(rates, f"{jobs}", milliseconds, made)
+                    sample = _child(path, jobs, "auto", milliseconds, shim)
+                    _noted(rates, f"{jobs}", milliseconds, sample)
                 one_by_one = path if not milliseconds else few(path)
-                made = _child(one_by_one, 2, "0", milliseconds, shim)
-                _noted(rates, "2, none ahead", milliseconds, made)
+                sample = _child(one_by_one, 2, "0", milliseconds, shim)
+                _noted(rates, "2, none ahead", milliseconds, sample)
         folders[name] = {
             "bytes": sum(file.stat().st_size for file in path.iterdir()),
             "rates": {
-                who: {ms: _median(made) for ms, made in by_latency.items()}
+                who: {ms: _median(samples) for ms, samples in by_latency.items()}
                 for who, by_latency in rates.items()
             },
         }
@@ -64,18 +64,18 @@ def run(rounds: int) -> dict[str, Any]:
     return {"files": FILES, "folders": folders, "s3": s3, "missing": missing}
 
 
-def _noted(rates: Any, who: str, milliseconds: int, made: dict[str, Any]) -> None:
-    rates.setdefault(who, {}).setdefault(str(milliseconds), []).append(made)
+def _noted(rates: Any, who: str, milliseconds: int, sample: dict[str, Any]) -> None:
+    rates.setdefault(who, {}).setdefault(str(milliseconds), []).append(sample)
 
 
-def _median(made: list[dict[str, Any]]) -> dict[str, Any]:
+def _median(samples: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "rate": statistics.median(one["rate"] for one in made),
-        "cpu": statistics.median(one["cpu"] for one in made),
-        "worker_memory": max(one["worker_memory"] for one in made),
-        "memory": max(one["memory"] for one in made),
-        "verdicts": made[-1]["verdicts"],
-        "samples": len(made),
+        "rate": statistics.median(one["rate"] for one in samples),
+        "cpu": statistics.median(one["cpu"] for one in samples),
+        "worker_memory": max(one["worker_memory"] for one in samples),
+        "memory": max(one["memory"] for one in samples),
+        "verdicts": samples[-1]["verdicts"],
+        "samples": len(samples),
     }
 
 
@@ -142,8 +142,8 @@ def _s3(rounds: int) -> dict[str, Any]:
                 say(f"latency: S3, {milliseconds} ms, round {number + 1}")
                 server.faults({"path": ".dcm", "wait": milliseconds / 1000})
                 for ahead in ("auto", "0"):
-                    made = _child("s3://bench/ct", 2, ahead, 0, None)
-                    rates.setdefault(f"{milliseconds} ms, {ahead}", []).append(made["rate"])
+                    sample = _child("s3://bench/ct", 2, ahead, 0, None)
+                    rates.setdefault(f"{milliseconds} ms, {ahead}", []).append(sample["rate"])
     return {"objects": OBJECTS, "rates": {name: statistics.median(r) for name, r in rates.items()}}
 
 
@@ -200,8 +200,8 @@ def _targets(found: dict[str, Any]) -> list[str]:
         for ms, least in TARGETS.items()
     ]  # fmt: skip
     for name, one in found["folders"].items():
-        made = one["rates"]
-        lost = made["2"]["0"]["cpu"] / made["2, none ahead"]["0"]["cpu"]
+        rates = one["rates"]
+        lost = rates["2"]["0"]["cpu"] / rates["2, none ahead"]["0"]["cpu"]
         text = ratio(lost) if lost <= NOTHING_LOST else f"**{ratio(lost)}**"
         rows.append([f"{name}, without latency, processor time of auto over none ahead, at most",
                      f"{NOTHING_LOST:.2f}x", text])  # fmt: skip

@@ -138,19 +138,19 @@ def ratios(result: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def workloads(names: Iterable[str], rounds: int, budget: float, only: Iterable[str]) -> Any:
     """Race on each workload: size and elements of the file, ``contenders`` and their ratios."""
-    from . import workloads as made
+    from . import workloads as workload
 
     results = {}
     paths = {}
     for name in names:
         say(f"making {name}")
-        paths[name] = made.make(name)
+        paths[name] = workload.make(name)
     with Field(only) as field:
         for name, path in paths.items():
             say(f"timing {name}")
             result = field.race(path, rounds, budget)
             results[name] = {
-                **made.describe(path),
+                **workload.describe(path),
                 "contenders": result,
                 "ratios": ratios(result),
             }

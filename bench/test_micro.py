@@ -43,5 +43,5 @@ def test_stream(benchmark: Any, path: Path) -> None:
 
 
 def test_verify(benchmark: Any, path: Path) -> None:
-    made = benchmark(dicomseal.verify, str(path), integrity_only=True)
-    assert made.verdict == "passed"
+    report = benchmark(dicomseal.verify, str(path), integrity_only=True)
+    assert report.verdict == "passed"

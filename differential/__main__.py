@@ -29,22 +29,24 @@ def main() -> int:
         print(f"{name} is not here and was not asked")
     oracle = Oracle(options.readers.split(",") if options.readers else None)
     try:
-        made = run(
+        counts = run(
             options.count, options.seconds, options.seed, options.only, options.first, oracle,
             options.folder,
         )  # fmt: skip
     finally:
         oracle.close()
-    print(made.table())
+    print(counts.table())
     for name in oracle.names:
         words = ("shown", "refused", "crashed")
-        print(f"{name}: " + ", ".join(f"{made.readers[name, w]:,} {w}" for w in words))
-    for (builder, kinds, readers), number in sorted(made.finds.items()):
+        print(f"{name}: " + ", ".join(f"{counts.readers[name, w]:,} {w}" for w in words))
+    for (builder, kinds, readers), number in sorted(counts.finds.items()):
         print(f"find: {builder}: {kinds} by {readers}: {number}")
-    for line in made.kept[:40]:
+    for line in counts.kept[:40]:
         print(f"  {line}")
-    print(f"{made.mutants:,} mutants in {made.seconds:.0f} s, {sum(made.finds.values())} finds")
-    return 1 if made.finds or not made.mutants else 0
+    print(
+        f"{counts.mutants:,} mutants in {counts.seconds:.0f} s, {sum(counts.finds.values())} finds"
+    )
+    return 1 if counts.finds or not counts.mutants else 0
 
 
 if __name__ == "__main__":

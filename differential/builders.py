@@ -13,10 +13,10 @@ Builder = Callable[[random.Random, Original], Made]
 BUILDERS: dict[str, Builder] = {}
 
 
-def builder(made: Builder) -> Builder:
+def builder(function: Builder) -> Builder:
     """Enter a builder under its name."""
-    BUILDERS[made.__name__.strip("_")] = made
-    return made
+    BUILDERS[function.__name__.strip("_")] = function
+    return function
 
 
 def load() -> dict[str, Builder]:

@@ -114,7 +114,7 @@ def evil(dice: random.Random, kind: str, style: Style) -> bytes:
 
 
 def followed(
-    dice: random.Random, made: Face, style: Style, second: bytes, after: int, cover: int
+    dice: random.Random, face: Face, style: Style, second: bytes, after: int, cover: int
 ) -> bytes | None:
     """A face and what follows it, so that the other reader finds ``second``; None: no room.
 
@@ -126,7 +126,7 @@ def followed(
         after: how many bytes follow, for it to pass over.
         cover: the tag of an element that hides ``second`` where one's own reading ends earlier.
     """
-    header, mine, other, theirs = made
+    header, mine, other, theirs = face
     if mine.end < other.start:  # the other's length is what stands where one's own reading goes on
         (length,) = struct.unpack(
             ">L" if style.big else "<L", style.end(cover)[:4]

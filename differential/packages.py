@@ -39,14 +39,14 @@ def fetched(folder: Path) -> Path:
 
 def _take_out(archives: Path, target: Path) -> None:
     """Write every Part 10 file of some archives into a folder for each archive."""
-    made = target.with_suffix(".part")
+    unpacked = target.with_suffix(".part")
     for archive in sorted(archives.iterdir()):
         for name, data in members(archive):
             if is_part10(data):
-                file = made / archive.name / name
+                file = unpacked / archive.name / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data)
-    made.rename(target)
+    unpacked.rename(target)
 
 
 def members(archive: Path) -> Iterator[tuple[str, bytes]]:

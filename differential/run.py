@@ -71,10 +71,10 @@ class Mutants:
         """Mutants from a number on, without end."""
         number = first
         while True:
-            made = self.make(number)
+            mutant = self.make(number)
             number += 1
-            if made is not None:
-                yield made
+            if mutant is not None:
+                yield mutant
 
 
 class Count(NamedTuple):
@@ -124,7 +124,7 @@ def run(
     asked = oracle or Oracle()
     mutants = Mutants(seed, only)
     trust = TrustStore.from_files(*(seeds.CACHE / f"{kind}.pem" for kind in ("ec", "rsa")))
-    made = Count(
+    counts = Count(
         collections.Counter(), collections.Counter(), collections.Counter(), {}, 0.0, []
     )  # fmt: skip
     scratch = Path(tempfile.mkdtemp(prefix="dicomseal-differential-", dir=_memory()))
@@ -135,16 +135,16 @@ def run(
             try:
                 report = verify(mutant.data, trust=trust)
             except Exception as error:  # noqa: BLE001 a verification never raises for a bad file
-                made.verdicts[mutant.builder, RAISED] += 1
+                counts.verdicts[mutant.builder, RAISED] += 1
                 seen = Find("dicomseal", RAISED, type(error).__name__, "a report", str(error))
-                _keep(mutant, False, [seen], made, folder)
+                _keep(mutant, False, [seen], counts, folder)
             else:
-                made.verdicts[mutant.builder, report.verdict] += 1
+                counts.verdicts[mutant.builder, report.verdict] += 1
                 if report.verdict == PASSED:
                     batch.append((mutant, bool(report.uncovered_elements)))
-            over = made.mutants >= count or (seconds and time.monotonic() - begun > seconds)
+            over = counts.mutants >= count or (seconds and time.monotonic() - begun > seconds)
             if len(batch) >= BATCH or over:
-                _ask(asked, batch, baseline, scratch, made, folder)
+                _ask(asked, batch, baseline, scratch, counts, folder)
                 batch = []
             if over:
                 break
@@ -152,7 +152,7 @@ def run(
         shutil.rmtree(scratch, ignore_errors=True)
         if oracle is None:
             asked.close()
-    return made._replace(lost=asked.lost, seconds=time.monotonic() - begun)
+    return counts._replace(lost=asked.lost, seconds=time.monotonic() - begun)
 
 
 def _memory() -> str | None:
@@ -170,7 +170,7 @@ def _baseline(oracle: Oracle, originals: list[Original], scratch: Path) -> dict[
 
 def _ask(
     oracle: Oracle, batch: list[tuple[Mutant, bool]], baseline: dict[str, dict],  # type: ignore[type-arg]
-    scratch: Path, made: Count, folder: Path,
+    scratch: Path, counts: Count, folder: Path,
 ) -> None:  # fmt: skip
     paths = []
     for number, (mutant, _) in enumerate(batch):
@@ -182,18 +182,18 @@ def _ask(
             refused = answer.get("refused")
             crashed = refused is not None and refused.startswith("crashed")
             word = "crashed" if crashed else "shown" if refused is None else "refused"
-            made.readers[name, word] += 1
+            counts.readers[name, word] += 1
         seen = finds(baseline[mutant.shown], shown, mutant.original.signed)
         if seen:
-            _keep(mutant, uncovered, seen, made, folder)
+            _keep(mutant, uncovered, seen, counts, folder)
 
 
-def _keep(mutant: Mutant, uncovered: bool, seen: list[Find], made: Count, folder: Path) -> None:
+def _keep(mutant: Mutant, uncovered: bool, seen: list[Find], counts: Count, folder: Path) -> None:
     worst = seen[0]
     readers = "+".join(sorted({f.reader for f in seen}))
     kinds = "+".join(sorted({f.kind for f in seen}))
-    made.finds[mutant.builder, kinds, readers] += 1
-    alike = made.finds[mutant.builder, kinds, readers]
+    counts.finds[mutant.builder, kinds, readers] += 1
+    alike = counts.finds[mutant.builder, kinds, readers]
     if alike > MOST_ALIKE:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -204,4 +204,4 @@ def _keep(mutant: Mutant, uncovered: bool, seen: list[Find], made: Count, folder
         "uncovered": uncovered, "finds": [str(find) for find in seen[:20]],
     }  # fmt: skip
     path.with_suffix(".json").write_text(json.dumps(said, indent=1), "utf-8")
-    made.kept.append(f"{path.name} ({mutant.original.name}): {worst}")
+    counts.kept.append(f"{path.name} ({mutant.original.name}): {worst}")

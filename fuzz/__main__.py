@@ -29,13 +29,16 @@ GRACE = 60  # seconds more than asked for, to start and to end
 
 def environment(core: str, folder: Path) -> dict[str, str]:
     """What a process needs to run on a core."""
-    made = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "DICOMSEAL_BACKEND": "cython"}
+    variables = os.environ | {
+        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "DICOMSEAL_BACKEND": "cython",
+    }
     if core.startswith("sanitize"):
         library = subprocess.run(
             ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
         )
-        made |= SANITIZER_OPTIONS | {"LD_PRELOAD": library.stdout.strip()}
-    return made
+        variables |= SANITIZER_OPTIONS | {"LD_PRELOAD": library.stdout.strip()}
+    return variables
 
 
 def main() -> int:

@@ -83,8 +83,8 @@ def _contents() -> dict[str, list[tuple[Any, pydicom.Dataset]]]:
     """The data sets that were signed, by the UID of the signature."""
     found: dict[str, list[tuple[Any, pydicom.Dataset]]] = {}
     for data in seeds.load("file"):
-        for uid, made in _signed_content(data).items():
-            found.setdefault(uid, []).append(made)
+        for uid, content in _signed_content(data).items():
+            found.setdefault(uid, []).append(content)
     return found
 
 
@@ -147,9 +147,9 @@ def roundtrip(data: bytes) -> None:
     # of what cannot be signed, as its VR is UN, some may say what signed elements mean
     after = verify(signed.read_bytes(), integrity_only=True, unsigned="accept")
     assert after.error is None and not after.reasons, after
-    (made,) = [s for s in after.signatures if s.uid == uid and s.location == ""]
-    assert made.integrity == "intact", made
-    others = [(s.location, s.uid, s.integrity) for s in after.signatures if s is not made]
+    (signature,) = [s for s in after.signatures if s.uid == uid and s.location == ""]
+    assert signature.integrity == "intact", signature
+    others = [(s.location, s.uid, s.integrity) for s in after.signatures if s is not signature]
     before = [(s.location, s.uid, s.integrity) for s in had.signatures]
     assert others == before, (before, others)
     remove_file(signed, back, uid)

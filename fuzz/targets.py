@@ -206,15 +206,15 @@ def index(data: bytes) -> None:
     assert_equal(results[1], results[0])
 
 
-def _well_formed(made: Any) -> None:
-    root = made.record(0)
-    for number in range(1, min(len(made), 60)):
-        record = made.record(number)
-        holder = made.record(record.parent)
+def _well_formed(index: Any) -> None:
+    root = index.record(0)
+    for number in range(1, min(len(index), 60)):
+        record = index.record(number)
+        holder = index.record(record.parent)
         assert record.parent < number < record.next <= holder.next, number
         assert holder.value <= record.start < record.value <= record.end <= holder.end, number
         assert holder.kind not in (_record.ELEMENT, _record.FRAGMENT), number
-    assert root.next == len(made), (root.next, len(made))
+    assert root.next == len(index), (root.next, len(index))
 
 
 def encoder(data: bytes) -> None:
@@ -222,14 +222,14 @@ def encoder(data: bytes) -> None:
     results = []
     for twin in (_encoder_py.Encoder, CompiledEncoder):
         out = bytearray()
-        made = twin(out.extend)
-        said = _attempt(_told, made, data)
-        made.flush()
+        twin_encoder = twin(out.extend)
+        said = _attempt(_told, twin_encoder, data)
+        twin_encoder.flush()
         results.append((said, bytes(out)))
     assert_equal(results[1], results[0])
 
 
-def _told(made: Any, data: bytes) -> Any:
+def _told(encoder: Any, data: bytes) -> Any:
     """Bytes as calls: one byte what to do, one for the tag, one for the VR, one for the length."""
     position = 0
     said: list[Any] = []
@@ -241,25 +241,25 @@ def _told(made: Any, data: bytes) -> Any:
         if what & 128:
             value *= 700  # longer than a block, and than a length of 16 bits
         if what % 8 == 0:
-            said.append(made.header(tag, vr, len(value)))
+            said.append(encoder.header(tag, vr, len(value)))
         elif what % 8 == 1:
-            said.append(made.element(tag, vr, value, bool(what & 64)))
+            said.append(encoder.element(tag, vr, value, bool(what & 64)))
         elif what % 8 == 2:
-            said.append(made.data(value))
+            said.append(encoder.data(value))
         elif what % 8 == 3:
-            said.append(made.open(tag, vr))
+            said.append(encoder.open(tag, vr))
         elif what % 8 == 4:
-            said.append(made.item())
+            said.append(encoder.item())
         elif what % 8 == 5:
-            said.append(made.fragment(value))
+            said.append(encoder.fragment(value))
         elif what % 8 == 6:
-            said.append(made.close())
+            said.append(encoder.close())
         else:
-            said.append(_raw_elements(made, tag, ANY_VRS[b % len(ANY_VRS)], value, what))
+            said.append(_raw_elements(encoder, tag, ANY_VRS[b % len(ANY_VRS)], value, what))
     return said
 
 
-def _raw_elements(made: Any, tag: int, vr: str | None, value: bytes, what: int) -> Any:
+def _raw_elements(encoder: Any, tag: int, vr: str | None, value: bytes, what: int) -> Any:
     """Elements as pydicom keeps them before they are decoded, some of them not in order."""
     data_set, little_endian = Dataset(), not what & 64
     data_set.set_original_encoding(False, little_endian, "iso8859")
@@ -271,7 +271,7 @@ def _raw_elements(made: Any, tag: int, vr: str | None, value: bytes, what: int) 
         element = RawDataElement(key, name, length, piece, 0, False, little_endian)
         data_set._dict[key] = element
     wanted = frozenset(map(int, list(data_set.keys())[:2])) if what & 64 else None
-    twin = _dataset_c if isinstance(made, CompiledEncoder) else _dataset_py
+    twin = _dataset_c if isinstance(encoder, CompiledEncoder) else _dataset_py
     out = bytearray()
     coverage = _attempt(twin.canonical, out.extend, data_set, wanted, (), (False, little_endian))
     # what went out before an error depends on the size of the blocks

@@ -46,7 +46,7 @@ def check(checker: str, text: str, folder) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_every_hasher_passes_strictly(checker, tmp_path):
     lines = [setup for setup, _ in HASHERS.values()] + ["from dicomseal import canonical"]
-    lines += [f'canonical.update({made}, "a.dcm")' for _, made in HASHERS.values()]
+    lines += [f'canonical.update({constructor}, "a.dcm")' for _, constructor in HASHERS.values()]
     done = check(checker, "\n".join(lines) + "\n", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -47,8 +47,8 @@ def test_presets_and_files(tmp_path):
     path.write_text(
         json.dumps({"name": "ours", "weak": "reject", "signer_keys": {"RSA": [3072, 2048]}})
     )
-    made = load(path)
-    assert made == DEFAULT.but(name="ours", weak="reject", signer_keys={"RSA": (3072, 2048)})
+    policy = load(path)
+    assert policy == DEFAULT.but(name="ours", weak="reject", signer_keys={"RSA": (3072, 2048)})
     for text, said in (("{", "no policy"), ('{"wek": "reject"}', "unknown field `wek`"),
                        ('{"weak": "perhaps"}', "weak is one of"), ('{"weak": 1}', "no policy"),
                        ('{"revocation": "no"}', "revocation is one of")):  # fmt: skip

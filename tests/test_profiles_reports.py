@@ -139,12 +139,12 @@ def test_macs_of_referenced_objects(backend, put, tmp_path, profile, macs, said,
     """C.4: all occurrences of Referenced SOP Instance MAC Sequence, wherever they are."""
     path = put(REPORT | referenced(*macs), "explicit" if form == "in memory" else form)
     target = tmp_path / "out.dcm"
-    thing = pydicom.dcmread(path)
+    dataset = pydicom.dcmread(path)
 
     def make(**options):
         if form == "in memory":
-            sign(thing, *RSA, purpose=5, **options)
-            return thing
+            sign(dataset, *RSA, purpose=5, **options)
+            return dataset
         sign_file(path, target, *RSA, purpose=5, **options)
         return target
 
@@ -154,7 +154,7 @@ def test_macs_of_referenced_objects(backend, put, tmp_path, profile, macs, said,
         ):
             make(profile=profile)
         assert not target.exists()
-        assert "DigitalSignaturesSequence" not in thing
+        assert "DigitalSignaturesSequence" not in dataset
     found = verify(make(), integrity_only=True).signatures[0].profiles
     assert found[:3] == ("base", "creator", "authorization")
     assert found[3:] == (() if said else ("sr", "sr-verification"))

@@ -102,7 +102,7 @@ def public(dcmtk: str, gdcm: str, pydicom: str) -> dict[str, set[int]]:
                 for vr in _vrs(attributes.get("vr", "")):
                     times[int(tag, 16), vr].append(("gdcm", newest))
     known = dictionary()
-    made: dict[str, set[int]] = defaultdict(set)
+    tags: dict[str, set[int]] = defaultdict(set)
     for (tag, vr), where in times.items():
         ours = known.public(tag)
         # what stood in one dictionary alone, and stands there no more, may have been a slip
@@ -110,8 +110,8 @@ def public(dcmtk: str, gdcm: str, pydicom: str) -> dict[str, set[int]]:
         if tag >> 16 < 8 or tag >> 16 & 1 or not tag & 0xFFFF or not attested:
             continue
         if vr not in AMBIGUOUS.get(ours, (ours,)):
-            made[vr].add(tag)
-    return made
+            tags[vr].add(tag)
+    return tags
 
 
 def private(dcmtk: str, gdcm: str, pydicom: str) -> dict[tuple[str, str], set[str]]:
@@ -133,14 +133,14 @@ def private(dcmtk: str, gdcm: str, pydicom: str) -> dict[tuple[str, str], set[st
             for tag, name in _PYDICOM_PRIVATE.findall(line):
                 found.update((creator, vr, tag.upper()) for vr in _vrs(name))
     known = dictionary()
-    made: dict[tuple[str, str], set[str]] = defaultdict(set)
+    tags: dict[tuple[str, str], set[str]] = defaultdict(set)
     for creator, vr, tag in found:
         if not (creator and tag[4:6] == "XX" and len(tag) == 8 and _HEX.fullmatch(tag)):
             continue
         ours = known.private(int(tag.replace("XX", "10"), 16), creator.encode("latin-1", "replace"))
         if int(tag[:4], 16) & 1 and vr not in AMBIGUOUS.get(ours, (ours,)):
-            made[creator, vr].add(tag.replace("XX", "xx"))
-    return made
+            tags[creator, vr].add(tag.replace("XX", "xx"))
+    return tags
 
 
 def _pydicom_private(clone: str) -> Iterator[str]:

@@ -170,13 +170,13 @@ OPEN = st.sampled_from([
 @st.composite
 def scopes(draw: Any, depth: int = 1) -> list[Any]:
     """A data set or item with a few open elements, in whatever VRs they may have."""
-    made = {0x00080060: ("CS", b"OT")}
+    elements_by_tag = {0x00080060: ("CS", b"OT")}
     for tag, vrs, sizes in draw(st.lists(OPEN, max_size=3)):
         size = draw(st.sampled_from(sizes))
-        made[tag] = draw(st.sampled_from(vrs)), bytes(range(0x30, 0x30 + size))
+        elements_by_tag[tag] = draw(st.sampled_from(vrs)), bytes(range(0x30, 0x30 + size))
     if draw(st.booleans()):
-        made[SIGNED] = "US", us(draw(st.integers(0, 1)))
-    elements: list[Any] = [(tag, *rest) for tag, rest in sorted(made.items())]
+        elements_by_tag[SIGNED] = "US", us(draw(st.integers(0, 1)))
+    elements: list[Any] = [(tag, *rest) for tag, rest in sorted(elements_by_tag.items())]
     if depth and draw(st.booleans()):
         inner = draw(st.lists(scopes(depth - 1), min_size=1, max_size=2))
         elements.append((0x00880200, "SQ", inner))
@@ -342,9 +342,9 @@ def search(data: bytes, budget: int) -> Search:
 def test_the_budget_is_kept(backend):
     """What is spent does not go up with the product of what is open."""
     for count in (2, 4, 40, 400):
-        made = search(implicit(many(count)), 1 << 24)
-        assert made.spent <= (1 << 24) + (1 << 20)
-        assert made.exhausted is (count <= 4)
+        result = search(implicit(many(count)), 1 << 24)
+        assert result.spent <= (1 << 24) + (1 << 20)
+        assert result.exhausted is (count <= 4)
     assert search(implicit(many(2)), 1 << 24).tried >= 16  # two to the fourth
 
 

@@ -24,8 +24,8 @@ def folder(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     key, cert, ca = make_pki(str(tmp_path))
-    for name, made in (("key.pem", key), ("cert.pem", cert), ("ca.pem", ca)):
-        (tmp_path / name).write_bytes(Path(made).read_bytes())
+    for name, path in (("key.pem", key), ("cert.pem", cert), ("ca.pem", ca)):
+        (tmp_path / name).write_bytes(Path(path).read_bytes())
     for name, source in (("ct.dcm", "CT_small.dcm"), ("sr.dcm", "test-SR.dcm")):
         (tmp_path / name).write_bytes(Path(get_testdata_file(source)).read_bytes())
     return tmp_path

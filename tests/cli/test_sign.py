@@ -141,15 +141,15 @@ def test_weak_signatures_are_made_and_judged_apart(run, work, who, mac):
 def test_a_certificate_that_is_not_valid_now(run, work, who):
     """It is said once, with the dates and what helps; `archive sign` refuses."""
     key, cert = pki.member(who).write(work)
-    made = pki.member(who).certificate
+    member = pki.member(who).certificate
     dates = " to ".join(
-        one.isoformat() for one in (made.not_valid_before_utc, made.not_valid_after_utc)
+        one.isoformat() for one in (member.not_valid_before_utc, member.not_valid_after_utc)
     )
     items = ("--item", "", "--item", "BeamSequence[0]")
     code, out, err = run("sign", "in.dcm", "out.dcm", "--key", key, "--cert", cert, *items)
     assert (code, len(out.split())) == (0, 2)
     assert err == (
-        f"dicomseal: warning: the certificate of {made.subject.rfc4514_string()} is valid from "
+        f"dicomseal: warning: the certificate of {member.subject.rfc4514_string()} is valid from "
         f"{dates}: a signature that is made now would not be trusted; sign with a certificate that "
         "is valid, or set the clock of this machine, if that is wrong\n"
     )

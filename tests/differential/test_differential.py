@@ -36,9 +36,9 @@ def readers():
     if ABSENT and not os.environ.get("CI"):
         pytest.skip(WHY)
     assert not ABSENT, WHY
-    made = oracle.Oracle()
-    yield made
-    made.close()
+    four_readers = oracle.Oracle()
+    yield four_readers
+    four_readers.close()
 
 
 def shown(readers, folder, *files):
@@ -56,12 +56,12 @@ def shown(readers, folder, *files):
 @pytest.mark.peer
 def test_what_passes_is_what_the_readers_show(readers, tmp_path):
     """The short form of `make differential`; each builder gets a dozen mutants or more."""
-    made = run.run(900, oracle=readers, folder=tmp_path, seed=7)
-    assert made.kept == [] and not made.finds
-    assert {name for name, _ in made.verdicts} == set(builders.load())
-    passed = sum(count for (_, verdict), count in made.verdicts.items() if verdict == run.PASSED)
+    counts = run.run(900, oracle=readers, folder=tmp_path, seed=7)
+    assert counts.kept == [] and not counts.finds
+    assert {name for name, _ in counts.verdicts} == set(builders.load())
+    passed = sum(count for (_, verdict), count in counts.verdicts.items() if verdict == run.PASSED)
     assert passed > 50
-    assert all(made.readers[name, "shown"] > passed / 3 for name in oracle.NAMES)
+    assert all(counts.readers[name, "shown"] > passed / 3 for name in oracle.NAMES)
 
 
 # --- the oracle sees a forgery --------------------------------------------------------------------
@@ -96,8 +96,10 @@ def test_a_run_finds_what_a_broken_verification_lets_pass(readers, monkeypatch, 
     """With a verification that passes everything, each reader is deceived by some mutant."""
     report = SimpleNamespace(verdict=run.PASSED, uncovered_elements=0)
     monkeypatch.setattr(run, "verify", lambda *_, **__: report)
-    made = run.run(150, oracle=readers, folder=tmp_path, only="duplicate,other_order,number_width")
-    deceived = {name for _, kinds, names in made.finds for name in names.split("+")
+    counts = run.run(
+        150, oracle=readers, folder=tmp_path, only="duplicate,other_order,number_width"
+    )
+    deceived = {name for _, kinds, names in counts.finds for name in names.split("+")
                 if oracle.FORGED in kinds}  # fmt: skip
     assert deceived == set(oracle.NAMES)
     assert len([*tmp_path.glob("*.dcm")]) == len([*tmp_path.glob("*.json")]) > 0
@@ -195,9 +197,9 @@ def test_a_number_gives_the_same_mutant_again():
 @pytest.mark.parametrize("name", sorted(builders.load()))
 def test_every_builder_makes_mutants(name):
     mutants = run.Mutants(1, name)
-    made = [m for n in range(60) if (m := mutants.make(n)) is not None]
-    assert made
-    assert all(m.builder == name and m.data != m.original.data for m in made)
+    mutants_of_it = [m for n in range(60) if (m := mutants.make(n)) is not None]
+    assert mutants_of_it
+    assert all(m.builder == name and m.data != m.original.data for m in mutants_of_it)
 
 
 def test_the_docs_have_every_builder():

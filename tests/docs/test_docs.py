@@ -96,8 +96,8 @@ def test_keys_on_the_command_line(folder, hsm, monkeypatch):
 
     cert = x509.load_pem_x509_certificate((folder / "cert.pem").read_bytes())
     locked = form.BestAvailableEncryption(b"secret")
-    made = pkcs12.serialize_key_and_certificates(b"", key, cert, None, locked)
-    for name, data in (("signer.p12", made), ("password", b"secret\n")):
+    pkcs12_file = pkcs12.serialize_key_and_certificates(b"", key, cert, None, locked)
+    for name, data in (("signer.p12", pkcs12_file), ("password", b"secret\n")):
         (folder / name).write_bytes(data)
         (folder / name).chmod(0o600)
     ran = 0

@@ -32,8 +32,8 @@ def folder(tmp_path, monkeypatch):
     from dicomseal.cli.demo import make_pki
 
     monkeypatch.chdir(tmp_path)
-    for name, made in zip(("key", "cert", "ca"), make_pki(str(tmp_path)), strict=True):
-        Path(made).rename(f"{name}.pem")
+    for name, path in zip(("key", "cert", "ca"), make_pki(str(tmp_path)), strict=True):
+        Path(path).rename(f"{name}.pem")
     Path("ct.dcm").write_bytes(Path(get_testdata_file("CT_small.dcm")).read_bytes())
     pair = ("key.pem", "cert.pem")
     dicomseal.sign_file("ct.dcm", "signed.dcm", *pair, profile="creator", purpose="review")

@@ -196,11 +196,11 @@ def test_as_pydicom_reads_it(form, syntax, lengths, backend):
     if (form == "big endian") != (syntax == "big-endian"):
         after.PixelData = swap(after.PixelData, "OW")
     assert after == before
-    made, made_index = opened(data)
-    group = made_index.find(0, 0x00080000)
-    (length,) = struct.unpack(">L" if made.big_endian else "<L", made_index.value(group))
-    first = made_index.record(group).end
-    assert first + length == made_index.record(made_index.find(0, 0x00100010)).start
+    part10, index = opened(data)
+    group = index.find(0, 0x00080000)
+    (length,) = struct.unpack(">L" if part10.big_endian else "<L", index.value(group))
+    first = index.record(group).end
+    assert first + length == index.record(index.find(0, 0x00100010)).start
 
 
 @pytest.mark.parametrize("undefined", [False, True])

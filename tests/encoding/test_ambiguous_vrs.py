@@ -25,10 +25,13 @@ def answer(data: bytes):
     return verify(data, integrity_only=True)
 
 
-def why(made) -> str:
+def why(report) -> str:
     """The one reason of a failed object."""
-    assert made.verdict == "failed"
-    reasons = [*made.reasons, *(s.integrity_reason for s in made.signatures if s.integrity_reason)]
+    assert report.verdict == "failed"
+    reasons = [
+        *report.reasons,
+        *(s.integrity_reason for s in report.signatures if s.integrity_reason),
+    ]
     assert {reason.code for reason in reasons} == {"FORMAT_FAILURE"}
     return reasons[0].message
 

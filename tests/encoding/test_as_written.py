@@ -107,8 +107,8 @@ def test_an_item_in_memory(encoding):
         data = saved(dataset)
         assert only(data).integrity == "intact"
         one, other = (
-            dcmread(io.BytesIO(made)).ReferencedImageSequence[0].DigitalSignaturesSequence[0]
-            for made in (data, by_file.getvalue())
+            dcmread(io.BytesIO(file)).ReferencedImageSequence[0].DigitalSignaturesSequence[0]
+            for file in (data, by_file.getvalue())
         )
         assert one.Signature == other.Signature
 
@@ -300,21 +300,21 @@ def test_a_private_sequence_in_memory_is_what_readers_of_implicit_vr_see(
     backend, creator, undefined
 ):
     """With a stated length it is bytes of an unknown VR to them, so it cannot be signed."""
-    made, item = Dataset(), Dataset()
-    made.SOPClassUID, made.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.66", "1.2.3"
+    data_set, item = Dataset(), Dataset()
+    data_set.SOPClassUID, data_set.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.66", "1.2.3"
     item.PatientID, item.ReferencedImageSequence = "1", [Dataset()]
-    made.private_block(0x11, creator, create=True).add_new(8, "SQ", [item])
-    made[0x00111008].is_undefined_length = undefined
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = UID(pki.IMPLICIT)
-    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
-    before = copy.deepcopy(made)
-    sign(made, *RSA, include_guessed=True)
-    for read in (made, dcmread(io.BytesIO(saved(made)))):
-        of_data_set, of_file = verify(read, integrity_only=True), only(saved(made))
+    data_set.private_block(0x11, creator, create=True).add_new(8, "SQ", [item])
+    data_set[0x00111008].is_undefined_length = undefined
+    data_set.file_meta = FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = UID(pki.IMPLICIT)
+    data_set.file_meta.MediaStorageSOPClassUID = data_set.SOPClassUID
+    data_set.file_meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
+    before = copy.deepcopy(data_set)
+    sign(data_set, *RSA, include_guessed=True)
+    for read in (data_set, dcmread(io.BytesIO(saved(data_set)))):
+        of_data_set, of_file = verify(read, integrity_only=True), only(saved(data_set))
         assert of_data_set.passed
         assert of_data_set.signatures[0] == of_file
         assert of_file.unsigned_elements == (0 if undefined else 1)
-    del made.MACParametersSequence, made.DigitalSignaturesSequence
-    assert made == before
+    del data_set.MACParametersSequence, data_set.DigitalSignaturesSequence
+    assert data_set == before

@@ -96,26 +96,26 @@ VALUES = [
 def held(vr, value, tag=0x00110010):
     """A data set with an element whose value is what it is, whatever pydicom says of it."""
     empty = [] if vr == "SQ" else b"" if vr[0] == "O" else ""
-    made, element = Dataset(), DataElement(tag, vr, empty)
+    data_set, element = Dataset(), DataElement(tag, vr, empty)
     element._value = value
-    made._dict[element.tag] = element
-    return made
+    data_set._dict[element.tag] = element
+    return data_set
 
 
 def holders(vr, value):
     """Data sets with a value: as it is, as pydicom converts it, and in an item."""
-    made = [held(vr, value)]
+    data_sets = [held(vr, value)]
     try:
         converted = Dataset()
         converted.add_new(0x00110010, vr, value)
-        made.append(converted)
+        data_sets.append(converted)
     except Exception:  # noqa: BLE001  whatever pydicom raises of it
         pass
-    for inner in tuple(made):
+    for inner in tuple(data_sets):
         outer = Dataset()
         outer.ReferencedImageSequence, outer.PatientID = [inner], "1"
-        made.append(outer)
-    return made
+        data_sets.append(outer)
+    return data_sets
 
 
 def streamed(content, syntax):
@@ -212,11 +212,11 @@ def test_a_subclass_of_a_raw_element():
     class Own(RawDataElement):
         pass
 
-    made = []
+    results = []
     for kind in (Own, RawDataElement):
         data_set, tag = Dataset(), Tag(0x00280010)
         data_set._dict[tag] = kind(tag, "US", 2, b"\1\2", 0, False, True)
         data_set.set_original_encoding(False, True, "iso8859")
-        made += [walked(twin, data_set) for twin in (_dataset_c, _dataset_py)]
-    assert made[0] == made[1] == made[2] == made[3]
-    assert made[0][0][1].endswith(b"US\2\0\1\2")
+        results += [walked(twin, data_set) for twin in (_dataset_c, _dataset_py)]
+    assert results[0] == results[1] == results[2] == results[3]
+    assert results[0][0][1].endswith(b"US\2\0\1\2")

@@ -62,12 +62,12 @@ def test_the_source_of_the_index_has_what_the_file_has(data_set, decode):
     for number, tag in enumerate(list(read.keys())):
         if decode >> (number % 8) & 1:
             read[tag]
-    made = [walked(twin, read) for twin in TWINS]
-    assert made[0] == made[1]
+    results = [walked(twin, read) for twin in TWINS]
+    assert results[0] == results[1]
     if decode == 0:
         expected = stream_of(Part10.from_bytes(content).index())
-        assert made[0][0] == expected
-        part10 = Part10.from_data_set(made[0][1], LITTLE)
+        assert results[0][0] == expected
+        part10 = Part10.from_data_set(results[0][1], LITTLE)
         assert stream_of(part10.index()) == expected
 
 
@@ -130,8 +130,8 @@ def test_what_cannot_be_swapped_is_decoded_by_pydicom(monkeypatch, inside):
     real = rare.decoded
     monkeypatch.setattr(rare, "decoded", lambda *given: asked.append(given) or real(*given))
     data_set = nested(ITEM + inside + END)
-    made = [walked(twin, data_set) for twin in TWINS]
-    assert made[0] == made[1]
+    results = [walked(twin, data_set) for twin in TWINS]
+    assert results[0] == results[1]
     assert asked
 
 

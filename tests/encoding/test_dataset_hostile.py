@@ -83,10 +83,10 @@ def named(value):
 @pytest.mark.parametrize(("vr", "value"), UNFIT, ids=named)
 def test_a_value_that_its_vr_cannot_have(vr, value):
     """The error names the element, and is the same from both."""
-    made = [walked(twin, held(vr, value)) for twin in TWINS]
-    assert made[0] == made[1]
-    assert made[0][0] is EncodingError
-    assert "(0011,0010)" in made[0][1]
+    results = [walked(twin, held(vr, value)) for twin in TWINS]
+    assert results[0] == results[1]
+    assert results[0][0] is EncodingError
+    assert "(0011,0010)" in results[0][1]
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_large_values_of_big_endian(size):
     """Words that pydicom has as bytes are in the order of the file."""
     words = np.arange(size, dtype=">u4")
     for value in (words.tobytes(), bytearray(words.tobytes()), words, io.BytesIO(words.tobytes())):
-        made = [walked(twin, held("OL", value), (False, False)) for twin in TWINS]
-        assert made[0] == made[1]
-        assert made[0][1][12:] == words.astype("<u4").tobytes()
+        results = [walked(twin, held("OL", value), (False, False)) for twin in TWINS]
+        assert results[0] == results[1]
+        assert results[0][1][12:] == words.astype("<u4").tobytes()
 
 
 def test_a_buffered_encapsulated_value():
-    made = held("OB", io.BytesIO(encapsulate([b"\xff\xd8\xff\xd9"], has_bot=False)), 0x7FE00010)
-    made["PixelData"].is_undefined_length = True
-    plain = held("OB", made["PixelData"].value.getvalue(), 0x7FE00010)
+    buffered = held("OB", io.BytesIO(encapsulate([b"\xff\xd8\xff\xd9"], has_bot=False)), 0x7FE00010)
+    buffered["PixelData"].is_undefined_length = True
+    plain = held("OB", buffered["PixelData"].value.getvalue(), 0x7FE00010)
     plain["PixelData"].is_undefined_length = True
-    assert walked(TWINS[0], made) == walked(TWINS[1], made) == walked(TWINS[0], plain)
+    assert walked(TWINS[0], buffered) == walked(TWINS[1], buffered) == walked(TWINS[0], plain)
 
 
 def test_raw_elements_that_no_reader_makes():
@@ -164,9 +164,9 @@ def test_keys_that_are_no_tags(key):
 def test_an_element_without_its_attributes():
     """The error names it."""
     for missing in ("VR", "_value"):
-        made = held("LO", "abc")
-        delattr(made[0x00110010], missing)
-        results = [walked(twin, made) for twin in TWINS]
+        data_set = held("LO", "abc")
+        delattr(data_set[0x00110010], missing)
+        results = [walked(twin, data_set) for twin in TWINS]
         assert results[0] == results[1]
         assert results[0][0] is EncodingError
         assert "(0011,0010)" in results[0][1]

@@ -178,9 +178,9 @@ def test_no_depth_is_too_much(twins):
             inner.ReferencedImageSequence = [item]
             inner = item
         inner.PatientID = "x"
-        made = [walked(twin.module("dataset"), data_set) for twin in twins]
-        assert made[0] == made[1]
-        assert (made[0][0][0] is EncodingError) == fails
+        results = [walked(twin.module("dataset"), data_set) for twin in twins]
+        assert results[0] == results[1]
+        assert (results[0][0][0] is EncodingError) == fails
         while data_set:  # or Python's own recursion ends the process when it goes
             data_set, inner = data_set.ReferencedImageSequence[0], data_set
             if "ReferencedImageSequence" not in data_set:

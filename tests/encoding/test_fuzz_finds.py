@@ -53,10 +53,10 @@ def nested(request):
     """Sequences and items of undefined or of defined length: the latter have lengths to change."""
     defined = request.param
 
-    def made(head, *contents):
+    def build(head, *contents):
         return sequence(b"".join(item(c, defined) for c in contents), head, defined)
 
-    return made
+    return build
 
 
 def removed(tmp_path, data, uid=None):
@@ -114,15 +114,15 @@ def test_signature_of_odd_length():
     """A NUL behind a DER value of even length is no padding: dcmsign rejects it, and we passed."""
     signer = pki.member("ec")
     digest = bytes(32)
-    made = {}
-    while len(made) < 2:  # how long the DER of r and s is depends on them
+    values = {}
+    while len(values) < 2:  # how long the DER of r and s is depends on them
         value = signer.key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
-        made[len(value) % 2] = value
+        values[len(value) % 2] = value
     public = signer.key.public_key()
-    assert certificate.verify_mac(public, digest, "SHA256", made[1] + b"\0")
-    assert certificate.verify_mac(public, digest, "SHA256", made[0])
-    assert not certificate.verify_mac(public, digest, "SHA256", made[0] + b"\0")
-    assert not certificate.verify_mac(public, digest, "SHA256", made[1] + b"\0\0")
+    assert certificate.verify_mac(public, digest, "SHA256", values[1] + b"\0")
+    assert certificate.verify_mac(public, digest, "SHA256", values[0])
+    assert not certificate.verify_mac(public, digest, "SHA256", values[0] + b"\0")
+    assert not certificate.verify_mac(public, digest, "SHA256", values[1] + b"\0\0")
 
 
 def test_rsa_signature_of_odd_length():
@@ -140,11 +140,11 @@ def test_empty_value_in_big_endian(backend):
     """It was undefined behaviour in C, a copy from NULL, which only `make sanitize` sees."""
     tag = BaseTag(0x00280010)
     element = RawDataElement(tag, "US", 0, None, 0, False, False)
-    made, out = Dataset(), bytearray()
-    made[tag] = element
-    made.set_original_encoding(False, False, "iso8859")
+    data_set, out = Dataset(), bytearray()
+    data_set[tag] = element
+    data_set.set_original_encoding(False, False, "iso8859")
     canonical = backend.module("dataset").canonical
-    assert canonical(out.extend, made, None, (), (False, False)).signed == 1
+    assert canonical(out.extend, data_set, None, (), (False, False)).signed == 1
     assert bytes(out) == std.H("2800 1000  5553  0000")
 
 

@@ -28,9 +28,9 @@ def answer(data, **limits):
     return verify(data, integrity_only=True, limits=Limits(**limits))
 
 
-def told(made) -> str:
-    assert (made.verdict, made.error.code) == ("error", "limit")
-    return made.error.message
+def told(report) -> str:
+    assert (report.verdict, report.error.code) == ("error", "limit")
+    return report.error.message
 
 
 def with_id(content: bytes, number: int) -> bytes:

@@ -26,11 +26,11 @@ from dicomseal.verification.options import Options
 SHORT = Effort(hashes=300, seconds=2)
 
 
-def all_formats(made):
+def all_formats(explanation):
     """Each of them can be written; what came of it."""
-    lines = list(render(made))
+    lines = list(render(explanation))
     assert all(line.isprintable() for line in lines)
-    return lines, json.loads(to_json(made)), page(made)
+    return lines, json.loads(to_json(explanation)), page(explanation)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,10 @@ def test_hostile_values_and_names(value):
 def test_hostile_signers():
     """Names in a certificate are a stranger's, too; here they are in the report's sentences."""
     data = signed(CT).replace(b"Test rsa", b"\x1b[31mrsa"[:8])
-    for format_of in (lambda made: "\n".join(render(made)), lambda made: page(made).decode()):
+    for format_of in (
+        lambda explanation: "\n".join(render(explanation)),
+        lambda explanation: page(explanation).decode(),
+    ):
         assert "\x1b" not in format_of(explained(data, SHORT))
 
 

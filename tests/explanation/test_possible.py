@@ -100,9 +100,9 @@ def sequence(element: int, content: bytes) -> bytes:
 
 
 def test_lossy_pixels_are_named_by_their_transfer_syntaxes():
-    made = written("rsa", lambda data, own: data + own, syntax=JPEG)
-    assert explained(made).report.verdict == "passed"  # the label alone decides nothing
-    other = moved(made, changed({0x7FE00010: bytes(32)}))
+    data = written("rsa", lambda data, own: data + own, syntax=JPEG)
+    assert explained(data).report.verdict == "passed"  # the label alone decides nothing
+    other = moved(data, changed({0x7FE00010: bytes(32)}))
     (cause,) = explained(other).signatures[0].causes
     assert (cause.code, cause.certainty) == ("TRANSCODED", "possible")
     assert JPEG in cause.message

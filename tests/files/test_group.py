@@ -112,8 +112,8 @@ def test_one_file_that_cannot_be_flushed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", picky)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "flush_folder", lambda _: None)
-        made = dict(group.commit())
-    assert [name for name, error in made.items() if error] == ["b"]
+        outcomes = dict(group.commit())
+    assert [name for name, error in outcomes.items() if error] == ["b"]
     assert (tmp_path / "b").read_bytes() == b"old"
     assert (tmp_path / "a").read_bytes() == b"a"
     assert len(os.listdir(tmp_path)) == 4
@@ -133,9 +133,9 @@ def test_a_folder_that_cannot_be_flushed(tmp_path, monkeypatch, way):
     monkeypatch.setattr(
         flush, "flush_folder", lambda d: failing() if os.fstat(d).st_ino == below else real(d)
     )
-    made = dict(group.commit())
-    assert made["a"] is None
-    assert made["b"].code == "not_synced"
+    outcomes = dict(group.commit())
+    assert outcomes["a"] is None
+    assert outcomes["b"].code == "not_synced"
     assert second.read_bytes() == b"new"
 
 
@@ -146,8 +146,8 @@ def test_a_file_that_changes_before_it_is_renamed(tmp_path, way):
         stage(group, path)
     paths[1].write_bytes(b"of somebody else")
     (tmp_path / "d").write_bytes(b"here first")
-    made = dict(group.commit())
-    assert (made["a"], made["b"].code, made["c"]) == (None, "changed", None)
+    outcomes = dict(group.commit())
+    assert (outcomes["a"], outcomes["b"].code, outcomes["c"]) == (None, "changed", None)
     assert paths[1].read_bytes() == b"of somebody else"
     assert len(os.listdir(tmp_path)) == 4
 
@@ -169,8 +169,8 @@ def test_a_check_that_refuses(tmp_path, way):
     first, second = files(tmp_path, "a", "b")
     stage(group, first, check=refuse)
     stage(group, second, check=lambda: None)
-    made = dict(group.commit())
-    assert (made["a"].code, made["b"]) == ("exists", None)
+    outcomes = dict(group.commit())
+    assert (outcomes["a"].code, outcomes["b"]) == ("exists", None)
     assert (first.read_bytes(), second.read_bytes()) == (b"old", b"new")
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 
@@ -250,8 +250,8 @@ def test_two_names_of_one_file_in_a_group(tmp_path, way):
     group = Group()
     stage(group, path, data=b"first")
     stage(group, link, data=b"second")
-    made = dict(group.commit())
-    assert (made["a"], made["b"].code) == (None, "changed")
+    outcomes = dict(group.commit())
+    assert (outcomes["a"], outcomes["b"].code) == (None, "changed")
     assert path.read_bytes() == b"first"
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 

@@ -192,24 +192,24 @@ def test_somebody_who_never_stops_writing(victim):
 
     writer = threading.Thread(target=write)
     writer.start()
-    made = refusals = 0
+    replacements = refusals = 0
     end = time.monotonic() + 60
     try:
-        while (made < 2 or refusals < 2) and time.monotonic() < end:
+        while (replacements < 2 or refusals < 2) and time.monotonic() < end:
             try:
                 sign_file(victim, target, *PAIR)
             except SourceError as error:
                 assert error.code == "changed"
                 refusals += 1
                 continue
-            made += 1
+            replacements += 1
             assert verify(target, integrity_only=True).verdict == "passed"
             remove_file(target, target)
             assert target.read_bytes() in contents
     finally:
         stop.set()
         writer.join()
-    assert min(made, refusals) == 2, "the test did not show both"
+    assert min(replacements, refusals) == 2, "the test did not show both"
 
 
 @times_of_files

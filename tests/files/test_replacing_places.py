@@ -97,8 +97,8 @@ def test_a_full_disk(mount, operation, new_name):
         else:
             successes += 1
             assert len(os.listdir(disk)) == 2 + new_name
-            made = target.read_bytes()
-            assert (made == data) if operation == "remove" else verify(made).signatures
+            content = target.read_bytes()
+            assert (content == data) if operation == "remove" else verify(content).signatures
             source.write_bytes(before)
             if new_name:
                 target.unlink()

@@ -11,7 +11,7 @@ from typing import Any
 import pydicom
 import pytest
 from _altered import changed
-from _altered import signed as made
+from _altered import signed as signed_file
 from pydicom.dataset import Dataset
 
 from dicomseal import sign_file
@@ -97,6 +97,6 @@ def test_decompression_of_rle_is_proven(pki: Any, test_files: str, work: Path) -
 def test_what_dcmconv_trims_is_proven(dcmtk: Any, pki: Any, work: Path) -> None:
     """Superfluous padding, dropped as DCMTK reads it; see docs/dcmsign.md."""
     signed, copy = work / "signed.dcm", work / "copy.dcm"
-    signed.write_bytes(made(changed({0x00100010: b"Doe^John    "})))
+    signed.write_bytes(signed_file(changed({0x00100010: b"Doe^John    "})))
     dcmtk.convert(signed, copy, "+te")
     assert causes(copy) == [("VALUE_PADDING", "proven")]

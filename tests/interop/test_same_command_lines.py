@@ -281,8 +281,8 @@ def test_a_fresh_signature_west_of_greenwich(
     sign = ["+s", "fresh.key", "fresh.crt", "+m2", "in.dcm", "out.dcm"]
     kitchen.copy(sign, work / "w")
     west = "America/New_York"
-    made = real(kitchen, sign, work / "w", tz=west)
-    assert made.code == 0
+    outcome = real(kitchen, sign, work / "w", tz=west)
+    assert outcome.code == 0
     (work / "w" / "ca.pem").write_bytes(kitchen.read("ca.pem"))
     check = ["+cf", "ca.pem", "out.dcm"]
     assert [real(kitchen, check, work / "w", tz=tz).code for tz in (west, "UTC")] == [101, 101]

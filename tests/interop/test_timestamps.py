@@ -87,11 +87,11 @@ def test_its_query_our_insertion(
     )  # fmt: skip
     files.answer(authority)
     uid = read_uid(files.uid)
-    made = insert_file(
+    inserted_uid = insert_file(
         files.signed, files.stamped, files.response.read_bytes(), uid,
         request=files.query.read_bytes(),
     )  # fmt: skip
-    assert made == uid
+    assert inserted_uid == uid
     assert stamp_of(pki, files.stamped).counts
     said = dcmsign_says(dcmtk, files.stamped, tmp_path)
     assert "Timestamp Verification : OK" in said, said

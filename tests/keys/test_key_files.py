@@ -49,20 +49,20 @@ def pair(request, tmp_path_factory):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_key_files_of_openssl(pair, tmp_path, name):
-    made = tmp_path / "made"
-    openssl(COMMANDS[name].replace(" ", "\0").replace("\0", " "), k=pair[0], c=pair[1], o=made,
+    key_file = tmp_path / "made"
+    openssl(COMMANDS[name].replace(" ", "\0").replace("\0", " "), k=pair[0], c=pair[1], o=key_file,
             p=PASSWORD.replace(" ", "-"))  # fmt: skip
-    made.chmod(0o600)
+    key_file.chmod(0o600)
     given = None if name.startswith("pkcs12") else pair[1]
     password = PASSWORD.replace(" ", "-") if "{p}" in COMMANDS[name] else None
     if name == "pkcs12 no password":
         password = ""
-    key = SigningKey(made, given, password)
+    key = SigningKey(key_file, given, password)
     assert key.sign(bytes(32), "SHA256")
     assert key.certificate.x509 == x509.load_pem_x509_certificate(pair[1].read_bytes())
     if password and name != "pkcs12 no encryption":
         with pytest.raises(KeyFileError) as caught:
-            SigningKey(made, given, "another")
+            SigningKey(key_file, given, "another")
         assert caught.value.code == "password"
         assert "another" not in str(caught.value)
 

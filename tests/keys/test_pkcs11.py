@@ -137,9 +137,9 @@ def test_a_key_goes_through_a_fork(hsm, label):
 def test_a_key_goes_to_another_process(hsm):
     key = Pkcs11Key("pkcs11:token=archive;object=p256", PIN)
     key.sign(bytes(32), "SHA256")
-    made = pickle.loads(pickle.dumps(key))
-    assert made._login is None
-    assert made.sign(bytes(32), "SHA256")
+    copied = pickle.loads(pickle.dumps(key))
+    assert copied._login is None
+    assert copied.sign(bytes(32), "SHA256")
 
 
 # --- PINs -----------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(bool(SKIPPED), reason=SKIPPED or "it is there")
 
 @pytest.fixture(scope="module")
 def inside():
-    with _namespace.namespace() as made:
-        yield made
+    with _namespace.namespace() as space:
+        yield space
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,12 @@ def running(inside, tmp_path_factory):
     peers = {"gate": ["GATE", "127.0.0.1", 11112]}
     web = {"Enable": True, "Servers": {"gate": ["http://127.0.0.1:11113/"]}}
     folder = tmp_path_factory.mktemp("orthanc")
-    with _orthanc.orthanc(folder, inside, script=None, DicomModalities=peers, DicomWeb=web) as made:
+    with _orthanc.orthanc(
+        folder, inside, script=None, DicomModalities=peers, DicomWeb=web
+    ) as server:
         for number, kind in enumerate(("good", "altered", "unsigned", "good")):
-            assert made.rest(file_of(kind, number)) == 200
-        yield made
+            assert server.rest(file_of(kind, number)) == 200
+        yield server
 
 
 @pytest.fixture
@@ -64,11 +66,11 @@ def test_verify(running, here):
     done = command(
         running.inside, "verify", study(running), "--trust", "ca.pem", "--format", "jsonl"
     )
-    made = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {one["sop_instance_uid"]: one["verdict"] for one in made} == {
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {one["sop_instance_uid"]: one["verdict"] for one in reports} == {
         uid(0): "passed", uid(1): "failed", uid(2): "unsigned", uid(3): "passed",
     }  # fmt: skip
-    assert all(one["path"].startswith(f"{study(running)}/series/") for one in made)
+    assert all(one["path"].startswith(f"{study(running)}/series/") for one in reports)
     assert done.returncode == 1
     assert command(running.inside, "verify", f"{study(running)}.9").returncode == 4
 
@@ -88,10 +90,10 @@ def test_behind_the_gate(running, here):
     with gate(
         here / "store", "--trust", "ca.pem", "--stow-port", 0, "--stow-upstream", upstream,
         prefix=running.inside.prefix,
-    ) as made:  # fmt: skip
+    ) as server:  # fmt: skip
         body = multipart([file_of("good", 20), file_of("altered", 21)])
         kind = 'multipart/related; type="application/dicom"; boundary="--=_of a part?"'
-        url = f"http://127.0.0.1:{made.ports['stow']}/studies"
+        url = f"http://127.0.0.1:{server.ports['stow']}/studies"
 
         def post():
             request = urllib.request.Request(url, body, {"Content-Type": kind})
@@ -117,25 +119,25 @@ def test_as_a_sender(running, here):
     """It sends what it has to the gate, which takes what is good."""
     with gate(
         here / "store", "--port", 11112, "--trust", "ca.pem", prefix=running.inside.prefix,
-    ) as made:  # fmt: skip
+    ) as server:  # fmt: skip
         for one in running.instances():
             running.ask("POST", "/modalities/gate/store", one.encode())
-        until(lambda: len(made.objects()) >= 4)
-        assert set(made.files()) == {uid(0), uid(2), uid(3)}
+        until(lambda: len(server.objects()) >= 4)
+        assert set(server.files()) == {uid(0), uid(2), uid(3)}
 
 
 def test_as_a_sender_by_stow(running, here):
     """Its own client understands the answer: all were stored, or not all."""
     with gate(
         here / "store", "--stow-port", 11113, "--trust", "ca.pem", prefix=running.inside.prefix,
-    ) as made:  # fmt: skip
+    ) as server:  # fmt: skip
         answers = {}
         for one in running.instances():
             job = json.dumps({"Resources": [one], "Synchronous": True}).encode()
             status, _ = running.ask("POST", "/dicom-web/servers/gate/stow", job)
             answers[one] = status
-        assert len(made.objects()) == 4
-        assert set(made.files()) == {uid(0), uid(2), uid(3)}
+        assert len(server.objects()) == 4
+        assert set(server.files()) == {uid(0), uid(2), uid(3)}
         assert sorted(answers.values())[:3] == [200] * 3 and max(answers.values()) != 200
 
 
@@ -146,9 +148,9 @@ def test_as_the_next_node(running, here):
     with gate(
         here / "store", "--trust", "ca.pem", "--forward", f"127.0.0.1:{running.dicom}:ORTHANC",
         prefix=running.inside.prefix,
-    ) as made:  # fmt: skip
+    ) as server:  # fmt: skip
         subprocess.run(
-            [*running.inside.prefix, "storescu", "-aec", "GATE", "127.0.0.1", str(made.port),
+            [*running.inside.prefix, "storescu", "-aec", "GATE", "127.0.0.1", str(server.port),
              str(path)],
             check=True, env={**os.environ, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
         )  # fmt: skip

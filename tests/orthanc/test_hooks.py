@@ -53,7 +53,7 @@ def instance(data):
 
 
 @pytest.fixture
-def made(tmp_path):
+def start_plugin(tmp_path):
     def make(**section):
         module = Module({"Trust": [trust_file(tmp_path)]} | section)
         plugin.register(module)
@@ -62,8 +62,8 @@ def made(tmp_path):
     return make
 
 
-def test_each_hook_has_its_part(made):
-    module = made(Mode="refuse")
+def test_each_hook_has_its_part(start_plugin):
+    module = start_plugin(Mode="refuse")
     good, bad = file_of("good"), file_of("altered")
     assert module.received(good, REST) == (1, None)
     assert module.received(good, DICOM) == (1, None) and module.filtered(instance(good)) == 0
@@ -71,8 +71,8 @@ def test_each_hook_has_its_part(made):
     assert module.received(bad, DICOM) == (1, None) and module.filtered(instance(bad)) == 0xA900
 
 
-def test_an_object_is_verified_once_for_all_hooks(made, monkeypatch):
-    module, judged = made(Mode="refuse"), []
+def test_an_object_is_verified_once_for_all_hooks(start_plugin, monkeypatch):
+    module, judged = start_plugin(Mode="refuse"), []
     judge = plugin.judge
     monkeypatch.setattr(plugin, "judge", lambda *given: judged.append(1) or judge(*given))
     module.received(file_of("good"), DICOM)
@@ -87,9 +87,9 @@ def test_an_object_is_verified_once_for_all_hooks(made, monkeypatch):
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize(("mode", "kept", "status"), [("refuse", 2, 0xA700), ("observe", 1, 0)])
-def test_nothing_leaves_a_hook(made, monkeypatch, error, mode, kept, status):
+def test_nothing_leaves_a_hook(start_plugin, monkeypatch, error, mode, kept, status):
     """Not even what ends a program: Orthanc would store the object."""
-    module = made(Mode=mode)
+    module = start_plugin(Mode=mode)
 
     def broken(*_):
         raise error("as asked")
@@ -103,9 +103,9 @@ def test_nothing_leaves_a_hook(made, monkeypatch, error, mode, kept, status):
 
 
 @pytest.mark.parametrize("mode", ["refuse", "quarantine"])
-def test_a_log_that_cannot_be_written_refuses_too(made, tmp_path, mode):
+def test_a_log_that_cannot_be_written_refuses_too(start_plugin, tmp_path, mode):
     """What is said in an emergency must not be what stores the object."""
-    module = made(Mode=mode, Quarantine=str(tmp_path / "q"))
+    module = start_plugin(Mode=mode, Quarantine=str(tmp_path / "q"))
 
     def full(text):
         raise OSError(28, "No space left on device")
@@ -123,8 +123,8 @@ def test_a_log_that_cannot_be_written_refuses_too(made, tmp_path, mode):
         assert other.received(b"x", REST)[0] == (1 if section["Mode"] == "observe" else 2)
 
 
-def test_what_is_not_utf_8_can_be_said(made, monkeypatch):
-    module = made(Mode="refuse")
+def test_what_is_not_utf_8_can_be_said(start_plugin, monkeypatch):
+    module = start_plugin(Mode="refuse")
     module.LogError = lambda text: module.log.append(text.encode().decode())
 
     def broken(*_):
@@ -135,9 +135,9 @@ def test_what_is_not_utf_8_can_be_said(made, monkeypatch):
     assert "a name: " in module.log[-1]
 
 
-def test_what_was_decided_does_not_hold_for_ever(made, monkeypatch):
+def test_what_was_decided_does_not_hold_for_ever(start_plugin, monkeypatch):
     """A certificate may have expired when the same object comes again."""
-    module, judged, now = made(Mode="refuse"), [], [1000.0]
+    module, judged, now = start_plugin(Mode="refuse"), [], [1000.0]
     judge = plugin.judge
     monkeypatch.setattr(plugin, "judge", lambda *given: judged.append(1) or judge(*given))
     monkeypatch.setattr(plugin.time, "monotonic", lambda: now[0])
@@ -147,8 +147,8 @@ def test_what_was_decided_does_not_hold_for_ever(made, monkeypatch):
         assert len(judged) == count
 
 
-def test_a_quarantine_that_is_full_refuses(made, tmp_path, monkeypatch):
-    module = made(Mode="quarantine", Quarantine=str(tmp_path / "q"))
+def test_a_quarantine_that_is_full_refuses(start_plugin, tmp_path, monkeypatch):
+    module = start_plugin(Mode="quarantine", Quarantine=str(tmp_path / "q"))
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -180,9 +180,9 @@ def test_no_json_at_all():
         plugin.settings_of("{")
 
 
-def test_metadata_that_cannot_be_set(made, monkeypatch):
+def test_metadata_that_cannot_be_set(start_plugin, monkeypatch):
     """It is tried for a while, and said; the next object has its own."""
-    module, tried = made(Mode="observe"), []
+    module, tried = start_plugin(Mode="observe"), []
     monkeypatch.setattr(plugin.time, "sleep", lambda _: None)
 
     def put(path, data):

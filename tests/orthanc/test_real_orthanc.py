@@ -21,8 +21,8 @@ CODES = {"good": 0, "unsigned": 0, "altered": 0xA9, "untrusted": 0xC0}
 
 @pytest.fixture(scope="module")
 def inside():
-    with _namespace.namespace() as made:
-        yield made
+    with _namespace.namespace() as space:
+        yield space
 
 
 @pytest.fixture(scope="module")

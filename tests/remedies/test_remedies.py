@@ -152,20 +152,20 @@ def test_an_object_says_what_its_own_code_says():
         ("unsigned", {}, "UNSIGNED"),
         ("error", {"error": error}, "truncated"),
     ):
-        made = ObjectReport(path="a.dcm", verdict=verdict, **given)
+        report = ObjectReport(path="a.dcm", verdict=verdict, **given)
         wanted = None if code is None else TABLE[code].sentence
-        assert made.remedy == wanted
-        decoded = msgspec.json.decode(made.to_json())
+        assert report.remedy == wanted
+        decoded = msgspec.json.decode(report.to_json())
         assert decoded["remedy"] == wanted
-        assert msgspec.structs.replace(made, path="b.dcm").remedy == wanted
+        assert msgspec.structs.replace(report, path="b.dcm").remedy == wanted
         if verdict not in ("passed", "unsigned"):
-            assert f"to do: {wanted}" in render(made)
+            assert f"to do: {wanted}" in render(report)
 
 
 def test_it_cannot_be_given_or_kept():
     """It follows from the rest, so that no report has the remedy of another."""
-    made = ObjectReport(path="", verdict="unsigned", remedy="pay somebody")
-    assert made.remedy == sentence("UNSIGNED")
+    report = ObjectReport(path="", verdict="unsigned", remedy="pay somebody")
+    assert report.remedy == sentence("UNSIGNED")
 
 
 def test_text_says_it_once_for_all_signatures():
@@ -173,8 +173,8 @@ def test_text_says_it_once_for_all_signatures():
         location="", uid="", mac_id=1, datetime="", integrity="altered",
         integrity_reason=Reason(ReasonCode.HASH_FAILURE, "why"),
     )  # fmt: skip
-    made = ObjectReport(path="", verdict="failed", signatures=(one,) * 3)
-    text = render(made)
+    report = ObjectReport(path="", verdict="failed", signatures=(one,) * 3)
+    text = render(report)
     assert text.count("HASH_FAILURE: why") == 3
     assert text.count(sentence("HASH_FAILURE")) == 1
 
@@ -190,11 +190,11 @@ def signed(tmp_path):
 
 def test_whoever_names_nobody_is_told_to(signed):
     data = signed.read_bytes()
-    made = dicomseal.verify(data)
-    assert made.remedy == sentence("NOT_CHECKED")
-    assert "--trust ca.pem" in made.remedy
-    assert "--trust-signer" in made.remedy
-    assert f"to do: {made.remedy}" in render(made)
+    report = dicomseal.verify(data)
+    assert report.remedy == sentence("NOT_CHECKED")
+    assert "--trust ca.pem" in report.remedy
+    assert "--trust-signer" in report.remedy
+    assert f"to do: {report.remedy}" in render(report)
     alone = dicomseal.verify(data, integrity_only=True)
     assert (alone.verdict, alone.remedy) == ("passed", None)
     assert "to do" not in render(alone)
@@ -216,8 +216,8 @@ def test_an_exception_has_it():
 
 def test_a_changed_object_shows_both_hashes_and_the_next_step(signed):
     signed.write_bytes(signed.read_bytes().replace(b"Doe^John", b"Doe^Jane"))
-    made = dicomseal.verify(signed)
-    (signature,) = made.signatures
+    report = dicomseal.verify(signed)
+    (signature,) = report.signatures
     message = signature.integrity_reason.message
     was, now = re.findall(r"[0-9a-f]{64}", message)
     stream = subprocess.run(
@@ -226,7 +226,7 @@ def test_a_changed_object_shows_both_hashes_and_the_next_step(signed):
     assert hashlib.sha256(stream).hexdigest() == now
     assert hashlib.sha256(stream.replace(b"Doe^Jane", b"Doe^John")).hexdigest() == was
     assert "`dicomseal explain FILE`" in message
-    assert "dicomseal explain FILE --against COPY" in made.remedy
+    assert "dicomseal explain FILE --against COPY" in report.remedy
 
 
 def test_whoever_passes_loads_no_table(signed):

@@ -21,41 +21,41 @@ STORE = TrustStore(pki.certs("root"), pki.certs("ca"))
 
 
 def serial(number):
-    def change(made):
-        made["tbs_certificate"]["serial_number"] = number
+    def change(cert):
+        cert["tbs_certificate"]["serial_number"] = number
 
     return change
 
 
-def with_parameters(made):
+def with_parameters(cert):
     """NULL, where ECDSA has none (RFC 5758 Section 3.2)."""
-    for algorithm in (made["tbs_certificate"]["signature"], made["signature_algorithm"]):
+    for algorithm in (cert["tbs_certificate"]["signature"], cert["signature_algorithm"]):
         algorithm["parameters"] = core.Null()
 
 
-def strange_algorithm(made):
-    for algorithm in (made["tbs_certificate"]["signature"], made["signature_algorithm"]):
+def strange_algorithm(cert):
+    for algorithm in (cert["tbs_certificate"]["signature"], cert["signature_algorithm"]):
         algorithm["algorithm"] = "1.2.3.4.5"
 
 
-def version_2(made):
-    made["tbs_certificate"]["version"] = 1
+def version_2(cert):
+    cert["tbs_certificate"]["version"] = 1
 
 
-def backwards(made):
+def backwards(cert):
     end = core.UTCTime(pki.at(-200))
-    made["tbs_certificate"]["validity"]["not_after"] = asn1.Time({"utc_time": end})
+    cert["tbs_certificate"]["validity"]["not_after"] = asn1.Time({"utc_time": end})
 
 
-def twice(made):
-    extensions = made["tbs_certificate"]["extensions"]
+def twice(cert):
+    extensions = cert["tbs_certificate"]["extensions"]
     extensions.append(extensions[0])
 
 
-def fraction(made):
+def fraction(cert):
     """Of a second, in a date of its validity; RFC 5280 allows none."""
     begin = core.GeneralizedTime(contents=b"20200101000000.5Z")
-    made["tbs_certificate"]["validity"]["not_before"] = asn1.Time({"general_time": begin})
+    cert["tbs_certificate"]["validity"]["not_before"] = asn1.Time({"general_time": begin})
 
 
 LEAF = pki.der("leaf")

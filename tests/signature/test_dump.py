@@ -63,9 +63,9 @@ def dumped(data, **options):
     return bytes(out)
 
 
-def counted(made):
+def counted(dump):
     """What the lines of a dump show, as bytes: the length, and the hexadecimal of short values."""
-    lines = list(made.lines())
+    lines = list(dump.lines())
     size = int(re.fullmatch(r"-- (\d+) bytes", lines[-1])[1])
     shown = "\n".join(lines)
     return size, bytes.fromhex(

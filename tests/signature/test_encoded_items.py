@@ -46,12 +46,12 @@ def test_what_is_protected_of_it(changes):
 
 @pytest.mark.parametrize("count", [1, 3, 5000])
 def test_mac_parameters(count):
-    made = MacParameters(
+    parameters = MacParameters(
         1, "1.2.840.10008.1.2.1", "SHA256", tuple(range(0x00100010, 0x00100010 + count))
     )
     for how in ((False, False), (True, False), (False, True)):
         for _ in range(2):
-            assert made.encoded(*how) == items.encode_item(made.item(), *how)
+            assert parameters.encoded(*how) == items.encode_item(parameters.item(), *how)
 
 
 @pytest.mark.parametrize("minutes", [0, 60, -570, 845])

@@ -56,9 +56,13 @@ def check(tmp_path, leaf: Member, anchor: Member, subject: str, kind: str = "") 
     for one in (store, pickle.loads(pickle.dumps(store))):
         report = verify(signed_with(leaf.der, leaf.key), trust=one)
         assert report.verdict == "passed", report
-    made = report.signatures[0]
-    assert (made.integrity, made.trust, made.trust_reason) == ("intact", "trusted", None)
-    assert made.signer.subject == subject
+    signature = report.signatures[0]
+    assert (signature.integrity, signature.trust, signature.trust_reason) == (
+        "intact",
+        "trusted",
+        None,
+    )
+    assert signature.signer.subject == subject
     return store
 
 

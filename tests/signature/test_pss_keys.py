@@ -43,7 +43,7 @@ def key(of: str) -> Any:
     return rsa.generate_private_key(65537, 2048)
 
 
-def made(of: str, issuer: str, *, for_pss: bool = False, signed: str = V15) -> bytes:
+def certificate_for(of: str, issuer: str, *, for_pss: bool = False, signed: str = V15) -> bytes:
     """A certificate whose key, or whose signature, is of RSASSA-PSS."""
     ca = of == issuer
     builder = (
@@ -72,7 +72,7 @@ def made(of: str, issuer: str, *, for_pss: bool = False, signed: str = V15) -> b
 
 def test_the_certificate_says_it():
     for for_pss, kind in ((True, "RSASSA-PSS 2048"), (False, "RSA 2048")):
-        one = certificate.parse(made("signer", "root", for_pss=for_pss))
+        one = certificate.parse(certificate_for("signer", "root", for_pss=for_pss))
         assert (one.pss_only, one.signer.key) == (for_pss, kind)
 
 
@@ -83,7 +83,7 @@ def exchanged():
 
     import pydicom
 
-    plain = x509.load_der_x509_certificate(made("signer", "root"))
+    plain = x509.load_der_x509_certificate(certificate_for("signer", "root"))
     signed = BytesIO()
     dicomseal.sign_file(BytesIO(pki.small()), signed, key("signer"), plain)
 
@@ -99,17 +99,17 @@ def exchanged():
 
 
 def test_a_signature_by_such_a_key_fails(exchanged):
-    root = TrustStore([x509.load_der_x509_certificate(made("root", "root"))])
-    good = dicomseal.verify(exchanged(made("signer", "root")), trust=root)
+    root = TrustStore([x509.load_der_x509_certificate(certificate_for("root", "root"))])
+    good = dicomseal.verify(exchanged(certificate_for("signer", "root")), trust=root)
     assert good.verdict == "passed"
-    bad = dicomseal.verify(exchanged(made("signer", "root", for_pss=True)), trust=root)
+    bad = dicomseal.verify(exchanged(certificate_for("signer", "root", for_pss=True)), trust=root)
     assert bad.verdict == "failed"
     reason = bad.signatures[0].integrity_reason
     assert (reason.code, ALONE in reason.message) == ("CRYPTO_CONSTRAINTS_FAILURE", True)
 
 
 def test_none_is_made(tmp_path):
-    der = made("signer", "root", for_pss=True)
+    der = certificate_for("signer", "root", for_pss=True)
     for source in (der, x509.load_der_x509_certificate(der), certificate.parse(der)):
         with pytest.raises(CertificateError, match=ALONE):
             dicomseal.sign_file(_file(tmp_path), tmp_path / "out.dcm", key("signer"), source)
@@ -161,8 +161,8 @@ def _encoded(der: bytes, label: str, encoding: Any) -> bytes:
 def test_an_authority_whose_key_says_it(for_pss, signed, trust):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        root = x509.load_der_x509_certificate(made("root", "root", for_pss=for_pss))
-    leaf = made("signer", "root", signed=signed)
+        root = x509.load_der_x509_certificate(certificate_for("root", "root", for_pss=for_pss))
+    leaf = certificate_for("signer", "root", signed=signed)
     answer = TrustStore([root]).judge(leaf)
     assert answer.trust == trust
     if trust == "untrusted":
@@ -170,17 +170,17 @@ def test_an_authority_whose_key_says_it(for_pss, signed, trust):
 
 
 def test_no_crl_of_such_a_key_counts():
-    root = x509.load_der_x509_certificate(made("root", "root", for_pss=True))
+    root = x509.load_der_x509_certificate(certificate_for("root", "root", for_pss=True))
     builder = x509.CertificateRevocationListBuilder().issuer_name(root.subject)
     builder = builder.last_update(pki.NOW - pki.timedelta(1))
     crl = builder.next_update(pki.NOW + pki.timedelta(1)).sign(key("root"), hashes.SHA256())
     store = TrustStore([root], crls=[crl.public_bytes(Encoding.DER)])
-    answer = store.judge(made("signer", "root", signed="pss"))
+    answer = store.judge(certificate_for("signer", "root", signed="pss"))
     assert (answer.trust, answer.reason.code) == ("untrusted", "TRY_LATER")
 
 
 def test_the_library_is_not_left_alone_with_it():
-    spki = asn1.Certificate.load(made("root", "root", for_pss=True)).public_key
+    spki = asn1.Certificate.load(certificate_for("root", "root", for_pss=True)).public_key
     value = key("root").sign(b"data", padding.PKCS1v15(), hashes.SHA256())
     algorithm = algos.SignedDigestAlgorithm({"algorithm": V15})
     verifier = pool._Signatures(pool.Registry())

@@ -32,8 +32,8 @@ def unpadded(data: bytes, value: bytes = ODD, vr: str = "OW") -> bytes:
     assert stream.count(head + value + b"\0") == 1
     short = head[:8] + struct.pack("<L", len(value))
     stream = bytes(stream).replace(head + value + b"\0", short + value)
-    made = pki.member("rsa").key.sign(stream, padding.PKCS1v15(), hashes.SHA256())
-    return data.replace(signature_of(data), made)
+    signature = pki.member("rsa").key.sign(stream, padding.PKCS1v15(), hashes.SHA256())
+    return data.replace(signature_of(data), signature)
 
 
 def signature_of(data: bytes) -> bytes:
@@ -96,8 +96,8 @@ def test_in_a_sequence(backend):
     raw(even, stream.extend)
     pixels = struct.pack("<HH2s2xL", 0x7FE0, 0x0010, b"OW", len(ODD)) + ODD
     bits = struct.pack("<HH2sH", 0x0028, 0x0100, b"US", 2) + b"\x10\0"
-    made = bytes(stream).replace(bits, bits + pixels)
-    value = pki.member("rsa").key.sign(made, padding.PKCS1v15(), hashes.SHA256())
+    longer_stream = bytes(stream).replace(bits, bits + pixels)
+    value = pki.member("rsa").key.sign(longer_stream, padding.PKCS1v15(), hashes.SHA256())
     plain = pki.small(elements=[*pki.SMALL[:4], icon])
     tail = even[even.index(b"\xfe\x4f\x01\x00SQ") :].replace(signature_of(even), value)
     report = answer(plain + tail)

@@ -62,9 +62,9 @@ def check(name: str, report: ObjectReport) -> None:
 
 
 def test_every_algorithm_and_key_is_there() -> None:
-    made = [s for facts in VECTORS.values() for s in facts["signatures"]]
-    assert {s["mac_algorithm"] for s in made} == set(mac_algorithms.MAC_ALGORITHMS)
-    assert {s["key"].split()[0] for s in made} == {"RSA", "ECDSA", "DSA"}
+    signatures = [s for facts in VECTORS.values() for s in facts["signatures"]]
+    assert {s["mac_algorithm"] for s in signatures} == set(mac_algorithms.MAC_ALGORITHMS)
+    assert {s["key"].split()[0] for s in signatures} == {"RSA", "ECDSA", "DSA"}
     assert {path.stem for path in FOLDER.glob("*.dcm")} == set(VECTORS)
 
 

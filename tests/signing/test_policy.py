@@ -34,8 +34,8 @@ def test_weak_macs(source, tmp_path, mac):
         assert "DigitalSignaturesSequence" not in dataset
     sign_file(source, target, *PAIR, mac=mac, policy=ALLOW_WEAK)
     sign(dataset, *PAIR, mac=mac, policy=ALLOW_WEAK)
-    for made in (target, dataset):
-        (signature,) = verify(made, integrity_only=True).signatures
+    for signed_object in (target, dataset):
+        (signature,) = verify(signed_object, integrity_only=True).signatures
         assert (signature.integrity, signature.weak) == ("intact", (f"MAC {mac}",))
 
 

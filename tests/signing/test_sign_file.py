@@ -161,8 +161,8 @@ LAST = [  # sequences that end where what holds them ends
 
 
 def variants(elements):
-    made = [pki.small(form, elements) for form in pki.SYNTAX_AND_FORM]
-    return [*made, pki.part10(pki.undefined(elements))]
+    native = [pki.small(form, elements) for form in pki.SYNTAX_AND_FORM]
+    return [*native, pki.part10(pki.undefined(elements))]
 
 
 FORMS = [*pki.SYNTAX_AND_FORM, "undefined"]

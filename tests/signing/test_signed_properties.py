@@ -134,12 +134,12 @@ def test_what_is_not_signed_does_not_matter(elements, layout, value):
     both = with_signature(elements, signed(elements, layout))
     padded = value + b"\0" * (len(value) % 2)
     grown = dict(sorted({**both, 0x00091001: Element("UN", padded)}.items()))
-    plain, made = (
+    plain, changed = (
         verify(
             std.PREAMBLE + METAS["explicit"] + written(e, layout, "explicit"), integrity_only=True
         )
         for e in (both, grown)
     )
-    assert (plain.verdict, made.verdict) == ("passed", "passed")
-    before, after = plain.signatures[-1], made.signatures[-1]
+    assert (plain.verdict, changed.verdict) == ("passed", "passed")
+    before, after = plain.signatures[-1], changed.signatures[-1]
     assert after.unsigned_elements == before.unsigned_elements + 1

@@ -220,9 +220,9 @@ class Browser:
 
     def value(self, script: str) -> Any:
         """Return the value of an expression of JavaScript in the page, whatever its policy is."""
-        made = self._ask("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in made, made["exceptionDetails"]
-        return made["result"].get("value")
+        reply = self._ask("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in reply, reply["exceptionDetails"]
+        return reply["result"].get("value")
 
     def measured(self) -> dict[str, Any]:
         """Return what is wrong with how the page is drawn: see `_MEASURE`."""
@@ -232,11 +232,11 @@ class Browser:
     def picture(self, path: Path) -> None:
         """Save the whole page as a PNG."""
         height = self.value("document.documentElement.scrollHeight")
-        made = self._ask(
+        reply = self._ask(
             "Page.captureScreenshot", captureBeyondViewport=True, format="png",
             clip={"x": 0, "y": 0, "scale": 1, "width": self._width, "height": height},
         )  # fmt: skip
-        path.write_bytes(base64.b64decode(made["data"]))
+        path.write_bytes(base64.b64decode(reply["data"]))
 
 
 # texts as they are drawn, line by line: which of them are wider than the page, cut by a box that

@@ -44,8 +44,8 @@ def hang(how):
     certification_paths.validate = validate
 
 
-def said(made):
-    return f"{made.verdict}:{made.error.code if made.error else ''}"
+def said(report):
+    return f"{report.verdict}:{report.error.code if report.error else ''}"
 
 
 def main():

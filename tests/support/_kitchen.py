@@ -163,8 +163,8 @@ class Kitchen(Pantry):
         self.issue("brief", members.key("rsa"), until=until)
         shutil.copy(ROOT / "MR_small.dcm", self.folder / "in.dcm")
         self.authority("tsa", "root")
-        made = ("q-brief.tsq", "u-brief.uid", "in.dcm", "brief.dcm")
-        self.dcmsign("+s", "brief.key", "brief.crt", "+m2", "+ts", *made)
+        files = ("q-brief.tsq", "u-brief.uid", "in.dcm", "brief.dcm")
+        self.dcmsign("+s", "brief.key", "brief.crt", "+m2", "+ts", *files)
         self.answer("q-brief.tsq", "r-brief.tsr")
         self.dcmsign("+t", "q-brief.tsq", "r-brief.tsr", "u-brief.uid", "brief.dcm",
                      "brief-stamped.dcm")  # fmt: skip
@@ -271,8 +271,8 @@ class Kitchen(Pantry):
             ("policy", "in.dcm", "policy-stamp-me.dcm", "+tp", "1.2.3.9"),
             ("long", "in.dcm", "long-stamp-me.dcm", "+tm5"),
         ):  # fmt: skip
-            made = (f"{name or 'q'}.tsq", f"{name or 'u'}.uid")
-            self.dcmsign(*rsa, "+ts", *made, *options, source, target)
+            files = (f"{name or 'q'}.tsq", f"{name or 'u'}.uid")
+            self.dcmsign(*rsa, "+ts", *files, *options, source, target)
         self.answer("q.tsq", "r.tsr")
         self.answer("q.tsq", "stranger.tsr", "stranger")
         for name in ("bare", "weak", "policy", "long"):

@@ -56,10 +56,10 @@ class Pantry:
         self.put("both.pem", root.public_bytes(PEM) + intermediate.public_bytes(PEM))
         self.put("other-ca.pem", members.member("other root").certificate.public_bytes(PEM))
         for name, serials, days in (("crl", (), 1), ("revoked", ("rsa",), 1), ("old-crl", (), -1)):
-            made = crl([members.member(s).certificate for s in serials], days)
-            self.put(f"{name}.pem", made.public_bytes(PEM))
+            crl_of_it = crl([members.member(s).certificate for s in serials], days)
+            self.put(f"{name}.pem", crl_of_it.public_bytes(PEM))
             if name == "crl":
-                self.put("crl.der", made.public_bytes(DER))
+                self.put("crl.der", crl_of_it.public_bytes(DER))
         self.put("later.pem", crl([members.member("rsa").certificate], 1, -0.5).public_bytes(PEM))
         self._folders()
 

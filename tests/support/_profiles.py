@@ -10,9 +10,9 @@ TAG = tag_for_keyword
 
 
 def file_of(elements, form="explicit"):
-    made = sorted((TAG(name) if isinstance(name, str) else name, *element)
+    in_order = sorted((TAG(name) if isinstance(name, str) else name, *element)
                   for name, element in elements.items())  # fmt: skip
-    return pki.small(form, made)
+    return pki.small(form, in_order)
 
 
 @pytest.fixture

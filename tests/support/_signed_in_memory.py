@@ -43,23 +43,23 @@ def _items(scope: Dataset, location: str = "") -> Iterator[tuple[str, Dataset]]:
 
 
 def _made(choose: Random, form: str) -> Dataset:
-    made = data_set(choose.randrange(1 << 30), "explicit" if form == "encapsulated" else form)
+    dataset = data_set(choose.randrange(1 << 30), "explicit" if form == "encapsulated" else form)
     if form == "encapsulated":
-        made.file_meta.TransferSyntaxUID = UID(choose.choice(ENCAPSULATED))
-        made.Rows = made.Columns = 2
+        dataset.file_meta.TransferSyntaxUID = UID(choose.choice(ENCAPSULATED))
+        dataset.Rows = dataset.Columns = 2
         frames = [bytes([choose.randrange(256)]) * choose.choice((4, 7)) for _ in range(3)]
-        made.PixelData = encapsulate(frames, has_bot=choose.random() < 0.5)
-        made["PixelData"].VR, made["PixelData"].is_undefined_length = "OB", True
-        made.NumberOfFrames, made.BitsAllocated, made.PixelRepresentation = 3, 8, 0
-    return made
+        dataset.PixelData = encapsulate(frames, has_bot=choose.random() < 0.5)
+        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+        dataset.NumberOfFrames, dataset.BitsAllocated, dataset.PixelRepresentation = 3, 8, 0
+    return dataset
 
 
-def _sign(choose: Random, made: Dataset) -> None:
+def _sign(choose: Random, dataset: Dataset) -> None:
     """Sign the data set and items of it, some with lists of their own, some with shared ones."""
-    items = dict(_items(made))
+    items = dict(_items(dataset))
     for _ in range(choose.choice((0, 1, 1, 2, 3))):
         where = choose.choice(["", *items])
-        scope = items[where] if where else made
+        scope = items[where] if where else dataset
         tags = None
         if choose.random() < 0.5:
             those = [e.tag for e in scope if e.tag.group >= 8 and e.tag.element and e.VR != "UN"]
@@ -67,15 +67,15 @@ def _sign(choose: Random, made: Dataset) -> None:
             tags = choose.sample(those, min(len(those), choose.randrange(1, 5))) or None
         pair = pki.member(choose.choice(("rsa", "ec"))).pair
         try:
-            sign(made, *pair, item=where, tags=tags, share_mac=choose.random() < 0.3)
+            sign(dataset, *pair, item=where, tags=tags, share_mac=choose.random() < 0.3)
         except DicomSealError:  # nothing in the item, or what was drawn cannot be signed
             continue
 
 
-def _tamper(choose: Random, made: Dataset, how: str) -> None:
-    items = [item for _, item in _items(made)]
-    scope = choose.choice([made, *items])
-    signed = [one for one in (made, *items) if SIGNATURES in one]
+def _tamper(choose: Random, dataset: Dataset, how: str) -> None:
+    items = [item for _, item in _items(dataset)]
+    scope = choose.choice([dataset, *items])
+    signed = [one for one in (dataset, *items) if SIGNATURES in one]
     if how == "a value":
         texts = [element for element in scope if element.VR in ("PN", "LO", "SH", "CS")]
         if texts:
@@ -113,11 +113,11 @@ def _tamper_with_signatures(choose: Random, scope: Dataset, how: str) -> None:
 
 def written(choose: Random, form: str) -> bytes:
     """The file of a data set of a form, which may be signed, and may have been tampered with."""
-    made = _made(choose, form)
-    _sign(choose, made)
-    _tamper(choose, made, choose.choice(TAMPERED))
+    dataset = _made(choose, form)
+    _sign(choose, dataset)
+    _tamper(choose, dataset, choose.choice(TAMPERED))
     out = io.BytesIO()
-    made.save_as(out, enforce_file_format=True)
+    dataset.save_as(out, enforce_file_format=True)
     return out.getvalue()
 
 

@@ -50,11 +50,12 @@ def edited(data, edit):
 
 def answer(report):
     """Verdict; integrity and its code, trust and its code, of the only signature."""
-    (made,) = report.signatures
+    (signature,) = report.signatures
     codes = [
-        reason.code if reason else None for reason in (made.integrity_reason, made.trust_reason)
+        reason.code if reason else None
+        for reason in (signature.integrity_reason, signature.trust_reason)
     ]
-    return report.verdict, made.integrity, codes[0], made.trust, codes[1]
+    return report.verdict, signature.integrity, codes[0], signature.trust, codes[1]
 
 
 GOOD = ("passed", "intact", None, "trusted", None)

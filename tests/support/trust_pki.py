@@ -90,9 +90,9 @@ def cert(of: str) -> x509.Certificate:
     return _of_version_1(certificate, signer) if row.version == 1 else certificate
 
 
-def _of_version_1(made: x509.Certificate, signer: Any) -> x509.Certificate:
+def _of_version_1(cert: x509.Certificate, signer: Any) -> x509.Certificate:
     """The same without extensions, which cryptography does not make."""
-    plain = asn1.Certificate.load(made.public_bytes(DER))
+    plain = asn1.Certificate.load(cert.public_bytes(DER))
     fields = plain["tbs_certificate"]
     kept = ("serial_number", "signature", "issuer", "validity", "subject",
             "subject_public_key_info")  # fmt: skip
@@ -102,10 +102,10 @@ def _of_version_1(made: x509.Certificate, signer: Any) -> x509.Certificate:
     return x509.load_der_x509_certificate(_signed_anew(plain, signer))
 
 
-def _signed_anew(made: asn1.Certificate, signer: Any) -> bytes:
-    signed = made["tbs_certificate"].dump(force=True)
-    made["signature_value"] = signer.sign(signed, ec.ECDSA(hashes.SHA256()))
-    data: bytes = made.dump(force=True)
+def _signed_anew(cert: asn1.Certificate, signer: Any) -> bytes:
+    signed = cert["tbs_certificate"].dump(force=True)
+    cert["signature_value"] = signer.sign(signed, ec.ECDSA(hashes.SHA256()))
+    data: bytes = cert.dump(force=True)
     return data
 
 
@@ -125,21 +125,21 @@ def _is_edwards(signer: Any) -> bool:
     return isinstance(signer, ed25519.Ed25519PrivateKey)
 
 
-def _signed_by_openssl(made: x509.Certificate, row: Row) -> x509.Certificate:
+def _signed_by_openssl(cert: x509.Certificate, row: Row) -> x509.Certificate:
     """The same certificate, signed by its issuer over another hash."""
     signer = key(row.signed_by or row.issuer)
     with tempfile.TemporaryDirectory() as folder:
         at_key, at_cert = Path(folder, "key.pem"), Path(folder, "cert.pem")
         private = serialization.PrivateFormat.PKCS8
         at_key.write_bytes(signer.private_bytes(PEM, private, serialization.NoEncryption()))
-        at_cert.write_bytes(made.public_bytes(PEM))
+        at_cert.write_bytes(cert.public_bytes(PEM))
         issuer = Path(folder, "issuer.pem")
         issuer.write_bytes(_named(_subject(row.issuer), signer).public_bytes(PEM))
         plain = Path(folder, "plain.cnf")  # without an identifier of the makeshift issuer
         plain.write_text("authorityKeyIdentifier=none\nsubjectKeyIdentifier=none\n")
         done = subprocess.run(
             ["openssl", "x509", "-in", at_cert, "-CA", issuer, "-CAkey", at_key, f"-{row.hash}",
-             "-extfile", plain, "-preserve_dates", "-set_serial", str(made.serial_number)],
+             "-extfile", plain, "-preserve_dates", "-set_serial", str(cert.serial_number)],
             capture_output=True, check=True,
         )  # fmt: skip
     return x509.load_pem_x509_certificate(done.stdout)

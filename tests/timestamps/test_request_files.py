@@ -156,8 +156,8 @@ def test_a_response_to_another_request(run, signed, authority):
 )  # fmt: skip
 def test_bad_input(run, signed, tmp_path, args, code, words):
     signed()
-    got, out, err = run("timestamp", *args)
-    assert (got, out) == (code, ""), err
+    exit_code, out, err = run("timestamp", *args)
+    assert (exit_code, out) == (code, ""), err
     assert words in err
     assert not (tmp_path / "o.dcm").exists()
 
@@ -200,6 +200,6 @@ def test_sign_with_an_authority(run, signed, authority):
 def test_no_authority(run, signed, tmp_path, args, code, words):
     signed()
     key, cert = pki.member("rsa").write(".")
-    got, _, err = run("sign", "plain.dcm", "out.dcm", "--key", key, "--cert", cert, *args)
-    assert (got, words in err) == (code, True), err
+    exit_code, _, err = run("sign", "plain.dcm", "out.dcm", "--key", key, "--cert", cert, *args)
+    assert (exit_code, words in err) == (code, True), err
     assert not (tmp_path / "out.dcm").exists()

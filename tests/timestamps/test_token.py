@@ -29,9 +29,9 @@ def test_a_timestamp_that_counts(authority, stamped, who, name, algorithm):
     assert stamp.counts
     assert stamp.authority == f"CN=Test {name} TSA"
     assert (stamp.imprint, stamp.policy, stamp.accuracy) == (algorithm.upper(), tsa.POLICY, 1.5)
-    made = datetime.fromisoformat(stamp.time)
-    assert abs(made - datetime.now(UTC)) < timedelta(minutes=5)
-    assert made.utcoffset() == timedelta(0)
+    time = datetime.fromisoformat(stamp.time)
+    assert abs(time - datetime.now(UTC)) < timedelta(minutes=5)
+    assert time.utcoffset() == timedelta(0)
     assert (only(report).judged_by, only(report).judged_at) == ("timestamp", stamp.time)
     assert report.verdict == "passed"
     assert only(report).messages == ()

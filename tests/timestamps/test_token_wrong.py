@@ -141,8 +141,8 @@ def careless_token(name, value, change=lambda token: token):
     stamper = DummyTimeStamper(
         asn1.Certificate.load(tsa.der(name)), keys.PrivateKeyInfo.load(pkcs8)
     )
-    made = asyncio.run(stamper.async_timestamp(hashlib.sha256(value).digest(), "sha256"))
-    return made.dump()
+    token = asyncio.run(stamper.async_timestamp(hashlib.sha256(value).digest(), "sha256"))
+    return token.dump()
 
 
 @pytest.mark.parametrize("at", ["info", "signature", "certificate"])

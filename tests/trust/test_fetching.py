@@ -206,8 +206,8 @@ def redirect(to):
 
 
 def busy(_):
-    made = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
-    return made.public_bytes(serialization.Encoding.DER)
+    response = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+    return response.public_bytes(serialization.Encoding.DER)
 
 
 @pytest.mark.parametrize(("answer", "said"), [

@@ -126,10 +126,10 @@ def test_the_bounds_of_what_the_library_does_not_judge_are_inclusive():
     cert = pki.cert("old modality")
     first, last = cert.not_valid_before_utc, cert.not_valid_after_utc
     second = timedelta(seconds=1)
-    for made in (TrustStore([], signers=[cert]), TrustStore([cert])):
+    for trust_store in (TrustStore([], signers=[cert]), TrustStore([cert])):
         for moment, trust in ((first - second, "untrusted"), (first, "trusted"),
                               (last, "trusted"), (last + second, "untrusted")):  # fmt: skip
-            assert made.judge(cert, moment).trust == trust
+            assert trust_store.judge(cert, moment).trust == trust
 
 
 def test_dates_are_whole_seconds_that_belong_to_it_as_a_whole():

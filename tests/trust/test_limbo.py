@@ -111,8 +111,8 @@ def test_limbo(name):
     expected = CASES[name]["expected"]
     if name in LENIENT:
         expected = "SUCCESS"
-    got, why = answer(CASES[name])
-    assert got == expected, why
+    result, why = answer(CASES[name])
+    assert result == expected, why
 
 
 def test_what_is_lenient_is_expected_otherwise():

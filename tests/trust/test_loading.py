@@ -42,8 +42,8 @@ def p12(key=None, cert=None, others=(), encryption=OPEN):
 
 
 def crl_pem():
-    made = pki.x509.load_der_x509_crl(pki.crl("ca"))
-    return made.public_bytes(PEM)
+    parsed = pki.x509.load_der_x509_crl(pki.crl("ca"))
+    return parsed.public_bytes(PEM)
 
 
 @pytest.fixture

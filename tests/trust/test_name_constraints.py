@@ -43,8 +43,8 @@ def registered(number: str) -> Any:
 
 
 def directory(organization: str) -> Any:
-    made = asn1.Name.build({"organization_name": organization})
-    return asn1.GeneralName("directory_name", made)
+    name = asn1.Name.build({"organization_name": organization})
+    return asn1.GeneralName("directory_name", name)
 
 
 HOST = (192, 0, 2, 7)

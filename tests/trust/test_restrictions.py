@@ -22,9 +22,11 @@ BOTH = x509.KeyUsage(True, False, False, False, False, True, False, False, False
 IGNORE = DEFAULT.but(anchor_validity="ignore")
 
 
-def refused(made, code, sentence):
-    assert made.trust == "untrusted"
-    assert (made.reason.code, sentence in made.reason.message) == (code, True), made.reason
+def refused(decision, code, sentence):
+    assert decision.trust == "untrusted"
+    assert (decision.reason.code, sentence in decision.reason.message) == (code, True), (
+        decision.reason
+    )
 
 
 def usages(*purposes, critical=False):

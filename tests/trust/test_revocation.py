@@ -286,9 +286,9 @@ def test_a_large_crl_is_not_searched_by_the_library(monkeypatch):
     container = revocation_data.Crl.container
 
     def watched(self, cert):
-        made = container(self, cert)
-        seen.append(len(made.crl_data["tbs_cert_list"]["revoked_certificates"]))
-        return made
+        parsed = container(self, cert)
+        seen.append(len(parsed.crl_data["tbs_cert_list"]["revoked_certificates"]))
+        return parsed
 
     monkeypatch.setattr(revocation_data.Crl, "container", watched)
     entries = [Entry(name) for name in ("rsa", "direct", "server")]

@@ -214,15 +214,15 @@ def test_the_signers_own_certificate(tmp_path, run, trust, reject):
 def test_on_the_command_line(tmp_path, run):
     sign_file(signers.small(), tmp_path / "x.dcm", *signers.member("rsa").pair)
     signers.member("root").write(tmp_path)
-    made = tmp_path / "root"
-    line = ["openssl", "x509", "-in", tmp_path / "root.cert.pem", "-trustout", "-out", made]
+    trusted_root = tmp_path / "root"
+    line = ["openssl", "x509", "-in", tmp_path / "root.cert.pem", "-trustout", "-out", trusted_root]
     for options, code, said in (
         ([], 0, ""), (settings([EMAIL]), 0, ""), (settings((), [SERVER]), 0, "no effect: rejected"),
         (settings([SERVER]), 2, "certificate 1 is trusted for server auth only"),
         (settings((), [ANY]), 2, "certificate 1 is rejected for any extended key usage"),
     ):  # fmt: skip
         subprocess.run([*line, *options], check=True, capture_output=True)
-        found, out, err = run("verify", "--trust", made, tmp_path / "x.dcm")
+        found, out, err = run("verify", "--trust", trusted_root, tmp_path / "x.dcm")
         assert (found, out.startswith("passed") == (code == 0)) == (code, True)
         assert said in err
         assert bool(err) == bool(said)

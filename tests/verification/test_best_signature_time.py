@@ -32,10 +32,10 @@ TABLE = {
 @pytest.mark.parametrize(("proven", "claimed", "accept", "at", "by", "said"), TABLE.values(),
                          ids=TABLE)  # fmt: skip
 def test_time_that_counts(proven, claimed, accept, at, by, said):
-    made = time_that_counts(proven, NOW, claimed, accept)
-    assert (made.at, made.by) == (at, by)
-    assert bool(made.messages) == bool(said)
-    assert said in "".join(made.messages)
+    counted = time_that_counts(proven, NOW, claimed, accept)
+    assert (counted.at, counted.by) == (at, by)
+    assert bool(counted.messages) == bool(said)
+    assert said in "".join(counted.messages)
 
 
 def test_oddities():

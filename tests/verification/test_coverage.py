@@ -34,9 +34,9 @@ def answer(path, **asked):
     return verify(path, integrity_only=True, **asked)
 
 
-def why(made) -> str:
-    assert made.verdict == "failed"
-    (reason,) = made.reasons
+def why(report) -> str:
+    assert report.verdict == "failed"
+    (reason,) = report.reasons
     assert reason.code == "SIG_CONSTRAINTS_FAILURE"
     return reason.message
 

@@ -100,9 +100,9 @@ def test_large_values_are_not_copied(syntax, kind):
         data_set._dict[tag] = RawDataElement(tag, "OW", size, pixels, 0, False, little)
         data_set.set_original_encoding(False, little, "iso8859")
     else:
-        made = {"bytes": bytes, "array": bytearray, "buffer": io.BytesIO}[kind]
+        form = {"bytes": bytes, "array": bytearray, "buffer": io.BytesIO}[kind]
         data_set.add_new(0x7FE00010, "OW", b"")
-        data_set["PixelData"]._value = made(pixels)
+        data_set["PixelData"]._value = form(pixels)
     sign(data_set, *RSA)
     for call in (
         lambda: canonical.digest(data_set),

@@ -75,8 +75,8 @@ def relabelled(content, uid):
 @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.112", "1.2.840.10008.1.2.8.1"])
 def test_a_transfer_syntax_that_pydicom_does_not_know(uid):
     """It is read as explicit VR little endian, as all that are new."""
-    made = (written(Random(seed), "encapsulated") for seed in range(99))
-    content = next(one for one in made if verify(one, integrity_only=True).passed)
+    files = (written(Random(seed), "encapsulated") for seed in range(99))
+    content = next(one for one in files if verify(one, integrity_only=True).passed)
     changed = relabelled(content, uid)
     expected = comparable(verify(changed, integrity_only=True))
     assert (expected.verdict, expected.transfer_syntax) == ("passed", uid)

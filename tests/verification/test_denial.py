@@ -66,9 +66,9 @@ def test_certificates_of_one_name_in_a_timestamp(stamped, anchor, count, how):
         "integrity only": ["--trust", anchor, "--integrity-only"],
         "no anchors": [],
     }[how]
-    made = told(path, *options)
-    stamp = made["signatures"][0]["timestamp"]
-    assert made["verdict"] == ("indeterminate" if how == "no anchors" else "passed")
+    report = told(path, *options)
+    stamp = report["signatures"][0]["timestamp"]
+    assert report["verdict"] == ("indeterminate" if how == "no anchors" else "passed")
     if how == "integrity only":
         assert stamp["integrity"] is None
         return

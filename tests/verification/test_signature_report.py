@@ -318,9 +318,9 @@ def test_a_file_that_changes_after_it_was_read(make, tmp_path, monkeypatch):
     whole = signature_report.by_scope
 
     def late(*arguments):
-        made = whole(*arguments)
+        result = whole(*arguments)
         path.write_bytes(pki.small())
-        return made
+        return result
 
     monkeypatch.setattr(signature_report, "by_scope", late)
     assert verify_with(os.fspath(path), OPTIONS["trust"]).verdict == "passed"

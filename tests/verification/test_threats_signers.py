@@ -169,8 +169,8 @@ def test_a_timestamp_is_outside_the_mac(sign, root):
     """Anyone can add or remove one; what is in it must speak for itself, and no token does not."""
 
     def edit(d):
-        made = getattr(d, SIGNATURE)[0]
-        made.CertifiedTimestampType, made.CertifiedTimestamp = "CMS_TSP", b"0\2\5\0"
+        item = getattr(d, SIGNATURE)[0]
+        item.CertifiedTimestampType, item.CertifiedTimestamp = "CMS_TSP", b"0\2\5\0"
 
     report = verify(edited(sign(), edit), trust=root)
     assert answer(report) == ("failed", *GOOD[1:])

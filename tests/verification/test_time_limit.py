@@ -102,8 +102,8 @@ def test_archive_verify(archive, tmp_path, how):
     folder = os.path.dirname(paths[0])
     done = command(how, root, "archive", "verify", folder, "--ledger", ledger, "--jobs", "2")
     assert done.returncode == 4, done.stderr
-    with Ledger(ledger) as made:
-        rows = list(made.rows(*made.span(1)))
+    with Ledger(ledger) as opened:
+        rows = list(opened.rows(*opened.span(1)))
     found = {row.path: (row.verdict, row.reason) for row in rows}
     assert found == {
         path: ("error", "limit") if signer == "ec" else ("passed", "")

@@ -61,8 +61,8 @@ def answer():
     return ask
 
 
-def why(made):
-    return [(reason.code, reason.message) for reason in made.reasons]
+def why(report):
+    return [(reason.code, reason.message) for reason in report.reasons]
 
 
 def of(*elements):

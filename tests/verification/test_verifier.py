@@ -290,8 +290,8 @@ def test_wrong_arguments():
 
 
 def test_json(make, tmp_path):
-    made = pki.NOW.astimezone(timezone(timedelta(hours=1)))  # while its certificate is valid
-    data = make(tags=["PatientName"], when=made, uid="2.25.77")
+    signed_at = pki.NOW.astimezone(timezone(timedelta(hours=1)))  # while its certificate is valid
+    data = make(tags=["PatientName"], when=signed_at, uid="2.25.77")
     (tmp_path / "a.dcm").write_bytes(data)
     report = verify(str(tmp_path / "a.dcm"), trust=anchors("root"))
     cert = pki.member("rsa").certificate
@@ -304,7 +304,7 @@ def test_json(make, tmp_path):
     assert {name: said[name] for name in wanted} == wanted
     (signature,) = said["signatures"]
     wanted = {
-        "location": "", "uid": "2.25.77", "mac_id": 0, "datetime": made.isoformat(),
+        "location": "", "uid": "2.25.77", "mac_id": 0, "datetime": signed_at.isoformat(),
         "mac_algorithm": "SHA256", "mac_transfer_syntax": pki.EXPLICIT, "purpose": None,
         "integrity": "intact", "integrity_reason": None, "trust": "trusted", "trust_reason": None,
         "signer": {
