@@ -23,7 +23,10 @@ PACKAGE = "dicomseal"
 # the bottom floor first; a room imports only from floors below its own
 FLOORS = (
     {"remedies": "what each code means and what to do about it: one table"},
-    {"errors": "what can go wrong, each with a code"},
+    {
+        "errors": "what can go wrong, each with a code",
+        "escaping": "paths and names from strangers, as outputs write them",
+    },
     {
         "standard": "what PS3 says, as data: tags, VRs, UIDs, MAC algorithms",
         "report": "what is said of an object, as frozen data",

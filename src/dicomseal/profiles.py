@@ -20,7 +20,6 @@ Profiles are combined with ``&``, and made stricter with `Profile.extended`:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Protocol
@@ -30,9 +29,8 @@ import msgspec
 from . import purposes
 from .errors import UsageError
 from .standard import mac_algorithms, terms
+from .standard.modules import module_tags as module_tags  # noqa: PLC0414 - a public name
 from .standard.tags import describe, parse_tags
-
-_GROUPS = range(0x00, 0x20, 2)  # repeating groups: 5000 to 501E, 6000 to 601E (PS3.5 Section 7.6)
 
 
 class Elements(Protocol):
@@ -236,40 +234,10 @@ def _either(names: Collection[str]) -> str:
 
 
 @lru_cache(maxsize=64)
-def module_tags(modules: frozenset[str]) -> frozenset[int]:
-    """Return the tags at the top level of these modules.
-
-    Raises:
-        UsageError: the table does not have one of the modules.
-    """
-    if not modules:
-        return frozenset()
-    table = _table()
-    unknown = modules - table.keys()
-    if unknown:
-        raise UsageError(f"not a module of PS3.15 Annex C: {', '.join(sorted(unknown))}")
-    return frozenset().union(*(table[module] for module in modules))
-
-
-@lru_cache(maxsize=64)
 def _united(
     required: frozenset[int], attributes: frozenset[int], modules: frozenset[str]
 ) -> frozenset[int]:
     return required | attributes | module_tags(modules)
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, frozenset[int]]:
-    path = os.path.join(os.path.dirname(__file__), "standard", "data", "modules.txt")
-    with open(path, encoding="utf-8") as lines:
-        rows = [line.split() for line in lines if not line.startswith("#")]
-    return {name: frozenset(_expand(patterns)) for name, *patterns in rows}
-
-
-def _expand(patterns: Iterable[str]) -> Iterator[int]:
-    for pattern in patterns:
-        for group in _GROUPS if "xx" in pattern else (0,):
-            yield int(pattern.replace("xx", f"{group:02X}"), 16)
 
 
 def is_report(scope: Elements) -> bool:

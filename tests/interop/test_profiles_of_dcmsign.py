@@ -19,7 +19,7 @@ from dicomseal import profiles, sign_file, verify
 from dicomseal.errors import DicomSealError, SigningError
 from dicomseal.files.reader import Reader
 from dicomseal.signature import mac_parameters
-from dicomseal.standard import meanings
+from dicomseal.standard import meanings, modules
 
 pytestmark = pytest.mark.peer
 
@@ -189,7 +189,7 @@ VALUES: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A verified report that has every element of the dictionary, and every listed repetition."""
-    listed = profiles.module_tags(frozenset(profiles._table()))
+    listed = profiles.module_tags(frozenset(modules.module_table()))
     tags = {tag for tag in DicomDictionary if 0x0008 <= tag >> 16 < 0xFFFA and tag & 0xFFFF}
     dataset = Dataset()
     for tag in sorted(tags | listed):

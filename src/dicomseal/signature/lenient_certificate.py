@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
-from asn1crypto import core, crl, parser
+from asn1crypto import core, parser
 from asn1crypto import x509 as asn1
 
 # the exceptions of asn1crypto for bytes that it cannot parse
@@ -143,7 +143,7 @@ class Name(asn1.Name):  # type: ignore[misc]
         return ",".join(reversed(parts))
 
 
-def _with_names(fields: list[Any]) -> list[Any]:
+def with_names(fields: list[Any]) -> list[Any]:
     """Return the fields of a structure, with these names in place of the others."""
     return [(field[0], Name, *field[2:]) if field[1] is asn1.Name else field for field in fields]
 
@@ -167,7 +167,7 @@ _HEADER_WITHOUT_LENGTH = 2  # a tag and 80, or a length below it
 
 
 class _Tbs(AsRead, asn1.TbsCertificate):  # type: ignore[misc]
-    _fields = _with_names(asn1.TbsCertificate._fields)
+    _fields = with_names(asn1.TbsCertificate._fields)
 
 
 class Certificate(AsRead, asn1.Certificate):  # type: ignore[misc]
@@ -255,105 +255,15 @@ def _read(name: str, value: Any) -> None:
                 raise ValueError("an element of it is unknown, or in a wrong place")
 
 
-_DECIDING = frozenset(
-    ("basic_constraints", "key_usage", "extended_key_usage", "policy_constraints",
-     "inhibit_any_policy", "key_identifier")
-)  # fmt: skip
-
-
-def is_known(reason: Any) -> bool:
-    """Return whether a reason for a revocation is known; replace an unknown one.
-
-    A listed certificate is revoked: the reason is optional, and a reader need not know it (RFC 5280
-    Section 5.3.1). The signed bytes stay as they are.
-
-    Args:
-        reason: an `asn1crypto.crl.CRLReason`.
-    """
-    try:
-        return reason.native is not None
-    except UNREADABLE:
-        reason._native = "unspecified"  # the parsed value, while the bytes stay
-        return False
-
-
-_DECIDES_NOTHING = frozenset(("crl_reason", "invalidity_date", "crl_number", "issuer_alt_name"))
-
-
-def _set_extensions(structure: Any, extensions: Iterable[Any]) -> None:
-    """Do as asn1crypto in its own method, but accept unreadable extensions without effect."""
-    structure._critical_extensions = set()
-    for extension in extensions:
-        name = extension["extn_id"].native
-        if extension["critical"].native:
-            structure._critical_extensions.add(name)
-        attribute = f"_{name}_value"
-        if not hasattr(structure, attribute):
-            continue
-        try:
-            value = extension["extn_value"].parsed
-            if name != "crl_reason" or is_known(value):
-                value.native  # noqa: B018
-        except UNREADABLE:
-            if name not in _DECIDES_NOTHING:
-                raise
-        else:
-            setattr(structure, attribute, value)
-    structure._processed_extensions = True
-
-
-class _Revoked(crl.RevokedCertificate):  # type: ignore[misc]
-    def _set_extensions(self) -> None:
-        _set_extensions(self, self["crl_entry_extensions"])
-
-
-class _AllRevoked(crl.RevokedCertificates):  # type: ignore[misc]
-    _child_spec = _Revoked
-
-
 _ELEMENTS = {  # classes and tags, in their order
     "basic_constraints": ((0, 1), (0, 2)),
     "policy_constraints": ((2, 0), (2, 1)),
     "name_constraints": ((2, 0), (2, 1)),
 }
-
-
-class TbsCertList(AsRead, crl.TbsCertList):  # type: ignore[misc]
-    """The signed part of a CRL."""
-
-    _fields = [  # noqa: RUF012
-        (field[0], _AllRevoked, *field[2:]) if field[1] is crl.RevokedCertificates else field
-        for field in _with_names(crl.TbsCertList._fields)
-    ]
-
-
-class CertificateList(AsRead, crl.CertificateList):  # type: ignore[misc]
-    """A CRL."""
-
-    _fields = [("tbs_cert_list", TbsCertList), *crl.CertificateList._fields[1:]]  # noqa: RUF012
-
-    def _set_extensions(self) -> None:
-        _set_extensions(self, self["tbs_cert_list"]["crl_extensions"])
-
-
-def read_crl(der: bytes) -> CertificateList:
-    """Read a CRL that `cryptography` refuses.
-
-    Raises:
-        ValueError and others of `UNREADABLE`: it is not a CRL, or a part of it that has an effect
-            has a wrong form.
-    """
-    certificate_list: CertificateList = CertificateList.load(der, strict=True)
-    tbs = certificate_list["tbs_cert_list"]
-    if tbs["signature"].dump() != certificate_list["signature_algorithm"].dump():
-        raise ValueError("its inner and outer signature algorithms differ")
-    _moment(tbs["this_update"])
-    if tbs["next_update"].native is not None:
-        _moment(tbs["next_update"])
-    certificate_list.issuer.hashable, certificate_list["signature"].native
-    for extension in tbs["crl_extensions"] or ():
-        extension["extn_id"].dotted, extension["extn_value"].contents
-    return certificate_list
+_DECIDING = frozenset(
+    ("basic_constraints", "key_usage", "extended_key_usage", "policy_constraints",
+     "inhibit_any_policy", "key_identifier")
+)  # fmt: skip
 
 
 class Read(NamedTuple):
@@ -378,7 +288,7 @@ def read(der: bytes) -> Read:
     certificate = Certificate.load(der, strict=True)
     tbs = certificate["tbs_certificate"]
     tbs["version"].native, certificate["signature_value"].native
-    first, last = (_moment(tbs["validity"][name]) for name in ("not_before", "not_after"))
+    first, last = (_moment_of(tbs["validity"][name]) for name in ("not_before", "not_after"))
     for extension in tbs["extensions"] or ():
         extension["extn_id"].dotted, extension["extn_value"].contents
     key = tbs["subject_public_key_info"]
@@ -393,7 +303,7 @@ def read(der: bytes) -> Read:
     )
 
 
-def _moment(time: Any) -> datetime:
+def _moment_of(time: Any) -> datetime:
     return moment(time.chosen)
 
 

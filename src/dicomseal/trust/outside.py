@@ -66,7 +66,8 @@ def check_crl(der: bytes) -> datetime | None:
     try:
         return parsed(x509.load_der_x509_crl, der, "the CRL").next_update_utc
     except Unusable as error:
-        from ..signature.lenient_certificate import UNREADABLE, read_crl
+        from ..signature.lenient_certificate import UNREADABLE
+        from ..signature.lenient_crl import read_crl
 
         try:
             until: datetime | None = read_crl(der)["tbs_cert_list"]["next_update"].native

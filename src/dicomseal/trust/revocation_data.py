@@ -16,7 +16,7 @@ from asn1crypto import core
 from cryptography import x509
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
-from ..signature import lenient_certificate
+from ..signature import lenient_crl
 from ..signature.lenient_certificate import Certificate
 
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
@@ -25,15 +25,15 @@ _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
 _HALF_AN_HOUR = timedelta(minutes=30)
 
 
-class _Tbs(lenient_certificate.TbsCertList):
+class _Tbs(lenient_crl.TbsCertList):
     """Has an empty list for the library, while the signed bytes are those of the full one."""
 
     def __getitem__(self, key: Any) -> Any:
         return [] if key == "revoked_certificates" else super().__getitem__(key)
 
 
-class _WithoutEntries(lenient_certificate.CertificateList):
-    _fields = [("tbs_cert_list", _Tbs), *lenient_certificate.CertificateList._fields[1:]]  # noqa: RUF012
+class _WithoutEntries(lenient_crl.CertificateList):
+    _fields = [("tbs_cert_list", _Tbs), *lenient_crl.CertificateList._fields[1:]]  # noqa: RUF012
 
 
 # RFC 3161 Section 4: a revocation for one of these reasons leaves older timestamps valid:
@@ -67,7 +67,7 @@ class Crl:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        self.asn1 = lenient_certificate.CertificateList.load(der)
+        self.asn1 = lenient_crl.CertificateList.load(der)
         tbs = self.asn1["tbs_cert_list"]
         self.issued: datetime = tbs["this_update"].native
         self.until: datetime = tbs["next_update"].native or self.issued + _HALF_AN_HOUR
@@ -206,7 +206,7 @@ class Ocsp:
         self.unusable = f"must not be used: it has {unknown}" if unknown else ""
         status = single["cert_status"]
         if status.name == "revoked":
-            lenient_certificate.is_known(status.chosen["revocation_reason"])
+            lenient_crl.is_known(status.chosen["revocation_reason"])
 
     def speaks_of(self, cert: Certificate) -> bool:
         """Return True: it names the certificate."""
