@@ -25,7 +25,7 @@ from .ct_header import header, image
 from .encode import Writer
 
 SEED = 20261122
-GENERATION = 1  # a new number makes all files anew
+GENERATION = 2  # a new number makes all files anew
 
 ELEMENTS = tuple(10**n for n in range(3, 7))
 DEPTHS = (1, 3, 10, 30, 100, 300, 1000)
@@ -49,7 +49,8 @@ def ct(
     uid = _uid(rng if study is None else random.Random(SEED + study))
     elements = sorted(header(w, instance, uid, encode.CT_IMAGE) + image(w, rows, 16))
     pixels = w.element(0x7FE00010, "OW", rng.randbytes(2 * rows * rows))
-    _write(path, encode.CT_IMAGE, [*(data for _, data in elements), pixels], implicit=implicit)
+    pieces = [*(data for _, data in elements), pixels]
+    _write(path, encode.CT_IMAGE, f"{uid}.{instance}", pieces, implicit=implicit)
 
 
 def multiframe(path: Path, frames: int = 200) -> None:
@@ -57,21 +58,24 @@ def multiframe(path: Path, frames: int = 200) -> None:
     w = Writer()
     rng = random.Random(SEED)
     kind = encode.SECONDARY_CAPTURE_WORD
-    elements = sorted(header(w, 1, _uid(rng), kind) + image(w, 512, 16, frames))
+    uid = _uid(rng)
+    elements = sorted(header(w, 1, uid, kind) + image(w, 512, 16, frames))
     pixels = [rng.randbytes(1 << 19) for _ in range(frames)]
     pieces = [*(data for _, data in elements), w.header(0x7FE00010, "OW", frames << 19), *pixels]
-    _write(path, kind, pieces)
+    _write(path, kind, f"{uid}.1", pieces)
 
 
 def jpeg(path: Path, fragments: int = 1000, instance: int = 1) -> None:
-    """Encapsulated frames, one fragment each, of 9 to 11 KB."""
+    """Encapsulated frames, one fragment each, of 9 to 11 KB; they begin and end as JPEG images."""
     w = Writer()
     rng = random.Random(SEED + instance)
     kind = encode.SECONDARY_CAPTURE_BYTE
-    elements = sorted(header(w, instance, _uid(rng), kind) + image(w, 512, 8, fragments))
-    pixels = w.encapsulated([rng.randbytes(2 * rng.randint(4500, 5500)) for _ in range(fragments)])
+    uid = _uid(rng)
+    elements = sorted(header(w, instance, uid, kind) + image(w, 512, 8, fragments))
+    frames = [rng.randbytes(2 * rng.randint(4500, 5500)) for _ in range(fragments)]
+    pixels = w.encapsulated([b"\xff\xd8\xff\xdb" + frame + b"\xff\xd9" for frame in frames])
     pieces = [*(data for _, data in elements), *pixels]
-    _write(path, kind, pieces, syntax=encode.JPEG_BASELINE)
+    _write(path, kind, f"{uid}.{instance}", pieces, syntax=encode.JPEG_BASELINE)
 
 
 def report(path: Path, items: int, instance: int = 1, per_container: int = 199) -> None:
@@ -175,15 +179,21 @@ def _write_report(path: Path, w: Writer, rng: random.Random, content: list[bytes
         w.element(0x0040A493, "CS", "UNVERIFIED"),
         w.sequence(0x0040A730, content),
     ]
-    _write(path, encode.COMPREHENSIVE_SR, head)
+    _write(path, encode.COMPREHENSIVE_SR, uid, head)
 
 
 def _write(
-    path: Path, kind: str, pieces: list[bytes], *, implicit: bool = False, syntax: str = ""
+    path: Path,
+    kind: str,
+    instance: str,
+    pieces: list[bytes],
+    *,
+    implicit: bool = False,
+    syntax: str = "",
 ) -> None:
     syntax = syntax or (encode.IMPLICIT if implicit else encode.EXPLICIT)
     with path.open("wb") as file:
-        encode.write(file, [encode.meta(kind, f"2.25.{SEED}", syntax), *pieces])
+        encode.write(file, [encode.meta(kind, instance, syntax), *pieces])
 
 
 def _sr_small(path: Path) -> None:

@@ -121,7 +121,10 @@ def searched(chain):
         transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN,
     )
     work = Counted(part10.size, limits.Limits())
-    return hidden_elements.hidden(part10, part10.index(), 0, work), work.steps
+    index = part10.index()
+    found = hidden_elements.suspects(part10, index, 0, work)
+    assert found
+    return hidden_elements.hidden(part10, index, 0, found, work), work.steps
 
 
 @pytest.mark.parametrize("chain", CHAINS)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..encoding import limits
@@ -52,8 +52,24 @@ class Hidden(NamedTuple):
     tag: int
 
 
-def hidden(part10: Part10, index: Index, scope: int, work: limits.ReadBudget) -> tuple[Hidden, ...]:
-    """Return the hidden elements in the fragments of a data set or item, at any depth.
+class Suspect(NamedTuple):
+    """A fragment that has to be searched, as it holds a mark of the end of a sequence.
+
+    Attributes:
+        number: its record.
+        within: the record of the encapsulated value.
+        nested: whether the value is in an item of the scope.
+    """
+
+    number: int
+    within: int
+    nested: bool
+
+
+def suspects(
+    part10: Part10, index: Index, scope: int, work: limits.ReadBudget
+) -> tuple[Suspect, ...]:
+    """Return the fragments of a data set or item, at any depth, that may hold elements.
 
     Args:
         part10: the file.
@@ -66,8 +82,7 @@ def hidden(part10: Part10, index: Index, scope: int, work: limits.ReadBudget) ->
         MalformedError: the limit of the work is reached.
     """
     numbers = index.fragments(scope)
-    found = []
-    top: dict[int, int] = {}
+    found: list[Suspect] = []
     place = 0
     while place < len(numbers):
         first = numbers[place]
@@ -77,22 +92,53 @@ def hidden(part10: Part10, index: Index, scope: int, work: limits.ReadBudget) ->
         # An element of the scope itself that follows the encapsulated value can only have been
         # moved into the last fragment: there the sequence of the fragment is closed at the level of
         # the value.
-        for number in range(first if nested else value.next - 1, value.next):
-            tag = _hidden_in(part10, index.record(number), nested, work)
-            if tag is not None:
-                found.append(Hidden(_child_of(index, scope, within, top), tag))
-                break
+        found += [
+            Suspect(number, within, nested)
+            for number in range(first if nested else value.next - 1, value.next)
+            if _is_suspect(part10, index.record(number), nested, work)
+        ]
         place += value.next - first
     return tuple(found)
+
+
+def _is_suspect(
+    part10: Part10, fragment: _record.Record, nested: bool, work: limits.ReadBudget
+) -> bool:
+    work.read(_WORK_OF_A_RECORD)
+    if not nested and _ends_as_an_image(part10, fragment):
+        return False
+    work.read(fragment.end - fragment.value)
+    return next(_marks(part10, fragment.value, fragment.end), None) is not None
+
+
+def hidden(
+    part10: Part10, index: Index, scope: int, found: Iterable[Suspect], work: limits.ReadBudget
+) -> tuple[Hidden, ...]:
+    """Return the hidden elements in fragments, one for each value. The search may take long.
+
+    Args:
+        part10, index, scope, work: as for `suspects`.
+        found: the fragments.
+
+    Raises:
+        SourceError: the file cannot be read.
+        MalformedError: the limit of the work is reached.
+    """
+    top: dict[int, int] = {}
+    elements: dict[int, Hidden] = {}
+    for suspect in found:
+        if suspect.within not in elements:
+            tag = _hidden_in(part10, index.record(suspect.number), suspect.nested, work)
+            if tag is not None:
+                within = _child_of(index, scope, suspect.within, top)
+                elements[suspect.within] = Hidden(within, tag)
+    return tuple(elements.values())
 
 
 def _hidden_in(
     part10: Part10, fragment: _record.Record, nested: bool, work: limits.ReadBudget
 ) -> int | None:
     """Return the tag of the first element at the end of a fragment (0: items only), or None."""
-    work.read(_WORK_OF_A_RECORD)
-    if not nested and _ends_as_an_image(part10, fragment):
-        return None
     work.read(fragment.end - fragment.value)
     failed: dict[int, int] = {}
     for mark in _marks(part10, fragment.value, fragment.end):

@@ -108,23 +108,38 @@ class Check:
             )
         return altered(ReasonCode.FORMAT_FAILURE, said)
 
-    def check_fragments(self) -> None:
-        """Check that no signed elements were moved into a fragment, which keeps the stream.
+    def check_frames(self) -> None:
+        """Check that no fragments that were frames are merged into one, which keeps the stream.
 
-        Another fragment may have been moved, too. The search is made only for intact signatures:
-        anyone can write a signature that is not intact, and must not cause the work.
+        This and `check_fragments` are done only for intact signatures: anyone can write a signature
+        that is not intact, and must not cause the work.
 
         Raises:
-            Broken: there is something of that kind.
+            Broken: some are.
         """
         if self.mac is None or not self.scope.index.fragmented:
             return
-        listed = self.mac.data_elements_signed
-        if terms.PIXEL_DATA in listed and self.scope.merged():
+        if terms.PIXEL_DATA in self.mac.data_elements_signed and self.scope.merged():
             raise altered(
                 ReasonCode.FORMAT_FAILURE,
                 "fragments of the encapsulated (7FE0,0010) that were frames are merged into one",
             )
+
+    def has_suspects(self) -> bool:
+        """Return whether `check_fragments` has anything to search, which may take long."""
+        return self.mac is not None and self.scope.index.fragmented and bool(self.scope.suspects())
+
+    def check_fragments(self) -> None:
+        """Check that no signed elements were moved into a fragment, which keeps the stream.
+
+        Another fragment may have been moved, too.
+
+        Raises:
+            Broken: some were.
+        """
+        if self.mac is None or not self.has_suspects():
+            return
+        listed = self.mac.data_elements_signed
         for found in self.scope.hidden():
             self.scope.work.read(WORK_OF_A_TAG * len(listed))
             if found.within in listed:

@@ -42,6 +42,7 @@ def verify(check: Check) -> None:
     """
     if not check.verifies_as_it_is():
         verify_otherwise(check)
+    check.check_frames()
     check.check_fragments()
 
 

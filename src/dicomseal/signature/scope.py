@@ -25,7 +25,7 @@ from .material import VerificationMaterial, material_for
 if TYPE_CHECKING:
     import hashlib
 
-    from ..ambiguity.hidden_elements import Hidden
+    from ..ambiguity.hidden_elements import Hidden, Suspect
     from ..ambiguity.open_vrs import Open
 
 # work that grows with the product of two counts is charged as bytes read (see `ReadBudget`)
@@ -47,6 +47,7 @@ class Scope:
 
     # most objects have one signature, which does not need the shared results
     _elements: element_views.Elements | None = None
+    _suspects: tuple[Suspect, ...] | None = None
     _hidden: tuple[Hidden, ...] | None = None
     _merged: bool | None = None
     _by_mac_id: dict[int | None, list[int]] | None = None
@@ -179,12 +180,20 @@ class Scope:
                 size -= record.end - record.start
         return size
 
+    def suspects(self) -> tuple[Suspect, ...]:
+        """Return the fragments that may hold elements, see `hidden_elements.suspects`."""
+        if self._suspects is None:
+            from ..ambiguity.hidden_elements import suspects  # for start-up time
+
+            self._suspects = suspects(self.part10, self.index, self.scope, self.work)
+        return self._suspects
+
     def hidden(self) -> tuple[Hidden, ...]:
         """Return the hidden elements, see `hidden_elements.hidden`; searched for once."""
         if self._hidden is None:
             from ..ambiguity.hidden_elements import hidden  # for start-up time
 
-            self._hidden = hidden(self.part10, self.index, self.scope, self.work)
+            self._hidden = hidden(self.part10, self.index, self.scope, self.suspects(), self.work)
         return self._hidden
 
     def merged(self) -> bool:

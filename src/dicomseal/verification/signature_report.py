@@ -130,7 +130,9 @@ def _integrity(check: Check, options: Options) -> tuple[str | None, Reason | Non
             from ..signature.other_forms import verify_otherwise  # for start-up time
 
             time_limit.of_an_object(check.scope.part10, options, verify_otherwise, check)
-        check.check_fragments()
+        check.check_frames()
+        if check.has_suspects():
+            time_limit.of_an_object(check.scope.part10, options, check.check_fragments)
     except Broken as broken:
         return broken.integrity, broken.reason
     return report.INTACT, None

@@ -45,9 +45,7 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
 
 _readers = threading.local()
-# Bytes. All else that is done for an object goes up with its size; but in fragments elements are
-# looked for step by step, which takes longer, and a deflated data set may have any size.
-_SHORT, _SHORT_WITH_FRAGMENTS = 1 << 20, 1 << 16
+_SHORT = 1 << 20  # bytes; all else that is done for an object goes up with its size
 _MOST_TOLD = 3  # of what no signature can cover; one is enough to fail
 _NAMES = (terms.SOP_CLASS_UID, terms.SOP_INSTANCE_UID, terms.MODALITY)
 
@@ -201,12 +199,14 @@ def verify_with(
 def _is_soon_done(part10: Part10, index: Index, signature: int) -> bool:
     """Return whether an object with a sole signature needs no clock, unless that does not verify.
 
-    To start one costs a fraction of what such an object costs, if it is small.
+    To start one costs a fraction of what such an object costs, if it is small. What may take long
+    in spite of that, such as a search in fragments, starts a clock of its own.
     """
-    if index.find(signature, terms.CERTIFIED_TIMESTAMP) >= 0:
-        return False
-    most = _SHORT_WITH_FRAGMENTS if index.fragmented else _SHORT
-    return part10.deflated is None and part10.size <= most
+    return (
+        part10.size <= _SHORT
+        and part10.deflated is None
+        and index.find(signature, terms.CERTIFIED_TIMESTAMP) < 0
+    )
 
 
 def _failed(
