@@ -1,4 +1,4 @@
-"""What is read ahead: each file once, bounded by bytes, and whether it is worth while at all."""
+"""What is read ahead: each file once, and bounded by bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from dicomseal.archive.find import ahead, pace, roots
+from dicomseal.archive.find import ahead, roots
 from dicomseal.archive.find.ahead import HUNG, ReadAhead, Reading
 from dicomseal.archive.find.buffers import Buffers
 from dicomseal.archive.find.folder_root import FolderRoot, file_at
@@ -259,61 +259,6 @@ def test_idle_threads_end(monkeypatch):
         while threads._threads and time.monotonic() < until:
             time.sleep(0.01)
         assert threads._threads == 0
-
-
-class Clock:
-    """The time of a thread, in place of the system's."""
-
-    def __init__(self, monkeypatch):
-        self.now = self.awake = 100.0
-        self.sleeps = 0
-        monkeypatch.setattr(pace.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(pace.Pace, "_look", lambda _: (self.now, self.awake, self.sleeps))
-
-    def goes_on(self, seconds, asleep=0.0):
-        self.now += seconds
-        self.awake += seconds - asleep
-        self.sleeps += asleep > 0
-
-
-def test_far_is_what_is_slept_for(monkeypatch):
-    clock = Clock(monkeypatch)
-    one = pace.Pace()
-    assert one.is_near()
-    one.begin()
-    for _ in range(100):
-        clock.goes_on(0.0004)
-        assert not one.is_far()
-    clock.goes_on(0.050)  # interrupted by others, for long
-    assert not one.is_far()
-    clock.goes_on(0.010, asleep=0.0009)
-    assert not one.is_far()
-    clock.goes_on(0.006, asleep=0.005)
-    assert one.is_far()
-    assert not one.is_near()
-
-
-def test_far_is_looked_at_again_less_and_less_often(monkeypatch):
-    clock = Clock(monkeypatch)
-    one, pauses = pace.Pace(), []
-    for _ in range(9):
-        one.begin()
-        clock.goes_on(0.021, asleep=0.02)
-        assert one.is_far()
-        start = clock.now
-        while not one.is_near():
-            clock.goes_on(0.01)
-        pauses.append(round(clock.now - start, 1))
-    assert pauses == sorted(pauses)
-    assert pauses[0] <= 0.3
-    assert 7 < pauses[-1] < 9
-    for _ in range(10):  # they have been near for a while
-        clock.goes_on(2)
-        assert not one.is_far()
-    clock.goes_on(0.021, asleep=0.02)
-    assert one.is_far()
-    clock.goes_on(0.3)
-    assert one.is_near()
 
 
 def test_how_many_are_worth_while():

@@ -111,30 +111,38 @@ class ReadAhead:
             LostError: a root no longer answers.
         """
         kinds = [roots.kind_of(file.path) for file in files]
-        done = 0
-        if not self._must_be_ahead():
-            auto = self._reading.ahead is None
-            self._pace.begin()
+        numbers = collections.deque(range(len(files)))
+        ahead = self._must_be_ahead()
+        while numbers:
+            if not ahead:
+                yield from self._by_itself(files, kinds, numbers)
+            ahead = False
             try:
-                for file, kind in zip(files, kinds, strict=True):
-                    fetched = kind.near(file)
-                    if fetched is None:
-                        if auto:
-                            break
-                        fetched = kind.fetch(file, None, self._window)
-                    self.now = file, self._pace.since
-                    yield done, fetched
-                    done += 1
-                    if self._pace.is_far() and auto:
-                        break
-            finally:
-                self.now = None
-        if done < len(files):
-            try:
-                yield from self._at_once(files, kinds, range(done, len(files)))
+                yield from self._at_once(files, kinds, numbers)
             except BaseException:
                 self._forget_all()
                 raise
+
+    def _by_itself(
+        self, files: list[Found], kinds: list[type[Root]], numbers: collections.deque[int]
+    ) -> Iterator[tuple[int, Fetched]]:
+        """Yield files that the worker reads itself while they are near, and take them out."""
+        auto = self._reading.ahead is None
+        self._pace.begin()
+        try:
+            while numbers:
+                file, kind = files[numbers[0]], kinds[numbers[0]]
+                fetched = kind.near(file)
+                if fetched is None:
+                    if auto:
+                        return
+                    fetched = kind.fetch(file, None, self._window)
+                self.now = file, self._pace.since
+                yield numbers.popleft(), fetched
+                if self._pace.is_far() and auto:
+                    return
+        finally:
+            self.now = None
 
     def _must_be_ahead(self) -> bool:
         reading = self._reading
@@ -147,9 +155,12 @@ class ReadAhead:
         return bool(self._running or self._ready)
 
     def _at_once(
-        self, files: list[Found], kinds: list[type[Root]], numbers: range
+        self, files: list[Found], kinds: list[type[Root]], numbers: collections.deque[int]
     ) -> Iterator[tuple[int, Fetched]]:
-        """Yield files as threads have read them."""
+        """Yield files as threads have read them, and take them out.
+
+        When one of them turns out to be near by now, those that no thread has begun with are left.
+        """
         places = {id(files[number]): number for number in numbers}
         ready = [key for key in self._ready if key in places]
         waiting = collections.deque(
@@ -157,14 +168,25 @@ class ReadAhead:
             for number in numbers
             if id(files[number]) not in self._ready and id(files[number]) not in self._running
         )
+        numbers.clear()
         looked, hung = time.monotonic(), 0
         while places:
+            if waiting and self._may_be_near(files[waiting[0]], kinds[waiting[0]]):
+                # one of them is tried, while threads go on with those that were begun
+                del places[id(files[waiting[0]])]
+                yield from self._by_itself(files, kinds, collections.deque([waiting.popleft()]))
+                if self._pace.is_near():
+                    for number in waiting:
+                        del places[id(files[number])]
+                    numbers += waiting
+                    waiting.clear()
+                continue
             depth = self._depth() + _AFTER_HUNG * hung
             while waiting and len(self._running) < depth:
                 if not self._begin(files[waiting[0]], kinds[waiting[0]]):
                     break
                 waiting.popleft()
-            if not waiting and len(self._running) + len(self._ready) < depth:
+            if not waiting and not numbers and len(self._running) + len(self._ready) < depth:
                 self._begin_next(depth)
             key = ready.pop() if ready else self._next()
             now = time.monotonic()
@@ -186,10 +208,18 @@ class ReadAhead:
                 hung += len(late)
                 ready += [key for key in late if key in places]
 
+    def _may_be_near(self, file: Found, kind: type[Root]) -> bool:
+        """Return whether the worker should read a file itself, and see whether that is better."""
+        reading = self._reading
+        return (
+            reading.ahead is None
+            and not reading.apart
+            and self._pace.is_near()
+            and kind.near(file) is not None
+        )
+
     def _begin_next(self, depth: int) -> None:
         """Begin with files that will be asked for next, if there are still to be any ahead."""
-        reading = self._reading
-        look = reading.ahead is None and not reading.apart and self._pace.is_near()
         for file in self._upcoming() or ():
             if len(self._running) + len(self._ready) >= depth:
                 return
@@ -197,9 +227,7 @@ class ReadAhead:
             if file.trouble or key in self._running or key in self._ready:
                 continue
             kind = roots.kind_of(file.path)
-            if look and kind.near(file) is not None:
-                return  # it is time to look whether they are far
-            if not self._begin(file, kind):
+            if self._may_be_near(file, kind) or not self._begin(file, kind):
                 return
 
     def _depth(self) -> int:
