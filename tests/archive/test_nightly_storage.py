@@ -6,10 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pki
 import pytest
 from _nights import NIGHT, add, metrics, nights, strip, told  # noqa: F401
 
+from dicomseal.archive.find.folder_root import FolderRoot
 from dicomseal.archive.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("nights")
@@ -116,3 +118,41 @@ def test_files_that_are_removed_by_plan(run):
     os.rename("away", "archive/a")
     strip("archive/a/3.dcm")
     assert (run(*NIGHT)[0], told()) == (1, {"3.dcm": "stripped"})
+
+
+def test_files_that_go_night_by_night_are_no_storage_that_is_away(run):
+    """What earlier nights told as gone still belongs to the archive of which a part is missing."""
+    for number in range(5):
+        shutil.copy("archive/a/1.dcm", f"archive/{number}.dcm")  # ten files by now
+    run(*NIGHT)
+    for number in range(4):
+        os.unlink(f"archive/a/{number}.dcm")
+    assert (run(*NIGHT)[0], len(told())) == (1, 4)
+    os.unlink("archive/4.dcm")  # five of ten, and of the six of the last night
+    code, out, _ = run(*NIGHT)
+    assert (code, sorted(told().values())) == (1, ["vanished"] * 5)
+    assert "STORAGE AWAY" not in out
+    os.unlink("archive/3.dcm")
+    code, out, _ = run(*NIGHT)
+    assert (code, "STORAGE AWAY" in out) == (4, True)
+
+
+def test_a_read_that_hangs_is_not_damage(run, monkeypatch):
+    """The file server did not answer: the object is as it was, as far as anybody knows."""
+    run(*NIGHT)
+    found = FolderRoot.find
+
+    def hanging(self, walk):
+        for file in found(self, walk):
+            trouble = ("hung", "it was not read") if file.path.endswith("1.dcm") else file.trouble
+            yield msgspec.structs.replace(file, trouble=trouble)
+
+    with monkeypatch.context() as context:
+        context.setattr(FolderRoot, "find", hanging)
+        for _ in range(2):
+            code, out, _ = run(*NIGHT)
+            assert code == 4
+            assert out.startswith("archive ct: NOT READ: 1 file\n")
+            assert "Not given by the storage:" in out
+            assert "New trouble" not in out
+    assert (run(*NIGHT)[0], told()) == (0, {})

@@ -102,6 +102,21 @@ def test_the_mail_that_the_unit_sends(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell command")
+def test_a_night_that_cannot_begin_does_not_mail_the_one_before(tmp_path):
+    """The program is not there, say: what the mail unit sends then is not yesterday's summary."""
+    service = section("Service", NAMES[0])
+    folder = service["WorkingDirectory"]
+    sent = shlex.split(section("Service", NAMES[2])["ExecStart"])[-1]
+    assert os.path.dirname(sent) == folder
+    text = tmp_path / os.path.basename(sent)
+    text.write_text("archive ct: nothing new\nexit code 0\n")
+    before = shlex.split(service["ExecStartPre"])
+    assert before[:2] == ["/bin/sh", "-c"]  # it fails where the file cannot be written
+    subprocess.run(before, cwd=tmp_path, check=True)
+    assert text.read_text().startswith("THE NIGHT DID NOT BEGIN")
+
+
 # --- Kubernetes -----------------------------------------------------------------------------------
 
 

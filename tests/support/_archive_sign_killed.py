@@ -10,8 +10,10 @@ left]``. The ways to die:
   in the ledger, or while it starts; its workers find out, and end.
 * ``all``: the same of the main process and its workers at once, as when the power fails.
 * ``steps``: a worker kills all of them at the n-th event of Python's profiler (call or return of
-  any function, of C or of Python) while it signs files: so between any two system calls that write,
-  flush and rename. n grows by 137 from try to try.
+  any function, of C or of Python) while it signs files. n grows by 37 from try to try.
+* ``calls``: a worker kills all of them just before and just after each system call that changes a
+  file or folder, or flushes it, one after the other, from the first of a group of files to the
+  last of the second group: `CHANGING`. None is left out.
 * ``moments``: all of them die at a step of a group of files, one after the other of `MOMENTS`, the
   n-th time that some process comes to it: when all is written, when it is flushed, before and after
   each rename, when all are renamed, when the folders are flushed, before and after the rows are in
@@ -28,6 +30,7 @@ import select
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -38,7 +41,7 @@ from dicomseal.archive.run import sign_archive, sign_worker
 from dicomseal.archive.run.runner import Selection
 from dicomseal.archive.run.session import Session
 from dicomseal.errors import LedgerError
-from dicomseal.files import flush
+from dicomseal.files import flush, group
 from dicomseal.files.group import Group
 
 
@@ -51,7 +54,8 @@ def unfinished(ledger):
 def sign(job, place):
     outcome = sign_archive.sign(
         f"{place}/ledger.db", Selection(roots=(f"{place}/archive",)), job["key"], job["cert"],
-        target=f"{place}/target" if job["target"] else None, jobs=2, batch_files=4,
+        target=f"{place}/target" if job["target"] else None, jobs=2,
+        batch_files=1 if job["how"] == "steps" else 4,
         resume=unfinished(f"{place}/ledger.db"), watch=lambda *_: os.write(PIPE[1], b"."),
     )  # fmt: skip
     return 0 if outcome.complete else 1
@@ -76,6 +80,48 @@ def dying_at(step):
             return inner(self, *arguments)
         finally:
             sys.setprofile(None)
+
+    return lambda: setattr(sign_worker.Worker, "sign_all", watched)
+
+
+CHANGING = frozenset({
+    "chmod", "chown", "fchmod", "fchown", "fdatasync", "fsync", "ftruncate", "link", "mkdir", "open",
+    "posix_fallocate", "pwrite", "pwritev", "remove", "rename", "replace", "setxattr", "symlink",
+    "truncate", "unlink", "utime", "write", "writev",
+})  # fmt: skip
+# what Python's profiler does not see: a call of the C library
+BY_THE_LIBRARY = frozenset({flush.flush_all.__code__})
+
+
+def dying_around_call(number):
+    """Have a worker kill all processes at the n-th beginning or end of such a call."""
+    left = number
+    lock = threading.Lock()  # files may be flushed by several threads
+
+    def watch(frame, event, what):
+        nonlocal left
+        if event in ("c_call", "c_return"):
+            if what.__name__ not in CHANGING or what.__module__ != "posix":
+                return
+            if what is os.open and frame.f_code.co_filename != group.__file__:
+                return  # it is read
+        elif frame.f_code not in BY_THE_LIBRARY:
+            return
+        with lock:
+            left -= 1
+            if left <= 0:
+                die()
+
+    inner = sign_worker.Worker.sign_all
+
+    def watched(self, *arguments):
+        threading.setprofile(watch)
+        sys.setprofile(watch)
+        try:
+            return inner(self, *arguments)
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
 
     return lambda: setattr(sign_worker.Worker, "sign_all", watched)
 
@@ -154,7 +200,10 @@ def main():
             start = time.monotonic()
             way = flushing(number % 2 == 0)
             if job["how"] == "steps":
-                ended = tell(campaign, place, fork(job, place, way, dying_at(137 * number)))
+                ended = tell(campaign, place, fork(job, place, way, dying_at(37 * number)))
+            elif job["how"] == "calls":
+                dying = dying_around_call(number)
+                ended = tell(campaign, place, fork(job, place, flushing(campaign % 2), dying))
             elif job["how"] == "moments":
                 owner, name, before = MOMENTS[number % len(MOMENTS)]
                 count = chance.randint(1, 6 if name == "_rename" else 2)

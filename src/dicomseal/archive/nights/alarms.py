@@ -43,7 +43,7 @@ class Alarms(msgspec.Struct, kw_only=True):
         known: how many objects in trouble the baseline holds.
         accepted: entries of the baseline, as many as it has.
         most_is_away: whether more of the archive is missing than can be an accident.
-        references, agreed: as of `State`, for the next night.
+        references, agreed, told: as of `State`, for the next night.
         code: the exit code.
     """
 
@@ -57,6 +57,7 @@ class Alarms(msgspec.Struct, kw_only=True):
     most_is_away: bool = False
     references: list[int] = msgspec.field(default_factory=list)
     agreed: int = 0
+    told: list[int] = msgspec.field(default_factory=list)
     code: int = QUIET
 
     @property
@@ -89,6 +90,7 @@ def find_alarms(
     after: Run,
     baseline: Baseline,
     references: Iterable[int] = (),
+    told: Iterable[int] = (),
     *,
     ignored: Collection[str] = (),
     most_missing: float = 1.0,
@@ -102,7 +104,7 @@ def find_alarms(
         before: the run to compare with, see `run_before`; None compares with the references alone.
         after: a completed run.
         baseline: what is known.
-        references: as of `State`.
+        references, told: as of `State`.
         ignored: kinds of changes that are never alarms.
         most_missing: if more than this part of the archive is missing, 0 to 1, the storage is
             taken to be away.
@@ -117,7 +119,7 @@ def find_alarms(
     removed_by_plan = VANISHED in ignored
     unreachable = Unreachable(ledger, ledger.span(after.number))
     references = list(references)
-    open_before = frozenset(references)
+    told_before = frozenset(references).union(told)
     trouble, vanished, not_given = Groups(paths), Groups(paths), Groups(paths)
     gone: set[int] = set()
     codes = set()
@@ -150,8 +152,9 @@ def find_alarms(
         else:
             trouble.add(item_of_change(change))
             codes.add(_code(change))
-        if change.number in open_before or (change.kind == IN_TROUBLE and change.before):
-            alarms.still += 1
+        alarms.still += change.number in told_before
+        if not change.alarms:  # no reference keeps it
+            alarms.told.append(change.number_after)
         if each:
             each(change)
     count = _count(ledger, before) + earlier_gone

@@ -51,6 +51,11 @@ class _Collected:
         night, alarms = self._night, self._night.alarms
         yield self._gauge("exit_code", "Exit code of the last night.", night.code)
         yield self._gauge(
+            "judged_exit_code",
+            "Exit code of the last night whose run came to its end: what that one told is open.",
+            night.judged,
+        )
+        yield self._gauge(
             "end_timestamp_seconds", "When the last night ended, Unix time.", round(night.ended)
         )
         yield self._gauge(
@@ -64,7 +69,9 @@ class _Collected:
         yield self._gauge("storage_away", "Roots that were not there.", len(night.away))
         yield self._gauge("failed", "1 if the night could not be carried out.", bool(night.failure))
         yield self._gauge(
-            "ledger_findings", "Faults that the audit of the ledger found.", len(night.findings)
+            "ledger_findings",
+            "Faults that the last night whose run came to its end found in the ledger.",
+            night.judged_findings,
         )
         if alarms is None:
             return

@@ -24,7 +24,7 @@ from ..ledger.rows import VERDICTS
 from ..reports import baseline as baselines
 from ..reports import html
 from ..reports.diff import IN_TROUBLE, Change, same_files
-from ..reports.expiry import SIGNER, Expiring, by_day, days_until
+from ..reports.expiry import SIGNER, Expiring, days_until, first_to_renew
 from ..reports.files import write_page
 from ..reports.summary import Summary, summarize
 from ..run.progress import Outcome
@@ -70,6 +70,8 @@ class Night(msgspec.Struct, kw_only=True):
             signatures that depend on them.
         written: the files that were written.
         quiet: when a night last began that found nothing new, in seconds since 1970; 0 for never.
+        judged: the exit code of the last night whose run came to its end, which may be this one.
+        judged_findings: how many faults that one found in the ledger.
         begun: whether it began; if not, another night is at work, and its files are left to it.
         notes: what else a person should know.
     """
@@ -94,6 +96,8 @@ class Night(msgspec.Struct, kw_only=True):
     expiring: list[Expiring] = msgspec.field(default_factory=list)
     written: list[str] = msgspec.field(default_factory=list)
     quiet: float = 0.0
+    judged: int = QUIET
+    judged_findings: int = 0
     begun: bool = False
     notes: list[str] = msgspec.field(default_factory=list)
 
@@ -138,7 +142,7 @@ def carry_out(settings: Settings, prepare: Callable[[], Task]) -> Night:
     try:
         with _alone(ledger):
             night.begun = True
-            _night(night, settings, prepare())
+            _night(night, settings, prepare)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - somebody is told
         night.failure = str(error) or type(error).__name__
         if night.code != NEW_TROUBLE:  # which was found before, and is more than a failed report
@@ -170,24 +174,22 @@ def _code_of(error: BaseException) -> int:
     return USAGE if isinstance(error, (UsageError, LedgerError)) else NOT_READ
 
 
-def _night(night: Night, settings: Settings, task: Task) -> None:
+def _night(night: Night, settings: Settings, prepare: Callable[[], Task]) -> None:
     state = states.load(night.ledger)
     night.quiet = state.quiet
+    night.judged, night.judged_findings = state.judged, state.findings
+    task = prepare()
     night.away = away(task.selection)
     if night.away:
         night.code = NOT_READ
-        still_open = len(state.references) - state.agreed
-        if still_open > 0:
-            night.notes.append(
-                f"what earlier nights told of changed files ({still_open:,}) is still neither "
-                "repaired nor accepted"
-            )
+        _note_what_is_open(night, state)
         return
     try:
         outcome = _verified(night, task)
     except LostError as error:  # in the middle of the night
         night.away = [Away("", str(error))]
         night.code = NOT_READ
+        _note_what_is_open(night, state)
         return
     night.run, night.complete = outcome.run, outcome.complete
     night.files, night.bytes = outcome.totals.files, outcome.totals.bytes
@@ -195,6 +197,7 @@ def _night(night: Night, settings: Settings, task: Task) -> None:
     night.verdicts = {name: counts[name] for name in VERDICTS if counts.get(name)}
     if not outcome.complete:
         night.code = STOPPED
+        _note_what_is_open(night, state)
         return
     with Ledger(night.ledger) as ledger:
         run = ledger.find(outcome.run)
@@ -209,14 +212,24 @@ def _night(night: Night, settings: Settings, task: Task) -> None:
                 "by age): files that have gone since are not noticed"
             )
         night.code = NEW_TROUBLE if night.findings else night.alarms.code
-        if same:  # else this stays an alarm until the state is moved away
-            _remember(night, state, run)
+        night.judged, night.judged_findings = night.code, len(night.findings)
+        _remember(night, state, run, same)
         now = time.time() if task.at is None else task.at
         summary = summarize(
             ledger, run.number, html.MOST_IN_HTML, now=now, compare=bool(settings.report.html)
         )
         night.expiring = _expiring(summary, now, settings.alarm.expiry_days)
         _report(night, settings, ledger, summary, now)
+
+
+def _note_what_is_open(night: Night, state: State) -> None:
+    """Note, on a night that did not look at all files, what earlier ones told of them."""
+    still_open = len(state.references) - state.agreed + len(state.told)
+    if still_open > 0:
+        night.notes.append(
+            f"what earlier nights told of files ({still_open:,}) is open: neither repaired nor "
+            "accepted, as far as is known"
+        )
 
 
 def _verified(night: Night, task: Task) -> Outcome:
@@ -295,6 +308,7 @@ def _alarms(settings: Settings, ledger: Ledger, run: Run, state: State) -> Alarm
             run,
             known,
             state.references,
+            state.told,
             ignored=settings.alarm.ignore,
             most_missing=settings.alarm.most_missing / 100,
             paths=settings.alarm.paths,
@@ -331,8 +345,7 @@ def _expiring(summary: Summary, now: float, days: int) -> list[Expiring]:
                     days=left, signatures=depend,
                 )
             )  # fmt: skip
-    # those to be renewed come before those for which it is too late
-    return sorted(by_day(found), key=lambda one: one.days < 0)[:MAX_EXPIRING]
+    return first_to_renew(found)[:MAX_EXPIRING]
 
 
 def _report(night: Night, settings: Settings, ledger: Ledger, summary: Summary, now: float) -> None:
@@ -342,10 +355,13 @@ def _report(night: Night, settings: Settings, ledger: Ledger, summary: Summary, 
         night.written.append(settings.report.new)
 
 
-def _remember(night: Night, state: State, run: Run) -> None:
-    state.run, state.head = run.number, night.head
-    state.references = night.alarms.references if night.alarms else []
-    state.agreed = night.alarms.agreed if night.alarms else 0
+def _remember(night: Night, state: State, run: Run, same: bool) -> None:
+    state.judged, state.findings = night.judged, night.judged_findings
+    if same:  # else this stays an alarm until the state is moved away
+        state.run, state.head = run.number, night.head
+        state.references = night.alarms.references if night.alarms else []
+        state.agreed = night.alarms.agreed if night.alarms else 0
+        state.told = night.alarms.told if night.alarms else []
     if night.code == QUIET:
         state.quiet = night.quiet = night.started
     states.save(night.ledger, state)

@@ -28,6 +28,10 @@ class State(msgspec.Struct, kw_only=True):
         references: the numbers of the objects that are compared with, in the order of their
             paths, because they are not what they were: see `Alarms`.
         agreed: how many of them the baseline knows.
+        told: the numbers of the other objects that the last night told as in trouble: they were as
+            bad before, or are new.
+        judged: the exit code of the last night whose run came to its end; 0 before the first one.
+        findings: how many faults it found in the ledger.
         audited: when the ledger was last audited and found intact, in seconds since 1970.
         quiet: when a night last ended with nothing new, in seconds since 1970.
     """
@@ -37,6 +41,9 @@ class State(msgspec.Struct, kw_only=True):
     head: str = ""
     references: list[int] = msgspec.field(default_factory=list)
     agreed: int = 0
+    told: list[int] = msgspec.field(default_factory=list)
+    judged: int = 0
+    findings: int = 0
     audited: float = 0.0
     quiet: float = 0.0
 

@@ -55,8 +55,8 @@ SAME, CHANGED = "same", "changed"
 class Change(NamedTuple):
     """One object that changed; ``before`` or ``after`` is None if it did not exist then.
 
-    ``content`` is ``same``, ``changed``, or None if it is not known. ``number`` is the number of
-    ``before`` in the ledger; 0 if there is none.
+    ``content`` is ``same``, ``changed``, or None if it is not known. ``number`` and ``number_after``
+    are the numbers of ``before`` and ``after`` in the ledger; 0 if there is none.
     """
 
     kind: str
@@ -64,6 +64,7 @@ class Change(NamedTuple):
     after: Row | None
     content: str | None = None
     number: int = 0
+    number_after: int = 0
 
     @property
     def row(self) -> Row:
@@ -168,12 +169,12 @@ def _changes(
                 yield Change(VANISHED, old.row, None, number=old.number)
             old = next(olds, None)
         elif old is None or _key(new.row) < _key(old.row):
-            yield Change(NEW if whole else "", None, new.row)
+            yield Change(NEW if whole else "", None, new.row, number_after=new.number)
             new = next(news, None)
         else:
             kind = compare(old.row, new.row)
             comparison = content(old.row, new.row) if kind else None
-            yield Change(kind or "", old.row, new.row, comparison, old.number)
+            yield Change(kind or "", old.row, new.row, comparison, old.number, new.number)
             old, new = next(olds, None), next(news, None)
 
 

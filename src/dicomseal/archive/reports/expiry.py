@@ -40,9 +40,14 @@ def expiring(signers: Iterable[SignerSum], trusted: Trusted | None, now: float) 
     """Return what has expired or expires soon, the first to expire first.
 
     Signers are named on whom trusted signatures without a Certified Timestamp depend, and every
-    trust anchor.
+    trust anchor. Of more than `MAX_EXPIRING` those stay that are still to be renewed.
     """
-    return by_day(_soon(signers, trusted, now))[:MAX_EXPIRING]
+    return by_day(first_to_renew(_soon(signers, trusted, now))[:MAX_EXPIRING])
+
+
+def first_to_renew(found: Iterable[Expiring]) -> list[Expiring]:
+    """Return these by their days, those for which it is too late behind all others."""
+    return sorted(by_day(found), key=lambda one: one.days < 0)
 
 
 def by_day(found: Iterable[Expiring]) -> list[Expiring]:
