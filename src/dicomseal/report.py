@@ -72,7 +72,7 @@ class ReasonCode(StrEnum):
         return repr(self.value)
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """A reason: a sub-indication of ETSI EN 319 102-1 where one fits, and a sentence for people."""
 
     code: ReasonCode
@@ -130,7 +130,7 @@ class ProofReport(msgspec.Struct, frozen=True):
     time: str
 
 
-class Digests(msgspec.Struct, frozen=True):
+class Digests(msgspec.Struct, frozen=True, gc=False):
     """Digests of an intact signature and of its content, hexadecimal; for comparing runs.
 
     Attributes:
@@ -168,7 +168,7 @@ class CertificateInfo(msgspec.Struct, frozen=True):
     not_after: str
 
 
-class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
+class SignatureReport(Answer, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The report of one signature. It has no truth value: ``bool()`` of it raises.
 
     Attributes:
@@ -268,7 +268,7 @@ class UncoveredClass(msgspec.Struct, frozen=True):
     elements: tuple[str, ...]
 
 
-class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True):
+class ObjectReport(Answer, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The report of one object. It has no truth value: ``bool()`` of it raises.
 
     Attributes:

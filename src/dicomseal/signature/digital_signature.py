@@ -28,7 +28,7 @@ _DT = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{1,6})
 _FULL = re.compile(r"[0-9]{14}\.[0-9]{6}[+-][0-9]{4}").fullmatch
 
 
-class DigitalSignature(msgspec.Struct, frozen=True):
+class DigitalSignature(msgspec.Struct, frozen=True, gc=False):
     """One signature as it is stored in the object.
 
     Attributes:

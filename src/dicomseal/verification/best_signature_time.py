@@ -47,7 +47,7 @@ class Proofs(Protocol):
         """
 
 
-class CountedTime(msgspec.Struct, frozen=True):
+class CountedTime(msgspec.Struct, frozen=True, gc=False):
     """The moment at which a certificate is judged.
 
     Attributes:

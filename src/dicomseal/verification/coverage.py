@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MAX_NAMED = 5  # in a sentence; `Demands.listed` lists all
 
 
-class Coverage(msgspec.Struct, frozen=True):
+class Coverage(msgspec.Struct, frozen=True, gc=False):
     """The elements of a data set or item that are covered, and those that are not.
 
     Attributes:

@@ -13,6 +13,7 @@ second way of waiting.
 from __future__ import annotations
 
 import collections
+import gc
 import itertools
 import multiprocessing
 import os
@@ -51,6 +52,7 @@ def be_a_worker() -> None:
     """Prepare a new worker process: its parent handles Ctrl-C, and it ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     time_limit.end_with_the_work()
+    gc.freeze()  # what was imported stays; to look at it for garbage would copy its pages
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 

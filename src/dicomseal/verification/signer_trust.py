@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The fields of `SignatureReport` about trust, and `TrustDecision.effort`.
 
     Attributes:

@@ -40,7 +40,7 @@ NOT_READ = (
 _NOT_JUDGED = "no trust anchor was named, so the signer is not known"
 
 
-class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
+class SignatureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One signature; the words are those of `SignatureReport`.
 
     Attributes:
@@ -76,7 +76,7 @@ class SignatureRow(msgspec.Struct, frozen=True, array_like=True):
     signer: CertificateInfo | None
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One object.
 
     Attributes:
