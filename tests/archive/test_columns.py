@@ -24,7 +24,7 @@ SIGNERS = (
 )
 
 
-def some(seed, count=40):
+def some(seed, count=40, signatures_of_each=(0, 1, 1, 3)):
     """Rows with every kind of value, the same for the same seed."""
     chance = random.Random(seed)
 
@@ -44,7 +44,8 @@ def some(seed, count=40):
     rows = []
     for number in range(count):
         signatures = tuple(
-            made(SignatureRow, chance.choice(SIGNERS)) for _ in range(chance.choice((0, 1, 1, 3)))
+            made(SignatureRow, chance.choice(SIGNERS))
+            for _ in range(chance.choice(signatures_of_each))
         )
         path = chance.choice((f"/archive/{number}", b"/archive/\xff%d" % number))
         rows.append(made(Row, signatures, path=path, mtime=-(2**62)))
@@ -55,6 +56,14 @@ def some(seed, count=40):
 def ledger(tmp_path):
     with Ledger(str(tmp_path / "ledger.db"), create=True) as made:
         yield made
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_as_many_signatures_each(ledger, number):
+    run = ledger.begin("{}")
+    rows = some(7, signatures_of_each=(number,))
+    ledger.append(run.number, 1, run.head, pack(rows))
+    assert list(ledger.rows(*ledger.span(run.number))) == rows
 
 
 def test_what_is_inserted_is_what_was_sent(ledger):

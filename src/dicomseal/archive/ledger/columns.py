@@ -51,8 +51,24 @@ def _blanks(table: str, keys: Sequence[str]) -> list[str | None]:
 
 _BLANKS = {
     "object": _blanks("object", ("id",)),
-    "signature": _blanks("signature", ("object", "position", "signer")),
+    "signature": _blanks("signature", ("object", "signer")),
 }
+
+
+def places(
+    numbers: Sequence[int], signed: Sequence[Sequence[Any]]
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the columns of the numbers of objects, and of the positions of their signatures.
+
+    Args:
+        numbers: of the objects.
+        signed: the signatures of each.
+    """
+    counts = list(map(len, signed))
+    if counts.count(1) == len(counts):  # so it is in nearly every batch
+        return numbers, (0,) * len(counts)
+    owners = [number for number, count in zip(numbers, counts, strict=True) for _ in range(count)]
+    return owners, [position for count in counts for position in range(count)]
 
 
 def insert_objects(db: sqlite3.Connection, *columns: Sequence[Any]) -> None:
@@ -97,6 +113,16 @@ class Signers(dict[bytes, int | None]):
         """Forget all numbers after a rollback, which removed the inserted certificates."""
         self.clear()
         self[_encode(None)] = None
+
+    def numbers(self, signers: Sequence[msgspec.Raw]) -> list[int | None]:
+        """Return the numbers of packed certificates; most are those of the signature before."""
+        found: list[int | None] = []
+        last, number = None, None
+        for one in signers:
+            if one != last:
+                last, number = one, self[bytes(one)]
+            found.append(number)
+        return found
 
     def __missing__(self, packed: bytes) -> int | None:
         if len(self) == 1:  # an archive has a few hundred of them; read them once

@@ -399,10 +399,9 @@ class Ledger:
             numbers = range(first, last + 1)
             columns.insert_objects(db, numbers, *objects)
             if any(signed):
-                owners = [owner for owner, some in zip(numbers, signed, strict=True) for _ in some]
-                positions = [position for some in signed for position, _ in enumerate(some)]
+                owners, positions = columns.places(numbers, signed)
                 *values, whose = zip(*itertools.chain.from_iterable(signed), strict=True)
-                signers = [self._signers[bytes(one)] for one in whose]
+                signers = self._signers.numbers(whose)
                 columns.insert_signatures(db, owners, positions, *values, signers)
             db.execute(insert("batch"), (run, number, now, first, last, size, head, sealed))
         return Appended(head, len(signed), size, verdicts)
