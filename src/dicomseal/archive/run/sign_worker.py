@@ -7,7 +7,6 @@ session with a token.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import re
 import time
@@ -113,7 +112,6 @@ def start(config: WorkerConfig) -> None:
     global _config
     _config = config
     parallel.be_a_worker()
-    gc.freeze()  # what was loaded before is no garbage: no collection needs to look at it again
     warnings.simplefilter("ignore", KeyFileWarning)  # shown when the run began
     as_a_worker(config.workers_lock)
     atomic.mark(f"{config.run}-{config.session}-{os.getpid()}-")

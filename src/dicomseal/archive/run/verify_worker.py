@@ -7,7 +7,6 @@ decisions.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import math
 import os
@@ -75,7 +74,6 @@ def _start(options: Options, reading: Reading) -> None:
     """Start a worker of `Pools`, in its main thread."""
     global _started
     parallel.be_a_worker()
-    gc.freeze()  # what was loaded before is no garbage: no collection needs to look at it again
     _started = _Started(options, ReadAhead(reading, worker_pool.upcoming))
     if not reading.apart:
         hang_watch.begin(_started.ahead, reading.timeout, options.limits)
