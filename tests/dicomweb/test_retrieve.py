@@ -29,8 +29,8 @@ PACKED = gzip.compress(bytes(9), mtime=0)  # the same bytes whenever they are ma
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    with _dicomweb.asked(tmp_path, monkeypatch) as made:
-        yield made
+    with _dicomweb.asked(tmp_path, monkeypatch) as started:
+        yield started
 
 
 def signed(study, series, instance, *more):
@@ -60,8 +60,8 @@ def study(server):
 def verified(run, *names, trust=("--trust", "root.cert.pem")):
     """Exit code, and of each object its name, verdict and the code of its error."""
     code, out, _ = run("verify", *names, *trust, "--format", "jsonl")
-    made = [json.loads(line) for line in out.splitlines()]
-    return code, [(m["path"], m["verdict"], (m["error"] or {}).get("code")) for m in made]
+    reports = [json.loads(line) for line in out.splitlines()]
+    return code, [(m["path"], m["verdict"], (m["error"] or {}).get("code")) for m in reports]
 
 
 def test_a_study(run, study):

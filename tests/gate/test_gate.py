@@ -80,10 +80,10 @@ def test_what_a_gate_keeps_and_says(run, files, tmp_path, jobs):
     code, out, _ = run("archive", "audit", ledger)
     assert (code, out.splitlines()[0]) == (0, f"{ledger}: intact")
     code, out, _ = run("archive", "report", ledger, "--format", "json")
-    made = json.loads(out)
-    assert (made["kind"], made["complete"], made["files"]) == ("gate", True, 5)
-    assert made["verdicts"]["passed"] == 2
-    assert [one["role"] for one in made["asked"]["trusted"]["certificates"]] == ["anchor"]
+    summary = json.loads(out)
+    assert (summary["kind"], summary["complete"], summary["files"]) == ("gate", True, 5)
+    assert summary["verdicts"]["passed"] == 2
+    assert [one["role"] for one in summary["asked"]["trusted"]["certificates"]] == ["anchor"]
     rows = exported(run, ledger)
     assert [row["verdict"] for row in rows] == [
         "passed", "failed", "indeterminate", "unsigned", "passed",
@@ -227,10 +227,10 @@ def small_disk(folder, size):
     folder.mkdir()
     if sys.platform != "linux":
         pytest.skip("a file system is mounted as Linux does it")
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
                           capture_output=True, check=False)  # fmt: skip
-    if made.returncode:
-        pytest.skip(f"no file system can be mounted: {made.stderr.decode().strip()}")
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted: {mounted.stderr.decode().strip()}")
     try:
         yield folder
     finally:

@@ -201,6 +201,6 @@ def test_the_comment_names_the_first_reason():
     report = json.loads(decision.report.to_json())
     assert report["verdict"] == "passed"
     found = Reason(ReasonCode.GENERIC, "something " * 20)
-    made = comment(type(decision.report)(path="", verdict="failed", reasons=(found,)))
-    assert made.startswith("GENERIC: something ")
-    assert made.endswith("..")
+    said = comment(type(decision.report)(path="", verdict="failed", reasons=(found,)))
+    assert said.startswith("GENERIC: something ")
+    assert said.endswith("..")

@@ -137,6 +137,36 @@ def test_large_objects_take_no_memory(tmp_path):
     assert stored.stat().st_size > 300 << 20
 
 
+def test_an_idle_association_holds_no_memory(tmp_path):
+    """Nor does one that stalls within an object, or within a PDU of it."""
+    count, sizes = 12, (3_900_000, 7_900_000)  # kept in memory, and read to be judged
+    with gate(tmp_path / "store", "--integrity-only", "--no-sync") as running:
+
+        def memory():
+            return status_of(running.process)["memory"]
+
+        peers = [Peer(running.port) for _ in range(count)]
+        before = memory()
+        for size in sizes:
+            for number, peer in enumerate(peers):
+                pdus = store(pki.encode(elements(number, size)), uid(number), size=1 << 17)
+                assert peer.status(pdus) == 0
+        until(lambda: memory() - before < 24 << 20)
+        for number, peer in enumerate(peers):
+            pdus = store(pki.encode(elements(number, sizes[0])), uid(number), size=1 << 17)
+            peer.send(pdus[:-2])
+            if number % 2:
+                peer.socket.sendall(pdus[-2][:1000])
+        until(lambda: len(running.waiting("incoming")) == count)
+        until(lambda: memory() - before < 24 << 20)
+        for number, peer in enumerate(peers):  # and they may go on
+            pdus = store(pki.encode(elements(number, sizes[0])), uid(number), size=1 << 17)
+            peer.socket.sendall(pdus[-2][1000 if number % 2 else 0 :])
+            assert peer.status(pdus[-1:]) == 0
+            peer.release()
+    assert [line["verdict"] for line in running.objects()] == ["unsigned"] * 3 * count
+
+
 def test_an_idle_association_costs_nothing(tmp_path):
     """pynetdicom's own takes a hundredth of a core: sixty of them a whole one."""
     with gate(tmp_path / "store", "--integrity-only") as running:

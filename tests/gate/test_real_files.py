@@ -44,8 +44,8 @@ def signed(tmp_path_factory, test_files):
 def running(signed, tmp_path):
     with gate(
         tmp_path / "store", "--trust", signed / "ca.pem", "--require", "signature", "--no-sync"
-    ) as made:
-        yield made
+    ) as started:
+        yield started
 
 
 def test_pynetdicom_sends_every_bit(signed, running, monkeypatch):

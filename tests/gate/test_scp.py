@@ -36,8 +36,8 @@ def running(files, tmp_path_factory):
     with gate(
         tmp_path_factory.mktemp("gate") / "store", "--trust", files / "ca.pem", "--no-sync",
         "--metrics-port", 0,
-    ) as made:  # fmt: skip
-        yield made
+    ) as started:  # fmt: skip
+        yield started
 
 
 def test_echo(running):
@@ -242,21 +242,23 @@ def test_only_whom_it_knows_and_only_so_many(files, tmp_path):
     with gate(
         tmp_path / "store", "--trust", files / "ca.pem", "--allow-aet", "KNOWN", "--allow-aet",
         "SCU", "--only-called", "--max-associations", 2,
-    ) as made:  # fmt: skip
-        echo = ("echoscu", "-aec", "GATE", "127.0.0.1", made.port)
+    ) as running:  # fmt: skip
+        echo = ("echoscu", "-aec", "GATE", "127.0.0.1", running.port)
         assert client(*echo, "-aet", "KNOWN").returncode == 0
         assert client(*echo, "-aet", "OTHER").returncode != 0
-        assert client("echoscu", "-aet", "KNOWN", "-aec", "ELSE", "127.0.0.1", made.port).returncode
+        assert client(
+            "echoscu", "-aet", "KNOWN", "-aec", "ELSE", "127.0.0.1", running.port
+        ).returncode
         held = []
 
         def hold():  # an association that has ended counts until the gate has seen that
-            one = associated(made.port, [build_context("1.2.840.10008.1.1")])
+            one = associated(running.port, [build_context("1.2.840.10008.1.1")])
             held.extend([one] if one.is_established else [])
             return one.is_established
 
         until(hold)
         until(hold)
-        third = client("echoscu", "-v", "-aet", "KNOWN", "-aec", "GATE", "127.0.0.1", made.port)
+        third = client("echoscu", "-v", "-aet", "KNOWN", "-aec", "GATE", "127.0.0.1", running.port)
         assert third.returncode != 0
         assert "Local Limit Exceeded" in third.stdout + third.stderr
         for one in held:
@@ -267,15 +269,15 @@ def test_only_whom_it_knows_and_only_so_many(files, tmp_path):
 def test_a_peer_that_stalls_is_given_up(files, tmp_path):
     with gate(
         tmp_path / "store", "--trust", files / "ca.pem", "--timeout", 1, "--metrics-port", 0
-    ) as made:
+    ) as running:
         begun = time.monotonic()
         peers = []
         for sent in (b"", b"\x01\x00", b"\x01\x00" + struct.pack(">L", 500) + bytes(100)):
-            peer = socket.create_connection(("127.0.0.1", made.port), timeout=20)
+            peer = socket.create_connection(("127.0.0.1", running.port), timeout=20)
             peer.sendall(sent)
             peers.append(peer)
         # one that goes on sending, a byte at a time, without ever coming to an end
-        slow = socket.create_connection(("127.0.0.1", made.port), timeout=20)
+        slow = socket.create_connection(("127.0.0.1", running.port), timeout=20)
         slow.sendall(b"\x01\x00" + struct.pack(">L", 500))
         gone = False
         while not gone and time.monotonic() < begun + 20:
@@ -285,7 +287,9 @@ def test_a_peer_that_stalls_is_given_up(files, tmp_path):
             except ConnectionError:
                 gone = True
         assert gone
-        held = associated(made.port, [build_context("1.2.840.10008.1.1")])  # established, and idle
+        held = associated(
+            running.port, [build_context("1.2.840.10008.1.1")]
+        )  # established, and idle
         for peer in peers:
             try:
                 while peer.recv(4096):
@@ -294,7 +298,7 @@ def test_a_peer_that_stalls_is_given_up(files, tmp_path):
                 pass
             peer.close()
         slow.close()
-        until(lambda: json.loads(made.get("health")[1])["connections"] == 0)
+        until(lambda: json.loads(running.get("health")[1])["connections"] == 0)
         assert time.monotonic() - begun < 15
         held.abort()
 

@@ -20,10 +20,11 @@ from dicomseal.gate.admission import Admission
 from dicomseal.gate.identity import identify, safe_name
 from dicomseal.gate.log import ObjectLog
 from dicomseal.gate.origin import Origin
+from dicomseal.gate.placer import NEW, OTHER, SAME
 from dicomseal.gate.policy import QUARANTINE
 from dicomseal.gate.quarantine import Quarantine
 from dicomseal.gate.spool import Spool
-from dicomseal.gate.store import NEW, OTHER, SAME, Store
+from dicomseal.gate.store import Store
 
 ORIGIN = Origin(via="test", calling_aet="SCU")
 

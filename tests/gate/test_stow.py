@@ -7,12 +7,10 @@ import contextlib
 import gzip
 import json
 import socket
-import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pki
 import pytest
 from _dicomweb import BOUNDARY, RELATED, multipart
 from _gate import CT, STUDY, file_of, policy, trust_file, uid
@@ -28,9 +26,9 @@ JSON = {"Content-Type": RELATED, "Accept": "application/dicom+json"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("gate")
-    trust_file(made)
-    return made
+    folder = tmp_path_factory.mktemp("gate")
+    trust_file(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +36,8 @@ def running(folder):
     with gate(
         folder / "store", "--trust", folder / "ca.pem", "--no-sync", "--stow-port", 0,
         "--ledger", folder / "ledger.db", "--metrics-port", 0, "--timeout", 2, "--max-size", 64,
-    ) as made:  # fmt: skip
-        yield made
+    ) as started:  # fmt: skip
+        yield started
 
 
 def post(running, body, path="/studies", headers=JSON):
@@ -305,45 +303,6 @@ def test_several_processes(folder, tmp_path):
             assert post(running, body).status_code == 200
         assert set(running.files()) == {uid(number) for number in range(12)}
         assert running.stop() == 0
-
-
-def test_tls(folder, tmp_path):
-    key, certificate = pki.member("rsa").write(tmp_path)
-    with (
-        gate(tmp_path / "store", "--trust", folder / "ca.pem", "--stow-port", 0, "--no-sync",
-             "--tls-cert", certificate, "--tls-key", key) as running,
-        httpx.Client(trust_env=False, verify=False) as client,
-    ):  # fmt: skip
-        url = f"https://127.0.0.1:{running.ports['stow']}/studies"
-        assert client.post(url, content=multipart([file_of("good", 1)]), headers=JSON).is_success
-        with pytest.raises(httpx.RemoteProtocolError):
-            client.post(url.replace("https", "http"), content=b"", headers=JSON)
-
-
-def test_tls_with_certificates_of_clients(folder, tmp_path):
-    """With authorities a client needs a certificate of theirs, here as for C-STORE."""
-    key, certificate = pki.member("rsa").write(tmp_path)
-    body = multipart([file_of("good", 1)])
-    with gate(
-        tmp_path / "store", "--trust", folder / "ca.pem", "--stow-port", 0, "--no-sync",
-        "--tls-cert", certificate, "--tls-key", key, "--tls-ca", folder / "ca.pem",
-    ) as running:  # fmt: skip
-        url = f"https://127.0.0.1:{running.ports['stow']}/studies"
-        for pair, accepted in (
-            ((certificate, key), True), (None, False),
-            (pki.member("other").write(tmp_path)[::-1], False),
-        ):  # fmt: skip
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            if pair is not None:
-                context.load_cert_chain(*pair)
-            with httpx.Client(trust_env=False, verify=context) as client:
-                if accepted:
-                    assert client.post(url, content=body, headers=JSON).is_success
-                else:
-                    with pytest.raises(httpx.TransportError):
-                        client.post(url, content=body, headers=JSON)
-        assert len(running.objects()) == 1
 
 
 # --- passed on -----------------------------------------------------------------------------------

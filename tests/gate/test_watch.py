@@ -18,8 +18,7 @@ from dicomseal import sign_file
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.errors import LedgerError
-from dicomseal.gate import arrivals as arrivals_module
-from dicomseal.gate.arrivals import Arrivals
+from dicomseal.gate import arrivals
 
 pytest.importorskip("watchfiles")
 TRUST = ("--ledger", "ledger.db", "--trust", "root.cert.pem")
@@ -30,15 +29,15 @@ PATIENCE = 60.0  # seconds
 def contents(tmp_path_factory):
     """An object for each verdict."""
     folder = tmp_path_factory.mktemp("contents")
-    made = {"unsigned": pki.small()}
+    files = {"unsigned": pki.small()}
     for verdict, who in (("passed", "rsa"), ("indeterminate", "other")):
-        (folder / "a.dcm").write_bytes(made["unsigned"])
+        (folder / "a.dcm").write_bytes(files["unsigned"])
         sign_file(folder / "a.dcm", folder / "a.dcm", *pki.member(who).pair)
-        made[verdict] = (folder / "a.dcm").read_bytes()
-    made["failed"] = made["passed"].replace(b"Doe^John", b"Doe^Jane")
-    made["error"] = made["passed"][:-9]
-    made["not_dicom"] = b"this is text, and no object"
-    return made
+        files[verdict] = (folder / "a.dcm").read_bytes()
+    files["failed"] = files["passed"].replace(b"Doe^John", b"Doe^Jane")
+    files["error"] = files["passed"][:-9]
+    files["not_dicom"] = b"this is text, and no object"
+    return files
 
 
 @pytest.fixture
@@ -121,8 +120,8 @@ def test_the_report_on_it(run, here, contents):
     fill(here, contents)
     run("watch", "in", *TRUST, "--once")
     code, out, _ = run("archive", "report", "ledger.db", "--format", "json")
-    made = json.loads(out)
-    assert (code, made["kind"], made["verdicts"]["failed"]) == (0, "watch", 1)
+    report = json.loads(out)
+    assert (code, report["kind"], report["verdicts"]["failed"]) == (0, "watch", 1)
     run("archive", "verify", "in/sub/passed.dcm", *TRUST)
     run("watch", "in", *TRUST, "--once")
     assert json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])["run"] == 2
@@ -185,8 +184,8 @@ def test_a_signed_run(run, here, contents):
     key, certificate = pki.member("rsa").write(here)
     run("watch", "in", *TRUST, "--once", "--sign-run", key, certificate)
     with Ledger("ledger.db") as ledger:
-        made = audit(ledger)
-        assert (made.intact, ledger.runs()[0].signature is not None) == (True, True)
+        audited = audit(ledger)
+        assert (audited.intact, ledger.runs()[0].signature is not None) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +264,7 @@ def test_as_it_arrives(here, contents):
 
 def test_whoever_holds_it_open_is_waited_for(here, contents):
     """However long nothing is written: half an object is not judged."""
-    if arrivals_module._lease is None:
+    if arrivals._lease is None:
         pytest.skip("this system does not tell who has a file open")
     data = contents["passed"]
     with watching("--settle", "0.1", "--quarantine", "q"):
@@ -299,44 +298,6 @@ def test_killed(here, contents):
     )
 
 
-# --- what arrives --------------------------------------------------------------------------------
-
-
-def taken(arrivals, count, seen=None):
-    """Names as they are handed out, until there are so many."""
-    names, seen, end = [], set() if seen is None else seen, time.monotonic() + PATIENCE
-    for batch in arrivals.batches(256):
-        for one in batch:
-            names.append(os.path.basename(one.path))
-            arrivals.done(one.path)
-            seen.add(one.path)
-        assert time.monotonic() < end, "in vain"
-        if len(names) >= count:
-            return names
-    return names
-
-
-def arriving(here, seen=(), **given):
-    options = {"settle": 0.05, "sweep": 0.2} | given
-    known = lambda path, state: path in seen  # noqa: E731
-    return Arrivals([str(here / "in")], known, lambda path: True, **options)
-
-
-def test_what_the_system_does_not_tell_is_found(here, monkeypatch):
-    """As on a share that another machine writes to."""
-    monkeypatch.setattr("watchfiles.watch", lambda *_, stop_event, **__: _nothing(stop_event))
-    seen = set()
-    with arriving(here, seen) as arrivals:
-        for number in range(3):
-            (here / "in" / str(number)).write_bytes(b"x")
-            assert taken(arrivals, 1, seen) == [str(number)]
-
-
-def _nothing(stop):
-    while not stop.wait(0.05):
-        yield set()
-
-
 def test_names_that_are_no_utf8(here, contents):
     """watchfiles gives up at one. It is verified all the same, and so is what comes after it."""
     names = [b"in/\xfc.dcm", b"in/line\nbreak.dcm", b"in/b.dcm", b"in/\xfd.dcm", b"in/c.dcm"]
@@ -355,49 +316,3 @@ def test_names_that_are_no_utf8(here, contents):
         assert {os.fsencode(row.path).rpartition(b"/")[2] for row in ledger.rows(1, 5)} == {
             name.rpartition(b"/")[2] for name in names
         }
-
-
-def test_a_system_that_breaks(here, monkeypatch):
-    def broken(*_, **__):
-        raise OSError("too many watches")
-        yield
-
-    monkeypatch.setattr("watchfiles.watch", broken)
-    with pytest.raises(Exception, match="too many watches"), arriving(here) as arrivals:
-        taken(arrivals, 1)
-
-
-def test_more_than_is_kept_in_memory(here, monkeypatch):
-    """What is told while too many wait is found by the next sweep."""
-    monkeypatch.setattr(arrivals_module, "_MAX_PENDING", 10)
-    monkeypatch.setattr(arrivals_module, "_AHEAD", 7)
-    monkeypatch.setattr(arrivals_module, "_STEP", 20)
-    seen = set()
-    with arriving(here, seen, sweep=3600.0) as arrivals:
-        until(lambda: taken_none(arrivals))
-        for number in range(100):
-            (here / "in" / str(number)).write_bytes(b"x")
-        assert sorted(map(int, taken(arrivals, 100, seen))) == list(range(100))
-
-
-def taken_none(arrivals):
-    assert not arrivals._ready(1)
-    return arrivals._swept == 1
-
-
-def test_folders_that_cannot_be_read_and_what_is_no_file(here, monkeypatch):
-    os.mkfifo(here / "in" / "pipe")
-    os.symlink(here / "gone", here / "in" / "link")
-    (here / "in" / "a").write_bytes(b"")
-    told = []
-    scandir = os.scandir
-
-    def denied(path):
-        if str(path).endswith("sub"):
-            raise PermissionError(13, "denied")
-        return scandir(path)
-
-    monkeypatch.setattr("os.scandir", denied)
-    with arriving(here, once=True, trouble=lambda *said: told.append(said)) as arrivals:
-        assert taken(arrivals, 9) == ["a"]
-    assert told == [(str(here / "in" / "sub"), "denied")]

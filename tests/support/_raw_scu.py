@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import struct
 from functools import lru_cache
 from typing import Any
@@ -62,6 +63,11 @@ def store(data: bytes, instance: str, sop_class: str = CT, size: int = 16384) ->
     return _encoded(C_STORE_RQ(), primitive, size)
 
 
+def pdu(control: int, data: bytes) -> bytes:
+    """A P-DATA-TF PDU with one item."""
+    return struct.pack(">BxLLBB", 4, len(data) + 6, len(data) + 2, 1, control) + data
+
+
 def echo() -> list[bytes]:
     primitive = C_ECHO()
     primitive.MessageID, primitive.AffectedSOPClassUID = 1, VERIFICATION
@@ -69,12 +75,17 @@ def echo() -> list[bytes]:
 
 
 class Peer:
-    """A connection with an association on it."""
+    """A connection with an association on it, over TLS if there is a context for that."""
 
-    def __init__(self, port: int, sop_class: str = CT, timeout: float = 30.0) -> None:
+    def __init__(
+        self, port: int, sop_class: str = CT, timeout: float = 30.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket)
             self.socket.sendall(request(sop_class))
             kind, _ = self.read()
             if kind != 2:

@@ -25,12 +25,14 @@ from .judgement import (
     Decision,
     comment,
     judge,
+    read_once,
     shortened,
 )
 from .origin import Origin
+from .placer import SAME, Placed, digest
 from .policy import ACCEPT, QUARANTINE, REFUSE, Policy
 from .quarantine import Quarantine
-from .store import SAME, Placed, Store, digest
+from .store import Store
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,10 +240,11 @@ class Admission:
         signed = None
         try:
             if os.path.exists(there) and signer.is_signed_copy(there, path):
-                found = verify_with(there, self.policy.options)
+                self.store.confirm(there)
+                found = verify_with(read_once(there), self.policy.options)
                 return msgspec.structs.replace(_placed(outcome, Placed(there, SAME)), stored=found)
             signed = signer.sign(path, self.store)
-            stored = verify_with(signed.path, self.policy.options)
+            stored = verify_with(read_once(signed.path), self.policy.options)
             placed = self.store.keep(signed.path, names)
         except SourceError:
             raise

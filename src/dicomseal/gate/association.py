@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from socketserver import ThreadingMixIn
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _Socket = socket.socket  # a class below has an attribute that is called like the module
 MAX_PDU = 1 << 18  # bytes that are announced to peers as the length of a PDU
+_TO_BE_TOLD = 1.0  # seconds
 _MAX_EARLY = 2  # requests that come before the last one was answered; none should (PS3.7 D.3.3.3)
 Serve = Callable[[StoreRequest, Origin], Answer]
 
@@ -75,6 +77,21 @@ class GateAssociation(Association):
             self.dimse.close()
             self.bell.close()
             self._server.ended(self)
+
+    def _abort_blocking(self, block: bool = True) -> None:
+        """Abort, and close the connection when the peer was told, if that is soon.
+
+        pynetdicom closes it meanwhile, perhaps while the upper layer reads from it.
+        """
+        if self._sent_abort or self.is_released:
+            return
+        super()._abort_blocking(block=False)
+        if not block:
+            return
+        end = time.monotonic() + _TO_BE_TOLD
+        while self.dul.is_telling and time.monotonic() < end:
+            time.sleep(0.005)
+        self.kill()
 
     def kill_quietly(self) -> None:
         """End the upper layer, whatever state it is in."""

@@ -7,19 +7,24 @@ import select
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pynetdicom.transport import AssociationSocket
 
+from ..errors import MalformedError
+from .room import room
 from .waking import IDLE
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
 
+    from .receiving import ReceivingProvider
     from .waking import Bell
 
 _LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
 _BUFFER = 1 << 18  # bytes that are read at once
+_PAUSE = 1.0  # seconds of silence in the middle of a PDU, after which buffers are given back
+_SLOWEST = 4 << 10  # bytes that a peer has to send for each second that is waited for a message
 
 
 class GateSocket(AssociationSocket):
@@ -29,17 +34,21 @@ class GateSocket(AssociationSocket):
         assoc: its association.
         client_socket: the connection.
         bell: wakes what waits for it.
+
+    Attributes:
+        patience: seconds in which the rest of a PDU has to come.
     """
 
     def __init__(self, assoc: Association, client_socket: socket.socket, bell: Bell) -> None:
         super().__init__(assoc, client_socket)
         self._bell = bell
-        self._patience = assoc.network_timeout
-        self._left: float | None = None  # seconds that the rest of a PDU may be waited for
+        self.patience = cast("float", assoc.network_timeout)
+        self._left = self.patience  # seconds that the rest of a PDU may be waited for
+        self._waited = 0.0  # seconds since a message began that were waited for more of it
         self._view = memoryview(b"")
         self._start = self._end = 0  # of what is in the buffer and was not read
         with contextlib.suppress(OSError):
-            client_socket.settimeout(self._patience)
+            client_socket.settimeout(min(_PAUSE, self.patience))
             client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
@@ -57,6 +66,7 @@ class GateSocket(AssociationSocket):
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
         wait = dul.event_queue.empty()
+        begun = time.monotonic()
         try:
             poll = select.poll()
             poll.register(connection, select.POLLIN)
@@ -64,10 +74,13 @@ class GateSocket(AssociationSocket):
             found = {descriptor for descriptor, _ in poll.poll(IDLE * 1000 if wait else 0)}
             if self._bell.reading in found:
                 self._bell.clear()
-            return connection.fileno() in found
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False
+        self._waited += time.monotonic() - begun
+        if wait and not found:
+            self._give_back()
+        return connection.fileno() in found
 
     def begin(self) -> int:
         """Begin to read a PDU, all of which has to come in time; return its type, -1 at the end.
@@ -75,7 +88,7 @@ class GateSocket(AssociationSocket):
         Raises:
             OSError: the connection is broken.
         """
-        self._left = self._patience
+        self._left = self.patience
         if self._start == self._end and not self._fill():
             return -1
         return self._view[self._start]
@@ -86,15 +99,17 @@ class GateSocket(AssociationSocket):
         if self._start < self._end:
             return self._view[self._start]
         connection = self.socket
-        if connection is None or isinstance(connection, ssl.SSLSocket):
-            return -1
         try:
-            poll = select.poll()
-            poll.register(connection, select.POLLIN)
-            found = connection.recv(1, socket.MSG_PEEK) if poll.poll(0) else b""
-        except (OSError, ValueError):
+            if isinstance(connection, ssl.SSLSocket):
+                # of what is not decrypted only half may be here, which would be waited for
+                is_here = connection.pending() > 0
+            else:
+                poll = select.poll()
+                poll.register(cast("socket.socket", connection), select.POLLIN)
+                is_here = bool(poll.poll(0))
+            return self._view[0] if is_here and self._fill() else -1
+        except (OSError, ValueError, TypeError):
             return -1
-        return found[0] if found else -1
 
     def piece(self, most: int) -> memoryview:
         """Return some of what comes, at most so many bytes, for use before the next is read.
@@ -133,29 +148,70 @@ class GateSocket(AssociationSocket):
         """Send all, in bounded time; a peer that does not read is given up."""
         try:
             if self.socket is not None:
+                self.socket.settimeout(self.patience)
                 self.socket.sendall(bytestream)
+                self.socket.settimeout(min(_PAUSE, self.patience))
         except OSError:
             self.event_queue.put("Evt17")
+
+    def _shutdown_socket(self) -> None:
+        """Close it, also where the peer has gone and there is nothing to shut down."""
+        connection = self.socket
+        super()._shutdown_socket()
+        if connection is not None:
+            connection.close()
 
     def release(self) -> None:
         """Give the buffer back: what is left of an association may stay in memory for a while."""
         self._view = memoryview(b"")
         self._start = self._end = 0
 
+    def message_begins(self) -> None:
+        """Take note that what is waited for from now on is the rest of a message."""
+        self._waited = 0.0
+
+    def check_pace(self, size: int) -> None:
+        """Check that a message comes in bounded time.
+
+        Args:
+            size: how many bytes of it have come.
+
+        Raises:
+            MalformedError: it comes so slowly that it holds the association up.
+        """
+        if self._waited > self.patience + size / _SLOWEST:
+            raise MalformedError(f"of a message {size} bytes came in {self._waited:.0f} seconds")
+
+    def _give_back(self) -> None:
+        """Give back the buffers of an association in which nothing comes."""
+        if self._start == self._end:
+            self.release()
+        cast("ReceivingProvider", self.assoc.dimse).give_back()
+
     def _fill(self) -> int:
-        connection = self.socket
-        if connection is None:
-            raise ConnectionAbortedError("the connection is closed")
-        if not self._view:
-            self._view = memoryview(bytearray(_BUFFER))
-        self._start = self._end = 0
-        begun = time.monotonic()
-        self._end = connection.recv_into(self._view)
-        if self._left is not None:  # what is done with the pieces meanwhile is not the peer's time
-            self._left -= time.monotonic() - begun
+        """Read into the buffer, in which nothing is left; return how much, 0 at the end."""
+        while True:
+            connection = self.socket
+            if connection is None:
+                raise ConnectionAbortedError("the connection is closed")
+            if not self._view:
+                self._view = room(_BUFFER)
+            self._start = self._end = 0
+            begun = time.monotonic()
+            came = True
+            try:
+                self._end = connection.recv_into(self._view)
+            except TimeoutError:
+                came = False
+            # what is done with the pieces meanwhile is not the peer's time
+            waited = time.monotonic() - begun
+            self._left -= waited
+            self._waited += waited
             if self._left < 0:
                 raise TimeoutError("the rest of a PDU did not come in time")
-        return self._end
+            if came:
+                return self._end
+            self._give_back()
 
 
 def bounded(length: int) -> int:

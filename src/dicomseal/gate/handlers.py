@@ -78,7 +78,7 @@ def handler(
                 incoming.finish()
                 decision = admission.admit(
                     incoming.path, len(data), origin,
-                    sop_class=sop_class, sop_instance=sop_instance,
+                    sop_class=sop_class, sop_instance=sop_instance, content=memoryview(data),
                 ).decision  # fmt: skip
         else:
             decision = judge(

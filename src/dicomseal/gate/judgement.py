@@ -17,6 +17,7 @@ from ..standard import terms
 from ..verification.verifier import verify_with
 from .identity import Identity, identify
 from .policy import REFUSE, Policy
+from .room import room
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -90,7 +91,7 @@ def judge(
     """
     if not isinstance(policy, Policy):
         raise UsageError(f"a Policy is needed, e.g. Policy.of(trust), not {policy!r}")
-    source = _once(data)
+    source = read_once(data)
     found = verify_with(source, policy.options)
     identity = identify(source, policy.options.limits)
     tags: tuple[int, ...] = ()
@@ -118,7 +119,7 @@ def judge(
     )
 
 
-def _once(data: Any) -> Any:
+def read_once(data: Any) -> Any:
     """Return a source that is read once, so that all looks at it are looks at the same bytes.
 
     A file goes into a buffer of the thread, which the next one reuses.
@@ -149,10 +150,15 @@ def _opened(path: str, flags: int) -> int:
 
 
 def _buffer(size: int) -> memoryview:
-    found: bytearray | None = getattr(_local, "buffer", None)
+    found: memoryview | None = getattr(_local, "buffer", None)
     if found is None or len(found) < size:
-        found = _local.buffer = bytearray(size + (size >> 2))
-    return memoryview(found)[:size]
+        found = _local.buffer = room(size + (size >> 2))
+    return found[:size]
+
+
+def release() -> None:
+    """Give back the buffer of this thread: nothing is to be judged for a while."""
+    _local.buffer = None
 
 
 def _announced(

@@ -14,7 +14,7 @@ from ..files import atomic
 from ..report import ObjectReport
 from .judgement import Decision
 from .origin import Origin
-from .store import Placed, Placer, told
+from .placer import Placed, Placer, make_folder, told
 
 _OLD = 3600.0  # seconds for which nobody has written to a temporary file that is left
 
@@ -52,9 +52,9 @@ class Quarantine:
 
     def __init__(self, root: str | os.PathLike[str], *, sync: bool = True) -> None:
         self.root = os.path.abspath(os.fsdecode(root))
-        self._placer = Placer(sync)
+        self._placer = Placer(self.root, sync)
         with told(self.root):
-            os.makedirs(self.root, exist_ok=True)
+            make_folder(self.root, sync)
             self._clean()
 
     def put(

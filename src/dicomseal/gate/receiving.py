@@ -15,7 +15,9 @@ from pynetdicom.pdu_primitives import P_DATA
 from .. import __version__
 from ..errors import MalformedError, SourceError
 from ..signature import items
+from . import judgement
 from .commands import COMMAND, StoreCommand, text_of
+from .room import room
 from .store import Incoming, Store
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ IMPLEMENTATION_CLASS = "2.25.328957194170695688999850527630083745841"
 _MAX_UID = 64
 _MAX_GATHERED = 1 << 20  # bytes of a command set, and of a data set that has no file
 _MAX_IN_MEMORY = 4 << 20  # bytes of an object; more is read from its file to be verified
+_LEAST = 1 << 16  # bytes
 _MAX_WAITING = 2  # requests; more than one at a time was never negotiated (PS3.7 Annex D.3.3.3)
 
 
@@ -57,7 +60,7 @@ class Memory:
     """A buffer for one object after the other, which grows with what comes."""
 
     def __init__(self) -> None:
-        self._view = memoryview(bytearray())  # what is assigned to a bytearray is copied twice
+        self._view = room(0)
         self._used = 0
 
     def clear(self) -> None:
@@ -68,7 +71,7 @@ class Memory:
         """Append bytes."""
         end = self._used + len(data)
         if end > len(self._view):
-            longer = memoryview(bytearray(max(end, min(2 * len(self._view), _MAX_IN_MEMORY))))
+            longer = room(max(end, min(2 * len(self._view), _MAX_IN_MEMORY), _LEAST))
             longer[: self._used] = self.content
             self._view = longer
         self._view[self._used : end] = data
@@ -76,7 +79,7 @@ class Memory:
 
     def release(self) -> None:
         """Give the room back."""
-        self._view, self._used = memoryview(bytearray()), 0
+        self._view, self._used = room(0), 0
 
     @property
     def content(self) -> memoryview:
@@ -126,8 +129,13 @@ class Sink:
             if self.incoming.size <= _MAX_IN_MEMORY:
                 self._memory.append(data)
             else:
-                self._memory.release()
-                self._memory = None
+                self.forget()
+
+    def forget(self) -> None:
+        """Keep it in the file alone, from which it is read to be verified."""
+        if self._memory is not None:
+            self._memory.release()
+            self._memory = None
 
     def received(self) -> Incoming:
         """Return the file when all is in it, and on its way to the disk.
@@ -209,8 +217,12 @@ class ReceivingProvider(DIMSEServiceProvider):
     @property
     def is_receiving(self) -> bool:
         """Whether a request has begun and not ended, or waits to be served."""
-        begun = self._request is not None or bool(self._gathered) or self.message is not None
-        return begun or not self.msg_queue.empty()
+        return self.is_under_way or not self.msg_queue.empty()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a message has begun, and not all of it is there."""
+        return self._request is not None or bool(self._gathered) or self.message is not None
 
     @property
     def has_begun(self) -> bool:
@@ -274,6 +286,16 @@ class ReceivingProvider(DIMSEServiceProvider):
         )  # fmt: skip
         sink = Sink(self._store, head, self._limit, self._memory)
         return StoreRequest(context_id, str(context.abstract_syntax), command, sink)
+
+    def give_back(self) -> None:
+        """Give back what memory is held for objects, while nothing comes.
+
+        To be called in the thread that receives.
+        """
+        if self._request is not None:
+            self._request.sink.forget()
+        self._memory.release()
+        judgement.release()
 
     def close(self) -> None:
         """Remove what was not received to its end."""

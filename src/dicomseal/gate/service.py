@@ -8,11 +8,9 @@ dies, the gate stops as a whole, having lost nothing: whoever started it starts 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import threading
@@ -22,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .. import __version__
 from ..errors import UsageError
 from .admission import Admission, Outcome, Signer
 from .figures import Figures, event_of
 from .front import Counts, Front
+from .health import Health
 from .log import ObjectLog
 from .monitor import Monitor
 from .origin import Origin
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from .record import Recorder
 
 _log = logging.getLogger("dicomseal.gate")
-_LITTLE = 256 << 20  # bytes that are left on a disk that is nearly full
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +99,6 @@ class Service:
             raise UsageError("--jobs needs a system that can fork")
         self._settings = settings
         self._stop = threading.Event()
-        self._begun = time.monotonic()
         self._figures = Figures()
         self._trouble: list[str] = []
 
@@ -313,47 +309,21 @@ class Service:
     def _monitor(
         self, spool: Spool | None, counts: Counts, store: Store, stack: contextlib.ExitStack
     ) -> None:
-        figures = self._figures
-        figures.gauge("connections", "Connections at present.", lambda: counts.total)
-        figures.gauge("free_bytes", "Bytes that are free where the store is.", lambda: _free(store))
-        if spool is not None:
-            figures.gauge("spool_objects", "Objects that wait for the next node.", spool.__len__)
-            figures.gauge(
-                "spool_aside_objects", "Objects that the next node refuses.",
-                lambda: spool.set_aside,
-            )  # fmt: skip
+        health = Health(
+            store, spool, counts, self._trouble,
+            is_writing=lambda: self._ledger is None or self._ledger.is_writing,
+            is_stopping=self._stop.is_set,
+        )  # fmt: skip
+        health.gauges(self._figures)
         if self._settings.monitor is None:
             return
-        health = functools.partial(self._health, spool, counts, store)
-        monitor = Monitor(figures, health, *self._settings.monitor)
+        monitor = Monitor(self._figures, health.page, *self._settings.monitor)
         monitor.start()
         stack.callback(monitor.stop)
         self._monitor_port = monitor.port
 
     _monitor_port = 0
     _ledger: Recorder | None = None
-
-    def _health(self, spool: Spool | None, counts: Counts, store: Store) -> dict[str, Any]:
-        """Return whether the gate can take objects, and how it stands."""
-        problems = list(self._trouble)
-        free = _free(store)
-        if free < _LITTLE:
-            problems.append("the disk is nearly full")
-        if self._ledger is not None and not self._ledger.is_writing:
-            problems.append("the ledger cannot be written")
-        if self._stop.is_set():
-            problems.append("the gate is stopping")
-        found: dict[str, Any] = {
-            "status": "failing" if problems else "ok",
-            "problems": problems,
-            "version": __version__,
-            "seconds": round(time.monotonic() - self._begun),
-            "connections": counts.total,
-            "free_bytes": free,
-        }
-        if spool is not None:
-            found |= {"spool": len(spool), "spool_aside": spool.set_aside}
-        return found
 
     def _ready(self, ready: Callable[[], None] | None) -> None:
         fields: dict[str, Any] = {front.name: front.port for front in self._settings.fronts}
@@ -383,13 +353,6 @@ class Service:
         finally:
             for one, old in before.items():
                 signal.signal(one, old)
-
-
-def _free(store: Store) -> int:
-    try:
-        return shutil.disk_usage(store.root).free
-    except OSError:
-        return 0
 
 
 def _notify(state: str) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..files import atomic
-from .store import Placer, sync_folder, told
+from .placer import Placer, make_folder, sync_folder, told
 
 _SUFFIX = ".dcm"
 _ASIDE = "aside"
@@ -42,11 +42,12 @@ class Spool:
         self.folder = folder
         self._aside = os.path.join(folder, _ASIDE)
         self._sync = sync
-        self._placer = Placer(sync)
+        self._placer = Placer(folder, sync)
         self._lock = threading.Lock()
         self._last = 0
         with told(folder):
-            os.makedirs(self._aside, exist_ok=True)
+            for one in (folder, self._aside):
+                make_folder(one, sync)
             for name in filter(atomic.is_temporary, os.listdir(folder)):
                 os.unlink(os.path.join(folder, name))  # of a gate that died: this is the only one
 

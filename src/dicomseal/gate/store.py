@@ -9,40 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import shutil
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from ..errors import MalformedError, SourceError
-from ..files import atomic, file_meta
+from ..errors import SourceError
+from ..files import atomic
+from .placer import Placed, Placer, make_folder, refused, told
 
-# what became of a file that was to be kept
-NEW, SAME, OTHER = "new", "same", "other"
 OWN = ".dicomseal-gate"  # the folder in the store that is not of the archive
 _INCOMING, _LOCK = "incoming", "lock"
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_MAX_KNOWN = 4096  # folders of which is remembered that they are there
-_BLOCK = 1 << 20
 _MAX_FLUSHERS = 32
-_MAX_META = 1 << 16
-
-
-class Placed(NamedTuple):
-    """Where an object is kept.
-
-    Attributes:
-        path: of the file.
-        state: ``new``; ``same``, it was there already; or ``other``, another object with these UIDs
-            was, and this one is beside it, under a name with a part of its SHA-256.
-    """
-
-    path: str
-    state: str
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -157,9 +136,10 @@ class Store:
         self.sync = sync
         self.own = os.path.join(self.root, OWN)
         self._incoming = os.path.join(self.own, _INCOMING)
-        self._placer = Placer(sync)
+        self._placer = Placer(self.root, sync)
         with told(self.root):
-            os.makedirs(self._incoming, exist_ok=True)
+            for folder in (self.root, self.own, self._incoming):
+                make_folder(folder, sync)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Store]:
@@ -219,170 +199,12 @@ class Store:
         study, series, instance = names
         return self._placer.place(path, os.path.join(self.root, study, series), instance)
 
+    def confirm(self, path: str) -> None:
+        """Flush an object that is in the store already, and its name, to disk.
 
-class Placer:
-    """Gives files their names in folders, once and for all; see `Store`."""
-
-    def __init__(self, sync: bool) -> None:
-        self._sync = sync
-        self._known: set[str] = set()
-        self._lock = threading.Lock()
-
-    def place(self, path: str, folder: str, name: str) -> Placed:
-        """Move a finished file to ``folder/name.dcm``; errors as `Store.keep`."""
-        with told(folder):
-            self._make(folder)
-            placed = self._named(path, folder, name)
-            if self._sync:
-                sync_folder(folder)
-            os.unlink(path)
-        return placed
-
-    def second_name(self, path: str, target: str) -> None:
-        """Give a kept file another name as well, or a copy that one, where no links are.
+        Whoever put it there may have died before that was done, or not have done it yet.
 
         Raises:
-            OSError: it has no such name.
-            FileExistsError: another file has it.
+            SourceError: it may not be on disk.
         """
-        if not self._link(path, target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-
-    def _named(self, path: str, folder: str, name: str) -> Placed:
-        target = os.path.join(folder, f"{name}.dcm")
-        if self._link(path, target):
-            return Placed(target, NEW)
-        if same(path, target):
-            return Placed(target, SAME)
-        beside = os.path.join(folder, f"{name}_{digest(path)[:16]}.dcm")
-        return Placed(beside, OTHER if self._link(path, beside) else SAME)
-
-    def _link(self, path: str, target: str) -> bool:
-        """Return whether the file got this name too; not if another has it."""
-        try:
-            os.link(path, target)
-        except FileExistsError:
-            return False
-        except FileNotFoundError:  # the folder was taken away meanwhile
-            if not os.path.exists(path):
-                raise
-            self._known.discard(os.path.dirname(target))
-            self._make(os.path.dirname(target))
-            return self._link(path, target)
-        except OSError as error:
-            if error.errno not in _NO_LINKS | {errno.EXDEV}:
-                raise
-            return self._copy(path, target)
-        return True
-
-    def _copy(self, path: str, target: str) -> bool:
-        """Return the same where no links are, or on another file system."""
-        descriptor, temporary = atomic.temporary(os.path.dirname(target))
-        try:
-            with os.fdopen(descriptor, "wb") as new, open(path, "rb") as old:
-                shutil.copyfileobj(old, new, _BLOCK)
-                new.flush()
-                if self._sync:
-                    os.fsync(new.fileno())
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                with self._lock:
-                    if os.path.lexists(target):
-                        return False
-                    os.rename(temporary, target)
-                    temporary = ""
-            return True
-        finally:
-            if temporary:
-                os.unlink(temporary)
-
-    def _make(self, folder: str) -> None:
-        if folder in self._known:
-            return
-        missing = []
-        step = folder
-        while not os.path.isdir(step):
-            missing.append(step)
-            step = os.path.dirname(step)
-        for one in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(one)
-            if self._sync:
-                sync_folder(os.path.dirname(one))
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
-        self._known.add(folder)
-
-
-def same(one: str, other: str) -> bool:
-    """Return whether two files hold the same data set in the same encoding.
-
-    File Meta Information and preamble may differ: they say who wrote the file.
-    """
-    with open(one, "rb") as left, open(other, "rb") as right:
-        begun = [_data_set(file) for file in (left, right)]
-        if begun[0][1] != begun[1][1]:
-            return False
-        sizes = [
-            os.fstat(file.fileno()).st_size - start
-            for file, (start, _) in zip((left, right), begun, strict=True)
-        ]
-        if sizes[0] != sizes[1]:
-            return False
-        left.seek(begun[0][0])
-        right.seek(begun[1][0])
-        while True:
-            block = left.read(_BLOCK)
-            if block != right.read(_BLOCK):
-                return False
-            if not block:
-                return True
-
-
-def _data_set(file: BinaryIO) -> tuple[int, str]:
-    """Return where the data set of a file begins, and its transfer syntax."""
-    try:
-        meta = file_meta.read(file.read(_MAX_META))
-    except MalformedError:
-        return 0, ""
-    return meta.start, meta.transfer_syntax
-
-
-def digest(path: str) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync_folder(folder: str) -> None:
-    """Flush the names in a folder to disk, where the system can do that."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def told(path: str) -> Iterator[None]:
-    """Yield what the system refuses, as an error of dicomseal."""
-    try:
-        yield
-    except OSError as error:
-        raise refused(path, error) from None
-
-
-def refused(path: str, error: OSError) -> SourceError:
-    """Return what the system refuses, as an error of dicomseal."""
-    code = "no_space" if error.errno in atomic.NO_SPACE else "write"
-    return SourceError(f"{path}: cannot be written: {error.strerror or error}", code)
+        self._placer.confirm(path)

@@ -30,7 +30,7 @@ from ..errors import DicomSealError, SourceError
 from .admission import Admission
 from .front import Counts
 from .identity import Identity
-from .judgement import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS
+from .judgement import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, release
 from .origin import Origin
 from .policy import ACCEPT
 from .scp import listen
@@ -317,6 +317,8 @@ class _Store:
         except Exception:  # noqa: BLE001 - not verified is not accepted
             _log.exception("not accepted: an error of the gate itself")
             return identity, _PROCESSING_FAILURE, "an error of the gate itself"
+        finally:
+            release()  # a thread that waits for its next object holds no memory
 
     def _not_received(self, error: SourceError) -> tuple[int, str]:
         decision = self._admission.not_received(error, self._origin).decision

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dicomseal.gate")
 _PDU = struct.Struct(">BxL")  # type, reserved, length (PS3.8 Section 9.3.1)
 _ITEM = struct.Struct(">LBB")  # length, context ID, message control header (PS3.8 Annex E)
-_ESTABLISHED = "Sta6"
+_IDLE, _ESTABLISHED, _ENDING = "Sta1", "Sta6", "Sta13"
 # events of the state machine (PS3.8 Section 9.2.1)
 _REQUESTED, _CLOSED, _INVALID = "Evt6", "Evt17", "Evt19"
 
@@ -45,6 +46,9 @@ class UpperLayer(DULServiceProvider):
         super().__init__(assoc)
         self._serves = serves
         self._reads = False  # while it does, the silence of the peer is bounded by the connection
+        self._is_spoken_to = True  # not by PDUs without data: who sends them is idle all the same
+        self._hollow_since = 0.0  # when the first of them came
+        self._size = 0  # bytes of the message that is under way
         self._bell = bell
         self._run_loop_delay = 0.0
         self._is_requested = False
@@ -71,12 +75,17 @@ class UpperLayer(DULServiceProvider):
 
     def stop_dul(self) -> bool:
         """Stop the loop if the connection is closed; True when it has ended."""
-        if self.state_machine.current_state != "Sta1":
+        if self.state_machine.current_state != _IDLE:
             return False
         self._kill_thread = True
         self._bell.ring()
         self.join()
         return True
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the peer is still to be told that it is over, and can be."""
+        return self.is_alive() and self.state_machine.current_state not in (_IDLE, _ENDING)
 
     def idle_timer_expired(self) -> bool:
         """Return whether the peer is silent for too long, and it is its turn to speak."""
@@ -93,8 +102,8 @@ class UpperLayer(DULServiceProvider):
         dimse = cast("ReceivingProvider", self.assoc.dimse)
         self._reads = True
         try:
-            kind = connection.begin()
-            if kind != P_DATA or self.state_machine.current_state != _ESTABLISHED:
+            if connection.begin() != P_DATA or self.state_machine.current_state != _ESTABLISHED:
+                self._is_spoken_to = True
                 super()._read_pdu_data()
                 return
             self._take_in_data(connection, dimse)
@@ -108,16 +117,28 @@ class UpperLayer(DULServiceProvider):
             _log.warning("association ended: %s", error)
             self.event_queue.put(_INVALID)
         finally:
-            self.restart_idle_timer()
+            if self._is_spoken_to:
+                self.restart_idle_timer()
             self._reads = False
+
+    def _is_transport_event(self) -> bool:
+        """Return whether the peer has spoken, which is when it counts as idle from."""
+        return super()._is_transport_event() and self._is_spoken_to
 
     def _goes_on(self) -> bool:
         """Return whether nobody wants to end the association, or to send something else."""
         return not self._kill_thread and self.to_provider_queue.empty()
 
-    @staticmethod
-    def _take_in_data(connection: GateSocket, dimse: ReceivingProvider) -> None:
-        """Take in a P-DATA-TF PDU (PS3.8 Section 9.3.5)."""
+    def _take_in_data(self, connection: GateSocket, dimse: ReceivingProvider) -> None:
+        """Take in a P-DATA-TF PDU (PS3.8 Section 9.3.5).
+
+        Raises:
+            MalformedError: it is none, or holds the association up.
+        """
+        if not dimse.is_under_way:
+            self._size = 0
+            connection.message_begins()
+        before, ended = self._size, False
         left = bounded(_PDU.unpack(connection.exactly(_PDU.size))[1])
         while left:
             if left < _ITEM.size:
@@ -128,9 +149,19 @@ class UpperLayer(DULServiceProvider):
             left -= length + 4
             take_in = dimse.fragment(context_id, control)
             length -= 2
+            self._size += length
             while length:
                 piece = connection.piece(length)
                 length -= len(piece)
                 take_in(piece)
             if control & LAST:
+                ended = True
                 dimse.last_fragment(context_id, control)
+        if ended or self._size > before:
+            self._is_spoken_to = True
+        elif self._is_spoken_to:
+            self._is_spoken_to, self._hollow_since = False, time.monotonic()
+        elif time.monotonic() > self._hollow_since + connection.patience:
+            raise MalformedError("nothing but PDUs without data came")
+        if dimse.is_under_way:
+            connection.check_pace(self._size)

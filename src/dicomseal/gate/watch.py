@@ -34,9 +34,9 @@ from ..verification.other_files import DIRECTORY, NOT_DICOM
 from .arrivals import Arrivals, State
 from .judgement import comment, judge
 from .origin import Origin
+from .placer import digest
 from .policy import QUARANTINE, REFUSE, Policy
 from .quarantine import Quarantine
-from .store import digest
 
 SETTLE, SWEEP = 0.5, 300.0  # seconds
 _WINDOW = 2  # batches for each worker that are under way: one it works on, one that waits

@@ -1,0 +1,60 @@
+"""STOW-RS over TLS at the gate."""
+
+from __future__ import annotations
+
+import ssl
+
+import pki
+import pytest
+from _dicomweb import RELATED, multipart
+from _gate import file_of, trust_file
+from _gate_process import gate
+
+httpx = pytest.importorskip("httpx")
+JSON = {"Content-Type": RELATED, "Accept": "application/dicom+json"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gate")
+    trust_file(folder)
+    return folder
+
+
+def test_tls(folder, tmp_path):
+    key, certificate = pki.member("rsa").write(tmp_path)
+    with (
+        gate(tmp_path / "store", "--trust", folder / "ca.pem", "--stow-port", 0, "--no-sync",
+             "--tls-cert", certificate, "--tls-key", key) as running,
+        httpx.Client(trust_env=False, verify=False) as client,
+    ):  # fmt: skip
+        url = f"https://127.0.0.1:{running.ports['stow']}/studies"
+        assert client.post(url, content=multipart([file_of("good", 1)]), headers=JSON).is_success
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.post(url.replace("https", "http"), content=b"", headers=JSON)
+
+
+def test_tls_with_certificates_of_clients(folder, tmp_path):
+    """With authorities a client needs a certificate of theirs, here as for C-STORE."""
+    key, certificate = pki.member("rsa").write(tmp_path)
+    body = multipart([file_of("good", 1)])
+    with gate(
+        tmp_path / "store", "--trust", folder / "ca.pem", "--stow-port", 0, "--no-sync",
+        "--tls-cert", certificate, "--tls-key", key, "--tls-ca", folder / "ca.pem",
+    ) as running:  # fmt: skip
+        url = f"https://127.0.0.1:{running.ports['stow']}/studies"
+        for pair, accepted in (
+            ((certificate, key), True), (None, False),
+            (pki.member("other").write(tmp_path)[::-1], False),
+        ):  # fmt: skip
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if pair is not None:
+                context.load_cert_chain(*pair)
+            with httpx.Client(trust_env=False, verify=context) as client:
+                if accepted:
+                    assert client.post(url, content=body, headers=JSON).is_success
+                else:
+                    with pytest.raises(httpx.TransportError):
+                        client.post(url, content=body, headers=JSON)
+        assert len(running.objects()) == 1
