@@ -5,96 +5,26 @@ from __future__ import annotations
 import errno
 import json
 import os
-import socket
 import threading
 import time
 
 import pki
 import pytest
-from _gate import elements, file_of, part10, policy, text, trust_file, uid
+from _forwarding import CT, Next, Sending, free_port, spool_of
+from _gate import elements, file_of, part10, text, trust_file, uid
 from _gate_process import gate, posix_only, send, until
 from _raw_scu import data_set
-from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 
 from dicomseal.errors import UsageError
 from dicomseal.gate import forwarding
-from dicomseal.gate.admission import Admission
-from dicomseal.gate.forwarding import Forwarder, Node
-from dicomseal.gate.origin import Origin
+from dicomseal.gate.forwarding import Node
 from dicomseal.gate.spool import Spool
-from dicomseal.gate.store import Store
-
-CT = "1.2.840.10008.5.1.4.1.1.2"
-ANY = [build_context(CT, [pki.EXPLICIT])]
-
-
-class Next:
-    """A node that answers as it is told, and keeps what it took."""
-
-    def __init__(self, answers=(), contexts=ANY, port=0):
-        self.answers, self.asked, self.got = list(answers), [], []
-        ae = AE("NEXT")
-        ae.supported_contexts = contexts
-        self.server = ae.start_server(
-            ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
-        )
-        self.node = Node("127.0.0.1", self.server.server_address[1], "NEXT")
-
-    def _take(self, event):
-        name = str(event.request.AffectedSOPInstanceUID)
-        self.asked.append(name)
-        answer = self.answers.pop(0) if self.answers else 0
-        if callable(answer):
-            answer = answer(event)
-        if answer == 0 or answer & 0xF000 == 0xB000:
-            self.got.append((name, event.request.DataSet.getvalue()))
-        return answer
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
 
 
 @pytest.fixture
 def spooled(tmp_path):
-    """A store with a spool, and what puts objects into both."""
-    store = Store(tmp_path / "store", sync=False)
-    spool = Spool(str(tmp_path / "spool"), sync=False)
-    admission = Admission(policy(), store, spool=spool.add)
-
-    def put(number, data=None):
-        data = file_of("good", number) if data is None else data
-        with store.incoming() as incoming:
-            incoming.write(data)
-            incoming.finish()
-            outcome = admission.admit(incoming.path, len(data), Origin(via="test"))
-        assert outcome.decision.action == "accept"
-        return data_set(data)
-
-    return spool, put
-
-
-def forwarder(spool, node, told=None):
-    return Forwarder(spool, node, "GATE", told=told, timeout=10, pauses=(0.02, 0.1))
-
-
-class Sending:
-    """A forwarder at work, which tells what it did."""
-
-    def __init__(self, spool, node):
-        self.told = []
-        self._forwarder = forwarder(spool, node, self.told.append)
-        spool.ring = self._forwarder.ring
-
-    def __enter__(self):
-        self._forwarder.start()
-        return self
-
-    def __exit__(self, *_):
-        self._forwarder.stop()
+    return spool_of(tmp_path)
 
 
 def test_in_order_and_as_it_came(spooled):
@@ -108,7 +38,7 @@ def test_in_order_and_as_it_came(spooled):
         assert sending.told == ["sent"] * 5
 
 
-def test_the_same_object_again_is_sent_again(spooled):
+def test_the_same_object_again_is_in_the_spool_again(spooled):
     """The gate cannot know whether it died before or after the first time."""
     spool, put = spooled
     put(1)
@@ -335,13 +265,6 @@ def test_nodes(text, node):
 def test_what_is_no_node(text):
     with pytest.raises(UsageError, match="HOST:PORT:AET"):
         Node.parse(text)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @posix_only

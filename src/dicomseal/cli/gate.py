@@ -51,6 +51,15 @@ Examples:
     metavar="HOST:PORT:AET",
     help="Send what was accepted on to this node, in order of arrival, until it has it.",
 )
+@click.option(
+    "--forward-once",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Do not send an object on again that the next node took so recently, so that gates that "
+    "forward to each other come to an end; 0: send it always.",
+)
 @network_options
 @operation_options
 @signing_options
@@ -107,6 +116,7 @@ def command(port: int, aet: str, store: str, **options: Any) -> None:
             jobs=jobs,
             connections=network.associations,
             forward=None if forward is None else _elsewhere(Node.parse(forward), bind, port),
+            once=options["forward_once"],
             ledger=ledger,
             asked=given,
             monitor=None if metrics is None else (options["metrics_bind"], metrics),

@@ -79,7 +79,7 @@ class GateAssociation(Association):
             self._server.ended(self)
 
     def _abort_blocking(self, block: bool = True) -> None:
-        """Abort, and close the connection when the peer was told, if that is soon.
+        """Send an A-ABORT, and close the connection when the peer has it, if that is soon.
 
         pynetdicom closes it meanwhile, perhaps while the upper layer reads from it.
         """

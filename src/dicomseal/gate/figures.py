@@ -71,7 +71,7 @@ class Figures:
             f"{name}_seconds", "From the last byte of an object to its answer.", buckets=_SECONDS,
             registry=self.registry,
         )  # fmt: skip
-        for result in ("sent", "again", "refused"):
+        for result in ("sent", "again", "refused", "repeated"):
             self._forwarded.labels(result)
 
     def gauge(self, what: str, text: str, value: Callable[[], float]) -> None:

@@ -3,18 +3,21 @@
 The first entry is sent first, and stays in the spool until the next node has answered it. One that
 does not answer, or says that it has no room, is asked again later, with growing pauses, and nothing
 overtakes; one that refuses an object for good is asked three times, and then the object is put
-aside. Nothing is ever dropped.
+aside. Nothing is ever dropped but what the next node has just taken, when it comes once more: else
+two gates that forward to each other would never come to an end.
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import queue
 import random
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +45,9 @@ _NO_CONTEXT = "the next node accepts no presentation context for it"
 _UID = re.compile(r"[0-9.]{1,64}")
 _NAME = re.compile(r"[!-\[\]-~]{1,64}")  # of an instance: a UID, or what a node may take for one
 _NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # why any file cannot be read
-SENT, AGAIN, REFUSED = "sent", "again", "refused"
+SENT, AGAIN, REFUSED, REPEATED = "sent", "again", "refused", "repeated"
+ONCE = 600.0  # seconds
+_MOST_SENT = 100_000  # objects of which is remembered when they were sent
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -88,7 +93,10 @@ class Forwarder:
         spool: what is to be sent.
         node: where to.
         aet: the AE title that it calls itself.
-        told: called with ``sent``, ``again`` or ``refused`` for each attempt.
+        told: called with ``sent``, ``again`` or ``refused`` for each attempt, and ``repeated`` for
+            what is not sent once more.
+        once: seconds after the next node took an object in which the same one is not sent once
+            more, whoever it comes from; 0: it always is.
         timeout: seconds for the next node to answer.
         pauses: the first and the longest pause before another attempt, in seconds.
     """
@@ -100,6 +108,7 @@ class Forwarder:
         aet: str,
         *,
         told: Callable[[str], None] | None = None,
+        once: float = ONCE,
         timeout: float = 60.0,
         pauses: tuple[float, float] = _PAUSES,
     ) -> None:
@@ -108,6 +117,8 @@ class Forwarder:
         self._spool, self._node, self._told = spool, node, told
         self._pauses = pauses
         self._tries: dict[str, int] = {}
+        self._once = once
+        self._taken: dict[str, float] = {}  # when the next node took what, the first one first
         self._stop = threading.Event()
         self._work = threading.Event()
         self._ae = AE(aet)
@@ -159,8 +170,8 @@ class Forwarder:
         metas = {}
         contexts: dict[tuple[str, str], Any] = {}
         for entry in entries:
-            if not os.path.exists(entry):  # somebody took it out of the spool
-                continue
+            if not os.path.exists(entry) or self._is_repeated(entry):
+                continue  # somebody took it out of the spool
             try:
                 meta = _meta(entry)
             except OSError as error:
@@ -195,6 +206,8 @@ class Forwarder:
             for entry, meta in metas.items():
                 if self._stop.is_set():
                     return True
+                if self._is_repeated(entry):
+                    continue
                 if meta not in taken:
                     self._refused(entry, _NO_CONTEXT)
                 elif not self._send_one(assoc, entry):
@@ -225,6 +238,7 @@ class Forwarder:
         if status == 0 or status & 0xF000 == 0xB000:
             self._spool.done(entry)
             self._tries.pop(entry, None)
+            self._remember(entry)
             self._tell(SENT)
             return True
         words = str(answer.get("ErrorComment", ""))
@@ -233,6 +247,29 @@ class Forwarder:
             self._tell(AGAIN)
             return False
         self._refused(entry, f"the next node answered 0x{status:04X} {words}".strip())
+        return True
+
+    def _remember(self, entry: str) -> None:
+        """Take note that the next node has an object."""
+        key, now = self._spool.key(entry), time.monotonic()
+        if not key or not self._once:
+            return
+        self._taken.pop(key, None)  # so that the last one stands last
+        self._taken[key] = now
+        for old, taken in [*itertools.islice(self._taken.items(), 2)]:
+            if taken < now - self._once or len(self._taken) > _MOST_SENT:
+                del self._taken[old]
+
+    def _is_repeated(self, entry: str) -> bool:
+        """Return whether the next node has just taken the same object; it is not sent then."""
+        taken = self._taken.get(self._spool.key(entry))
+        if taken is None or time.monotonic() - taken >= self._once:
+            return False
+        fields = {"sop_instance_uid": _instance(entry), "entry": os.path.basename(entry)}
+        _log.info("not sent on: the next node has just taken it", extra={"fields": fields})
+        self._spool.done(entry)
+        self._tries.pop(entry, None)
+        self._tell(REPEATED)
         return True
 
     def _refused(self, entry: str, why: str, final: bool = False) -> None:

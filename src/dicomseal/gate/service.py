@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         jobs: how many processes receive.
         connections: how many there may be at a time, in all processes.
         forward: the next node; None: there is none.
+        once: seconds in which it is not sent again what it has taken, see `forwarding.Forwarder`.
         ledger: the path; None: no ledger is kept.
         asked: the options as they were given, for the ledger.
         monitor: address and port of the pages for those who watch; None: there are none.
@@ -69,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 1
     connections: int = 64
     forward: Node | None = None
+    once: float = 600.0
     ledger: str | None = None
     asked: dict[str, Any] = {}
     monitor: tuple[str, int] | None = None
@@ -301,7 +303,9 @@ class Service:
             return None
         from .forwarding import Forwarder
 
-        forwarder = Forwarder(spool, settings.forward, settings.aet, told=self._figures.forwarded)
+        forwarder = Forwarder(
+            spool, settings.forward, settings.aet, told=self._figures.forwarded, once=settings.once
+        )
         forwarder.start()
         stack.callback(forwarder.stop)
         return forwarder

@@ -8,6 +8,7 @@ has answered: killed in between, the gate sends the object once more, which is h
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
 import time
@@ -58,17 +59,17 @@ class Spool:
             SourceError: it is not in the spool.
         """
         with told(self.folder):
-            self._placer.second_name(path, os.path.join(self.folder, self._name()))
+            self._placer.second_name(path, os.path.join(self.folder, self._name(_key(path))))
             if self._sync:
                 sync_folder(self.folder)
         if self.ring is not None:
             self.ring()
 
-    def _name(self) -> str:
+    def _name(self, key: str) -> str:
         """Return names sort by the time of arrival, also where the clock was set back meanwhile."""
         with self._lock:
             self._last = max(self._last + 1, time.time_ns())
-            return f"{self._last:020d}-{os.getpid():07d}{_SUFFIX}"
+            return f"{self._last:020d}-{os.getpid():07d}-{key}{_SUFFIX}"
 
     def entries(self) -> list[str]:
         """Return the paths of what waits, the first one first."""
@@ -79,6 +80,11 @@ class Spool:
                 with contextlib.suppress(ValueError):
                     self._last = max(self._last, int(name[:20]))
         return [os.path.join(self.folder, name) for name in names]
+
+    @staticmethod
+    def key(entry: str) -> str:
+        """Return what two entries have in common that are the same stored file; empty: unknown."""
+        return os.path.basename(entry).removesuffix(_SUFFIX).partition("-")[2].partition("-")[2]
 
     def __len__(self) -> int:
         return self._count(self.folder)
@@ -125,3 +131,10 @@ class Spool:
                 else:
                     os.unlink(path)
         return count
+
+
+def _key(path: str) -> str:
+    """Return the key of a stored file: its name stands for one object as long as it is there."""
+    status = os.stat(path)
+    said = f"{os.fsencode(path)!r} {status.st_size} {status.st_mtime_ns}"
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
