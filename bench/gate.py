@@ -1,9 +1,11 @@
-"""The gate beside receivers that do not verify: whole transfers by DCMTK's dcmsend, over loopback.
+"""The gate beside receivers that do not verify: whole transfers over loopback.
 
 Each pass starts a receiver with an empty folder, sends all files to it, and ends it; only the
 sending is timed. All receivers take turns, round after round, and flush or do not flush alike.
 Senders and receivers share the processors of one machine, so that the time of a pass says little of
 a machine that only receives: what a receiver costs there, its processor time for an object says.
+What several processes receive is measured with senders that cost next to nothing
+(`bench.gate_sender`), all else with DCMTK's dcmsend.
 """
 
 from __future__ import annotations
@@ -20,10 +22,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import Unavailable, cache, gate_watch, workloads
-from .gate_transfer import COUNT, Sample, copies, label, parts, processor, send, started
+from .gate_transfer import (
+    COUNT,
+    Sample,
+    copies,
+    label,
+    parts,
+    processor,
+    send,
+    send_prepared,
+    started,
+)
 from .measure import say
 
-SENDERS = (1, 4)
 ENHANCED, FRAMES = 8, 570  # objects at once, each of so many slices: 300 MB
 
 
@@ -45,25 +56,47 @@ RECEIVERS = {
     "gate": Receiver("the gate"),
     "gate-2": Receiver("the gate, --jobs 2", 2),
 }
+RATIOS = {"over_bare": ("gate", "bare"), "two_jobs": ("gate-2", "gate")}
+
+
+class Case(NamedTuple):
+    """How is sent and received.
+
+    Attributes:
+        senders: how many there are.
+        sync: whether each object is flushed.
+        prepared: whether the senders have all requests in memory, and cost next to nothing.
+        receivers: who takes turns.
+    """
+
+    senders: int
+    sync: bool = False
+    prepared: bool = False
+    receivers: tuple[str, ...] = ("bare", "unverified", "gate")
+
+
+CASES = {
+    "1": Case(1),
+    "4": Case(4),
+    "4 prepared": Case(4, prepared=True, receivers=("unverified", "gate", "gate-2")),
+    "1 flushed": Case(1, sync=True),
+    "4 flushed": Case(4, sync=True),
+}
 
 
 def run(rounds: int) -> dict[str, Any]:
-    """Files a second of each receiver, for each number of senders, flushed and not."""
+    """Files a second of each receiver in each case."""
     files = copies()
     cases: dict[str, Any] = {}
-    for sync in (False, True):
-        for senders in SENDERS:
-            samples: dict[str, list[Sample]] = {name: [] for name in RECEIVERS}
-            with tempfile.TemporaryDirectory(dir=cache()) as folder:
-                folders = parts(files, Path(folder), senders)
-                for number in range(rounds):
-                    how = "flushed" if sync else "not flushed"
-                    say(f"gate: {senders} senders, {how}, round {number}")
-                    for name in RECEIVERS:
-                        samples[name].append(_pass(name, sync, folders))
-            cases[f"{senders}{' flushed' if sync else ''}"] = {
-                "senders": senders, "sync": sync, "samples": rounds, **_compared(samples),
-            }  # fmt: skip
+    for what, case in CASES.items():
+        samples: dict[str, list[Sample]] = {name: [] for name in case.receivers}
+        with tempfile.TemporaryDirectory(dir=cache()) as folder:
+            folders = parts(files, Path(folder), case.senders)
+            for number in range(rounds):
+                say(f"gate: senders: {what}, round {number}")
+                for name in case.receivers:
+                    samples[name].append(_pass(name, case, folders))
+        cases[what] = {**case._asdict(), "samples": rounds, **_compared(samples)}
     found = {"files": COUNT, "bytes": sum(one.stat().st_size for one in files), "cases": cases}
     return {**found, "hash": _hash(files), "memory": memory(), "watch": gate_watch.run(rounds)}
 
@@ -78,17 +111,24 @@ def _compared(samples: dict[str, list[Sample]]) -> dict[str, Any]:
         for name, some in samples.items()
     }
     sent = statistics.median(one.sent for some in samples.values() for one in some) / COUNT
-    return {
+    found = {
         "files_per_second": rates,
         "processor": used,  # seconds for each object
         "sender": sent,
+        # how many processors the receiver keeps busy while objects arrive
+        "busy": {
+            name: statistics.median(one.received / one.seconds for one in some)
+            for name, some in samples.items()
+        },
         # how much longer the same receiver takes because it verifies
         "verification": rates["unverified"] / rates["gate"],
-        "over_bare": rates["gate"] / rates["bare"],
-        "two_jobs": rates["gate-2"] / rates["gate"],
         # what no number of processes can exceed while the senders need the same processors
         "most": (os.cpu_count() or 1) / (used["gate"] + sent),
     }
+    for ratio, (one, other) in RATIOS.items():
+        if one in rates and other in rates:
+            found[ratio] = rates[one] / rates[other]
+    return found
 
 
 def _hash(files: list[Path]) -> float:
@@ -103,13 +143,13 @@ def _hash(files: list[Path]) -> float:
     return statistics.median(times)
 
 
-def _pass(name: str, sync: bool, folders: list[Path]) -> Sample:
+def _pass(name: str, case: Case, folders: list[Path]) -> Sample:
     """Send all files once."""
     expected = sum(len(list(folder.iterdir())) for folder in folders)
     with tempfile.TemporaryDirectory(dir=cache()) as store:
-        with started(name, store, sync) as (port, pid):
+        with started(name, store, case.sync) as (port, pid):
             before = processor(pid)
-            seconds, sent = send(port, folders)
+            seconds, sent = (send_prepared if case.prepared else send)(port, folders)
             received = processor(pid) - before
         stored = [path for path in Path(store).rglob("*.dcm") if path.is_file()]
         if len(stored) != expected:
