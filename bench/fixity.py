@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import ROOT, Unavailable, cache, latency, parallel, signing
+from . import ROOT, Unavailable, cache, latency, parallel, signing, workloads
 from .measure import say
 from .tables import ratio, table
 
@@ -66,7 +66,7 @@ def run(rounds: int) -> dict[str, Any]:
 def _tree() -> Path:
     latency._copies("ct_small")
     source = sorted(parallel.copies("ct_small", latency.FILES).iterdir())
-    target = cache() / f"fixity-{FILES}"
+    target = cache() / f"fixity-{workloads.GENERATION}-{FILES}"
     if not target.exists():
         partial = target.with_suffix(".part")
         for number, file in enumerate(itertools.islice(itertools.cycle(source), FILES)):
