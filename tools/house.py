@@ -2,6 +2,7 @@
 
     python tools/house.py            # the floors, and what breaks their order
     python tools/house.py --check    # whether docs/architecture.md shows the floors as they are
+    python tools/house.py --write    # put the floors into docs/architecture.md
 
 A room is a folder of ``src/dicomseal``, or a module beside them. It imports only from floors below
 its own. Every import counts: at the top of a module, inside a function, and for types alone.
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "dicomseal"
 DRAWING = ROOT / "docs" / "architecture.md"
 PACKAGE = "dicomseal"
+# what stands between these lines of the document is the drawing
+BEGIN, END = "<!-- begin of the house -->\n\n", "\n<!-- end of the house -->"
 # the bottom floor first; a room imports only from floors below its own
 FLOORS = (
     {"remedies": "what each code means and what to do about it: one table"},
@@ -29,7 +31,7 @@ FLOORS = (
     },
     {
         "standard": "what PS3 says, as data: tags, VRs, UIDs, MAC algorithms",
-        "report": "what is said of an object, as frozen data",
+        "report": "the reports on objects, as frozen data",
         "policy": "which certificates, algorithms and revocations are accepted",
         "purposes": "the purposes of a signature (CID 7007)",
     },
@@ -38,32 +40,32 @@ FLOORS = (
         "profiles": "the digital signature profiles of PS3.15 Annex C",
     },
     {
-        "files": "files as bytes: opening, File Meta Information, inflating, writing safely",
-        "requirements": "what a user demands of signatures beyond that they verify",
+        "files": "files as bytes: opening, File Meta Information, inflating, safe writing",
+        "requirements": "what a user demands of signatures besides their verification",
     },
-    {"ambiguity": "what two readers of the same bytes may take differently"},
+    {"ambiguity": "where two readers of the same bytes may see two contents"},
     {"signature": "the items of a signature, its MAC, its value and its certificate"},
     {
         "canonical": "the canonical stream for other programs",
         "trust": "from a certificate to an anchor: paths, revocation, restrictions",
         "dicomweb": "DICOM over HTTP: addresses, multipart bodies, retrieving",
-        "editing": "changing a file and keeping every other byte; other encodings; removal",
+        "editing": "changing a file without changing any other byte; other encodings; removal",
     },
     {"keys": "private keys, in files and on tokens"},
     {"timestamps": "Certified Timestamps: asking for them and judging them"},
     {
         "verification": "a report and a verdict on an object",
-        "signing": "signatures that are made",
+        "signing": "making signatures",
     },
     {"__init__": "the public names"},
     {
-        "archive": "many runs over an archive, in a ledger",
-        "explanation": "how signatures were verified, and why one does not match",
+        "archive": "runs over a whole archive, and the ledger of their results",
+        "explanation": "how a signature was verified, and why one does not match",
         "dcmsign": "a second command, with the options of DCMTK's dcmsign",
     },
-    {"gate": "what arrives is verified before it is stored, and goes on"},
+    {"gate": "receiving objects: each is verified before it is stored and forwarded"},
     {
-        "cli": "one module a command",
+        "cli": "the commands, one module for each",
         "orthanc": "the hooks of Orthanc's Python plugin",
     },
     {"__main__": "python -m dicomseal"},
@@ -194,20 +196,31 @@ def _grouped(left: dict[str, set[str]]) -> list[set[str]]:
 
 
 def drawing() -> str:
-    """Return the floors as text, the top one first."""
-    lines = []
+    """Return the floors as a table in Markdown, the top one first, with a link to each room."""
+    known = modules()
+    lines = ["| floor | room | what it has |", "| --- | --- | --- |"]
     for level in range(len(FLOORS) - 1, -1, -1):
         for number, (room, what) in enumerate(FLOORS[level].items()):
-            shown = f"{level + 1:2}" if not number else "  "
-            name = "(package)" if room == "__init__" else room
-            lines.append(f"{shown}  {name:13} {what}")
+            shown = "" if number else level + 1
+            path = known["" if room == "__init__" else room].relative_to(SOURCE).as_posix()
+            name = "(package)" if room == "__init__" else f"`{room}`"
+            lines.append(f"| {shown} | [{name}](../src/dicomseal/{path}) | {what} |")
     return "\n".join(lines) + "\n"
 
 
 def drawn() -> str:
     """Return the drawing that the documentation shows."""
-    found = re.search(r"```house\n(.*?)```", DRAWING.read_text("utf-8"), re.DOTALL)
-    return found[1] if found else ""
+    _, begin, after = DRAWING.read_text("utf-8").partition(BEGIN)
+    shown, end, _ = after.partition(END)
+    return shown if begin and end else ""
+
+
+def write() -> None:
+    """Put the drawing into the documentation."""
+    text = DRAWING.read_text("utf-8")
+    before, begin, after = text.partition(BEGIN)
+    _, end, rest = after.partition(END)
+    DRAWING.write_text(f"{before}{begin}{drawing()}{end}{rest}", "utf-8")
 
 
 def figures(found: dict[str, set[str]]) -> str:
@@ -230,11 +243,14 @@ def main() -> int:
     """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="compare with docs/architecture.md")
+    parser.add_argument("--write", action="store_true", help="write docs/architecture.md")
     options = parser.parse_args()
+    if options.write:
+        write()
     wrong = list(complaints())
     if options.check and drawn() != drawing():
         wrong.append(f"{DRAWING.relative_to(ROOT)} does not show the floors as they are")
-    if not options.check:
+    if not options.check and not options.write:
         print(drawing(), end="")
         print(figures(arrows()))
     for line in wrong:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pygments.lexers.special import TextLexer
-from sphinx.highlighting import lexers
 
 from dicomseal import cli
 
@@ -210,7 +208,6 @@ def _root(app: Any, error: Exception | None) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     """Set the extension up; called by Sphinx."""
-    lexers["house"] = TextLexer()  # the drawing of the rooms is text
     app.connect("config-inited", lambda app, _config: write_pages(app))
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _readable, priority=400)  # before napoleon

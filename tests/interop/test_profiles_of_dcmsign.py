@@ -126,7 +126,7 @@ def test_the_same_tags(profile: str, one: str | None, dcmtk: Dcmtk, pki: Any, wo
     assert wrong == []
     how = "everything" if one is None else f"`--tag {ONE}`"
     row = [f"`{profile}`", how, *(str(counted[outcome]) for outcome in OUTCOMES)]
-    assert row in rows("What became of the files:")
+    assert row in rows("These are the results:")
 
 
 class Everything:

@@ -17,13 +17,13 @@ from dicomseal.encoding import _index_py
 
 ROOT = Path(__file__).parents[2]
 SOURCE = os.path.dirname(dicomseal.__file__)
-STEP = re.compile(r"^\d+\. `([\w/]+\.py)`, `([\w.]+)`:", re.MULTILINE)
+STEP = re.compile(r"^\d+\. \[`([\w/]+\.py)`\]\(../src/dicomseal/\1\), `([\w.]+)`:", re.MULTILINE)
 
 
 def walk(heading: str) -> list[tuple[str, str]]:
-    """The steps below a sentence of the documentation."""
+    """The steps below a heading of the documentation."""
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    return STEP.findall(text.split(heading, 1)[1].split("\n\nFrom ", 1)[0].split("\n## ", 1)[0])
+    return STEP.findall(re.split("\n###? ", text.split(heading, 1)[1])[0])
 
 
 def entered(call: Callable[[], object]) -> Iterator[tuple[str, str]]:

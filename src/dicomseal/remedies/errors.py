@@ -43,7 +43,7 @@ ERRORS = {
         _FILE, "the list names no file", "see what wrote the list", "wc LIST"
     ),
     "nothing_selected": _one(
-        _FILE, "--exclude or the selection leaves nothing over",
+        _FILE, "--exclude or the selection leaves no file",
         "leave the patterns out and see", f"{_VERIFY} DIR",
     ),
     "not_dicom": _one(
@@ -66,12 +66,12 @@ ERRORS = {
         "convert it (DCMTK)", "dcmconv +te FILE OUT",
     ),
     "limit": _one(
-        _FILE, "it would cost more than a stranger's object may",
+        _FILE, "to verify it would cost more than the limits allow",
         "raise the limit, if you know where it comes from",
         f"{_VERIFY} --limit seconds=600 FILE", "reports.md#limits",
     ),
     "crashed": _one(
-        _FILE, "the process that worked on it ended: it ran out of memory, or was ended",
+        _FILE, "the process that worked on it ended: it ran out of memory, or was killed",
         "try it alone, and see how much memory is free", f"{_VERIFY} FILE",
     ),
     "time": _one(
@@ -90,35 +90,35 @@ ERRORS = {
     ),
     "unreachable": _one(
         _WEB,
-        "the server is not there, whatever is asked for",
+        "the server cannot be reached, whatever is requested",
         "see whether it can be reached",
         _CURL,
         "dicomweb.md",
     ),
     "redirected": _one(
         _WEB,
-        "the server sends to another address, to which no secret goes",
+        "the server redirects to another address, to which no secret is sent",
         "see where to, and name that address yourself",
         _CURL,
         "dicomweb.md",
     ),
     "incomplete": _one(
         _WEB,
-        "the server says itself that it did not give all",
+        "the server itself says that its answer is not complete",
         "look into its log, and ask again",
         _CURL,
         "dicomweb.md",
     ),
     "media_type": _one(
         _WEB,
-        "the server gave something else than DICOM objects",
-        "see what it gives",
+        "the server sent something other than DICOM objects",
+        "see what it sends",
         _CURL,
         "dicomweb.md",
     ),
     "other_object": _one(
         _WEB,
-        "what came is not the object that was asked for",
+        "the server sent another object than the requested one",
         "see what the server has under that address",
         _CURL,
         "dicomweb.md",
@@ -190,7 +190,7 @@ ERRORS = {
     ),
     "weak": _one(
         _SIGNING, "the algorithm or key is not strong enough any more",
-        "take a stronger one; or, if it has to be", f"{_SIGN} --allow-weak", "profiles.md",
+        "use a stronger one; or, if that is not possible", f"{_SIGN} --allow-weak", "profiles.md",
     ),
     "profile": _one(
         _SIGNING, "the signature would not satisfy the profile that was asked for",
@@ -290,20 +290,20 @@ ERRORS = {
         f"TMPDIR=/var/tmp {_ARCHIVE}", "archive.md",
     ),
     "lost": _one(
-        _LEDGER, "what all files need has gone", "go on when it is back", f"{_ARCHIVE} --resume",
-        "runbook.md",
+        _LEDGER, "something that all files need is no longer available", "go on when it is back",
+        f"{_ARCHIVE} --resume", "runbook.md",
     ),
     "executor": _one(
         _LEDGER, "the executor takes no more work", "go on when it is back",
         f"{_ARCHIVE} --resume", "runbook.md",
     ),
     "store": _one(
-        _LEDGER, "the object store does not answer, or does not let us in",
+        _LEDGER, "the object store does not answer, or refuses access",
         "go on when it is back", f"{_ARCHIVE} --resume", "runbook.md",
     ),
     "stopped": _one(
-        _LEDGER, "what every object needs is not there any more: the key, the authority, room on "
-        "the disk", "go on when it is back",
+        _LEDGER, "something that every object needs is no longer available: the key, the "
+        "authority, room on the disk", "go on when it is back",
         "dicomseal archive sign archive/ --in-place --ledger ledger.db --key key.pem "
         "--cert cert.pem --resume",
         "runbook.md",

@@ -12,8 +12,8 @@ _VERIFY = "dicomseal verify --trust ca.pem"
 REASONS = {
     "HASH_FAILURE": Remedy(
         "altered",
-        "the signature is one of this key, over other content: something in the object was "
-        "changed. The sentence has the hash that was signed and the hash of what is here",
+        "the signature was made by this key, but over other content: something in the object was "
+        "changed. The message has the hash that was signed and the hash of the present content",
         (
             (
                 "find the original and compare it, element by element",
@@ -35,8 +35,8 @@ REASONS = {
         "the signature is broken in itself: no MAC Parameters for its ID, an empty list, an empty "
         "value, a tag that can never be signed, a MAC transfer syntax that is not explicit VR "
         "little endian; or the pre-3.5.4 form of dcmsign; a list that matches nothing, or an "
-        "element that has no place in the signature's item; on an object: whatever two readers "
-        "may read in two ways, such as a tag that occurs twice or out of order",
+        "element that has no place in the signature's item; on an object: two readers may read it "
+        "in two ways, for example because a tag occurs twice or out of order",
         (
             ("see what is broken, and ask the vendor of the signer", _EXPLAIN),
             (
@@ -72,8 +72,8 @@ REASONS = {
         "what was signed cannot be rebuilt: its VR is UN or was lost; implicit VR does not state "
         "the VRs of more elements than could be tried; a value is too long for its VR in explicit "
         "VR; or the pixel data were signed in another compression; on an object: a required "
-        "signature is absent, or none is of the profile or the kind that is required; or there is "
-        "none, and a part of the object is missing, as `messages` say",
+        "signature is absent, or no signature has the required profile or is of the required "
+        "kind; or it has no signature, and a part of it is missing, as `messages` say",
         (("see what is missing, and find a copy that was not converted", _EXPLAIN),),
         "verification.md#vrs-that-are-not-there",
     ),
@@ -92,8 +92,8 @@ REASONS = {
     "ENCODING_NOT_STATED": Remedy(
         "on an object",
         "readers may take another encoding: the File Meta Information is not exactly as PS3.10 "
-        "has it (group length, VRs, order), or names no transfer syntax that is known, or is "
-        "absent. The word is ours: the standard has none",
+        "requires (group length, VRs, order), names no known transfer syntax, or is absent. This "
+        "code is not one of the standard",
         (
             ("write the file anew with its encoding stated (DCMTK)", "dcmconv FILE OUT"),
             (
@@ -105,8 +105,8 @@ REASONS = {
     "UNSIGNED_CONTENT": Remedy(
         "on an object",
         "an element that no passing signature covers says what a signed one means, or only items "
-        "are signed; with `--unsigned reject` any that is not covered. The word is ours: the "
-        "standard has none",
+        "are signed; with `--unsigned reject`, any element that is not covered. This code is not "
+        "one of the standard",
         (
             ("compare with the original", "dicomseal explain FILE --against COPY"),
             (
@@ -135,7 +135,7 @@ REASONS = {
     "CERTIFICATE_CHAIN_GENERAL_FAILURE": Remedy(
         "untrusted",
         "a certificate in the chain was not signed by the issuer it names, cannot be read, or "
-        "there are too many that might stand in the chain",
+        "there are too many certificates that might be in the chain",
         (
             (
                 "look at the certificates, as a forged one looks like this",
@@ -146,9 +146,9 @@ REASONS = {
     ),
     "CHAIN_CONSTRAINTS_FAILURE": Remedy(
         "untrusted",
-        "the chain breaks a rule, one of its anchor perhaps: path length, name constraints, "
+        "the chain breaks a rule, possibly one of its anchor: path length, name constraints, "
         "policies, extended key usage, an unknown critical extension, two signature algorithms in "
-        "one certificate, an issuer that is no CA, a certificate that is not for signatures",
+        "one certificate, an issuer that is not a CA, a certificate that is not for signatures",
         (
             ("see which rule it breaks, and ask the authority", _EXPLAIN_CHAIN),
             (
@@ -160,8 +160,8 @@ REASONS = {
     ),
     "OUT_OF_BOUNDS_NO_POE": Remedy(
         "untrusted",
-        "a certificate in the chain is not valid at the time that counts. Mostly: it has expired "
-        "since, and there is no proof (POE) that the signature existed before",
+        "a certificate in the chain is not valid at the time that counts. The usual cause: it has "
+        "expired since, and there is no proof (POE) that the signature existed before",
         (
             (
                 "judge an old one at a time when you know that it existed",
