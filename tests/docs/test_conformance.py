@@ -53,7 +53,7 @@ def test_every_test_that_is_named_exists():
 
 
 def test_it_is_of_this_version():
-    assert f"Of dicomseal {dicomseal.__version__}." in TEXT
+    assert f"This statement is for dicomseal {dicomseal.__version__}." in TEXT
 
 
 def test_mac_algorithms():

@@ -1,4 +1,4 @@
-"""What stands at addresses of DICOMweb servers, verified as it comes."""
+"""The objects at addresses of DICOMweb servers, verified as they arrive."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..report import ErrorReport, ObjectReport
 from ..verification.options import Options
 from ..verification.verifier import verify_with
 
-IN_MEMORY = 64 << 20  # bytes of an object; of what is larger see `dicomseal.dicomweb.spool`
+IN_MEMORY = 64 << 20  # bytes of an object; for larger ones see `dicomseal.dicomweb.spool`
 
 
 def reports(addresses: Iterable[Address], options: Options) -> Iterator[ObjectReport]:
-    """Yield the reports on what stands there, in the order of its coming.
+    """Yield the reports on the objects there, in the order in which they arrive.
 
-    What could not be had has one too, after those on what came before.
+    An object that could not be retrieved has a report too, after those on the objects before it.
     """
     for address in addresses:
         try:

@@ -24,9 +24,7 @@ Exit codes: 0 it was shown, 1 it cannot be rebuilt or the file cannot be read, 2
 @click.command("dump", epilog=_EPILOG)
 @click.argument("source", metavar="FILE")
 @click.option("--uid", metavar="UID", help="Which signature. Default: the first.")
-@click.option(
-    "--raw", "as_bytes", is_flag=True, help="Print the bytes themselves, as they are hashed."
-)
+@click.option("--raw", "as_bytes", is_flag=True, help="Print only the bytes, as they are hashed.")
 @click.option(
     "--output", metavar="OUT", help="Write here; - is standard output, even if it is a terminal."
 )

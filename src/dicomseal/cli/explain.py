@@ -61,7 +61,7 @@ _COLOURS = {"ok": "green", "broken": "red", "unknown": "yellow"}
     type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="text for a terminal, json for programs, html: one page that needs nothing else.",
+    help="text for a terminal; json for programs; html: one page that needs no other files.",
 )
 @click.option(
     "--export",
@@ -70,7 +70,9 @@ _COLOURS = {"ok": "green", "broken": "red", "unknown": "yellow"}
     help="Write stream, MAC, signature value and "
     "certificates into this new folder, with a script that checks them by openssl.",
 )
-@click.option("--output", "target", metavar="FILE", help="Write there. Default: standard output.")
+@click.option(
+    "--output", "target", metavar="FILE", help="Write to this file. Default: standard output."
+)
 def command(
     source: str,
     uid: str | None,

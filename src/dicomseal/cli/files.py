@@ -11,7 +11,7 @@ from .streams import STANDARD, once_at_most, standard_input
 
 
 class Files:
-    """The files that the arguments of a command name; to be iterated once.
+    """The files that the arguments of a command name; they can be iterated once.
 
     Args:
         paths: files, folders; ``-`` for an object on standard input.
@@ -32,7 +32,7 @@ class Files:
     def __init__(self, paths: Sequence[str], null: bool, exclude: Sequence[str]) -> None:
         once_at_most(paths)
         self.standard_input = STANDARD in paths and not null
-        # each with its files, if a list names them already
+        # each with its files, if a list has named them already
         self._roots = [
             (path, _listed(path) if null and (path == STANDARD or path[:1] == "@") else None)
             for path in paths

@@ -49,7 +49,7 @@ Examples:
 @click.option(
     "--forward",
     metavar="HOST:PORT:AET",
-    help="Send what was accepted on to this node, in order of arrival, until it has it.",
+    help="Forward accepted objects to this node in the order of arrival, until it has them.",
 )
 @click.option(
     "--forward-once",
@@ -68,7 +68,7 @@ Examples:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Receive in this number of processes, on one port.",
+    help="Receive with this number of processes, on one port.",
 )
 @verify_options
 @trust_options
@@ -151,7 +151,7 @@ def _stow(options: dict[str, Any], network: Any, bind: str) -> tuple[Any, ...]:
 
 
 def _elsewhere(node: Any, bind: str, port: int) -> Any:
-    """Return the next node, which is another one: to itself a gate would send without end."""
+    """Return the next node, which must be another one: a gate would send to itself without end."""
     if node.port == port and node.host in {bind, "localhost", "127.0.0.1", "::1"}:
         raise UsageError(f"--forward: {node.host}:{node.port} is this gate itself")
     return node
@@ -173,7 +173,7 @@ def _tls(options: dict[str, Any]) -> Any:
 def _signer(
     options: dict[str, Any], require: frozenset[Any], on_unsigned: str
 ) -> Callable[[], Any] | None:
-    """Return what makes the signer, in each process: a session with a token belongs to one."""
+    """Return a function that makes the signer; each process calls it, for its own token session."""
     pair = options["sign"]
     if pair is None:
         if options["profile"] != "none":
@@ -195,5 +195,5 @@ def _signer(
         return DoorSigner(key, certificate or None, password, chosen)
 
     if not key.startswith("pkcs11:"):
-        make()  # a password or a key that does not fit is said before anything is received
+        make()  # a wrong password or key is reported before anything is received
     return make

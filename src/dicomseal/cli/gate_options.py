@@ -1,4 +1,4 @@
-"""The options of a gate: what it does with each verdict, how it listens, how it is watched."""
+"""The options of a gate: what it does with each verdict, how it listens, how it is monitored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POLICY = (
     click.option(
         "--on-indeterminate",
         type=click.Choice(ACTIONS),
-        help="What is done with what could not be decided.  [default: refuse]",
+        help="What is done with an object that could not be decided.  [default: refuse]",
     ),
     click.option(
         "--on-unsigned",
@@ -39,7 +39,7 @@ _POLICY = (
     click.option(
         "--quarantine",
         metavar="DIR",
-        help="Where objects in quarantine go, each with its report as JSON beside it.",
+        help="Folder for objects in quarantine, each with its report as JSON beside it.",
     ),
 )
 _NETWORK = (
@@ -54,7 +54,7 @@ _NETWORK = (
         "--stow-port",
         type=click.IntRange(0, 65535),
         metavar="N",
-        help="Take the Store transaction of DICOMweb (STOW-RS) on this port: POST /studies.",
+        help="Accept the Store transaction of DICOMweb (STOW-RS) on this port: POST /studies.",
     ),
     click.option(
         "--stow-upstream",
@@ -74,11 +74,11 @@ _NETWORK = (
         "--allow-aet",
         metavar="AET",
         multiple=True,
-        help="Reject whoever calls itself otherwise. A name proves nothing; --tls-ca does. "
+        help="Reject peers with another AE title. A title proves nothing; --tls-ca does. "
         "Repeatable.",
     ),
     click.option(
-        "--only-called", is_flag=True, help="Reject whoever does not call this gate by its --aet."
+        "--only-called", is_flag=True, help="Reject peers that call another AE title than --aet."
     ),
     click.option(
         "--timeout",
@@ -86,7 +86,7 @@ _NETWORK = (
         default=60.0,
         show_default=True,
         metavar="SECONDS",
-        help="How long a peer may be silent, or take for one PDU.",
+        help="How long a peer may be silent, or may take for one PDU.",
     ),
     click.option(
         "--max-size",
@@ -96,10 +96,12 @@ _NETWORK = (
         metavar="MEGABYTES",
         help="How large an object may be.",
     ),
-    click.option("--tls-cert", metavar="FILE", help="Take TLS only, with this certificate, PEM."),
+    click.option("--tls-cert", metavar="FILE", help="Accept only TLS, with this certificate, PEM."),
     click.option("--tls-key", metavar="FILE", help="Its private key, PEM."),
     click.option(
-        "--tls-ca", metavar="FILE", help="Take only peers with a certificate of these authorities."
+        "--tls-ca",
+        metavar="FILE",
+        help="Accept only peers with a certificate of these authorities.",
     ),
 )
 _OPERATION = (
@@ -135,7 +137,7 @@ _OPERATION = (
         default=30.0,
         show_default=True,
         metavar="SECONDS",
-        help="How long SIGTERM waits for objects on their way.",
+        help="How long the gate waits after SIGTERM for objects that are arriving.",
     ),
     click.option(
         "--log-level",
@@ -153,7 +155,7 @@ _SIGNING = (
         "--sign",
         nargs=2,
         metavar="KEY CERT",
-        help="Sign what comes unsigned and is accepted, before it is stored.",
+        help="Sign an accepted object that arrives without a signature, before it is stored.",
     ),
     click.option(
         "--profile",

@@ -53,14 +53,14 @@ def _check_metrics(path: str) -> None:
 
 
 def say_nothing_found(progress: Progress | None) -> None:
-    """Print the roots with nothing to verify: in cron that must not look like success."""
+    """Print the roots without files: in cron, such a run must not look like a success."""
     for root, why in progress.nothing if progress else ():
         name = "standard input" if root == "-" else escaped(root)
         click.echo(f"dicomseal: {name}: {why}", err=True)
 
 
 def nothing_selected(error: NothingSelectedError) -> NoReturn:
-    """Print it for each root, and end: in cron a misspelt pattern must not look like success."""
+    """Print each root and end: in cron, a misspelt pattern must not look like a success."""
     for root in error.roots:
         name = "standard input" if root == "-" else escaped(root)
         click.echo(harmless(f"dicomseal: {name}: {error.why}; no run was begun"), err=True)

@@ -80,7 +80,7 @@ def steps(paths: Sequence[str], in_place: bool, folder: str | None) -> list[Step
 
 
 def each(todo: Sequence[Step], act: Callable[[Step], Sequence[str]], doing: str, done: str) -> int:
-    """Return process each file, print the results, and return the exit code.
+    """Process each file, print the results, and return the exit code.
 
     Args:
         todo: the files.

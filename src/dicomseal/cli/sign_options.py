@@ -58,7 +58,7 @@ _OPTIONS = (
     click.option(
         "--allow-weak",
         is_flag=True,
-        help="Sign with RIPEMD160, MD5, SHA1 or a short key all the same.",
+        help="Allow RIPEMD160, MD5, SHA1 or a short key.",
     ),
     click.option(
         "--profile",
@@ -91,8 +91,8 @@ _OPTIONS = (
     click.option(
         "--include-guessed",
         is_flag=True,
-        help="In implicit VR, also sign private elements, whose VR only a dictionary guesses. Such "
-        "a signature does not last: other programs guess otherwise.",
+        help="In implicit VR, also sign private elements, whose VR only a dictionary guesses. "
+        "Such a signature may not verify elsewhere: other programs assume other VRs.",
     ),
     click.option(
         "--require-all-signed",
@@ -120,7 +120,7 @@ _OPTIONS = (
         default=30.0,
         show_default=True,
         metavar="SECONDS",
-        help="Give the authority up after so long.",
+        help="Time to wait for the authority.",
     ),
     click.option(
         "--tsa-auth",

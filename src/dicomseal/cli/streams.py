@@ -27,9 +27,9 @@ def source_of(name: str) -> str | bytes:
 
 @contextlib.contextmanager
 def naming(source: str, target: str = "") -> Iterator[None]:
-    """Yield have the errors of what is done with a file name it.
+    """Open a context in which an error that concerns a file names it.
 
-    One that names its target may do so.
+    An error that names the target is not changed.
 
     Args:
         source: the path of the file, or ``-``.

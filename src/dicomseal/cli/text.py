@@ -16,7 +16,7 @@ from .exit_codes import OTHERS
 __all__ = ["harmless", "render", "summary"]
 
 _ORDER = (report.PASSED, report.FAILED, report.INDETERMINATE, report.UNSIGNED, report.ERROR)
-_INDENT = " " * 17  # of what is said of a signature, below the column of names
+_INDENT = " " * 17  # the width of the column with the names of what a report says about a signature
 
 _TIMES = {
     "timestamp": "time of its timestamp",

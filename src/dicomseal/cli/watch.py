@@ -47,8 +47,12 @@ def _on(verdict: str) -> Callable[[_F], _F]:
 
 @click.command("watch", epilog=_EPILOG)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
-@click.option("--ledger", required=True, metavar="FILE", help="Append to it, or make it.")
-@click.option("--quarantine", metavar="DIR", help="Where objects go that fall short; see --on-*.")
+@click.option(
+    "--ledger", required=True, metavar="FILE", help="Append to this ledger, or create it."
+)
+@click.option(
+    "--quarantine", metavar="DIR", help="Folder for objects that are not accepted; see --on-*."
+)
 @_on("failed")
 @_on("indeterminate")
 @_on("unsigned")
@@ -70,7 +74,7 @@ def _on(verdict: str) -> Callable[[_F], _F]:
     default=SETTLE,
     show_default=True,
     metavar="SECONDS",
-    help="Take a file when it has not changed for so long.",
+    help="Verify a file when it has not changed for this time.",
 )
 @click.option(
     "--sweep",
@@ -78,16 +82,18 @@ def _on(verdict: str) -> Callable[[_F], _F]:
     default=SWEEP,
     show_default=True,
     metavar="SECONDS",
-    help="Look through the folders so often, whatever the system tells.",
+    help="Search the folders at this interval, in addition to notifications of the system.",
 )
-@click.option("--once", is_flag=True, help="Look through the folders once, verify, and end.")
+@click.option("--once", is_flag=True, help="Search the folders once, verify the files, and end.")
 @click.option(
     "--sign-run",
     nargs=2,
     metavar="KEY CERT",
-    help="Sign the run, on the way and at its end, so that no edit of it can be hidden.",
+    help="Sign the run, during the run and at its end, so that no change of it can be hidden.",
 )
-@click.option("--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format.")
+@click.option(
+    "--metrics", metavar="FILE", help="Write metrics to this file, in Prometheus' text format."
+)
 @jobs_option
 @verify_options
 @trust_options
@@ -156,7 +162,7 @@ def command(
 
 
 def _tell(found: Sorted) -> None:
-    """Print a line on an object that fell short, for a log."""
+    """Print a line for a log about an object that was not accepted."""
     row = found.row
     path = row.path if isinstance(row.path, str) else os.fsdecode(row.path)
     line = f"{row.verdict:<13} {escaped(path)}: {row.reason} {row.sentence}".rstrip(" :")

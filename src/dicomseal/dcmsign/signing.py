@@ -137,7 +137,7 @@ def sign(job: Job, data: bytes, keys: Keys, log: Log) -> bytes:
         (uid,) = sign_requested(request, data, output, items)
         for obstacle in uid.obstacles:
             log.warn(obstacle)
-        # converted = files.converted(job, output.getvalue()) # for the lengths of the new sequences
+        # this also sets the kind of lengths of the new sequences
         signed = files.converted(job, output.getvalue())
         if job.stamp_query is not None:
             stamping.write_query(job, signed, uid, log)

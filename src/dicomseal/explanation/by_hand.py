@@ -1,4 +1,4 @@
-"""The command lines by which a person checks a signature without this program, with OpenSSL."""
+"""The command lines by which a person can check a signature with OpenSSL, without this program."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _HASHES = {
     "RIPEMD160": "-ripemd160", "MD5": "-md5", "SHA1": "-sha1", "SHA256": "-sha256",
     "SHA384": "-sha384", "SHA512": "-sha512",
 }  # fmt: skip
-# OpenSSL 3 keeps RIPEMD-160 where it must be asked for
+# in OpenSSL 3, RIPEMD-160 is only available on request
 _PROVIDERS = {"RIPEMD160": " -provider legacy -provider default"}
 
 
 def commands(one: Explained) -> tuple[str, ...]:
-    """Return the lines of a shell, over the files that ``--export`` writes; none if nothing can be.
+    """Return shell commands for the files that ``--export`` writes; none if nothing can be checked.
 
-    The last one answers: it says ``Verified OK`` or ``Verification failure``.
+    The last one prints the answer: ``Verified OK`` or ``Verification failure``.
     """
     algorithm = one.mac.algorithm if one.mac else ""
     if algorithm not in _HASHES or not one.key or not one.computed:

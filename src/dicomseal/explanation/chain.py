@@ -1,7 +1,7 @@
 """The chain of a signer's certificate, drawn: each link with its dates, the broken one marked.
 
-It draws what `trust` has decided. A path is looked for again to have its links, by the same library
-and within the same limits; whether the signer is trusted is never decided here.
+The module only draws what `trust` has decided. It builds a path again to get its links, with the
+same library and within the same limits, but never decides whether the signer is trusted.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def chain_of(one: Explained, store: TrustStore | None) -> tuple[Link, ...]:
 
     Args:
         one: the signature.
-        store: whom the caller trusts; None: nobody, so only the signer is drawn.
+        store: the trust store of the caller; None: there is none, so only the signer is drawn.
     """
     signer, report = one.certificate, one.report
     if signer is None:
@@ -81,7 +81,7 @@ def chain_of(one: Explained, store: TrustStore | None) -> tuple[Link, ...]:
 
 
 def _path(store: TrustStore, signer: Certificate, moment: datetime) -> list[Certificate]:
-    """Return the certificates of a path, as far as one leads; the one that is valid first."""
+    """Return the certificates of the longest path that can be built; a valid one is preferred."""
     from pyhanko_certvalidator.errors import PathBuildingError, PathError, ValidationError
 
     from ..signature import lenient_certificate
@@ -106,14 +106,14 @@ def _path(store: TrustStore, signer: Certificate, moment: datetime) -> list[Cert
                 continue
             return whole
     except (PathBuildingError, PathError, ValidationError, RecursionError):
-        pass  # there is none, or no more; what the verification said of that stands in its reason
+        pass  # there is no path, or no further one; the report of the verification has the reason
     except lenient_certificate.UNREADABLE:
         pass
     return first or _by_names(store, signer)
 
 
 def _by_names(store: TrustStore, signer: Certificate) -> list[Certificate]:
-    """Return how far the names lead, where no path does."""
+    """Return the certificates that the names lead to, if there is no path."""
     from ..trust.formats import der_of
 
     known = [_parsed(der_of(one)) for one in (*store.anchors, *store.intermediates)]
@@ -165,7 +165,7 @@ def _issued(link: Link, below: Certificate, above: Certificate) -> Link:
         why = "not signed by the key of the issuer that it names"
         return msgspec.structs.replace(link, state=BROKEN, why=why)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        return link  # such as RSASSA-PSS: `trust` has its own way to verify it
+        return link  # such as RSASSA-PSS, which `trust` verifies in its own way
     return link
 
 
@@ -179,7 +179,7 @@ def _bare(signer: CertificateInfo, trusted: bool) -> Link:
 
 
 def _marked(links: Iterable[Link], reason: Reason | None) -> tuple[Link, ...]:
-    """Return the links with the first broken one marked, from above: who is broken cannot vouch."""
+    """Return the links with the first broken one marked, from above: it cannot vouch for others."""
     found = list(links)
     if reason is None or any(link.state == BROKEN for link in found):
         return tuple(found)

@@ -1,4 +1,4 @@
-"""What a signature covers, element by element with its place in the stream, and what not."""
+"""The elements that a signature covers, each with its place in the stream, and the others."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Covered(msgspec.Struct, frozen=True):
 
     Attributes:
         tag: e.g. ``(0010,0010)``.
-        keyword: the standard's; empty where it has none.
+        keyword: that of the standard; empty if it has none.
         vr: as it is signed.
         length: bytes of its value in the stream; None for a sequence or encapsulated pixels, which
             have no length there.
         offset, bytes: where it begins in the stream, and how long it is there.
-        value: abridged, for people; None unless a list was asked for.
+        value: shortened, for people; None unless a list was requested.
     """
 
     tag: str
@@ -65,16 +65,16 @@ class Covered(msgspec.Struct, frozen=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """What a signature covers of its data set or item.
+    """The elements of its data set or item that a signature covers.
 
     Attributes:
         elements: in the order of the stream.
         listed: how many tags Data Elements Signed has.
-        present: how many elements there are that could be signed by their tag.
-        absent: listed tags of which no element is there.
-        lost: listed tags of elements that are there and whose VR is UN or lost.
-        left_out: the elements that are not covered, and could be by their tag.
-        warnings: sentences about those among them that matter.
+        present: how many elements could be signed by their tag.
+        absent: listed tags of elements that do not exist.
+        lost: listed tags of existing elements whose VR is UN or lost.
+        left_out: the elements that are not covered, although their tag could be signed.
+        warnings: sentences about those of them that matter.
         size: bytes of the stream of the data set or item.
         cut: how many elements are not in ``elements``, as there are too many for a list.
     """
@@ -95,7 +95,7 @@ def coverage_of(one: Explained, with_values: bool = False, room: int = MOST_LIST
 
     Args:
         one: the signature.
-        with_values: whether values are to be shown.
+        with_values: whether values are shown.
         room: how many elements may be listed.
     """
     index, scope = one.index, one.scope
@@ -139,7 +139,7 @@ def _covered(
 
 
 def canonical_size(index: Index, number: int, scope: int, legacy: bool = False) -> int:
-    """Return how many bytes an element with all that is inside it has in the stream.
+    """Return how many bytes an element, with everything inside it, has in the stream.
 
     Args:
         index, number: the element.
@@ -166,7 +166,7 @@ def canonical_size(index: Index, number: int, scope: int, legacy: bool = False) 
             size += length + length % 2
             size += _LONG_HEADER if inside.vr in terms.LONG_VRS else _SHORT_HEADER
         else:
-            size += _SHORT_HEADER + _TAG  # it has no length, and a delimiter
+            size += _SHORT_HEADER + _TAG  # it has no length, but a delimiter
         at += 1
     return size
 
@@ -180,7 +180,7 @@ class _Counter:
 
 
 def _warnings(left_out: Iterable[int], signed: Iterable[int], main: bool) -> Iterator[str]:
-    """Yield what of that which is not covered matters, by what it says."""
+    """Yield a sentence for each kind of elements that are not covered and that matter."""
     classes: dict[str, list[int]] = {}
     known = dict(_classed())
     told = meanings.Signed(signed, lambda: True, lambda: True)

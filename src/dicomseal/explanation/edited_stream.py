@@ -1,7 +1,7 @@
-"""The stream of a signature as it would be, had something in it been another.
+"""The stream of a signature as it would be if something in it were different.
 
-A hypothesis is a few edits of the stream. To hash one costs only what stands behind its first edit:
-the hasher's state before it is kept.
+A hypothesis consists of a few edits of the stream. To hash it costs only the part after its first
+edit, because the state of the hasher before it is kept.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _MOST_STATES = 4096
 
 
 class Edit(NamedTuple):
-    """Something else in the place of some records.
+    """Other content in the place of some records.
 
     Attributes:
-        start, stop: which records; equal ones: nothing is taken away, and something put before.
-        data: what stands there instead, in canonical form; or a function that sends it.
+        start, stop: the records that are replaced; if both are equal, data are only inserted.
+        data: the new content, in canonical form; or a function that sends it.
     """
 
     start: int
@@ -46,14 +46,13 @@ def encoded(tag: int, vr: str, value: bytes) -> bytes:
 
 
 class EditedStream:
-    """The stream of one signature, and what becomes of its hash.
+    """The stream of one signature, and its hash after edits.
 
     Args:
         index: of the object.
         scope: the data set or item.
         elements: the records of its elements in the stream.
-        own: what the signature's own item adds.
-        algorithm: the MAC Algorithm.
+        own: the bytes that the signature's own item adds. algorithm: the MAC Algorithm.
     """
 
     def __init__(
@@ -74,11 +73,11 @@ class EditedStream:
         return index.record(self._scope).end - index.record(max(number, 1)).start
 
     def digest(self, edits: Sequence[Edit] = (), own: bytes | None = None) -> bytes:
-        """Return the MAC with these edits, which ascend and do not overlap.
+        """Return the MAC with these edits, which are in ascending order and do not overlap.
 
         Args:
-            edits: what is other; nothing: the stream as it is.
-            own: what the signature's own item adds instead.
+            edits: the differences; if there are none, the stream is unchanged.
+            own: the bytes that the signature's own item adds instead.
         """
         at = edits[0].start if edits else self.end
         hasher = self._before(at)
@@ -92,7 +91,7 @@ class EditedStream:
         self._feed(update, edits, 0, self.end)
 
     def _before(self, at: int) -> hashlib._Hash:
-        """Return a hasher that has taken in all that stands before a record."""
+        """Return a hasher that has got everything before a record."""
         known = self._keys[bisect_right(self._keys, at) - 1]
         hasher = self._states[known].copy()
         if known != at:

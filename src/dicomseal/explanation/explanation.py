@@ -1,4 +1,4 @@
-"""What is told of an object and its signatures: data, ready for text, JSON and HTML."""
+"""The explanation of an object and its signatures as data, ready for text, JSON and HTML."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ class SignatureExplanation(msgspec.Struct, frozen=True):
 
     Attributes:
         report: what `verify` says of it.
-        computed, signed: the MACs, hexadecimal; None where there is none or the key does not tell.
-        covered: what it covers.
+        computed, signed: the MACs, hexadecimal; None if there is none, or if the key does not
+            reveal it.
+        covered: the elements that it covers.
         links: its chain.
         steps: how it was verified.
-        by_hand: command lines by which a person checks it without this program.
+        by_hand: command lines by which a person can check it without this program.
         causes: why it does not match; empty if it does.
-        search: what the search for them took; None if there was none.
+        search: the effort of the search for the causes; None if there was no search.
     """
 
     report: SignatureReport
@@ -55,8 +56,8 @@ class Explanation(msgspec.Struct, frozen=True):
     """An object explained.
 
     Attributes:
-        report: what `verify` says; the verdict stays what it is, whatever is found here.
-        remedy: what to do, a sentence with a command; None for what passed.
+        report: the report of `verify`; the explanation never changes its verdict.
+        remedy: what to do, a sentence with a command; None for an object that passed.
         signatures: those that are explained.
         left_out: how many more there are.
         causes: what is wrong with the object as a whole.
@@ -71,17 +72,17 @@ class Explanation(msgspec.Struct, frozen=True):
     listed: bool = False
 
     def at(self, path: str) -> Explanation:
-        """Return the same of an object that came from there."""
+        """Return the same explanation with another path."""
         report = msgspec.structs.replace(self.report, path=path)
         return msgspec.structs.replace(self, report=report)
 
 
 def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> Explanation:
-    """Explain what was opened.
+    """Explain an object that was opened.
 
     Args:
         subject: the object.
-        effort: how long causes are searched for, for all signatures together.
+        effort: the budget of the search for causes, for all signatures together.
         with_values: whether the elements are listed with their values.
     """
     explained, room = [], coverage.MOST_LISTED

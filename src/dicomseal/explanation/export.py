@@ -1,6 +1,6 @@
 """Evidence as files: stream, MAC, Signature value, certificates, and a script that checks them.
 
-So anyone can verify a signature with OpenSSL alone, and see that this program told the truth.
+With these, anyone can verify a signature with OpenSSL alone, and check the results of this program.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _UID = re.compile(r"[0-9.]{1,64}")
 def export(subject: Subject, explanation: Explanation, folder: str) -> list[str]:
     """Write the evidence of each signature that is explained.
 
-    One signature goes into the folder itself, several into folders in it with their numbers.
+    The files of one signature are in the folder itself; several signatures have numbered folders in
+    it.
 
     Args:
         subject: the object.
@@ -43,7 +44,7 @@ def export(subject: Subject, explanation: Explanation, folder: str) -> list[str]
         The scripts.
 
     Raises:
-        UsageError: the folder is not empty, or no folder.
+        UsageError: the folder is not empty, or is not a folder.
         SourceError: it cannot be written, or the object changed meanwhile.
     """
     if not subject.signatures:
@@ -105,7 +106,7 @@ def _script(one: Explained, links: tuple[Link, ...]) -> str:
 
 
 def _all(folder: str, count: int) -> None:
-    """Write a script that runs all."""
+    """Write a script that runs the scripts of all signatures."""
     numbers = " ".join(map(str, range(1, count + 1)))
     text = (
         f"{_HEAD}right=0\nfor number in {numbers}; do\n"

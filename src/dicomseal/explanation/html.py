@@ -17,7 +17,7 @@ MOST_SHOWN = 2000
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STATES = {OK: "ok", BROKEN: "broken", UNKNOWN: "not decided"}
 _VERDICTS = {"passed": OK, "failed": BROKEN, "error": BROKEN}
-# the words beside a colour say the same, for those who cannot tell colours
+# the words beside a colour say the same, for people who cannot distinguish colours
 _STYLE = """
 :root { color-scheme: light dark; --text: #1d2329; --page: #ffffff; --box: #f4f6f8; --line: #c9d1d9;
   --soft: #57606a; --ok: #116329; --broken: #b3261e; --unknown: #7a4b00 }
@@ -126,7 +126,7 @@ def _step(one: SignatureExplanation, at: int, step: Step) -> Element:
 
 
 def _chain(links: tuple[Link, ...]) -> Element:
-    """Return the chain, the anchor outside and the signer inside; the first broken one says so."""
+    """Return the chain, nested from the anchor to the signer; the first broken link is marked."""
     broken = [n for n in range(len(links) - 1, -1, -1) if links[n].state == BROKEN]
     inner: Element | None = None
     for at, link in enumerate(links):

@@ -1,7 +1,7 @@
-"""Elements of a page: every text is escaped by the one who writes the tree, and never forgotten.
+"""Elements of a page: one function writes the tree, and escapes every text in it.
 
 A page is a tree of elements until it is written (`xml.etree`), so no name of a stranger can become
-markup; and what would turn text around or command a terminal is shown as an escape.
+markup. Characters that reverse text or control a terminal are shown as escapes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What to do about an object whose signature does not match, where it is known why.
+"""The remedy for an object whose signature does not match, if the cause is known.
 
-What to do about every other one stands in the table of `remedies`, and in its report.
+The remedies for all other cases are in the table of `remedies`, and in the report.
 """
 
 from __future__ import annotations

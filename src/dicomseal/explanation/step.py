@@ -1,4 +1,4 @@
-"""One step of an explanation: what was done, whether it held, and the figures."""
+"""One step of an explanation: what was checked, the result, and the numbers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Step(msgspec.Struct, frozen=True):
     Attributes:
         step: its code, one of `STEPS`.
         state: ``ok``, ``broken`` or ``unknown``.
-        message: what came of it, in a sentence.
-        details: figures and what else a person should know, a line each.
+        message: the result, in a sentence.
+        details: numbers and further information for people, one line for each.
     """
 
     step: str

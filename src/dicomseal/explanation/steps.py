@@ -1,4 +1,4 @@
-"""The seven steps of the verification of one signature, with the object's own figures."""
+"""The seven steps of the verification of one signature, with the numbers of this object."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def steps_of(one: Explained, covered: Coverage, links: tuple[Link, ...]) -> tupl
 
     Args:
         one: the signature.
-        covered: what it covers.
+        covered: the elements that it covers.
         links: its chain.
     """
     return (
@@ -142,7 +142,7 @@ def _is_transcoded(one: Explained) -> bool:
 
 
 def _left_out(one: Explained) -> Iterator[str]:
-    """Yield what is in the file and never in the stream, and why."""
+    """Yield the elements of the file that are never in the stream, and the reasons."""
     index, scope = one.index, one.scope
     there = index.present(scope)
     groups = sum(1 for tag in there if not tag & 0xFFFF)
@@ -164,7 +164,7 @@ def _left_out(one: Explained) -> Iterator[str]:
 
 
 def _special(one: Explained) -> Iterator[str]:
-    """Yield encapsulated pixels fragment by fragment, and waveforms."""
+    """Yield lines about encapsulated pixels, fragment by fragment, and about waveforms."""
     index = one.index
     for number in one.elements:
         record = index.record(number)
@@ -296,7 +296,7 @@ def _key(one: Explained) -> Step:
 
 def _trust(one: Explained, links: tuple[Link, ...]) -> Step:
     report = one.report
-    del links  # they are drawn beside the step
+    del links  # they are shown beside the step
     states = {TRUSTED: OK, UNTRUSTED: BROKEN}
     state = states.get(report.trust, UNKNOWN)
     message = report.trust.replace("_", " ")

@@ -1,7 +1,7 @@
-"""The object that is explained: read once, verified, and each signature beside what was read of it.
+"""The object that is explained: read once, verified, and its signatures as they were read.
 
-This is the only module of the room that knows how a verification goes about its work. What it
-explains is what `verification.verifier` said of the same bytes: it never judges by itself.
+This is the only module of the room that knows how a verification works. It explains the report of
+`verification.verifier` on the same bytes, and makes no decision of its own.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ if TYPE_CHECKING:
 Update = Callable[[Any], object]
 STANDARD, OTHER_VRS = "standard", "other VRs"
 """Forms of the stream over which a signature is accepted, beside `LEGACY` and `UNPADDED`."""
-_MOST_BITS = 4096  # of a key that is asked once for each hash
+_MOST_BITS = 4096  # for a key that checks each hash separately
 
 
 class Explained:
-    """One signature: what the verification said of it, and what it was said from.
+    """One signature: its report, and the data that the report is based on.
 
     Attributes:
         report: the report on it.
         item: the record of its item.
-        stored: what stands in that.
-        mac, certificate: its MAC Parameters and Certificate of Signer; None where there is none.
-        own: what its own item adds to the stream.
+        stored: the content of that item.
+        mac, certificate: its MAC Parameters and Certificate of Signer; None if there is none.
+        own: the bytes that its own item adds to the stream.
         computed: the MAC of the stream; empty if it could not be computed.
-        signed: the MAC inside the Signature value; None where the key does not tell.
-        form: which form of the stream it is over; where it is not intact, the standard's.
+        signed: the MAC inside the Signature value; None if the key does not reveal it.
+        form: the form of the stream that it covers; if it is not intact, that of the standard.
     """
 
     def __init__(self, subject: Subject, scope: Scope, item: int, report: SignatureReport) -> None:
@@ -99,7 +99,7 @@ class Explained:
 
     @property
     def is_computable(self) -> bool:
-        """Whether there is a hash of this name, and the list of elements is one that can be."""
+        """Whether there is a hash of this name, and the list of elements is allowed."""
         if self.mac is None or not self.mac.data_elements_signed:
             return False
         try:
@@ -110,7 +110,7 @@ class Explained:
 
     @cached_property
     def signature_value(self) -> bytes:
-        """The Signature value as it was made, without padding."""
+        """The Signature value without padding."""
         stored = self.stored.signature
         if self.certificate is None or not self.key:
             return stored
@@ -128,7 +128,7 @@ class Explained:
 
     @cached_property
     def lost(self) -> set[int]:
-        """The listed tags of elements that are there and not in the stream: their VR is UN."""
+        """The listed tags of existing elements that are not in the stream, as their VR is UN."""
         listed = set() if self.mac is None else set(self.mac.data_elements_signed)
         streamed = {self.index.record(number).tag for number in self.elements}
         return {
@@ -139,10 +139,10 @@ class Explained:
 
     @cached_property
     def signed_by_another(self) -> tuple[str, bytes] | None:
-        """The hash's name and the MAC that an RSA signature gives back, where that was not asked.
+        """The name of the hash and the MAC in an RSA signature, if these were not recovered before.
 
-        None where `signed` says it, or nothing does. MAC Parameters that are absent, or say
-        another hash, do not make it a signature of another key.
+        None if `signed` has the MAC, or if there is none. A signature may be by this key even if
+        the MAC Parameters are absent or name another hash.
         """
         if self.signed is not None or self.key != "RSA" or self.certificate is None:
             return None
@@ -156,7 +156,7 @@ class Explained:
         return None
 
     def verifies(self, digest: bytes) -> bool:
-        """Return whether this MAC is the one that was signed."""
+        """Return whether this MAC was signed."""
         if self.signed is not None:
             return digest == self.signed
         if self.key == "RSA" or self.mac is None:
@@ -188,7 +188,7 @@ class Explained:
 
     @contextmanager
     def chosen_vrs(self) -> Iterator[None]:
-        """Yield the index with the VRs that were signed, where implicit VR does not state them."""
+        """Open a context in which the index has the signed VRs that implicit VR does not state."""
         index = self.index
         before = {number: index.record(number).vr for number in self.vrs}
         for number, vr in self.vrs.items():
@@ -200,11 +200,11 @@ class Explained:
                 index.choose(number, vr)
 
     def _find_form(self, check: Check) -> None:
-        """Find the form of an intact signature that the verification accepted."""
+        """Find the form in which the verification accepted an intact signature."""
         self._scope.vrs.clear()
         try:
             other_forms.verify(check)
-        except Broken:  # only where the file is another by now, which `part10.check` tells
+        except Broken:  # this happens only if the file has changed, which `part10.check` reports
             return
         self.vrs = dict(self._scope.vrs)
         self.form = check.form or (OTHER_VRS if self.vrs else STANDARD)
@@ -233,8 +233,7 @@ class Subject:
         most: how many signatures are explained.
 
     Attributes:
-        report: what `verify` says.
-        part10, index: the object; None if it cannot be read.
+        report: the report of `verify`. part10, index: the object; None if it cannot be read.
         signatures: those that are explained, in the order of the bytes.
         left_out: how many others there are.
     """
@@ -268,7 +267,7 @@ class Subject:
         return Part10.from_bytes(read_all(source), options.limits, options.transfer_syntax)
 
     def _pair(self, uid: str | None, most: int) -> None:
-        """Pair each signature in the index with its report, which are in the same order."""
+        """Pair each signature in the index with its report; both are in the same order."""
         index, part10 = self.index, self.part10
         assert index is not None and part10 is not None  # noqa: S101
         work = ReadBudget(part10.size, self.options.limits)
@@ -288,7 +287,7 @@ class Subject:
 
 
 def _bytes_of(part10: Part10) -> Any:
-    """Return what was read, for the verification: so that both look at the same bytes."""
+    """Return the object that was read, so that the verification uses the same bytes."""
     if isinstance(part10.source, Window):
         return part10.source
     if part10.deflated is not None:

@@ -1,4 +1,4 @@
-"""An explanation as text for a terminal: 80 columns, colour only where one is watched."""
+"""An explanation as text for a terminal: 80 columns, and colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _searched(causes: tuple[Cause, ...], search: Search | None) -> Iterator[str]
 
 
 def _command(line: str) -> Iterator[str]:
-    """Yield a command line; a long one goes on after a backslash, as the shell has it."""
+    """Yield a command line; a long one continues after a backslash, as in a shell."""
     parts = textwrap.wrap(
         harmless(line), WIDTH - 7, initial_indent=" " * 5, subsequent_indent=" " * 7,
         break_on_hyphens=False, break_long_words=False,
@@ -171,7 +171,7 @@ def wrapped(text: str, indent: int, mark: str = "") -> list[str]:
     first = " " * indent + mark
     after = " " * (indent + len(mark))
     text = harmless(text)
-    # a MAC stands whole in one line, to be compared with another
+    # a MAC is not broken, so that it can be compared with another one
     label = re.fullmatch(r"([a-z ]+: +)([0-9a-f]{40,128})", text)
     if label and indent + len(mark) + len(text) > WIDTH:
         parts = [label[2][at : at + 64] for at in range(0, len(label[2]), 64)]

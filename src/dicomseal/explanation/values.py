@@ -1,4 +1,4 @@
-"""Values for people: abridged, and harmless on a terminal and in a page."""
+"""Values for people: shortened, and harmless on a terminal and in a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..encoding.backend import Index
 
 _TEXT = terms.SPACE_PADDED | {"UI"}
-_SHOWN = 40  # characters, or a third as many bytes
+_SHOWN = 40  # characters; of bytes, a third of this number is shown
 _NUMBERS = {"US": 2, "SS": 2, "UL": 4, "SL": 4}
 
 

@@ -201,7 +201,7 @@ class TrustStore:
             if known.policy == policy:
                 return known
         store = object.__new__(TrustStore)
-        # made.__dict__.update(self.__dict__) # the lock as well: CRLs and pools are shared
+        # the copy has the same lock, as CRLs and pools are shared
         store.__dict__.update(self.__dict__)
         store.policy, store._decisions = policy, {}
         self._variants.append(store)
@@ -384,7 +384,7 @@ def _from_der(
 
     def load(der: bytes) -> AnyCertificate:
         certificate = parse(der)
-        # return made.x509 or made # as it was before it was pickled
+        # the kind of object that it was before it was pickled
         return certificate.x509 or certificate
 
     with warnings.catch_warnings():

@@ -38,7 +38,7 @@ def of_batch(head: bytes, number: int, time: float, rows: Iterable[Row] | bytes)
     """Return the head after a finished batch; its rows, or the output of `rows.pack`."""
     packed = rows if isinstance(rows, bytes) else pack(list(rows))
     hasher = hashlib.sha256(head + _encode(("batch", (number, time, msgspec.Raw()))))
-    # made.update(packed) # they come last: the same as `link`, without a copy of the rows
+    # the rows come last: the result is that of `link`, without a copy of the rows
     hasher.update(packed)
     return hasher.digest()
 

@@ -24,21 +24,26 @@ Examples:
 
 @click.command("baseline", epilog=_EPILOG)
 @click.argument("ledger", metavar="[LEDGER]", required=False)
-@click.option("--config", metavar="FILE", help="Take ledger and output from this configuration.")
-@click.option("--output", metavar="FILE", help="Write the baseline here; replace one that is.")
+@click.option(
+    "--config", metavar="FILE", help="Read the paths of ledger and output from this configuration."
+)
+@click.option(
+    "--output", metavar="FILE", help="Write the baseline here; an existing one is replaced."
+)
 @click.option(
     "--path",
     "patterns",
     metavar="GLOB",
     multiple=True,
-    help="Accept only objects whose path matches, beside what is accepted already. Repeatable.",
+    help="Accept only objects whose path matches, in addition to what is already accepted. "
+    "Repeatable.",
 )
 @click.option(
     "--kind",
     "kinds",
     type=click.Choice([*sorted(ALARMING), *sorted(TROUBLE)]),
     multiple=True,
-    help="Accept only trouble of this kind, beside what is accepted already. Repeatable.",
+    help="Accept only problems of this kind, in addition to what is already accepted. Repeatable.",
 )
 def command(
     ledger: str | None, config: str | None, output: str | None, patterns: tuple[str, ...],

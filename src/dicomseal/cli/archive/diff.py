@@ -58,14 +58,14 @@ Examples:
 @click.option(
     "--baseline",
     metavar="LEDGER|FILE",
-    help="Damage that is known: it is counted, and is not an alarm; all other damage is one, "
-    "however old. A ledger, or a file by `archive baseline`.",
+    help="Known damage, which is counted but is not an alarm; all other damage is an alarm, "
+    "however old it is. A ledger, or a file by `archive baseline`.",
 )
 @click.option(
     "--only",
     type=click.Choice([*KINDS, IN_TROUBLE]),
     multiple=True,
-    help="Show these kinds only, and let them alone decide the exit code. Repeatable.",
+    help="Show only these kinds; only they decide the exit code. Repeatable.",
 )
 @click.option(
     "--most",
@@ -74,7 +74,7 @@ Examples:
     show_default=True,
     help="List this many paths of each group.",
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but what makes the exit code 1.")
+@click.option("--quiet", is_flag=True, help="Print only the changes that make the exit code 1.")
 def command(
     ledger: str, since: int | None, kind: str, baseline: str | None, only: tuple[str, ...],
     most: int, quiet: bool,

@@ -29,7 +29,9 @@ Example:
     help="Write a table here. Text that a spreadsheet program would run as a formula gets an "
     "apostrophe before it.",
 )
-@click.option("--jsonl", "as_jsonl", metavar="FILE", help="Write JSON here, one object a line.")
+@click.option(
+    "--jsonl", "as_jsonl", metavar="FILE", help="Write JSON here, one object on each line."
+)
 @click.option("--parquet", "as_parquet", metavar="FILE", help="Write Parquet here.")
 def command(
     ledger: str, number: int | None, as_csv: str | None, as_jsonl: str | None,

@@ -46,10 +46,10 @@ def _print_example(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 @click.option("--config", required=True, metavar="FILE", help="The configuration, in TOML.")
 @click.option(
     "--example-config", is_flag=True, expose_value=False, is_eager=True, callback=_print_example,
-    help="Print an example of it, in which every key is explained.",
+    help="Print an example of it that explains every key.",
 )  # fmt: skip
 @click.option(
-    "--check", is_flag=True, help="Check the configuration, and the files that it names; no more."
+    "--check", is_flag=True, help="Only check the configuration, and the files that it names."
 )
 @click.option("--quiet", is_flag=True, help="Print nothing if there is nothing new.")
 @click.option(
@@ -58,7 +58,7 @@ def _print_example(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Of what is printed.",
+    help="The format of the output.",
 )
 def command(config: str, check: bool, quiet: bool, kind: str) -> None:
     """Verify an archive, or resume; audit, compare, report; tell what is new.

@@ -37,7 +37,7 @@ _LOOPBACK = "127.0.0.1"
     type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="html: one page that needs neither other files nor a network.",
+    help="html: one page that needs no other files and no network.",
 )
 @click.option(
     "--html",
@@ -45,13 +45,13 @@ _LOOPBACK = "127.0.0.1"
     help="As --format html --output FILE, and beside it, as FILE-failures.csv, all objects that "
     "failed or were not decided.",
 )
-@click.option("--output", metavar="FILE", help="Write here. Default: standard output.")
+@click.option("--output", metavar="FILE", help="Write to this file. Default: standard output.")
 @click.option(
     "--csv",
     "table",
     metavar="FILE",
-    help="Write here all objects that failed or were not decided, each with its signer and what "
-    "to do.",
+    help="Write to this file all objects that failed or were not decided, each with its signer "
+    "and what to do.",
 )
 @click.option(
     "--most",
@@ -63,7 +63,7 @@ _LOOPBACK = "127.0.0.1"
     "--changes/--no-changes",
     default=True,
     show_default=True,
-    help="Show what changed since the run before, which takes longer than all the rest.",
+    help="Show what changed since the run before; this takes longer than the rest of the report.",
 )
 @click.option(
     "--serve",

@@ -72,7 +72,7 @@ _LAST = (
         metavar="AGE",
         help="Only files last modified at least this long ago: 90m, 12h, 30d, 8w.",
     ),
-    click.option("--follow-links", is_flag=True, help="Go into folders that are symbolic links."),
+    click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders."),
     click.option(
         "--max-rate",
         type=click.FloatRange(min=0, min_open=True),
@@ -83,10 +83,10 @@ _LAST = (
         "--sign-run",
         nargs=2,
         metavar="KEY CERT",
-        help="Sign the run, on the way and at its end, so that no edit of it can be hidden.",
+        help="Sign the run, during the run and at its end, so that no change of it can be hidden.",
     ),
     click.option(
-        "--metrics", metavar="FILE", help="Keep figures here, in Prometheus' text format."
+        "--metrics", metavar="FILE", help="Write metrics to this file, in Prometheus' text format."
     ),
 )
 

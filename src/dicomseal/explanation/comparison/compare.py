@@ -1,9 +1,9 @@
 """Compare two copies of an object, element by element in the order of their tags.
 
-Values are read a piece at a time, so memory does not grow with the objects. What is compared is the
-canonical form (PS3.3 C.12.1.1.3.1.1), and what that leaves out for its VR: how a file is encoded
-makes no difference, what no signature can cover (group lengths, signatures, File Meta Information)
-neither.
+Values are read a piece at a time, so memory does not grow with the objects. The canonical forms are
+compared (PS3.3 C.12.1.1.3.1.1), and the elements that these leave out for their VR. The encoding of
+a file makes no difference, and neither do elements that no signature can cover (group lengths,
+signatures, File Meta Information).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def compare(
 
     Args:
         a, b: the object and the copy: paths, or files' content.
-        limits: what either may cost.
+        limits: the cost that is allowed for each of them.
         transfer_syntax: the Transfer Syntax UID of bare data sets.
 
     Raises:
@@ -60,7 +60,7 @@ def compare(
 
 
 def _opened(source: str | bytes, limits: Limits, transfer_syntax: str) -> Copy:
-    """Return a copy; of two that may be wrong, an error says which it is."""
+    """Return a copy; an error says which of the two it is about."""
     try:
         return Copy(source, limits, transfer_syntax)
     except MalformedError as error:
@@ -80,7 +80,7 @@ def _notes(a: Copy, b: Copy) -> Iterator[str]:
 
 
 class _Walk:
-    """The way through both, sequences on the way; a stack, as they may be very deep."""
+    """A walk through both copies; it uses a stack, as sequences may be nested very deeply."""
 
     def __init__(self, a: Copy, b: Copy) -> None:
         self._a, self._b = a, b
@@ -221,7 +221,7 @@ class _Walk:
         yield self._made(a, b, CHANGED, first, found=found)
 
     def _pixels(self, a: int, b: int) -> Iterator[Difference]:
-        """Yield pixel Data of which one at least is encapsulated."""
+        """Yield the differences of Pixel Data, at least one of which is encapsulated."""
         if pixels.same_bytes(self._a, a, self._b, b):
             return
         kind, note, found = pixels.compared(self._a, a, self._b, b)

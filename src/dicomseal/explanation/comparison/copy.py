@@ -23,7 +23,7 @@ class Copy:
 
     Args:
         source: a path, or a file's content as bytes.
-        limits: what it may cost.
+        limits: the cost that is allowed.
         transfer_syntax: the Transfer Syntax UID of a bare data set.
 
     Raises:
@@ -31,7 +31,7 @@ class Copy:
     """
 
     def __init__(self, source: str | bytes, limits: Limits, transfer_syntax: str = "") -> None:
-        self._reader = Reader()  # its buffer holds what is read
+        self._reader = Reader()  # its buffer holds the bytes that were read
         if isinstance(source, str):
             self.part10 = self._reader.open(source, limits, named=transfer_syntax)
         else:
@@ -70,16 +70,16 @@ class Copy:
         return count
 
     def states_vrs(self) -> bool:
-        """Return whether the VRs are stated, and not looked up."""
+        """Return whether the file states the VRs, so that they are not looked up."""
         return not self.part10.implicit
 
     def holds_unknown(self, number: int) -> bool:
-        """Return whether a sequence holds an element that no canonical form has."""
+        """Return whether a sequence has an element that is never in a canonical form."""
         return bool(self.index.record(number).flags & r.UNKNOWN_VR)
 
 
 def in_step(a: Iterator[bytes], b: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield two streams in pieces of equal length, as far as the shorter goes; then the rest."""
+    """Yield two streams in pieces of equal length, then the rest of the longer one."""
     left, right = b"", b""
     while True:
         if not left:

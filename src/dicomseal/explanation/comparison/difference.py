@@ -1,4 +1,4 @@
-"""What two copies differ in: data, ready for text and JSON."""
+"""The differences of two copies as data, ready for text and JSON."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ _WORDS = {
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One element of which the canonical bytes differ.
+    """One element whose canonical bytes differ.
 
     Attributes:
-        location: where it is, e.g. ``(0010,0010) PatientName``; an element in an item has the way
-            to it before, e.g. ``BeamSequence[0].(300A,00C0) BeamNumber``.
+        location: where it is, e.g. ``(0010,0010) PatientName``; for an element in an item, the path
+            comes first, e.g. ``BeamSequence[0].(300A,00C0) BeamNumber``.
         kind: ``changed``, ``added`` (it is only in the copy), ``removed`` (it is not in the copy)
-            or ``reencoded`` (other bytes of which every reader makes the same value).
-        a, b: the value in the object and in the copy, abridged; None where it is absent.
-        offset_a, offset_b: where the element begins in either file (in the data set, if that was
-            deflated); None where it is absent.
-        first: at which byte of the value, from 0, they first differ; None if that says nothing.
-        note: what is to be said of it besides; empty if nothing.
-        frames: of pixels, which frames differ, counted from 1; the first 1,000.
-        samples, of_samples: of pixels, how many samples differ, and of how many.
+            or ``reencoded`` (other bytes, which every reader shows as the same value).
+        a, b: the value in the object and in the copy, shortened; None if it is absent.
+        offset_a, offset_b: where the element begins in each file (in the data set, if that was
+            deflated); None if it is absent.
+        first: the first byte of the value that differs, counted from 0; None if that has no
+            meaning.
+        note: a further sentence about it; empty if there is none.
+        frames: for pixels, the frames that differ, counted from 1; the first 1,000.
+        samples, of_samples: for pixels, how many samples differ, and how many there are.
     """
 
     location: str
@@ -49,13 +50,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What came of the comparison.
+    """The result of a comparison.
 
     Attributes:
         a, b: paths of the object and of the copy.
         differences: in the order of the elements, as many as are listed.
         more: how many others there are.
-        notes: what a person should know beyond the content, e.g. that one of them is not signed.
+        notes: further information for people, e.g. that one of them is not signed.
     """
 
     a: str
@@ -70,7 +71,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return not self.differences and not self.more
 
     def to_json(self) -> bytes:
-        """Do as JSON, without a line end."""
+        """Return the result as JSON, without a line end."""
         told: dict[str, Any] = {
             "same": self.same,
             "differences": [_told(one) for one in self.differences],
@@ -82,7 +83,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return json.dumps(told, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
     def render(self) -> Iterator[str]:
-        """Do as lines of text."""
+        """Return the result as lines of text."""
         yield "the same content" if self.same else "another content"
         yield from wrapped(f"a: {escaped(self.a)}", 2)
         yield from wrapped(f"b: {escaped(self.b)}", 2)

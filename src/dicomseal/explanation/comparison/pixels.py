@@ -21,11 +21,11 @@ _MOST_FRAMES = 1000
 
 
 class Found(NamedTuple):
-    """What differs.
+    """The frames and samples that differ.
 
     Attributes:
-        frames: which, counted from 1.
-        samples, of_samples: how many samples, and of how many; None where it cannot be told.
+        frames: the numbers of the frames, counted from 1.
+        samples, of_samples: how many samples differ, and how many there are; None if not known.
     """
 
     frames: tuple[int, ...]
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
 
 def _numbers(copy: Copy) -> tuple[int, int, int]:
-    """Return bytes of a frame (0 if that is not known), bytes of a sample, and frames."""
+    """Return the bytes of a frame (0 if not known), the bytes of a sample, and the frames."""
     index = copy.index
     rows, columns, samples, bits = (
         values.number_of(index, 0, tag)
@@ -70,7 +70,7 @@ def same_fragments(a: Copy, one: int, b: Copy, other: int) -> bool:
 
 
 def same_bytes(a: Copy, one: int, b: Copy, other: int) -> bool:
-    """Return the same, of values that need not both be encapsulated."""
+    """Return the same for values of which only one may be encapsulated."""
     kinds = a.index.record(one).kind, b.index.record(other).kind
     return kinds == (r.ENCAPSULATED, r.ENCAPSULATED) and same_fragments(a, one, b, other)
 
@@ -80,7 +80,7 @@ def _equal(a: Copy, one: Record, b: Copy, other: Record) -> bool:
 
 
 def compared(a: Copy, one: int, b: Copy, other: int) -> tuple[str, str, Found | None]:
-    """Return kind, note and figures of a difference in Pixel Data."""
+    """Return the kind, the note and the numbers of a difference in Pixel Data."""
     same_syntax = a.part10.transfer_syntax == b.part10.transfer_syntax
     kinds = a.index.record(one).kind, b.index.record(other).kind
     both = kinds == (r.ENCAPSULATED, r.ENCAPSULATED)
@@ -125,7 +125,7 @@ def _decoded(left: Decoded, right: Decoded) -> Found:
 
 
 def _frames(a: Copy, one: int, b: Copy, other: int) -> tuple[int, ...]:
-    """Return which frames differ, where each is one fragment."""
+    """Return which frames differ, if each frame is one fragment."""
     ours, theirs = a.fragments(one)[1:], b.fragments(other)[1:]
     if len(ours) != len(theirs) or len(ours) != _numbers(a)[2]:
         return ()

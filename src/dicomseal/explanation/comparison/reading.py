@@ -9,7 +9,7 @@ from .copy import Copy
 
 _TEXT = terms.SPACE_PADDED | {"UI"}
 _IN_CHARACTER_SET = frozenset(("SH", "LO", "ST", "LT", "UC", "UT", "PN"))
-_LONGEST = 1 << 20  # bytes of a text that is looked at
+_LONGEST = 1 << 20  # bytes of a text that is compared
 
 
 class Reading:

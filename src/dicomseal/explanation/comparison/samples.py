@@ -8,7 +8,7 @@ PIECE = 1 << 20
 
 
 class Count(NamedTuple):
-    """What differs of some pixels.
+    """The difference between some pixels.
 
     Attributes:
         frames: which frames, counted from 1; the first 1,000.
@@ -20,13 +20,13 @@ class Count(NamedTuple):
 
 
 def differing(a: bytes, b: bytes, width: int) -> int:
-    """Return how many samples of so many bytes differ in two pieces of equal length."""
+    """Return how many samples of this width differ in two pieces of equal length."""
     bits = 8 * width
     found = int.from_bytes(a, "little") ^ int.from_bytes(b, "little")
     if not found:
         return 0
     shift = bits // 2
-    while shift:  # the lowest bit of each sample becomes whether any of its bits is set
+    while shift:  # the lowest bit of each sample becomes 1 if any of its bits is set
         found |= found >> shift
         shift //= 2
     count = len(a) // width
@@ -49,7 +49,7 @@ class Counter:
         self._at = 0
 
     def take(self, a: bytes, b: bytes) -> None:
-        """Take the next piece of either, of equal length."""
+        """Count in the next piece of each copy; both pieces have the same length."""
         size = len(a)
         if a != b:
             start = 0
@@ -74,5 +74,5 @@ class Counter:
 
     @property
     def count(self) -> Count:
-        """What was found."""
+        """The difference that was found."""
         return Count(tuple(self._frames), self._samples)

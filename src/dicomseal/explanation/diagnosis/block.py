@@ -1,9 +1,10 @@
 """DCMSIGN_BLOCK: what dcmsign leaves out when its block fills up inside nested sequences.
 
-DCMTK gathers the stream in a block of 16 KiB. When it is full in the middle of a sequence that is
-inside another one, the writer comes back, and asks once more whether that sequence can be signed;
-the question moves its place in the list of items to the end. So the rest of that sequence is left
-out, and its end is written (see docs/dcmsign.md). Here the same is done on purpose.
+DCMTK collects the stream in a block of 16 KiB. If the block is full in the middle of a nested
+sequence, the writer returns, and is called again for the same sequence. It then checks once more
+whether that sequence can be signed, and this check moves the current position in the list of items
+to the end. So the rest of that sequence is left out, and its end is written (see docs/dcmsign.md).
+This module does the same on purpose.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Block:
         update: takes the bytes.
 
     Attributes:
-        left_out: the tags of the sequences of which something was left out.
+        left_out: the tags of the sequences from which something was left out.
     """
 
     def __init__(self, index: Index, scope: int, update: Update) -> None:
@@ -54,7 +55,7 @@ class Block:
 
         Args:
             number: its record.
-            depth: in how many sequences it stands.
+            depth: how many sequences contain it.
         """
         record = self._index.record(number)
         if record.kind == r.SEQUENCE:
@@ -65,7 +66,11 @@ class Block:
             self._plain(number, record, nested=depth > 1)
 
     def _room(self, size: int, nested: bool) -> None:
-        """Make room for a part that is not split; without room the block is given up."""
+        """Empty the block if it has no room for a part that is not split.
+
+        Raises:
+            _LeftOutError: this happens inside a nested sequence, whose rest is then left out.
+        """
         if SIZE - self._filled < size:
             self._filled = 0
             if nested:
@@ -126,7 +131,7 @@ def _header(tag: int) -> bytes:
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Yield the stream of dcmsign, where it is another."""
+    """Yield the stream of dcmsign, if it differs from that of the standard."""
     index, one = case.index, case.one
     assert one.mac is not None  # noqa: S101 - see `Case`
     if case.stream.behind(0) <= SIZE or len(index) > _MOST_RECORDS:

@@ -1,4 +1,4 @@
-"""What the search for causes may cost: hashes and seconds, for all signatures of an object."""
+"""The budget of the search for causes: hashes and seconds, for all signatures of an object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _OF_A_TRIAL = 1 << 15  # bytes, of a choice of VRs (see `vr_search.Search`)
 
 
 class Effort(NamedTuple):
-    """How long causes are searched for.
+    """The budget that a caller allows for the search for causes.
 
     Attributes:
         hashes: how many hypotheses are tried.
@@ -22,11 +22,11 @@ class Effort(NamedTuple):
 
 
 class Budget:
-    """What is left of an effort.
+    """The part of an effort that is left.
 
     Attributes:
         used: how many hypotheses were tried.
-        exhausted: whether one was not tried for want of budget.
+        exhausted: whether a hypothesis was not tried because there was no budget left.
     """
 
     def __init__(self, effort: Effort) -> None:
@@ -40,16 +40,16 @@ class Budget:
         self._spent = 0.0
 
     def share(self, part: float) -> None:
-        """Let what comes next have a part of what is left."""
+        """Allow the following hypotheses to use a part of what is left."""
         now = time.monotonic()
         left = max(0.0, self._begin + self._effort.seconds - now)
         self._until = now + left * part
         self._limit = self.used + int(max(0, self._effort.hashes - self.used) * part)
 
     def allows(self, size: int) -> bool:
-        """Return whether one more hypothesis can be tried over so many bytes; it is counted.
+        """Return whether a hypothesis over this number of bytes can be tried, and count it.
 
-        What a hash takes is known from those before, so that a long one is not begun in vain.
+        The time of a hash is estimated from earlier ones, so that no long one is begun in vain.
         """
         now = time.monotonic()
         speed = self._bytes / self._spent if self._spent > 0.02 else _SPEED

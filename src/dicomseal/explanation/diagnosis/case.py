@@ -24,17 +24,17 @@ MOST_VALUE = 1 << 16
 
 
 class Hypothesis(NamedTuple):
-    """What may have been other when it was signed.
+    """A hypothesis: what may have been different when the object was signed.
 
     Attributes:
-        code: of the cause, if it was so.
+        code: of the cause, if the hypothesis is right.
         elements: which elements it is about.
         message: a sentence for people.
         edits: of the stream, ascending.
-        own: what the signature's own item added, if that is the point.
-        digest: makes the MAC, where neither tells it.
+        own: the bytes that the signature's own item added, if these were different.
+        digest: computes the MAC, if neither of these describes the difference.
         cost: bytes that ``digest`` hashes.
-        also: what else was changed, where two causes are tried at once; its edits are in these.
+        also: the other cause, if two are tried at once; ``edits`` includes its edits.
     """
 
     code: CauseCode
@@ -64,7 +64,7 @@ class Case:
 
     Attributes:
         one: the signature.
-        stream: its stream, to be edited.
+        stream: its stream, which can be edited.
     """
 
     def __init__(self, one: Explained) -> None:
@@ -85,7 +85,7 @@ class Case:
 
     @cached_property
     def leaves(self) -> list[Leaf]:
-        """The elements with a value in the stream, in its order, as far as they are looked at."""
+        """The elements with a value in the stream, in its order, up to a limit."""
         return list(self._leaves())
 
     def _leaves(self) -> Iterator[Leaf]:

@@ -1,4 +1,4 @@
-"""What a diagnosis finds: codes that stay, and how certain each is."""
+"""The findings of a diagnosis: codes, which never change, and how certain each finding is."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Cause(msgspec.Struct, frozen=True):
 
     Attributes:
         code: what happened.
-        certainty: ``proven`` where a hash over what was signed is the one in the signature;
-            ``possible`` where the object only looks so.
+        certainty: ``proven`` if the hash over the reconstructed content is the signed one;
+            ``possible`` if there are only signs of it in the object.
         elements: which elements it is about, e.g. ``(0010,0010) PatientName``.
         message: a sentence for people.
     """
@@ -52,12 +52,12 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What the search for causes took.
+    """The effort of the search for causes.
 
     Attributes:
         hashes: how many hypotheses were tried.
         seconds: how long it took.
-        complete: whether it ended by itself, and not at its budget.
+        complete: whether all hypotheses were tried or a cause was proven, before the budget ended.
     """
 
     hashes: int
@@ -71,7 +71,7 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def more(self) -> str:
-        """The options with which more is tried, whichever of the two budgets ended it."""
+        """The options that allow a longer search, for the budget that ended this one."""
         least = Effort()
         return (
             f"--effort hashes={10 * max(least.hashes, self.hashes)} "

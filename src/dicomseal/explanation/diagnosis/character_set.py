@@ -25,7 +25,7 @@ _SETS: tuple[tuple[str, ...], ...] = (
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Yield for each character set the text recoded and the label changed, and either alone."""
+    """Yield hypotheses for each character set: the text recoded, the label changed, or both."""
     stored = values.text_of(case.index, case.one.scope, CHARACTER_SET)
     now = tuple(term.strip() for term in stored.split("\\")) if stored else ()
     texts = [
@@ -38,7 +38,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
         if other == now:
             continue
         label = _label(case, other)
-        for padded in (True, False):  # who writes a text anew pads it anew
+        for padded in (True, False):  # a program that writes a text anew also pads it anew
             recoded = _recoded(case, special, now, other, padded) if special else []
             if recoded and label:
                 yield _hypothesis(special, now, other, [*label, *recoded], "recoded")
@@ -53,7 +53,7 @@ def _is_special(value: bytes) -> bool:
 
 
 def _label(case: Case, other: Sequence[str]) -> list[Edit]:
-    """Return the element that names the character set, as it was; none if it is not signed."""
+    """Return the former element that names the character set; nothing if it is not signed."""
     if CHARACTER_SET not in case.listed:
         return []
     data = encoded(CHARACTER_SET, "CS", "\\".join(other).encode()) if other else b""
@@ -66,7 +66,7 @@ def _label(case: Case, other: Sequence[str]) -> list[Edit]:
 def _recoded(
     case: Case, leaves: Sequence[Leaf], now: Sequence[str], other: Sequence[str], padded: bool
 ) -> list[Edit]:
-    """Return the values as they are in another character set; none if one of them cannot be so."""
+    """Return the values in another character set; nothing if it cannot encode one of them."""
     edits = []
     for leaf in leaves:
         value = case.index.value(leaf.number)
@@ -92,7 +92,7 @@ def _codec(term: str) -> str | None:
 
 
 def decoded(value: bytes, terms: Sequence[str]) -> str | None:
-    """Decode text in some character sets; without any, in those that are usual then."""
+    """Decode text in some character sets; if none is given, in the usual ones."""
     from pydicom.charset import decode_bytes
     from pydicom.valuerep import TEXT_VR_DELIMS
 
@@ -111,7 +111,7 @@ def decoded(value: bytes, terms: Sequence[str]) -> str | None:
 
 
 def _encoded(text: str, terms: Sequence[str]) -> bytes | None:
-    """Return the bytes of a text; None if it has characters that these sets have not."""
+    """Return the bytes of a text; None if these sets do not have all of its characters."""
     from pydicom.charset import encode_string
 
     codecs = [_codec(term) for term in terms] if terms else ["latin-1"]

@@ -1,7 +1,8 @@
 """COERCED: an archive changed attributes and kept the old values (PS3.3 C.12.1.1.9).
 
-Original Attributes Sequence (0400,0561) holds for each change what it replaced, when, by whom and
-why. Putting the old values back, from the newest change to the oldest, must give what was signed.
+Original Attributes Sequence (0400,0561) records for each change the old values, the time, the
+system that made it, and the reason. If the old values are put back, from the newest change to the
+oldest, the result must be what was signed.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ class Old(NamedTuple):
 
     Attributes:
         tag: of it.
-        data: its canonical form; as a function where it is long.
-        shown: the old value, abridged.
-        empty: whether it is empty: then it may have been absent, too.
-        trimmed: the same without superfluous padding, or nothing.
+        data: its canonical form; a function that sends it if it is long.
+        shown: the old value, shortened.
+        empty: whether it is empty; then the attribute may also have been absent.
+        trimmed: the same without superfluous padding; empty if there is none.
     """
 
     tag: int
@@ -47,7 +48,7 @@ class Old(NamedTuple):
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Yield all changes undone, then the newest ones, then single attributes of them."""
+    """Yield hypotheses: all changes undone, then the newest ones, then single attributes."""
     changes = list(_changes(case))
     if not changes:
         return
@@ -65,7 +66,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
 
 
 def _changes(case: Case) -> Iterator[tuple[str, dict[int, Old]]]:
-    """Yield what each item says, the newest change first."""
+    """Yield the old values of each item, the newest change first."""
     index = case.index
     items = list(values.items_of(index, case.one.scope, terms.ORIGINAL_ATTRIBUTES_SEQUENCE))
     dated = [(values.text_of(index, item, _WHEN), n, item) for n, item in enumerate(items)]

@@ -1,6 +1,6 @@
 """COERCED and VALUE_PADDING at once: an archive that changes attributes often trims others.
 
-Each is tried alone before. Both together are tried only where there are Original Attributes.
+Each cause is tried alone before. Both together are tried only if there are Original Attributes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MOST_WAYS = 8  # in which the old values are put back; the first are all of the
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Yield the old values put back, and with them other paddings of the other values."""
+    """Yield hypotheses with the old values put back, and other paddings of the other values."""
     for old in itertools.islice(coerced.hypotheses(case), _MOST_WAYS):
         taken = [(edit.start, edit.stop) for edit in old.edits]
         for padded in itertools.chain(padding.single(case), padding.rules(case)):

@@ -1,6 +1,6 @@
 """OTHER_SIGNED_COPY: another copy of the object was signed, with other numbers in it.
 
-A modality or an archive that sends an object again may number it anew, and keep its UID.
+A modality or an archive that sends an object again may give it a new number and keep its UID.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NUMBERS = (
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Yield other numbers, one element at a time."""
+    """Yield hypotheses with other numbers, one element at a time."""
     for tag, most in _NUMBERS:
         there = case.top.get(tag)
         if tag not in case.listed:

@@ -1,4 +1,4 @@
-"""What an object looks like, where no hypothesis is proven: causes that are possible."""
+"""Possible causes, from signs in the object, if no hypothesis is proven."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def examine(one: Explained) -> Iterator[Cause]:
 
 
 def _lost(one: Explained) -> Iterator[Cause]:
-    """Yield listed elements with the VR UN."""
+    """Yield a cause for the listed elements with the VR UN."""
     lost = sorted(one.lost)
     if lost:
         yield Cause(
@@ -48,7 +48,7 @@ def _lost(one: Explained) -> Iterator[Cause]:
 
 
 def _removed(one: Explained) -> Iterator[Cause]:
-    """Yield listed elements that are absent, and whether their headers are anywhere."""
+    """Yield a cause for absent listed elements, which says whether their headers occur anywhere."""
     assert one.mac is not None  # noqa: S101 - asked before
     there = one.index.present(one.scope)
     gone = [
@@ -73,7 +73,7 @@ def _removed(one: Explained) -> Iterator[Cause]:
 
 
 def _found(one: Explained, tags: list[int]) -> set[int]:
-    """Return those tags whose bytes are anywhere in the object, except in the list itself."""
+    """Return those tags whose bytes occur anywhere in the object, except in the list itself."""
     part10 = one.subject.part10
     assert part10 is not None  # noqa: S101 - there is no signature without an object
     index = one.index
@@ -111,7 +111,7 @@ def _is_in(part10: Any, header: bytes, size: int, skipped: list[tuple[int, int]]
 
 
 def _short(one: Explained) -> Iterator[Cause]:
-    """Yield native Pixel Data that have fewer bytes than the object says."""
+    """Yield a cause if native Pixel Data have fewer bytes than the object says."""
     index = one.index
     number = index.find(one.scope, terms.PIXEL_DATA)
     if number < 0 or index.record(number).kind != r.ELEMENT:
@@ -148,7 +148,7 @@ def examine_object(subject: Subject) -> tuple[Cause, ...]:
     part10, index = subject.part10, subject.index
     if subject.report.signatures or part10 is None or index is None:
         return ()
-    # that a signature is required tells nothing of the object: nobody may have made one
+    # that a signature is required says nothing about the object: it may never have had one
     lacking = missing.evidence(part10, index)
     if lacking.reason is not None:
         left = any(one.startswith(missing.ORPHANS) for one in lacking.sentences)

@@ -21,7 +21,7 @@ Family = Callable[[Case], Iterator[Hypothesis]]
 
 
 def VRS(_case: Case) -> Iterator[Hypothesis]:  # noqa: N802 - stands in a table of constants
-    """Yield nothing: in its turn `vrs.solve` searches in its own way."""
+    """Yield nothing: for this family, `vrs.solve` does the search in its own way."""
     return iter(())
 
 
@@ -45,7 +45,7 @@ FAMILIES: tuple[Family, ...] = (
     padding.pairs,
 )
 
-# what is tried for each choice of VRs, where an object is in implicit VR
+# these families are tried for each choice of VRs if an object is in implicit VR
 LIKELY: tuple[Family, ...] = (
     coerced.hypotheses,
     padding.single,

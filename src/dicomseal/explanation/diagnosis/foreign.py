@@ -1,4 +1,4 @@
-"""FOREIGN_FORMAT: layouts of writers that do not conform, tried as they may have been meant.
+"""FOREIGN_FORMAT: layouts of writers that do not conform, verified as probably intended.
 
 Signatures inside Original Attributes Sequence (0400,0561), and items that have no MAC ID Number.
 """
@@ -46,7 +46,7 @@ def examine(one: Explained) -> Iterator[Cause]:
             )  # fmt: skip
             return
     if history and not _stands_in(one, tag):
-        return  # in Modified Attributes Sequence, where a former signature belongs
+        return  # in Modified Attributes Sequence, which is the right place for a former signature
     yield Cause(
         CauseCode.FOREIGN_FORMAT, POSSIBLE, (named(tag),), f"{layout}: a writer's own layout"
     )

@@ -1,4 +1,4 @@
-"""Other forms of the stream: of old and defective writers, and of those who read the standard so.
+"""Other forms of the stream, by old or defective writers, or by another reading of the standard.
 
 LEGACY_FRAGMENTS, BYTE_ORDER, GROUP_LENGTHS, ITEM_FIELDS, MAC_ALGORITHM.
 """
@@ -31,7 +31,7 @@ _EVERY = frozenset(terms.SWAP_WIDTH)
 
 
 def legacy(case: Case) -> Iterator[Hypothesis]:
-    """Yield the form of dcmsign before 3.5.4, which hashed the lengths of fragments too."""
+    """Yield the form of dcmsign before 3.5.4, which also hashed the lengths of fragments."""
     if not case.index.fragmented:
         return
     one = case.one
@@ -53,9 +53,9 @@ def legacy(case: Case) -> Iterator[Hypothesis]:
 
 
 def item_fields(case: Case) -> Iterator[Hypothesis]:
-    """Yield the signature's own item hashed in another way.
+    """Yield hypotheses in which the signature's own item was hashed in another way.
 
-    All choices of its elements, and frames.
+    These are all choices of its elements, each with and without the tags of the item.
     """
     index, one = case.index, case.one
     forms: list[tuple[int, bytes]] = []
@@ -91,7 +91,7 @@ def _list(tags: set[int]) -> str:
 
 
 def byte_order(case: Case) -> Iterator[Hypothesis]:
-    """Yield words and numbers hashed in the other byte order."""
+    """Yield hypotheses in which words and numbers were hashed in the other byte order."""
     pixels = case.top.get(terms.PIXEL_DATA)
     choices: list[tuple[str, Callable[[int, str], bool]]] = [
         ("the words of Pixel Data", lambda number, vr: number == pixels and vr in ("OW", "OB")),
@@ -143,7 +143,7 @@ def _swapped(case: Case, number: int, record: r.Record) -> Callable[[Update], No
 
 
 def group_lengths(case: Case) -> Iterator[Hypothesis]:
-    """Group lengths hashed as well: those that are there, or those that once were."""
+    """Yield hypotheses in which group lengths, present or former ones, were hashed as well."""
     index = case.index
     edits = []
     for tag, child in case.top.items():
@@ -172,9 +172,9 @@ def _with_lengths(which: str, edits: list[Edit]) -> Hypothesis:
 
 
 def _computed(case: Case) -> list[Edit]:
-    """Group lengths of the elements that are there, as explicit VR little endian would have them.
+    """Return the group lengths that the present elements would have in explicit VR little endian.
 
-    Sequences are taken as long as they are in the file.
+    The length of a sequence is that in the file.
     """
     index = case.index
     groups: dict[int, list[int]] = {}
@@ -205,10 +205,10 @@ def other_algorithm(one: Explained) -> Cause | None:
         if name == one.mac.algorithm:
             continue
         if one.key == "RSA" and signed_digest(key, name, value) is None:
-            continue  # it tells which hash was signed
+            continue  # the MAC in the signature names the hash that was signed
         try:
             hasher = new_hasher(name)
-        except UsageError:  # not offered here
+        except UsageError:  # this hash is not available
             continue
         one.stream(hasher.update)
         hasher.update(one.own)

@@ -1,7 +1,7 @@
 """VALUE_PADDING: superfluous or missing padding of text and UIDs (PS3.5 Section 6.2).
 
-Padding says nothing, and many programs trim it or add it as they store an object: `storescp` of
-DCMTK without ``+B``, and what takes objects by C-STORE with it. It is signed all the same.
+Padding has no meaning, and many programs trim or add it when they store an object: `storescp` of
+DCMTK without ``+B``, and programs that use its C-STORE code. But it is signed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .case import MOST_VALUE, Case, Hypothesis, Leaf, named
 from .cause import CauseCode
 
 _TEXT = terms.SPACE_PADDED | {"UI"}
-# PS3.5 Section 6.2: how long a single value may be, to which some writers fill it up
+# PS3.5 Section 6.2: the maximum length of a single value, to which some writers pad it
 _FIXED = {
     "AE": 16, "AS": 4, "CS": 16, "DA": 8, "DS": 16, "DT": 26, "IS": 12, "LO": 64, "PN": 64,
     "SH": 16, "TM": 16, "UI": 64,
@@ -31,11 +31,11 @@ class Variant(NamedTuple):
     """Another padding of one value.
 
     Attributes:
-        kind: by which the rules choose.
+        kind: the rules choose by it.
         value: with that padding.
-        said: what it is, for people.
-        whole: it is hashed so, be its length odd.
-        again: an earlier one of another kind has the same bytes, so only the rules look at it.
+        said: its description, for people.
+        whole: it is hashed unchanged, even if its length is odd.
+        again: an earlier padding of another kind has the same bytes, so only the rules use it.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Variant(NamedTuple):
 
 
 def single(case: Case) -> Iterator[Hypothesis]:
-    """Yield one value at a time."""
+    """Yield hypotheses that change one value at a time."""
     for leaf, variants in _padded(case):
         for variant in variants:
             if not variant.again:
@@ -54,7 +54,7 @@ def single(case: Case) -> Iterator[Hypothesis]:
 
 
 def rules(case: Case) -> Iterator[Hypothesis]:
-    """Yield all values by one rule; subsets of the few that differ; two alike."""
+    """Yield hypotheses that change several values: all by one rule, subsets, and pairs."""
     padded = list(_padded(case))
     for rule in _RULES:
         chosen = [
@@ -64,7 +64,7 @@ def rules(case: Case) -> Iterator[Hypothesis]:
         ]
         if len(chosen) > 1:
             yield _hypothesis(chosen)
-    # values that end in superfluous padding now: some of them may have got it
+    # some of the values that now end in superfluous padding may have got it after the signing
     odd = [(leaf, one) for leaf, some in padded for one in some if one.kind == "trimmed"]
     for size in range(2, min(len(odd), _MOST_SUBSET)):
         for subset in itertools.combinations(odd[:_MOST_SUBSET], size):
@@ -80,7 +80,7 @@ def rules(case: Case) -> Iterator[Hypothesis]:
 
 
 def long(case: Case) -> Iterator[Hypothesis]:
-    """Yield one value at a time, with more padding than is likely."""
+    """Yield hypotheses that give one value at a time more padding than is likely."""
     for leaf, _ in _padded(case):
         value = _value(case, leaf)
         right = b"\0" if leaf.record.vr == "UI" else b" "
@@ -91,7 +91,7 @@ def long(case: Case) -> Iterator[Hypothesis]:
 
 
 def pairs(case: Case) -> Iterator[Hypothesis]:
-    """Yield each two values, in every way."""
+    """Yield hypotheses that change each pair of values in every way."""
     padded = list(_padded(case))
     for (one, first), (other, second) in itertools.combinations(padded, 2):
         for a, b in itertools.product(first, second):
@@ -113,7 +113,7 @@ def _value(case: Case, leaf: Leaf) -> bytes:
 
 
 def _variants(vr: str, value: bytes) -> Iterator[Variant]:
-    """Yield other paddings of a value, the likeliest first; never its own canonical form."""
+    """Yield other paddings of a value, the likeliest first, but never its own canonical form."""
     right = b"\0" if vr == "UI" else b" "
     other = b" " if vr == "UI" else b"\0"
     bare = value.rstrip(b" \0")
@@ -170,7 +170,7 @@ def _kind(*kinds: str) -> Rule:
 
 
 def _odd(kind: str) -> Rule:
-    """Return a rule for values whose own bytes are odd in number, and which have padding."""
+    """Return a rule for values with padding whose bytes without padding are odd in number."""
 
     def rule(leaf: Leaf, variants: list[Variant]) -> Variant | None:
         found = _kind(kind)(leaf, variants)
@@ -205,7 +205,7 @@ _RULES: tuple[Rule, ...] = (
 
 
 def _element(leaf: Leaf, variant: Variant) -> bytes:
-    """Return the element in canonical form, with that value."""
+    """Return the element in canonical form with this value."""
     tag, vr, value = leaf.record.tag, leaf.record.vr, variant.value
     if not variant.whole:
         return encoded(tag, vr, value)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from .budget import Budget
 
 _MOST_POLICIES = 12
-_SHARE = 0.5  # of what is left, for one family; the last has the rest
+_SHARE = 0.5  # the part of what is left that one family may use; the last one has the rest
 
 
 def diagnose(one: Explained, budget: Budget) -> tuple[tuple[Cause, ...], Search]:
     """Return why a signature does not match.
 
-    A proven cause is a fact about bytes: with these changes taken back, the hash is the one that
-    was signed. The verdict stays what it is.
+    A proven cause is a fact about bytes: without these changes, the hash is the signed one. The
+        verdict does not change.
 
     Args:
         one: a signature that is not intact.
@@ -41,12 +41,12 @@ def diagnose(one: Explained, budget: Budget) -> tuple[tuple[Cause, ...], Search]
 
 
 def _has_mac(one: Explained) -> bool:
-    """Return whether there is a MAC that does not match, and a key to ask."""
+    """Return whether there is a MAC that does not match, and a key that can check another one."""
     return bool(one.mac and one.computed and one.key and one.signed != one.computed)
 
 
 def _tells(one: Explained) -> bool:
-    """Return whether a hash can tell anything: the key made the signature, or does not say."""
+    """Return whether a hash can prove anything: this key made the signature, or may have."""
     return one.signed is not None or one.key in ("DSA", "ECDSA")
 
 
@@ -81,7 +81,7 @@ def _tried(case: Case, family: families.Family, budget: Budget) -> tuple[Cause, 
             size = case.stream.behind(at)
         else:
             size = hypothesis.cost
-        size += case.one.effort // 2  # about as many bytes are hashed in the same time
+        size += case.one.effort // 2  # this number of bytes can be hashed in about the same time
         if not budget.allows(size):
             return ()
         begin = time.monotonic()
@@ -94,10 +94,10 @@ def _tried(case: Case, family: families.Family, budget: Budget) -> tuple[Cause, 
 
 
 def _with_other_vrs(one: Explained, budget: Budget) -> tuple[Cause, ...]:
-    """Try the likely families once more, with the VRs that writers of explicit VR take.
+    """Try the likely families once more, with the VRs that writers of explicit VR choose.
 
-    Implicit VR states none, so what was changed is seen only by one who chooses them as the signer
-    did; the few rules that writers follow are tried (see `open_vrs.policies`).
+    Implicit VR does not state the VRs, so a change can only be found with the VRs that the signer
+    chose. The few rules that writers follow are tried (see `open_vrs.policies`).
     """
     part10 = one.subject.part10
     if part10 is None or not part10.implicit or one.mac is None:
@@ -141,6 +141,6 @@ def _holds(case: Case, hypothesis: Hypothesis) -> bool:
             digest = hypothesis.digest()
         else:
             digest = case.stream.digest(hypothesis.edits, hypothesis.own)
-    except EncodingError:  # a value too long for its VR: nobody can have signed that
+    except EncodingError:  # nobody can have signed a value that is too long for its VR
         return False
     return case.one.verifies(digest)

@@ -1,4 +1,4 @@
-"""TAG_LIST and REMOVED: Data Elements Signed, which nothing protects, against what is there."""
+"""TAG_LIST and REMOVED: Data Elements Signed, which nothing protects, and the present elements."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..edited_stream import Edit, Update, encoded
 from .case import MOST_RECORDS, Case, Hypothesis, named
 from .cause import CauseCode
 
-_MOST_PAIRS = 64  # elements, of which each two are tried
+_MOST_PAIRS = 64  # the number of elements of which every pair is tried
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Yield lists with elements added, removed, or both; then with the absent ones empty."""
+    """Yield lists with elements added, removed, or both; then empty elements for absent ones."""
     put = list(itertools.islice(_put_in(case), MOST_RECORDS))
     taken = list(itertools.islice(_taken_out(case), MOST_RECORDS))
     for edit, tag in put:
@@ -35,7 +35,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
 
 
 def removed(case: Case) -> Iterator[Hypothesis]:
-    """Yield listed elements that are absent, inserted empty: one, each two, all."""
+    """Yield hypotheses that insert absent listed elements without a value: one, two, or all."""
     empty = [
         (Edit(case.place(tag), case.place(tag), _empty(tag, vr)), tag)
         for tag in sorted(case.listed - case.top.keys())

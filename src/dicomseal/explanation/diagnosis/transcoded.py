@@ -1,6 +1,6 @@
-"""TRANSCODED: Pixel Data were compressed, decompressed or compressed otherwise after the signing.
+"""TRANSCODED: the compression of Pixel Data was changed after the signing.
 
-Other bytes are other bytes, so the signature does not verify. Where the compression is lossless and
+Then the bytes are different, so the signature does not verify. If the compression is lossless and
 pydicom has a decoder for it, the pixels are decoded, and the hash over them proves that they are
 the signed ones.
 """
@@ -49,7 +49,7 @@ def name_of(uid: str) -> str:
 
 
 def is_transcoded(one: Explained) -> bool:
-    """Return whether signed Pixel Data are in another compression than that of the MAC."""
+    """Return whether signed Pixel Data have another compression than the one for the MAC."""
     part10 = one.subject.part10
     if one.mac is None or part10 is None or terms.PIXEL_DATA not in one.mac.data_elements_signed:
         return False
@@ -59,7 +59,7 @@ def is_transcoded(one: Explained) -> bool:
 
 
 def possible(one: Explained) -> Iterator[Cause]:
-    """Yield the same, where nothing can be proven."""
+    """Yield the same cause if it cannot be proven."""
     if is_transcoded(one):
         now, then = one.subject.part10.transfer_syntax, one.mac.transfer_syntax  # type: ignore[union-attr]
         if transfer_syntaxes.is_encapsulated(then):
@@ -75,7 +75,7 @@ def possible(one: Explained) -> Iterator[Cause]:
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
-    """Yield decoded pixels in place of the compressed ones, and the reverse for RLE."""
+    """Yield hypotheses with decoded pixels in place of compressed ones, or for RLE the reverse."""
     one = case.one
     if not is_transcoded(one) or one.scope != 0:
         return
@@ -109,9 +109,9 @@ Choices = list[tuple[int | None, tuple[Edit, ...]]]
 
 
 def _around(case: Case, pixels: Decoded) -> Choices:
-    """Return the other changes of compression, in choices, each with a Planar Configuration.
+    """Return choices of the other changes of a compression, each with a Planar Configuration.
 
-    None: Planar Configuration stays, or is not signed.
+    None means that Planar Configuration does not change, or is not signed.
     """
     planar, photometric = case.top.get(_PLANAR), case.top.get(_PHOTOMETRIC)
     text = values.text_of(case.index, case.one.scope, _PHOTOMETRIC)
@@ -142,10 +142,7 @@ def _around(case: Case, pixels: Decoded) -> Choices:
 
 
 def _derivation(case: Case) -> list[Edit]:
-    """Return derivation Description as it was before DCMTK put its own words in front.
-
-    It is in [].
-    """
+    """Return Derivation Description as it was before DCMTK put a text before it."""
     number = case.top.get(_DERIVATION)
     if number is None or _DERIVATION not in case.listed:
         return []
@@ -158,7 +155,7 @@ def _derivation(case: Case) -> list[Edit]:
 
 
 def _rle(case: Case, now: str, then: str) -> Iterator[Hypothesis]:
-    """Yield the pixels compressed as by pydicom; another encoder may give other bytes."""
+    """Yield the pixels as pydicom compresses them; another encoder may give other bytes."""
     part10 = case.one.subject.part10
     assert part10 is not None  # noqa: S101 - see `is_transcoded`
     number = case.top[terms.PIXEL_DATA]

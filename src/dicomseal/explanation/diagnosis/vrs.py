@@ -1,7 +1,7 @@
-"""AMBIGUOUS_VR and LOST_VR: the VRs that were signed are others than those that are here.
+"""AMBIGUOUS_VR and LOST_VR: the VRs that were signed differ from those in the object.
 
-A VR is signed, and implicit VR has none: a program that had the object in implicit VR in between
-chose them anew, or lost them to UN (PS3.5 Section 6.2.2, 7.1.3).
+A VR is signed, but implicit VR does not state it. A program that had the object in implicit VR in
+between chose the VRs anew, or lost them to UN (PS3.5 Section 6.2.2, 7.1.3).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def solve(case: Case, room: int) -> tuple[tuple[Cause, ...], int, bool]:
 
     Args:
         case: the signature.
-        room: how many bytes may be hashed.
+        room: the number of bytes that may be hashed.
 
     Returns:
-        The causes, how many choices were tried, and whether all there are were.
+        The causes, how many choices were tried, and whether these were all choices.
     """
     one, index = case.one, case.index
     if index.big_endian or one.mac is None or len(index) > _MOST_RECORDS:
@@ -56,7 +56,7 @@ def solve(case: Case, room: int) -> tuple[tuple[Cause, ...], int, bool]:
 
 
 def _causes(found: list[Open], vrs: tuple[str, ...]) -> list[Cause]:
-    """Return a cause for each kind of what is other."""
+    """Return a cause for each kind of difference."""
     lost: list[tuple[Open, str]] = []
     chosen: list[tuple[Open, str]] = []
     for one, vr in zip(found, vrs, strict=True):

@@ -1,1 +1,1 @@
-"""Compressed pixels, decoded by pydicom in a process of their own."""
+"""Compressed pixels, decoded by pydicom in a separate process."""

@@ -1,7 +1,7 @@
 """The process that decodes: an object on standard input, its frames on standard output.
 
-Decoders are native code, and what they are given comes from strangers: one that crashes or never
-ends takes only this process with it.
+Decoders are native code, and their input comes from strangers. If a decoder crashes or never ends,
+only this process is affected.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, BinaryIO
 
 
 def main(source: BinaryIO, target: BinaryIO, most: int) -> None:
-    """Decode; a line of JSON, then the frames one after the other.
+    """Decode an object, and write a line of JSON, then the frames one after the other.
 
     Args:
         source: the object.
         target: gets them.
         most: how many bytes the frames may have.
     """
-    warnings.simplefilter("ignore")  # pydicom's, on objects that are odd
+    warnings.simplefilter("ignore")  # exceptions of pydicom for unusual objects
     from pydicom import dcmread
     from pydicom.pixels.decoders.base import get_decoder
 
@@ -59,7 +59,7 @@ def main(source: BinaryIO, target: BinaryIO, most: int) -> None:
 
 
 def compress(source: BinaryIO, target: BinaryIO, plugin: str) -> None:
-    """Compress the pixels of an object by RLE: a line of JSON, then the frames."""
+    """Compress the pixels of an object by RLE, and write a line of JSON, then the frames."""
     warnings.simplefilter("ignore")
     from pydicom import dcmread
     from pydicom.pixels.encoders.base import get_encoder

@@ -1,4 +1,4 @@
-"""Decode or compress the pixels of an object, in a process of their own and within a time."""
+"""Decode or compress the pixels of an object, in a separate process with a time limit."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Decoded(NamedTuple):
 
     Attributes:
         frames: their bytes.
-        planar: Planar Configuration of these.
+        planar: their Planar Configuration.
         samples, width: samples of a pixel, bytes of a sample.
-        photometric: Photometric Interpretation of these.
+        photometric: their Photometric Interpretation.
     """
 
     frames: list[bytes]
@@ -33,13 +33,13 @@ class Decoded(NamedTuple):
     photometric: str
 
     def ordered(self, planar: int) -> bytes:
-        """Return all pixels in that Planar Configuration."""
+        """Return all pixels in a Planar Configuration."""
         if self.samples == 1 or planar == self.planar:
             return b"".join(self.frames)
         return b"".join(map(self._turned, self.frames))
 
     def _turned(self, frame: bytes) -> bytes:
-        """Return colour by plane from colour by pixel, or back (PS3.3 C.7.6.3.1.3)."""
+        """Convert colour by pixel to colour by plane, or the reverse (PS3.3 C.7.6.3.1.3)."""
         width, samples = self.width, self.samples
         count = len(frame) // (width * samples)
         out = bytearray(len(frame))
@@ -54,7 +54,7 @@ class Decoded(NamedTuple):
 
 
 def decoded(part10: Part10) -> Decoded | None:
-    """Return the frames; None if nothing here decodes them, or not in time."""
+    """Return the frames; None if no installed decoder can decode them, or not in time."""
     found = _child(part10, "decode", str(MOST))
     if found is None:
         return None
@@ -69,7 +69,7 @@ def decoded(part10: Part10) -> Decoded | None:
 
 
 def compressed(part10: Part10, plugin: str) -> list[bytes] | None:
-    """Return the frames compressed by RLE Lossless (PS3.5 Annex G); None as above."""
+    """Return the frames compressed by RLE Lossless (PS3.5 Annex G); None as in `decoded`."""
     found = _child(part10, "compress", plugin)
     return None if found is None else found[1]
 
