@@ -105,9 +105,8 @@ class KeyFileError(DicomSealError):
 class KeyFileWarning(UserWarning):
     """Others than its owner can read or write a file with a private key, a password or a PIN.
 
-    It is also raised for a PIN that is written in a PKCS#11 URI.
-
-    The call goes on all the same. The command prints the warning on standard error.
+    It is also given for a PIN that is written in a PKCS#11 URI. The call continues. The command
+    prints the warning on standard error.
     """
 
 

@@ -1,17 +1,17 @@
-"""Orthanc verifies what it receives: two hooks of its Python plugin, and nothing stored unverified.
+"""Verification in Orthanc: two hooks of its Python plugin, so that it stores nothing unverified.
 
 The script that Orthanc runs (``PythonScript`` in its configuration) is in ``contrib/orthanc/``; it
-calls `register`. What is asked of objects stands in Orthanc's configuration, see `Settings`.
+calls `register`. The requirements for objects are in Orthanc's configuration, see `Settings`.
 
-Which hook says what, and why there are two:
+These are the two hooks, and the reason for each:
 
-* Orthanc calls the *received instance callback* for whatever comes in, by C-STORE, REST, STOW-RS or
-  from a plugin. There the object is judged. To discard it would tell a C-STORE sender that it was
-  stored, and a STOW-RS client as well. So what is refused is made into what Orthanc cannot store:
-  REST answers 400, and STOW-RS does not list it. If this callback raises, Orthanc stores the
-  object, so that nothing may leave it.
-* Orthanc then calls the *C-STORE filter* for what came by C-STORE, and its answer is the status
-  that the sender gets.
+* Orthanc calls the *received instance callback* for every object that arrives, by C-STORE, REST,
+  STOW-RS or from a plugin. This hook makes the decision. If it discarded the object, Orthanc would
+  tell a C-STORE sender or a STOW-RS client that it was stored. So a refused object is replaced by
+  bytes that Orthanc cannot store: REST answers 400, and STOW-RS does not list it. If this callback
+  raises an exception, Orthanc stores the object, so it must never raise.
+* Orthanc then calls the *C-STORE filter* for an object that arrived by C-STORE, and its answer is
+  the status that the sender gets.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class Settings(
     """The section ``Dicomseal`` of Orthanc's configuration; names begin with a capital there.
 
     Attributes:
-        mode: ``observe`` stores everything, ``quarantine`` keeps what falls short in a folder,
-            ``refuse`` refuses it.
+        mode: ``observe`` stores everything, ``quarantine`` keeps an object that is not accepted in
+            a folder, ``refuse`` refuses it.
         trust, trust_signer, intermediate, tsa_trust, crl, ocsp: files and folders, as the options
             of ``dicomseal verify``.
         trust_policy: name of a policy or a JSON file.
         revocation, weak, require, require_signed, unsigned, accept_claimed_time, integrity_only: as
             these options.
         on_failed, on_indeterminate, on_unsigned: ``accept``, ``quarantine`` or ``refuse``; without
-            them the mode says it for the first two, and what is unsigned is accepted.
+            them the mode decides for the first two, and an unsigned object is accepted.
         quarantine: the folder.
         metadata: number of the instance metadata that has the verdict.
     """
@@ -106,7 +106,7 @@ def settings_of(configuration: str) -> Settings:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """Return the policy that settings mean.
+    """Return the policy for these settings.
 
     Raises:
         DicomSealError: a file cannot be read, or they make no sense.
@@ -140,10 +140,10 @@ class Plugin:
 
     Args:
         orthanc: the module that Orthanc gives to its scripts.
-        policy: of the verification; None refuses everything.
-        quarantine: the folder for what the policy puts there.
+        policy: for the verification; None refuses every object.
+        quarantine: the folder for objects in quarantine.
         metadata: see `Settings`.
-        observes: whether all is stored, whatever goes wrong here.
+        observes: whether every object is stored, even after an error.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Plugin:
     # --- the hooks -------------------------------------------------------------------------------
 
     def received(self, data: bytes, origin: Any) -> tuple[Any, bytes | None]:
-        """Return the received instance callback; nothing leaves it."""
+        """Handle the received instance callback, and never raise."""
         actions = self._orthanc.ReceivedInstanceAction
         try:
             decision = self._decision(data)
@@ -189,16 +189,16 @@ class Plugin:
             if decision.action == REFUSE:
                 self._say(f"refused: {decision.verdict}: {decision.comment}")
                 return decision.status
-            # what goes into quarantine was discarded before; if it was not, it is not stored
+            # an object for quarantine was discarded before; if it was not, it must not be stored
             return SUCCESS if decision.action == ACCEPT else OUT_OF_RESOURCES
         except BaseException as error:  # noqa: BLE001 - not verified is not accepted
             self._say_error(error)
             return SUCCESS if self._observes else OUT_OF_RESOURCES
 
     def stored(self, instance: Any, identifier: str) -> None:
-        """Handle the stored instance callback: the verdict becomes metadata, in another thread.
+        """Handle the stored instance callback: another thread stores the verdict as metadata.
 
-        Orthanc must not be called from here.
+        The callback itself must not call Orthanc.
         """
         try:
             self._stored.put((identifier, _told(self._decision(instance.GetInstanceData()))))
@@ -207,7 +207,7 @@ class Plugin:
             self._say_error(error)
 
     def register(self) -> None:
-        """Give the hooks to Orthanc."""
+        """Register the hooks in Orthanc."""
         self._orthanc.RegisterReceivedInstanceCallback(self.received)
         self._orthanc.RegisterIncomingCStoreInstanceFilter(self.filtered)
         if self._policy is not None:
@@ -228,7 +228,7 @@ class Plugin:
         key, now = hashlib.sha256(data).digest(), time.monotonic()
         with self._lock:
             until, found = self._decisions.get(key, (now, None))
-        if found is None or until < now:  # certificates expire
+        if found is None or until < now:  # certificates expire, so a decision ends as well
             found = judge(data, self._policy)
             with self._lock:
                 self._decisions[key] = now + _SECONDS, found
@@ -290,19 +290,19 @@ class Plugin:
 
 
 def _logged(log: Any, text: str, error: BaseException | None = None) -> None:
-    """Write to Orthanc's log; nothing leaves it, as it is called where an exception would store."""
+    """Write to Orthanc's log and never raise: Orthanc could store an object after an exception."""
     try:
         if error is not None:
             known = isinstance(error, DicomSealError)
             text += f": {error}" if known else f": {type(error).__name__}: {error}"
-        # what is not UTF-8, such as a name of a file, Orthanc's log does not take
+        # Orthanc's log does not accept a text that is not UTF-8, such as the name of a file
         log(f"dicomseal: {report.harmless(text)}".encode("utf-8", "backslashreplace").decode())
     except BaseException:  # noqa: BLE001, S110 - the answer to the sender matters more
         pass
 
 
 def _told(decision: Decision) -> str:
-    """Return what stands in the metadata."""
+    """Return the content of the metadata."""
     reason = decision.reason
     found = {
         "verdict": decision.verdict,
@@ -316,10 +316,11 @@ def _told(decision: Decision) -> str:
 
 
 def register(orthanc: Any) -> Plugin:
-    """Give Orthanc the hooks that its configuration asks for.
+    """Register the hooks that Orthanc's configuration asks for.
 
-    Where that makes no sense, or a file that it names cannot be read, the hooks refuse everything,
-    and Orthanc's log says why. Nothing is raised: Orthanc would go on without them.
+    If the configuration makes no sense, or a file that it names cannot be read, the hooks refuse
+    everything, and Orthanc's log says why. No exception is raised, because Orthanc would continue
+    without the hooks.
 
     Args:
         orthanc: the module that Orthanc gives to its scripts.

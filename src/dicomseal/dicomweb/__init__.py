@@ -1,1 +1,1 @@
-"""DICOM over HTTP (PS3.18): addresses, multipart bodies, retrieving; extra ``[gate]``."""
+"""DICOM over HTTP (PS3.18): addresses, multipart bodies, retrieving; needs the extra ``[gate]``."""

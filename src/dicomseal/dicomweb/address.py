@@ -36,7 +36,7 @@ class Address(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Below the service."""
+        """The path below the path of the service."""
         path = f"/studies/{self.study}"
         if self.series:
             path += f"/series/{self.series}"
@@ -46,22 +46,22 @@ class Address(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As it stands in reports and ledgers."""
+        """The address as reports and ledgers write it."""
         return f"dicomweb+{self.scheme}://{self.server}{self.base}{self.path}"
 
     @property
     def url(self) -> str:
-        """To be asked for."""
+        """The URL for a request."""
         return f"{self.scheme}://{self.server}{self.base}{self.path}"
 
 
 def is_uid(text: str) -> bool:
-    """Return whether it is a UID (PS3.5 Section 9.1), a leading zero in a component aside."""
+    """Return whether it is a UID (PS3.5 Section 9.1); a component may have a leading zero."""
     return len(text) <= 64 and re.fullmatch(_UID, text) is not None
 
 
 def is_address(name: str) -> bool:
-    """Return whether a name is meant as one."""
+    """Return whether a name has the form of such an address."""
     return name.partition("://")[0] in SCHEMES
 
 
@@ -69,9 +69,10 @@ def address_of(name: str) -> Address:
     """Return the parts of a name.
 
     Raises:
-        UsageError: it names no study, series or instance, or has what it should not have.
+        UsageError: it names no study, series or instance, or has parts that are not allowed.
     """
-    from urllib.parse import urlsplit  # not at the top: every run asks whether a name is one
+    # not imported at the top, because every run checks whether a name is an address
+    from urllib.parse import urlsplit
 
     scheme = name.partition("://")[0]
     example = f"{scheme}://HOST/dicom-web/studies/UID"
@@ -80,7 +81,7 @@ def address_of(name: str) -> Address:
         host, port = split.hostname or "", split.port
     except ValueError as error:
         raise UsageError(f"{scheme}://: {error}; e.g. {example}") from None
-    if "@" in split.netloc:  # not repeated: it may be a password
+    if "@" in split.netloc:  # the message does not repeat it: it may be a password
         raise UsageError(f"{scheme}://: credentials come from the environment, not from the URL")
     found = re.fullmatch(_RESOURCE, split.path)
     odd = split.query or split.fragment or not re.fullmatch(r"[\w.:-]+", host, re.ASCII)

@@ -1,14 +1,14 @@
 """Requests to a DICOMweb server: only the named one, bounded in time, and encrypted if needed.
 
-* A redirection is followed where it leads to the same server, or from HTTP to HTTPS on the same
-  host, and nowhere else: a named server does not choose another one.
+* A redirection is followed only to the same server, or from HTTP to HTTPS on the same host: a named
+  server must not choose another one.
 * Credentials come from the environment: ``DICOMSEAL_DICOMWEB_TOKEN`` (Bearer), or
   ``DICOMSEAL_DICOMWEB_USER`` and ``DICOMSEAL_DICOMWEB_PASSWORD`` (Basic). Without TLS they are only
   sent to this machine itself.
 * Certificates are checked against the anchors of the system, or those that ``SSL_CERT_FILE`` or
-  ``SSL_CERT_DIR`` name. Proxies are those of the usual environment variables; this machine itself
-  is asked without one.
-* Answers are taken as they are sent: no compression, of which little bytes could become many.
+  ``SSL_CERT_DIR`` name. Proxies are those of the usual environment variables; no proxy is used for
+  this machine itself.
+* A compressed answer is refused, because a few compressed bytes could expand to very many.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEADERS = 120.0  # seconds until an answer begins
 PATIENCE, SLOWEST = 60.0, 16 << 10  # seconds of an answer, and bytes for each second more
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _REDIRECTIONS = 5
-_LARGEST_ANSWER = 1 << 20  # bytes of an answer to what was sent
+_LARGEST_ANSWER = 1 << 20  # bytes of an answer to a request with a body
 _BUSY = frozenset((502, 503, 504))
 _CODES = {401: "permission", 403: "permission", 404: "not_found", 410: "not_found"}
 _SENTENCES = {
@@ -44,12 +44,13 @@ _SENTENCES = {
     406: "it does not give objects in the encoding that they are kept in",
     410: "it does not have that any more",
 }
-_clients: dict[int, httpx.Client] = {}  # by process: the connections of one do not survive a fork
+# one for each process: the connections of a process do not survive a fork
+_clients: dict[int, httpx.Client] = {}
 _lock = threading.Lock()
 
 
 class Refused(SourceError):  # noqa: N818
-    """The server answered, and not with what was asked for; ``status`` is its HTTP status."""
+    """The server did not send what was requested; ``status`` is its HTTP status."""
 
     def __init__(self, status: int, said: str) -> None:
         sentence = _SENTENCES.get(status, "it does not give that")
@@ -62,12 +63,12 @@ class Refused(SourceError):  # noqa: N818
 
 @contextmanager
 def answer(url: str, accept: str, query: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-    """Yield the answer to a GET, whose body is still to come; see `body`.
+    """Open a context with the answer to a GET; its body is read later, see `body`.
 
     Raises:
-        SourceError: the server is not to be had (code ``unreachable``), answers with another
+        SourceError: the server cannot be reached (code ``unreachable``), answers with another
             status than success (`Refused`), or with a compressed body.
-        UsageError: httpx is not installed, or credentials would be sent in the clear.
+        UsageError: httpx is not installed, or credentials would be sent without encryption.
     """
     import httpx
 
@@ -90,16 +91,16 @@ def answer(url: str, accept: str, query: dict[str, str] | None = None) -> Iterat
 
 
 def body(response: httpx.Response) -> Iterator[bytes]:
-    """Yield the bytes of an answer as they come.
+    """Yield the bytes of an answer as they arrive.
 
     Raises:
-        SourceError: they come too slowly (code ``unreadable``).
+        SourceError: they arrive too slowly (code ``unreadable``).
         httpx.HTTPError: the connection broke; `answer` makes a `SourceError` of it.
     """
     begun, size = time.monotonic(), 0
     for piece in response.iter_raw():
         size += len(piece)
-        # what the caller does in the meantime counts as well: a large object is worth the time
+        # the time of the caller's own work counts as well: a large object may take longer
         if time.monotonic() - begun > PATIENCE + size / SLOWEST:
             raise SourceError(
                 f"the answer comes too slowly: {size} bytes in {PATIENCE:g} seconds and more",
@@ -111,14 +112,14 @@ def body(response: httpx.Response) -> Iterator[bytes]:
 def posted(
     url: str, content: Iterator[bytes], length: int, content_type: str, accept: str
 ) -> tuple[int, bytes]:
-    """Send a body, once, and give status and body of the answer, whatever it is.
+    """Send a body once, and return the status and the body of the answer, whatever it is.
 
     Args:
         length: of the content in bytes.
 
     Raises:
-        SourceError: the server is not to be had (code ``unreachable``), its answer breaks off, or
-            is longer than `_LARGEST_ANSWER`.
+        SourceError: the server cannot be reached (code ``unreachable``), or its answer is cut off,
+            or is longer than `_LARGEST_ANSWER`.
         UsageError: as `answer`.
     """
     client = _client()
@@ -149,7 +150,7 @@ def posted(
 
 
 def _opened(url: str, accept: str, query: dict[str, str] | None) -> httpx.Response:
-    """Return the answer, tried again where the server is not there or busy for the moment."""
+    """Return the answer; try again if the server is unreachable or busy for the moment."""
     import httpx
 
     for attempt in range(TRIES):
@@ -193,14 +194,14 @@ def _followed(url: str, accept: str, query: dict[str, str] | None) -> httpx.Resp
 
 
 def _answered(client: httpx.Client, request: httpx.Request) -> httpx.Response:
-    """Send a request and return the answer, whose body is still to come.
+    """Send a request and return the answer before its body is read.
 
-    httpx bounds the time of each piece of the headers. A server that goes on with them, or sends
-    one interim answer (1xx) after another, never comes to their end: its connection is closed, and
-    with it all others of this process, as there is no other way to that one.
+    httpx limits only the time between two pieces of the headers. A server may send headers, or
+    interim answers (1xx), without end. Then its connection is closed, together with all others of
+    this process, because there is no other way to close that one.
 
     Raises:
-        SourceError: the headers did not come to their end in time (code ``unreachable``).
+        SourceError: the headers did not end in time (code ``unreachable``).
         httpx.HTTPError: as `httpx.Client.send`.
     """
     given_up = threading.Event()
@@ -226,7 +227,7 @@ def _answered(client: httpx.Client, request: httpx.Request) -> httpx.Response:
 
 
 def _close(client: httpx.Client) -> None:
-    """Close a client, and make another one when it is needed."""
+    """Close a client; another one is created when it is needed."""
     with _lock:
         if _clients.get(os.getpid()) is client:
             del _clients[os.getpid()]

@@ -1,6 +1,6 @@
-"""Bodies of the media type ``multipart/related`` (RFC 2387), taken apart as their bytes come.
+"""Bodies of the media type ``multipart/related`` (RFC 2387), parsed while their bytes arrive.
 
-The parser is python-multipart's (extra ``[gate]``). Nothing of a part is kept here.
+The parser is python-multipart's (extra ``[gate]``). This module keeps no part of a body.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from ..errors import SourceError, UsageError
 _MOST_HEADERS = 32  # of a part
 _LONGEST_PREAMBLE = 1 << 16  # bytes
 RELATED, DICOM = "multipart/related", "application/dicom"
-# what it says of a bad body goes to the peer and into the report, not to the log a second time
+# its messages about a bad body go to the peer and into the report, not also into the log
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class Headers(NamedTuple):
-    """A part begins: its media type in lower case, without parameters, and Content-Location."""
+    """The beginning of a part: Content-Location, and the media type in lower case."""
 
     media_type: str
     location: str
 
 
 class Data(NamedTuple):
-    """Some bytes of the part."""
+    """A piece of the content of the part."""
 
     data: bytes
 
 
 class End(NamedTuple):
-    """The part is complete."""
+    """The end of the part."""
 
 
 Event = Headers | Data | End
@@ -96,16 +96,14 @@ class Parts:
             raise SourceError(f"the boundary: {error}", "media_type") from None
 
     def feed(self, data: bytes) -> list[Event]:
-        """Return what these bytes bring; the events of one call at least.
-
-        So memory is that of the bytes.
+        """Return the events in these bytes, so that memory is needed only for these bytes.
 
         Raises:
-            SourceError: they are no such body (code ``malformed``).
+            SourceError: they are not such a body (code ``malformed``).
         """
         if self._parser is None:
             self._events.append(Data(data))
-        elif not self._ended:  # what follows the last boundary is to be ignored (RFC 2046 5.1.1)
+        elif not self._ended:  # bytes after the last boundary must be ignored (RFC 2046 5.1.1)
             try:
                 self._parser.write(self._behind_preamble(data))
             except self._failure as error:
@@ -118,7 +116,7 @@ class Parts:
         """Return the remaining events at the end of the body.
 
         Raises:
-            SourceError: the body broke off before its last boundary (code ``truncated``).
+            SourceError: the body ended before its last boundary (code ``truncated``).
         """
         if self._parser is None:
             self._events.append(End())
@@ -129,7 +127,7 @@ class Parts:
         return self._handed_out()
 
     def _behind_preamble(self, data: bytes) -> bytes:
-        """Return what the parser takes: what stands before the first boundary is to be ignored.
+        """Return the bytes for the parser: those before the first boundary must be ignored.
 
         See RFC 2046 Section 5.1.1.
         """

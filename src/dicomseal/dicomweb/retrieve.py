@@ -1,4 +1,4 @@
-"""Objects of a DICOMweb server: which there are (QIDO-RS), and their bytes (WADO-RS)."""
+"""Objects of a DICOMweb server: searching for them (QIDO-RS) and retrieving them (WADO-RS)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .address import Address, is_uid
 from .multipart import DICOM, Data, Event, Headers, Parts
 from .spool import Spool
 
-# whatever encoding an object is kept in: another one would be another object (PS3.18 8.7.3.5.2)
+# the encoding in which the server keeps it: in another one it is another object (PS3.18 8.7.3.5.2)
 _ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _JSON = "application/dicom+json"
 _PAGE = 500  # instances that are listed at once
@@ -26,7 +26,7 @@ _LARGEST_PAGE = 64 << 20  # bytes
 _MOST = 1_000_000  # instances at one address; no study has as many, and a server might not end
 _NOT_SEARCHED = frozenset((400, 404, 405, 406, 415, 500, 501))
 _PARTIAL = 206
-OTHER = "other_object"  # code: what came is not what was asked for
+OTHER = "other_object"  # code: the server sent another object than the requested one
 _UIDS = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
 
 
@@ -34,8 +34,8 @@ class Retrieved(NamedTuple):
     """An object of an answer.
 
     Attributes:
-        name: where it stands; of one that cannot be told from others, with its position.
-        source: its bytes, or why they could not be had.
+        name: its address; if its UIDs cannot be read, the requested address with its position.
+        source: its bytes, or the reason why they could not be retrieved.
         size: how many there are.
         known: whether ``name`` is its own address.
     """
@@ -49,15 +49,15 @@ class Retrieved(NamedTuple):
 def retrieve(
     address: Address, in_memory: int, limits: Limits | None = None
 ) -> Generator[Retrieved, None, None]:
-    """Yield the objects at an address, one after the other, as they come.
+    """Yield the objects at an address, one after the other, as they arrive.
 
     Args:
         in_memory: see `Spool`.
-        limits: what finding out which object it is may cost.
+        limits: the allowed cost of reading the UIDs of an object.
 
     Raises:
-        SourceError: the answer is not what was asked for, or breaks off; see `client.answer`, and
-            with code ``incomplete`` if the server says that it did not give all.
+        SourceError: the answer is not what was requested, or is cut off; see `client.answer`. The
+            code is ``incomplete`` if the server says that its answer is not complete.
         UsageError: see `client.answer`.
     """
     with client.answer(address.url, _ACCEPT) as response:
@@ -94,7 +94,7 @@ def _events(parts: Parts, pieces: Iterator[bytes]) -> Iterator[Event]:
 def _written(spool: Spool, data: bytes) -> SourceError | None:
     try:
         spool.write(data)
-    except SourceError as error:  # of this object; the others may fit
+    except SourceError as error:  # this concerns only this object; the others may be right
         return error
     return None
 
@@ -109,7 +109,7 @@ def _retrieved(
     try:
         found = _uids(source, limits)
     except DicomSealError as error:
-        if error.code == "limit":  # it may be read all the same where more may be spent
+        if error.code == "limit":  # it may still be readable with higher limits
             return Retrieved(numbered, SourceError(str(error), "limit"), size, False)
         return Retrieved(numbered, source, size, False)
     wanted = (address.study, address.series, address.instance)
@@ -130,12 +130,12 @@ def _uids(source: memoryview | Window, limits: Limits | None) -> list[str]:
 
 
 def search(address: Address) -> list[Address] | None:
-    """Return the instances at an address, in the order of their UIDs; None.
+    """Return the instances at an address, in the order of their UIDs.
 
-    The server does not search.
+    None if the server does not support searching.
 
     Raises:
-        SourceError: it does not answer, or not as PS3.18 Section 10.6 says.
+        SourceError: it does not answer, or its answer does not follow PS3.18 Section 10.6.
         UsageError: see `client.answer`.
     """
     if address.instance:
@@ -155,7 +155,7 @@ def search(address: Address) -> list[Address] | None:
         if len(found) > _MOST:
             raise _too_many()
         offset += len(page)
-        if len(found) == before:  # the end, or the first page again
+        if len(found) == before:  # this is the end, or the server repeats the first page
             return sorted(found)
 
 

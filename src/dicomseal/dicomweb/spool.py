@@ -1,4 +1,4 @@
-"""An object that comes in pieces: in memory while it is small, else in a file without a name."""
+"""An object that arrives in pieces: a small one in memory, a large one in a file without a name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ class Spool:
     """The bytes of one object.
 
     Args:
-        in_memory: up to so many bytes are kept there. What is larger goes into a file without a
-            name in the folder for temporary files (``TMPDIR``), which is gone with the process.
-        largest: so many bytes it may have.
+        in_memory: up to this number of bytes are kept in memory. A larger object goes into a file
+            without a name in the folder for temporary files (``TMPDIR``), which disappears with the
+            process.
+        largest: the maximum number of bytes.
     """
 
     def __init__(self, in_memory: int, largest: int = LARGEST) -> None:
@@ -58,7 +59,7 @@ class Spool:
             ) from None
 
     def source(self) -> memoryview | Window:
-        """Return what was written, to be verified; the spool is empty from now on."""
+        """Return what was written, for the verification; the spool is empty afterwards."""
         if self._file is None:
             data, self._data = self._data, bytearray()
             return memoryview(data)
