@@ -381,8 +381,8 @@ def satisfied(facts: Facts) -> tuple[str, ...]:
         return (BASE.name,)
     # most signatures are complete and have no purpose; then only the UIDs are left to check
     if facts.purpose is None and facts.complete:
-        return _MOST if facts.scope.holds(_UIDS) else (BASE.name,)
+        return _SATISFIED_BY_MOST if facts.scope.holds(_UIDS) else (BASE.name,)
     return tuple(name for name, profile in PROFILES.items() if not any(profile.unmet(facts)))
 
 
-_MOST = (BASE.name, CREATOR.name, AUTHORIZATION.name)
+_SATISFIED_BY_MOST = (BASE.name, CREATOR.name, AUTHORIZATION.name)

@@ -164,7 +164,7 @@ def test_a_part_of_the_study_is_not_taken_for_all(run, study):
 
 def test_a_server_without_end(run, study, monkeypatch):
     """As many objects as no study has: what came is told, and that is enough."""
-    monkeypatch.setattr(retrieve, "_MOST", 3)
+    monkeypatch.setattr(retrieve, "_MAX_INSTANCES", 3)
     code, found = verified(run, study.name(STUDY))
     assert (code, [one[1:] for one in found[3:]]) == (1, [("error", "limit")])
     with pytest.raises(SourceError, match="more than 3") as caught:

@@ -16,7 +16,7 @@ from dicomseal import verify
 from dicomseal.encoding.limits import Limits
 from dicomseal.explanation.comparison.compare import compare
 from dicomseal.explanation.diagnosis.budget import Effort
-from dicomseal.explanation.explanation import MOST_EXPLAINED, explain, to_json
+from dicomseal.explanation.explanation import MAX_EXPLAINED, explain, to_json
 from dicomseal.explanation.html import render as page
 from dicomseal.explanation.subject import Subject
 from dicomseal.explanation.text import render
@@ -98,13 +98,13 @@ def many(count):
 def test_very_many_signatures():
     data = many(3000).replace(b"Doe^John", b"Eve^John")
     explanation = explained(data, SHORT)
-    assert len(explanation.signatures) == MOST_EXPLAINED
-    assert explanation.left_out == 3000 - MOST_EXPLAINED
+    assert len(explanation.signatures) == MAX_EXPLAINED
+    assert explanation.left_out == 3000 - MAX_EXPLAINED
     assert sum(one.search.hashes for one in explanation.signatures) <= SHORT.hashes
     lines, told, _ = all_formats(explanation)
     assert len(told["signatures"]) == 3000
     assert told["signatures_not_explained"] == explanation.left_out
-    assert sum("causes" in one for one in told["signatures"]) == MOST_EXPLAINED
+    assert sum("causes" in one for one in told["signatures"]) == MAX_EXPLAINED
     assert any("--uid" in line for line in lines)
 
 

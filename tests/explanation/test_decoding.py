@@ -80,7 +80,7 @@ def test_what_claims_to_be_compressed():
 
 
 def test_an_object_that_is_too_large_is_not_even_read(monkeypatch):
-    monkeypatch.setattr(decoding, "MOST", 100)
+    monkeypatch.setattr(decoding, "MAX_BYTES", 100)
     monkeypatch.setattr(decoding.subprocess, "run", None)
     assert decoded(opened()) is None
 

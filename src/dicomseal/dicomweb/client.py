@@ -34,7 +34,7 @@ HEADERS = 120.0  # seconds until an answer begins
 PATIENCE, SLOWEST = 60.0, 16 << 10  # seconds of an answer, and bytes for each second more
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _REDIRECTIONS = 5
-_LARGEST_ANSWER = 1 << 20  # bytes of an answer to a request with a body
+_MAX_ANSWER = 1 << 20  # bytes of an answer to a request with a body
 _BUSY = frozenset((502, 503, 504))
 _CODES = {401: "permission", 403: "permission", 404: "not_found", 410: "not_found"}
 _SENTENCES = {
@@ -119,7 +119,7 @@ def posted(
 
     Raises:
         SourceError: the server cannot be reached (code ``unreachable``), or its answer is cut off,
-            or is longer than `_LARGEST_ANSWER`.
+            or is longer than `_MAX_ANSWER`.
         UsageError: as `answer`.
     """
     client = _client()
@@ -139,7 +139,7 @@ def posted(
             data = bytearray()
             for piece in body(response):
                 data += piece
-                if len(data) > _LARGEST_ANSWER:
+                if len(data) > _MAX_ANSWER:
                     raise SourceError("the answer is too long", "limit")
             return response.status_code, bytes(data)
         finally:

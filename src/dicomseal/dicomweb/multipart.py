@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from ..errors import SourceError, UsageError
 
-_MOST_HEADERS = 32  # of a part
-_LONGEST_PREAMBLE = 1 << 16  # bytes
+_MAX_HEADERS = 32  # of a part
+_MAX_PREAMBLE = 1 << 16  # bytes
 RELATED, DICOM = "multipart/related", "application/dicom"
 # its messages about a bad body go to the peer and into the report, not also into the log
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
@@ -90,7 +90,7 @@ class Parts:
         self._begin = b"--" + boundary.encode("latin-1")
         try:
             self._parser = library.MultipartParser(
-                boundary, callbacks, max_header_count=_MOST_HEADERS
+                boundary, callbacks, max_header_count=_MAX_HEADERS
             )
         except self._failure as error:
             raise SourceError(f"the boundary: {error}", "media_type") from None
@@ -140,8 +140,8 @@ class Parts:
         if at >= 0:
             data, self._preamble = self._preamble[at:], None
             return data
-        if len(self._preamble) > _LONGEST_PREAMBLE:
-            raise self._failure(f"no boundary in the first {_LONGEST_PREAMBLE} bytes")
+        if len(self._preamble) > _MAX_PREAMBLE:
+            raise self._failure(f"no boundary in the first {_MAX_PREAMBLE} bytes")
         return b""
 
     def _may_begin(self, data: bytes) -> bool:

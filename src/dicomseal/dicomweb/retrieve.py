@@ -22,8 +22,10 @@ from .spool import Spool
 _ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _JSON = "application/dicom+json"
 _PAGE = 500  # instances that are listed at once
-_LARGEST_PAGE = 64 << 20  # bytes
-_MOST = 1_000_000  # instances at one address; no study has as many, and a server might not end
+_MAX_PAGE = 64 << 20  # bytes
+_MAX_INSTANCES = (
+    1_000_000  # instances at one address; no study has as many, and a server might not end
+)
 _NOT_SEARCHED = frozenset((400, 404, 405, 406, 415, 500, 501))
 _PARTIAL = 206
 OTHER = "other_object"  # code: the server sent another object than the requested one
@@ -67,7 +69,7 @@ def retrieve(
             for event in _events(parts, client.body(response)):
                 if isinstance(event, Headers):
                     kind, trouble, number = event.media_type, None, number + 1
-                    if number > _MOST:
+                    if number > _MAX_INSTANCES:
                         raise _too_many()
                     spool = Spool(in_memory)
                 elif isinstance(event, Data):
@@ -152,7 +154,7 @@ def search(address: Address) -> list[Address] | None:
             raise
         before = len(found)
         found.update(_address(address, one) for one in page)
-        if len(found) > _MOST:
+        if len(found) > _MAX_INSTANCES:
             raise _too_many()
         offset += len(page)
         if len(found) == before:  # this is the end, or the server repeats the first page
@@ -160,7 +162,7 @@ def search(address: Address) -> list[Address] | None:
 
 
 def _too_many() -> SourceError:
-    return SourceError(f"the server has more than {_MOST} instances there", "limit")
+    return SourceError(f"the server has more than {_MAX_INSTANCES} instances there", "limit")
 
 
 def _page(url: str, query: dict[str, str]) -> list[Any]:
@@ -168,8 +170,8 @@ def _page(url: str, query: dict[str, str]) -> list[Any]:
     with client.answer(url, _JSON, query) as response:
         for piece in client.body(response):
             data += piece
-            if len(data) > _LARGEST_PAGE:
-                raise SourceError(f"a list of more than {_LARGEST_PAGE} bytes", "limit")
+            if len(data) > _MAX_PAGE:
+                raise SourceError(f"a list of more than {_MAX_PAGE} bytes", "limit")
     try:
         return msgspec.json.decode(data, type=list[Any]) if data else []
     except msgspec.DecodeError as error:

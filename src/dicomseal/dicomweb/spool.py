@@ -10,7 +10,7 @@ from typing import BinaryIO
 from ..errors import SourceError
 from ..files.window import Window
 
-LARGEST = 4 << 30  # bytes of one object
+MAX_OBJECT = 4 << 30  # bytes of one object
 
 
 class Spool:
@@ -23,7 +23,7 @@ class Spool:
         largest: the maximum number of bytes.
     """
 
-    def __init__(self, in_memory: int, largest: int = LARGEST) -> None:
+    def __init__(self, in_memory: int, largest: int = MAX_OBJECT) -> None:
         self._in_memory, self._largest = in_memory, largest
         self._data = bytearray()
         self._file: BinaryIO | None = None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
     from .subject import Explained
 
-_MOST_LINKS, _MOST_PATHS = 12, 4
+_MAX_LINKS, _MAX_PATHS = 12, 4
 SIGNER, AUTHORITY, ANCHOR, MISSING = "signer", "authority", "anchor", "missing"
 
 
@@ -101,7 +101,7 @@ def _path(store: TrustStore, signer: Certificate, moment: datetime) -> list[Cert
             try:
                 validate(pool, path, moment, store.policy)
             except Unacceptable:
-                if number + 1 >= _MOST_PATHS:
+                if number + 1 >= _MAX_PATHS:
                     break
                 continue
             return whole
@@ -118,7 +118,7 @@ def _by_names(store: TrustStore, signer: Certificate) -> list[Certificate]:
 
     known = [_parsed(der_of(one)) for one in (*store.anchors, *store.intermediates)]
     found = [signer]
-    while len(found) < _MOST_LINKS and found[-1].signer.issuer != found[-1].signer.subject:
+    while len(found) < _MAX_LINKS and found[-1].signer.issuer != found[-1].signer.subject:
         wanted = found[-1].signer.issuer
         above = next((c for c in known if c and c.signer.subject == wanted), None)
         if above is None or above in found:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..encoding.backend import Index
     from .subject import Explained
 
-MOST_LISTED = 200_000
+MAX_LISTED = 200_000
 """Elements that are listed of all signatures of an object together."""
 _LONG_HEADER, _SHORT_HEADER, _TAG = 12, 8, 4  # bytes
 _COUNTED = 1 << 26  # bytes of a sequence that are counted by making its stream
@@ -90,7 +90,7 @@ class Coverage(msgspec.Struct, frozen=True):
     cut: int = 0
 
 
-def coverage_of(one: Explained, with_values: bool = False, room: int = MOST_LISTED) -> Coverage:
+def coverage_of(one: Explained, with_values: bool = False, room: int = MAX_LISTED) -> Coverage:
     """Return what a signature covers.
 
     Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..encoding.backend import Index
 
 Update = Callable[[Any], object]
-_MOST_STATES = 4096
+_MAX_STATES = 4096
 
 
 class Edit(NamedTuple):
@@ -96,7 +96,7 @@ class EditedStream:
         hasher = self._states[known].copy()
         if known != at:
             self._feed(hasher.update, (), known, at)
-            if len(self._keys) < _MOST_STATES:
+            if len(self._keys) < _MAX_STATES:
                 self._keys.insert(bisect_right(self._keys, at), at)
                 self._states[at] = hasher.copy()
         return hasher

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..report import ObjectReport, SignatureReport
     from .diagnosis.budget import Effort
 
-MOST_EXPLAINED = 64
+MAX_EXPLAINED = 64
 """How many signatures of one object are explained; ``--uid`` names another."""
 
 
@@ -85,7 +85,7 @@ def explain(subject: Subject, effort: Effort, *, with_values: bool = False) -> E
         effort: the budget of the search for causes, for all signatures together.
         with_values: whether the elements are listed with their values.
     """
-    explained, room = [], coverage.MOST_LISTED
+    explained, room = [], coverage.MAX_LISTED
     budget = None
     for one in subject.signatures:
         covered = coverage.coverage_of(one, with_values, room)

@@ -12,7 +12,7 @@ from .explanation import Explanation, SignatureExplanation
 from .markup import Element, element, written
 from .step import BROKEN, OK, TITLES, TRUST, UNKNOWN, Step
 
-MOST_SHOWN = 2000
+MAX_SHOWN = 2000
 """Covered elements of a signature that a page lists; ``--format json`` has all."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STATES = {OK: "ok", BROKEN: "broken", UNKNOWN: "not decided"}
@@ -149,7 +149,7 @@ def _chain(links: tuple[Link, ...]) -> Element:
 def _elements(covered: tuple[Covered, ...], cut: int) -> Element:
     heads = ("Offset", "Bytes", "VR", "Length", "Element", "Value")
     rows = [element("tr", *(element("th", head) for head in heads))]
-    for one in covered[:MOST_SHOWN]:
+    for one in covered[:MAX_SHOWN]:
         length = "none" if one.length is None else f"{one.length:,}"
         rows.append(
             element(
@@ -162,7 +162,7 @@ def _elements(covered: tuple[Covered, ...], cut: int) -> Element:
                 element("td", one.value or ""),
             )
         )
-    left = len(covered) - MOST_SHOWN + cut
+    left = len(covered) - MAX_SHOWN + cut
     return element(
         "details",
         element("summary", f"The {len(covered) + cut:,} elements in the stream"),

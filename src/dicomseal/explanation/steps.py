@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from .covered import Coverage
     from .subject import Explained
 
-_MOST_NAMED = 8
-_MOST_FRAGMENTS = 12
-_MOST_LOOKED_AT = 100_000  # elements of a data set
+_MAX_NAMED = 8
+_MAX_FRAGMENTS = 12
+_MAX_LOOKED_AT = 100_000  # elements of a data set
 _TIMES = {
     "timestamp": "the time of its Certified Timestamp, which proves that it existed then",
     "validation": "the time of validation, as no earlier time is proven",
@@ -57,8 +57,8 @@ def steps_of(one: Explained, covered: Coverage, links: tuple[Link, ...]) -> tupl
 
 
 def _named(tags: tuple[int, ...]) -> str:
-    named = ", ".join(describe(tag) for tag in tags[:_MOST_NAMED])
-    more = f" and {len(tags) - _MOST_NAMED} more" if len(tags) > _MOST_NAMED else ""
+    named = ", ".join(describe(tag) for tag in tags[:_MAX_NAMED])
+    more = f" and {len(tags) - _MAX_NAMED} more" if len(tags) > _MAX_NAMED else ""
     return named + more
 
 
@@ -149,7 +149,7 @@ def _left_out(one: Explained) -> Iterator[str]:
     if groups:
         yield f"left out: {groups} group lengths, which are never signed"
     unknown = []
-    if len(there) <= _MOST_LOOKED_AT:
+    if len(there) <= _MAX_LOOKED_AT:
         unknown = [
             record.tag
             for record in map(index.record, index.children(scope))
@@ -173,9 +173,9 @@ def _special(one: Explained) -> Iterator[str]:
                 index.record(child).end - index.record(child).value
                 for child in index.children(number)
             ]
-            shown = ", ".join(f"{size:,}" for size in sizes[:_MOST_FRAGMENTS])
+            shown = ", ".join(f"{size:,}" for size in sizes[:_MAX_FRAGMENTS])
             more = (
-                f", and {len(sizes) - _MOST_FRAGMENTS} more" if len(sizes) > _MOST_FRAGMENTS else ""
+                f", and {len(sizes) - _MAX_FRAGMENTS} more" if len(sizes) > _MAX_FRAGMENTS else ""
             )
             yield (
                 f"{describe(record.tag)}: {len(sizes)} items of {shown}{more} bytes, the offset "

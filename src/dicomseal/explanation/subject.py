@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Update = Callable[[Any], object]
 STANDARD, OTHER_VRS = "standard", "other VRs"
 """Forms of the stream over which a signature is accepted, beside `LEGACY` and `UNPADDED`."""
-_MOST_BITS = 4096  # for a key that checks each hash separately
+_MAX_BITS = 4096  # for a key that checks each hash separately
 
 
 class Explained:
@@ -147,7 +147,7 @@ class Explained:
         if self.signed is not None or self.key != "RSA" or self.certificate is None:
             return None
         key = self.certificate.public_key
-        if key.key_size > _MOST_BITS:
+        if key.key_size > _MAX_BITS:
             return None
         for name in MAC_ALGORITHMS:
             digest = signed_digest(key, name, self.stored.signature)

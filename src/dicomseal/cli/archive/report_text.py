@@ -13,7 +13,7 @@ from ...archive.reports.summary import Summary
 from ...archive.reports.words import EFFECTS, ROLES, days, moment, named
 from ..text import harmless
 
-_MOST_GROUPS, _FEW = 50, 3
+_MAX_GROUPS, _FEW = 50, 3
 
 
 def lines(summary: Summary) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _groups(summary: Summary) -> Iterator[str]:
 
 
 def _each(groups: list[Group]) -> Iterator[str]:
-    for group in groups[:_MOST_GROUPS]:
+    for group in groups[:_MAX_GROUPS]:
         code = f" ({group.reason})" if group.reason else ""
         yield f"  {group.kind}: {group.title}{code}"
         if group.signers:
@@ -89,8 +89,8 @@ def _each(groups: list[Group]) -> Iterator[str]:
             yield f"      folders: {_few(group.folders)}"
         else:
             yield from (f"      {path}" for path in group.paths)
-    if len(groups) > _MOST_GROUPS:
-        yield f"  and {len(groups) - _MOST_GROUPS:,} more groups"
+    if len(groups) > _MAX_GROUPS:
+        yield f"  and {len(groups) - _MAX_GROUPS:,} more groups"
 
 
 def _few(counts: dict[str, int]) -> str:

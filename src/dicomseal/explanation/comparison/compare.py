@@ -26,7 +26,7 @@ from .difference import ADDED, CHANGED, REENCODED, REMOVED, Comparison, Differen
 if TYPE_CHECKING:
     from ...encoding.limits import Limits
 
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 _DIGESTED = 2  # levels of sequences that are first compared as a whole
 Pair = tuple[int, int, int]
 """Items that correspond: their records, and how deep they stand."""
@@ -50,7 +50,7 @@ def compare(
     listed: list[Difference] = []
     more = 0
     for found in _Walk(one, other).run():
-        if len(listed) < MOST_LISTED:
+        if len(listed) < MAX_LISTED:
             listed.append(found)
         else:
             more += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...encoding import record as r
 from ...encoding import values
 from ...standard import terms
-from ..pixels.decoding import MOST, Decoded, decoded
+from ..pixels.decoding import MAX_BYTES, Decoded, decoded
 from .copy import Copy, in_step
 from .difference import CHANGED, REENCODED
 from .samples import Counter
@@ -17,7 +17,7 @@ from .samples import Counter
 if TYPE_CHECKING:
     from ...encoding.record import Record
 
-_MOST_FRAMES = 1000
+_MAX_FRAMES = 1000
 
 
 class Found(NamedTuple):
@@ -93,7 +93,7 @@ def compared(a: Copy, one: int, b: Copy, other: int) -> tuple[str, str, Found | 
             return REENCODED, "decoded, the pixels are the same", None
         return CHANGED, "compared after decoding", found
     frames = _frames(a, one, b, other) if both and same_syntax else ()
-    why = f"more than {MOST >> 20} MiB" if a.part10.size > MOST else "nothing here decodes both"
+    why = f"more than {MAX_BYTES >> 20} MiB" if a.part10.size > MAX_BYTES else "nothing here decodes both"
     note = f"whether they show the same is not known: {why}"
     return CHANGED, note, Found(frames, None, None) if frames else None
 
@@ -121,7 +121,7 @@ def _decoded(left: Decoded, right: Decoded) -> Found:
         if differing:
             count += differing
             frames.append(number)
-    return Found(tuple(frames[:_MOST_FRAMES]), count, whole)
+    return Found(tuple(frames[:_MAX_FRAMES]), count, whole)
 
 
 def _frames(a: Copy, one: int, b: Copy, other: int) -> tuple[int, ...]:
@@ -134,4 +134,4 @@ def _frames(a: Copy, one: int, b: Copy, other: int) -> tuple[int, ...]:
         for number, (x, y) in enumerate(zip(ours, theirs, strict=True), 1)
         if not _equal(a, x, b, y)
     )
-    return tuple(itertools.islice(differing, _MOST_FRAMES))
+    return tuple(itertools.islice(differing, _MAX_FRAMES))

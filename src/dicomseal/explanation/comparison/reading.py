@@ -9,7 +9,7 @@ from .copy import Copy
 
 _TEXT = terms.SPACE_PADDED | {"UI"}
 _IN_CHARACTER_SET = frozenset(("SH", "LO", "ST", "LT", "UC", "UT", "PN"))
-_LONGEST = 1 << 20  # bytes of a text that is compared
+_MAX_TEXT = 1 << 20  # bytes of a text that is compared
 
 
 class Reading:
@@ -24,7 +24,7 @@ class Reading:
         one, other = self._a.index.record(a), self._b.index.record(b)
         if one.vr not in _TEXT or other.vr not in _TEXT:
             return ""
-        if max(one.end - one.value, other.end - other.value) > _LONGEST:
+        if max(one.end - one.value, other.end - other.value) > _MAX_TEXT:
             return ""
         left = self._a.index.value(a).rstrip(b" \0")
         right = self._b.index.value(b).rstrip(b" \0")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SIZE = 16384
 _ITEM, _END = bytes.fromhex("FEFF00E0"), bytes.fromhex("FEFFDDE0")
-_MOST_DEPTH = 64
-_MOST_RECORDS = 1_000_000
+_MAX_DEPTH = 64
+_MAX_RECORDS = 1_000_000
 
 
 class _LeftOutError(Exception):
@@ -106,7 +106,7 @@ class Block:
         self._filled = 0
 
     def _sequence(self, number: int, record: r.Record, depth: int) -> None:
-        if depth > _MOST_DEPTH:
+        if depth > _MAX_DEPTH:
             raise RecursionError
         self._room(12, nested=depth > 1)
         self._put(_header(record.tag))
@@ -134,7 +134,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
     """Yield the stream of dcmsign, if it differs from that of the standard."""
     index, one = case.index, case.one
     assert one.mac is not None  # noqa: S101 - see `Case`
-    if case.stream.behind(0) <= SIZE or len(index) > _MOST_RECORDS:
+    if case.stream.behind(0) <= SIZE or len(index) > _MAX_RECORDS:
         return
     hasher = new_hasher(one.mac.algorithm)
     block = Block(index, one.scope, hasher.update)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from ...encoding.record import Record
     from ..subject import Explained
 
-MOST_RECORDS = 20_000
+MAX_RECORDS = 20_000
 """Elements that are looked at one by one; in a larger object only the first of them."""
-MOST_VALUE = 1 << 16
+MAX_VALUE = 1 << 16
 """Bytes of a value that is guessed at."""
 
 
@@ -94,7 +94,7 @@ class Case:
             number, stop = element, index.record(element).next
             while number < stop:
                 looked += 1
-                if looked > MOST_RECORDS:
+                if looked > MAX_RECORDS:
                     return
                 record = index.record(number)
                 if record.kind in (r.ELEMENT, r.SEQUENCE, r.ENCAPSULATED) and not is_signable_tag(

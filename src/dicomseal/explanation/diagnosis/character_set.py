@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...encoding import values
 from ..edited_stream import Edit, encoded
-from .case import MOST_VALUE, Case, Hypothesis, Leaf, named
+from .case import MAX_VALUE, Case, Hypothesis, Leaf, named
 from .cause import CauseCode
 
 CHARACTER_SET = 0x00080005
@@ -31,7 +31,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
     texts = [
         leaf
         for leaf in case.leaves
-        if leaf.record.vr in _TEXT and leaf.record.end - leaf.record.value <= MOST_VALUE
+        if leaf.record.vr in _TEXT and leaf.record.end - leaf.record.value <= MAX_VALUE
     ]
     special = [leaf for leaf in texts if _is_special(case.index.value(leaf.number))]
     for other in _SETS:

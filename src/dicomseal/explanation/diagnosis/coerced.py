@@ -18,14 +18,14 @@ from ...standard import terms
 from ...standard.tags import is_signable_tag
 from ..edited_stream import Edit, encoded
 from ..values import abridged
-from .case import MOST_VALUE, Case, Hypothesis, named
+from .case import MAX_VALUE, Case, Hypothesis, named
 from .cause import CauseCode
 
 _MODIFIED_ATTRIBUTES = 0x04000550
 _NONCONFORMING, _NONCONFORMING_VALUE = 0x04000551, 0x04000552
 _SELECTOR = 0x00720026
 _SOURCE, _WHEN, _SYSTEM, _REASON = 0x04000564, 0x04000562, 0x04000563, 0x04000565
-_MOST_SUBSET = 10  # attributes, all subsets of which are put back
+_MAX_SUBSET = 10  # attributes, all subsets of which are put back
 _TEXT = terms.SPACE_PADDED | {"UI"}
 
 
@@ -59,7 +59,7 @@ def hypotheses(case: Case) -> Iterator[Hypothesis]:
         told = [text for text, _ in changes[:count]]
         yield from _ways(case, list(old.values()), told)
     every = {tag: one for _, found in changes for tag, one in found.items()}
-    tags = sorted(every)[:_MOST_SUBSET]
+    tags = sorted(every)[:_MAX_SUBSET]
     for size in range(len(tags) - 1, 0, -1):
         for subset in itertools.combinations(tags, size):
             yield from _ways(case, [every[tag] for tag in subset], [text for text, _ in changes])
@@ -91,7 +91,7 @@ def _old(case: Case, number: int) -> Old:
     index.stream_between(out.extend, number, record.next, record.parent, record.parent)
     length = record.end - record.value
     trimmed = b""
-    if record.kind == r.ELEMENT and record.vr in _TEXT and length <= MOST_VALUE:
+    if record.kind == r.ELEMENT and record.vr in _TEXT and length <= MAX_VALUE:
         trimmed = encoded(record.tag, record.vr, index.value(number).rstrip(b" \0"))
     return Old(
         record.tag, bytes(out), abridged(index, number), length == 0,

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from . import coerced, padding
 from .case import Case, Hypothesis
 
-_MOST_WAYS = 8  # in which the old values are put back; the first are all of them, and the newest
+_MAX_WAYS = 8  # in which the old values are put back; the first are all of them, and the newest
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
     """Yield hypotheses with the old values put back, and other paddings of the other values."""
-    for old in itertools.islice(coerced.hypotheses(case), _MOST_WAYS):
+    for old in itertools.islice(coerced.hypotheses(case), _MAX_WAYS):
         taken = [(edit.start, edit.stop) for edit in old.edits]
         for padded in itertools.chain(padding.single(case), padding.rules(case)):
             left = [

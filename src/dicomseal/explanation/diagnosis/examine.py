@@ -18,7 +18,7 @@ from .cause import POSSIBLE, Cause, CauseCode
 if TYPE_CHECKING:
     from ..subject import Explained, Subject
 
-_PIECE, _MOST_LOOKED = 1 << 20, 256 << 20
+_PIECE, _MAX_LOOKED = 1 << 20, 256 << 20
 _CUT = frozenset(("truncated",))
 
 
@@ -88,7 +88,7 @@ def _found(one: Explained, tags: list[int]) -> set[int]:
         for item in values.items_of(index, scope, terms.MAC_PARAMETERS_SEQUENCE)
         if (n := index.find(item, terms.DATA_ELEMENTS_SIGNED)) >= 0
     ]
-    size = min(len(part10.source), _MOST_LOOKED)
+    size = min(len(part10.source), _MAX_LOOKED)
     if len(tags) > 64:
         return found
     for tag, header in headers.items():

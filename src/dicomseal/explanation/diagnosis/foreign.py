@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...signature.mac_parameters import MacParameters
     from ..subject import Explained
 
-_MOST_TRIED = 16
+_MAX_TRIED = 16
 
 
 def examine(one: Explained) -> Iterator[Cause]:
@@ -67,7 +67,7 @@ def _candidates(one: Explained, history: bool) -> Iterator[tuple[int, MacParamet
             mac = mac_parameters.read(index, item)
             for scope in scopes:
                 tried += 1
-                if tried > _MOST_TRIED:
+                if tried > _MAX_TRIED:
                     return
                 yield scope, mac
 

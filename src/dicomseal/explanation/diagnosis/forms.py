@@ -17,14 +17,14 @@ from ...standard import terms
 from ...standard.mac_algorithms import MAC_ALGORITHMS, new_hasher
 from ...standard.tags import is_signable_tag
 from ..edited_stream import Edit, Update, encoded
-from .case import MOST_RECORDS, Case, Hypothesis, named
+from .case import MAX_RECORDS, Case, Hypothesis, named
 from .cause import PROVEN, Cause, CauseCode
 
 if TYPE_CHECKING:
     from ..subject import Explained
 
 _PIECE = 1 << 16
-_MOST_FIELDS = 10
+_MAX_FIELDS = 10
 _ITEM, _ITEM_END = bytes.fromhex("FEFF00E0"), bytes.fromhex("FEFF0DE0")
 _WORDS = frozenset(("OW",))
 _EVERY = frozenset(terms.SWAP_WIDTH)
@@ -61,7 +61,7 @@ def item_fields(case: Case) -> Iterator[Hypothesis]:
     forms: list[tuple[int, bytes]] = []
     for number in index.children(one.item):
         record = index.record(number)
-        if record.end - record.value > terms.MAX_SHORT_LENGTH or len(forms) >= _MOST_FIELDS:
+        if record.end - record.value > terms.MAX_SHORT_LENGTH or len(forms) >= _MAX_FIELDS:
             continue
         out = bytearray()
         index.stream_between(out.extend, number, record.next, one.item, one.item)
@@ -156,7 +156,7 @@ def group_lengths(case: Case) -> Iterator[Hypothesis]:
             edits.append(Edit(child, child, encoded(record.tag, "UL", value)))
     if edits:
         yield _with_lengths("that are in the file", edits)
-    computed = _computed(case) if len(case.top) <= MOST_RECORDS else []
+    computed = _computed(case) if len(case.top) <= MAX_RECORDS else []
     if computed:
         yield _with_lengths("as they once were", computed)
         yield _with_lengths("as they once were, of group 0008 alone", computed[:1])

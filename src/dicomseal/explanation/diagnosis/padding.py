@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ...encoding._encoder_py import Encoder
 from ...standard import terms
 from ..edited_stream import Edit, encoded
-from .case import MOST_VALUE, Case, Hypothesis, Leaf, named
+from .case import MAX_VALUE, Case, Hypothesis, Leaf, named
 from .cause import CauseCode
 
 _TEXT = terms.SPACE_PADDED | {"UI"}
@@ -22,9 +22,9 @@ _FIXED = {
     "AE": 16, "AS": 4, "CS": 16, "DA": 8, "DS": 16, "DT": 26, "IS": 12, "LO": 64, "PN": 64,
     "SH": 16, "TM": 16, "UI": 64,
 }  # fmt: skip
-_MOST_ADDED, _MOST_LONG = 16, 64  # bytes
-_MOST_SUBSET = 12  # values, all subsets of which are tried
-_MOST_ALIKE = 100  # values, of which each two are tried alike
+_MAX_ADDED, _MAX_LONG = 16, 64  # bytes
+_MAX_SUBSET = 12  # values, all subsets of which are tried
+_MAX_ALIKE = 100  # values, of which each two are tried alike
 
 
 class Variant(NamedTuple):
@@ -66,8 +66,8 @@ def rules(case: Case) -> Iterator[Hypothesis]:
             yield _hypothesis(chosen)
     # some of the values that now end in superfluous padding may have got it after the signing
     odd = [(leaf, one) for leaf, some in padded for one in some if one.kind == "trimmed"]
-    for size in range(2, min(len(odd), _MOST_SUBSET)):
-        for subset in itertools.combinations(odd[:_MOST_SUBSET], size):
+    for size in range(2, min(len(odd), _MAX_SUBSET)):
+        for subset in itertools.combinations(odd[:_MAX_SUBSET], size):
             yield _hypothesis(list(subset))
     for kind in ("added", "fixed", "other"):
         alike = [
@@ -75,7 +75,7 @@ def rules(case: Case) -> Iterator[Hypothesis]:
             for leaf, some in padded
             if (one := next((one for one in some if one.kind == kind), None)) is not None
         ]
-        for first, second in itertools.combinations(alike[:_MOST_ALIKE], 2):
+        for first, second in itertools.combinations(alike[:_MAX_ALIKE], 2):
             yield _hypothesis([first, second])
 
 
@@ -85,7 +85,7 @@ def long(case: Case) -> Iterator[Hypothesis]:
         value = _value(case, leaf)
         right = b"\0" if leaf.record.vr == "UI" else b" "
         now = _even(value, right)
-        for count in range(_MOST_ADDED + 2, _MOST_LONG + 1, 2):
+        for count in range(_MAX_ADDED + 2, _MAX_LONG + 1, 2):
             said = f"with {count} more bytes of padding than now"
             yield _hypothesis([(leaf, Variant("added", now + right * count, said))])
 
@@ -102,7 +102,7 @@ def pairs(case: Case) -> Iterator[Hypothesis]:
 def _padded(case: Case) -> Iterator[tuple[Leaf, list[Variant]]]:
     for leaf in case.leaves:
         record = leaf.record
-        if record.vr in _TEXT and record.end - record.value <= MOST_VALUE:
+        if record.vr in _TEXT and record.end - record.value <= MAX_VALUE:
             variants = list(_variants(record.vr, _value(case, leaf)))
             if variants:
                 yield leaf, variants
@@ -133,7 +133,7 @@ def _variants(vr: str, value: bytes) -> Iterator[Variant]:
         yield from unless_seen(
             "leading", _even(value.strip(b" \0"), right), "without leading spaces"
         )
-    for count in range(2, _MOST_ADDED + 1, 2):
+    for count in range(2, _MAX_ADDED + 1, 2):
         said = f"with {count} more bytes of padding than now"
         yield from unless_seen("added", now + right * count, said)
     size = _FIXED.get(vr, 0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..subject import Explained
     from .budget import Budget
 
-_MOST_POLICIES = 12
+_MAX_POLICIES = 12
 _SHARE = 0.5  # the part of what is left that one family may use; the last one has the rest
 
 
@@ -107,7 +107,7 @@ def _with_other_vrs(one: Explained, budget: Budget) -> tuple[Cause, ...]:
     before = [index.record(open_vr.number).vr for open_vr in found]
     try:
         for number, vrs_of_all in enumerate(open_vrs.policies(index, found)):
-            if number >= _MOST_POLICIES:
+            if number >= _MAX_POLICIES:
                 break
             if vrs_of_all == before:
                 continue

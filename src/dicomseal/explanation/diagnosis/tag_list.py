@@ -10,27 +10,27 @@ from ...encoding._encoder_py import Encoder
 from ...standard.dictionary import AMBIGUOUS, UNKNOWN, dictionary
 from ...standard.tags import is_signable_tag
 from ..edited_stream import Edit, Update, encoded
-from .case import MOST_RECORDS, Case, Hypothesis, named
+from .case import MAX_RECORDS, Case, Hypothesis, named
 from .cause import CauseCode
 
-_MOST_PAIRS = 64  # the number of elements of which every pair is tried
+_MAX_PAIRS = 64  # the number of elements of which every pair is tried
 
 
 def hypotheses(case: Case) -> Iterator[Hypothesis]:
     """Yield lists with elements added, removed, or both; then empty elements for absent ones."""
-    put = list(itertools.islice(_put_in(case), MOST_RECORDS))
-    taken = list(itertools.islice(_taken_out(case), MOST_RECORDS))
+    put = list(itertools.islice(_put_in(case), MAX_RECORDS))
+    taken = list(itertools.islice(_taken_out(case), MAX_RECORDS))
     for edit, tag in put:
         yield _hypothesis(case, [(edit, tag)], [])
     for edit, tag in taken:
         yield _hypothesis(case, [], [(edit, tag)])
     if len(taken) > 1:
         yield _hypothesis(case, [], taken)
-    for one, other in itertools.product(put[:_MOST_PAIRS], taken[:_MOST_PAIRS]):
+    for one, other in itertools.product(put[:_MAX_PAIRS], taken[:_MAX_PAIRS]):
         yield _hypothesis(case, [one], [other])
-    for first, second in itertools.combinations(taken[:_MOST_PAIRS], 2):
+    for first, second in itertools.combinations(taken[:_MAX_PAIRS], 2):
         yield _hypothesis(case, [], [first, second])
-    for first, second in itertools.combinations(put[:_MOST_PAIRS], 2):
+    for first, second in itertools.combinations(put[:_MAX_PAIRS], 2):
         yield _hypothesis(case, [first, second], [])
 
 
@@ -41,7 +41,7 @@ def removed(case: Case) -> Iterator[Hypothesis]:
         for tag in sorted(case.listed - case.top.keys())
         if is_signable_tag(tag) and len(vr := _vr(tag)) == 2 and vr != UNKNOWN
     ]
-    sizes = sorted({1, 2, len(empty)}) if len(empty) <= _MOST_PAIRS else [1, len(empty)]
+    sizes = sorted({1, 2, len(empty)}) if len(empty) <= _MAX_PAIRS else [1, len(empty)]
     for size in sizes:
         for chosen in itertools.combinations(empty, size):
             if chosen:

@@ -18,8 +18,8 @@ from .cause import PROVEN, Cause, CauseCode
 if TYPE_CHECKING:
     from ...ambiguity.open_vrs import Open
 
-_MOST_RECORDS = 200_000  # of an object in which VRs are looked for
-_MOST_SLIPS = 4096  # records of an object in which every text may have had another VR
+_MAX_RECORDS = 200_000  # of an object in which VRs are looked for
+_MAX_SLIPS = 4096  # records of an object in which every text may have had another VR
 
 
 def solve(case: Case, room: int) -> tuple[tuple[Cause, ...], int, bool]:
@@ -33,12 +33,12 @@ def solve(case: Case, room: int) -> tuple[tuple[Cause, ...], int, bool]:
         The causes, how many choices were tried, and whether these were all choices.
     """
     one, index = case.one, case.index
-    if index.big_endian or one.mac is None or len(index) > _MOST_RECORDS:
+    if index.big_endian or one.mac is None or len(index) > _MAX_RECORDS:
         return (), 0, True
     tried, whole = 0, True
     elements = open_vrs.signed(index, one.scope, one.mac.data_elements_signed)
     for slips in (False, True):
-        if slips and len(index) > _MOST_SLIPS:
+        if slips and len(index) > _MAX_SLIPS:
             break
         found = open_vrs.find(index, one.scope, elements, slips)
         if not found:

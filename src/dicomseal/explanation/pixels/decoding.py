@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from ...files.part10 import Part10
 
-MOST = 256 << 20
+MAX_BYTES = 256 << 20
 """Bytes of an object that is decoded, and of its pixels."""
 _SECONDS = 60
 
@@ -55,7 +55,7 @@ class Decoded(NamedTuple):
 
 def decoded(part10: Part10) -> Decoded | None:
     """Return the frames; None if no installed decoder can decode them, or not in time."""
-    found = _child(part10, "decode", str(MOST))
+    found = _child(part10, "decode", str(MAX_BYTES))
     if found is None:
         return None
     head, frames = found
@@ -75,7 +75,7 @@ def compressed(part10: Part10, plugin: str) -> list[bytes] | None:
 
 
 def _child(part10: Part10, *arguments: str) -> tuple[dict[str, Any], list[bytes]] | None:
-    if part10.size > MOST or not sys.executable:
+    if part10.size > MAX_BYTES or not sys.executable:
         return None
     command = [sys.executable, "-m", f"{__package__}.child", *arguments]
     try:
