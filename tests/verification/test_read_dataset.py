@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import json
 import pickle
@@ -298,3 +299,13 @@ def test_no_such_file(tmp_path):
         with pytest.raises(SourceError) as caught:
             dicomseal.dcmread(tmp_path / "none.dcm", on_failed=on_failed)
         assert caught.value.code == "not_found"
+
+
+def test_the_options_are_those_of_verify():
+    one = inspect.signature(verify).parameters
+    all_ = inspect.signature(dicomseal.dcmread).parameters
+    options = {name: found.default for name, found in one.items() if name != "source"}
+    assert {name: all_[name].default for name in options} == options
+    assert set(all_) - set(options) == {
+        "source", "on_failed", "defer_size", "stop_before_pixels", "force", "specific_tags",
+    }  # fmt: skip

@@ -52,14 +52,20 @@ def _check_metrics(path: str) -> None:
         ) from None
 
 
-def say_nothing_found(progress: Progress | None) -> None:
-    """Print the roots without files: in cron, such a run must not look like a success."""
+def end(outcome: Outcome, progress: Progress | None) -> None:
+    """Print the roots without files, and end if the run was stopped.
+
+    A run without files must not look like a success in cron.
+    """
     for root, why in progress.nothing if progress else ():
         name = "standard input" if root == "-" else escaped(root)
         click.echo(f"dicomseal: {name}: {why}", err=True)
+    if not outcome.complete:
+        click.echo("stopped: --resume continues from here", err=True)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
-def nothing_selected(error: NothingSelectedError) -> NoReturn:
+def _nothing_selected(error: NothingSelectedError) -> NoReturn:
     """Print each root and end: in cron, a misspelt pattern must not look like a success."""
     for root in error.roots:
         name = "standard input" if root == "-" else escaped(root)
@@ -139,6 +145,8 @@ def _total(progress: Progress) -> str:
 class Watch:
     """The signals, the progress line and the metrics of a run in progress.
 
+    As a context, it ends the command if the options of the run select no file.
+
     Raises:
         UsageError: the metrics cannot be written.
     """
@@ -160,12 +168,14 @@ class Watch:
             self._before[number] = signal.signal(number, self._interrupted)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         for number, handler in self._before.items():
             # it ends already: another Ctrl-C would only damage the summary
             signal.signal(number, signal.SIG_IGN if self._asked else handler)
         if self._line is not None:
             self._line.close()
+        if isinstance(error, NothingSelectedError):
+            _nothing_selected(error)
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         self._asked += 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from ...archive.find.roots import root_of
+from ...archive.find.selection import Selection
 from ...errors import UsageError
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -105,7 +108,29 @@ def run_options(jobs: str) -> Callable[[_F], _F]:
     return declare
 
 
-def age(text: str) -> float:
+def selected(options: dict[str, Any], **drawn: Any) -> Selection:
+    """Return the files that the options of a command select.
+
+    Args:
+        options: the keyword arguments of the command; those that are used are removed.
+        drawn: the fields of `Selection` for a sample.
+
+    Raises:
+        UsageError: a root or an age makes no sense.
+    """
+    older_than = options.pop("older_than")
+    return Selection(
+        roots=tuple(root_of(root).name for root in options.pop("roots")),
+        include=options.pop("include"),
+        exclude=options.pop("exclude"),
+        null=options.pop("null"),
+        modified_before=None if older_than is None else time.time() - _age(older_than),
+        follow=options.pop("follow_links"),
+        **drawn,
+    )
+
+
+def _age(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([mhdw])", text)
     if not found:
         raise UsageError(f"--older-than: {text!r} is not an age, e.g. 90m, 12h, 30d or 8w")

@@ -8,24 +8,14 @@ from typing import Any
 
 import click
 
-from ...archive.errors import NothingSelectedError, StoppedError
-from ...archive.find.roots import root_of
+from ...archive.errors import StoppedError
 from ...archive.ledger.rows import REFUSED, SIGN_VERDICTS
 from ...archive.run import sign_archive
-from ...archive.run.runner import Selection
 from ...errors import UsageError
 from ..guard import secrets_at_hand
-from ..runs import (
-    EXIT_INTERRUPTED,
-    EXIT_UNREADABLE,
-    Watch,
-    nothing_selected,
-    run_signer,
-    say_nothing_found,
-    summary,
-)  # fmt: skip
+from ..runs import EXIT_UNREADABLE, Watch, end, run_signer, summary
 from ..sign_options import PASSWORDS, caution, password_of, sign_options, signing_arguments
-from .run_options import age, run_options
+from .run_options import run_options, selected
 
 _EPILOG = f"""\b
 {PASSWORDS}
@@ -60,15 +50,9 @@ Examples:
     help="Also sign objects with a signature that does not verify.",
 )
 def command(
-    roots: tuple[str, ...],
     ledger: str,
     resume: bool,
     jobs: int,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    null: bool,
-    older_than: str | None,
-    follow_links: bool,
     max_rate: float | None,
     sign_run: tuple[str, str] | None,
     metrics: str | None,
@@ -90,14 +74,7 @@ def command(
         raise UsageError("say where the signed objects go: --in-place or --target DIR")
     if overwrite and in_place:
         raise UsageError("--overwrite goes with --target")
-    selection = Selection(
-        roots=tuple(root_of(root).name for root in roots),
-        include=include,
-        exclude=exclude,
-        null=null,
-        modified_before=None if older_than is None else time.time() - age(older_than),
-        follow=follow_links,
-    )
+    selection = selected(options)
     started = time.monotonic()
     with secrets_at_hand(), Watch(metrics) as watch:
         try:
@@ -117,8 +94,6 @@ def command(
                 password=password_of(options),
                 **signing_arguments(options),
             )
-        except NothingSelectedError as error:
-            nothing_selected(error)
         except StoppedError as error:
             click.echo(f"dicomseal: {error}", err=True)
             click.echo("stopped: --resume continues from here", err=True)
@@ -126,10 +101,7 @@ def command(
         watch.finish(outcome)
     caution(options)
     click.echo(summary(ledger, outcome, SIGN_VERDICTS, watch.progress, time.monotonic() - started))
-    say_nothing_found(watch.progress)
-    if not outcome.complete:
-        click.echo("stopped: --resume continues from here", err=True)
-        raise click.exceptions.Exit(EXIT_INTERRUPTED)
+    end(outcome, watch.progress)
     verdicts = outcome.totals.verdicts
     code = 1 if verdicts.get(REFUSED) else EXIT_UNREADABLE if verdicts.get("error") else 0
     raise click.exceptions.Exit(code)

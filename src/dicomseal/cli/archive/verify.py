@@ -12,29 +12,20 @@ from typing import Any, NamedTuple
 
 import click
 
-from ...archive.errors import LostError, NothingSelectedError
+from ...archive.errors import LostError
 from ...archive.find.ahead import TIMEOUT, Reading
-from ...archive.find.roots import root_of
 from ...archive.ledger.proof_of_existence import Wanted
 from ...archive.ledger.rows import VERDICTS
 from ...archive.run import runner as runs
-from ...archive.run.runner import RunRequest, Selection
+from ...archive.run.runner import RunRequest
 from ...errors import UsageError
 from ...report import harmless
 from ...verification.options import Options
 from ..exit_codes import exit_code
-from ..runs import (
-    EXIT_INTERRUPTED,
-    EXIT_UNREADABLE,
-    Watch,
-    nothing_selected,
-    run_signer,
-    say_nothing_found,
-    summary,
-)  # fmt: skip
+from ..runs import EXIT_UNREADABLE, Watch, end, run_signer, summary
 from ..trust_options import trust_options, verification
 from ..verify_options import demanded, list_others_option, verify_options
-from .run_options import AHEAD, age, run_options
+from .run_options import AHEAD, run_options, selected
 
 _EPILOG = """\b
 Exit codes: as those of `dicomseal verify`; 130: stopped by Ctrl-C or SIGTERM, to be resumed.
@@ -116,8 +107,6 @@ def command(
     with Watch(metrics) as watch:
         try:
             outcome = request.carry_out(ledger, resume, watch)
-        except NothingSelectedError as error:
-            nothing_selected(error)
         except LostError as error:
             begun = "; --resume continues from here" if watch.progress else ""
             click.echo(f"dicomseal: {error}{begun}", err=True)
@@ -126,10 +115,7 @@ def command(
     click.echo(summary(ledger, outcome, VERDICTS, watch.progress, time.monotonic() - started))
     if list_others:
         _list_others(ledger, outcome.run)
-    say_nothing_found(watch.progress)
-    if not outcome.complete:
-        click.echo("stopped: --resume continues from here", err=True)
-        raise click.exceptions.Exit(EXIT_INTERRUPTED)
+    end(outcome, watch.progress)
     raise click.exceptions.Exit(exit_code(outcome.totals.verdicts))
 
 
@@ -179,11 +165,10 @@ class Requested(NamedTuple):
 
 
 def requested(
-    *, roots: tuple[str, ...], jobs: int, scheduler: str | None, include: tuple[str, ...],
-    exclude: tuple[str, ...], null: bool, older_than: str | None, sample: str | None, seed: str,
-    stratify: bool, follow_links: bool, max_rate: float | None, sign_run: tuple[str, str] | None,
-    content_digest: bool, poe_ledger: tuple[str, ...], poe_signer: tuple[str, ...],
-    read_ahead: int | None, read_timeout: float, **options: Any,
+    *, jobs: int, scheduler: str | None, sample: str | None, seed: str, stratify: bool,
+    max_rate: float | None, sign_run: tuple[str, str] | None, content_digest: bool,
+    poe_ledger: tuple[str, ...], poe_signer: tuple[str, ...], read_ahead: int | None,
+    read_timeout: float, **options: Any,
 ) -> Requested:  # fmt: skip
     """Return the run that these options of the command ask for.
 
@@ -192,17 +177,8 @@ def requested(
     """
     if (seed or stratify) and not sample:
         raise UsageError("--seed and --stratify go with --sample")
-    selection = Selection(
-        roots=tuple(root_of(root).name for root in roots),
-        include=include,
-        exclude=exclude,
-        null=null,
-        modified_before=None if older_than is None else time.time() - age(older_than),
-        share=None if sample is None else _share(sample),
-        seed=seed,
-        stratify=stratify,
-        follow=follow_links,
-    )
+    share = None if sample is None else _share(sample)
+    selection = selected(options, share=share, seed=seed, stratify=stratify)
     given = {name: sorted(one) if isinstance(one, tuple) else one for name, one in options.items()}
     given |= {"content_digest": content_digest, "poe_signer": list(poe_signer)}
     settings = Options(**verification(options), **demanded(options), content_digest=content_digest)

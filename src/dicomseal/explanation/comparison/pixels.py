@@ -93,7 +93,11 @@ def compared(a: Copy, one: int, b: Copy, other: int) -> tuple[str, str, Found | 
             return REENCODED, "decoded, the pixels are the same", None
         return CHANGED, "compared after decoding", found
     frames = _frames(a, one, b, other) if both and same_syntax else ()
-    why = f"more than {MAX_BYTES >> 20} MiB" if a.part10.size > MAX_BYTES else "nothing here decodes both"
+    why = (
+        f"more than {MAX_BYTES >> 20} MiB"
+        if a.part10.size > MAX_BYTES
+        else "nothing here decodes both"
+    )
     note = f"whether they show the same is not known: {why}"
     return CHANGED, note, Found(frames, None, None) if frames else None
 
