@@ -32,8 +32,8 @@ FAST := $(wildcard tests/verification/test_verifier.py tests/verification/test_t
 
 # some of every room on the data path, half a minute on two cores; nothing that needs a peer
 QUICK := tests/test_*.py tests/package/test_house.py tests/package/test_supply.py \
-	tests/docs/test_reports.py tests/encoding/test_index.py tests/encoding/test_encodings.py \
-	tests/encoding/test_blocks.py tests/files/test_file_meta.py \
+	tests/docs/test_reports.py tests/encoding/test_index.py tests/encoding/test_index_malformed.py \
+	tests/encoding/test_encodings.py tests/encoding/test_blocks.py tests/files/test_file_meta.py \
 	tests/signature/test_bad_certificates.py tests/trust/test_judge.py tests/trust/test_loading.py \
 	tests/trust/test_revocation.py tests/keys/test_signing_key.py tests/keys/test_key_files.py \
 	tests/timestamps/test_token.py tests/verification/test_verifier.py \

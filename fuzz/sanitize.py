@@ -16,6 +16,7 @@ from .build import build
 
 TESTS = (
     "test_canonical.py", "encoding/test_encodings.py", "encoding/test_index.py",
+    "encoding/test_index_malformed.py",
     "encoding/test_index_limits.py", "encoding/test_from_pydicom.py",
     "encoding/test_dataset_properties.py", "encoding/test_dataset_hostile.py",
     "encoding/test_fuzz_finds.py", "encoding/test_properties.py",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pki
@@ -19,7 +16,6 @@ from dicomseal import ALLOW_WEAK, profiles, sign, sign_file, verify
 from dicomseal.errors import SigningError, UsageError
 from dicomseal.profiles import AUTHORIZATION, BASE, CREATOR, PROFILES, SR, SR_VERIFICATION
 from dicomseal.signature.items import encode
-from dicomseal.standard import modules
 
 ROOT = Path(__file__).parent.parent
 RSA = pki.member("rsa").pair
@@ -52,26 +48,6 @@ def signed(path, **options):
 
 
 # --- the table -----------------------------------------------------------------------------------
-
-
-def test_the_table_is_up_to_date():
-    if importlib.util.find_spec("highdicom") is None:
-        pytest.skip("highdicom is not installed: pip install --no-deps highdicom==0.28.2")
-    done = subprocess.run(
-        [sys.executable, ROOT / "tools" / "make_modules.py", "--check"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_every_module_is_in_the_table_and_every_tag_in_the_dictionary():
-    table = modules.module_table()
-    named = set().union(*(p.modules | p.beyond for p in PROFILES.values()))
-    assert named == table.keys()
-    assert len(CREATOR.modules) == 34  # items 4 to 30 of C.2 name as many
-    for tags in table.values():
-        assert tags
-        assert all(keyword_for_tag(tag) for tag in tags)
 
 
 # PS3.15 2023b, items 5 and on of C.2, and 4 and on of C.3, word for word but for what all say
@@ -129,24 +105,6 @@ def test_what_c3_does_not_name_is_not_demanded(put):
     assert signature.profiles == ("base", "authorization")
     tags, _ = signed(path, profile="creator", tags=["PixelData"])
     assert "AnnotationGroupSequence" in tags
-
-
-@pytest.mark.parametrize(("module", "keywords"), {
-    "general-equipment": {"Manufacturer", "DeviceSerialNumber", "PixelPaddingValue"},
-    "image-pixel": {"PixelData", "Rows", "PhotometricInterpretation", "ICCProfile"},
-    "microscopy-bulk-simple-annotations": {"AnnotationGroupSequence", "AnnotationCoordinateType"},
-    "mr-spectroscopy": {"SpectroscopyData", "DataPointRows", "ChemicalShiftReference"},
-    "encapsulated-document": {"EncapsulatedDocument", "DocumentTitle"},
-    "volumetric-graphic-annotation": {"VolumetricAnnotationSequence"},
-}.items())  # fmt: skip
-def test_modules(module, keywords):
-    assert {TAG(name) for name in keywords} <= profiles.module_tags(frozenset([module]))
-
-
-def test_repeating_groups():
-    tags = profiles.module_tags(frozenset(["overlay-plane", "curve"]))
-    assert {0x60003000, 0x60023000, 0x601E3000, 0x50003000, 0x501E0020} <= tags
-    assert not tags & {0x60203000, 0x60013000, 0x50002000, 0x50202500}
 
 
 # --- what gets signed -----------------------------------------------------------------------------
