@@ -85,9 +85,9 @@ def dying_at(step):
 
 
 CHANGING = frozenset({
-    "chmod", "chown", "fchmod", "fchown", "fdatasync", "fsync", "ftruncate", "link", "mkdir", "open",
-    "posix_fallocate", "pwrite", "pwritev", "remove", "rename", "replace", "setxattr", "symlink",
-    "truncate", "unlink", "utime", "write", "writev",
+    "chmod", "chown", "fchmod", "fchown", "fdatasync", "fsync", "ftruncate", "link", "mkdir",
+    "open", "posix_fallocate", "pwrite", "pwritev", "remove", "rename", "replace", "setxattr",
+    "symlink", "truncate", "unlink", "utime", "write", "writev",
 })  # fmt: skip
 # what Python's profiler does not see: a call of the C library
 BY_THE_LIBRARY = frozenset({flush.flush_all.__code__})

@@ -55,8 +55,8 @@ SAME, CHANGED = "same", "changed"
 class Change(NamedTuple):
     """One object that changed; ``before`` or ``after`` is None if it did not exist then.
 
-    ``content`` is ``same``, ``changed``, or None if it is not known. ``number`` and ``number_after``
-    are the numbers of ``before`` and ``after`` in the ledger; 0 if there is none.
+    ``content`` is ``same``, ``changed``, or None if it is not known. ``number`` and
+    ``number_after`` are the numbers of ``before`` and ``after`` in the ledger; 0 if there is none.
     """
 
     kind: str
