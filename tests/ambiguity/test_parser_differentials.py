@@ -334,6 +334,19 @@ def test_an_odd_number_of_pixels_may_lack_its_padding(backend):
 
 
 @pytest.mark.parametrize(
+    ("frames", "lacks"), [("1", False), ("2", True), ("1" * 5000, True), ("0" * 5000 + "1", False)]
+)
+def test_a_number_of_frames_of_any_length(backend, frames, lacks):
+    """Python converts no text of more than 4300 digits to a number, and anyone writes a file."""
+    data = signed(pki.part10(image(bytes(9) + b"\0", bits=8, rows=3, columns=3)))
+    frames += " " * (len(frames) % 2)
+    data = put(data, explicit(0x00280008, "IS", frames.encode()), 0x00280008)
+    report = answer(shortened(data, 0x7FE00010))
+    assert ("fewer than their frames need" in why(report)) == lacks
+    assert report.verdict == ("failed" if lacks else "passed")
+
+
+@pytest.mark.parametrize(
     "label", sorted(transfer_syntaxes.NATIVE - {pki.IMPLICIT, pki.BIG} - transfer_syntaxes.DEFLATED)
 )
 def test_fragments_under_a_label_for_native_pixels(backend, label):

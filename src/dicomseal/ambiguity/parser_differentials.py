@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..files.part10 import Part10
 
 _MAX_TOLD = 3  # of a kind of sentence; one is enough to fail
+_MAX_DIGITS = 20  # of a number that is compared with a size; with more it is larger than any
 
 
 def doubts(part10: Part10, index: Index, signed: bool = True) -> list[str]:
@@ -143,7 +144,8 @@ def _lacks_a_byte(index: Index) -> bool:
     if None in sizes or not frame_count.isdecimal():
         return False
     samples, rows, columns, bits = (size or 0 for size in sizes)
-    needed = (samples * rows * columns * bits + 7) // 8 * int(frame_count)
+    frames = int(frame_count.lstrip("0")[:_MAX_DIGITS] or "0")  # Python refuses very long numbers
+    needed = (samples * rows * columns * bits + 7) // 8 * frames
     return index.record(number).end - index.record(number).value < needed
 
 
