@@ -58,7 +58,7 @@ class Rule(Protocol):
 
 
 class AnySignature(msgspec.Struct, frozen=True):
-    """Any signature; neither what it covers nor the person who signed is looked at.
+    """Any signature; neither the elements that it covers nor its signer are checked.
 
     >>> dicomseal.verify("ct.dcm", require=AnySignature()).verdict
     'failed'

@@ -94,6 +94,17 @@ def test_links(document):
         assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tables(document):
+    """Every row of a table has as many cells as its head."""
+    text = re.sub(
+        r"^ *```.*?^ *```", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    for table in re.findall(r"(?:^\|.*\n)+", re.sub(r"`[^`\n]*`", "code", text), re.MULTILINE):
+        rows = [len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()]
+        assert set(rows) == {rows[0]}, table.splitlines()[rows.index(max(rows))]
+
+
 def test_verdicts_and_exit_codes():
     from dicomseal.cli import exit_codes
 

@@ -93,7 +93,9 @@ def command(port: int, aet: str, store: str, **options: Any) -> None:
     except ImportError as error:
         raise UsageError(f"{_EXTRA} ({error})") from None
     if not aet.strip() or len(aet) > 16 or not aet.isascii() or not aet.isprintable():
-        raise UsageError(f"--aet: {aet!r} is no AE title: 1 to 16 characters (PS3.5 Section 6.2)")
+        raise UsageError(
+            f"--aet: {aet!r} is not an AE title: 1 to 16 characters (PS3.5 Section 6.2)"
+        )
     bind = options.pop("bind")
     network = Network(
         aet=aet,
@@ -180,9 +182,11 @@ def _signer(
             raise UsageError("--profile goes with --sign")
         return None
     if require:
-        raise UsageError("--sign signs what comes unsigned, and --require makes that fail")
+        raise UsageError("--sign signs unsigned objects, and --require makes them fail")
     if on_unsigned != ACCEPT:
-        raise UsageError("--sign signs what comes unsigned and is accepted: --on-unsigned accept")
+        raise UsageError(
+            "--sign signs unsigned objects that are accepted: add --on-unsigned accept"
+        )
     from ..gate.door_signer import DoorSigner
     from ..signing.request import SigningOptions
     from .sign_options import password_of

@@ -206,7 +206,9 @@ def note(options: dict[str, Any], uids: Iterable[SignatureUID], file: str = "") 
                 f"dicomseal: warning: {where}not signed: {more} more such elements", err=True
             )
         if any(obstacle.endswith(GUESSED) for obstacle in uid.obstacles):
-            click.echo("dicomseal: --include-guessed signs guessed VRs all the same", err=True)
+            click.echo(
+                "dicomseal: --include-guessed also signs elements with guessed VRs", err=True
+            )
         explained = {obstacle.partition(": ")[0] for obstacle in uid.obstacles}
         rest = [name for name in uid.left_out if name not in {*uid.telling, *explained}]
         if rest:

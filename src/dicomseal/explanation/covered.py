@@ -196,10 +196,10 @@ def _warnings(left_out: Iterable[int], signed: Iterable[int], main: bool) -> Ite
         named = ", ".join(describe(tag) for tag in tags[:5])
         more = f" and {len(tags) - 5} more" if len(tags) > 5 else ""
         what = _NAMES.get(name, f"{name}, which says what signed elements mean")
-        yield f"not covered: {what} ({named}{more}). Anybody can change it unnoticed"
+        yield f"not covered: {what} ({named}{more}). Anyone can change it unnoticed"
     if not main:
         yield (
-            "the signature stands in an item and covers that item alone: nothing around it, "
+            "the signature is in an item and covers that item alone: nothing around it, "
             "neither the patient nor the pixels"
         )
 

@@ -108,7 +108,7 @@ class Judge:
         return decision or TrustDecision(trust=UNTRUSTED, reason=self._no_chain())
 
     def _by_key(self) -> TrustDecision:
-        """Return trust the key alone: anyone can write a certificate around a public key."""
+        """Trust the key alone, as anyone can write a certificate around a public key."""
         try:
             certification_paths.check_leaf(
                 self.leaf, self.policy, "the public key that is trusted directly"

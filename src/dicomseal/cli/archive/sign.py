@@ -23,8 +23,8 @@ _EPILOG = f"""\b
 \b
 Exit codes: 0 every object has a signature of this key now, 1 some were refused, 4 some could not be
 read or written (or the key, the timestamp authority or the disk's space was lost), 130 stopped by
-Ctrl-C or SIGTERM, to be resumed. A file that is no DICOM object, or a DICOMDIR, is counted, and is
-no failure.
+Ctrl-C or SIGTERM, to be resumed. A file that is not a DICOM object, or a DICOMDIR, is counted,
+and is not a failure.
 
 \b
 Examples:

@@ -32,7 +32,7 @@ def examine(one: Explained) -> Iterator[Cause]:
         return
     tag = terms.ORIGINAL_ATTRIBUTES_SEQUENCE if history else terms.MAC_ID_NUMBER
     layout = (
-        f"the signature stands inside {named(tag)}, where it is history and covers nothing"
+        f"the signature is inside {named(tag)}, where it is history and covers nothing"
         if history
         else f"the signature has no {named(tag)}, so it names no MAC Parameters"
     )

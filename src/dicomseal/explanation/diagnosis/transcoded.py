@@ -67,7 +67,7 @@ def possible(one: Explained) -> Iterator[Cause]:
         elif now in _LOSSLESS:
             why = "no decoder is at hand for it, or more than its pixels was changed"
         else:
-            why = "this compression loses something, so what was signed cannot be had back"
+            why = "this compression is lossy, so what was signed cannot be restored"
         yield Cause(
             CauseCode.TRANSCODED, POSSIBLE, (named(terms.PIXEL_DATA),),
             f"the Pixel Data were signed in {name_of(then)} and are now in {name_of(now)}: {why}",
