@@ -30,8 +30,10 @@ FAST := $(wildcard tests/verification/test_verifier.py tests/verification/test_t
 	tests/archive/test_proof_of_existence.py tests/archive/test_walk.py \
 	tests/cli/test_cli.py tests/cli/test_verify.py tests/cli/test_sign.py)
 
-# some of every room on the data path, half a minute on two cores; nothing that needs a peer
-QUICK := tests/test_*.py tests/package/test_house.py tests/package/test_supply.py \
+# some tests of every room on the data path, half a minute on two cores; no test that needs a peer
+# or runs another type checker
+QUICK := $(filter-out tests/test_hasher_types.py,$(wildcard tests/test_*.py)) \
+	tests/package/test_house.py tests/package/test_supply.py \
 	tests/docs/test_reports.py tests/encoding/test_index.py tests/encoding/test_index_malformed.py \
 	tests/encoding/test_encodings.py tests/encoding/test_blocks.py tests/files/test_file_meta.py \
 	tests/signature/test_bad_certificates.py tests/trust/test_judge.py tests/trust/test_loading.py \

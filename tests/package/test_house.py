@@ -65,8 +65,9 @@ def test_an_import_that_runs_back_up_is_found(module, line, said, tmp_path, monk
 
 
 def test_verifier_and_signer_do_not_know_each_other():
-    for name, targets in house().arrows().items():
-        rooms = {house().room_of(target) for target in targets}
+    found = house()
+    for name, targets in found.arrows().items():
+        rooms = {found.room_of(target) for target in targets}
         assert not (name.startswith("verification") and "signing" in rooms), name
         assert not (name.startswith("signing") and "verification" in rooms), name
 

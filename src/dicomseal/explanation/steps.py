@@ -274,7 +274,7 @@ def _key(one: Explained) -> Step:
         told = algorithm if one.signed is not None else (one.signed_by_another or ("",))[0]
         if told in DIGEST_INFO:
             details.append(
-                f"the DigestInfo before the MAC is {DIGEST_INFO[told].hex()}, which names {told}"
+                f"the DigestInfo before the MAC is {DIGEST_INFO[told].hex()}, which says {told}"
             )
     else:
         message = (
