@@ -37,25 +37,25 @@ def some(seed, count=40, signatures_of_each=(0, 1, 1, 3)):
             return chance.choice((0, 1, 2**40))
         return chance.choice((0.0, 1795347873.25, 1e300))
 
-    def made(kind, last, **more):
+    def some_row(kind, last, **more):
         fields = msgspec.structs.fields(kind)[:-1]
         return kind(*(more.get(one.name, value(one.type)) for one in fields), last)
 
     rows = []
     for number in range(count):
         signatures = tuple(
-            made(SignatureRow, chance.choice(SIGNERS))
+            some_row(SignatureRow, chance.choice(SIGNERS))
             for _ in range(chance.choice(signatures_of_each))
         )
         path = chance.choice((f"/archive/{number}", b"/archive/\xff%d" % number))
-        rows.append(made(Row, signatures, path=path, mtime=-(2**62)))
+        rows.append(some_row(Row, signatures, path=path, mtime=-(2**62)))
     return rows
 
 
 @pytest.fixture
 def ledger(tmp_path):
-    with Ledger(str(tmp_path / "ledger.db"), create=True) as made:
-        yield made
+    with Ledger(str(tmp_path / "ledger.db"), create=True) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -71,19 +71,19 @@ def test_what_is_inserted_is_what_was_sent(ledger):
     head = run.head
     for number in (1, 2, 3):
         rows = some(number)
-        made = ledger.append(run.number, number, head, pack(rows))
+        appended = ledger.append(run.number, number, head, pack(rows))
         batch = list(ledger.batches(run.number))[-1]
         stored = list(ledger.rows(batch.first, batch.last))
         assert stored == rows
         # the head over the bytes of the worker is the one over the rows that an audit reads
-        assert made.head == batch.head == hash_chain.of_batch(head, number, batch.time, stored)
+        assert appended.head == batch.head == hash_chain.of_batch(head, number, batch.time, stored)
         whole = msgspec.msgpack.encode(("batch", (number, batch.time, stored)))
-        assert made.head == hashlib.sha256(head + whole).digest()
-        assert (made.files, made.size) == (len(rows), sum(row.size for row in rows))
-        assert made.size == batch.size
+        assert appended.head == hashlib.sha256(head + whole).digest()
+        assert (appended.files, appended.size) == (len(rows), sum(row.size for row in rows))
+        assert appended.size == batch.size
         for verdict in TEXTS:
-            assert made.verdicts[verdict] == sum(row.verdict == verdict for row in rows)
-        head = made.head
+            assert appended.verdicts[verdict] == sum(row.verdict == verdict for row in rows)
+        head = appended.head
     every = some(1) + some(2) + some(3)
     files, size, verdicts = ledger.tally(run.number)
     assert (files, size) == (len(every), sum(row.size for row in every))
@@ -156,11 +156,11 @@ def test_a_batch_that_was_rolled_back(ledger):
     run = ledger.begin("{}")
     rows = some(1)
     bare = [msgspec.structs.replace(row, signatures=()) for row in rows]
-    made = ledger.append(run.number, 1, run.head, pack(bare))
+    appended = ledger.append(run.number, 1, run.head, pack(bare))
     with pytest.raises(LedgerError, match="UNIQUE"):
-        ledger.append(run.number, 1, made.head, pack(rows))  # there is a first batch already
+        ledger.append(run.number, 1, appended.head, pack(rows))  # there is a first batch already
     assert (signers(ledger), ledger.tally(run.number)[0]) == ([], len(bare))
-    ledger.append(run.number, 2, made.head, pack(rows))
+    ledger.append(run.number, 2, appended.head, pack(rows))
     assert list(ledger.rows(1, 2 * len(rows))) == bare + rows
     assert signers(ledger) == ["CN=1", "CN=2", "CN=3"]
     assert audit(ledger).findings == []
@@ -168,9 +168,9 @@ def test_a_batch_that_was_rolled_back(ledger):
 
 def test_certificates_of_an_earlier_run(ledger):
     run = ledger.begin("{}")
-    made = ledger.append(run.number, 1, run.head, pack(some(1)))
+    appended = ledger.append(run.number, 1, run.head, pack(some(1)))
     with Ledger(ledger.path, create=True) as again:
-        again.append(run.number, 2, made.head, pack(some(2)))
+        again.append(run.number, 2, appended.head, pack(some(2)))
         assert signers(again) == ["CN=1", "CN=2", "CN=3"]
         assert audit(again).findings == []
 

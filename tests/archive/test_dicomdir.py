@@ -53,10 +53,14 @@ def test_it_is_counted_apart(run, medium):
     assert run("archive", "diff", "ledger.db")[0] == 0
     for number in ("1", "2"):
         out = run("archive", "report", "ledger.db", "--run", number, "--format", "json")[1]
-        made = json.loads(out)
-        assert (made["verdicts"]["directory"], made["reasons"], made["failures"]) == (1, {}, [])
-        assert made["sop_classes"]["Media Storage Directory Storage"] == {"directory": 1}
-    assert made["unsigned_share"] == 0
+        report = json.loads(out)
+        assert (report["verdicts"]["directory"], report["reasons"], report["failures"]) == (
+            1,
+            {},
+            [],
+        )
+        assert report["sop_classes"]["Media Storage Directory Storage"] == {"directory": 1}
+    assert report["unsigned_share"] == 0
     with open("x.prom") as file:
         assert re.search(
             r'^dicomseal_archive_files\{.*verdict="directory"\} 1\.0$', file.read(), re.MULTILINE

@@ -23,11 +23,11 @@ VERDICTS = ("passed", "failed", "unsigned", "error")
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A study of 12 objects, of four kinds, in two series."""
-    with _dicomweb.asked(tmp_path, monkeypatch) as made:
+    with _dicomweb.asked(tmp_path, monkeypatch) as server:
         for number in range(12):
             uids = STUDY, SERIES[number % 2], f"2.25.{100 - number}"
-            made.objects[uids] = content(uids, VERDICTS[number % 4])
-        yield made
+            server.objects[uids] = content(uids, VERDICTS[number % 4])
+        yield server
 
 
 def content(uids, verdict, *more):

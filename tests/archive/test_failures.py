@@ -204,11 +204,11 @@ def disk(tmp_path):
     """A disk of 300 KB."""
     mount = tmp_path / "disk"
     mount.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", mount],
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", mount],
                           capture_output=True, text=True)  # fmt: skip
-    if made.returncode and not os.environ.get("CI"):
-        pytest.skip(f"no disk of our own can be mounted here: {made.stderr.strip()}")
-    made.check_returncode()
+    if mounted.returncode and not os.environ.get("CI"):
+        pytest.skip(f"no disk of our own can be mounted here: {mounted.stderr.strip()}")
+    mounted.check_returncode()
     yield mount
     subprocess.run(["umount", mount], check=True)
 

@@ -37,9 +37,9 @@ CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    made = Browser(tmp_path_factory.mktemp("browser"))
-    yield made
-    made.close()
+    running = Browser(tmp_path_factory.mktemp("browser"))
+    yield running
+    running.close()
 
 
 def hostile(folder):

@@ -81,7 +81,7 @@ def test_edits_show(run, folder, edit):
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("script", "said"),
     [
         ("ALTER TABLE run RENAME TO r; CREATE VIEW run AS SELECT * FROM r", "the view run is not"),
         ("CREATE TRIGGER t AFTER INSERT ON batch BEGIN DELETE FROM run; END", "the trigger t is"),
@@ -90,11 +90,11 @@ def test_edits_show(run, folder, edit):
         ("ANALYZE", ""),
     ],
 )  # fmt: skip
-def test_tables_that_are_not_those_of_a_ledger_show(run, folder, made, said):
+def test_tables_that_are_not_those_of_a_ledger_show(run, folder, script, said):
     """They need not say tomorrow, or to a report, what they say to the audit."""
     run(*VERIFY)
     with closing(sqlite3.connect("ledger.db")) as db:
-        db.executescript(made)
+        db.executescript(script)
     code, out, _ = run("archive", "audit", "ledger.db")
     assert (code, said in out) == (bool(said), True), out
 
@@ -183,10 +183,10 @@ def test_an_audit_while_a_run_writes(run, folder):
         runs.verify("ledger.db", asked, Options(), batch_files=3)
 
     with Ledger("ledger.db") as ledger:
-        made = audit(ledger, None, each)
-        assert (made.findings, made.runs, seen) == ([], 1, [(1, 1, 8)])
-        made = audit(ledger)
-        assert (made.findings, made.runs, made.objects) == ([], 2, 16)
+        result = audit(ledger, None, each)
+        assert (result.findings, result.runs, seen) == ([], 1, [(1, 1, 8)])
+        result = audit(ledger)
+        assert (result.findings, result.runs, result.objects) == ([], 2, 16)
 
 
 def test_an_audit_is_no_truth_value(run, folder):

@@ -73,20 +73,20 @@ def test_while_a_run_goes_on(folder):
 
     def looking(progress, stop):
         answer = web.get("/report.json")
-        made = answer.json()
-        seen.append((made["files"], made["complete"], progress.files))
+        report = answer.json()
+        seen.append((report["files"], report["complete"], progress.files))
         page = web.get("/")
         assert (answer.status_code, page.status_code) == (200, 200)
         assert "NOT COMPLETE" in page.text
         assert re.search('<meta http-equiv="refresh" content="[0-9]+">', page.text)
-        assert f"<dd>{made['files']:,}" in page.text
+        assert f"<dd>{report['files']:,}" in page.text
 
     runs.verify("ledger.db", asked, Options(), watch=looking, batch_files=16)
     assert len(seen) > 3
     assert [files for files, _, _ in seen] == [files for _, _, files in seen]
     assert (seen[0][0], {complete for _, complete, _ in seen}) == (0, {False})
-    made = web.get("/report.json").json()
-    assert (made["files"], made["complete"]) == (68, True)
+    report = web.get("/report.json").json()
+    assert (report["files"], report["complete"]) == (68, True)
     assert "NOT COMPLETE" not in web.get("/").text
     from dicomseal.archive.ledger.audit import audit
 
@@ -120,8 +120,8 @@ def test_a_ledger_that_is_not_there_yet_and_one_that_is_replaced(folder, run):
     assert web.get("/report.json").json()["files"] == 8
     run("archive", "verify", "archive/a", "--ledger", "other.db", *TRUST)
     os.replace("other.db", "ledger.db")
-    made = web.get("/report.json").json()
-    assert (made["files"], made["run"]) == (2, 1)
+    report = web.get("/report.json").json()
+    assert (report["files"], report["run"]) == (2, 1)
     (folder / "ledger.db").write_text("no ledger at all, and longer than a few bytes" * 20)
     answer = web.get("/")
     assert (answer.status_code, "<h1>Nothing to show yet</h1>" in answer.text) == (503, True)
@@ -137,12 +137,12 @@ def test_what_changed_comes_when_it_is_known(folder, run):
     web = client()
     for _ in range(200):
         page = web.get("/").text
-        made = web.get("/report.json").json()
-        if made["changes"]:
+        report = web.get("/report.json").json()
+        if report["changes"]:
             break
         assert "The changes since run 1 are being looked for." in page
         time.sleep(0.05)
-    assert made["changes"]["counts"] == {"vanished": 1}
+    assert report["changes"]["counts"] == {"vanished": 1}
     assert "existed, and no longer exists" in web.get("/").text
     assert client(number=1).get("/report.json").json()["run"] == 1
     assert "What changed" not in client(compare=False).get("/").text

@@ -34,14 +34,14 @@ SINGLE = {"bytes", "run", "complete", "updated_seconds", "duration_seconds",
 
 def families(text):
     """As Prometheus reads them, with what it would refuse."""
-    made = list(text_string_to_metric_families(text))
-    assert len({family.name for family in made}) == len(made)
-    for family in made:
+    found = list(text_string_to_metric_families(text))
+    assert len({family.name for family in found}) == len(found)
+    for family in found:
         assert family.name.startswith(PREFIX)
         assert (family.type, bool(family.documentation)) == ("gauge", True)
         for one in family.samples:
             assert one.labels.keys() >= set(OF_ALL)
-    return made
+    return found
 
 
 def metrics(text):
@@ -139,46 +139,46 @@ def test_metrics(run, folder):
             assert [one.labels[name] for name in OF_ALL] == [
                 str(folder / "ledger.db"), "verify", "1", "dicomseal.prom",
             ]  # fmt: skip
-    made = metrics(text)
-    assert made["files"] == {
+    figures = metrics(text)
+    assert figures["files"] == {
         (verdict,): count for verdict, count in (VERDICTS | {"directory": 0}).items()
     }
-    assert (made["complete"], made["run"]) == (1, 1)
+    assert (figures["complete"], figures["run"]) == (1, 1)
     size = sum(os.path.getsize(os.path.join(where, name))
                for where, _, names in os.walk("archive") for name in names)  # fmt: skip
-    assert made["bytes"] == size
+    assert figures["bytes"] == size
     for name in ("updated_seconds", "last_success_timestamp_seconds"):
-        assert math.floor(start) <= made[name] <= time.time() + 1
-    assert 0 < made["duration_seconds"] <= time.time() - start
+        assert math.floor(start) <= figures[name] <= time.time() + 1
+    assert 0 < figures["duration_seconds"] <= time.time() - start
     sign_file("archive/unsigned.dcm", "archive/unsigned.dcm", *pki.member("rsa").pair)
     run(*VERIFY, "--metrics", "dicomseal.prom")
-    made = metrics((folder / "dicomseal.prom").read_text())
-    assert made["files"][("unsigned",)] == 0
-    assert made["run"] == 2
+    figures = metrics((folder / "dicomseal.prom").read_text())
+    assert figures["files"][("unsigned",)] == 0
+    assert figures["run"] == 2
     assert not [name for name in os.listdir(".") if "prom" in name and name != "dicomseal.prom"]
 
 
 def test_certificates_on_which_signatures_depend(run, folder):
     """Of signers that an authority vouches for, so that no stranger chooses what is told."""
     run(*VERIFY, "--metrics", "dicomseal.prom")
-    made = metrics((folder / "dicomseal.prom").read_text())
+    figures = metrics((folder / "dicomseal.prom").read_text())
     one = pki.member("rsa").certificate
     labels = one.subject.rfc4514_string(), one.fingerprint(pki.hashes.SHA256()).hex()
-    assert made["certificate_signatures"] == {labels: 2}
-    assert made["certificate_expiry_timestamp_seconds"] == {
+    assert figures["certificate_signatures"] == {labels: 2}
+    assert figures["certificate_expiry_timestamp_seconds"] == {
         labels: datetime.timestamp(one.not_valid_after_utc)
     }
     run("archive", "verify", "archive", "--ledger", "ledger.db", "--metrics", "dicomseal.prom")
-    made = metrics((folder / "dicomseal.prom").read_text())
-    assert made["certificate_signatures"] == {}
+    figures = metrics((folder / "dicomseal.prom").read_text())
+    assert figures["certificate_signatures"] == {}
 
 
 def test_of_a_run_that_signs(run, archive_to_sign):
     run(*SIGN, "--in-place", "--metrics", "x.prom")
-    made = metrics((archive_to_sign / "x.prom").read_text())
-    assert made["files"][("signed",)] == 4
-    assert ("passed",) not in made["files"]
-    assert sum(made["certificate_signatures"].values()) == 5  # one was there already
+    figures = metrics((archive_to_sign / "x.prom").read_text())
+    assert figures["files"][("signed",)] == 4
+    assert ("passed",) not in figures["files"]
+    assert sum(figures["certificate_signatures"].values()) == 5  # one was there already
 
 
 def test_metrics_of_a_run_that_is_stopped(folder):
@@ -195,10 +195,10 @@ def test_metrics_of_a_run_that_is_stopped(folder):
 
     outcome = runs.verify("ledger.db", asked, Options(), watch=stopping, batch_files=1)
     write("x.prom", kept[-1], outcome)
-    made = metrics((folder / "x.prom").read_text())
-    assert made["complete"] == 0
-    assert sum(made["files"].values()) == outcome.totals.files < 8
-    assert "last_success_timestamp_seconds" not in made
+    figures = metrics((folder / "x.prom").read_text())
+    assert figures["complete"] == 0
+    assert sum(figures["files"].values()) == outcome.totals.files < 8
+    assert "last_success_timestamp_seconds" not in figures
 
     def looking(progress, stop):
         write("x.prom", progress, None)
@@ -213,9 +213,9 @@ def test_metrics_of_a_run_that_is_stopped(folder):
     ended = runs.verify("ledger.db", asked, Options(), watch=stopping, batch_files=1)
     write("x.prom", kept_progress(kept), ended)
     text = (folder / "x.prom").read_text()
-    made = {family.name: family.samples for family in families(text)}
-    assert made[f"{PREFIX}run"][0].labels["run"] == "2"
-    assert made[f"{PREFIX}last_success_timestamp_seconds"][0].labels["run"] == "1"
+    by_name = {family.name: family.samples for family in families(text)}
+    assert by_name[f"{PREFIX}run"][0].labels["run"] == "2"
+    assert by_name[f"{PREFIX}last_success_timestamp_seconds"][0].labels["run"] == "1"
 
 
 def kept_progress(kept):
@@ -268,11 +268,11 @@ def test_files_of_one_folder_do_not_collide(textfiles):
 @pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool")
 def test_promtool_finds_nothing_wrong(textfiles):
     for name in folder_of_textfiles(textfiles):
-        made = subprocess.run(
+        done = subprocess.run(
             ["promtool", "check", "metrics"], input=(textfiles / name).read_bytes(),
             capture_output=True, check=False,
         )  # fmt: skip
-        assert (made.returncode, made.stdout, made.stderr) == (0, b"", b"")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 @pytest.mark.peer

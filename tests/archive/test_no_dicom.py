@@ -52,9 +52,9 @@ def test_what_reads_as_dicom_is_no_other_file(run, folder, name):
     os.makedirs("some")
     with open("some/object", "wb") as file:  # whose name says nothing
         file.write(FORGED[name])
-    made = verify("some/object", require="signature")
-    assert made.verdict in ("error", "failed"), made
-    assert made.error is None or made.error.code != "not_dicom"
+    report = verify("some/object", require="signature")
+    assert report.verdict in ("error", "failed"), report
+    assert report.error is None or report.error.code != "not_dicom"
     code, out, _ = run("archive", "verify", "some", "--ledger", "l.db", *TRUST,
                        "--require", "signature")  # fmt: skip
     assert code in (1, 4), out
@@ -179,10 +179,10 @@ def test_what_is_passed_over_is_counted_and_shown(run, folder):
     report = ("archive", "report", "archive/ledger.db")
     assert said in run(*report)[1]
     assert "links to folders" in run(*report, "--format", "html")[1]
-    made = json.loads(run(*report, "--format", "json")[1])["passed_over"]
-    assert made["counts"].pop("ledger") >= 2
-    assert made["counts"] == {"temporary": 1, "link_to_folder": 1}
-    assert f"{folder}/archive/series2" in made["first"]
+    passed_over = json.loads(run(*report, "--format", "json")[1])["passed_over"]
+    assert passed_over["counts"].pop("ledger") >= 2
+    assert passed_over["counts"] == {"temporary": 1, "link_to_folder": 1}
+    assert f"{folder}/archive/series2" in passed_over["first"]
     followed = run(*command, "--follow-links")[1]
     assert "links to folders" not in followed
     assert "2 failed" in followed

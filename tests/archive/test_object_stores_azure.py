@@ -83,15 +83,15 @@ def container(tmp_path, monkeypatch):
         path.write_bytes(pki.small(elements=elements))
         sign_file(path, path, *pki.member("rsa").pair)
         blobs[name] = path.read_bytes()
-    made = Container(blobs)
-    with make_server("127.0.0.1", 0, made, handler_class=Quiet) as server:
+    container = Container(blobs)
+    with make_server("127.0.0.1", 0, container, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"http://127.0.0.1:{server.server_port}/acc")
         monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "acc")
         monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "bm90IGEgc2VjcmV0")
         object_stores._made.cache_clear()
-        yield made
+        yield container
         server.shutdown()
         thread.join()
 

@@ -222,18 +222,18 @@ def test_a_count_that_is_stopped_or_fails():
             time.sleep(0.001)
             yield type("File", (), {"size": 2})
 
-    made = Estimate()
-    with BackgroundCount(made, endless):
-        while made.files < 5:
+    estimate = Estimate()
+    with BackgroundCount(estimate, endless):
+        while estimate.files < 5:
             time.sleep(0.01)
-    assert made.bytes == 2 * made.files
-    assert (made.source, threading.active_count()) == ("", before)
+    assert estimate.bytes == 2 * estimate.files
+    assert (estimate.source, threading.active_count()) == ("", before)
 
     def failing():
         raise UsageError("gone")
         yield
 
-    made = Estimate()
-    with BackgroundCount(made, failing):
+    estimate = Estimate()
+    with BackgroundCount(estimate, failing):
         pass
-    assert made == Estimate()
+    assert estimate == Estimate()

@@ -46,13 +46,13 @@ def old(run, folder):
 
 def found(path="new.db"):
     """Of each file the verdict, and who proved the time of its first signature."""
-    made = {}
+    by_name = {}
     for row in rows(path):
         (one,) = row.signatures or (None,)
-        made[os.path.basename(row.path)] = (
+        by_name[os.path.basename(row.path)] = (
             row.verdict, one and one.judged_by, one and one.reason,
         )  # fmt: skip
-    return made
+    return by_name
 
 
 EXPIRED = ("indeterminate", "validation", "OUT_OF_BOUNDS_NO_POE")
@@ -104,12 +104,12 @@ def test_the_report_of_a_file_names_it(old):
         from dicomseal.cli.text import render
         from dicomseal.verification.verifier import verify_with
 
-        made = verify_with(PASSED, options)
-        (signature,) = made.signatures
-        assert (made.verdict, signature.judged_by) == ("passed", "poe_ledger")
+        report = verify_with(PASSED, options)
+        (signature,) = report.signatures
+        assert (report.verdict, signature.judged_by) == ("passed", "poe_ledger")
         assert signature.proof == ProofReport(str(old / "ledger.db"), 1, signature.judged_at)
-        assert f"as run 1 of {old / 'ledger.db'} proves" in render(made)
-        assert b'"proof":{"ledger":"' in made.to_json()
+        assert f"as run 1 of {old / 'ledger.db'} proves" in render(report)
+        assert b'"proof":{"ledger":"' in report.to_json()
         # a proof from after the time of validation is none
         past = Options(trust=store, at=pki.NOW - 20 * DAY, digests=True, proofs=proven)
         assert verify_with(PASSED, past).signatures[0].judged_by == "validation"
@@ -121,10 +121,10 @@ def test_it_stays_trusted_after_revocation(run, old):
         when = datetime.now(UTC) + timedelta(minutes=minutes)
         one = x509.RevokedCertificateBuilder().revocation_date(when)
         one = one.serial_number(pki.member("rsa").certificate.serial_number).build()
-        made = x509.CertificateRevocationListBuilder().issuer_name(root.certificate.subject)
-        made = made.last_update(when).next_update(when + DAY).add_revoked_certificate(one)
-        made = made.sign(root.key, hashes.SHA256())
-        (old / "list.crl").write_bytes(made.public_bytes(serialization.Encoding.DER))
+        builder = x509.CertificateRevocationListBuilder().issuer_name(root.certificate.subject)
+        builder = builder.last_update(when).next_update(when + DAY).add_revoked_certificate(one)
+        builder = builder.sign(root.key, hashes.SHA256())
+        (old / "list.crl").write_bytes(builder.public_bytes(serialization.Encoding.DER))
 
     at = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     revoked(30)
@@ -193,10 +193,10 @@ def forged(kind):
     elif kind == "certificate":  # of the same key, which is the only thing the MAC binds
         one = pki.member("rsa").certificate
         root = pki.member("root")
-        made = x509.CertificateBuilder().subject_name(one.subject).issuer_name(one.issuer)
-        made = made.public_key(one.public_key()).serial_number(7)
-        made = made.not_valid_before(pki.NOW - 9 * DAY).not_valid_after(pki.NOW + DAY)
-        der = made.sign(root.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+        builder = x509.CertificateBuilder().subject_name(one.subject).issuer_name(one.issuer)
+        builder = builder.public_key(one.public_key()).serial_number(7)
+        builder = builder.not_valid_before(pki.NOW - 9 * DAY).not_valid_after(pki.NOW + DAY)
+        der = builder.sign(root.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
         item.CertificateOfSigner = der + b"\0" * (len(der) % 2)
         data.save_as(PASSED)
 
@@ -213,13 +213,13 @@ def test_what_was_made_later_is_not_proven(run, old, kind):
 
 def test_every_part_of_a_signature_is_in_its_digest():
     parts = ("SHA256", b"mac", b"certificate", b"signature")
-    made = {signature_digest(*parts)}
+    digests = {signature_digest(*parts)}
     for number in range(4):
         other = list(parts)
         other[number] = other[number] + ("x" if number == 0 else b"x")
-        made.add(signature_digest(*other))
-    made.add(signature_digest("SHA256", b"macc", b"ertificate", b"signature"))
-    assert len(made) == 6
+        digests.add(signature_digest(*other))
+    digests.add(signature_digest("SHA256", b"macc", b"ertificate", b"signature"))
+    assert len(digests) == 6
     assert elements_digest((3, 1, 2)) == elements_digest((1, 2, 3)) != elements_digest((1, 2))
 
 
@@ -244,8 +244,8 @@ def test_times():
     counted = CountedTime(now, "validation")
     where = ProofReport("old.db", 3, "")
     early, late = Proof(now - DAY, where), Proof(now + DAY, where)
-    made = with_proof(counted, early, now)
-    assert (made.at, made.by, made.proof) == (now - DAY, "poe_ledger", where)
+    judged = with_proof(counted, early, now)
+    assert (judged.at, judged.by, judged.proof) == (now - DAY, "poe_ledger", where)
     assert with_proof(counted, None, now) is counted
     assert with_proof(counted, late, now) is counted
     stamped = CountedTime(now - 2 * DAY, "timestamp")
@@ -278,15 +278,15 @@ def test_one_that_was_changed(run, old):
 def anew():
     """Compute the chain of the ledger again, as its own program would."""
     with Ledger("ledger.db") as ledger:
-        made = []
+        heads = []
         for run in ledger.runs():
             (batch,) = ledger.batches(run.number)
-            before = made[-1][1] if made else hash_chain.GENESIS
+            before = heads[-1][1] if heads else hash_chain.GENESIS
             begin = hash_chain.of_run(before, run.number, run.kind, run.started, run.asked)
             rows = list(ledger.rows(batch.first, batch.last))
             head = hash_chain.of_batch(begin, 1, batch.time, rows)
-            made.append((head, hash_chain.of_end(head, run.finished, run.totals), begin))
-    for number, (head, end, begin) in enumerate(made, 1):
+            heads.append((head, hash_chain.of_end(head, run.finished, run.totals), begin))
+    for number, (head, end, begin) in enumerate(heads, 1):
         edit("UPDATE run SET head = ? WHERE id = ?", begin, number)
         edit("UPDATE batch SET head = ? WHERE run = ?", head, number)
         edit("UPDATE run_end SET head = ? WHERE run = ?", end, number)
@@ -419,9 +419,9 @@ def test_a_worker_that_cannot_look(old, tmp_path):
     from dicomseal.verification.verifier import verify_with
 
     options = Options(trust=store, at=pki.NOW + 2 * DAY, digests=True, proofs=proven)
-    made = verify_with(PASSED, options)
-    assert made.verdict == "indeterminate"
-    assert "no proof of existence could be looked for" in made.signatures[0].messages[-1]
+    report = verify_with(PASSED, options)
+    assert report.verdict == "indeterminate"
+    assert "no proof of existence could be looked for" in report.signatures[0].messages[-1]
 
 
 def test_a_leftover_is_made_anew(run, old):

@@ -100,12 +100,12 @@ def test_what_is_left_out_is_counted(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     count = 1500
     ledger_of("ledger.db", count)
-    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
-    assert (len(made["signers"]), made["signers_left_out"]) == (MAX_NAMES, count - MAX_NAMES)
-    assert sum(group["files"] for group in made["groups"]) == count
-    assert made["changes"]["counts"] == {"newly_failing": count}
-    assert sum(group["files"] for group in made["changes"]["groups"]) == count
-    assert len(made["failures"]) == count
+    report = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    assert (len(report["signers"]), report["signers_left_out"]) == (MAX_NAMES, count - MAX_NAMES)
+    assert sum(group["files"] for group in report["groups"]) == count
+    assert report["changes"]["counts"] == {"newly_failing": count}
+    assert sum(group["files"] for group in report["changes"]["groups"]) == count
+    assert len(report["failures"]) == count
     assert run("archive", "report", "ledger.db", "--html", "report.html")[0] == 0
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "The first 500 of 1,500 are here." in text

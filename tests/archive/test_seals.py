@@ -39,10 +39,10 @@ def append_a_run(batches=1):
     with Ledger("ledger.db", create=True) as ledger:
         old = ledger.find()
         some = [forged(row) for row in ledger.rows(*ledger.span(old.number))]
-        made = ledger.begin(old.asked)
-        head = made.head
+        copied = ledger.begin(old.asked)
+        head = copied.head
         for number in range(1, batches + 1):
-            head = ledger.append(made.number, number, head, row_module.pack(some)).head
+            head = ledger.append(copied.number, number, head, row_module.pack(some)).head
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2])
@@ -85,15 +85,17 @@ def stopped(sign=None, **options):
             stop()
 
     asked = RunRequest(selection=Selection(roots=("archive",)))
-    made = Options(trust=TrustStore([pki.member("root").certificate]))
-    return runs.verify("ledger.db", asked, made, sign=sign, watch=watch, batch_files=1, **options)
+    trusting = Options(trust=TrustStore([pki.member("root").certificate]))
+    return runs.verify(
+        "ledger.db", asked, trusting, sign=sign, watch=watch, batch_files=1, **options
+    )
 
 
 def resumed(sign):
     asked = RunRequest(selection=Selection(roots=("archive",)))
-    made = Options(trust=TrustStore([pki.member("root").certificate]))
+    trusting = Options(trust=TrustStore([pki.member("root").certificate]))
     seen = []
-    outcome = runs.verify("ledger.db", asked, made, sign=sign, resume=True, batch_files=1,
+    outcome = runs.verify("ledger.db", asked, trusting, sign=sign, resume=True, batch_files=1,
                           watch=lambda now, stop: seen.append((now.before, now.again)))  # fmt: skip
     assert outcome.complete
     assert len({row.path for row in rows()}) == len(rows()) == 8
@@ -176,19 +178,19 @@ def test_a_name_is_not_a_signer(run, folder):
     """Anybody makes a certificate of that name, and signs a ledger that he wrote anew."""
     real = pki.member("rsa").certificate
     key = pki.key("ec")
-    made = CertificateBuilder(
+    certificate = CertificateBuilder(
         issuer_name=real.issuer, subject_name=real.subject, public_key=key.public_key(),
         serial_number=real.serial_number, not_valid_before=real.not_valid_before_utc,
         not_valid_after=real.not_valid_after_utc,
     ).sign(key, hashes.SHA256())  # fmt: skip
     with open("false.pem", "wb") as file:
-        file.write(made.public_bytes(serialization.Encoding.PEM))
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
     pki.member("ec").write(".")
     run(*VERIFY, "--sign-run", "ec.key.pem", "false.pem")
     code, out, _ = run("archive", "audit", "ledger.db")
     assert code == 0  # it is as it was written, by whomever
     assert "run 1 is signed by a certificate named CN=Test rsa, not checked\n" in out
-    assert f"its SHA-256 fingerprint is {made.fingerprint(hashes.SHA256()).hex()}\n" in out
+    assert f"its SHA-256 fingerprint is {certificate.fingerprint(hashes.SHA256()).hex()}\n" in out
     assert "is signed by CN" not in out
     code, out, _ = run(*AUDIT)
     assert (code, "who was not named" in out) == (1, True)

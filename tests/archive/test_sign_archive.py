@@ -93,12 +93,12 @@ def test_to_a_target(run, folder):
 def test_what_is_in_the_target(run, folder):
     """The copy that would be made is left alone; anything else only goes when asked."""
     run(*SIGN, "--target", "signed")
-    made = contents(folder / "signed")
+    copies = contents(folder / "signed")
     again = run(*SIGN, "--target", "signed")[1]
     assert again.endswith("5 already_signed, 1 refused, 1 error, 2 not_dicom\n")
     forced = run(*SIGN, "--target", "signed", "--overwrite")[1]
     assert forced.split(" files/s: ")[1] == again.split(" files/s: ")[1]
-    assert contents(folder / "signed") == made
+    assert contents(folder / "signed") == copies
     other = pki.small(elements=NAMED)
     (folder / "archive" / "unsigned.dcm").write_bytes(other)  # one element more than the copy has
     (folder / "signed" / "item.dcm").write_bytes(pki.small())
@@ -399,9 +399,9 @@ def test_how_a_run_was_to_sign(folder, begun, resumed, said):
     """All that shows in the signatures is asked for once; how long to wait for an answer is not."""
 
     def sign(how, **more):
-        made = how | ({"tsa": TimestampAuthority(*how["tsa"])} if "tsa" in how else {})
+        arguments = how | ({"tsa": TimestampAuthority(*how["tsa"])} if "tsa" in how else {})
         one = Selection(roots=(str(folder / "archive"),), include=("own.dcm",))
-        return sign_archive.sign("l.db", one, "rsa.key.pem", "rsa.cert.pem", **made, **more)
+        return sign_archive.sign("l.db", one, "rsa.key.pem", "rsa.cert.pem", **arguments, **more)
 
     assert not sign(begun, watch=lambda _, stop: stop()).complete
     if said:

@@ -117,11 +117,11 @@ def disks(tmp_path_factory):
 @pytest.fixture
 def machine(disks, tmp_path):
     with contextlib.ExitStack() as stack:
-        made = Machine(tmp_path, stack)
-        made.make()
-        with made.mounted(made.images):
-            small_objects(made.places[0] / "files", FILES, folders=5)
-        yield made
+        machine = Machine(tmp_path, stack)
+        machine.make()
+        with machine.mounted(machine.images):
+            small_objects(machine.places[0] / "files", FILES, folders=5)
+        yield machine
 
 
 def signed_once(machine, target):

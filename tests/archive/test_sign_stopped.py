@@ -89,18 +89,18 @@ def test_a_full_disk_stops_the_run(folder, monkeypatch, together):
 def test_a_certificate_that_expires_meanwhile_stops_the_run(folder, monkeypatch):
     path = folder / "archive" / "unsigned.dcm"
     before = path.read_bytes()
-    made = worker(folder)
+    signing = worker(folder)
     later = pki.NOW + timedelta(days=2)
     monkeypatch.setattr(bulk_signer, "datetime", SimpleNamespace(now=lambda _: later))
     with pytest.raises(StoppedError, match=r"is valid from .* would not be trusted"):
-        made.sign(Found(str(path)))
+        signing.sign(Found(str(path)))
     assert path.read_bytes() == before
 
 
 def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
     path = str(folder / "archive" / "unsigned.dcm")
-    made = worker(folder)
-    inner = made._signer.stage
+    signing = worker(folder)
+    inner = signing._signer.stage
     calls = []
 
     def racing(*arguments):
@@ -109,16 +109,16 @@ def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
             sign_file(path, path, *pki.member("rsa").pair)
         return inner(*arguments)
 
-    monkeypatch.setattr(made._signer, "stage", racing)
-    assert made.sign(Found(path)).verdict == "already_signed"
+    monkeypatch.setattr(signing._signer, "stage", racing)
+    assert signing.sign(Found(path)).verdict == "already_signed"
     assert len(own(path)) == 1
 
     def always(*_):
         raise SourceError("x: changed", "changed")
 
-    monkeypatch.setattr(made._signer, "stage", always)
+    monkeypatch.setattr(signing._signer, "stage", always)
     item = str(folder / "archive" / "item.dcm")
-    row = made.sign(Found(item))
+    row = signing.sign(Found(item))
     assert (row.verdict, row.reason) == ("error", "changed")
 
 
@@ -171,18 +171,18 @@ def test_a_disk_that_fails_is_an_error_of_the_whole_group(folder, monkeypatch, t
 
 def test_a_full_disk_while_others_wait(folder, monkeypatch):
     """What waits to be renamed takes room on the disk, and gives some back."""
-    made = worker(folder)
-    inner = made._signer.stage
+    signing = worker(folder)
+    inner = signing._signer.stage
 
     def full(*arguments):
-        if len(made._group) == 1:
+        if len(signing._group) == 1:
             raise SourceError("x: cannot be written: No space left on device", "no_space")
         return inner(*arguments)
 
-    monkeypatch.setattr(made._signer, "stage", full)
+    monkeypatch.setattr(signing._signer, "stage", full)
     rows = {}
     names = ("item.dcm", "unsigned.dcm", "a/foreign.dcm")
-    made.sign_all([Found(str(folder / "archive" / name)) for name in names], rows)
+    signing.sign_all([Found(str(folder / "archive" / name)) for name in names], rows)
     assert [rows[number].verdict for number in range(3)] == ["signed"] * 3
 
 

@@ -35,35 +35,40 @@ def ledger(run, folder):
 def test_json(run, ledger):
     code, out, err = run("archive", "report", "ledger.db", "--format", "json")
     assert (code, err) == (0, "")
-    made = json.loads(out)
-    assert (made["run"], made["files"], made["complete"], made["signed"]) == (1, 9, True, False)
-    assert made["bytes"] == sum(
+    report = json.loads(out)
+    assert (report["run"], report["files"], report["complete"], report["signed"]) == (
+        1,
+        9,
+        True,
+        False,
+    )
+    assert report["bytes"] == sum(
         os.path.getsize(os.path.join(where, name))
         for where, _, names in os.walk("archive")
         for name in names
     )
-    assert made["verdicts"] == VERDICTS | {"failed": 2, "directory": 0}
-    assert made["reasons"] == {
+    assert report["verdicts"] == VERDICTS | {"failed": 2, "directory": 0}
+    assert report["reasons"] == {
         "HASH_FAILURE": 2, "NO_CERTIFICATE_CHAIN_FOUND": 1, "not_dicom": 1, "empty": 1,
         "truncated": 1,
     }  # fmt: skip
-    assert made["algorithms"] == {"SHA256": 5}
-    assert made["unsigned_share"] == pytest.approx(1 / 6)
-    signers = {one["subject"]: one for one in made["signers"]}
+    assert report["algorithms"] == {"SHA256": 5}
+    assert report["unsigned_share"] == pytest.approx(1 / 6)
+    signers = {one["subject"]: one for one in report["signers"]}
     rsa = pki.member("rsa").certificate
     assert len(signers) == 2
     one = signers[rsa.subject.rfc4514_string()]
     assert one["sha256"] == rsa.fingerprint(pki.hashes.SHA256()).hex()
     names = ("signatures", "intact", "trusted", "without_timestamp", "by_ledger")
     assert [one[name] for name in names] == [4, 2, 4, 4, 0]
-    assert made["expiring"] == {one["not_after"][:7]: 4}
-    assert made["times"] == {"validation": 5}
+    assert report["expiring"] == {one["not_after"][:7]: 4}
+    assert report["times"] == {"validation": 5}
     # what the issue that asked for it promised
-    assert made.keys() >= {"run", "files", "bytes", "verdicts", "reasons", "signers", "failures"}
-    failures = {os.path.basename(one["path"]): one for one in made["failures"]}
+    assert report.keys() >= {"run", "files", "bytes", "verdicts", "reasons", "signers", "failures"}
+    failures = {os.path.basename(one["path"]): one for one in report["failures"]}
     assert failures.keys() == {"failed.dcm", "<b>x&y.dcm", "error.dcm"}
     assert failures["failed.dcm"]["sentence"].endswith("the content was changed")
-    assert sum(point["files"] for point in made["throughput"]) == 9
+    assert sum(point["files"] for point in report["throughput"]) == 9
 
 
 def test_indeterminate_objects_are_listed_as_failures_are(run, ledger):
@@ -72,16 +77,16 @@ def test_indeterminate_objects_are_listed_as_failures_are(run, ledger):
         (ledger / "archive" / "indeterminate.dcm").read_bytes()
     )
     run(*VERIFY)
-    report = ("archive", "report", "ledger.db")
-    made = json.loads(run(*report, "--format", "json")[1])
-    assert made["undecided_left_out"] == 0
-    assert [os.path.basename(one["path"]) for one in made["undecided"]] == [
+    command = ("archive", "report", "ledger.db")
+    report = json.loads(run(*command, "--format", "json")[1])
+    assert report["undecided_left_out"] == 0
+    assert [os.path.basename(one["path"]) for one in report["undecided"]] == [
         "again.dcm", "indeterminate.dcm",
     ]  # fmt: skip
-    for one in made["undecided"]:
+    for one in report["undecided"]:
         assert (one["verdict"], one["reason"]) == ("indeterminate", "NO_CERTIFICATE_CHAIN_FOUND")
         assert one["sentence"].startswith("no chain from the certificate of CN=Test other")
-    text, html = run(*report)[1], run(*report, "--format", "html")[1]
+    text, html = run(*command)[1], run(*command, "--format", "html")[1]
     _, _, listed = text.partition("\nindeterminate:\n")
     assert f"  indeterminate {ledger}/archive/again.dcm\n" in listed
     assert "          NO_CERTIFICATE_CHAIN_FOUND: no chain from the certificate of" in listed
@@ -90,8 +95,8 @@ def test_indeterminate_objects_are_listed_as_failures_are(run, ledger):
         f'<td data-head="File">{ledger}/archive/again.dcm</td>'
         '<td data-head="Verdict">indeterminate</td>'
     ) in html
-    made = json.loads(run(*report, "--format", "json", "--most", "1")[1])
-    assert (len(made["undecided"]), made["undecided_left_out"]) == (1, 1)
+    report = json.loads(run(*command, "--format", "json", "--most", "1")[1])
+    assert (len(report["undecided"]), report["undecided_left_out"]) == (1, 1)
     run("archive", "verify", "archive/a", "--ledger", "ledger.db")  # without --trust
     assert "          no trust anchor was named, so the signer is not" in run(*report)[1]
     text = run(*report, "--most", "0", "--run", "2")[1]
@@ -115,12 +120,12 @@ def test_modalities(run, folder):
         data.save_as(f"archive/{name}.dcm")
     sign_file("archive/1.dcm", "archive/1.dcm", *pki.member("rsa").pair)
     run(*VERIFY, "--include", "[1-6].dcm")
-    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
-    assert made["modalities"] == {
+    report = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    assert report["modalities"] == {
         "CT": {"passed": 1, "unsigned": 1}, "(not known)": {"unsigned": 2},
         "CT (by SOP Class)": {"unsigned": 1}, "M\\0R": {"unsigned": 1},
     }  # fmt: skip
-    assert made["sop_classes"]["CT Image Storage"] == {"passed": 1, "unsigned": 2}
+    assert report["sop_classes"]["CT Image Storage"] == {"passed": 1, "unsigned": 2}
     out = run("archive", "report", "ledger.db")[1]
     assert "modalities:\n             2  (not known)\n             2  CT\n" in out
     run("archive", "export", "ledger.db", "--jsonl", "x.jsonl")
@@ -144,9 +149,9 @@ def test_signatures_that_a_ledger_proves(run, folder):
     run(*VERIFY)
     later = (pki.NOW + timedelta(days=2)).isoformat()
     run(*VERIFY, "--at", later, "--poe-ledger", "ledger.db")
-    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
-    assert made["times"] == {"poe_ledger": 2, "validation": 2}
-    assert sum(one["by_ledger"] for one in made["signers"]) == 2
+    report = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    assert report["times"] == {"poe_ledger": 2, "validation": 2}
+    assert sum(one["by_ledger"] for one in report["signers"]) == 2
     out = run("archive", "report", "ledger.db")[1]
     assert "2 trusted, 2 of these without a timestamp, 2 by a ledger\n" in out
     assert "             2  poe_ledger\n" in out
@@ -267,23 +272,23 @@ def test_names_that_strangers_chose_are_bounded(run, folder):
             )
         db.execute("UPDATE batch SET last = last + 2000")
         db.execute("COMMIT")
-    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
-    for found in (made["sop_classes"], made["modalities"]):
+    report = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    for found in (report["sop_classes"], report["modalities"]):
         assert len(found) == MAX_NAMES + 1
         assert sum(sum(some.values()) for some in found.values()) == 2008
-    assert "Secondary Capture Image Storage" in made["sop_classes"]
+    assert "Secondary Capture Image Storage" in report["sop_classes"]
 
 
 def test_what_to_do_about_each_reason(run, ledger):
     """In JSON, text and HTML, from the one table."""
-    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
-    assert made["remedies"].keys() == made["reasons"].keys() != set()
-    assert made["remedies"]["HASH_FAILURE"] == sentence("HASH_FAILURE")
+    report = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    assert report["remedies"].keys() == report["reasons"].keys() != set()
+    assert report["remedies"]["HASH_FAILURE"] == sentence("HASH_FAILURE")
     text = run("archive", "report", "ledger.db")[1]
     page = run("archive", "report", "ledger.db", "--format", "html")[1]
-    for code, what in made["remedies"].items():
+    for code, what in report["remedies"].items():
         assert f"  {code}: {what}" in text
         assert f'>{code}</td><td data-head="What to do">{what}</td>' in unescape(page)
-    for code in {group["reason"] for group in made["groups"]}:
+    for code in {group["reason"] for group in report["groups"]}:
         for purpose, command in TABLE[code].steps:
             assert f"{purpose}: <code>{command}</code>" in unescape(page)

@@ -98,9 +98,9 @@ def test_a_run_goes_on_with_the_policy_it_was_begun_with(run, archive):
 
 def test_the_report(run, archive):
     run(*VERIFY)
-    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
-    assert (made["uncovered_objects"], made["uncovered_elements"]) == (3, 17)
-    names = {one["name"]: one for one in made["uncovered"]}
+    report = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    assert (report["uncovered_objects"], report["uncovered_elements"]) == (3, 17)
+    names = {one["name"]: one for one in report["uncovered"]}
     assert list(names) == ["rescale", "window", "other", "archive"]
     assert names["rescale"] == {
         "name": "rescale", "effect": "meaning", "objects": 2, "elements": 2,
@@ -125,8 +125,12 @@ def test_a_report_without_any(run, archive):
     for name in ("slope", "both", "private"):
         (archive / f"{name}.dcm").unlink()
     run(*VERIFY)
-    made = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
-    assert (made["uncovered"], made["uncovered_objects"], made["uncovered_elements"]) == ([], 0, 0)
+    report = json.loads(run("archive", "report", "ledger.db", "--format", "json")[1])
+    assert (report["uncovered"], report["uncovered_objects"], report["uncovered_elements"]) == (
+        [],
+        0,
+        0,
+    )
     for kind in ("text", "html"):
         out = run("archive", "report", "ledger.db", "--format", kind)[1]
         assert "covered by a passing" not in out

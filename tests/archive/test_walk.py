@@ -303,9 +303,9 @@ def test_batches_grow():
     """Few files are work for all workers; many go out in few batches."""
     files = [Found(f"{n}", 1) for n in range(5000)]
     for workers in (1, 2, 32):
-        made = list(walk.batches(files, workers=workers))
-        assert [file for batch in made for file in batch] == files
-        sizes, gone = [len(batch) for batch in made], 0
+        found = list(walk.batches(files, workers=workers))
+        assert [file for batch in found for file in batch] == files
+        sizes, gone = [len(batch) for batch in found], 0
         for size in sizes[:-1]:
             assert size == min(max(32, gone // (4 * workers)), 256)
             gone += size
