@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 from _buckets import bucket, large, running, server, signed  # noqa: F401 - fixtures
+from _proofs import old  # noqa: F401

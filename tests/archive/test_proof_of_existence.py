@@ -4,65 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pki
-import pydicom
 import pytest
 from _archive import VERIFY, rows
+from _proofs import AFTER, DAY, EXPIRED, LATER, PASSED, POE, PROVEN, forged, found
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 import dicomseal
-from dicomseal import remove_file, sign_file
-from dicomseal.archive.ledger import hash_chain, proof_of_existence
+from dicomseal import sign_file
+from dicomseal.archive.ledger import proof_of_existence
 from dicomseal.archive.ledger.ledger import Ledger
 from dicomseal.archive.run import runner as runs
 from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.errors import LedgerError
 from dicomseal.report import ProofReport
-from dicomseal.signature import certificate
 from dicomseal.signature.digests import elements_digest, signature_digest
 from dicomseal.trust.store import TrustStore
 from dicomseal.verification.best_signature_time import CountedTime, Proof, with_proof
 from dicomseal.verification.options import Options
-
-DAY = timedelta(days=1)
-LATER = (pki.NOW + 2 * DAY).isoformat()  # the certificates have expired
-SIGNED = ("--sign-run", "rsa.key.pem", "rsa.cert.pem")
-AFTER = ("archive", "verify", "archive", "--ledger", "new.db", "--trust", "root.cert.pem")
-POE = ("--poe-ledger", "ledger.db")
-PASSED = "archive/a/passed.dcm"
-
-
-@pytest.fixture
-def old(run, folder):
-    """An archive, and the ledger of a run over it while the certificates were valid."""
-    assert run(*VERIFY, *SIGNED)[0] == 1
-    return folder
-
-
-def found(path="new.db"):
-    """Of each file the verdict, and who proved the time of its first signature."""
-    by_name = {}
-    for row in rows(path):
-        (one,) = row.signatures or (None,)
-        by_name[os.path.basename(row.path)] = (
-            row.verdict, one and one.judged_by, one and one.reason,
-        )  # fmt: skip
-    return by_name
-
-
-EXPIRED = ("indeterminate", "validation", "OUT_OF_BOUNDS_NO_POE")
-PROVEN = ("passed", "poe_ledger", "")
-
-
-def edit(statement, *values, path="ledger.db"):
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        assert db.execute(statement, values).rowcount > 0
-
 
 # --- what it proves ------------------------------------------------------------------------------
 
@@ -178,29 +140,6 @@ def test_several_ledgers(run, old):
 # --- what it does not prove ----------------------------------------------------------------------
 
 
-def forged(kind):
-    """Put a stolen key to use after its certificate expired; the UID of the signature is kept."""
-    data = pydicom.dcmread(PASSED)
-    (item,) = data.DigitalSignaturesSequence
-    if kind == "content":
-        remove_file(PASSED, PASSED)
-        changed = pydicom.dcmread(PASSED)
-        changed.PatientName = "Doe^Jane"
-        changed.save_as(PASSED)
-        sign_file(PASSED, PASSED, *pki.member("rsa").pair)
-        signed = pydicom.dcmread(PASSED)
-        assert signed.DigitalSignaturesSequence[0].CertificateOfSigner == item.CertificateOfSigner
-    elif kind == "certificate":  # of the same key, which is the only thing the MAC binds
-        one = pki.member("rsa").certificate
-        root = pki.member("root")
-        builder = x509.CertificateBuilder().subject_name(one.subject).issuer_name(one.issuer)
-        builder = builder.public_key(one.public_key()).serial_number(7)
-        builder = builder.not_valid_before(pki.NOW - 9 * DAY).not_valid_after(pki.NOW + DAY)
-        der = builder.sign(root.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
-        item.CertificateOfSigner = der + b"\0" * (len(der) % 2)
-        data.save_as(PASSED)
-
-
 @pytest.mark.parametrize("kind", ["content", "certificate"])
 def test_what_was_made_later_is_not_proven(run, old, kind):
     forged(kind)
@@ -254,132 +193,6 @@ def test_times():
     claimed = CountedTime(now - 2 * DAY, "claimed")
     assert with_proof(claimed, early, now).by == "poe_ledger"
     assert with_proof(claimed, late, now) is claimed
-
-
-# --- ledgers that prove nothing ------------------------------------------------------------------
-
-
-def refused(run, old, *options):
-    code, out, err = run(*AFTER, "--at", LATER, *POE, *options)
-    assert (code, out) == (2, "")
-    assert str(old / "ledger.db") in err
-    with Ledger("new.db") as ledger:
-        assert ledger.runs() == []
-    return err
-
-
-def test_one_that_was_changed(run, old):
-    edit("UPDATE signature SET trust = 'trusted', integrity = 'intact' WHERE object = 3")
-    assert "it proves nothing, as it was changed: run 1: a row of it was changed" in refused(
-        run, old
-    )
-
-
-def anew():
-    """Compute the chain of the ledger again, as its own program would."""
-    with Ledger("ledger.db") as ledger:
-        heads = []
-        for run in ledger.runs():
-            (batch,) = ledger.batches(run.number)
-            before = heads[-1][1] if heads else hash_chain.GENESIS
-            begin = hash_chain.of_run(before, run.number, run.kind, run.started, run.asked)
-            rows = list(ledger.rows(batch.first, batch.last))
-            head = hash_chain.of_batch(begin, 1, batch.time, rows)
-            heads.append((head, hash_chain.of_end(head, run.finished, run.totals), begin))
-    for number, (head, end, begin) in enumerate(heads, 1):
-        edit("UPDATE run SET head = ? WHERE id = ?", begin, number)
-        edit("UPDATE batch SET head = ? WHERE run = ?", head, number)
-        edit("UPDATE run_end SET head = ? WHERE run = ?", end, number)
-
-
-def test_a_forged_ledger(run, old):
-    """Unsigned, it proves whatever its forger likes; signed, it does not."""
-    forged("content")
-    run("archive", "verify", "archive", "--ledger", "forged.db", "--trust", "root.cert.pem")
-    shutil.move("forged.db", "other.db")
-    with closing(sqlite3.connect("other.db")) as db:
-        (digest,) = db.execute(
-            "SELECT digest FROM signature JOIN object ON object = id WHERE path LIKE '%passed.dcm'"
-        ).fetchone()
-    edit("UPDATE signature SET digest = ? WHERE integrity = 'intact' AND trust = 'trusted'"
-         " AND object = (SELECT max(object) FROM signature WHERE trust = 'trusted'"
-         " AND integrity = 'intact')", digest)  # fmt: skip
-    anew()
-    err = refused(run, old)
-    assert "its signature does not match its content" in err
-    edit("UPDATE run_end SET signature = NULL, certificate = NULL")
-    assert "no run in it is signed by CN=Test rsa" in refused(
-        run, old, "--poe-signer", "rsa.cert.pem"
-    )
-    run(*AFTER, "--at", LATER, *POE)
-    assert found()["passed.dcm"] == PROVEN  # which is why docs/archive.md says: sign
-
-
-def test_signed_by_somebody_else(run, old):
-    assert "no run in it is signed by CN=Test other" in refused(
-        run, old, "--poe-signer", "other.cert.pem"
-    )
-    code, _, err = run(*AFTER, "--at", LATER, *POE, "--poe-signer", "rsa.cert.pem")
-    assert (code, err) == (1, "")
-    assert found()["passed.dcm"] == PROVEN
-
-
-def test_only_what_a_signature_covers_counts(run, old):
-    sign_file("archive/unsigned.dcm", "archive/more.dcm", *pki.member("rsa").pair)
-    run(*VERIFY)  # not signed
-    signer = ("--poe-signer", "rsa.cert.pem")
-    run(*AFTER, "--at", LATER, *POE, *signer)
-    assert (found()["passed.dcm"], found()["more.dcm"]) == (PROVEN, EXPIRED)
-    run(*VERIFY, *SIGNED)  # a signature covers the runs before it
-    run(*AFTER, "--at", LATER, *POE, *signer)
-    assert (found()["passed.dcm"], found()["more.dcm"]) == (PROVEN, PROVEN)
-    assert {one.proof for row in rows("new.db") for one in row.signatures} >= {
-        f"run 2 of {old / 'ledger.db'}"
-    }
-
-
-def test_rows_put_there_before_the_next_run_was_signed(run, old):
-    """Their dates are their forger's, and the signature covers them all the same."""
-    forged("content")
-    run(*VERIFY)  # not signed, and made to look as if it had been when the certificate was valid
-    edit("UPDATE run SET started = started - 3600 WHERE id = 2")
-    edit("UPDATE batch SET time = time - 3600 WHERE run = 2")
-    edit("UPDATE run_end SET finished = finished - 3600 WHERE run = 2")
-    anew()
-    run(*VERIFY, *SIGNED)
-    with Ledger("ledger.db") as ledger:
-        signed = [one.finished for one in ledger.runs() if one.signature]
-    with Ledger("new.db", create=True):
-        pass
-
-    def times(signers):
-        wanted = proof_of_existence.Wanted((str(old / "ledger.db"),), signers)
-        digests = {one.digest for row in rows("ledger.db", 2) for one in row.signatures}
-        with proof_of_existence.proof_index(wanted, "new.db", None) as (proven, _):
-            return sorted(proof.time.timestamp() for one in digests if (proof := proven.of(one)))
-
-    assert times(None)[0] < signed[0] - 1800  # unsigned, it proves what its writer likes
-    assert times((certificate.parse(pki.member("rsa").der),)) == pytest.approx(signed)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (("--poe-ledger", "gone.db"), "there is no ledger"),
-        (("--poe-ledger", "root.cert.pem"), "not a database"),
-        (("--poe-signer", "rsa.cert.pem"), "--poe-signer with it"),
-        (("--poe-ledger", "ledger.db", "--integrity-only"), "goes with --trust"),
-    ],
-)
-def test_usage(run, old, options, said):
-    code, out, err = run(*AFTER, *options)
-    assert (code, out, said in err) == (2, "", True), err
-
-
-def test_a_ledger_without_runs(run, folder):
-    with Ledger("ledger.db", create=True):
-        pass
-    assert "there is no run in it" in refused(run, folder)
 
 
 # --- resuming, and workers elsewhere -------------------------------------------------------------

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from _dcmtk import Dcmtk
 from _interop_pki import Pki
+from _kitchen import Kitchen
 from pydicom.dataset import Dataset
 
 
@@ -24,6 +25,11 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 def dcmtk(pki: Pki) -> Dcmtk:
     """The programs of DCMTK; see `_dcmtk.find` for what happens where there is none."""
     return Dcmtk(pki.ca)
+
+
+@pytest.fixture(scope="session")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    return Kitchen(tmp_path_factory.mktemp("kitchen"))
 
 
 @pytest.fixture

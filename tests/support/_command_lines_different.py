@@ -43,7 +43,7 @@ DIFFERENT = {
 ELSEWHERE = {
     "what the 16 KiB block leaves out": "test_dcmsign_defect.py::"
     "test_dcmsign_rejects_a_signature_over_the_whole",
-    "removing from an object with such a sequence": "test_same_command_lines.py::"
+    "removing from an object with such a sequence": "test_same_beside_the_lines.py::"
     "test_dcmsign_never_ends",
-    "what `--verbose` prints": "test_same_command_lines.py::test_what_is_said_otherwise",
+    "what `--verbose` prints": "test_same_beside_the_lines.py::test_what_is_said_otherwise",
 }
