@@ -87,6 +87,43 @@ def test_endless_paths_cost_no_memory(tree, jobs):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.parametrize("jobs", [1, 2, "auto"])
+def test_a_slow_generator_is_not_waited_for(tree, jobs, monkeypatch):
+    """As of a queue: each report comes before the next path is asked for."""
+    monkeypatch.setattr(many, "processors", lambda: 2)
+    monkeypatch.setattr(many, "_SLOW", 0.005)
+    taken = 0
+
+    def slow():
+        nonlocal taken
+        for taken in range(1, 81):  # noqa: B007
+            yield f"some/{taken % 80:03}.dcm"
+            time.sleep(0.006)
+
+    for number, (path, report) in enumerate(dicomseal.verify_many(slow(), jobs=jobs), 1):
+        assert taken == number
+        assert (path, report.verdict) == (f"some/{number % 80:03}.dcm", "unsigned")
+    assert number == 80
+
+
+def test_a_generator_that_becomes_slow_holds_up_what_is_in_the_window(tree, monkeypatch):
+    """Of those that came quickly all are yielded when the first slow one has come."""
+    monkeypatch.setattr(many, "processors", lambda: 2)
+    taken = 0
+
+    def slow():
+        nonlocal taken
+        for taken in range(1, 204):  # noqa: B007
+            if taken > 200:
+                time.sleep(0.3)
+            yield "some/001.dcm"
+
+    seen = [taken for _ in dicomseal.verify_many(slow())]
+    assert seen[0] == 1
+    assert seen[-2:] == [202, 203]
+    assert seen[199] <= 201
+
+
 def test_few_files_need_no_process(tree, monkeypatch):
     monkeypatch.setattr(many, "processors", lambda: 8)
     monkeypatch.setattr(parallel, "verify_many", None)

@@ -8,10 +8,11 @@ PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C; what is no DICOM file, PS3.10.
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import closing
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..trust.store import TrustStore
 
 AUTO = "auto"
+_SLOW = 0.05  # seconds that paths may take before the reports on those that came are yielded
 
 _Path = str | os.PathLike[str]
 _Reports = Generator[tuple[str, ObjectReport], None, None]
@@ -60,7 +62,10 @@ def verify_many(
 
     Args:
         paths: a file, a folder, or several of them; an iterable is read as the work goes on, and
-            may be endless. Folders are walked by name, links to folders in them are not followed.
+            may be endless, and slow: a generator is asked for its second path when the first report
+            was taken, and after 50 ms of waiting for paths the reports on those that came are
+            yielded before it is asked for more. Folders are walked by name, links to folders in
+            them are not followed.
         jobs: how many processes; ``"auto"`` is as many as this process may use, and none beside
             this one for a few files. What they verify at once is bounded, so memory stays flat.
         list_others: also yield files of folders that are no DICOM objects (verdict
@@ -92,7 +97,10 @@ def verify_many(
     several: Any = [paths] if isinstance(paths, (str, bytes, os.PathLike)) else paths
     if not isinstance(several, Iterable):
         raise UsageError(f"paths takes a path or several, not {type(paths).__name__}")
-    return _reports(_Files(several), options, count, few_alone=jobs == AUTO, others=list_others)
+    files = _Files(several)
+    found = iter(files) if isinstance(several, Sized) else _paced(iter(files))
+    verified = _verified(found, options, count, few_alone=jobs == AUTO)
+    return _reports(files, verified, options, others=list_others)
 
 
 def processes(jobs: int | str) -> int:
@@ -107,14 +115,8 @@ def processes(jobs: int | str) -> int:
     return count
 
 
-def _reports(
-    files: _Files, options: Options, jobs: int, *, few_alone: bool, others: bool
-) -> _Reports:
-    found = iter(files)
-    first = list(islice(found, parallel.BATCH + 1)) if few_alone and jobs > 1 else []
-    if few_alone and len(first) <= parallel.BATCH:
-        jobs = 1
-    with closing(_verified(chain(first, found), options, jobs)) as verified:
+def _reports(files: _Files, verified: _Reports, options: Options, *, others: bool) -> _Reports:
+    with closing(verified):
         for path, object_report in verified:
             report, named = object_report, files.named.popleft()
             if not named and not report.sop_class_uid:
@@ -123,14 +125,46 @@ def _reports(
                 yield path, report
 
 
-def _verified(paths: Iterator[str], options: Options, jobs: int) -> _Reports:
-    if jobs == 1:  # a batch is as slow as its slowest file: nothing waits for that
-        for path in paths:
-            yield path, verify_with(path, options)
-        return
+def _verified(
+    paths: Iterator[str | None], options: Options, jobs: int, *, few_alone: bool
+) -> _Reports:
+    """Yield path and report; ``paths`` are as of `parallel.verify_many`."""
+    while few_alone or jobs == 1:
+        few = list(_few(paths))
+        if len(few) > parallel.BATCH and jobs > 1:
+            paths = chain(few, paths)
+            break
+        for path in few:  # a batch is as slow as its slowest file
+            if path is not None:
+                yield path, verify_with(path, options)
+        if not few:
+            return
     with closing(parallel.verify_many(paths, options, jobs)) as running:
         for object_report in running:
             yield object_report.path, object_report
+
+
+def _few(paths: Iterator[str | None]) -> Iterator[str | None]:
+    """Yield paths until the next one may take its time, or they are more than a few."""
+    for number, path in enumerate(paths):
+        yield path
+        if path is None or number == parallel.BATCH:
+            return
+
+
+def _paced(paths: Iterator[str]) -> Iterator[str | None]:
+    """Yield the paths, and None where the reports on them should be yielded before more are asked.
+
+    That is behind the first one, and when they have taken so long that somebody might wait.
+    """
+    waited, asked = _SLOW, time.monotonic()
+    for path in paths:
+        waited += time.monotonic() - asked
+        yield path
+        if waited >= _SLOW:
+            waited = 0.0
+            yield None
+        asked = time.monotonic()
 
 
 class _Files:

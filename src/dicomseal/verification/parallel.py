@@ -20,7 +20,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeAlias
@@ -92,29 +92,36 @@ def _unpack(packed: _Packed) -> list[ObjectReport]:
 
 
 def verify_many(
-    paths: Iterable[str], options: Options, jobs: int = 1
+    paths: Iterable[str | None], options: Options, jobs: int = 1
 ) -> Generator[ObjectReport, None, None]:
     """Yield the reports on many files, in their order.
 
     Args:
-        paths: are taken as they are needed.
+        paths: are taken as they are needed. None among them says that the next one may take its
+            time: the reports on those before it are yielded first.
         options: for all of them.
         jobs: how many processes; 1 is this one.
     """
     if jobs <= 1:
         for path in paths:
-            yield verify_with(path, options)
+            if path is not None:
+                yield verify_with(path, options)
         return
-    files = iter(paths)
-    batches = iter(lambda: list(itertools.islice(files, BATCH)), [])
+    batches, slow = _batches(paths), False
     pending: collections.deque[tuple[list[str], Future[_Packed]]] = collections.deque()
     pool = _pool(jobs, options)
     try:
         while True:
-            for batch in itertools.islice(batches, jobs * _WINDOW - len(pending)):
+            for batch in itertools.islice(batches, 0 if slow else jobs * _WINDOW - len(pending)):
+                slow = not batch
+                if slow:
+                    break
                 pending.append((batch, pool.submit(_work, batch)))
             if not pending:
-                return
+                if not slow:
+                    return
+                slow = False
+                continue
             batch, future = pending.popleft()
             try:
                 yield from _unpack(future.result())
@@ -127,6 +134,21 @@ def verify_many(
                 pool = _pool(jobs, options)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _batches(paths: Iterable[str | None]) -> Iterator[list[str]]:
+    """Yield batches, and an empty one where the next path may take its time."""
+    batch: list[str] = []
+    for path in paths:
+        if path is not None:
+            batch.append(path)
+        if batch and (path is None or len(batch) == BATCH):
+            yield batch
+            batch = []
+        if path is None:
+            yield []
+    if batch:
+        yield batch
 
 
 def _pool(jobs: int, options: Options, start: str | None = None) -> ProcessPoolExecutor:
