@@ -12,6 +12,7 @@ import time
 from functools import partial
 from types import SimpleNamespace
 
+import _far
 import _s3
 import pki
 import pytest
@@ -72,6 +73,59 @@ def cluster(tmp_path, monkeypatch):
         for process in started:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def dead_server(tmp_path, monkeypatch):
+    """A cluster of one worker with a nanny, for which most of an archive never comes."""
+    from distributed import Client
+
+    library = _far.built(tmp_path)
+    if library is None:
+        pytest.skip("there is no C compiler")
+    monkeypatch.chdir(tmp_path)
+    root, paths = below(tmp_path, signed(tmp_path), 60)
+    for number, path in enumerate(paths):
+        if number >= 10:
+            os.rename(path, path.replace(".dcm", "-hangs.dcm"))
+    file, started = tmp_path / "scheduler.json", []
+    start(started, file, "scheduler", "--port", "0")
+    with monkeypatch.context() as context:
+        for name, value in _far.away(library, root).items():
+            context.setenv(name, value)
+        start(started, file, *WORKER[:3])
+    try:
+        deadline = time.monotonic() + 60
+        while not file.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=60)
+            yield address, client
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a shim for LD_PRELOAD")
+def test_a_worker_in_which_many_reads_hang_is_replaced(dead_server, run):
+    """All that comes is verified, all that hangs is an error, and the process is a new one."""
+    address, client = dead_server
+    (before,) = client.run(os.getpid).values()
+    arguments = ("archive", "verify", "archive", "--trust", "root.cert.pem", "--scheduler", address,
+                 "--read-timeout", "1", "--read-ahead", "8")  # fmt: skip
+    assert run(*arguments, "--ledger", "ledger.db")[0] == 4
+    with Ledger("ledger.db") as ledger:
+        verdicts = [(row.verdict, row.reason) for row in ledger.rows(*ledger.span(1))]
+    assert verdicts.count(("error", "hung")) == 50
+    assert verdicts.count(("passed", "")) == 10
+    deadline = time.monotonic() + 60
+    while before in (client.run(os.getpid).values() or [before]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from _buckets import command, fill, found, make, rows
 
 from dicomseal import TrustStore
 from dicomseal.archive.find import object_stores, walk
+from dicomseal.archive.find.ahead import ReadAhead, Reading
 from dicomseal.archive.run import runner as runs
 from dicomseal.archive.run.runner import RunRequest, Selection
 from dicomseal.files.reader import SNAPSHOT
@@ -25,6 +26,8 @@ from dicomseal.verification.verifier import verify_with
 
 pytestmark = pytest.mark.skipif(_s3.SKIP, reason="there is no obstore, or no moto")
 ODD = "a b/ä+%2F&=\\'.dcm"
+
+READS = ReadAhead(Reading()).reads
 
 
 # --- what is found -------------------------------------------------------------------------------
@@ -172,12 +175,13 @@ def test_gs(run, server, bucket, signed, monkeypatch):
 
 
 def test_a_large_object_is_read_in_ranges(server, bucket, large):
-    assert len(large[0]) > SNAPSHOT
+    size = len(large[0])
+    assert size > SNAPSHOT
     server.put(bucket, "large", large[0])
-    source, size, _ = object_stores.fetch(f"s3://{bucket}/large")
-    assert size == len(large[0])
+    fetched = object_stores.fetch(f"s3://{bucket}/large", READS)
+    assert fetched.size == size == len(large[0])
     trust = TrustStore([pki.member("root").certificate])
-    assert verify_with(source, Options(trust=trust)).verdict == "passed"
+    assert verify_with(fetched.source, Options(trust=trust)).verdict == "passed"
     log = server.log()
     ranges = [tuple(map(int, one["range"][6:].split("-"))) for one in log if one["range"]]
     assert len(ranges) >= 4
@@ -190,13 +194,15 @@ def test_a_large_object_is_read_in_ranges(server, bucket, large):
 MEMORY = """
 import resource, sys
 from dicomseal.archive.find import object_stores
+from dicomseal.archive.find.ahead import ReadAhead, Reading
 from dicomseal.verification.options import Options
 from dicomseal.verification.verifier import verify_with
+reads = ReadAhead(Reading()).reads
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-assert verify_with(object_stores.fetch(sys.argv[1]).source, Options()).signatures
+assert verify_with(object_stores.fetch(sys.argv[1], reads).source, Options()).signatures
 before = most()
-report = verify_with(object_stores.fetch(sys.argv[2]).source, Options())
+report = verify_with(object_stores.fetch(sys.argv[2], reads).source, Options())
 assert report.signatures[0].integrity == "intact", report
 print(most() - before)
 """

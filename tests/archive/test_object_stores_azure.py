@@ -17,6 +17,7 @@ import pytest
 
 from dicomseal import sign_file
 from dicomseal.archive.find import object_stores, walk
+from dicomseal.archive.find.ahead import ReadAhead, Reading
 from dicomseal.files.reader import SNAPSHOT
 from dicomseal.verification.options import Options
 from dicomseal.verification.verifier import verify_with
@@ -32,6 +33,8 @@ LIST = (
     '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="box"><Blobs>{blobs}'
     "</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
 )
+
+READS = ReadAhead(Reading()).reads
 
 
 class Quiet(WSGIRequestHandler):
@@ -103,7 +106,9 @@ def test_az(container):
     ]
     assert {one.mtime for one in found} == {1795255200 * 10**9}
     for one in found:
-        report = verify_with(object_stores.fetch(one.path).source, Options(integrity_only=True))
+        report = verify_with(
+            object_stores.fetch(one.path, READS).source, Options(integrity_only=True)
+        )
         assert report.verdict == "passed"
     ranges = [(wanted, etag) for _, wanted, etag in container.asked if wanted]
     assert len(ranges) > 3
@@ -111,7 +116,7 @@ def test_az(container):
 
 
 def test_replaced(container):
-    source = object_stores.fetch("az://box/b/large").source
+    source = object_stores.fetch("az://box/b/large", READS).source
     container.etag = '"0x8D2"'
     report = verify_with(source, Options(integrity_only=True))
     assert (report.verdict, report.error.code) == ("error", "changed")

@@ -126,6 +126,39 @@ def test_a_store_that_goes_in_the_middle(server, signed, monkeypatch):
     assert f"{300 - len(before)} files now, {len(before)} before" in done.stdout
 
 
+@pytest.mark.parametrize("ahead", ["0", "4", "auto"])
+def test_an_object_that_never_comes(run, server, bucket, signed, large, ahead):
+    """It is an error after the time-out, and the run goes on: the store itself answers."""
+    for name in ("a", "b", "c", "d"):
+        server.put(bucket, name, signed)
+    server.put(bucket, "large", large[0])
+    server.faults({"path": "/b", "wait": 600}, {"path": "/large", "at": 3, "wait": 600})
+    start = time.monotonic()
+    code, _, err = run(*command(f"s3://{bucket}"), "--read-timeout", "2", "--read-ahead", ahead)
+    assert (code, err) == (4, "")
+    assert time.monotonic() - start < 60
+    told = {path.rpartition("/")[2]: (row.verdict, row.reason) for path, row in rows().items()}
+    assert told == dict.fromkeys("acd", ("passed", "")) | dict.fromkeys(
+        ("b", "large"), ("error", "hung")
+    )
+
+
+def test_a_store_that_answers_nothing_any_more(run, server, bucket, signed):
+    """The run stops after twice the time-out, and can be resumed: no object is at fault."""
+    expected = fill(server, bucket, signed, 40)
+    server.faults({"path": "", "wait": 600})
+    start = time.monotonic()
+    code, _, err = run(*command(f"s3://{bucket}"), "--read-timeout", "2")
+    assert code == 4
+    assert "nor does its server answer" in err
+    assert err.endswith("; --resume continues from here\n")
+    assert time.monotonic() - start < 60
+    assert rows() == {}
+    server.faults()
+    assert run(*command(f"s3://{bucket}"), "--resume")[0] == 0
+    assert sorted(rows()) == expected
+
+
 def rows_if_any():
     try:
         with Ledger("ledger.db") as ledger:

@@ -59,12 +59,12 @@ def test_never_more_than_was_said(files, number, monkeypatch):
     lock, now, most, held = threading.Lock(), [0], [0], [0]
     fetch = FolderRoot.fetch
 
-    def counting(file, buffer, windows):
+    def counting(file, buffer, reads):
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
         time.sleep(0.003)
-        fetched = fetch(file, buffer, windows)
+        fetched = fetch(file, buffer, reads)
         with lock:
             now[0] -= 1
         return fetched
@@ -104,11 +104,11 @@ def test_an_error_of_one_ends_no_other(files, monkeypatch):
     """What a root raises is raised, and memory comes back."""
     fetch = FolderRoot.fetch
 
-    def raising(file, buffer, windows):
+    def raising(file, buffer, reads):
         if file.path.endswith("05"):
             raise MalformedError("as asked")
         time.sleep(0.02)
-        return fetch(file, buffer, windows)
+        return fetch(file, buffer, reads)
 
     monkeypatch.setattr(FolderRoot, "fetch", staticmethod(raising))
     reader = ReadAhead(Reading(ahead=8))
@@ -129,10 +129,10 @@ def test_it_is_given_up_and_comes_later(tmp_path, monkeypatch):
     found = [file_at(str(tmp_path / name)) for name in "ab"]
     let, fetch = threading.Event(), FolderRoot.fetch
 
-    def waiting(file, buffer, windows):
+    def waiting(file, buffer, reads):
         if file.path.endswith("a"):
             let.wait(60)
-        return fetch(file, buffer, windows)
+        return fetch(file, buffer, reads)
 
     monkeypatch.setattr(FolderRoot, "fetch", staticmethod(waiting))
     reader = ReadAhead(Reading(ahead=2, timeout=0.5))
@@ -170,9 +170,9 @@ def test_those_of_the_next_batch(tmp_path, monkeypatch):
     batches = [found[at : at + 20] for at in range(0, 60, 20)]
     begun, fetch, waiting = [], FolderRoot.fetch, batches[1:]
 
-    def counting(file, buffer, windows):
+    def counting(file, buffer, reads):
         begun.append(file.path)
-        return fetch(file, buffer, windows)
+        return fetch(file, buffer, reads)
 
     monkeypatch.setattr(FolderRoot, "fetch", staticmethod(counting))
     reader = ReadAhead(Reading(ahead=4), lambda: waiting[0] if waiting else None)
@@ -210,7 +210,7 @@ class Far(FolderRoot):
     lock = threading.Lock()
 
     @staticmethod
-    def fetch(file, buffer, windows):
+    def fetch(file, buffer, reads):
         assert buffer is None
         with Far.lock:
             Far.now += 1

@@ -24,7 +24,7 @@ from dicomseal.archive.errors import StoppedError
 from dicomseal.archive.find.found import Found
 from dicomseal.archive.ledger import lock
 from dicomseal.archive.ledger.ledger import Ledger
-from dicomseal.archive.run import sign_archive, sign_worker
+from dicomseal.archive.run import batch_signer, sign_archive
 from dicomseal.archive.run.runner import Selection
 from dicomseal.errors import LedgerError, SourceError
 from dicomseal.files import flush
@@ -38,7 +38,7 @@ def folder(archive_to_sign):
 
 
 def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
-    monkeypatch.setattr(sign_worker, "_PAUSES", (0.01,))
+    monkeypatch.setattr(batch_signer, "_PAUSES", (0.01,))
     with serving(Tsa(folder)) as url:
         assert run(*SIGN, "--in-place", "--include", "unsigned.dcm", "--tsa", url)[0] == 0
         assert own("archive/unsigned.dcm")[0].timestamp is not None
@@ -61,12 +61,12 @@ def test_timestamps_and_an_authority_that_goes(run, folder, monkeypatch):
 
 
 def worker(folder):
-    job = sign_worker.WorkerConfig(
+    job = batch_signer.WorkerConfig(
         key=str(folder / "rsa.key.pem"), certificate=pki.member("rsa").der, password=None,
         signing_options=SigningOptions(), roots=(str(folder / "archive"),), target=None,
         overwrite=False, countersign_broken=False, workers_lock="w", run="r", session="s",
     )  # fmt: skip
-    return sign_worker.Worker(job)
+    return batch_signer.Worker(job)
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -208,14 +208,14 @@ def test_two_names_of_one_file(run, folder):
 
 
 def test_a_file_that_kills_its_worker(folder, monkeypatch):
-    inner = sign_worker.Worker._sign
+    inner = batch_signer.Worker._sign
 
-    def deadly(self, number, file):
+    def deadly(self, number, file, fetched):
         if file.path.endswith("item.dcm"):
             os._exit(7)
-        return inner(self, number, file)
+        return inner(self, number, file, fetched)
 
-    monkeypatch.setattr(sign_worker.Worker, "_sign", deadly)
+    monkeypatch.setattr(batch_signer.Worker, "_sign", deadly)
     sign_archive.sign("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",
                  "rsa.cert.pem", jobs=2)  # fmt: skip
     verdicts = {name: row.verdict for name, row in found().items()}

@@ -37,7 +37,7 @@ from pathlib import Path
 import _dying
 
 from dicomseal.archive.ledger.ledger import Ledger
-from dicomseal.archive.run import sign_archive, sign_worker
+from dicomseal.archive.run import batch_signer, sign_archive
 from dicomseal.archive.run.runner import Selection
 from dicomseal.archive.run.session import Session
 from dicomseal.errors import LedgerError
@@ -72,7 +72,7 @@ def flushing(together):
 
 def dying_at(step):
     watch = _dying.at_event(step, die)
-    inner = sign_worker.Worker.sign_all
+    inner = batch_signer.Worker.sign_all
 
     def watched(self, *arguments):
         sys.setprofile(watch)
@@ -81,7 +81,7 @@ def dying_at(step):
         finally:
             sys.setprofile(None)
 
-    return lambda: setattr(sign_worker.Worker, "sign_all", watched)
+    return lambda: setattr(batch_signer.Worker, "sign_all", watched)
 
 
 CHANGING = frozenset({
@@ -112,7 +112,7 @@ def dying_around_call(number):
             if left <= 0:
                 die()
 
-    inner = sign_worker.Worker.sign_all
+    inner = batch_signer.Worker.sign_all
 
     def watched(self, *arguments):
         threading.setprofile(watch)
@@ -123,7 +123,7 @@ def dying_around_call(number):
             sys.setprofile(None)
             threading.setprofile(None)
 
-    return lambda: setattr(sign_worker.Worker, "sign_all", watched)
+    return lambda: setattr(batch_signer.Worker, "sign_all", watched)
 
 
 PIPE = os.pipe2(os.O_NONBLOCK)  # a run writes to it when it begins, and after each batch

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -47,6 +47,9 @@ class Server(ThreadingHTTPServer):
         self.kind = "application/dicom"
         self.status = 200
         self.serves: int | None = None  # so many objects, and then nothing is answered
+        self.hangs: Callable[[str], bool] = lambda _: False  # of which paths nothing ever comes
+        self.over = threading.Event()
+        self.slow = 0.0  # seconds for each megabyte of a body
 
     @property
     def url(self) -> str:
@@ -71,6 +74,10 @@ class Handler(BaseHTTPRequestHandler):
         split = urlsplit(self.path)
         self.server.asked.append((self.path, dict(self.headers.items())))
         path = split.path.removeprefix(BASE)
+        if self.server.hangs(path):
+            self.server.over.wait(600)
+            self.close_connection = True
+            return
         answers = self.server.instead.get(path)
         if answers:
             self.answer(*(answers.pop(0) if len(answers) > 1 else answers[0]))
@@ -115,7 +122,9 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body[: self.server.cut])
+        for start in range(0, len(body[: self.server.cut]), 1 << 20):
+            self.server.over.wait(self.server.slow)
+            self.wfile.write(body[: self.server.cut][start : start + (1 << 20)])
         self.close_connection = True
 
 
@@ -127,6 +136,7 @@ def running() -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

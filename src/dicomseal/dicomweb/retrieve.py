@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -49,13 +49,17 @@ class Retrieved(NamedTuple):
 
 
 def retrieve(
-    address: Address, in_memory: int, limits: Limits | None = None
+    address: Address,
+    in_memory: int,
+    limits: Limits | None = None,
+    came: Callable[[], object] = lambda: None,
 ) -> Generator[Retrieved, None, None]:
     """Yield the objects at an address, one after the other, as they arrive.
 
     Args:
         in_memory: see `Spool`.
         limits: the allowed cost of reading the UIDs of an object.
+        came: called for each megabyte of an object beyond those ``in_memory``.
 
     Raises:
         SourceError: the answer is not what was requested, or is cut off; see `client.answer`. The
@@ -73,8 +77,11 @@ def retrieve(
                         raise _too_many()
                     spool = Spool(in_memory)
                 elif isinstance(event, Data):
+                    before = spool.size
                     if trouble is None:
                         trouble = _written(spool, event.data)
+                    if spool.size > in_memory and spool.size >> 20 != before >> 20:
+                        came()
                 else:
                     if kind != DICOM:
                         trouble = SourceError(f"the part is {kind!r}, not {DICOM}", "media_type")
@@ -159,6 +166,22 @@ def search(address: Address) -> list[Address] | None:
         offset += len(page)
         if len(found) == before:  # this is the end, or the server repeats the first page
             return sorted(found)
+
+
+def ask(address: Address) -> None:
+    """Ask a server for the first instance of a study or series; what it answers does not matter.
+
+    Raises:
+        SourceError: it does not answer (code ``unreachable``).
+        UsageError: see `client.answer`.
+    """
+    url = address._replace(instance="").url
+    try:
+        with client.answer(f"{url}/instances", _JSON, {"limit": "1", "offset": "0"}):
+            return
+    except SourceError as error:
+        if error.code == client.UNREACHABLE:
+            raise
 
 
 def _too_many() -> SourceError:

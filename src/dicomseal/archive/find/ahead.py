@@ -19,14 +19,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from ...errors import SourceError
 from ...files.reader import SNAPSHOT
 from ...files.window import Window
-from . import roots
+from ..errors import ExecutorLostError, StoreLostError
+from . import reader_threads, roots
 from .buffers import Buffers
 from .far_window import FarWindow
 from .found import Found
@@ -42,6 +43,8 @@ _MOST_UNKNOWN = 16  # files whose size is not known; each may take `SNAPSHOT` by
 _AFTER_HUNG = 4  # more files at once for each that hangs: those behind it may hang as well
 _WORN = 32  # threads that hang, after which a worker is replaced
 _MAX_LOST = 64 << 20  # bytes of memory that hanging threads keep, after which it is, too
+
+T = TypeVar("T")
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 class _InFlight(NamedTuple):
     """A file that is being read, or was: its task, its memory."""
 
+    file: Found
     task: Task[Fetched]
     kind: type[Root]
     buffer: bytearray | None
@@ -74,17 +78,24 @@ class ReadAhead:
         reading: how.
         upcoming: returns the files that are asked for next, as they then are; None if that is not
             known yet.
+        kind_of: returns the kind of root of a file, by its path.
 
     Attributes:
-        now: the file that the worker reads and verifies itself, and since when, on the monotonic
-            clock; or None.
+        now: the file that the worker reads and verifies itself; or None.
+        reads: reads by threads, for what else the worker must not hang with.
     """
 
     def __init__(
-        self, reading: Reading, upcoming: Callable[[], list[Found] | None] = lambda: None
+        self,
+        reading: Reading,
+        upcoming: Callable[[], list[Found] | None] = lambda: None,
+        kind_of: Callable[[str], type[Root]] | None = None,
     ) -> None:
         self._reading, self._upcoming = reading, upcoming
+        self._kind_of = kind_of
         self._threads = ReaderThreads()
+        self.reads = _Reads(self._threads, reading.timeout)
+        self._answered = -math.inf  # when a server was last heard of
         self._buffers = Buffers()
         self._pace = Pace()
         self._largest = SNAPSHOT  # of files whose size is not known before, so far
@@ -94,7 +105,7 @@ class ReadAhead:
         self._running: dict[int, _InFlight] = {}
         self._ready: dict[int, _InFlight] = {}  # read, or hung, before they were asked for
         self._waited = self._worked = 0.0  # seconds for a file, to read it and to verify it
-        self.now: tuple[Found, float] | None = None
+        self.now: Found | None = None
         self._lost = 0  # bytes that hanging threads keep
 
     @property
@@ -108,9 +119,9 @@ class ReadAhead:
         What was yielded is valid until the next one is asked for.
 
         Raises:
-            LostError: a root no longer answers.
+            LostError: a root no longer answers, or so many reads hang that no more can be begun.
         """
-        kinds = [roots.kind_of(file.path) for file in files]
+        kinds = list(map(self._kind, files))
         numbers = collections.deque(range(len(files)))
         ahead = self._must_be_ahead()
         while numbers:
@@ -133,16 +144,17 @@ class ReadAhead:
             while numbers:
                 file, kind = files[numbers[0]], kinds[numbers[0]]
                 fetched = kind.near(file)
-                if fetched is None:
-                    if auto:
-                        return
-                    fetched = kind.fetch(file, None, self._window)
-                self.now = file, self._pace.since
+                if fetched is None:  # it would hang with it
+                    return
+                self.now = file
                 yield numbers.popleft(), fetched
                 if self._pace.is_far() and auto:
                     return
         finally:
             self.now = None
+
+    def _kind(self, file: Found) -> type[Root]:
+        return (self._kind_of or roots.kind_of)(file.path)
 
     def _must_be_ahead(self) -> bool:
         reading = self._reading
@@ -193,8 +205,11 @@ class ReadAhead:
             if key in places:
                 one = self._ready.pop(key)
                 try:
-                    fetched = Fetched(self._hung()) if one.task.given_up else one.task.result()
-                    if not one.task.given_up:
+                    if one.task.given_up:
+                        self._ask(one)
+                        fetched = Fetched(self.reads.hung())
+                    else:
+                        fetched = one.task.result()
                         self._learn(one, fetched)
                     yield places.pop(key), fetched
                     del fetched
@@ -220,13 +235,13 @@ class ReadAhead:
 
     def _begin_next(self, depth: int) -> None:
         """Begin with files that will be asked for next, if there are still to be any ahead."""
-        for file in self._upcoming() or ():
+        for file in (self._reading.ahead != 0 and self._upcoming()) or ():
             if len(self._running) + len(self._ready) >= depth:
                 return
             key = id(file)
             if file.trouble or key in self._running or key in self._ready:
                 continue
-            kind = roots.kind_of(file.path)
+            kind = self._kind(file)
             if self._may_be_near(file, kind) or not self._begin(file, kind):
                 return
 
@@ -261,10 +276,10 @@ class ReadAhead:
                 return False
 
         def work() -> Fetched:
-            return kind.fetch(file, buffer, self._window)
+            return kind.fetch(file, buffer, self.reads)
 
         task = self._threads.submit(work, self._done, id(file))
-        self._running[id(file)] = _InFlight(task, kind, buffer, reserved)
+        self._running[id(file)] = _InFlight(file, task, kind, buffer, reserved)
         return True
 
     def _next(self) -> int:
@@ -281,13 +296,31 @@ class ReadAhead:
         late = [
             key
             for key, one in self._running.items()
-            if one.task.submitted + self._reading.timeout < now
-            and not one.kind.is_bounded_in_time
-            and self._forget(one)
+            if one.task.since + self._reading.timeout < now and self._forget(one)
         ]
         for key in late:
             self._ready[key] = self._running.pop(key)
+        if self._threads.is_exhausted:
+            raise ExecutorLostError(
+                f"{self._threads.stuck} reads of one process hang, and no more can be begun: the "
+                "file server is dead, or the process is to be started anew"
+            )
         return late
+
+    def _ask(self, one: _InFlight) -> None:
+        """Ask the server of an object that hangs whether it is there: else all of them would.
+
+        Raises:
+            LostError: it is not, or does not answer in time either.
+        """
+        timeout = self._reading.timeout
+        if not one.kind.is_served or time.monotonic() < self._answered + timeout:
+            return
+        try:
+            self.reads.within(lambda: one.kind.ask(one.file))
+        except SourceError as error:
+            raise StoreLostError(f"{one.file.path}: {error}; nor does its server answer") from None
+        self._answered = time.monotonic()
 
     def _returned(self, one: _InFlight) -> None:
         if one.buffer is not None:
@@ -314,15 +347,35 @@ class ReadAhead:
         self._running.clear()
         self._done = queue.SimpleQueue()
 
-    def _hung(self) -> SourceError:
+
+class _Reads:
+    """Reads by threads, each of which has a time: see `root.Reads`."""
+
+    def __init__(self, threads: ReaderThreads, timeout: float) -> None:
+        self._threads, self._timeout = threads, timeout
+
+    def window(self, descriptor: int) -> Window:
+        return FarWindow(descriptor, self._threads, self.hung, self._timeout)
+
+    def within(self, read: Callable[[], T]) -> T:
+        done: queue.SimpleQueue[Task[T]] = queue.SimpleQueue()
+        task = self._threads.submit(read, done)
+        try:
+            return done.get(timeout=self._timeout).result()
+        except queue.Empty:
+            if self._threads.give_up(task):
+                raise self.hung() from None
+            return done.get().result()
+
+    def goes_on(self) -> None:
+        reader_threads.goes_on()
+
+    def hung(self) -> SourceError:
         return SourceError(
-            f"it was not read within {self._reading.timeout:g} seconds; "
+            f"it was not read within {self._timeout:g} seconds; "
             "--read-timeout SECONDS waits longer",
             HUNG,
         )
-
-    def _window(self, descriptor: int) -> Window:
-        return FarWindow(descriptor, self._threads, self._hung, self._reading.timeout)
 
 
 def _mean(before: float, value: float) -> float:

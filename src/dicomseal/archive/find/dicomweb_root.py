@@ -12,12 +12,12 @@ from contextlib import closing
 
 from ...dicomweb import client
 from ...dicomweb.address import Address, address_of
-from ...dicomweb.retrieve import OTHER, Retrieved, retrieve, search
+from ...dicomweb.retrieve import OTHER, Retrieved, ask, retrieve, search
 from ...errors import SourceError, UsageError
 from ...files.reader import SNAPSHOT
 from ..errors import StoreLostError
 from .found import EMPTY_FOLDER, Found
-from .root import Fetched, Root, Walk, Windows
+from .root import Fetched, Reads, Root, Walk
 
 _UNIDENTIFIED = "it cannot be told which object this is, so it cannot be asked for"
 
@@ -26,7 +26,7 @@ class DicomwebRoot(Root):
     """A study, a series or an instance of a server."""
 
     is_forkable = False  # connections do not survive a fork
-    is_bounded_in_time = True
+    is_served = True
 
     def __init__(self, name: str) -> None:
         super().__init__(address_of(name).name)
@@ -61,9 +61,17 @@ class DicomwebRoot(Root):
             )
 
     @staticmethod
-    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:  # noqa: ARG004
+    def fetch(file: Found, buffer: bytearray | None, reads: Reads) -> Fetched:  # noqa: ARG004
         """Do as `Root.fetch`; the client provides the memory."""
-        return _fetch(file.path)
+        return _fetch(file.path, reads)
+
+    @staticmethod
+    def ask(file: Found) -> None:
+        """Do as `Root.ask`."""
+        try:
+            ask(address_of(file.path))
+        except (SourceError, UsageError) as error:
+            raise StoreLostError(f"{file.path}: {error}") from None
 
 
 def _listed(address: Address) -> Iterator[Found]:
@@ -81,10 +89,10 @@ def _found(one: Retrieved) -> Found:
     return Found(one.name, trouble=None if one.known else ("unreadable", _UNIDENTIFIED))
 
 
-def _fetch(name: str) -> Fetched:
+def _fetch(name: str, reads: Reads) -> Fetched:
     """Fetch one object; errors as `Root.fetch`."""
     try:
-        with closing(retrieve(address_of(name), SNAPSHOT)) as answer:
+        with closing(retrieve(address_of(name), SNAPSHOT, came=reads.goes_on)) as answer:
             first = next(answer)
             if next(answer, None) is not None:
                 raise SourceError("the server gives several objects for one", OTHER)

@@ -11,11 +11,11 @@ from ...errors import SourceError, UsageError
 from ...files.atomic import is_temporary
 from ...files.folders import Unreadable, walk
 from ...files.quick_file import quick_file
-from ...files.reader import name_of, open_regular, snapshot
-from ...files.window import Window
+from ...files.reader import SNAPSHOT, name_of, open_regular, snapshot
+from ...files.window import Window, settle
 from .found import EMPTY, EMPTY_FOLDER, Found
 from .passed_over import LINK_TO_FOLDER, TEMPORARY
-from .root import Fetched, Root, Walk, Windows
+from .root import Fetched, Reads, Root, Walk
 
 
 class FolderRoot(Root):
@@ -44,37 +44,62 @@ class FolderRoot(Root):
             yield msgspec.structs.replace(file, whole=file.trouble is not None)
 
     @staticmethod
-    def near(file: Found) -> Fetched:
+    def near(file: Found) -> Fetched | None:
         return Fetched(file.path, file.size, file.mtime)
 
     @staticmethod
-    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:
+    def fetch(file: Found, buffer: bytearray | None, reads: Reads) -> Fetched:
         """Do as `Root.fetch`; what is larger than the buffer by now is read through a window."""
-        path, size, mtime = file.path, file.size, file.mtime
-        try:
-            source = _content(path, buffer, windows)
-            if len(source) != size:  # it was written to since it was listed
-                status = os.stat(path)
-                size, mtime = status.st_size, status.st_mtime_ns
-        except SourceError as error:
-            return Fetched(SourceError(str(error).removeprefix(f"{path}: "), error.code))
-        except OSError as error:
-            return Fetched(SourceError(*reversed(_trouble(error))))
-        return Fetched(source, size, mtime)
+        return _fetched(file, buffer, reads)
 
 
-def _content(path: str, buffer: bytearray | None, windows: Windows) -> memoryview | Window:
+class LargeFilesApart(FolderRoot):
+    """The same for a worker that cannot be ended: threads read the large files, in blocks."""
+
+    @staticmethod
+    def near(file: Found) -> Fetched | None:
+        return FolderRoot.near(file) if file.size <= SNAPSHOT else None
+
+
+class ToBeReplaced(LargeFilesApart):
+    """The same for files that will be replaced: every change from the reading on is noticed."""
+
+    @staticmethod
+    def fetch(file: Found, buffer: bytearray | None, reads: Reads) -> Fetched:
+        """Do as `Root.fetch`."""
+        return _fetched(file, buffer, reads, settled=True)
+
+
+def _fetched(file: Found, buffer: bytearray | None, reads: Reads, settled: bool = False) -> Fetched:
+    path, size, mtime = file.path, file.size, file.mtime
+    try:
+        source, opened = _content(path, buffer, reads, settled)
+        if len(source) != size:  # it was written to since it was listed
+            status = os.stat(path)
+            size, mtime = status.st_size, status.st_mtime_ns
+    except SourceError as error:
+        return Fetched(SourceError(str(error).removeprefix(f"{path}: "), error.code))
+    except OSError as error:
+        return Fetched(SourceError(*reversed(_trouble(error))))
+    return Fetched(source, size, mtime, opened)
+
+
+def _content(
+    path: str, buffer: bytearray | None, reads: Reads, settled: bool
+) -> tuple[memoryview | Window, os.stat_result | None]:
     name = name_of(path)
-    if buffer is not None and quick_file:
+    if buffer is not None and quick_file and not settled:
         size = quick_file.snapshot(name, buffer, len(buffer))
         if size >= 0:
-            return memoryview(buffer)[:size]
+            return memoryview(buffer)[:size], None
     descriptor, status = open_regular(name)
     try:
+        if settled:
+            settle(descriptor, status, name)
         if buffer is not None and status.st_size <= len(buffer):
-            return snapshot(descriptor, status, buffer, name)
+            return snapshot(descriptor, status, buffer, name), status
         opened, descriptor = descriptor, -1
-        return windows(opened)
+        return reads.window(opened), status
     finally:
         if descriptor >= 0:
             os.close(descriptor)

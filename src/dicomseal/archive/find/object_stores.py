@@ -31,7 +31,7 @@ from ...errors import SourceError, UsageError
 from ...files.reader import SNAPSHOT
 from ...files.window import Window
 from ..errors import StoreLostError
-from .root import Fetched
+from .root import Fetched, Reads
 
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 MIN_RANGE, MAX_RANGE = 256 << 10, 8 << 20  # of an ObjectWindow, in bytes
@@ -132,8 +132,8 @@ def _listed(place: Place, meta: dict[str, Any]) -> Listed:
     return Listed(url, meta["size"], _nanoseconds(meta["last_modified"]))
 
 
-def fetch(url: str) -> Fetched:
-    """Fetch one object.
+def fetch(url: str, reads: Reads) -> Fetched:
+    """Fetch one object; ``reads`` reads the ranges of a large one later.
 
     Raises:
         StoreLostError: the store itself no longer answers.
@@ -151,7 +151,7 @@ def fetch(url: str) -> Fetched:
         meta = result.meta
         size, mtime = meta["size"], _nanoseconds(meta["last_modified"])
         if size > SNAPSHOT:
-            return Fetched(ObjectWindow(store, place, size, meta["e_tag"]), size, mtime)
+            return Fetched(ObjectWindow(store, place, size, meta["e_tag"], reads), size, mtime)
         data = memoryview(result.bytes())
         if data.nbytes != size:
             raise SourceError(f"{data.nbytes} bytes came instead of {size}", "changed")
@@ -160,6 +160,16 @@ def fetch(url: str) -> Fetched:
         return Fetched(error)
     except _failures() as error:
         return Fetched(_explained(error, place))
+
+
+def ask(url: str) -> None:
+    """Ask the store of an object that did not come for another one.
+
+    Raises:
+        StoreLostError: it does not answer.
+    """
+    place = place_of(url)
+    _anybody_there(place.scheme, place.bucket, int(time.monotonic() / _KNOWN))
 
 
 class ObjectWindow(Window):
@@ -172,11 +182,13 @@ class ObjectWindow(Window):
         place: of the object.
         size: in bytes.
         etag: the ETag that every range must have.
+        reads: bounds the time of each range.
     """
 
-    def __init__(self, store: Any, place: Place, size: int, etag: str | None) -> None:
+    def __init__(self, store: Any, place: Place, size: int, etag: str | None, reads: Reads) -> None:
         self.descriptor = -1  # there is no file that the compiled index could read from
         self._store, self._place, self._length, self._etag = store, place, size, etag
+        self._reads = reads
         self._range = MIN_RANGE
         self._start = 0
         self._data = memoryview(b"")
@@ -209,12 +221,15 @@ class ObjectWindow(Window):
             )
         self._data = memoryview(b"")  # freed before the next range comes
         options = {"range": (position, end), "if_match": self._etag}
-        try:
-            result = self._store.get(self._place.key, options=options)
-            meta = result.meta
-            data = memoryview(result.bytes())
-        except _failures() as error:
-            raise _explained(error, self._place) from None
+
+        def read() -> tuple[Any, memoryview]:
+            try:
+                result = self._store.get(self._place.key, options=options)
+                return result.meta, memoryview(result.bytes())
+            except _failures() as error:
+                raise _explained(error, self._place) from None
+
+        meta, data = self._reads.within(read)
         # some stores ignore If-Match
         if (meta["e_tag"], meta["size"]) != (self._etag, self._length):
             raise _replaced()

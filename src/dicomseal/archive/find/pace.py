@@ -41,14 +41,9 @@ class Look(NamedTuple):
 
 
 class Pace:
-    """The state of the thread that makes this.
-
-    Attributes:
-        since: when the last file was done, on the monotonic clock.
-    """
+    """The state of the thread that makes this."""
 
     def __init__(self) -> None:
-        self.since = 0.0
         self._statistics = -1
         with contextlib.suppress(OSError):  # another system
             self._statistics = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
@@ -74,7 +69,7 @@ class Pace:
 
         If so, no file `is_near` for a while, which is longer each time.
         """
-        self.since = now = time.monotonic()
+        now = time.monotonic()
         if now < self._looked.now + _LOOK:
             return False
         last, self._looked = self._looked, self._look()
@@ -101,7 +96,7 @@ class Pace:
         each time.
         """
         for _ in range(_ATTEMPTS):
-            self.since = now = time.monotonic()
+            now = time.monotonic()
             ran, in_line = time.thread_time(), 0.0
             if self._statistics >= 0:  # on a processor, in line for one; nanoseconds
                 in_line = int(os.pread(self._statistics, 64, 0).split()[1]) / 1e9

@@ -25,7 +25,7 @@ class Task(Generic[T]):
 
     Attributes:
         key: the submitter's own, to know it again.
-        submitted: when, on the monotonic clock.
+        since: when it was submitted, or last came on, on the monotonic clock.
         seconds: how long it took, when it is done.
         outcome, error: what it returned or raised, when it is done.
     """
@@ -39,12 +39,12 @@ class Task(Generic[T]):
         "key",
         "outcome",
         "seconds",
-        "submitted",
+        "since",
     )
 
     def __init__(self, work: Callable[[], T], done: queue.SimpleQueue[Task[T]], key: int) -> None:
         self._work, self._done, self.key = work, done, key
-        self.submitted = time.monotonic()
+        self.since = time.monotonic()
         self.seconds = 0.0
         self.outcome: T | None = None
         self.error: BaseException | None = None
@@ -68,6 +68,16 @@ class Task(Generic[T]):
         return self.outcome  # type: ignore[return-value]
 
 
+_here = threading.local()
+
+
+def goes_on() -> None:
+    """Take note, within a task, that it comes on: its time begins anew."""
+    task: Task[object] | None = getattr(_here, "task", None)
+    if task is not None:
+        task.since = time.monotonic()
+
+
 class ReaderThreads:
     """Threads that are started as they are needed, and end when they are not."""
 
@@ -77,6 +87,11 @@ class ReaderThreads:
         self._threads = 0
         self._open = 0  # tasks that were submitted and neither ended nor were given up
         self.stuck = 0  # threads with a task that was given up
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether all threads that there may be hang, so that nothing would be read."""
+        return self.stuck >= MOST_THREADS
 
     def submit(
         self, work: Callable[[], T], done: queue.SimpleQueue[Task[T]], key: int = 0
@@ -113,7 +128,9 @@ class ReaderThreads:
     def _run(self) -> None:
         while (task := self._next()) is not None:
             if not task.given_up:
+                _here.task = task
                 task.carry_out()
+                _here.task = None
             with self._lock:
                 task.ended = True
                 if task.given_up:

@@ -6,9 +6,10 @@ depends on the kind of a root.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 from ...errors import SourceError
 from ...files.window import Window
@@ -39,14 +40,29 @@ class Fetched(NamedTuple):
         source: its path, its bytes, or a window on them; or the error why there are none.
         size, mtime: of the bytes that were read, which may be newer than the listing; 0 with an
             error.
+        status: of the file that was read, for whoever will replace it.
     """
 
     source: str | memoryview | Window | SourceError
     size: int = 0
     mtime: int = 0
+    status: os.stat_result | None = None
 
 
-Windows: TypeAlias = Callable[[int], Window]
+T = TypeVar("T")
+
+
+class Reads(Protocol):
+    """How an object is read, so that a read that does not come back is an error."""
+
+    def window(self, descriptor: int) -> Window:
+        """Open a window on a large file; the window closes the descriptor."""
+
+    def within(self, read: Callable[[], T]) -> T:
+        """Return what a read returns or raises; a `SourceError` if it does not come back."""
+
+    def goes_on(self) -> None:
+        """Take note, within `Root.fetch`, that more of the object came: its time begins anew."""
 
 
 class Root(ABC):
@@ -62,14 +78,14 @@ class Root(ABC):
         is_countable: it may be walked a second time, only to count.
         is_forkable: a process that has used it may fork.
         takes_buffers: its files are read into buffers of the caller.
-        is_bounded_in_time: whatever does not answer is an error after a while, by its client.
+        is_served: its objects are asked of a server, which may be gone as a whole.
     """
 
     is_list: ClassVar[bool] = False
     is_signable: ClassVar[bool] = False
     is_forkable: ClassVar[bool] = True
     takes_buffers: ClassVar[bool] = False
-    is_bounded_in_time: ClassVar[bool] = False
+    is_served: ClassVar[bool] = False
     name: str
 
     def __init__(self, name: str) -> None:
@@ -113,14 +129,22 @@ class Root(ABC):
 
     @staticmethod
     @abstractmethod
-    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:
+    def fetch(file: Found, buffer: bytearray | None, reads: Reads) -> Fetched:
         """Return the content of a file that was found in a root of this kind; in any thread.
 
         Args:
             file: the file.
             buffer: to read it into; None if ``takes_buffers`` says so, or it is a large one.
-            windows: opens a window on a large one, from its descriptor.
+            reads: reads what this leaves to be read later, such as a large file.
 
         Raises:
             LostError: the root no longer answers.
+        """
+
+    @staticmethod  # noqa: B027 - where nothing is served there is nobody to ask
+    def ask(file: Found) -> None:
+        """Ask the server of an object that did not come, whether it is there at all.
+
+        Raises:
+            LostError: it is not.
         """

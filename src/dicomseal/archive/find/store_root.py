@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from . import object_stores
 from .found import EMPTY_FOLDER, Found
-from .root import Fetched, Root, Walk, Windows
+from .root import Fetched, Reads, Root, Walk
 
 
 class StoreRoot(Root):
     """All objects of a store whose keys begin with a prefix."""
 
     is_forkable = False  # the client's threads do not survive a fork
-    is_bounded_in_time = True
+    is_served = True
 
     @property
     def is_countable(self) -> bool:
@@ -35,9 +35,14 @@ class StoreRoot(Root):
             yield Found(self.name, trouble=(EMPTY_FOLDER, "no object's key begins so"), whole=True)
 
     @staticmethod
-    def fetch(file: Found, buffer: bytearray | None, windows: Windows) -> Fetched:  # noqa: ARG004
+    def fetch(file: Found, buffer: bytearray | None, reads: Reads) -> Fetched:  # noqa: ARG004
         """Do as `Root.fetch`; the client provides the memory."""
         if not file.size:
             # an entry that is listed as empty may stand for a folder, and have another key
             return Fetched(memoryview(b""), 0, file.mtime)
-        return object_stores.fetch(file.path)
+        return object_stores.fetch(file.path, reads)
+
+    @staticmethod
+    def ask(file: Found) -> None:
+        """Do as `Root.ask`."""
+        object_stores.ask(file.path)

@@ -174,7 +174,8 @@ def _changes(
         else:
             kind = compare(old.row, new.row)
             comparison = content(old.row, new.row) if kind else None
-            yield Change(kind or "", old.row, new.row, comparison, old.number, new.number)
+            numbers = old.number, new.number
+            yield Change(kind or "", old.row, new.row, comparison, *numbers)
             old, new = next(olds, None), next(news, None)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from distributed import WorkerPlugin
+from distributed import WorkerPlugin, get_worker
 
 from ..errors import ExecutorLostError
 
@@ -59,6 +59,32 @@ class Told(WorkerPlugin):
     def teardown(self, worker: object) -> None:  # noqa: ARG002 - as above
         """Forget the function."""
         _known.pop(self._digest, None)
+
+
+_replaced = False
+
+
+def replace_this() -> None:
+    """Have this worker's nanny replace its process, when what it has in hand has gone elsewhere.
+
+    So many reads hang in it that it gets slower and slower. A worker without a nanny cannot be
+    replaced; it goes on until no more reads can be begun, which ends the run.
+    """
+    global _replaced
+    try:
+        worker: Any = get_worker()
+    except ValueError:  # the executor is another one
+        return
+    if worker.nanny is None or _replaced:
+        return
+    _replaced = True
+    worker.loop.add_callback(_close, worker)
+
+
+async def _close(worker: Any) -> None:
+    await worker.close_gracefully(restart=True, reason="dicomseal-reads-hang")
+    global _replaced
+    _replaced = False  # the last worker keeps results that nobody could take: once more
 
 
 def prepare() -> None:

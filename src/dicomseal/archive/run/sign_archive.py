@@ -23,12 +23,14 @@ from ...signing.bulk_signer import BulkSigner
 from ...signing.policy import ALLOW_WEAK, STRONG
 from ...signing.request import SigningOptions
 from ..find import walk
+from ..find.ahead import TIMEOUT, Reading
 from ..find.roots import root_of
 from ..find.selection import RunRequest, Selection
 from ..ledger.ledger import SIGN, Ledger, Run
 from ..ledger.lock import wait_for_workers
 from . import runner as runs
 from . import sign_worker
+from .batch_signer import Der, WorkerConfig
 from .progress import Outcome, Progress
 from .runner import Task
 
@@ -63,6 +65,7 @@ def sign(
     jobs: int = 1,
     resume: bool = False,
     max_rate: float | None = None,
+    read_timeout: float = TIMEOUT,
     sign_run: Callable[[bytes], tuple[bytes, bytes]] | None = None,
     watch: Callable[[Progress, Callable[[], None]], object] | None = None,
     batch_files: int = walk.BATCH_FILES,
@@ -83,6 +86,7 @@ def sign(
         jobs: processes on this machine; each opens the key itself.
         resume: continue the last run, which was not completed.
         max_rate: bytes in a second at most.
+        read_timeout: seconds after which a file that was not read is an error.
         sign_run, watch, batch_files, batch_bytes: as ``sign``, … of
             `dicomseal.archive.run.runner.verify`.
 
@@ -100,7 +104,7 @@ def sign(
     signer = BulkSigner(key, certificate, asked_password, signing_options)
     signer.try_key()  # asks for the PIN of a token here, and not in every worker
     _check_target(selection, target)
-    config = sign_worker.WorkerConfig(
+    config = WorkerConfig(
         key=_portable(key),
         certificate=signer.certificate.der,
         password=asked_password.answer,
@@ -110,6 +114,7 @@ def sign(
         overwrite=overwrite,
         countersign_broken=countersign_broken,
         workers_lock=f"{os.path.realpath(path)}.workers",
+        reading=Reading(ahead=0, timeout=read_timeout),
     )
     request = RunRequest(
         selection=selection,
@@ -146,7 +151,7 @@ def sign(
             runs=frozenset(earlier),
         )
         return Task(
-            lambda: _pool(jobs, marked),
+            _Pools(jobs, marked),
             sign_worker.sign_batch,
             sign_worker.crashed,
             sign_worker.unpack,
@@ -185,8 +190,20 @@ def _authority(tsa: TimestampAuthority | str | None) -> dict[str, bool | str | N
     }
 
 
-def _pool(jobs: int, config: sign_worker.WorkerConfig) -> Executor:
-    return ProcessPoolExecutor(jobs, initializer=sign_worker.start, initargs=(config,))
+class _Pools:
+    """Makes pools of processes, one when the one before it is broken."""
+
+    def __init__(self, jobs: int, config: WorkerConfig) -> None:
+        self._jobs, self._config = jobs, config
+
+    def __call__(self) -> Executor:
+        pool = ProcessPoolExecutor(
+            self._jobs, initializer=sign_worker.start, initargs=(self._config,)
+        )
+        # a worker may have hung with a file that it read itself: the next ones shall not
+        reading = Reading(timeout=self._config.reading.timeout, apart=True)
+        self._config = msgspec.structs.replace(self._config, reading=reading)
+        return pool
 
 
 class _Once:
@@ -207,7 +224,7 @@ def _portable(key: Any) -> Any:
     if isinstance(key, (str, os.PathLike)):
         return os.fspath(key)
     if type(key).__module__.startswith("cryptography."):
-        return sign_worker.Der(
+        return Der(
             key.private_bytes(
                 serialization.Encoding.DER,
                 serialization.PrivateFormat.PKCS8,

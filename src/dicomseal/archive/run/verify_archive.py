@@ -80,7 +80,8 @@ def verify_archive(
         max_rate: megabytes that are read in a second at most.
         read_ahead: how many files each process reads at once, ahead of the one that it verifies;
             ``"auto"`` is none while they come from the page cache, else as many as are worth while.
-        read_timeout: seconds after which a file that was not read is an error.
+        read_timeout: seconds after which a file, or a block of a large one, that was not read is
+            an error.
         content_digest: keep a hash of all content, signed or not.
         watch: called at the beginning and after every batch with the `Progress`, and with a
             function that stops the run in good order.

@@ -11,11 +11,14 @@ import hashlib
 import math
 import os
 import pickle
+import sys
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import closing
-from functools import lru_cache
-from typing import NamedTuple, cast
+from functools import lru_cache, partial
+from typing import NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -31,7 +34,7 @@ from ..find.ahead import ReadAhead, Reading, reader
 from ..find.found import Found
 from ..find.root import Fetched
 from ..ledger.rows import Row, pack, row_of
-from . import hang_watch, worker_pool
+from . import batch_thread, hang_watch, worker_pool
 from .loop import Last, seconds_of
 
 
@@ -82,8 +85,9 @@ def _start(options: Options, reading: Reading) -> None:
 def verify_batch(batch: list[Found]) -> bytes:
     """Return the packed rows of a batch, with the options that the pool was started with."""
     assert _started is not None  # noqa: S101 - for the type: it is a worker of `Pools`
-    packed = pack(_verified(batch, *_started))
-    return Last(packed) if _started.ahead.is_worn else packed
+    ahead = _started.ahead
+    packed = pack(_verified(batch, _started.options, partial(_each, ahead)))
+    return Last(packed) if ahead.is_worn else packed
 
 
 class RemoteVerify:
@@ -95,7 +99,15 @@ class RemoteVerify:
         self._digest = hashlib.sha256(self._packed).digest()
 
     def __call__(self, batch: list[Found]) -> bytes:
-        return pack(_verified(batch, self.prepare(), reader(self._reading)))
+        if threading.current_thread() is threading.main_thread():  # a process of somebody's pool
+            return pack(_verified(batch, self.prepare(), partial(_each, reader(self._reading))))
+        thread = batch_thread.of_this_thread(self._reading)
+        packed = pack(_verified(batch, self.prepare(), thread.rows))
+        if thread.is_worn and "distributed" in sys.modules:
+            from .dask_worker import replace_this
+
+            replace_this()
+        return packed
 
     def prepare(self) -> Options:
         """Return the options; a worker that has unpacked the same ones before has them ready."""
@@ -121,7 +133,21 @@ def _unpacked(packed: _Packed) -> Options:
     return options
 
 
-def _verified(batch: list[Found], options: Options, ahead: ReadAhead) -> list[Row]:
+_Verify: TypeAlias = Callable[[Found, Fetched], Row]
+
+
+def _each(ahead: ReadAhead, files: list[Found], verify: _Verify) -> list[Row]:
+    """Return the rows of files that are read and verified in this thread."""
+    rows: dict[int, Row] = {}
+    with closing(ahead.each(files)) as fetched_files:
+        for number, fetched in fetched_files:
+            rows[number] = verify(files[number], fetched)
+    return [rows[number] for number in range(len(files))]
+
+
+def _verified(
+    batch: list[Found], options: Options, each: Callable[[list[Found], _Verify], list[Row]]
+) -> list[Row]:
     """Return the rows of a batch, in its order."""
     rows: list[Row | None] = []
     files, places = [], []
@@ -133,9 +159,9 @@ def _verified(batch: list[Found], options: Options, ahead: ReadAhead) -> list[Ro
             files.append(file)
             places.append(len(rows))
             rows.append(None)
-    with closing(ahead.each(files)) as fetched_files:
-        for number, fetched in fetched_files:
-            rows[places[number]] = verify_object(files[number], fetched, options)
+    verify = partial(verify_object, options=options)
+    for place, row in zip(places, each(files, verify), strict=True):
+        rows[place] = row
     return cast("list[Row]", rows)
 
 
@@ -145,7 +171,7 @@ def verify_object(file: Found, fetched: Fetched, options: Options) -> Row:
     Raises:
         StoreLostError: the store no longer answers.
     """
-    source, size, mtime = fetched
+    source, size, mtime = fetched.source, fetched.size, fetched.mtime
     if isinstance(source, SourceError):
         object_report = _error(file.path, source.code, str(source))
         return row_of(object_report, file.path, file.size, file.mtime, time.time())

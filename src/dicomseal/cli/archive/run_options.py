@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ...archive.find.ahead import TIMEOUT
 from ...archive.find.roots import root_of
 from ...archive.find.selection import Selection
 from ...errors import UsageError
@@ -47,6 +48,14 @@ def _processors() -> int:
 
 _JOBS = NumberOrAuto(1, _processors)
 AHEAD = NumberOrAuto(0, lambda: None)
+read_timeout_option = click.option(
+    "--read-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="A file, or a piece of a large one, that is not read by then is an error.",
+)
 _FIRST = (
     click.argument("roots", metavar="ROOT...", nargs=-1, required=True),
     click.option(

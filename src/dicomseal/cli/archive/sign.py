@@ -15,7 +15,7 @@ from ...errors import UsageError
 from ..guard import secrets_at_hand
 from ..runs import EXIT_UNREADABLE, Watch, end, run_signer, summary
 from ..sign_options import PASSWORDS, caution, password_of, sign_options, signing_arguments
-from .run_options import run_options, selected
+from .run_options import read_timeout_option, run_options, selected
 
 _EPILOG = f"""\b
 {PASSWORDS}
@@ -36,6 +36,7 @@ Examples:
 
 @click.command("sign", epilog=_EPILOG)
 @run_options("Sign in this number of processes.")
+@read_timeout_option
 @sign_options
 @click.option("--in-place", is_flag=True, help="Replace each object by the signed one.")
 @click.option("--target", metavar="DIR", help="Write signed copies here, in the same folders.")
@@ -54,6 +55,7 @@ def command(
     resume: bool,
     jobs: int,
     max_rate: float | None,
+    read_timeout: float,
     sign_run: tuple[str, str] | None,
     metrics: str | None,
     in_place: bool,
@@ -89,6 +91,7 @@ def command(
                 jobs=jobs,
                 resume=resume,
                 max_rate=max_rate and max_rate * 1e6,
+                read_timeout=read_timeout,
                 sign_run=run_signer(*sign_run) if sign_run else None,
                 watch=watch,
                 password=password_of(options),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from ...archive.errors import LostError
-from ...archive.find.ahead import TIMEOUT, Reading
+from ...archive.find.ahead import Reading
 from ...archive.ledger.proof_of_existence import Wanted
 from ...archive.ledger.rows import VERDICTS
 from ...archive.run import runner as runs
@@ -25,7 +25,7 @@ from ..exit_codes import exit_code
 from ..runs import EXIT_UNREADABLE, Watch, end, run_signer, summary
 from ..trust_options import trust_options, verification
 from ..verify_options import demanded, list_others_option, verify_options
-from .run_options import AHEAD, run_options, selected
+from .run_options import AHEAD, read_timeout_option, run_options, selected
 
 _EPILOG = """\b
 Exit codes: as those of `dicomseal verify`; 130: stopped by Ctrl-C or SIGTERM, to be resumed.
@@ -57,14 +57,7 @@ Examples:
     help="Each process reads this number of files at once, ahead of the one that it verifies; 0: "
     "none ahead. auto: none while they lie in the page cache, else as many as are worth while.",
 )
-@click.option(
-    "--read-timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=TIMEOUT,
-    show_default=True,
-    metavar="SECONDS",
-    help="A file, or a piece of a large one, that is not read by then is an error.",
-)
+@read_timeout_option
 @click.option("--sample", metavar="PERCENT", help="Draw this share of the files, e.g. 1%.")
 @click.option(
     "--seed", default="", metavar="TEXT", help="Seed of the draw: another one draws other files."

@@ -1,0 +1,356 @@
+"""The work on a batch in a signing run: each file is looked at, and signed if needed.
+
+Files are read as `dicomseal.archive.find.ahead` has it, so one that hangs costs a row, and signed a
+group at a time (`dicomseal.files.group`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+
+from ... import report
+from ...encoding.backend import Index
+from ...errors import (
+    CertificateError,
+    DicomSealError,
+    KeyFileError,
+    MalformedError,
+    SourceError,
+    TimestampError,
+)
+from ...files.group import Group
+from ...files.part10 import Part10
+from ...files.reader import Reader
+from ...files.window import Origin, Window
+from ...signing.bulk_signer import BulkSigner
+from ...signing.request import SignatureUID, SigningOptions
+from ...verification.options import Options
+from ...verification.other_files import DIRECTORY, NO_OBJECT, is_directory, on_no_dicom
+from ...verification.verifier import verify_with
+from ..errors import StoppedError
+from ..find import roots
+from ..find.ahead import HUNG, ReadAhead, Reading
+from ..find.folder_root import FolderRoot, ToBeReplaced
+from ..find.found import Found
+from ..find.root import Fetched, Root
+from ..ledger.rows import ALREADY_SIGNED, REFUSED, SIGNED, Row, SignatureRow
+from ..ledger.uncovered import left_out
+from .left_behind import Sweeper
+from .sign_rows import row_of_file, said, signature_row, stored_signature
+
+_PAUSES = (1.0, 5.0)  # seconds, before a request to an authority is repeated
+# these errors of one file would be those of every other file too
+_GONE = (KeyFileError, CertificateError, TimestampError)
+
+
+class Der(NamedTuple):
+    """A private key of `cryptography` in PKCS#8, for a worker."""
+
+    data: bytes
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration of a worker; the fields are those of `sign_archive.sign`.
+
+    Attributes:
+        signing_options: the options of the signatures.
+        workers_lock: the file whose locks show that workers live.
+        run, session: name the temporary files of this run, and of this process's part in it.
+        runs: the earlier runs in the ledger, of which no worker lives.
+        reading: how files are read.
+    """
+
+    key: Any
+    certificate: bytes
+    password: bytes | str | None
+    signing_options: SigningOptions
+    roots: tuple[str, ...]
+    target: str | None
+    overwrite: bool
+    countersign_broken: bool
+    workers_lock: str
+    run: str = ""
+    session: str = ""
+    runs: frozenset[str] = frozenset()
+    reading: Reading = Reading(ahead=0)
+
+
+class Worker:
+    """Signs files, a group of them at a time. Errors are those of `BulkSigner`.
+
+    Attributes:
+        ahead: reads them.
+    """
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._config = config
+        key = config.key
+        if isinstance(key, Der):
+            key = serialization.load_der_private_key(key.data, None)
+        self._signer = BulkSigner(key, config.certificate, config.password, config.signing_options)
+        self._reader = Reader()
+        self.ahead = ReadAhead(config.reading, kind_of=_kind_of)
+        self._sweeper = Sweeper(config.run, config.session, config.runs)
+        self._group = Group(opened=self._sweeper.sweep)
+        self._staged: dict[int, tuple[Found, Row]] = {}  # in the group, by their numbers
+        self._folder = self._target_folder = ""
+
+    def sign(self, file: Found) -> Row:
+        """Return the row of a file, which then has a signature of this key, or a reason why not.
+
+        Raises:
+            StoppedError: no other file can be signed either. Nothing was written.
+        """
+        rows: dict[int, Row] = {}
+        self.sign_all([file], rows)
+        return rows[0]
+
+    def sign_all(self, files: list[Found], rows: dict[int, Row]) -> None:
+        """Sign files, and enter the row of each when it is on disk, by its place in the list.
+
+        Raises:
+            StoppedError: no other file can be signed either. Files without a row are as they were.
+        """
+        changed: list[int] = []
+        try:
+            self._all(files, range(len(files)), rows, changed)
+            # a file with two names may be signed by two workers, or be twice in this group
+            for number in changed:
+                again: list[int] = []
+                self._all(files, [number], rows, again)
+                if again:
+                    self._all(files, [number], rows, None)
+        except StoppedError:
+            self._commit(rows, [])  # what was signed before
+            raise
+        finally:
+            self._group.discard()
+            self._staged.clear()
+
+    def _all(
+        self, files: list[Found], numbers: Sequence[int], rows: dict[int, Row],
+        changed: list[int] | None,
+    ) -> None:  # fmt: skip
+        """Enter the rows of some of the files, when these are on disk.
+
+        Args:
+            files: all of the batch.
+            numbers: which of them.
+            rows: for their rows.
+            changed: for the number of one that changed meanwhile; None: that is an error by now.
+        """
+        readable = []
+        for number in numbers:
+            file = files[number]
+            if file.trouble:
+                rows[number] = row_of_file(file, report.ERROR, file.trouble)
+            else:
+                readable.append(number)
+        with contextlib.closing(self.ahead.each([files[number] for number in readable])) as each:
+            for place, fetched in each:
+                number = readable[place]
+                self._one(number, files[number], fetched, rows, changed)
+                if self._group.full:
+                    self._commit(rows, changed)
+        self._commit(rows, changed)
+
+    def _one(
+        self, number: int, file: Found, fetched: Fetched, rows: dict[int, Row],
+        changed: list[int] | None,
+    ) -> None:  # fmt: skip
+        """Enter the row of a file, or write what its group will rename; arguments as `_all`."""
+        while True:
+            try:
+                row = self._sign(number, file, fetched)
+            except SourceError as error:
+                if error.code == "no_space":
+                    if self._group:  # it holds space, of which renaming gives some back
+                        self._commit(rows, changed)
+                        continue
+                    raise StoppedError(str(error)) from None
+                self._refuse(number, file, error, rows, changed)
+                return
+            except MalformedError as error:
+                verdict, sentence = report.ERROR, said(file, error)
+                if error.code in NO_OBJECT:
+                    verdict, sentence = on_no_dicom(file.path, sentence)
+                row = row_of_file(file, verdict, (error.code, sentence))
+            except _GONE as error:
+                raise StoppedError(str(error)) from None
+            except DicomSealError as error:
+                row = row_of_file(file, REFUSED, (error.code, said(file, error)))
+            if row is not None:
+                rows[number] = row
+            return
+
+    @staticmethod
+    def _refuse(
+        number: int, file: Found, error: SourceError, rows: dict[int, Row],
+        changed: list[int] | None,
+    ) -> None:  # fmt: skip
+        # once more: it changed, or the flush failed, perhaps for data of another program
+        if error.code in ("changed", "write") and changed is not None:
+            changed.append(number)
+            return
+        verdict = REFUSED if error.code == "exists" else report.ERROR
+        rows[number] = row_of_file(file, verdict, (error.code, said(file, error)))
+
+    def _commit(self, rows: dict[int, Row], changed: list[int] | None) -> None:
+        """Have the files of the group on disk under their names, and enter their rows."""
+        full = None
+        for number, error in self._group.commit():
+            file, row = self._staged.pop(number)
+            if error is None:
+                rows[number] = row
+            elif error.code == "no_space":
+                full = error
+            else:
+                self._refuse(number, file, error, rows, changed)
+        if full is not None:
+            raise StoppedError(str(full))
+
+    def _sign(self, number: int, file: Found, fetched: Fetched) -> Row | None:
+        """Return the row of a file that is not signed; None of one that is now in the group."""
+        target = self._target(file.path)
+        part10 = self._opened(file, fetched)
+        index = self._signer.index(part10)
+        existing = self._signer.existing_signature(index)
+        if existing:
+            return row_of_file(
+                file, ALREADY_SIGNED, index=index, signature=stored_signature(index, *existing)
+            )
+        if is_directory(part10, index):
+            return row_of_file(file, DIRECTORY)
+        broken = None if self._config.countersign_broken else _broken(fetched, index)
+        if broken:
+            return row_of_file(file, REFUSED, broken, index=index)
+        if target != file.path and os.path.lexists(target):
+            there = self._copy(target, index)
+            if there:
+                return row_of_file(file, ALREADY_SIGNED, index=index, signature=there)
+            if not self._config.overwrite:
+                raise SourceError(f"{target}: exists already, and is not such a copy", "exists")
+        uid, when, status = self._stage(part10, index, target, target == file.path, number)
+        signature = signature_row(
+            str(uid),
+            when.isoformat(),
+            self._config.signing_options.mac,
+            self._signer.certificate.signer,
+        )
+        now = file
+        if target == file.path:
+            now = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
+        left = len(uid.left_out), left_out(uid.telling, uid.left_out)
+        row = row_of_file(now, SIGNED, index=index, signature=signature, left=left)
+        self._staged[number] = file, row
+        return None
+
+    def _opened(self, file: Found, fetched: Fetched) -> Part10:
+        source = fetched.source
+        if isinstance(source, SourceError):
+            raise source
+        if isinstance(source, str):  # it is near
+            return self._reader.open(source, settled=True)
+        part10 = Part10(source, len(source))
+        if fetched.status is not None:
+            part10.origin = Origin(file.path, fetched.status)
+        return part10
+
+    def _stage(
+        self, part10: Part10, index: Index, target: str, in_place: bool, number: int
+    ) -> tuple[SignatureUID, datetime, os.stat_result]:
+        overwrite = in_place or self._config.overwrite
+        for pause in (*_PAUSES, None):
+            try:
+                return self._signer.stage(part10, index, target, overwrite, self._group, number)
+            except TimestampError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("the last attempt raises")
+
+    def _target(self, path: str) -> str:
+        """Return the path of the signed file; folders in the target are created."""
+        folder, name = os.path.split(path)
+        if folder != self._folder:  # files come folder by folder
+            self._target_folder = self._other_folder(path, folder)
+            self._folder = folder
+            # also where no file is left to be written: a killed run may have begun the last one
+            self._sweeper.sweep(os.path.realpath(self._target_folder))
+        if self._config.target is None:
+            return path
+        return os.path.join(self._target_folder, name)
+
+    def _other_folder(self, path: str, folder: str) -> str:
+        """Return the folder for the signed file, and create it."""
+        if self._config.target is None:
+            return folder
+        for root in self._config.roots:
+            if path == root or path.startswith(os.path.join(root, "")):
+                below = os.path.dirname(root) if os.path.isfile(root) else root
+                several = len(self._config.roots) > 1 and below == root
+                name = os.path.join(os.path.basename(root) if several else "",
+                                    os.path.relpath(path, below))  # fmt: skip
+                target = os.path.dirname(os.path.join(self._config.target, name))
+                _make_folders(target)
+                return target
+        raise SourceError(f"{path}: lies below none of the roots")
+
+    def _copy(self, target: str, original: Index) -> SignatureRow | None:
+        """Return the signature of an existing copy, if it is the one that would be made."""
+        try:
+            with contextlib.closing(self._read(target)) as source:
+                copy = Part10(source, len(source)).index()
+                existing = self._signer.existing_signature(copy)
+                if existing and self._signer.is_up_to_date_copy(copy, original):
+                    return stored_signature(copy, *existing)
+        except (SourceError, MalformedError) as error:
+            if error.code == HUNG:  # it may be such a copy
+                raise
+        return None
+
+    def _read(self, path: str) -> Window:
+        """Open a file that is beside the one that the group is about."""
+        reads = self.ahead.reads
+        fetched = reads.within(lambda: FolderRoot.fetch(Found(path), None, reads))
+        if not isinstance(fetched.source, Window):
+            raise fetched.source if isinstance(fetched.source, SourceError) else SourceError(path)
+        return fetched.source
+
+
+def _kind_of(path: str) -> type[Root]:
+    kind = roots.kind_of(path)
+    return ToBeReplaced if kind is FolderRoot else kind
+
+
+def _make_folders(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be made: {error.strerror or error}", "write") from None
+
+
+def _broken(fetched: Fetched, index: Index) -> tuple[str, str] | None:
+    """Return what is wrong with the existing signatures, beside which a new one would look fine."""
+    if not index.scopes:
+        return None
+    source = fetched.source
+    if isinstance(source, SourceError):
+        return source.code, str(source)
+    found = verify_with(source, Options(integrity_only=True))
+    if found.error:
+        return found.error.code, found.error.message
+    for one in found.signatures:
+        if one.integrity_reason:
+            return one.integrity_reason.code, (
+                f"an existing signature does not verify: {one.integrity_reason.message}"
+            )
+    return None
