@@ -56,8 +56,8 @@ def test_an_object_that_never_comes(run, server, ahead):
 
 def test_a_server_that_answers_nothing_any_more(run, server):
     """The run stops after twice the time-out, and can be resumed: no object is at fault."""
-    server.hangs = lambda path: "/instances/" in path or any(
-        "/instances/" in asked for asked, _ in server.asked
+    server.hangs = lambda path: (
+        "/instances/" in path or any("/instances/" in asked for asked, _ in server.asked)
     )
     code, _, err, seconds = verify(run, server, "--read-timeout", "1")
     assert code == 4

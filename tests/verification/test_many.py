@@ -96,7 +96,7 @@ def test_a_slow_generator_is_not_waited_for(tree, jobs, monkeypatch):
 
     def slow():
         nonlocal taken
-        for taken in range(1, 81):  # noqa: B007
+        for taken in range(1, 81):
             yield f"some/{taken % 80:03}.dcm"
             time.sleep(0.006)
 
@@ -113,7 +113,7 @@ def test_a_generator_that_becomes_slow_holds_up_what_is_in_the_window(tree, monk
 
     def slow():
         nonlocal taken
-        for taken in range(1, 204):  # noqa: B007
+        for taken in range(1, 204):
             if taken > 200:
                 time.sleep(0.3)
             yield "some/001.dcm"

@@ -20,7 +20,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +33,12 @@ from ..errors import CertificateError, TrustError, UsageError
 from ..policy import Policy
 from ..report import UNTRUSTED, Reason, ReasonCode
 from ..signature.certificate import Certificate, parse, spki_der
-from .authorities import check_authority, load_authorities
+from .authorities import check_authority
 from .decision import SIGNING, TIME_STAMPING, TrustDecision
 from .formats import AnyCertificate, AnySigner, der_of, identity
-from .loading import Refused, load_certificates, load_crls, load_ocsps, load_signers, warn_of
+from .loading import load_crls, load_ocsps
 from .outside import check_revocation_data
 from .remembered import Window
-from .trust_settings import Wanted
 
 if TYPE_CHECKING:
     from .fetching import Fetcher
@@ -152,36 +151,17 @@ class TrustStore:
             LeftOutWarning: a certificate cannot be read or used, and others can.
             UnusedSettingsWarning: trust settings have no effect here.
         """
-        from .restrictions import TIME_STAMPING_PURPOSES
+        from .store_files import read_files
 
         policy = policies.load(policy) if isinstance(policy, str) else policy
         if not isinstance(policy, Policy):
             raise UsageError(f"policy takes a Policy or the name of one, not {policy!r}")
-        refused: list[Refused] = []
-
-        def some(load: Callable[..., list[Any]], paths: Iterable[Any], wanted: Wanted) -> list[Any]:
-            found = []
-            for path in paths:
-                try:
-                    found += load(path, password, wanted)
-                except Refused as error:
-                    refused.append(error)
-            return found
-
-        signing = Wanted.of(policy.authority_usages)
-        authorities = some(load_authorities, anchors, signing)
-        directly = some(load_signers, signers, signing)
-        between = some(load_certificates, intermediates, signing._replace(anchor=False))
-        stamps = some(load_certificates, tsa, Wanted(TIME_STAMPING_PURPOSES))
-        if refused and not authorities and not directly:
-            raise refused[0]
-        for error in refused:
-            warn_of(error)
+        found = read_files(anchors, intermediates, tsa, signers, policy.authority_usages, password)
         return cls(
-            authorities,
-            between,
-            tsa=stamps,
-            signers=directly,
+            found.anchors,
+            found.intermediates,
+            tsa=found.tsa,
+            signers=found.signers,
             crls=[der for path in crls for der in load_crls(path)],
             ocsps=[der for path in ocsps for der in load_ocsps(path)],
             policy=policy,
