@@ -132,7 +132,7 @@ def test_a_large_file_that_hangs_in_the_middle(folder, shim, signed, ahead):
     code, found, seconds = run("--read-ahead", ahead, "--read-timeout", "1", env=away)
     assert code == 4
     assert counted(found) == {("passed", ""): FILES + 1, ("error", "hung"): 1}
-    assert 1 <= seconds < 60  # not what a verification may take besides
+    assert 1 <= seconds < 100  # not what a verification may take besides
     assert found["large-stalls.dcm"].reason == "hung"
 
 

@@ -35,7 +35,7 @@ def watched():
         ahead = SimpleNamespace(now=FILE)
         thread = threading.Thread(target=loop, daemon=True)
         thread.start()
-        return ahead, HangWatch(ahead, TIMEOUT, limits, thread.ident)
+        return ahead, HangWatch(ahead, TIMEOUT, limits, thread)
 
     yield start
     ended.set()
@@ -67,6 +67,18 @@ def test_one_that_is_at_work_however_long_the_file_takes(watched):
     """It reads a large file that comes slowly, and so sleeps most of the time."""
     _, watch = watched(lambda: time.sleep(0.02))
     assert seen(watch, 5 * TIMEOUT) is None
+
+
+@by_clock
+def test_one_that_stands_in_line_for_a_processor(watched, monkeypatch, tmp_path):
+    """On a machine on which others do a lot: it is no matter of the file."""
+    _, watch = watched(asleep)
+    state = tmp_path / "stat"
+    state.write_bytes(b"1 (a name) of two) R 1 2 3")
+    monkeypatch.setattr(watch, "_status", str(state))
+    assert seen(watch, 4 * TIMEOUT) is None
+    state.write_bytes(b"1 (a name) R of two) D 1 2 3")
+    assert TIMEOUT <= seen(watch, 60) < 30
 
 
 def test_one_that_reads_a_small_file_that_comes_slowly(watched, monkeypatch, tmp_path):

@@ -149,7 +149,7 @@ def _run(
 ) -> None:
     ahead = ReadAhead(reading, kind_of=_kind_of)
     # what verifies may wait for other things: it has a time limit of its own
-    begun.put((ahead, HangWatch(ahead, reading.timeout, None, threading.get_ident())))
+    begun.put((ahead, HangWatch(ahead, reading.timeout, None, threading.current_thread())))
     while (work := works.get()) is not None:
         work.carry_out(ahead)
 

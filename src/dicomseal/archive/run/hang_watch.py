@@ -5,9 +5,10 @@ A thread that reads near files itself cannot be got out of a read of a server th
 a signal that has a handler ends it. It hangs if
 
 * one file is being read whole for so long, or
-* it was asleep for so long, and used no processor: so it waits, in whatever code, also in compiled
-  code that reads a large file by itself. A large file that takes long, and comes all the same, is
-  waited for; so is an answer about revocation, which has a time-out of its own.
+* it was asleep for so long, and neither used a processor nor stood in line for one: so it waits, in
+  whatever code, also in compiled code that reads a large file by itself. A large file that takes
+  long, and comes all the same, is waited for; so is an answer about revocation, which has a
+  time-out of its own.
 
 Both are seen for the time-out, at `HangWatch.interval`: so a thread that hangs is found after one
 to one and a half time-outs, and at most two seconds after the first. Time in which the process
@@ -16,6 +17,7 @@ itself was stopped does not count.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -40,15 +42,17 @@ class HangWatch:
         timeout: seconds that it may be in one file, as above.
         limits: its ``seconds`` may go by besides, where the system does not tell how much processor
             another thread used; None: only reading counts, as the thread may wait for other things.
-        thread: its identifier.
+        thread: the thread, which has begun.
     """
 
     def __init__(
-        self, ahead: ReadAhead, timeout: float, limits: Limits | None, thread: int
+        self, ahead: ReadAhead, timeout: float, limits: Limits | None, thread: threading.Thread
     ) -> None:
-        self._ahead, self._timeout, self._limits, self._thread = ahead, timeout, limits, thread
+        self._ahead, self._timeout, self._limits = ahead, timeout, limits
         self.interval = min(timeout / 4, 1)
-        self._clock = _clock_of(thread)
+        self._thread = thread.ident or 0
+        self._clock = _clock_of(self._thread)
+        self._status = f"/proc/self/task/{thread.native_id}/stat"
         self._file: Found | None = None
         self._looked = time.monotonic()
         self._used = 0.0
@@ -69,7 +73,8 @@ class HangWatch:
         self._in_file += gone
         self._reading = self._reading + gone if reads else 0.0
         used = self._processor_time()
-        self._asleep = self._asleep + gone if used == self._used and not asks else 0.0
+        sleeps = used == self._used and not asks and not self._is_in_line()
+        self._asleep = self._asleep + gone if sleeps else 0.0
         self._used = used
         return self._ahead.now is file and self._hangs(file)
 
@@ -85,6 +90,12 @@ class HangWatch:
 
     def _processor_time(self) -> float:
         return 0.0 if self._clock is None else time.clock_gettime(self._clock)
+
+    def _is_in_line(self) -> bool:
+        """Return whether it could run, where the system says so: a machine may be very busy."""
+        with contextlib.suppress(OSError), open(self._status, "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] == b"R"
+        return False
 
     def _is_within(self) -> tuple[bool, bool]:
         """Return whether the thread is within a function that reads a file, or one that asks."""
@@ -115,7 +126,7 @@ def begin(ahead: ReadAhead, timeout: float, limits: Limits | None) -> None:
     So another one takes over: the loop finds it gone, and from then on only threads read, which can
     be left alone (`dicomseal.archive.find.ahead.Reading.apart`).
     """
-    watch = HangWatch(ahead, timeout, limits, threading.get_ident())
+    watch = HangWatch(ahead, timeout, limits, threading.current_thread())
     threading.Thread(target=_end_with, args=(watch,), daemon=True).start()
 
 
