@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import time
+from types import SimpleNamespace
 
 import _gate
 import pki
@@ -301,6 +302,58 @@ def test_a_peer_that_stalls_is_given_up(files, tmp_path):
         until(lambda: json.loads(running.get("health")[1])["connections"] == 0)
         assert time.monotonic() - begun < 15
         held.abort()
+
+
+def association(*contexts):
+    """A request for an association, of presentation contexts as they are given."""
+
+    def item(kind, data):
+        return struct.pack(">BxH", kind, len(data)) + data
+
+    content = b"\0\1\0\0" + b"GATE".ljust(16) + b"RAW".ljust(16) + bytes(32)
+    content += item(0x10, b"1.2.840.10008.3.1.1.1")
+    for number, syntaxes in enumerate(contexts):
+        names = b"".join(item(0x40, syntax.encode()) for syntax in syntaxes)
+        head = bytes([2 * number + 1, 0, 0, 0]) + item(0x30, CT.encode())
+        content += item(0x20, head + names)
+    content += item(0x50, item(0x51, bytes(4)) + item(0x52, b"1.2.3"))
+    return struct.pack(">BxL", 1, len(content)) + content
+
+
+def answered(running, request):
+    """The type of the PDU that comes back; None if the connection is closed without one."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as peer:
+        try:
+            peer.sendall(request)
+            return (peer.recv(1) or b"\0")[0] or None
+        except ConnectionError:
+            return None
+
+
+def test_a_request_for_an_association_is_bounded(running):
+    """128 contexts may have 30 transfer syntaxes each; nobody has more to propose."""
+    syntaxes = [f"1.2.840.10008.1.2.4.{n}" for n in range(100, 130)]
+    assert answered(running, association(*[syntaxes] * 128)) == 2
+    request = association(*[syntaxes * 2] * 128)
+    assert len(request) > 1 << 17
+    assert answered(running, request) is None
+    assert client("echoscu", "127.0.0.1", running.port).returncode == 0
+
+
+def test_of_thousands_of_transfer_syntaxes_some_are_looked_at(running, monkeypatch):
+    """pynetdicom looks for each in the list of all; what has an explicit VR comes first."""
+    from dicomseal.gate import scp
+
+    built = []
+    monkeypatch.setattr(scp, "build_context", lambda name, some: built.append((name, some)))
+    proposed = [pki.IMPLICIT, pki.BIG, *(f"1.2.{n}" for n in range(5000))] * 2
+    context = SimpleNamespace(abstract_syntax=CT, transfer_syntax=proposed)
+    primitive = SimpleNamespace(presentation_context_definition_list=[context])
+    assoc = SimpleNamespace(acceptor=SimpleNamespace(), requestor=SimpleNamespace())
+    assoc.requestor.primitive = primitive
+    scp._propose(SimpleNamespace(assoc=assoc))
+    assert built == [(CT, [f"1.2.{n}" for n in range(256)])]
+    assert answered(running, association([*proposed[2:5002]])) == 2
 
 
 def test_the_meta_information_is_as_ps3_10_has_it():

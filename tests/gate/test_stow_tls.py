@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pki
@@ -58,3 +59,36 @@ def test_tls_with_certificates_of_clients(folder, tmp_path):
                     with pytest.raises(httpx.TransportError):
                         client.post(url, content=body, headers=JSON)
         assert len(running.objects()) == 1
+
+
+@pytest.mark.parametrize("cut", [0, 1, 200])
+def test_requests_in_one_record(folder, tmp_path, cut):
+    """What is decrypted already is served: two requests, or the end of one with a whole one."""
+    key, certificate = pki.member("rsa").write(tmp_path)
+    requests = []
+    for number in (1, 2):
+        body = multipart([file_of("good", number)])
+        head = f"POST /studies HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        headers = "".join(f"{name}: {value}\r\n" for name, value in JSON.items())
+        requests.append(f"{head}{headers}\r\n".encode() + body)
+    sent = b"".join(requests)
+    assert len(sent) < 16384  # bytes that a record can have
+    client = ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    with gate(
+        tmp_path / "store", "--trust", folder / "ca.pem", "--stow-port", 0, "--no-sync",
+        "--tls-cert", certificate, "--tls-key", key,
+    ) as running:  # fmt: skip
+        with (
+            socket.create_connection(("127.0.0.1", running.ports["stow"]), timeout=20) as plain,
+            client.wrap_socket(plain) as connection,
+        ):
+            if cut:
+                connection.sendall(sent[:cut])
+            connection.sendall(sent[cut:])
+            answers = b""
+            while answers.count(b"HTTP/1.1 200") < 2 or answers.count(b'"00081199"') < 2:
+                more = connection.recv(1 << 16)
+                assert more, answers
+                answers += more
+        assert len(running.objects()) == 2

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .receiving import ReceivingProvider
     from .waking import Bell
 
-_LARGEST_PDU = 1 << 20  # that is read; requests of an association may be longer than announced
+_LARGEST_PDU = 1 << 20  # that is read, of data: some peers ignore what was announced
+_LARGEST_REQUEST = 1 << 17  # for an association: 128 contexts with 30 transfer syntaxes each
 _BUFFER = 1 << 18  # bytes that are read at once
 _PAUSE = 1.0  # seconds of silence in the middle of a PDU, after which buffers are given back
 _SLOWEST = 4 << 10  # bytes that a peer has to send for each second that is waited for a message
@@ -138,7 +139,7 @@ class GateSocket(AssociationSocket):
         Raises:
             OSError: more were announced than a PDU has, or they did not come in time.
         """
-        bounded(nr_bytes)
+        bounded(nr_bytes, _LARGEST_REQUEST)
         out = bytearray()
         while len(out) < nr_bytes and (self._start < self._end or self._fill()):
             out += self.piece(nr_bytes - len(out))
@@ -214,12 +215,12 @@ class GateSocket(AssociationSocket):
             self._give_back()
 
 
-def bounded(length: int) -> int:
+def bounded(length: int, most: int = _LARGEST_PDU) -> int:
     """Return the length of a PDU, if one may be so long.
 
     Raises:
         ConnectionAbortedError: it may not.
     """
-    if length > _LARGEST_PDU:
+    if length > most:
         raise ConnectionAbortedError(f"a PDU of {length} bytes was announced")
     return length

@@ -42,6 +42,7 @@ _STANDARD = "1.2.840.10008."
 _VERIFICATION = "1.2.840.10008.1.1"
 # newer than pynetdicom, or retired: all these are storage classes
 _STORAGE = tuple(f"{_STANDARD}{root}" for root in ("5.1.4.1.1.", "5.1.1.29", "5.1.1.30"))
+_MOST_SYNTAXES = 256  # of a SOP Class; PS3.6 Annex A has fewer, and each is looked for in all
 _log = logging.getLogger("dicomseal.gate")
 
 
@@ -241,18 +242,17 @@ def _echo(_: Event) -> int:
 def _propose(event: Event) -> None:
     """Support what this peer proposes, if it is storage: explicit VR first."""
     acceptor = event.assoc.acceptor
-    proposed: dict[str, list[str]] = {}
+    proposed: dict[str, dict[str, None]] = {}  # in their order; a stranger may name thousands
     request: Any = event.assoc.requestor.primitive
     for context in request.presentation_context_definition_list:
         name = str(context.abstract_syntax)
-        found = proposed.setdefault(name, [])
-        found += [str(one) for one in context.transfer_syntax if str(one) not in found]
+        proposed.setdefault(name, {}).update(dict.fromkeys(map(str, context.transfer_syntax)))
     supported: list[PresentationContext] = []
     for name, syntaxes in proposed.items():
         if name == _VERIFICATION:
             supported.append(build_context(name))
         elif is_storage(name):
-            supported.append(build_context(name, sorted(syntaxes, key=_rank)))
+            supported.append(build_context(name, sorted(syntaxes, key=_rank)[:_MOST_SYNTAXES]))
     acceptor.supported_contexts = supported
 
 
