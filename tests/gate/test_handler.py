@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import errno
 import os
 
 import pki
@@ -13,6 +14,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
 
 from dicomseal.errors import SourceError, UsageError
 from dicomseal.gate import handler, handlers
+from dicomseal.gate.handlers import failed
 from dicomseal.gate.quarantine import Quarantine
 from dicomseal.gate.store import Store
 
@@ -103,6 +105,21 @@ def test_arguments_that_are_something_else_are_told_at_once(tmp_path):
             handler(**wrong)
     with pytest.raises(SourceError, match="quarantine"):
         handler(chosen, store=kept)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+    ],
+    ids=repr,
+)
+def test_what_this_machine_lacks_is_not_the_objects_fault(error):
+    """Its sender may try again (A7xx)."""
+    assert failed(error).status == 0xA700
+    assert failed(OSError(errno.EIO, "Input/output error")).status == 0x0110
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), MemoryError(), RecursionError()])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 import time
 
 import pki
 import pytest
 from _gate import CT, elements, file_of, part10, trust_file, uid
-from _gate_process import client, gate, start_client, until
+from _gate_process import client, gate, send, start_client, until
 from _raw_scu import ABORT, VERIFICATION, Peer, data_set, echo, store
 
 from dicomseal import sign_file
@@ -105,6 +106,59 @@ def test_a_thousand_associations_leave_nothing(tmp_path):
     assert after["files"] <= before["files"]
     assert after["memory"] - before["memory"] < 8 << 20
     assert len(running.objects()) == 200
+
+
+def with_open_files(limit):
+    """What a gate is started with, so that it may have so many; ``-S`` if it may ask for more."""
+    return ("sh", "-c", f'ulimit {limit}; exec "$@"', "sh")
+
+
+def test_more_associations_than_a_shell_allows_files_for(tmp_path):
+    """The gate asks for what its associations need, where it may."""
+    count = 60
+    arguments = ("--trust", trust_file(tmp_path), "--max-associations", count, "--no-sync")
+    with gate(tmp_path / "store", *arguments, prefix=with_open_files("-S -n 128")) as running:
+        peers = [Peer(running.port) for _ in range(count)]
+        for number, peer in enumerate(peers):
+            assert peer.status(store(data_set(file_of("good", number)), uid(number))) == 0
+        for peer in peers:
+            peer.release()
+    assert [line["action"] for line in running.objects()] == ["accept"] * count
+    assert [line["level"] for line in running.log if line["level"] == "warning"] == []
+
+
+def test_fewer_files_than_associations_need(tmp_path):
+    """It says so; what it cannot receive now it refuses, as it would with a full disk."""
+    arguments = ("--trust", trust_file(tmp_path), "--no-sync", "--on-failed", "quarantine",
+                 "--quarantine", tmp_path / "quarantine", "--metrics-port", 0)  # fmt: skip
+    with gate(tmp_path / "store", *arguments, prefix=with_open_files("-n 64")) as running:
+        peers, statuses = [], []
+        with pytest.raises(OSError):
+            while len(peers) < 64:
+                peers.append(Peer(running.port, timeout=5))
+        watching = []  # what is left is taken by those who watch
+        while status_of(running.process)["files"] < 64:
+            address = "127.0.0.1", running.ports["metrics"]
+            watching.append(socket.create_connection(address, timeout=5))
+            time.sleep(0.05)
+        for number, peer in enumerate(peers):
+            statuses.append(peer.status(store(data_set(file_of("good", number)), uid(number))))
+        for one in [*peers, *watching]:
+            one.close()
+        until(lambda: send(running.port, *one_file(tmp_path, 100)) == 0)
+    assert "need 640 open files" in running.log[0]["message"]
+    assert 0xA700 in statuses
+    assert set(statuses) <= {0, 0xA700}
+    assert sorted(running.files()) == sorted(
+        [uid(100), *(uid(number) for number, status in enumerate(statuses) if status == 0)]
+    )
+    assert list((tmp_path / "quarantine").iterdir()) == []
+
+
+def one_file(folder, number):
+    path = folder / f"{number}.dcm"
+    path.write_bytes(file_of("good", number))
+    return [path]
 
 
 def test_large_objects_take_no_memory(tmp_path):

@@ -23,6 +23,7 @@ from pynetdicom.transport import AssociationServer, RequestHandler
 from ..errors import MalformedError
 from .commands import P_DATA, Answer, pdus
 from .connection import GateSocket
+from .descriptors import is_scarcity
 from .front import Counts
 from .origin import Origin
 from .receiving import ReceivingProvider, StoreRequest
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _Socket = socket.socket  # a class below has an attribute that is called like the module
 MAX_PDU = 1 << 18  # bytes that are announced to peers as the length of a PDU
 _TO_BE_TOLD = 1.0  # seconds
+_PAUSE = 0.1  # seconds until a connection is accepted that could not be
 _MAX_EARLY = 2  # requests that come before the last one was answered; none should (PS3.7 D.3.3.3)
 Serve = Callable[[StoreRequest, Origin], Answer]
 
@@ -233,7 +235,12 @@ class GateServer(ThreadingMixIn, AssociationServer):
     def get_request(self) -> tuple[_Socket, Any]:
         """Accept a connection; the handshake of TLS is for its own thread."""
         self._counts.give_way(self._slot)
-        connection, address = self._listening.accept()
+        try:
+            connection, address = self._listening.accept()
+        except OSError as error:
+            if is_scarcity(error) and not isinstance(error, BlockingIOError):
+                time.sleep(_PAUSE)  # it waits still, and is asked for again at once
+            raise
         connection.setblocking(True)
         return connection, address
 

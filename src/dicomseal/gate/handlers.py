@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from ..errors import DicomSealError, UsageError
 from .admission import Admission
 from .commands import Answer
-from .judgement import CANNOT_UNDERSTAND, SUCCESS, Decision, judge, shortened
+from .descriptors import is_scarcity
+from .judgement import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Decision, judge, shortened
 from .origin import Origin
 from .policy import ACCEPT, Policy
 from .quarantine import Quarantine
@@ -105,6 +106,9 @@ def failed(error: Exception) -> Answer:
     if isinstance(error, DicomSealError):
         _log.error("not accepted: %s", error)
         return Answer(CANNOT_UNDERSTAND, shortened(str(error.code)))
+    if is_scarcity(error):
+        _log.error("not accepted: %s: %s", type(error).__name__, error)
+        return Answer(OUT_OF_RESOURCES, "this machine has too little memory, files or threads")
     _log.exception("not accepted: an error of the gate itself")
     return Answer(PROCESSING_FAILURE, "an error of the gate itself")
 

@@ -15,6 +15,7 @@ from ..files.source import read_all
 from ..report import ErrorReport, ObjectReport, Reason, ReasonCode
 from ..standard import terms
 from ..verification.verifier import verify_with
+from .descriptors import is_scarcity
 from .identity import Identity, identify
 from .policy import REFUSE, Policy
 from .room import room
@@ -123,6 +124,9 @@ def read_once(data: Any) -> Any:
     """Return a source that is read once, so that all looks at it are looks at the same bytes.
 
     A file goes into a buffer of the thread, which the next one reuses.
+
+    Raises:
+        OSError: this machine has too little memory or too few files now.
     """
     if not isinstance(data, (str, os.PathLike)):
         return read_all(data)
@@ -140,7 +144,9 @@ def read_once(data: Any) -> Any:
                     break
                 done += count
             return view[:done]
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if is_scarcity(error):  # which is no fault of the object, and no verdict on it
+            raise
         return os.fspath(data)  # the verification says what is wrong with it
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import UsageError
+from . import descriptors
 from .admission import Admission, Outcome, Signer
 from .figures import Figures, event_of
 from .front import Counts, Front
@@ -121,6 +122,7 @@ class Service:
             DicomSealError: it could not begin.
         """
         settings = self._settings
+        descriptors.allow(settings.connections)
         store = Store(settings.store, sync=settings.sync)
         with store.opened(), contextlib.ExitStack() as stack:
             for front in settings.fronts:

@@ -29,6 +29,7 @@ from ..dicomweb.multipart import DICOM, Data, Headers, Parts
 from ..errors import DicomSealError, SourceError
 from .admission import Admission
 from .front import Counts
+from .handlers import failed
 from .identity import Identity
 from .judgement import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, release
 from .origin import Origin
@@ -41,7 +42,6 @@ from .upstream import Upstream
 _log = logging.getLogger("dicomseal.gate")
 _JSON = "application/dicom+json"
 _ACCEPTED = ("application/dicom+json", "application/json", "application/*", "*/*")
-_PROCESSING_FAILURE = 0x0110
 _SLOWEST = 4 << 10  # bytes that a client has to send for each second that is waited for it
 _MOST_PARTS = 50_000  # in a request: what becomes of each is remembered until the end
 T = TypeVar("T")
@@ -314,9 +314,9 @@ class _Store:
         except DicomSealError as error:
             _log.error("not accepted: %s", error)
             return identity, *_trouble(error)
-        except Exception:  # noqa: BLE001 - not verified is not accepted
-            _log.exception("not accepted: an error of the gate itself")
-            return identity, _PROCESSING_FAILURE, "an error of the gate itself"
+        except Exception as error:  # noqa: BLE001 - not verified is not accepted
+            refused = failed(error)
+            return identity, refused.status, refused.comment
         finally:
             release()  # a thread that waits for its next object holds no memory
 
