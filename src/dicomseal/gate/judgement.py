@@ -145,7 +145,7 @@ def read_once(data: Any) -> Any:
                 done += count
             return view[:done]
     except (OSError, ValueError) as error:
-        if is_scarcity(error):  # which is no fault of the object, and no verdict on it
+        if is_scarcity(error):  # which says nothing of the object
             raise
         return os.fspath(data)  # the verification says what is wrong with it
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,8 +16,53 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ..errors import SourceError
 from .figures import Figures
 
+_MOST = 32  # that are answered at a time
+_PATIENCE = 10.0  # seconds for a request, however it dribbles
+_PAUSE = 0.1  # seconds
 # what is wrong, each with a word; nothing is wrong with none
 Health = Callable[[], dict[str, Any]]
+
+
+class _Bounded(ThreadingHTTPServer):
+    """Answers so many at a time, each in bounded time."""
+
+    request_queue_size = 2 * _MOST
+
+    def __init__(self, *args: Any) -> None:
+        self._slots = threading.BoundedSemaphore(_MOST)
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError:  # no descriptor is left: it waits still, and is asked for again at once
+            time.sleep(_PAUSE)
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._slots.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._slots.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        end = threading.Timer(_PATIENCE, _hung_up, (request,))
+        end.daemon = True
+        end.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            end.cancel()
+            self._slots.release()
+
+
+def _hung_up(request: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class Monitor:
@@ -55,7 +102,7 @@ class Monitor:
             def log_message(self, *_: object) -> None:
                 """Do nothing: the log is about objects."""
 
-        class Server(ThreadingHTTPServer):
+        class Server(_Bounded):
             address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
         try:
