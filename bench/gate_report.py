@@ -51,8 +51,8 @@ def section(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
         *table(["", *labels, "senders"], costs),
         *table(["", "target", "measured"], targets),
         *_limits(found),
-        f"{watch['files']:,} files to `storescp +B`, four senders; with `watch` until the last is",
-        f"in the ledger, {watch['settle']:g} s of which it waits whether a file still changes:",
+        f"{watch['files']:,} files to `storescp +B`, four senders, prepared; with `watch` until",
+        f"the last is in the ledger, {watch['settle']:g} s of which it waits for changes:",
         "",
         *table(
             ["", "files/s", "ms of storescp", "ms of the senders", "ms of watch"],

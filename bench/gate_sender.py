@@ -1,10 +1,11 @@
 """A sender that costs its machine next to nothing, as one elsewhere would.
 
-    python -m bench.gate_sender PORT FOLDER...
+    python -m bench.gate_sender PORT LENGTH FOLDER...
 
-One process, and an association for each folder. All requests are in memory as PDUs before the
-first byte is sent; what is timed is to send them and to wait for the answers. DCMTK's dcmsend reads
-and encodes each file meanwhile, on the processors that the receiver needs as well.
+One process, and an association for each folder, with PDUs of that length. All requests are in
+memory as PDUs before the first byte is sent; what is timed is to send them and to wait for the
+answers. DCMTK's dcmsend reads and encodes each file meanwhile, on the processors that the receiver
+needs as well.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from pathlib import Path
 
 from dicomseal.files import file_meta
 
-_PDV = 1 << 17  # bytes, of data in a PDU
+_HEAD = 12  # bytes of a PDU before its data; the length counts half of them
 _CONTEXT = "1.2.840.10008.3.1.1.1"
 _RELEASE = b"\5\0\0\0\0\4\0\0\0\0"
 
 
-def main(port: int, folders: list[Path]) -> None:
+def main(port: int, length: int, folders: list[Path]) -> None:
     """Send all files of each folder; print seconds, and those of a processor."""
-    requests = [_requests(sorted(folder.iterdir())) for folder in folders]
+    requests = [_requests(sorted(folder.iterdir()), length - _HEAD // 2) for folder in folders]
     errors: list[BaseException] = []
 
     def send(associate: bytes, stores: list[bytes]) -> None:
@@ -82,7 +83,7 @@ def _send(port: int, associate: bytes, stores: list[bytes]) -> None:
         asked(_RELEASE, 6)
 
 
-def _requests(paths: list[Path]) -> tuple[bytes, list[bytes]]:
+def _requests(paths: list[Path], most: int) -> tuple[bytes, list[bytes]]:
     """The association that objects of one class are sent in, and a request for each."""
     stores: list[bytes] = []
     classes, syntaxes = set(), set()
@@ -91,7 +92,7 @@ def _requests(paths: list[Path]) -> tuple[bytes, list[bytes]]:
         meta = file_meta.read(content[: 1 << 16])
         classes.add(meta.sop_class.rstrip(b"\0 "))
         syntaxes.add(meta.transfer_syntax.encode())
-        stores.append(_store(meta.sop_class, meta.sop_instance, content[meta.start :]))
+        stores.append(_store(meta.sop_class, meta.sop_instance, content[meta.start :], most))
     (sop_class,), (syntax,) = classes, syntaxes
     return _associate(sop_class, syntax), stores
 
@@ -110,7 +111,7 @@ def _associate(sop_class: bytes, syntax: bytes) -> bytes:
     return struct.pack(">BxL", 1, len(content)) + content
 
 
-def _store(sop_class: bytes, sop_instance: bytes, data: bytes) -> bytes:
+def _store(sop_class: bytes, sop_instance: bytes, data: bytes, most: int) -> bytes:
     """The P-DATA-TF PDUs of a C-STORE request (PS3.7 Section 9.3.1.1)."""
     elements = [
         (0x0002, sop_class), (0x0100, b"\1\0"), (0x0110, b"\1\0"), (0x0700, b"\2\0"),
@@ -119,9 +120,9 @@ def _store(sop_class: bytes, sop_instance: bytes, data: bytes) -> bytes:
     command = b"".join(struct.pack("<HHL", 0, tag, len(one)) + one for tag, one in elements)
     command = struct.pack("<HHLL", 0, 0, 4, len(command)) + command
     pdus = [_pdu(3, command)]
-    for start in range(0, len(data), _PDV):
-        part = data[start : start + _PDV]
-        pdus.append(_pdu(2 if start + _PDV >= len(data) else 0, part))
+    for start in range(0, len(data), most):
+        part = data[start : start + most]
+        pdus.append(_pdu(2 if start + most >= len(data) else 0, part))
     return b"".join(pdus)
 
 
@@ -130,4 +131,4 @@ def _pdu(control: int, data: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), [Path(one) for one in sys.argv[2:]])
+    main(int(sys.argv[1]), int(sys.argv[2]), [Path(one) for one in sys.argv[3:]])

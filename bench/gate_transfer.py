@@ -116,10 +116,10 @@ def send(port: int, folders: list[Path]) -> tuple[float, float]:
     return seconds, _of_children() - before
 
 
-def send_prepared(port: int, folders: list[Path]) -> tuple[float, float]:
+def send_prepared(port: int, folders: list[Path], length: int = 1 << 17) -> tuple[float, float]:
     """Do the same with all requests in memory before the first one is sent (`gate_sender`)."""
     found = subprocess.run(
-        [sys.executable, "-m", "bench.gate_sender", str(port), *map(str, folders)],
+        [sys.executable, "-m", "bench.gate_sender", str(port), str(length), *map(str, folders)],
         cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True,
     )  # fmt: skip
     seconds, used = json.loads(found.stdout)

@@ -1,4 +1,8 @@
-"""``dicomseal watch`` behind DCMTK's ``storescp +B``, and what the receiver takes alone."""
+"""``dicomseal watch`` behind DCMTK's ``storescp +B``, and what the receiver takes alone.
+
+The senders are those that cost next to nothing (`bench.gate_sender`): receiver and watch share the
+processors of this machine, and no sender has them.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from . import cache
-from .gate_transfer import ENVIRONMENT, PATIENCE, Sample, client, copies, parts, processor, send
+from .gate_transfer import (
+    ENVIRONMENT,
+    PATIENCE,
+    Sample,
+    client,
+    copies,
+    parts,
+    processor,
+    send_prepared,
+)
 from .gate_transfer import until as _until
 from .measure import say
 
 SENDERS = 4
+LENGTH = 16384  # bytes of a PDU, which storescp announces
 TIMES = 4  # each file is sent, so that what is waited for at the end weighs little
 SETTLE = 0.1  # seconds
 CONTENDERS = {"storescp": 0, "watch": 1, "watch-2": 2}  # jobs
@@ -79,14 +93,14 @@ def _pass(folders: list[Path], warm: list[Path], count: int, jobs: int) -> tuple
                       "GATE", str(port)])
         )  # fmt: skip
         _until(lambda: _listens(port))
-        send(port, warm)  # the workers have begun when these are verified
+        send_prepared(port, warm, LENGTH)  # the workers have begun when these are verified
         first = sum(len(list(part.iterdir())) for part in warm)
         if watcher is not None:
             _until(lambda: _rows(ledger) >= first)
         before = processor(receiver), processor(watcher) if watcher else 0.0
         seconds = used = 0.0
         for _ in range(TIMES):
-            took, sent = send(port, folders)
+            took, sent = send_prepared(port, folders, LENGTH)
             seconds, used = seconds + took, used + sent
         if watcher is not None:
             seconds += _waited(lambda: _rows(ledger) >= first + count * TIMES)
