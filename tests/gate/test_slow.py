@@ -51,21 +51,22 @@ def disk(monkeypatch):
 def test_a_long_transfer_is_not_idle(scp, disk):
     """The peer sends without a pause; that it takes longer than the timeout is not its doing."""
     disk += [0.07] * 40
-    data = data_set(file_of("good", 1, 8 << 20))
+    first = store(data_set(file_of("good", 1, 8 << 20)), uid(1), size=1 << 16)
+    second = store(data_set(file_of("good", 2)), uid(2))
     with Peer(scp.port) as peer:
         begun = time.monotonic()
-        assert peer.status(store(data, uid(1), size=1 << 16)) == 0
+        assert peer.status(first) == 0
         assert time.monotonic() - begun > 3 * TIMEOUT
         time.sleep(TIMEOUT / 4)  # what came before does not count as silence either
-        assert peer.status(store(data_set(file_of("good", 2)), uid(2))) == 0
+        assert peer.status(second) == 0
         peer.release()
 
 
 def test_a_disk_that_stalls_within_a_pdu_is_not_the_peers_fault(scp, disk):
     disk.append(2 * TIMEOUT)
+    request = store(data_set(file_of("good", 1, 900_000)), uid(1), size=800_000)
     with Peer(scp.port) as peer:
-        data = data_set(file_of("good", 1, 900_000))
-        assert peer.status(store(data, uid(1), size=800_000)) == 0
+        assert peer.status(request) == 0
         assert disk == []
         peer.release()
 
@@ -131,8 +132,9 @@ def test_a_peer_that_comes_to_no_end_is_given_up(scp, kind, pause):
 
 def test_a_slow_line_is_served(scp):
     """Four times the timeout for an object; it comes at 20 KB a second."""
+    request = store(data_set(file_of("good", 1, 40_000)), uid(1), size=2000)
     with Peer(scp.port) as peer:
-        for one in store(data_set(file_of("good", 1, 40_000)), uid(1), size=2000):
+        for one in request:
             peer.socket.sendall(one)
             time.sleep(PAUSE)
         assert peer.answer().Status == 0
