@@ -194,10 +194,15 @@ def test_the_sole_signature(backend, defined):
                 + sequence(signatures, SIGNATURES, defined) + behind)  # fmt: skip
 
     one = item(H("0004 0500 5553 0200 0100"))  # MAC ID Number
+    two = item(H("0004 0500 5553 0400 0100 0100"))
     nested = sequence(item(sequence(one, SIGNATURES)))
     cases = {
         "one each": (both(one, one), True),
-        "behind others": (both(one, item(b""), std.MODALITY), True),
+        "behind others": (both(one, one, std.MODALITY), True),
+        "another number": (both(one, item(H("0004 0500 5553 0200 0200"))), False),
+        "no number": (both(one, item(b"")), False),
+        "no number in either": (both(item(b""), item(b"")), False),
+        "two numbers": (both(two, two), False),
         "two parameters": (both(one + one, one), False),
         "two signatures": (both(one, one + one), False),
         "no parameters": (both(b"", one), False),
@@ -215,7 +220,10 @@ def test_the_sole_signature(backend, defined):
         assert (found is not None) == is_one, why
         if found is not None:
             inside = [next(index.children(index.find(0, tag))) for tag in (0x4FFE0001, 0xFFFAFFFA)]
-            assert list(found) == inside
+            assert [found.parameters, found.item] == inside
+            assert found.values == index.signature(found.item)
+            assert found.mac == index.mac_parameters(found.parameters)
+            assert (found.values.mac_id, found.mac.mac_id) == (1, b"\1\0")
 
 
 def test_what_can_be_signed(backend):

@@ -26,7 +26,7 @@ from dicomseal.encoding.limits import Limits
 from dicomseal.errors import TrustError
 from dicomseal.files.part10 import Part10
 from dicomseal.files.reader import Reader
-from dicomseal.signature import certificate, mac_parameters, material
+from dicomseal.signature import certificate, mac_parameters, material, scope
 from dicomseal.signature.items import encode
 from dicomseal.standard import terms
 from dicomseal.verification import signature_report, time_limit, verifier
@@ -125,7 +125,7 @@ def unusual(make):
     """Objects that are not as nearly all are, by why, and what is said of them with trust."""
     plain = make()
     index, _ = index_of(plain)
-    _, item = index.sole_signature()
+    item = index.sole_signature().item
     when = index.record(index.find(item, terms.DIGITAL_SIGNATURE_DATETIME))
     naive = plain[: when.end - 5] + b"     " + plain[when.end :]
     yield "unsigned", "unsigned", pki.small()
@@ -264,7 +264,7 @@ def test_a_forged_value_costs_no_search_through_fragments(make, monkeypatch):
     value = verify_with(data, OPTIONS["digests"])
     assert value.verdict == "passed"
     index, _ = index_of(data)
-    _, item = index.sole_signature()
+    item = index.sole_signature().item
     record = index.record(index.find(item, terms.SIGNATURE))
     forged = data[: record.value] + b"\1" * 256 + data[record.end :]
     searched = []
@@ -378,7 +378,7 @@ def test_profiles_are_not_those_of_another_signature(make, image, tmp_path, monk
 def test_only_the_mac_parameters_that_are_named_are_read(make, monkeypatch):
     data = make("ec", data=make())
     index, _ = index_of(data)
-    named = counted(monkeypatch, mac_parameters, "raw")
+    named = counted(monkeypatch, scope, "material_for")
     assert verify_with(data, OPTIONS["trust"]).verdict == "passed"
     assert len(named) == len(mac_parameters.read_ids(index, 0))
     named.clear()

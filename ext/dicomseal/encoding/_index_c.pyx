@@ -24,6 +24,11 @@ from dicomseal.encoding import record as _record
 from dicomseal.standard import dictionary as _dictionary
 from dicomseal.encoding.limits import Limits
 from dicomseal.encoding.record import Ambiguity, Coverage, Record
+from dicomseal.encoding.record import MAC_FIELDS as _MAC_FIELDS
+from dicomseal.encoding.record import SIGNATURE_FIELDS as _SIGNATURE_FIELDS
+from dicomseal.encoding.record import RawMac as _RawMac
+from dicomseal.encoding.record import SignatureValues as _SignatureValues
+from dicomseal.encoding.record import SoleSignature as _SoleSignature
 from dicomseal.errors import MalformedError, SourceError
 from dicomseal.standard.terms import DIRECTORY_VRS as _DIRECTORY_VRS
 
@@ -321,14 +326,35 @@ cdef class Index(_Walk):
         return self._find(scope, tag)
 
     def sole_signature(self):
-        """Return the items of MAC Parameters and signature if there is one of each, else None.
+        """Return the signature of an object that has one, with the MAC Parameters it names.
         """
         cdef int64_t parameters = self._only_item(TAG_PARAMETERS)
         cdef int64_t item = self._only_item(TAG_SIGNATURES)
         if (parameters < 0 or item < 0 or self._scope_count != 1 or self._noted
                 or self._trailing):
             return None
-        return parameters, item
+        values = self.signature(item)
+        mac = self.mac_parameters(parameters)
+        number = (<tuple> values)[0]
+        if number is None or number != _number((<tuple> mac)[0], self._swapped):
+            return None
+        return tuple.__new__(_SoleSignature, (parameters, item, values, mac))
+
+    cpdef object signature(self, uint32_t item):
+        """Return the values in an item of the Digital Signatures Sequence."""
+        cdef list found = self._values(item, _SIGNATURE_FIELDS)
+        return tuple.__new__(_SignatureValues, (
+            _number(found[0], self._swapped), _text(found[1]), _text(found[2]), _text(found[3]),
+            found[4] or b"", found[5] or b"", _text(found[6]), found[7] or b"",
+            self._find(item, TAG_PURPOSES) >= 0,
+        ))
+
+    cpdef object mac_parameters(self, uint32_t item):
+        """Return the values in an item of the MAC Parameters Sequence."""
+        cdef list found = self._values(item, _MAC_FIELDS)
+        return tuple.__new__(
+            _RawMac, (found[0], found[1], found[2], self.listed(item, TAG_LISTED))
+        )
 
     cdef int64_t _only_item(self, uint32_t tag) except -2:
         cdef int64_t number = self._find(0, tag)
@@ -359,6 +385,9 @@ cdef class Index(_Walk):
 
     def values(self, uint32_t scope, tags):
         """Return the values of the first elements with these tags directly inside a scope."""
+        return self._values(scope, tags)
+
+    cdef list _values(self, uint32_t scope, tags):
         cdef list found = []
         cdef uint32_t stop = self._at(scope).next
         cdef uint32_t number = scope + 1
@@ -385,7 +414,7 @@ cdef class Index(_Walk):
             raise _record.too_long(rec.tag, rec.start, length, limit)
         return self.value(number)
 
-    def listed(self, uint32_t scope, uint32_t tag):
+    cpdef bytes listed(self, uint32_t scope, uint32_t tag):
         """Return the value of the first element with this tag; empty without one, or if not AT."""
         cdef int64_t number = self._find(scope, tag)
         if number < 0 or self._recs[number].vr != VR_AT:

@@ -56,6 +56,8 @@ cdef enum:
     TAG_SEQUENCE_DELIMITATION = 0xFFFEE0DDU
     TAG_PARAMETERS = 0x4FFE0001U
     TAG_SIGNATURES = 0xFFFAFFFAU
+    TAG_LISTED = 0x04000020U
+    TAG_PURPOSES = 0x04000401U
     TAG_PIXEL_REPRESENTATION = 0x00280103U
     TAG_LUT_DESCRIPTOR = 0x00283002U
     TAG_PIXEL_DATA = 0x7FE00010U
@@ -214,6 +216,10 @@ cdef inline uint64_t content(Rec* rec) noexcept nogil:
 
 def as_text(value):
     """Return a text value without its padding; empty if there is none."""
+    return _text(value)
+
+
+cdef str _text(value):
     cdef bytes text
     cdef const uint8_t* p
     cdef Py_ssize_t end, i
@@ -231,6 +237,15 @@ def as_text(value):
         if not end or (p[0] != 0x20):
             return PyUnicode_DecodeASCII(<const char*> p, end, NULL)
     return text.rstrip(b"\0 ").decode("ascii", "replace").strip()
+
+
+cdef object _number(value, bint big_endian):
+    """Return the value of an US element; None if it is absent, or not one number."""
+    cdef const uint8_t* p
+    if value is None or len(<bytes> value) != 2:
+        return None
+    p = <bytes> value
+    return load16(p, big_endian)
 
 
 def tags_of(bytes value, bint big_endian):

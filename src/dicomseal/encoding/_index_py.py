@@ -131,16 +131,42 @@ class Index(Walk):
         """Return the number of the first element with this tag directly inside a scope, or -1."""
         return next((c for c in self.children(scope) if self._nodes[c].tag == tag), -1)
 
-    def sole_signature(self) -> tuple[int, int] | None:
-        """Return the items of MAC Parameters and signature if there is one of each, else None.
+    def sole_signature(self) -> r.SoleSignature | None:
+        """Return the signature of an object that has one, with the MAC Parameters it names.
 
-        Both must be in the main data set, and nothing may be ambiguous or superfluous anywhere.
+        Both must be in the main data set, with no other beside them, and nothing may be ambiguous
+        or superfluous anywhere; else None.
         """
         parameters = self._only_item(terms.MAC_PARAMETERS_SEQUENCE)
         item = self._only_item(terms.DIGITAL_SIGNATURES_SEQUENCE)
         if parameters < 0 or item < 0 or len(self.scopes) != 1 or self.noted or self.trailing:
             return None
-        return parameters, item
+        values, mac = self.signature(item), self.mac_parameters(parameters)
+        if values.mac_id is None or values.mac_id != self._number(mac.mac_id):
+            return None
+        return r.SoleSignature(parameters, item, values, mac)
+
+    def signature(self, item: int) -> r.SignatureValues:
+        """Return the values in an item of the Digital Signatures Sequence."""
+        mac_id, uid, when, kind, certificate, value, timestamp_type, timestamp = self.values(
+            item, r.SIGNATURE_FIELDS
+        )
+        return r.SignatureValues(
+            self._number(mac_id), as_text(uid), as_text(when), as_text(kind), certificate or b"",
+            value or b"", as_text(timestamp_type), timestamp or b"",
+            self.find(item, terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE) >= 0,
+        )  # fmt: skip
+
+    def mac_parameters(self, item: int) -> r.RawMac:
+        """Return the values in an item of the MAC Parameters Sequence."""
+        mac_id, transfer_syntax, algorithm = self.values(item, r.MAC_FIELDS)
+        listed = self.listed(item, terms.DATA_ELEMENTS_SIGNED)
+        return r.RawMac(mac_id, transfer_syntax, algorithm, listed)
+
+    def _number(self, value: bytes | None) -> int | None:
+        if value is None or len(value) != 2:
+            return None
+        return int.from_bytes(value, "big" if self.big_endian else "little")
 
     def _only_item(self, tag: int) -> int:
         number = self.find(0, tag)

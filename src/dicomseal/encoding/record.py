@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from ..errors import MalformedError
+from ..standard import terms
 from ..standard.tags import format_tag
 
 # kinds of record
@@ -125,6 +126,86 @@ class Coverage(NamedTuple):
     signed: int
     unsigned: int
     unknown: tuple[int, ...]
+
+
+class SignatureValues(NamedTuple):
+    """The values in an item of the Digital Signatures Sequence (PS3.3 Table C.12-6).
+
+    Text is without padding, and empty if the element is absent; so are bytes, as stored.
+
+    Attributes:
+        mac_id: MAC ID Number (0400,0005); None if it is absent, or not one number.
+        uid: Digital Signature UID (0400,0100).
+        datetime: Digital Signature DateTime (0400,0105).
+        certificate_type: Certificate Type (0400,0110).
+        certificate: Certificate of Signer (0400,0115).
+        signature: Signature (0400,0120).
+        timestamp_type: Certified Timestamp Type (0400,0305).
+        timestamp: Certified Timestamp (0400,0310).
+        purposed: whether there is a Digital Signature Purpose Code Sequence (0400,0401).
+    """
+
+    mac_id: int | None
+    uid: str
+    datetime: str
+    certificate_type: str
+    certificate: bytes
+    signature: bytes
+    timestamp_type: str
+    timestamp: bytes
+    purposed: bool
+
+
+SIGNATURE_FIELDS = (
+    terms.MAC_ID_NUMBER,
+    terms.DIGITAL_SIGNATURE_UID,
+    terms.DIGITAL_SIGNATURE_DATETIME,
+    terms.CERTIFICATE_TYPE,
+    terms.CERTIFICATE_OF_SIGNER,
+    terms.SIGNATURE,
+    terms.CERTIFIED_TIMESTAMP_TYPE,
+    terms.CERTIFIED_TIMESTAMP,
+)
+
+
+class RawMac(NamedTuple):
+    """The values in an item of the MAC Parameters Sequence, as stored; None if absent.
+
+    Equal ones mean the same in one byte order.
+
+    Attributes:
+        mac_id: MAC ID Number (0400,0005).
+        transfer_syntax: MAC Calculation Transfer Syntax UID (0400,0010).
+        algorithm: MAC Algorithm (0400,0015).
+        listed: Data Elements Signed (0400,0020); empty if absent.
+    """
+
+    mac_id: bytes | None
+    transfer_syntax: bytes | None
+    algorithm: bytes | None
+    listed: bytes
+
+
+MAC_FIELDS = (
+    terms.MAC_ID_NUMBER,
+    terms.MAC_CALCULATION_TRANSFER_SYNTAX_UID,
+    terms.MAC_ALGORITHM,
+)
+
+
+class SoleSignature(NamedTuple):
+    """The only signature of an object: its two items, and the values in them.
+
+    Attributes:
+        parameters: the record of the MAC Parameters item.
+        item: the record of the signature's item.
+        values, mac: what they hold; both have the same MAC ID Number.
+    """
+
+    parameters: int
+    item: int
+    values: SignatureValues
+    mac: RawMac
 
 
 class Source(Protocol):

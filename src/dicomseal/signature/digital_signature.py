@@ -17,7 +17,7 @@ import msgspec
 from ..encoding import values
 from ..encoding.backend import Index
 from ..encoding.limits import USUAL_CERTIFICATE, Limits
-from ..encoding.record import too_long
+from ..encoding.record import SignatureValues, too_long
 from ..errors import MalformedError
 from ..standard import terms
 from . import items
@@ -137,18 +137,6 @@ def _certificate_element(der: bytes) -> bytes:
 
 
 _CODE_FIELDS = (terms.CODE_VALUE, terms.CODING_SCHEME_DESIGNATOR, terms.CODE_MEANING)
-_FIELDS = (
-    terms.MAC_ID_NUMBER,
-    terms.DIGITAL_SIGNATURE_UID,
-    terms.DIGITAL_SIGNATURE_DATETIME,
-    terms.CERTIFICATE_TYPE,
-    terms.CERTIFICATE_OF_SIGNER,
-    terms.SIGNATURE,
-    terms.CERTIFIED_TIMESTAMP_TYPE,
-    terms.CERTIFIED_TIMESTAMP,
-)
-
-
 _LIMITS = Limits()
 # the objects of one device have the same certificate, which is recognised by the cache
 _unpadded = lru_cache(512)(without_padding)
@@ -160,30 +148,39 @@ def read(index: Index, item: int, limits: Limits = _LIMITS) -> DigitalSignature:
     Raises:
         MalformedError: its certificate, timestamp or signature is longer than its limit.
     """
-    mac_id, uid, when, kind, der, value, timestamp_type, token = index.values(item, _FIELDS)
-    certificate, signature, timestamp = der or b"", value or b"", token or b""
+    return from_values(index, item, index.signature(item), limits)
+
+
+def from_values(
+    index: Index, item: int, stored: SignatureValues, limits: Limits
+) -> DigitalSignature:
+    """Return the signature in an item whose values are at hand; errors as for `read`."""
+    mac_id, uid, when, kind, certificate, signature, timestamp_type, timestamp, purposed = stored
     long = limits.certificate
     if len(certificate) > long or len(timestamp) > long or len(signature) > limits.signature:
         raise _too_long(index, item, limits)
-    purpose = None
-    codes = index.find(item, terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE)
-    for code in index.children(codes) if codes >= 0 else ():
-        value, scheme, meaning = index.values(code, _CODE_FIELDS)
-        purpose = values.as_text(value), values.as_text(scheme), values.as_text(meaning)
-        break
     return DigitalSignature(
-        values.as_number(mac_id, index.big_endian),
-        values.as_text(uid),
-        values.as_text(when),
-        values.as_text(kind),
+        mac_id,
+        uid,
+        when,
+        kind,
         _unpadded(certificate)
         if len(certificate) <= USUAL_CERTIFICATE
         else without_padding(certificate),
         signature,
-        purpose,
-        values.as_text(timestamp_type),
+        _purpose(index, item) if purposed else None,
+        timestamp_type,
         without_padding(timestamp) if timestamp else b"",
     )
+
+
+def _purpose(index: Index, item: int) -> tuple[str, str, str] | None:
+    """Return Code Value, Coding Scheme Designator and Code Meaning of the purpose."""
+    sequence = index.find(item, terms.DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE)
+    for code in index.children(sequence):
+        value, scheme, meaning = index.values(code, _CODE_FIELDS)
+        return values.as_text(value), values.as_text(scheme), values.as_text(meaning)
+    return None
 
 
 def _too_long(index: Index, item: int, limits: Limits) -> MalformedError:

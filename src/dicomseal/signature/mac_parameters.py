@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from ..encoding.backend import Index
+    from ..encoding.record import RawMac
 
 MAX_TAGS = 0xFFFF // 4
 """The most tags in Data Elements Signed in explicit VR, whose length has 16 bits."""
@@ -86,25 +87,7 @@ def _encoded(parameters: MacParameters, implicit: bool, big_endian: bool) -> byt
     return items.encode_item(parameters.item(), implicit, big_endian)
 
 
-_FIELDS = (
-    terms.MAC_ID_NUMBER,
-    terms.MAC_CALCULATION_TRANSFER_SYNTAX_UID,
-    terms.MAC_ALGORITHM,
-)
-
-
-Raw: TypeAlias = "tuple[bytes | None, bytes | None, bytes | None, bytes]"
-"""The values of an item as stored: MAC ID Number, MAC Calculation Transfer Syntax UID, MAC
-Algorithm and Data Elements Signed."""
-
-
-def raw(index: Index, item: int) -> Raw:
-    """Return the stored values of an item; equal values mean the same in one byte order."""
-    mac_id, transfer_syntax, algorithm = index.values(item, _FIELDS)
-    return mac_id, transfer_syntax, algorithm, index.listed(item, terms.DATA_ELEMENTS_SIGNED)
-
-
-def decode(values: Raw, big_endian: bool) -> MacParameters:
+def decode(values: RawMac, big_endian: bool) -> MacParameters:
     """Decode the values; missing ones are empty."""
     mac_id, transfer_syntax, algorithm, listed = values
     return MacParameters(
@@ -117,7 +100,7 @@ def decode(values: Raw, big_endian: bool) -> MacParameters:
 
 def read(index: Index, item: int) -> MacParameters:
     """Read the MAC Parameters in an item; missing values are empty."""
-    return decode(raw(index, item), index.big_endian)
+    return decode(index.mac_parameters(item), index.big_endian)
 
 
 def from_dataset(item: Dataset) -> MacParameters:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import report
 from ..encoding.limits import USUAL_CERTIFICATE
+from ..encoding.record import RawMac
 from ..errors import CertificateError
 from ..report import Digests, ReasonCode
 from ..standard import mac_algorithms, terms, transfer_syntaxes
@@ -56,9 +57,7 @@ class VerificationMaterial:
         "listed", "mac", "messages", "notes", "trouble", "verifies", "weak",
     )  # fmt: skip
 
-    def __init__(
-        self, raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes
-    ) -> None:
+    def __init__(self, raw: RawMac | None, big_endian: bool, kind: str, der: bytes) -> None:
         self.mac: MacParameters | None = None
         self.listed = b""
         self.certificate: certificate.Certificate | None = None
@@ -205,12 +204,12 @@ class VerificationMaterial:
 
 
 def material_for(
-    raw: mac_parameters.Raw | None, big_endian: bool, kind: str, der: bytes
+    raw: RawMac | None, big_endian: bool, kind: str, der: bytes
 ) -> VerificationMaterial:
     """Return the material of a signature.
 
     Args:
-        raw: its MAC Parameters, from `mac_parameters.raw`; None if it has none.
+        raw: its MAC Parameters, from `Index.mac_parameters`; None if it has none.
         big_endian: whether the object is in big endian.
         kind: Certificate Type (0400,0110).
         der: Certificate of Signer (0400,0115), without padding.
@@ -229,7 +228,7 @@ def material_for(
 _known: dict[Any, VerificationMaterial] = {}
 
 
-def _is_usual(raw: mac_parameters.Raw | None, kind: str, der: bytes) -> bool:
+def _is_usual(raw: RawMac | None, kind: str, der: bytes) -> bool:
     _, syntax, algorithm, listed = raw or (None, b"", b"", b"")
     return (
         len(der) <= USUAL_CERTIFICATE

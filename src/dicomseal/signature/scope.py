@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ..encoding import limits
 from ..encoding import record as _record
 from ..encoding.backend import Index
+from ..encoding.record import SoleSignature
 from ..encoding.values import items_of, number_of
 from ..files.part10 import Part10
 from ..standard import terms
-from . import element_views, mac_parameters
+from . import element_views
 from .digital_signature import DigitalSignature
 from .mac_parameters import MacParameters
 from .material import VerificationMaterial, material_for
@@ -62,10 +63,10 @@ class Scope:
         scope: int,
         work: limits.ReadBudget,
         several: bool = False,
-        only: int | None = None,
+        sole: SoleSignature | None = None,
     ) -> None:
         self.part10, self.index, self.scope, self.work = part10, index, scope, work
-        self.several, self._only = several, only
+        self.several, self._sole = several, sole
         if scope:
             from . import locations  # for start-up time: most objects sign no item
 
@@ -102,9 +103,8 @@ class Scope:
 
     def mac_items(self, mac_id: int | None) -> Sequence[int]:
         """Return the records of the MAC Parameters items that have a MAC ID Number."""
-        if self._only is not None:
-            number = number_of(self.index, self._only, terms.MAC_ID_NUMBER)
-            return (self._only,) if number is not None and number == mac_id else ()
+        if self._sole is not None:
+            return (self._sole.parameters,)
         if self._by_mac_id is None:
             self._by_mac_id = {}
             index = self.index
@@ -132,7 +132,11 @@ class Scope:
         return found
 
     def _material(self, item: int | None, stored: DigitalSignature) -> VerificationMaterial:
-        raw = None if item is None else mac_parameters.raw(self.index, item)
+        raw = None
+        if self._sole is not None:
+            raw = self._sole.mac
+        elif item is not None:
+            raw = self.index.mac_parameters(item)
         return material_for(raw, self.index.big_endian, stored.certificate_type, stored.certificate)
 
     def hashed(

@@ -27,6 +27,7 @@ from .signer_trust import Judged, judge
 
 if TYPE_CHECKING:
     from ..encoding.backend import Index
+    from ..encoding.record import SoleSignature
     from ..files.part10 import Part10
     from .options import Options
 
@@ -35,7 +36,7 @@ _EFFORT_OF_A_TOKEN, _EFFORT_OF_ITS_BYTE = 2_000_000, 100  # nanoseconds (see `Re
 
 
 def by_scope(
-    part10: Part10, index: Index, options: Options, sole: tuple[int, int] | None = None
+    part10: Part10, index: Index, options: Options, sole: SoleSignature | None = None
 ) -> list[tuple[int, list[SignatureReport]]]:
     """Return the reports on all signatures, by the record of the data set or item that they sign.
 
@@ -46,23 +47,31 @@ def by_scope(
     """
     work, main = ReadBudget(part10.size, options.limits), element_views.Main(index)
     if sole is not None:
-        parameters, item = sole
-        scope = Scope(part10, index, 0, work, only=parameters)
-        return [(0, [_signature(scope, item, main, options)])]
+        scope = Scope(part10, index, 0, work, sole=sole)
+        work.signature()
+        stored = digital_signature.from_values(index, sole.item, sole.values, options.limits)
+        return [(0, [_signature(scope, sole.item, stored, main, options)])]
     reports = []
     for number in index.scopes:
         items = list(values.items_of(index, number, terms.DIGITAL_SIGNATURES_SEQUENCE))
         if items:
             scope = Scope(part10, index, number, work, several=len(items) > 1)
-            reports.append((number, [_signature(scope, item, main, options) for item in items]))
+            found = []
+            for item in items:
+                work.signature()
+                stored = digital_signature.read(index, item, options.limits)
+                found.append(_signature(scope, item, stored, main, options))
+            reports.append((number, found))
     return reports
 
 
 def _signature(
-    scope: Scope, item: int, main: element_views.Main, options: Options
+    scope: Scope,
+    item: int,
+    stored: DigitalSignature,
+    main: element_views.Main,
+    options: Options,
 ) -> SignatureReport:
-    scope.work.signature()
-    stored = digital_signature.read(scope.index, item, options.limits)
     when = _time_of(stored, scope, main)
     check = Check(scope, item, stored, options.accept_legacy, options.digests)
     integrity, reason = _integrity(check, options)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ..encoding.backend import Index
+    from ..encoding.record import SoleSignature
     from ..requirements import Rule
     from ..trust.store import TrustStore
 
@@ -189,24 +190,20 @@ def verify_with(
         size = part10.size
         index = part10.index()
         sole = index.sole_signature()
-        if sole is not None and _is_soon_done(part10, index, sole[1]):
+        if sole is not None and _is_soon_done(part10, sole):
             return _verify(part10, index, path, options, sole)
         return time_limit.of_an_object(part10, options, _verify, part10, index, path, options, sole)
     except DicomSealError as error:
         return _failed(error, path, size, index)
 
 
-def _is_soon_done(part10: Part10, index: Index, signature: int) -> bool:
+def _is_soon_done(part10: Part10, sole: SoleSignature) -> bool:
     """Return whether an object with a sole signature needs no clock, unless that does not verify.
 
     To start one costs a fraction of what such an object costs, if it is small. What may take long
     in spite of that, such as a search in fragments, starts a clock of its own.
     """
-    return (
-        part10.size <= _SHORT
-        and part10.deflated is None
-        and index.find(signature, terms.CERTIFIED_TIMESTAMP) < 0
-    )
+    return part10.size <= _SHORT and part10.deflated is None and not sole.values.timestamp
 
 
 def _failed(
@@ -265,7 +262,7 @@ def _verify(
     index: Index,
     path: str,
     options: Options,
-    sole: tuple[int, int] | None = None,
+    sole: SoleSignature | None = None,
 ) -> ObjectReport:
     """Return the report on an object that can be read.
 
