@@ -34,7 +34,7 @@ ELSEWHERE = {
     sign_archive.sign: (
         {
             "target", "overwrite", "countersign_broken", "password", "jobs", "resume", "max_rate",
-            "sign_run", "watch", "batch_files", "batch_bytes",
+            "sign_run", "watch", "batch_files", "batch_bytes", "read_timeout",
         },
         {"uid", "when", "share_mac"},
     ),
