@@ -135,6 +135,26 @@ def test_a_fragment_full_of_marks(chain):
     assert steps < 3 * MANY
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_fragment_is_charged_each_time_it_is_read(nested):
+    """First for a mark in it; one that has a mark, and only such a one, for elements behind it."""
+    size = 100_000
+    for mark, times in ((b"none", 1), (END, 2)):
+        value = pixels(mark + bytes(size))
+        part10 = Part10.from_data_set(
+            sequence(0x00880200, value) if nested else value,
+            transfer_syntaxes.EXPLICIT_VR_LITTLE_ENDIAN,
+        )
+        charged: list[int] = []
+        work = limits.ReadBudget(part10.size, limits.Limits())
+        work.read = charged.append
+        index = part10.index()
+        found = hidden_elements.suspects(part10, index, 0, work)
+        assert size <= sum(charged) < 2 * size
+        hidden_elements.hidden(part10, index, 0, found, work)
+        assert times * size <= sum(charged) < (times + 1) * size
+
+
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_fragment_with_more_than_is_remembered(chain, monkeypatch):
     monkeypatch.setattr(hidden_elements, "_MAX_KEPT", 0)
