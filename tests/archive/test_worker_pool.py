@@ -56,9 +56,10 @@ def pool(request):
 
 
 def test_tasks_and_results(pool):
-    futures = [pool.submit(work, number) for number in range(40)]
+    numbers = [0.01 + number / 1000 for number in range(40)]  # so that one cannot do all of them
+    futures = [pool.submit(work, number) for number in numbers]
     results = [one.result(timeout=60) for one in futures]
-    assert [(one, text) for one, text, _ in results] == [(n, "started") for n in range(40)]
+    assert [(one, text) for one, text, _ in results] == [(one, "started") for one in numbers]
     assert len({process for *_, process in results}) == 2
     assert os.getpid() not in {process for *_, process in results}
 
@@ -147,9 +148,17 @@ def unreadable(_):
     return Unreadable(os.getpid())
 
 
+def unreadable_after(seconds):
+    time.sleep(seconds)
+    return Unreadable(os.getpid())
+
+
 def test_what_breaks_the_pool_itself_is_raised_by_all_that_waits(pool):
     """The thread that receives results is waited for by nobody."""
-    futures = [pool.submit(unreadable, 1), pool.submit(work, 30.0)]
+    futures = [
+        pool.submit(unreadable_after, 2),
+        pool.submit(work, 30.0),
+    ]  # in which all are handed in
     futures += [pool.submit(work, number) for number in range(9)]
     assert not wait(futures, timeout=60).not_done
     for one in futures[:2]:
