@@ -92,7 +92,7 @@ def test_the_kind_of_a_file_is_asked_for_once(shelf, monkeypatch):
     monkeypatch.setattr(roots, "kind_of", lambda path: asked.append(path) or kind_of(path))
     files = [Found(path, 8) for path in ("shelf://one/a", os.path.abspath("archive/failed.dcm"))]
     ahead = ReadAhead(Reading(ahead=0))
-    assert [type(one.source) for _, one in ahead.each(files)] == [memoryview, str]
+    assert {type(one.source) for _, one in ahead.each(files)} == {memoryview}  # by a thread
     assert asked == [file.path for file in files]
 
 
