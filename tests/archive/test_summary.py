@@ -99,7 +99,7 @@ def test_indeterminate_objects_are_listed_as_failures_are(run, ledger):
     assert (len(report["undecided"]), report["undecided_left_out"]) == (1, 1)
     run("archive", "verify", "archive/a", "--ledger", "ledger.db")  # without --trust
     assert "          no trust anchor was named, so the signer is not" in run(*command)[1]
-    text = run(*report, "--most", "0", "--run", "2")[1]
+    text = run(*command, "--most", "0", "--run", "2")[1]
     assert text.endswith("failures:\n  and 3 more\nindeterminate:\n  and 2 more\n")
 
 
