@@ -13,8 +13,9 @@ import pytest
 from _clock import times_of_files
 
 from dicomseal import remove_file, sign_file, verify
-from dicomseal.errors import SourceError
+from dicomseal.errors import MalformedError, SourceError
 from dicomseal.files import atomic, reader, window
+from dicomseal.files.source import open_source
 from dicomseal.keys.signing_key import SigningKey
 
 PAIR = pki.member("rsa").pair
@@ -246,3 +247,17 @@ def test_what_tells_a_file_from_another(name):
     assert window.state_of(status) == before
     setattr(status, name, 2)
     assert window.state_of(status) != before
+
+
+def test_a_file_that_looks_cut_because_it_was_changed(tmp_path, monkeypatch):
+    """It is an error of the file at that moment, not of the data set."""
+    monkeypatch.setattr(reader, "SNAPSHOT", 64)  # read in pieces
+    path = tmp_path / "object.dcm"
+    cut = sized(2000)[:900]
+    path.write_bytes(sized(1000))
+    part10 = open_source(path, settled=True)
+    assert len(part10.index()) > 1
+    path.write_bytes(cut)
+    refused(part10.index, "changed while it was read")
+    with pytest.raises(MalformedError, match="cut short"):
+        open_source(path, settled=True).index()

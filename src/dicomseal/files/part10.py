@@ -205,12 +205,15 @@ class Part10:
         """Return the index of its elements, by the backend in use.
 
         Raises:
+            SourceError: it was changed while it was read.
             MalformedError: the data set is malformed or cut short; with code ``contradiction`` if
                 it is not in the encoding that is stated, but begins in another one.
         """
         try:
             index = self._index(self.implicit, self.big_endian)
         except MalformedError as error:
+            self.check()  # what was written to meanwhile may look cut, or mixed
+            self.check_origin()
             shown = self._shown() or ("" if error.code == "limit" else self._other())
             if not shown or not self.stated:
                 raise
