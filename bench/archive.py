@@ -166,6 +166,7 @@ def children() -> float:
 
 def long(text: str) -> dict[str, Any]:
     """A run over objects that are not there, and the report on it; memory as it goes on."""
+    from dicomseal.archive.find import walk
     from dicomseal.archive.ledger.ledger import VERIFY, Ledger
     from dicomseal.archive.reports.summary import summarize
     from dicomseal.archive.run import runner as runs
@@ -182,7 +183,7 @@ def long(text: str) -> dict[str, Any]:
             points.append({"files": progress.files, "seconds": time.perf_counter() - start,
                            "memory": _memory()})  # fmt: skip
 
-    runs.walk.find = lambda _roots, _follow: _imagined(count)  # type: ignore[assignment]
+    walk.find_files = lambda *_, **__: _imagined(count)
     template = str(min(workloads.archive().iterdir()))
     with tempfile.TemporaryDirectory(dir=cache()) as folder:
         ledger = f"{folder}/ledger.db"
@@ -195,6 +196,8 @@ def long(text: str) -> dict[str, Any]:
             resume=False, max_rate=None, sign=None, watch=watch, batch_files=LONG_BATCH,
         )  # fmt: skip
         seconds = time.perf_counter() - start
+        if outcome.totals.files != count:
+            raise SystemExit(f"{outcome.totals.files:,} objects, not {count:,}")
         size = os.path.getsize(ledger)
         start = time.perf_counter()
         with Ledger(ledger) as opened:
