@@ -49,6 +49,15 @@ def start(started, file, *arguments):
     )  # fmt: skip
 
 
+def address_in(file):
+    """The address that a scheduler writes to a file when it has begun."""
+    deadline = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return json.loads(file.read_text())["address"]
+
+
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     """Address of the scheduler, and its process and those of the workers."""
@@ -61,11 +70,7 @@ def cluster(tmp_path, monkeypatch):
     for _ in range(2):
         start(started, file, *WORKER)
     try:
-        deadline = time.monotonic() + 60
-        while not file.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        address = json.loads(file.read_text())["address"]
+        address = address_in(file)
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=60)
         yield address, started
@@ -95,11 +100,7 @@ def dead_server(tmp_path, monkeypatch):
             context.setenv(name, value)
         start(started, file, *WORKER[:3])
     try:
-        deadline = time.monotonic() + 60
-        while not file.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        address = json.loads(file.read_text())["address"]
+        address = address_in(file)
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=60)
             yield address, client

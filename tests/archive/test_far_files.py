@@ -22,14 +22,6 @@ WAIT = 20  # milliseconds
 
 
 @pytest.fixture(scope="module")
-def shim(tmp_path_factory):
-    library = _far.built(tmp_path_factory.mktemp("shim"))
-    if library is None:
-        pytest.skip("there is no C compiler")
-    return library
-
-
-@pytest.fixture(scope="module")
 def signed(tmp_path_factory):
     """A small object, and one that is read through a window."""
     folder = tmp_path_factory.mktemp("signed")

@@ -20,14 +20,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a shim for LD_P
 FILES = 60
 
 
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory):
-    library = _far.built(tmp_path_factory.mktemp("shim"))
-    if library is None:
-        pytest.skip("there is no C compiler")
-    return library
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

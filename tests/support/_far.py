@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from _clock import preloading
 
 SOURCE = Path(__file__).with_name("_slow_opens.c")
@@ -41,3 +42,12 @@ def away(library, root, milliseconds=0, count=None):
 def most_at_once(count):
     """Return how many opens waited at once at most."""
     return int.from_bytes(count.read_bytes()[4:], sys.byteorder)
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    """The library that `away` loads; a test without a C compiler is skipped."""
+    library = built(tmp_path_factory.mktemp("shim"))
+    if library is None:
+        pytest.skip("there is no C compiler")
+    return library

@@ -15,10 +15,9 @@ from ..encoding import limits
 from ..encoding import record as _record
 from ..encoding.backend import Index
 from ..encoding.record import SoleSignature
-from ..encoding.values import items_of, number_of
 from ..files.part10 import Part10
 from ..standard import terms
-from . import element_views
+from . import element_views, mac_parameters
 from .digital_signature import DigitalSignature
 from .mac_parameters import MacParameters
 from .material import VerificationMaterial, material_for
@@ -107,9 +106,7 @@ class Scope:
             return (self._sole.parameters,)
         if self._by_mac_id is None:
             self._by_mac_id = {}
-            index = self.index
-            for item in items_of(index, self.scope, terms.MAC_PARAMETERS_SEQUENCE):
-                number = number_of(index, item, terms.MAC_ID_NUMBER)
+            for number, item in mac_parameters.read_ids(self.index, self.scope):
                 self._by_mac_id.setdefault(number, []).append(item)
         return () if mac_id is None else self._by_mac_id.get(mac_id, ())
 
