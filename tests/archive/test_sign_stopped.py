@@ -100,7 +100,7 @@ def test_a_certificate_that_expires_meanwhile_stops_the_run(folder, monkeypatch)
 def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
     path = str(folder / "archive" / "unsigned.dcm")
     signing = worker(folder)
-    inner = signing._signer.stage
+    inner = signing._signer.signed
     calls = []
 
     def racing(*arguments):
@@ -109,14 +109,14 @@ def test_a_file_that_changes_is_looked_at_again(folder, monkeypatch):
             sign_file(path, path, *pki.member("rsa").pair)
         return inner(*arguments)
 
-    monkeypatch.setattr(signing._signer, "stage", racing)
+    monkeypatch.setattr(signing._signer, "signed", racing)
     assert signing.sign(Found(path)).verdict == "already_signed"
     assert len(own(path)) == 1
 
     def always(*_):
         raise SourceError("x: changed", "changed")
 
-    monkeypatch.setattr(signing._signer, "stage", always)
+    monkeypatch.setattr(signing._signer, "signed", always)
     item = str(folder / "archive" / "item.dcm")
     row = signing.sign(Found(item))
     assert (row.verdict, row.reason) == ("error", "changed")
@@ -172,14 +172,14 @@ def test_a_disk_that_fails_is_an_error_of_the_whole_group(folder, monkeypatch, t
 def test_a_full_disk_while_others_wait(folder, monkeypatch):
     """What waits to be renamed takes room on the disk, and gives some back."""
     signing = worker(folder)
-    inner = signing._signer.stage
+    inner = signing._stage
 
     def full(*arguments):
         if len(signing._group) == 1:
             raise SourceError("x: cannot be written: No space left on device", "no_space")
         return inner(*arguments)
 
-    monkeypatch.setattr(signing._signer, "stage", full)
+    monkeypatch.setattr(signing, "_stage", full)
     rows = {}
     names = ("item.dcm", "unsigned.dcm", "a/foreign.dcm")
     signing.sign_all([Found(str(folder / "archive" / name)) for name in names], rows)
@@ -208,14 +208,14 @@ def test_two_names_of_one_file(run, folder):
 
 
 def test_a_file_that_kills_its_worker(folder, monkeypatch):
-    inner = batch_signer.Worker._sign
+    inner = batch_signer.Worker._look
 
     def deadly(self, number, file, fetched):
         if file.path.endswith("item.dcm"):
             os._exit(7)
         return inner(self, number, file, fetched)
 
-    monkeypatch.setattr(batch_signer.Worker, "_sign", deadly)
+    monkeypatch.setattr(batch_signer.Worker, "_look", deadly)
     sign_archive.sign("ledger.db", Selection(roots=(str(folder / "archive"),)), "rsa.key.pem",
                  "rsa.cert.pem", jobs=2)  # fmt: skip
     verdicts = {name: row.verdict for name, row in found().items()}

@@ -39,10 +39,13 @@ class Reader:
     """Opens files one after the other, small ones into one buffer that it keeps.
 
     A `Part10` from a path is valid until the next `open` of the same reader. One reader per thread.
+
+    Args:
+        size: of the buffer at first, in bytes; it grows.
     """
 
-    def __init__(self) -> None:
-        self._buffer = bytearray(1 << 20)
+    def __init__(self, size: int = 1 << 20) -> None:
+        self._buffer = bytearray(size)
 
     def open(
         self,

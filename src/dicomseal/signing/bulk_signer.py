@@ -7,9 +7,8 @@ PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..editing.splice import Splice
 from ..encoding import values
@@ -28,8 +27,21 @@ from .sign_file import sign_scope, signable_index
 from .signature_builder import select_tags
 
 if TYPE_CHECKING:
-    from ..files.group import Group
     from ..keys.signing_key import CertificateSource, KeySource
+
+
+class Signed(NamedTuple):
+    """A signed object that is not written yet.
+
+    Attributes:
+        splice: its edits, which write it.
+        uid: Digital Signature UID; it says what the signature leaves out.
+        when: Digital Signature DateTime.
+    """
+
+    splice: Splice
+    uid: SignatureUID
+    when: datetime
 
 
 class BulkSigner:
@@ -156,33 +168,17 @@ class BulkSigner:
             CertificateError: the certificate is not valid now.
             KeyFileError, TimestampError, SigningError: as `sign_file`.
         """
-        splice, uid, when = self._signed(part10, index)
-        splice.save(target, overwrite)
-        return uid, when
+        signed = self.signed(part10, index)
+        signed.splice.save(target, overwrite)
+        return signed.uid, signed.when
 
-    def stage(
-        self, part10: Part10, index: Index, target: str, overwrite: bool, group: Group, key: object
-    ) -> tuple[SignatureUID, datetime, os.stat_result]:
-        """Sign an object as `sign`, and write it as a part of a group of files.
-
-        Args:
-            part10, index, target, overwrite: as for `sign`.
-            group: the file is on disk under its name when this was committed.
-            key: what the group calls the file.
-
-        Returns:
-            Digital Signature UID and DateTime, and the status of the signed file.
+    def signed(self, part10: Part10, index: Index) -> Signed:
+        """Sign an object as `sign`; nothing is written yet.
 
         Raises:
-            SourceError: it cannot be written; whether the source has changed, and whether the
-                target exists, is found when the group is committed.
             CertificateError, KeyFileError, TimestampError, SigningError: as `sign`.
         """
-        splice, uid, when = self._signed(part10, index)
-        return uid, when, splice.stage(group, key, target, overwrite)
-
-    def _signed(self, part10: Part10, index: Index) -> tuple[Splice, SignatureUID, datetime]:
         request = self._request._replace(when=datetime.now(UTC).astimezone())
         self._check_dates(request.when)
         splice = Splice(part10, index)
-        return splice, sign_scope(part10, index, splice, 0, request), request.when
+        return Signed(splice, sign_scope(part10, index, splice, 0, request), request.when)

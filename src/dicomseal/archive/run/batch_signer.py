@@ -10,7 +10,6 @@ import contextlib
 import os
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,8 +29,8 @@ from ...files.group import Group
 from ...files.part10 import Part10
 from ...files.reader import Reader
 from ...files.window import Origin, Window
-from ...signing.bulk_signer import BulkSigner
-from ...signing.request import SignatureUID, SigningOptions
+from ...signing.bulk_signer import BulkSigner, Signed
+from ...signing.request import SigningOptions
 from ...standard import terms
 from ...verification.options import Options
 from ...verification.other_files import DIRECTORY, NO_OBJECT, is_directory, on_no_dicom
@@ -46,7 +45,10 @@ from ..ledger.rows import ALREADY_SIGNED, REFUSED, SIGNED, Row, SignatureRow
 from ..ledger.uncovered import left_out
 from .left_behind import Sweeper
 from .sign_rows import row_of_file, said, signature_row, stored_signature
+from .targets import Targets
 
+_TOGETHER, _TOGETHER_BYTES = 32, 2 << 20  # files that are read, then signed, then written
+_BUFFER = 1 << 16  # bytes, of the file that each of them is read into; it grows
 _PAUSES = (1.0, 5.0)  # seconds, before a request to an authority is repeated
 # these errors of one file would be those of every other file too
 _GONE = (KeyFileError, CertificateError, TimestampError)
@@ -84,8 +86,21 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading = Reading(ahead=0)
 
 
+class _Signable(msgspec.Struct, frozen=True):
+    """An object that is to be signed: what it was read as, and where the signed file goes."""
+
+    number: int
+    file: Found
+    target: str
+    part10: Part10
+    index: Index
+
+
 class Worker:
     """Signs files, a group of them at a time. Errors are those of `BulkSigner`.
+
+    Some files are read, then all of these are signed, then all are written, as each of these steps
+    is faster while its code is in the caches of the processor.
 
     Attributes:
         ahead: reads them.
@@ -94,15 +109,18 @@ class Worker:
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config
         key = config.key
+        # of a slow key, or with a slow authority, nothing that was signed waits to be written
+        is_quick = isinstance(key, (Der, str)) and not config.signing_options.tsa
         if isinstance(key, Der):
             key = serialization.load_der_private_key(key.data, None)
         self._signer = BulkSigner(key, config.certificate, config.password, config.signing_options)
-        self._reader = Reader()
+        self._readers = [Reader(_BUFFER) for _ in range(_TOGETHER if is_quick else 1)]
         self.ahead = ReadAhead(config.reading, kind_of=_kind_of)
         self._sweeper = Sweeper(config.run, config.session, config.runs)
         self._group = Group(opened=self._sweeper.sweep)
+        self._targets = Targets(config.roots, config.target, self._sweeper.sweep)
+        self._signable: list[_Signable] = []  # read, and to be signed
         self._staged: dict[int, tuple[Found, Row]] = {}  # in the group, by their numbers
-        self._folder = self._target_folder = ""
 
     def sign(self, file: Found) -> Row:
         """Return the row of a file, which then has a signature of this key, or a reason why not.
@@ -134,6 +152,7 @@ class Worker:
             raise
         finally:
             self._group.discard()
+            self._signable.clear()
             self._staged.clear()
 
     def _all(
@@ -155,54 +174,86 @@ class Worker:
                 rows[number] = row_of_file(file, report.ERROR, file.trouble)
             else:
                 readable.append(number)
+        size = 0  # of the files that are to be signed
         with contextlib.closing(self.ahead.each([files[number] for number in readable])) as each:
             for place, fetched in each:
                 number = readable[place]
-                self._one(number, files[number], fetched, rows, changed)
-                if self._group.full:
-                    self._commit(rows, changed)
+                file = files[number]
+                if size + file.size > _TOGETHER_BYTES:
+                    self._sign_signable(rows, changed)
+                    size = 0
+                self._look_at(number, file, fetched, rows, changed)
+                size += file.size
+                # what was fetched is there until the next one is
+                is_near = isinstance(fetched.source, str)
+                if not is_near or len(self._signable) == len(self._readers):
+                    self._sign_signable(rows, changed)
+                    size = 0
+        self._sign_signable(rows, changed)
         self._commit(rows, changed)
 
-    def _one(
+    def _look_at(
         self, number: int, file: Found, fetched: Fetched, rows: dict[int, Row],
         changed: list[int] | None,
     ) -> None:  # fmt: skip
-        """Enter the row of a file, or write what its group will rename; arguments as `_all`."""
-        while True:
-            try:
-                row = self._sign(number, file, fetched)
-            except SourceError as error:
-                if error.code == "no_space":
-                    if self._group:  # it holds space, of which renaming gives some back
-                        self._commit(rows, changed)
-                        continue
-                    raise StoppedError(str(error)) from None
-                self._refuse(number, file, error, rows, changed)
-                return
-            except MalformedError as error:
-                verdict, sentence = report.ERROR, said(file, error)
-                if error.code in NO_OBJECT:
-                    verdict, sentence = on_no_dicom(file.path, sentence)
-                row = row_of_file(file, verdict, (error.code, sentence))
-            except _GONE as error:
-                raise StoppedError(str(error)) from None
-            except DicomSealError as error:
-                row = row_of_file(file, REFUSED, (error.code, said(file, error)))
+        """Enter the row of a file, or put it with those to be signed; arguments as `_all`."""
+        try:
+            row = self._look(number, file, fetched)
+        except DicomSealError as error:
+            self._fail(number, file, error, rows, changed)
+        else:
             if row is not None:
                 rows[number] = row
-            return
 
-    @staticmethod
-    def _refuse(
-        number: int, file: Found, error: SourceError, rows: dict[int, Row],
+    def _fail(
+        self, number: int, file: Found, error: DicomSealError, rows: dict[int, Row],
         changed: list[int] | None,
     ) -> None:  # fmt: skip
-        # once more: it changed, or the flush failed, perhaps for data of another program
-        if error.code in ("changed", "write") and changed is not None:
-            changed.append(number)
-            return
-        verdict = REFUSED if error.code == "exists" else report.ERROR
-        rows[number] = row_of_file(file, verdict, (error.code, said(file, error)))
+        """Enter the row of a file that is not signed for an error; arguments as `_all`.
+
+        Raises:
+            StoppedError: no other file can be signed either.
+        """
+        if isinstance(error, _GONE) or error.code == "no_space":
+            raise StoppedError(str(error)) from None
+        if isinstance(error, SourceError):
+            # once more: it changed, or the flush failed, perhaps for data of another program
+            if error.code in ("changed", "write") and changed is not None:
+                changed.append(number)
+                return
+            verdict = REFUSED if error.code == "exists" else report.ERROR
+            rows[number] = row_of_file(file, verdict, (error.code, said(file, error)))
+        elif isinstance(error, MalformedError):
+            verdict, sentence = report.ERROR, said(file, error)
+            if error.code in NO_OBJECT:
+                verdict, sentence = on_no_dicom(file.path, sentence)
+            rows[number] = row_of_file(file, verdict, (error.code, sentence))
+        else:
+            rows[number] = row_of_file(file, REFUSED, (error.code, said(file, error)))
+
+    def _sign_signable(self, rows: dict[int, Row], changed: list[int] | None) -> None:
+        """Sign what is to be signed, and write what its group will rename; arguments as `_all`."""
+        signable, self._signable = self._signable, []
+        signed = []
+        for one in signable:
+            try:
+                signed.append((one, self._signed(one)))
+            except DicomSealError as error:
+                self._fail(one.number, one.file, error, rows, changed)
+        for one, new in signed:
+            try:
+                try:
+                    self._stage(one, new)
+                except SourceError as error:
+                    if error.code != "no_space" or not self._group:
+                        raise
+                    # it holds space, of which renaming gives some back
+                    self._commit(rows, changed)
+                    self._stage(one, self._signed(one))
+            except DicomSealError as error:
+                self._fail(one.number, one.file, error, rows, changed)
+            if self._group.full:
+                self._commit(rows, changed)
 
     def _commit(self, rows: dict[int, Row], changed: list[int] | None) -> None:
         """Have the files of the group on disk under their names, and enter their rows."""
@@ -214,13 +265,13 @@ class Worker:
             elif error.code == "no_space":
                 full = error
             else:
-                self._refuse(number, file, error, rows, changed)
+                self._fail(number, file, error, rows, changed)
         if full is not None:
             raise StoppedError(str(full))
 
-    def _sign(self, number: int, file: Found, fetched: Fetched) -> Row | None:
-        """Return the row of a file that is not signed; None of one that is now in the group."""
-        target = self._target(file.path)
+    def _look(self, number: int, file: Found, fetched: Fetched) -> Row | None:
+        """Return the row of a file that is not to be signed; None of one that is."""
+        target = self._targets.of(file.path)
         part10 = self._opened(file, fetched)
         index = self._signer.index(part10)
         existing = self._signer.existing_signature(index)
@@ -240,19 +291,7 @@ class Worker:
                 return row_of_file(file, ALREADY_SIGNED, index=index, signature=there)
             if not self._config.overwrite:
                 raise SourceError(f"{target}: exists already, and is not such a copy", "exists")
-        uid, when, status = self._stage(part10, index, target, target == file.path, number)
-        signature = signature_row(
-            str(uid),
-            when.isoformat(),
-            self._config.signing_options.mac,
-            self._signer.certificate.signer,
-        )
-        now = file
-        if target == file.path:
-            now = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
-        left = len(uid.left_out), left_out(uid.telling, uid.left_out)
-        row = row_of_file(now, SIGNED, index=index, signature=signature, left=left)
-        self._staged[number] = file, row
+        self._signable.append(_Signable(number, file, target, part10, index))
         return None
 
     def _opened(self, file: Found, fetched: Fetched) -> Part10:
@@ -260,51 +299,40 @@ class Worker:
         if isinstance(source, SourceError):
             raise source
         if isinstance(source, str):  # it is near
-            return self._reader.open(source, settled=True)
+            return self._readers[len(self._signable)].open(source, settled=True)
         part10 = Part10(source, len(source))
         if fetched.status is not None:
             part10.origin = Origin(file.path, fetched.status)
         return part10
 
-    def _stage(
-        self, part10: Part10, index: Index, target: str, in_place: bool, number: int
-    ) -> tuple[SignatureUID, datetime, os.stat_result]:
-        overwrite = in_place or self._config.overwrite
+    def _signed(self, one: _Signable) -> Signed:
         for pause in (*_PAUSES, None):
             try:
-                return self._signer.stage(part10, index, target, overwrite, self._group, number)
+                return self._signer.signed(one.part10, one.index)
             except TimestampError:
                 if pause is None:
                     raise
                 time.sleep(pause)
         raise AssertionError("the last attempt raises")
 
-    def _target(self, path: str) -> str:
-        """Return the path of the signed file; folders in the target are created."""
-        folder, name = os.path.split(path)
-        if folder != self._folder:  # files come folder by folder
-            self._target_folder = self._other_folder(path, folder)
-            self._folder = folder
-            # also where no file is left to be written: a killed run may have begun the last one
-            self._sweeper.sweep(os.path.realpath(self._target_folder))
-        if self._config.target is None:
-            return path
-        return os.path.join(self._target_folder, name)
-
-    def _other_folder(self, path: str, folder: str) -> str:
-        """Return the folder for the signed file, and create it."""
-        if self._config.target is None:
-            return folder
-        for root in self._config.roots:
-            if path == root or path.startswith(os.path.join(root, "")):
-                below = os.path.dirname(root) if os.path.isfile(root) else root
-                several = len(self._config.roots) > 1 and below == root
-                name = os.path.join(os.path.basename(root) if several else "",
-                                    os.path.relpath(path, below))  # fmt: skip
-                target = os.path.dirname(os.path.join(self._config.target, name))
-                _make_folders(target)
-                return target
-        raise SourceError(f"{path}: lies below none of the roots")
+    def _stage(self, one: _Signable, new: Signed) -> None:
+        """Write a signed object to a temporary file, which waits for its group."""
+        number, file, target, index = one.number, one.file, one.target, one.index
+        is_in_place = target == file.path
+        overwrite = is_in_place or self._config.overwrite
+        status = new.splice.stage(self._group, number, target, overwrite)
+        signature = signature_row(
+            str(new.uid),
+            new.when.isoformat(),
+            self._config.signing_options.mac,
+            self._signer.certificate.signer,
+        )
+        now = file
+        if is_in_place:
+            now = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
+        left = len(new.uid.left_out), left_out(new.uid.telling, new.uid.left_out)
+        row = row_of_file(now, SIGNED, index=index, signature=signature, left=left)
+        self._staged[number] = file, row
 
     def _copy(self, target: str, original: Index) -> SignatureRow | None:
         """Return the signature of an existing copy, if it is the one that would be made."""
@@ -331,13 +359,6 @@ class Worker:
 def _kind_of(path: str) -> type[Root]:
     kind = roots.kind_of(path)
     return ToBeReplaced if kind is FolderRoot else kind
-
-
-def _make_folders(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise SourceError(f"{folder}: cannot be made: {error.strerror or error}", "write") from None
 
 
 def _broken(fetched: Fetched, index: Index) -> tuple[str, str] | None:
