@@ -6,6 +6,7 @@ What is compared, and on what, stands in `contenders` and `workloads`; how time 
 
 from __future__ import annotations
 
+import compileall
 import os
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ def cache() -> Path:
     folder = Path(os.environ.get("DICOMSEAL_BENCH_DIR") or HERE / ".cache")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def compile_modules() -> None:
+    """Compile the modules of the package, as pip does when it installs them.
+
+    A checkout has no bytecode until it was used, and never any where $PYTHONDONTWRITEBYTECODE is
+    set: then each command compiles all that it imports, which is a third of its start.
+    """
+    compileall.compile_dir(ROOT / "src", quiet=1)
 
 
 class Unavailable(Exception):  # noqa: N818

@@ -19,6 +19,7 @@ from . import (
     archive_sign,
     callgrind,
     cold,
+    compile_modules,
     dask_workers,
     datasets,
     fixity,
@@ -73,6 +74,7 @@ def main() -> int:
     options = parser.parse_args()
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    compile_modules()
     for part in () if options.report_only else options.part or PARTS:
         facts = machine.facts()  # before the load that we cause ourselves
         try:

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import click
+
+
+def _imported(name: str) -> ModuleType:
+    """Load a module with all that it imports, without a look for garbage.
+
+    What modules define stays until the end: to look at it, now and ever after, takes a tenth of the
+    time in which a command starts.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        module = import_module(name)
+        gc.freeze()
+    finally:
+        if was_on:
+            gc.enable()
+    return module
 
 
 class Lazy(click.Group):
@@ -26,7 +46,8 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in self._listed:
             return None
-        command: click.Command = import_module(f".{cmd_name}", self._package).command
+        name = f"{self._package}.{cmd_name}"
+        command: click.Command = (sys.modules.get(name) or _imported(name)).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

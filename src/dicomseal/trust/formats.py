@@ -15,7 +15,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
 from ..errors import CertificateError, TrustError
@@ -154,6 +153,9 @@ def _pkcs7(data: bytes) -> list[AnyCertificate]:
     Raises:
         Unusable: it is not a PKCS#7, or one of the certificates cannot be read.
     """
+    # not imported at the top, here and below: it imports a mail client's modules, and few need it
+    from cryptography.hazmat.primitives.serialization import pkcs7
+
     try:
         return list(parsed(pkcs7.load_der_pkcs7_certificates, data, "the PKCS#7"))
     except Unusable as error:
@@ -166,6 +168,8 @@ def _pkcs7(data: bytes) -> list[AnyCertificate]:
 
 
 def _pkcs12(data: bytes, password: str | bytes | None, with_own: bool) -> list[AnyCertificate]:
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
     secret = password.encode() if isinstance(password, str) else password
     try:
         bundle = pkcs12.load_pkcs12(data, secret)
