@@ -118,6 +118,19 @@ def test_runs_of_two_kinds_in_one_ledger(run, folder):
     assert run("archive", "audit", "ledger.db")[0] == 0
     run("archive", "export", "ledger.db", "--run", "2", "--jsonl", "lines.jsonl")
     assert len((folder / "lines.jsonl").read_text().splitlines()) == 9
+    run(*SIGN, "--in-place")
+    # the last run that verified, as long as there is one
+    assert run("archive", "report", "ledger.db")[1].startswith("run 3, complete")
+
+
+def test_the_report_of_a_ledger_of_runs_that_signed(run, folder):
+    for number in (1, 2):
+        run(*SIGN, "--in-place")
+        code, out, _ = run("archive", "report", "ledger.db")
+        assert code == 0
+        assert out.startswith(f"run {number} (sign), complete")
+        assert "broken.dcm" in out
+    assert "\nthe run itself is not signed (--sign-run)\n" in out
 
 
 def test_the_end_of_a_run_is_signed(run, folder):

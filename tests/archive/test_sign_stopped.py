@@ -328,6 +328,27 @@ def test_a_new_run_removes_what_earlier_ones_began(run, folder):
     assert left == [foreign]
 
 
+def test_what_was_begun_is_not_said_to_be_there_still(run, folder):
+    selection = Selection(roots=(str(folder / "archive"),))
+    begun = sign_archive.sign(
+        "ledger.db", selection, "rsa.key.pem", "rsa.cert.pem", watch=lambda _, stop: stop()
+    )
+    assert not begun.complete
+    with Ledger("ledger.db") as ledger:
+        head = ledger.find().head.hex()[:16]
+    left = folder / "archive" / f".dicomseal-{head}-00112233-77-0123456789abcdef.tmp"
+    left.write_bytes(b"half")
+    said = (
+        f"passed over, not signed: temporary files of dicomseal (1)\n  {left}\n"
+        "  (those that an interrupted run of this ledger left were removed meanwhile)\n"
+    )
+    out = run(*SIGN, "--in-place", "--resume")[1]
+    assert out.endswith(said)
+    assert not left.exists()
+    assert said in run("archive", "report", "ledger.db")[1]
+    assert "removed" not in run(*SIGN, "--in-place")[1]
+
+
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")
 def test_nobody_goes_on_while_workers_of_a_killed_run_live(folder, monkeypatch):
     many(folder)

@@ -18,6 +18,7 @@ from .gate_options import (
     signing_options,
 )
 from .guard import secrets_at_hand
+from .numbers import FiniteRange
 from .trust_options import trust_options
 from .verify_options import verify_options
 
@@ -53,7 +54,7 @@ Examples:
 )
 @click.option(
     "--forward-once",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=600.0,
     show_default=True,
     metavar="SECONDS",

@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..gate.policy import ACCEPT, ACTIONS, QUARANTINE, REFUSE, Policy
 from ..profiles import PROFILES
 from ..verification.options import Options
+from .numbers import FiniteRange
 from .trust_options import verification
 from .verify_options import demanded
 
@@ -82,7 +83,7 @@ _NETWORK = (
     ),
     click.option(
         "--timeout",
-        type=click.FloatRange(min=0.1),
+        type=FiniteRange(min=0.1),
         default=60.0,
         show_default=True,
         metavar="SECONDS",
@@ -133,7 +134,7 @@ _OPERATION = (
     ),
     click.option(
         "--stop-timeout",
-        type=click.FloatRange(min=0),
+        type=FiniteRange(min=0),
         default=30.0,
         show_default=True,
         metavar="SECONDS",

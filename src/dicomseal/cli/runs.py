@@ -99,7 +99,8 @@ def summary(
         lines.append(f"this call: {progress.bytes:,} bytes {time_of_it}: {said}")
         said = counts(totals.verdicts, names)
         lines.append(f"the run: {totals.files:,} files, {totals.bytes:,} bytes: {said}")
-    lines += map(harmless, totals.passed_over.lines())
+    signs = progress is not None and progress.kind == SIGN
+    lines += map(harmless, totals.passed_over.lines(signs))
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from ..purposes import MEANINGS
 from ..report import harmless
 from ..signing.policy import ALLOW_WEAK, STRONG
 from ..standard.mac_algorithms import MAC_ALGORITHMS, TIMESTAMP_ALGORITHMS
+from .numbers import FiniteRange
 
 if TYPE_CHECKING:
     from ..signing.request import SignatureUID
@@ -116,7 +117,7 @@ _OPTIONS = (
     click.option("--tsa-policy", metavar="OID", help="Policy that the authority shall follow."),
     click.option(
         "--tsa-timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=FiniteRange(min=0, min_open=True),
         default=30.0,
         show_default=True,
         metavar="SECONDS",

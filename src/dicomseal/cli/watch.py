@@ -19,6 +19,7 @@ from ..gate.watch import SETTLE, SWEEP, Sorted, watch
 from ..report import escaped, harmless
 from ..verification.options import Options
 from .exit_codes import exit_code
+from .numbers import FiniteRange
 from .runs import Watch, run_signer, summary
 from .trust_options import trust_options, verification
 from .verify_options import demanded, jobs_option, verify_options
@@ -70,7 +71,7 @@ def _on(verdict: str) -> Callable[[_F], _F]:
 )
 @click.option(
     "--settle",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=SETTLE,
     show_default=True,
     metavar="SECONDS",
@@ -78,7 +79,7 @@ def _on(verdict: str) -> Callable[[_F], _F]:
 )
 @click.option(
     "--sweep",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=SWEEP,
     show_default=True,
     metavar="SECONDS",

@@ -13,6 +13,7 @@ PASSED_OVER = {
     OF_THE_LEDGER: "files of the ledger",
 }
 _MAX_NAMED = 10
+_REMOVED = "  (those that an interrupted run of this ledger left were removed meanwhile)"
 
 
 class PassedOver(msgspec.Struct, kw_only=True):
@@ -31,8 +32,12 @@ class PassedOver(msgspec.Struct, kw_only=True):
         if len(self.first) < _MAX_NAMED:
             self.first.append(escaped(path))
 
-    def lines(self) -> list[str]:
-        """Return lines about it for people."""
+    def lines(self, signs: bool = False) -> list[str]:
+        """Return lines about it for people.
+
+        Args:
+            signs: they are about a run that signs, which removes what earlier ones had begun.
+        """
         if not self.counts:
             return []
         parts = [
@@ -42,7 +47,8 @@ class PassedOver(msgspec.Struct, kw_only=True):
         ]
         more = sum(self.counts.values()) - len(self.first)
         return [
-            f"passed over, not verified: {', '.join(parts)}",
+            f"passed over, not {'signed' if signs else 'verified'}: {', '.join(parts)}",
             *(f"  {path}" for path in self.first),
             *([f"  and {more:,} more"] if more > 0 else []),
+            *([_REMOVED] if signs and TEMPORARY in self.counts else []),
         ]

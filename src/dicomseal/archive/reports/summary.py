@@ -181,6 +181,8 @@ def summarize(
 def run_shown(ledger: Ledger, number: int | None = None) -> Run:
     """Return the run that a report is about: the one with the number, or the last that verified.
 
+    Of a ledger in which all runs signed, it is the last of them.
+
     Raises:
         LedgerError: there is no such run.
     """
@@ -192,8 +194,11 @@ def _kind(ledger: Ledger) -> str:
 
     What arrives may have its own ledger.
     """
-    kinds = [run.kind for run in ledger.runs() if run.kind in (VERIFY, GATE, WATCH)]
-    return VERIFY if VERIFY in kinds or not kinds else kinds[-1]
+    kinds = [run.kind for run in ledger.runs()]
+    verified = [kind for kind in kinds if kind in (VERIFY, GATE, WATCH)]
+    if VERIFY in verified or not kinds:
+        return VERIFY
+    return (verified or kinds)[-1]
 
 
 def _summary(ledger: Ledger, run: Run, span: tuple[int, int], most: int) -> Summary:

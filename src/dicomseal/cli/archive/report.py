@@ -29,7 +29,11 @@ _LOOPBACK = "127.0.0.1"
 @click.command("report", epilog=_EPILOG)
 @click.argument("ledger", metavar="LEDGER")
 @click.option(
-    "--run", "number", type=int, metavar="RUN", help="The number of the run. Default: the last one."
+    "--run",
+    "number",
+    type=int,
+    metavar="RUN",
+    help="The number of the run. Default: the last that verified; if all runs signed, the last.",
 )
 @click.option(
     "--format",

@@ -14,6 +14,7 @@ from ...archive.reports.words import EFFECTS, ROLES, days, moment, named
 from ..text import harmless
 
 _MAX_GROUPS, _FEW = 50, 3
+_SEALED = "the run itself is signed: `archive audit --signer` says by whom"
 
 
 def lines(summary: Summary) -> Iterator[str]:
@@ -32,12 +33,12 @@ def _head(summary: Summary) -> Iterator[str]:
         f"{moment(summary.finished)}"
     )
     yield f"{summary.files:,} files, {summary.bytes:,} bytes"
-    yield "signed: `archive audit --signer` says by whom" if summary.signed else "not signed"
+    yield _SEALED if summary.signed else "the run itself is not signed (--sign-run)"
     if summary.sample:
         yield f"sample: {summary.sample}"
     if summary.unsigned_share is not None:
         yield f"unsigned: {summary.unsigned_share:.1%} of the objects"
-    yield from summary.passed_over.lines()
+    yield from summary.passed_over.lines(summary.kind == SIGN)
 
 
 def _counts(summary: Summary) -> Iterator[str]:

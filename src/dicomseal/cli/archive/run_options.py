@@ -13,6 +13,7 @@ from ...archive.find.ahead import TIMEOUT
 from ...archive.find.roots import root_of
 from ...archive.find.selection import Selection
 from ...errors import UsageError
+from ..numbers import FiniteRange
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -36,7 +37,11 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     ) -> int | None:
         if value is None or value == "auto":
             return self._auto()
-        found: int = self._number.convert(value, param, ctx)
+        try:
+            found: int = self._number.convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither auto nor a number of at least {self._number.min}.",
+                      param, ctx)  # fmt: skip
         return found
 
 
@@ -50,7 +55,7 @@ _JOBS = NumberOrAuto(1, _processors)
 AHEAD = NumberOrAuto(0, lambda: None)
 read_timeout_option = click.option(
     "--read-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=TIMEOUT,
     show_default=True,
     metavar="SECONDS",
@@ -87,7 +92,7 @@ _LAST = (
     click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders."),
     click.option(
         "--max-rate",
-        type=click.FloatRange(min=0, min_open=True),
+        type=FiniteRange(min=0, min_open=True),
         metavar="MB/S",
         help="Read at most this many megabytes a second.",
     ),
