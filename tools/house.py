@@ -28,6 +28,7 @@ FLOORS = (
     {
         "errors": "what can go wrong, each with a code",
         "escaping": "paths and names from strangers, as outputs write them",
+        "garbage": "work in which Python does not look for garbage",
     },
     {
         "standard": "what PS3 says, as data: tags, VRs, UIDs, MAC algorithms",

@@ -107,6 +107,57 @@ def test_what_is_empty_in_all_rows(ledger):
     assert audit(ledger).findings == []
 
 
+WORDS = (
+    "1.2.840.10008.5.1.4.1.1.2",
+    "passed",
+    "it's",
+    "''",
+    "a;b",
+    "a" * 65,
+    "J\u00fcrgen",
+    "9",
+    "-",
+)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_is_alike_in_all_rows(ledger, word):
+    """Words of a device are handed over once; what would have to be escaped in SQL is not."""
+    names = [one.name for one in msgspec.structs.fields(Row) if one.type is str]
+    signature_names = [one.name for one in msgspec.structs.fields(SignatureRow) if one.type is str]
+    run = ledger.begin("{}")
+    head = run.head
+    alike = [
+        msgspec.structs.replace(
+            row,
+            **dict.fromkeys(names, word),
+            signatures=tuple(
+                msgspec.structs.replace(one, **dict.fromkeys(signature_names, word))
+                for one in row.signatures
+            ),
+        )
+        for row in some(5)
+    ]
+    nearly = [*alike[:-1], some(6, 1)[0]]  # the last one has others
+    for number, rows in enumerate((alike, nearly, alike[:1]), 1):
+        head = ledger.append(run.number, number, head, pack(rows)).head
+        batch = list(ledger.batches(run.number))[-1]
+        assert list(ledger.rows(batch.first, batch.last)) == rows
+    assert audit(ledger).findings == []
+
+
+def test_words_are_not_handed_over_for_each_row(ledger):
+    run = ledger.begin("{}")
+    statements = []
+    ledger.db.set_trace_callback(statements.append)
+    rows = [msgspec.structs.replace(row, verdict="passed", modality="it's") for row in some(5, 3)]
+    ledger.append(run.number, 1, run.head, pack(rows))
+    ledger.db.set_trace_callback(None)
+    inserted = [one for one in statements if one.startswith("INSERT INTO object ")]
+    assert len(inserted) == 3
+    assert all("'passed'" in one for one in inserted)
+
+
 def signers(ledger):
     return sorted(name for (name,) in ledger.db.execute("SELECT subject FROM signer"))
 

@@ -15,7 +15,7 @@ import pytest
 from _archive import TRUST, VERIFY, rows
 from _clock import times_of_files
 
-from dicomseal.archive.find import sample, unique_paths, walk
+from dicomseal.archive.find import folder_root, sample, unique_paths, walk
 from dicomseal.archive.find.found import Files, Found
 from dicomseal.archive.ledger.audit import audit
 from dicomseal.archive.ledger.ledger import Ledger
@@ -64,6 +64,47 @@ def test_links_and_loops(folder):
     assert [f.trouble[0] for f in walk.find_files([str(folder / "other" / "b" / "gone")])] == [
         "not_found"
     ]
+
+
+def test_both_backends_find_the_same(folder, monkeypatch):
+    if folder_root.quick_file is None:
+        pytest.skip("the compiled backend is not built")
+    os.symlink("failed.dcm", "archive/link.dcm")
+    os.symlink("nowhere", "archive/dangling")
+    os.symlink("loop", "archive/loop")
+    for name in (b"\xff.dcm", "\u00e9.dcm".encode(), b"late.dcm", b"old.dcm"):
+        (folder / "archive" / os.fsdecode(name)).write_bytes(b"x" * len(name))
+    os.utime("archive/late.dcm", ns=(0, 2**33 * 10**9 + 123_456_789))
+    os.utime("archive/old.dcm", ns=(0, -1_500_000_001))
+    os.truncate("archive/old.dcm", 5 << 32)
+    os.mkfifo("archive/fifo")
+    compiled = list(walk.find_files(["archive"]))
+    monkeypatch.setattr(folder_root, "quick_file", None)
+    assert list(walk.find_files(["archive"])) == compiled
+    found = {os.path.basename(file.path): file for file in compiled}
+    assert (found["late.dcm"].mtime, found["old.dcm"].mtime) == (
+        os.stat("archive/late.dcm").st_mtime_ns, os.stat("archive/old.dcm").st_mtime_ns
+    )  # fmt: skip
+    assert found["old.dcm"].size == 5 << 32
+    assert found["dangling"].trouble == ("not_found", "a link to nothing")
+    assert found["loop"].trouble[0] == "unreadable"
+
+
+def test_the_compiled_backend_is_asked(folder, monkeypatch):
+    if folder_root.quick_file is None:
+        pytest.skip("the compiled backend is not built")
+    asked = []
+
+    class Watched:
+        @staticmethod
+        def status(path):
+            asked.append(path)
+            return 7, 8
+
+    monkeypatch.setattr(folder_root, "quick_file", Watched)
+    found = list(walk.find_files(["archive"]))
+    assert [file.path for file in found] == asked
+    assert {(file.size, file.mtime) for file in found} == {(7, 8)}
 
 
 def test_what_vanishes_while_it_is_walked(folder):
@@ -291,31 +332,6 @@ def test_names_that_are_no_utf_8(run, folder):
 def test_the_ledger_is_not_part_of_the_archive(run, folder):
     run("archive", "verify", "archive", "--ledger", "archive/ledger.db")
     assert len(rows("archive/ledger.db")) == 8
-
-
-def test_batches_are_bounded():
-    files = [Found(str(n), size) for n, size in enumerate([1, 1, 1, 9, 1, 1, 1, 1])]
-    assert [[f.size for f in b] for b in walk.batches(files, 3, 5)] == [[1, 1, 1], [9], [1, 1, 1],
-                                                                       [1]]  # fmt: skip
-
-
-def test_batches_grow():
-    """Few files are work for all workers; many go out in few batches."""
-    files = [Found(f"{n}", 1) for n in range(5000)]
-    for workers in (1, 2, 32):
-        found = list(walk.batches(files, workers=workers))
-        assert [file for batch in found for file in batch] == files
-        sizes, gone = [len(batch) for batch in found], 0
-        for size in sizes[:-1]:
-            assert size == min(max(32, gone // (4 * workers)), 256)
-            gone += size
-    assert set(sizes[:128]) == {32}  # of 32 workers
-    assert max(sizes) > 32
-    assert [len(batch) for batch in walk.batches(files[:100], workers=2)] == [32, 32, 32, 4]
-    assert {len(batch) for batch in walk.batches(files, 5)} == {5}
-    assert max(len(batch) for batch in walk.batches(files, 50)) == 50
-    large = [Found("large", 20 << 20)] * 10
-    assert {len(batch) for batch in walk.batches(large)} == {3, 1}
 
 
 @pytest.mark.parametrize("name", [b"a.dcm", "\u00e9\U0001f5c4".encode(), b"\xff\xfe.dcm"])

@@ -13,6 +13,11 @@ static inline int seal_open(const char *path, unsigned long long *size, long lon
 }
 static inline long long seal_changed_ns(int descriptor) { (void) descriptor; return -1; }
 static inline void seal_close(int descriptor) { (void) descriptor; }
+static inline int seal_status(const char *path, long long *size, long long *modified)
+{
+    (void) path; (void) size; (void) modified;
+    return -1;
+}
 #else
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -52,4 +57,18 @@ static inline int seal_open(const char *path, unsigned long long *size, long lon
     return descriptor;
 }
 static inline void seal_close(int descriptor) { close(descriptor); }
+/* Of what is at a path, with links resolved: its size, and when it was last modified, in ns. */
+static inline int seal_status(const char *path, long long *size, long long *modified)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return -1;
+    *size = (long long) status.st_size;
+#ifdef __APPLE__
+    *modified = (long long) status.st_mtimespec.tv_sec * 1000000000 + status.st_mtimespec.tv_nsec;
+#else
+    *modified = (long long) status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+#endif
+    return 0;
+}
 #endif

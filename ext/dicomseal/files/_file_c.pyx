@@ -19,6 +19,10 @@ cdef extern from "../encoding/_pread.h" nogil:
     int seal_open(const char* path, unsigned long long* size, long long* changed)
     long long seal_changed_ns(int descriptor)
     void seal_close(int descriptor)
+    int seal_status(const char* path, long long* size, long long* modified)
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8(object text) except NULL
 
 cdef enum:
     MAX_META = 1 << 16
@@ -62,6 +66,21 @@ def snapshot(path, bytearray buffer, Py_ssize_t most):
                     done = 0
             seal_close(descriptor)
     return <long long> size if size and done == size else -1
+
+
+def status(path):
+    """Return size and last modification, in ns, of what is at a path; None if something is not usual.
+    """
+    cdef const char* raw
+    cdef long long size = 0
+    cdef long long modified = 0
+    cdef int failed
+    if type(path) is not str or not path.isascii() or "\0" in path:
+        return None
+    raw = PyUnicode_AsUTF8(path)
+    with nogil:
+        failed = seal_status(raw, &size, &modified)
+    return None if failed else (size, modified)
 
 
 def meta(source):

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from .. import garbage
+
 
 def _imported(name: str) -> ModuleType:
     """Load a module with all that it imports, without a look for garbage.
@@ -17,14 +19,9 @@ def _imported(name: str) -> ModuleType:
     What modules define stays until the end: to look at it, now and ever after, takes a tenth of the
     time in which a command starts.
     """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
+    with garbage.not_looked_for():
         module = import_module(name)
         gc.freeze()
-    finally:
-        if was_on:
-            gc.enable()
     return module
 
 

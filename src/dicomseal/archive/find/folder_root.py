@@ -156,6 +156,11 @@ def _unreadable(folder: Unreadable, root: str) -> Found | None:
 
 def _file_of(entry: os.DirEntry[str]) -> Found | None:
     """Return the file; None if it has vanished since its folder was listed."""
+    if quick_file:
+        found = quick_file.status(entry.path)
+        if found:
+            size, mtime = found
+            return Found(entry.path, size, mtime)
     try:
         status = entry.stat()
     except FileNotFoundError:

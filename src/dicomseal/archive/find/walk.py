@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import fnmatch
+import itertools
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from .found import NOTHING_SELECTED, Files, Found
@@ -16,7 +19,10 @@ from .unique_paths import unique_paths
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # the size of the first batches, until that many files were sent
 ALL_EXCLUDED = "nothing is selected: every file is excluded"
-_BATCHES_AHEAD = 4  # batches of a size for each worker, before the size grows
+_SHARE = 2  # a worker gets this part of what was sent, or of what is left
+_SMALLER = 16  # the last batches are smaller than the largest ones by this factor, no more
+_SECONDS = 1.0  # of a worker, for a batch
+_LATELY = 16  # batches by which it is known how long a file takes
 
 
 def find_files(
@@ -94,23 +100,63 @@ def batches(
     most_bytes: int = BATCH_BYTES,
     workers: int = 1,
     first_files: int = FIRST_FILES,
+    *,
+    ahead: bool = True,
+    last: Callable[[], object] = bool,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Files]:
     """Yield the files in batches, in order; a file larger than ``most_bytes`` is one alone.
 
     Each batch costs the process that writes the ledger about a millisecond, whatever its size, so
-    batches are large. The first ones are smaller (``first_files``), so that a few files are work
-    for all ``workers``, and no batch is so large that all other workers would wait long for the
-    last one.
+    batches grow with the files that were sent. None has more than a worker verifies in about a
+    second: what is in progress when a run is killed is done again. The first ones are small, so
+    that a few files are work for all workers, and so are the last ones, so that no worker waits
+    long for another.
+
+    Args:
+        files: the files.
+        most_files, most_bytes: of a batch.
+        workers: how many work on batches at once.
+        first_files: of the first batches, and of the last ones.
+        ahead: find more files than are sent, to know when the end is near; else only one.
+        last: is called when the batch that is yielded next is the last one, or there is none.
+        clock: returns the time in seconds.
     """
-    batch, size, gone = Files(), 0, 0
-    limit = min(first_files, most_files)
-    for file in files:
-        if batch and (len(batch) >= limit or size + file.size > most_bytes):
+    rest, waiting, ended = iter(files), collections.deque[Found](), False
+    first, gone = min(first_files, most_files), 0
+    lately = collections.deque([(clock(), 0)], _LATELY)
+    while True:
+        limit = min(max(first, gone // (_SHARE * workers)), most_files)
+        since, then = lately[0]
+        seconds = (clock() - since) * workers  # of the workers, in which they did those in between
+        if seconds > 0:
+            limit = min(limit, max(first, int((gone - then) / seconds * _SECONDS)))
+        if ended:
+            least = max(first, limit // _SMALLER)
+            limit = min(limit, max(least, len(waiting) // (_SHARE * workers)))
+        kept, batch, size = len(waiting), Files(), 0
+        while len(batch) < limit:
+            if not waiting and not ended:
+                waiting.extend(itertools.islice(rest, 1))
+            if not waiting:
+                ended = True
+                break
+            size += waiting[0].size
+            if batch and size > most_bytes:
+                break
+            batch.append(waiting.popleft())
+        wanted = kept + len(batch) // 2 if ahead else 1
+        wanted = max(1, min(wanted, _SHARE * workers * limit)) - len(waiting)
+        if wanted > 0 and not ended:
+            found = list(itertools.islice(rest, wanted))
+            waiting.extend(found)
+            ended = len(found) < wanted
+        at_end = ended and not waiting
+        if at_end:
+            last()
+        if batch:
             yield batch
-            gone += len(batch)
-            limit = min(max(first_files, gone // (_BATCHES_AHEAD * workers)), most_files)
-            batch, size = Files(), 0
-        batch.append(file)
-        size += file.size
-    if batch:
-        yield batch
+        if at_end:
+            return
+        gone += len(batch)
+        lately.append((clock(), gone))

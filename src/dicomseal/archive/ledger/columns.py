@@ -6,6 +6,7 @@ from them and nothing else: directly into tuples, as SQLite takes them. `Row` ha
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -53,6 +54,14 @@ _BLANKS = {
     "object": _blanks("object", ("id",)),
     "signature": _blanks("signature", ("object", "signer")),
 }
+# words that the objects of a device have alike
+_WORDS = {
+    "object": ("sop_class_uid", "modality", "verdict"),
+    "signature": ("integrity", "trust", "mac_algorithm", "judged_by"),
+}
+_IS_WORD = {
+    table: [column.name in words for column in TABLES[table]] for table, words in _WORDS.items()
+}
 
 
 def places(
@@ -86,16 +95,26 @@ def _insert(
     table: str,
     columns: Sequence[Sequence[Any]],
 ) -> None:
-    """Insert rows; columns that are empty in all rows, usually a third, become constants."""
+    """Insert rows; columns that are alike in all rows, usually half, become constants."""
     values_of_columns, bound = [], []
-    for blank, column in zip(_BLANKS[table], columns, strict=True):
+    for blank, is_word, column in zip(_BLANKS[table], _IS_WORD[table], columns, strict=True):
         if blank and not any(column):
             values_of_columns.append(blank)
+        elif is_word and (word := _constant(column)):
+            values_of_columns.append(word)
         else:
             values_of_columns.append("?")
             bound.append(column)
     values = ", ".join(values_of_columns)
     db.executemany(f"INSERT INTO {table} VALUES ({values})", zip(*bound, strict=True))  # noqa: S608
+
+
+def _constant(column: Sequence[str]) -> str:
+    """Return the SQL for the word that all rows have; empty if they differ, or it is a rare one."""
+    word = column[0]
+    if _is_plain(word) and column.count(word) == len(column):
+        return f"'{word}'"
+    return ""
 
 
 class Signers(dict[bytes, int | None]):
@@ -136,5 +155,6 @@ class Signers(dict[bytes, int | None]):
         return number
 
 
+_is_plain = re.compile(r"[\w.-]{1,64}", re.ASCII).fullmatch  # needs no escape in SQL
 _encode = msgspec.msgpack.Encoder().encode
 _decode_signer = msgspec.msgpack.Decoder(CertificateInfo).decode

@@ -2,7 +2,7 @@
 
 The end of a run is signed once. A run that was killed has no end, and anyone who can write to the
 ledger can append rows after the last signed end; a run that is resumed would sign them as its own.
-So the key signs after every batch, which costs a millisecond for up to 256 files (with a token
+So the key signs after every batch, which costs a millisecond for up to 1,024 files (with a token
 perhaps fifty), and nothing is verified twice after a crash. The alternative, to verify everything
 of an unfinished run again, needs no such signatures, but loses hours.
 """

@@ -22,7 +22,7 @@ from ...errors import UsageError
 from ..errors import ExecutorLostError
 
 TIMEOUT = 10  # seconds
-BATCH_FILES = 1024
+BATCH_FILES, BATCH_BYTES = 4096, 256 << 20
 # batches in progress for each worker: a new one is on its way for as long as a small one takes
 WINDOW = 4
 
@@ -33,13 +33,14 @@ class Cluster(NamedTuple):
     Attributes:
         executor: makes the executor.
         workers: how many tasks its workers run at once.
-        batch_files: how many files a batch has at most.
+        batch_files, batch_bytes: how many files and bytes a batch has at most.
         window: how many batches are in progress for each worker.
     """
 
     executor: Callable[[], Executor]
     workers: int
     batch_files: int = BATCH_FILES
+    batch_bytes: int = BATCH_BYTES
     window: int = WINDOW
 
 

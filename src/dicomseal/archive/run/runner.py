@@ -41,6 +41,7 @@ __all__ = [
     "verify",
 ]
 
+BATCH_FILES = 1024
 WINDOW = 2  # batches in progress for each worker: one that it works on, and one that waits
 
 
@@ -81,7 +82,7 @@ def verify(
     proofs: proof_of_existence.Wanted | None = None,
     watch: Callable[[Progress, Callable[[], None]], object] | None = None,
     count: bool = False,
-    batch_files: int = walk.BATCH_FILES,
+    batch_files: int = BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
     window: int = WINDOW,
     reading: Reading | None = None,
@@ -202,7 +203,11 @@ def carry_out(
             files = throttled(files, max_rate)
             batch_bytes = min(batch_bytes, int(max_rate))  # a larger batch would run for minutes
         trouble = ""
-        batches = walk.batches(files, batch_files, batch_bytes, todo.workers, todo.first_files)
+        batches = walk.batches(
+            files, batch_files, batch_bytes, todo.workers, todo.first_files,
+            # files that are found count as read: not many may wait to be sent
+            ahead=not max_rate, last=session.all_sent,
+        )  # fmt: skip
         for _, sent in loop.run(batches):
             packed, why = todo.unpack(sent)
             if why:  # the batches in progress are completed all the same

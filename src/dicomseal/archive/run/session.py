@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from ... import garbage
 from ...report import ERROR
 from ...verification.other_files import NOT_DICOM
 from ..find.found import NOTHING, Found, path_of
@@ -44,7 +45,7 @@ class Session:
         self._stop_loop = stop
         self._memory = Memory(ledger, run.number)
         self._walked: Walked | None = None
-        self._stopped = False
+        self._stopped = self._all_sent = False
         self._head = ledger.head()
         self._number = 0
         self._progress = Progress(
@@ -104,9 +105,10 @@ class Session:
         """Append the packed rows of a finished batch to the ledger."""
         self._number += 1
         packed = self._with_memory(packed)
-        appended = self._ledger.append(
-            self._run.number, self._number, self._head, packed, self._seal
-        )
+        with garbage.not_looked_for():  # there is none among the rows
+            appended = self._ledger.append(
+                self._run.number, self._number, self._head, packed, self._seal
+            )
         self._head = appended.head
         totals, progress = self._totals, self._progress
         totals.files += appended.files
@@ -136,6 +138,11 @@ class Session:
     def all_found(self) -> None:
         """Take note that there are no more, so that the run can come to its end."""
         self._progress.walked = True
+        self.all_sent()
+
+    def all_sent(self) -> None:
+        """Take note that all files that were found go to workers, and none is held back."""
+        self._all_sent = True
 
     def tell(self) -> None:
         if self._watch:
@@ -150,7 +157,7 @@ class Session:
         totals = self._totals
         totals.population = self._walked.population if self._walked else 0
         totals.head = self._head.hex()
-        if not self._progress.walked:
+        if not (self._progress.walked and self._all_sent):
             return Outcome(self._run.number, False, totals)
         finished, text = time.time(), as_json(totals)
         head = hash_chain.of_end(self._head, finished, text)
