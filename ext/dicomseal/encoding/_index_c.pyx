@@ -233,10 +233,11 @@ cdef class Index(_Walk):
     def record(self, uint32_t number):
         """Return one record; numbers run from 0, the root, in the order of the bytes."""
         cdef Rec* rec = self._at(number)
-        return Record(
+        # the effect of Record(...) without its Python code
+        return tuple.__new__(Record, (
             rec.tag, _letters(rec.vr), rec.bits & KIND, rec.bits >> 3, rec.start,
             content(rec) if number else rec.start, rec.end, rec.next, rec.parent,
-        )
+        ))
 
     def children(self, uint32_t number):
         """Yield the numbers of the records directly inside one."""
@@ -280,18 +281,33 @@ cdef class Index(_Walk):
         return found
 
     def all_signable(self, uint32_t scope, bint include_guessed=False):
-        """Return the tags inside a scope that can be signed; None if an element cannot be."""
-        cdef list found = []
+        """Return the list of what can be signed inside a scope; None if an element cannot be."""
         cdef uint32_t stop = self._at(scope).next
-        cdef uint32_t number = scope + 1
+        cdef uint32_t number, tag
         cdef uint32_t obstacles = UNKNOWN_VR if include_guessed else UNKNOWN_VR | PRIVATE
+        cdef Py_ssize_t count = 0
+        cdef bytes found
+        cdef uint8_t* p
+        number = scope + 1
         while number < stop:
             if signable(self._recs[number].tag):
                 if self._recs[number].bits & obstacles:
                     return None
-                found.append(self._recs[number].tag)
+                count += 1
             number = self._recs[number].next
-        return tuple(found)
+        found = PyBytes_FromStringAndSize(NULL, 4 * count)
+        p = found
+        number = scope + 1
+        while number < stop:
+            if signable(self._recs[number].tag):
+                tag = self._recs[number].tag
+                p[0] = tag >> 16 & 0xFF
+                p[1] = tag >> 24
+                p[2] = tag & 0xFF
+                p[3] = tag >> 8 & 0xFF
+                p += 4
+            number = self._recs[number].next
+        return found
 
     def following(self, uint32_t scope, uint32_t tag):
         """Return the number of the first element inside a scope with a greater tag, or -1."""

@@ -101,22 +101,23 @@ class Index(Walk):
         """Return the tags of the elements directly inside a scope."""
         return {self._nodes[child].tag for child in self.children(scope)}
 
-    def all_signable(self, scope: int, include_guessed: bool = False) -> tuple[int, ...] | None:
-        """Return the tags of the elements directly inside a scope that can be signed.
+    def all_signable(self, scope: int, include_guessed: bool = False) -> bytes | None:
+        """Return the list of the elements directly inside a scope that can be signed.
 
         Args:
             scope: the record of the root or of an item.
             include_guessed: private elements of implicit VR are signed, too.
 
         Returns:
-            None if an element cannot be signed though its tag could be, see `encoding.obstacles`.
+            Their tags as a value of Data Elements Signed (0400,0020), in little endian. None if an
+            element cannot be signed though its tag could be, see `encoding.obstacles`.
         """
         obstacles = r.UNKNOWN_VR if include_guessed else r.UNKNOWN_VR | r.PRIVATE
         inside = [self._nodes[child] for child in self.children(scope)]
         found = [node for node in inside if is_signable_tag(node.tag)]
         if any(node.flags & obstacles for node in found):
             return None
-        return tuple(node.tag for node in found)
+        return b"".join(struct.pack("<HH", node.tag >> 16, node.tag & 0xFFFF) for node in found)
 
     def following(self, scope: int, tag: int) -> int:
         """Return the number of the first element inside a scope with a greater tag, or -1."""

@@ -16,6 +16,7 @@ from ..standard import terms
 from ..standard.dictionary import UNKNOWN, dictionary
 from ..standard.tags import describe, is_signable_tag
 from . import record as r
+from .backend import tags_of
 
 if TYPE_CHECKING:
     from .backend import Index
@@ -48,7 +49,7 @@ def offers(index: Index, scope: int, include_guessed: bool = False) -> Iterator[
     """
     plain = index.all_signable(scope, include_guessed)
     if plain is not None:  # nothing stands in the way of any of them
-        yield from map(Offer, plain)
+        yield from map(Offer, tags_of(plain, big_endian=False))
         return
     for child in index.children(scope):
         record = index.record(child)

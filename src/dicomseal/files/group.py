@@ -49,10 +49,12 @@ class _Folder:
         """Create a temporary file; return its descriptor and its name."""
         while True:
             name = temporary_name()
-            with contextlib.suppress(FileExistsError):
+            try:
                 if _DIR_FD:
                     return os.open(name, FLAGS, mode, dir_fd=self.descriptor), name
                 return os.open(os.path.join(self.path, name), FLAGS, mode), name
+            except FileExistsError:
+                continue
 
     def status(self, name: str) -> os.stat_result | None:
         """Return the status of a name, of a link that of itself; None if there is none."""

@@ -8,6 +8,7 @@ context) that does. So errors are raised outside the ``except`` blocks that noti
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Protocol, TypeAlias, cast
 
 from cryptography import x509
@@ -40,8 +41,6 @@ class DigestSigner(Protocol):
 
 
 KeySource: TypeAlias = "str | os.PathLike[str] | PrivateKeyTypes | DigestSigner"
-_Private: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey
-_Signing: TypeAlias = "_Private | DigestSigner"
 CertificateSource: TypeAlias = "str | os.PathLike[str] | bytes | AnyCertificate | None"
 
 
@@ -84,7 +83,9 @@ class SigningKey:
         elif type(key).__module__.startswith("cryptography."):
             kind = certificate_kind(cast("PrivateKeyTypes", key).public_key())
             raise KeyFileError(f"a key of the kind {kind} cannot sign DICOM: take RSA, EC or DSA")
-        self._key = cast("_Signing", key)
+        self._key = key
+        self._is_in_memory = isinstance(key, _PRIVATE)
+        self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by MAC Algorithm
         self._proven: set[str] = (
             set()
         )  # algorithms by which this key made a signature that verifies
@@ -99,10 +100,10 @@ class SigningKey:
             KeyFileError: the key refuses, or its signature does not verify.
         """
         try:
-            if isinstance(self._key, _PRIVATE):
-                value = certificate.sign_mac(self._key, digest, algorithm)
+            if self._is_in_memory:
+                value = self._signer(algorithm)(digest)
             else:
-                value = bytes(self._key.sign(digest, algorithm))
+                value = bytes(cast("DigestSigner", self._key).sign(digest, algorithm))
         except KeyFileError:
             raise
         except Exception as error:  # any exception of an HSM's own code, in its own words
@@ -114,11 +115,19 @@ class SigningKey:
                 "the signature that the key made does not verify with the certificate of "
                 f"{self.certificate.signer.subject}: they do not belong together"
             )
-        if isinstance(self._key, _PRIVATE):
+        if self._is_in_memory:
             # it was compared with the certificate, and the code that signs does not change; what
             # an HSM or a service returns is verified each time
             self._proven.add(algorithm)
         return value
+
+    def _signer(self, algorithm: str) -> Callable[[bytes], bytes]:
+        """Return what signs by the key in memory: it is asked for every object of an archive."""
+        found = self._signers.get(algorithm)
+        if found is None:
+            key = cast("PrivateKeyTypes", self._key)
+            found = self._signers[algorithm] = certificate.mac_signer(key, algorithm)
+        return found
 
 
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, dsa.DSAPrivateKey)

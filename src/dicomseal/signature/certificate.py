@@ -342,13 +342,22 @@ def _ecdsa(algorithm: str) -> ec.ECDSA:
 
 def sign_mac(key: PrivateKeyTypes, digest: bytes, algorithm: str) -> bytes:
     """Return the Signature value over a MAC, by a private key of `cryptography`."""
+    return mac_signer(key, algorithm)(digest)
+
+
+def mac_signer(key: PrivateKeyTypes, algorithm: str) -> Callable[[bytes], bytes]:
+    """Return `sign_mac` for many MACs, as a function of the MAC."""
+    before = b""
+    how: tuple[Any, ...]
     if isinstance(key, rsa.RSAPrivateKey):
-        prehashed = _PREHASHED.get(algorithm)
-        if prehashed is None:
-            return key.sign(DIGEST_INFO[algorithm] + digest, _PKCS1, _NO_DIGEST_INFO)
-        return key.sign(digest, _PKCS1, prehashed)
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.sign(digest, _ecdsa(algorithm))
-    if isinstance(key, dsa.DSAPrivateKey):
-        return key.sign(digest, _PREHASHED_FOR_DSA[algorithm])
-    raise TypeError(type(key).__name__)
+        how = (_PKCS1, _PREHASHED.get(algorithm, _NO_DIGEST_INFO))
+        if algorithm not in _PREHASHED:
+            before = DIGEST_INFO[algorithm]
+    elif isinstance(key, ec.EllipticCurvePrivateKey):
+        how = (_ecdsa(algorithm),)
+    elif isinstance(key, dsa.DSAPrivateKey):
+        how = (_PREHASHED_FOR_DSA[algorithm],)
+    else:
+        raise TypeError(type(key).__name__)
+    sign = key.sign
+    return lambda digest: sign(before + digest, *how)

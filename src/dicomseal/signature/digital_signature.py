@@ -87,7 +87,10 @@ class DigitalSignature(msgspec.Struct, frozen=True, gc=False):
             )
             return b"".join(out)
         # plain elements are in the stream as they are in a file
-        return _plain(self)
+        return self._plain()
+
+    def _plain(self) -> bytes:
+        return _plain(self.mac_id or 0, self.uid, self.datetime, self.certificate_type)
 
     def encoded(self, implicit: bool, big_endian: bool) -> bytes:
         """Return the encoded sequence item."""
@@ -96,7 +99,7 @@ class DigitalSignature(msgspec.Struct, frozen=True, gc=False):
         # nearly every new signature: the same bytes, several times faster
         content = b"".join(
             (
-                _plain(self),
+                self._plain(),
                 _certificate_element(self.certificate),
                 _element(terms.SIGNATURE, "OB", self.signature),
             )
@@ -107,14 +110,15 @@ class DigitalSignature(msgspec.Struct, frozen=True, gc=False):
 _ITEM = struct.Struct("<HHL")
 
 
-def _plain(signature: DigitalSignature) -> bytes:
+@lru_cache(4)  # a new signature's are hashed, and then written
+def _plain(mac_id: int, uid: str, datetime: str, certificate_type: str) -> bytes:
     """Return MAC ID, UID, DateTime and Certificate Type in explicit VR little endian."""
     return b"".join(
         (
-            _mac_id_element(signature.mac_id or 0),
-            _element(terms.DIGITAL_SIGNATURE_UID, "UI", signature.uid.encode("ascii")),
-            _element(terms.DIGITAL_SIGNATURE_DATETIME, "DT", signature.datetime.encode("ascii")),
-            _element(terms.CERTIFICATE_TYPE, "CS", signature.certificate_type.encode("ascii")),
+            _element(terms.MAC_ID_NUMBER, "US", struct.pack("<H", mac_id)),
+            _element(terms.DIGITAL_SIGNATURE_UID, "UI", uid.encode("ascii")),
+            _element(terms.DIGITAL_SIGNATURE_DATETIME, "DT", datetime.encode("ascii")),
+            _certificate_type_element(certificate_type),
         )
     )
 
@@ -127,8 +131,8 @@ def _element(tag: int, vr: str, value: bytes) -> bytes:
 
 
 @lru_cache(64)
-def _mac_id_element(number: int) -> bytes:
-    return _element(terms.MAC_ID_NUMBER, "US", struct.pack("<H", number))
+def _certificate_type_element(term: str) -> bytes:
+    return _element(terms.CERTIFICATE_TYPE, "CS", term.encode("ascii"))
 
 
 @lru_cache(64)

@@ -7,7 +7,9 @@ PS3: PS3.3 C.12.1.1.3, PS3.15 Annex C.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import functools
+import time
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..editing.splice import Splice
@@ -99,8 +101,9 @@ class BulkSigner:
         Its form is checked, but it is not verified: the certificate has this key, there is a
         signature value, and there are MAC Parameters of its ID.
         """
-        macs = {mac_id for mac_id, _ in mac_parameters.read_ids(index, 0)}
-        for item in values.items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE):
+        items = values.items_of(index, 0, terms.DIGITAL_SIGNATURES_SEQUENCE)
+        macs = {mac_id for mac_id, _ in mac_parameters.read_ids(index, 0)} if items else ()
+        for item in items:
             stored = digital_signature.read(index, item)
             if stored.signature and stored.mac_id in macs and self._is_ours(stored.certificate):
                 return stored, item
@@ -178,7 +181,17 @@ class BulkSigner:
         Raises:
             CertificateError, KeyFileError, TimestampError, SigningError: as `sign`.
         """
-        request = self._request._replace(when=datetime.now(UTC).astimezone())
-        self._check_dates(request.when)
+        when = datetime.now(_local_time())
+        self._check_dates(when)
         splice = Splice(part10, index)
-        return Signed(splice, sign_scope(part10, index, splice, 0, request), request.when)
+        return Signed(splice, sign_scope(part10, index, splice, 0, self._request, when), when)
+
+
+def _local_time() -> timezone:
+    """Return the offset of the local time from UTC, as it is now."""
+    return _timezone(time.localtime().tm_gmtoff)
+
+
+@functools.lru_cache(4)
+def _timezone(seconds: int) -> timezone:
+    return timezone(timedelta(seconds=seconds)) if seconds else UTC

@@ -181,7 +181,12 @@ def _signature(
     tags = select_tags(request, offered, element_views.Elements(index, number), main)
     present = _mac_ids(scope.dataset, request)
     mac, signature = build(
-        request, tags, transfer_syntax, present, lambda update: index.stream(update, number, tags)
+        request,
+        tags,
+        transfer_syntax,
+        present,
+        lambda update: index.stream(update, number, tags),
+        request.when,
     )
     additions = [("DigitalSignaturesSequence", to_dataset(signature.item()))]
     if mac.mac_id not in present:

@@ -32,7 +32,7 @@ from ..standard import terms, transfer_syntaxes
 from ..standard.tags import format_tag
 from .policy import SigningPolicy
 from .request import SignatureUID, SigningOptions, SigningRequest, parse_locations, request_of
-from .signature_builder import build, known, select_tags
+from .signature_builder import build, listed_tags, select_tags
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -166,7 +166,7 @@ def _sign_part10(
         if scope in seen:
             raise UsageError(f"{location} is named twice among the items to sign")
         seen.add(scope)
-        uids.append(sign_scope(part10, index, splice, scope, request))
+        uids.append(sign_scope(part10, index, splice, scope, request, request.when))
     return splice, uids
 
 
@@ -182,36 +182,56 @@ def signable_index(part10: Part10) -> Index:
 
 
 def sign_scope(
-    part10: Part10, index: Index, splice: Splice, scope: int, request: SigningRequest
+    part10: Part10,
+    index: Index,
+    splice: Splice,
+    scope: int,
+    request: SigningRequest,
+    when: datetime,
 ) -> SignatureUID:
+    """Sign the main data set or an item: add the edits that insert the signature.
+
+    Args:
+        part10, index: the object.
+        splice: its edits.
+        scope: the record of the main data set or item.
+        request: what the signature is to be.
+        when: Digital Signature DateTime, aware.
+
+    Returns:
+        The Digital Signature UID.
+
+    Raises:
+        SigningError, KeyFileError, TimestampError: as `sign_file`.
+    """
     offered: list[Offer] = []
     tags: Sequence[int] = ()
     if request.profile is None and request.tags is None:
-        tags = known(index.all_signable(scope, request.include_guessed) or ())
+        tags = listed_tags(index.all_signable(scope, request.include_guessed) or b"")
     if not tags:  # nearly every object has tags here, and then nothing is left out
         offered = list(offers(index, scope, request.include_guessed))
         tags = select_tags(request, offered, element_views.Elements(index, scope), main=scope == 0)
-    present: dict[int | None, MacParameters | None] = {}
-    for mac_id, item in mac_parameters.read_ids(index, scope):
-        # if two items have one ID, it is open which one a signature uses: neither is shared
-        share = request.share_mac and mac_id not in present
-        present[mac_id] = mac_parameters.read(index, item) if share else None
-    for item in items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
-        present.setdefault(number_of(index, item, terms.MAC_ID_NUMBER), None)
+    sequences = {
+        tag: index.find(scope, tag)
+        for tag in (terms.MAC_PARAMETERS_SEQUENCE, terms.DIGITAL_SIGNATURES_SEQUENCE)
+    }
+    present = _mac_ids(index, scope, request) if max(sequences.values()) >= 0 else {}
     mac, signature = build(
         request,
         tags,
         transfer_syntaxes.mac_transfer_syntax(part10.transfer_syntax),
         present,
         lambda update: index.stream(update, scope, tags),
+        when,
     )
-    shared = mac.mac_id in present
     how = part10.implicit, part10.big_endian
-    for tag, data in (
-        *(() if shared else ((terms.MAC_PARAMETERS_SEQUENCE, mac.encoded(*how)),)),
-        (terms.DIGITAL_SIGNATURES_SEQUENCE, signature.encoded(*how)),
-    ):
-        sequence = index.find(scope, tag)
+    for tag, sequence in sequences.items():
+        if tag == terms.DIGITAL_SIGNATURES_SEQUENCE:
+            data = signature.encoded(*how)
+        elif mac.mac_id not in present:
+            data = mac.encoded(*how)
+        else:
+            continue  # it is shared
         if sequence < 0:
             splice.insert_element(scope, tag, items.encode([(tag, "SQ", data)], *how))
         elif index.record(sequence).vr != "SQ":
@@ -221,3 +241,17 @@ def sign_scope(
     return SignatureUID(
         signature.uid, offered, tags, lambda: Values(index, [Scope(scope, frozenset(tags))])
     )
+
+
+def _mac_ids(
+    index: Index, scope: int, request: SigningRequest
+) -> dict[int | None, MacParameters | None]:
+    """Return the MAC ID Numbers in use, with the parameters that may be shared."""
+    present: dict[int | None, MacParameters | None] = {}
+    for mac_id, item in mac_parameters.read_ids(index, scope):
+        # if two items have one ID, it is open which one a signature uses: neither is shared
+        share = request.share_mac and mac_id not in present
+        present[mac_id] = mac_parameters.read(index, item) if share else None
+    for item in items_of(index, scope, terms.DIGITAL_SIGNATURES_SEQUENCE):
+        present.setdefault(number_of(index, item, terms.MAC_ID_NUMBER), None)
+    return present

@@ -9,13 +9,15 @@ PS3: PS3.3 C.12.1.1.3 and Table C.12-6; PS3.15 Annex C.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 
 import msgspec
 
 from .. import purposes
+from ..encoding.backend import tags_of
 from ..encoding.obstacles import Offer
 from ..encoding.record import Update
 from ..errors import SigningError
@@ -108,14 +110,20 @@ def _choose(offered: Iterable[Offer], wanted: list[int] | None) -> Iterator[int]
         raise SigningError("there is no element that can be signed")
 
 
-def known(tags: tuple[int, ...]) -> tuple[int, ...]:
-    """Return an equal list that was used before, if there is one: it was looked at already."""
-    return tags if len(tags) > MAX_REMEMBERED else _known(tags)
+def listed_tags(listed: bytes) -> tuple[int, ...]:
+    """Return the tags of a value of Data Elements Signed in little endian.
+
+    For an equal value it is the same tuple, which was looked at already: the objects of one device
+    have the same elements.
+    """
+    if len(listed) > 4 * MAX_REMEMBERED:
+        return tags_of(listed, big_endian=False)
+    return _remembered_tags(listed)
 
 
 @lru_cache(64)
-def _known(tags: tuple[int, ...]) -> tuple[int, ...]:
-    return tags
+def _remembered_tags(listed: bytes) -> tuple[int, ...]:
+    return tags_of(listed, big_endian=False)
 
 
 def build(
@@ -124,6 +132,7 @@ def build(
     transfer_syntax: str,
     present: Mapping[int | None, MacParameters | None],
     stream: Callable[[Update], object],
+    when: datetime,
 ) -> tuple[MacParameters, DigitalSignature]:
     """Hash the scope and the signature's own item, and sign the MAC.
 
@@ -133,27 +142,15 @@ def build(
         transfer_syntax: the MAC Calculation Transfer Syntax UID.
         present: the MAC ID Numbers in use, with the parameters that may be shared.
         stream: feeds the canonical form of these elements to the method of a hasher.
+        when: Digital Signature DateTime, aware.
     """
-    wanted = MacParameters(None, transfer_syntax, request.algorithm, tuple(tags))
-    mac_id: int | None = None if present else 0
-    if mac_id is None:
-        mac_id = next(
-            (
-                n
-                for n, there in present.items()
-                if there and msgspec.structs.replace(there, mac_id=None) == wanted
-            ),
-            None,
-        )
-    if mac_id is None:
-        mac_id = next((n for n in range(MAX_MAC_IDS) if n not in present), None)
-    if mac_id is None:
-        raise SigningError("all 65536 MAC ID Numbers are taken here")
-    mac = MacParameters(mac_id, transfer_syntax, request.algorithm, wanted.data_elements_signed)
+    mac = MacParameters(0, transfer_syntax, request.algorithm, tuple(tags))
+    if present:
+        mac = msgspec.structs.replace(mac, mac_id=_mac_id(mac, present))
     signature = DigitalSignature(
-        mac_id,
-        request.uid or f"2.25.{uuid.uuid4().int}",
-        digital_signature.format_datetime(request.when),
+        mac.mac_id,
+        request.uid or _new_uid(),
+        digital_signature.format_datetime(when),
         terms.CERTIFICATE_TYPE_X509,
         request.key.certificate.der,
         purpose=request.purpose,
@@ -168,3 +165,27 @@ def build(
             signature, timestamp_type=terms.CMS_TSP, timestamp=request.tsa.stamp(value)
         )
     return mac, signature
+
+
+def _mac_id(mac: MacParameters, present: Mapping[int | None, MacParameters | None]) -> int:
+    """Return the MAC ID Number of equal parameters that may be shared, or else a free one."""
+    for number, there in present.items():
+        if number is None or there is None:
+            continue
+        if msgspec.structs.replace(there, mac_id=mac.mac_id) == mac:
+            return number
+    for number in range(MAX_MAC_IDS):
+        if number not in present:
+            return number
+    raise SigningError("all 65536 MAC ID Numbers are taken here")
+
+
+def _new_uid() -> str:
+    """Return a new UID from a random UUID (PS3.5 B.2, RFC 9562 Section 5.4).
+
+    As ``uuid.uuid4().int`` has it, without the object, whose making takes longer than the rest.
+    """
+    number = int.from_bytes(os.urandom(16), "big")
+    number = number & ~(0xF << 76) | 4 << 76  # version 4: random
+    number = number & ~(0b11 << 62) | 0b10 << 62  # the variant of RFC 9562
+    return f"2.25.{number}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from ..errors import UsageError
@@ -24,6 +25,11 @@ MAC_ALGORITHMS = {
     "SHA384": "sha384",
     "SHA512": "sha512",
 }
+# several times faster than hashlib.new, which has no other way to RIPEMD-160
+_MAKERS = {
+    term: getattr(hashlib, name, functools.partial(hashlib.new, name))
+    for term, name in MAC_ALGORITHMS.items()
+}
 WEAK_MAC_ALGORITHMS = frozenset(("RIPEMD160", "MD5", "SHA1"))
 # the hashes of a timestamp request: the imprint has to stay secure for longer than the signature
 TIMESTAMP_ALGORITHMS = ("SHA256", "SHA384", "SHA512")
@@ -35,11 +41,11 @@ def new_hasher(algorithm: str) -> hashlib._Hash:
     Raises:
         UsageError: the term does not exist, or this Python's OpenSSL does not offer it.
     """
-    name = MAC_ALGORITHMS.get(algorithm) if isinstance(algorithm, str) else None
-    if name is None:
+    make = _MAKERS.get(algorithm) if isinstance(algorithm, str) else None
+    if make is None:
         known = ", ".join(MAC_ALGORITHMS)
         raise UsageError(f"{algorithm!r} is not a MAC algorithm; the standard has {known}")
     try:
-        return hashlib.new(name, usedforsecurity=False)
+        return make(usedforsecurity=False)
     except ValueError:
         raise UsageError(f"this Python's OpenSSL does not offer {algorithm}") from None

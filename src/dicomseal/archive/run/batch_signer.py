@@ -29,6 +29,7 @@ from ...files.group import Group
 from ...files.part10 import Part10
 from ...files.reader import Reader
 from ...files.window import Origin, Window
+from ...signature import digital_signature
 from ...signing.bulk_signer import BulkSigner, Signed
 from ...signing.request import SigningOptions
 from ...standard import terms
@@ -323,15 +324,21 @@ class Worker:
         status = new.splice.stage(self._group, number, target, overwrite)
         signature = signature_row(
             str(new.uid),
-            new.when.isoformat(),
+            digital_signature.iso(new.when),
             self._config.signing_options.mac,
             self._signer.certificate.signer,
         )
         now = file
         if is_in_place:
             now = msgspec.structs.replace(file, size=status.st_size, mtime=status.st_mtime_ns)
-        left = len(new.uid.left_out), left_out(new.uid.telling, new.uid.left_out)
-        row = row_of_file(now, SIGNED, index=index, signature=signature, left=left)
+        left = new.uid.left_out
+        row = row_of_file(
+            now,
+            SIGNED,
+            index=index,
+            signature=signature,
+            left=(len(left), left_out(new.uid.telling, left)) if left else (0, ""),
+        )
         self._staged[number] = file, row
 
     def _copy(self, target: str, original: Index) -> SignatureRow | None:
