@@ -29,7 +29,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, path in zip(("key", "cert", "ca"), make_pki(str(tmp_path)), strict=True):
         Path(path).rename(f"{name}.pem")
-    Path("ct.dcm").write_bytes(Path(get_testdata_file("CT_small.dcm")).read_bytes())
+    data = Path(get_testdata_file("CT_small.dcm")).read_bytes()
+    # as the README makes it, of the object that the demo alters
+    Path("ct.dcm").write_bytes(data.replace(b"CompressedSamples^CT1", b"CompressedSamples^CT2"))
 
 
 def test_every_line(folder):

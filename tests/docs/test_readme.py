@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+# the files that its commands are about
+MADE = re.search(r"```console\n(\$ \. CHECKOUT.*?)```\n", README, re.DOTALL)[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
@@ -26,6 +26,12 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line as a reader types it."""
+    command = f'dicomseal() {{ "{sys.executable}" -m dicomseal "$@"; }}\n{line}'
+    return subprocess.run(["sh", "-c", command], cwd=cwd, capture_output=True, text=True)
+
+
 def anonymous(text: str) -> str:
     """Without what differs from run to run."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "HASH", text)
@@ -35,19 +41,16 @@ def anonymous(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> tuple[Path, str]:
+    """The folder that the page makes, and what the demo printed."""
     folder = tmp_path_factory.mktemp("readme")
-    done = run("demo", "--keep", "demo", cwd=folder)
-    assert (done.returncode, done.stderr) == (0, "")
-    for name, source in (("ct.dcm", "CT_small.dcm"), ("key.pem",) * 2, ("cert.pem",) * 2):
-        shutil.copy(folder / "demo" / source, folder / name)
-    (folder / "ca.pem").write_bytes((folder / "demo" / "ca.pem").read_bytes())
-    assert run("remove", "ct.dcm", "ct.dcm", "--all", cwd=folder).returncode == 0
+    activated, *lines = MADE.splitlines()
+    assert activated.startswith("$ . CHECKOUT/.venv/bin/activate ")
+    for line in lines:
+        done = shell(line.removeprefix("$ "), cwd=folder)
+        assert (done.returncode, done.stderr) == (0, ""), line
     key = ("--key", "key.pem", "--cert", "cert.pem")  # test_commands may run in another worker
     assert run("sign", "ct.dcm", "signed.dcm", *key, cwd=folder).returncode == 0
-    archive = folder / "archive"
-    archive.mkdir()
-    (archive / "mr.dcm").write_bytes((folder / "demo" / "MR_small_bigendian.dcm").read_bytes())
-    return folder, done.stdout
+    return folder, (folder / "demo.txt").read_text("utf-8")
 
 
 def test_the_sample_is_what_the_demo_prints(demo):
@@ -59,16 +62,17 @@ def test_the_sample_is_what_the_demo_prints(demo):
 
 @pytest.fixture(scope="module")
 def after_commands(demo) -> list[tuple[str, subprocess.CompletedProcess[str]]]:
-    """Every `$ dicomseal` line of the README, run one after the other."""
-    lines = re.findall(r"^\$ (dicomseal .*?)(?: +#.*)?$", README, re.MULTILINE)
-    commands = [line.partition(" > ")[0] for line in lines]
-    return [(line, run(*shlex.split(line)[1:], cwd=demo[0])) for line in commands]
+    """Every other `$` line of the README that calls dicomseal, one after the other."""
+    lines = re.findall(r"^\$ (.*?)(?: +#.*)?$", README.replace(MADE, ""), re.MULTILINE)
+    # the first are to show what it is, before there are files
+    return [(line, shell(line, cwd=demo[0])) for line in lines if "dicomseal " in line]
 
 
 def test_commands(after_commands):
-    assert len(after_commands) >= 6
+    assert len(after_commands) >= 14
     for line, done in after_commands:
-        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        altered = "verify" in line and "archive" in line
+        assert done.returncode == int(altered), (line, done.stdout, done.stderr)
 
 
 def test_python(demo, after_commands, monkeypatch):
