@@ -1,8 +1,8 @@
 """Where the time of a run over an archive goes: samples of the processor, by `perf`.
 
-Three whole commands with two processes: files in the page cache, files that are 5 ms away, and
-signing. What a sample was in is told by the library: the hash is that of `hashlib` (libcrypto), the
-key operations are those of cryptography (_rust), which has an OpenSSL of its own.
+Whole commands with two processes: files in the page cache, files that are 5 ms away, workers of
+Dask, and signing. What a sample was in is told by the library: the hash is that of `hashlib`
+(libcrypto), the key operations are those of cryptography (_rust), which has an OpenSSL of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import ROOT, Unavailable, archive_sign, cache, fixity, latency, signing
+from . import ROOT, Unavailable, archive_sign, cache, dask_workers, fixity, latency, signing
 from .measure import say
 from .tables import table
 
@@ -31,6 +31,7 @@ PARTS = {
     "index, stream": ("_index_c", "_encoder_c", "_file_c"),
     "SQLite": ("libsqlite", "_sqlite3"),
 }
+_NONE: collections.Counter[str] = collections.Counter()
 REST = "Python"  # the interpreter, its modules, libc
 
 
@@ -56,43 +57,71 @@ def run() -> dict[str, Any]:
         for number, (name, (root, command, more)) in enumerate(cases.items()):
             say(f"processor: {name}")
             found[name] = _profiled(root, command, more, Path(folder) / str(number))
+        name = f"{fixity.FILES:,} files of 41 KB, by workers of Dask"
+        say(f"processor: {name}")
+        with dask_workers._cluster() as (address, processes):
+            by_them = [*verify, "--scheduler", address]
+            found[name] = _profiled(near, by_them, {}, Path(folder) / "dask", processes)
     return {"cases": found, "jobs": JOBS}
 
 
-def _profiled(root: Path, command: list[str], more: dict[str, str], work: Path) -> dict[str, Any]:
-    samples = work.with_suffix(".perf")
+def _profiled(
+    root: Path, command: list[str], more: dict[str, str], work: Path,
+    elsewhere: dict[str, int] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Run a command; ``elsewhere`` are processes, by name, that work for it and are not its own."""
+    samples, theirs = work.with_suffix(".perf"), work.with_suffix(".theirs")
     what, *options = command
+    jobs = [] if elsewhere else ["--jobs", str(JOBS)]
     ours = [sys.executable, "-m", "dicomseal", "archive", what, str(root), "--ledger",
-            f"{work}.db", "--jobs", str(JOBS), *options]  # fmt: skip
+            f"{work}.db", *jobs, *options]  # fmt: skip
+    record = ["perf", "record", "-q", "-F", str(RATE), "-e", "cpu-clock", "-o"]
+    recorded = [*record, str(samples), "--", "env",
+                *(f"{name}={value}" for name, value in more.items()), *ours]  # fmt: skip
+    if elsewhere:
+        # of everything: by the numbers of processes their new threads would be left out
+        recorded = [*record, str(theirs), "-a", "--", *recorded]
     start = time.perf_counter()
-    subprocess.run(
-        ["perf", "record", "-q", "-F", str(RATE), "-e", "cpu-clock", "-o", str(samples), "--",
-         "env", *(f"{name}={value}" for name, value in more.items()), *ours],
-        cwd=ROOT, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    _quietly(recorded)
     seconds = time.perf_counter() - start
+    counts = _counted(samples)
+    found = {"files": sum(len(names) for _, _, names in os.walk(root)), "seconds": seconds}
+    main, *workers = (counts[pid] for pid in sorted(counts))  # it was there before its workers
+    if elsewhere:
+        by_process = _counted(theirs)
+        main = sum(workers, main)
+        workers = [by_process.get(elsewhere[one], _NONE) for one in dask_workers.WORKERS]
+        found["scheduler"] = _seconds(by_process.get(elsewhere["scheduler"], _NONE))
+    return found | {"main": _seconds(main), "workers": _seconds(sum(workers, _NONE))}
+
+
+def _quietly(command: list[str]) -> None:
+    subprocess.run(
+        command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _counted(samples: Path) -> dict[int, collections.Counter[str]]:
+    """Return how many samples of each process were in each part."""
+    if not samples.exists():
+        raise Unavailable("perf may not sample other processes: kernel.perf_event_paranoid")
+    # `perf report` tells threads apart where it says pid, and so would take those of the main
+    # process for workers
     told = subprocess.run(
-        ["perf", "report", "-i", str(samples), "--stdio", "-F", "sample,pid,dso", "-t", "\t"],
+        ["perf", "script", "-i", str(samples), "-F", "pid,ip,dso"],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     counts: dict[int, collections.Counter[str]] = {}
     for line in told.splitlines():
-        fields = [one.strip() for one in line.split("\t")]
-        if line.startswith("#") or len(fields) != 3:
-            continue
-        pid = int(fields[1].partition(":")[0])
-        counts.setdefault(pid, collections.Counter())[_part(fields[2])] += int(fields[0])
+        pid, _, library = line.split(maxsplit=2)
+        counts.setdefault(int(pid), collections.Counter())[_part(library.strip("()"))] += 1
     if not counts:
         raise Unavailable(f"perf saw nothing: {told[:200]}")
-    main, *workers = (counts[pid] for pid in sorted(counts))  # it was there before its workers
-    whole: collections.Counter[str] = sum(workers, collections.Counter())
-    files = sum(len(names) for _, _, names in os.walk(root))
-    return {
-        "files": files,
-        "seconds": seconds,
-        "main": {part: count / RATE for part, count in main.items()},
-        "workers": {part: count / RATE for part, count in whole.items()},
-    }
+    return counts
+
+
+def _seconds(counts: collections.Counter[str]) -> dict[str, float]:
+    return {part: count / RATE for part, count in counts.items()}
 
 
 def _part(library: str) -> str:
@@ -122,6 +151,7 @@ def section(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
             [f"{name}: {who}", *(f"{one[who].get(part, 0) * each:,.1f}" for part in parts),
              f"{sum(one[who].values()) * each:,.0f}",
              f"{waiting * each:,.0f}" if who == "workers" else ""]
-            for who in ("workers", "main")
+            for who in ("workers", "scheduler", "main")
+            if who in one
         ]  # fmt: skip
     return lines + table(["", *parts, "all", "waiting"], rows)
