@@ -90,7 +90,7 @@ types: $(BUILT) ## strict types, and the stubs of the compiled modules against t
 	$(RUN)/mypy
 	$(RUN)/python -m mypy.stubtest --ignore-unused-allowlist --allowlist tools/stubs-without.txt \
 		dicomseal.encoding._encoder_c dicomseal.encoding._index_c \
-		dicomseal.encoding._dataset_c dicomseal.files._file_c
+		dicomseal.encoding._dataset_c dicomseal.files._file_c dicomseal.files._opener_c
 
 bench: $(BUILT) ## benchmarks against the floor, DCMTK, dcmsign, the pure twin and pydicom; writes bench/RESULTS.md
 	$(RUN)/python -m pip $(PINNED) requirements/bench.txt

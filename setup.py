@@ -13,6 +13,7 @@ MODULES = (
     "encoding._dataset_c",
     "files._file_c",
 )
+LINUX = ("files._opener_c",)
 PURE = os.environ.get("DICOMSEAL_PURE", "") not in ("", "0")
 
 
@@ -42,7 +43,7 @@ def extensions():
                 [f"ext/dicomseal/{name.replace('.', '/')}.pyx"],
                 extra_compile_args=compile_args,
             )
-            for name in MODULES
+            for name in MODULES + (LINUX if sys.platform == "linux" else ())
         ],
         include_path=["ext"],
         build_dir="build/cython",

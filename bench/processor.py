@@ -28,7 +28,7 @@ PARTS = {
     "kernel": ("[kernel", "[vdso", "[unknown"),
     "hash": ("libcrypto",),
     "key": ("_rust.",),
-    "index, stream": ("_index_c", "_encoder_c", "_file_c"),
+    "index, stream": ("_index_c", "_encoder_c", "_file_c", "_opener_c"),
     "SQLite": ("libsqlite", "_sqlite3"),
 }
 _NONE: collections.Counter[str] = collections.Counter()

@@ -41,6 +41,7 @@ SMALL = {
 }
 MODULES = (
     "encoding._encoder_c", "encoding._index_c", "encoding._dataset_c", "files._file_c",
+    "files._opener_c",
 )  # fmt: skip
 
 

@@ -124,6 +124,7 @@ def files(tmp_path):
     return [file_at(str(tmp_path / f"{number:03}")) for number in range(600)]
 
 
+@pytest.mark.usefixtures("whole")
 def test_an_error_costs_a_few_files(clock, files):
     """Those that are near after all are read by the worker again, in the same batch."""
     reader, by_itself, seen = ReadAhead(Reading()), [], []
@@ -140,6 +141,7 @@ def test_an_error_costs_a_few_files(clock, files):
     assert by_itself[-500:] == [True] * 500
 
 
+@pytest.mark.usefixtures("whole")
 def test_what_is_far_stays_ahead(clock, files):
     reader, by_itself = ReadAhead(Reading()), []
     for _, _fetched in reader.each(files):

@@ -8,6 +8,10 @@ error, and the others go on.
 Files that lie in the page cache are read by the worker itself: to hand each over from another
 thread costs 20 to 30 microseconds, a third of what a small one costs. Which of them it is shows in
 how long the worker waited (`pace`).
+
+Where the system can read without waiting, threads only open a file, and see to it that its bytes
+are in the page cache (`dicomseal.files.opener`). The worker reads it, so that the bytes are in the
+caches of the processor that hashes them.
 """
 
 from __future__ import annotations
@@ -15,28 +19,27 @@ from __future__ import annotations
 import collections
 import math
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from ...errors import SourceError
 from ...files.reader import SNAPSHOT
-from ...files.window import Window
 from ..errors import ExecutorLostError, StoreLostError
-from . import reader_threads, roots
+from . import far_reads, roots
 from .buffers import Buffers
-from .far_window import FarWindow
+from .completions import Completions
+from .far_reads import FarReads
 from .found import Found
+from .openings import Openings
 from .pace import Pace
 from .reader_threads import ReaderThreads, Task
 from .root import Fetched, Root
 
-TIMEOUT = 120.0  # seconds
-HUNG = "hung"  # code: it was not read in time
+TIMEOUT, HUNG = far_reads.TIMEOUT, far_reads.HUNG
 MOST_AHEAD = 64  # files, unless the user says how many
 _FIRST = 16  # files, before it is known how many are worth while
 _MOST_UNKNOWN = 16  # files whose size is not known; each may take `SNAPSHOT` bytes
@@ -62,13 +65,17 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _InFlight(NamedTuple):
-    """A file that is being read, or was: its task, its memory."""
+    """A file that is being read, or was: its task, its memory.
+
+    Attributes:
+        task: a `Task` of the thread that reads it, or the opening of one that is only opened.
+    """
 
     file: Found
-    task: Task[Fetched]
+    task: Any
     kind: type[Root]
-    buffer: bytearray | None
-    reserved: int
+    buffer: bytearray | None = None
+    reserved: int = 0
 
 
 class ReadAhead:
@@ -94,13 +101,14 @@ class ReadAhead:
         self._reading, self._upcoming = reading, upcoming
         self._kind_of = kind_of
         self._threads = ReaderThreads()
-        self.reads = _Reads(self._threads, reading.timeout)
+        self.reads = FarReads(self._threads, reading.timeout)
         self._answered = -math.inf  # when a server was last heard of
         self._buffers = Buffers()
         self._pace = Pace()
         self._largest = SNAPSHOT  # of files whose size is not known before, so far
         self._seen = False  # whether there was one
-        self._done: queue.SimpleQueue[Task[Fetched]] = queue.SimpleQueue()
+        self._openings = Openings()
+        self._done = Completions()
         # by the identity of the file, which the list that is asked for next keeps alive
         self._running: dict[int, _InFlight] = {}
         self._ready: dict[int, _InFlight] = {}  # read, or hung, before they were asked for
@@ -111,7 +119,12 @@ class ReadAhead:
     @property
     def is_worn(self) -> bool:
         """Whether so much hangs, threads or memory, that the process should be replaced."""
-        return self._threads.stuck >= _WORN or self._lost >= _MAX_LOST
+        return self._stuck >= _WORN or self._lost >= _MAX_LOST
+
+    @property
+    def _stuck(self) -> int:
+        """The number of threads that hang."""
+        return self._threads.stuck + self._openings.stuck
 
     def each(self, files: list[Found]) -> Generator[tuple[int, Fetched], None, None]:
         """Yield each file, by its place in the list, when it is there; not in the order of these.
@@ -123,7 +136,7 @@ class ReadAhead:
         """
         kinds = list(map(self._kind, files))
         numbers = collections.deque(range(len(files)))
-        ahead = self._must_be_ahead()
+        ahead = self._must_be_ahead(files[0], kinds[0]) if files else False
         while numbers:
             if not ahead:
                 yield from self._by_itself(files, kinds, numbers)
@@ -156,10 +169,10 @@ class ReadAhead:
     def _kind(self, file: Found) -> type[Root]:
         return (self._kind_of or roots.kind_of)(file.path)
 
-    def _must_be_ahead(self) -> bool:
+    def _must_be_ahead(self, file: Found, kind: type[Root]) -> bool:
         reading = self._reading
         if reading.ahead is None:
-            return reading.apart or not self._pace.is_near() or self._is_ahead()
+            return self._is_ahead() or not self._may_be_near(file, kind)
         return reading.apart or reading.ahead > 0
 
     def _is_ahead(self) -> bool:
@@ -195,9 +208,10 @@ class ReadAhead:
                 continue
             depth = self._depth() + _AFTER_HUNG * hung
             while waiting and len(self._running) < depth:
-                if not self._begin(files[waiting[0]], kinds[waiting[0]]):
+                if self._begin(files[waiting[0]], kinds[waiting[0]]):
+                    waiting.popleft()
+                elif self._running or not self._make_room(places):
                     break
-                waiting.popleft()
             if not waiting and not numbers and len(self._running) + len(self._ready) < depth:
                 self._begin_next(depth)
             key = ready.pop() if ready else self._next()
@@ -205,12 +219,11 @@ class ReadAhead:
             if key in places:
                 one = self._ready.pop(key)
                 try:
-                    if one.task.given_up:
-                        self._ask(one)
-                        fetched = Fetched(self.reads.hung())
-                    else:
-                        fetched = one.task.result()
-                        self._learn(one, fetched)
+                    fetched = self._fetched(one)
+                    if fetched is None:
+                        if key not in self._running:  # nor could it be read so
+                            waiting.appendleft(places[key])
+                        continue
                     yield places.pop(key), fetched
                     del fetched
                 finally:  # its bytes count no more, whatever became of it
@@ -223,12 +236,42 @@ class ReadAhead:
                 hung += len(late)
                 ready += [key for key in late if key in places]
 
+    def _fetched(self, one: _InFlight) -> Fetched | None:
+        """Return a file that is there, or hung; None if it must be waited for after all.
+
+        It is then begun once more, or is to be read whole.
+        """
+        if one.task.given_up:
+            self._ask(one)
+            return Fetched(self.reads.hung())
+        if isinstance(one.task, Task):
+            fetched: Fetched = one.task.result()
+            self._learn(one, fetched)
+            return fetched
+        self._waited = _mean(self._waited, one.task.seconds)
+        self.now = one.file  # a system that waits here is in error, and noticed as for a near file
+        read = self._openings.read(one.file, one.task)
+        self.now = None
+        if read is None and self._openings.again(one.task):
+            self._running[id(one.file)] = one
+        return read
+
+    def _make_room(self, places: dict[int, int]) -> bool:
+        """Give up a file of the next batch that is there; return whether there was one."""
+        for key, one in self._ready.items():
+            if key not in places:
+                del self._ready[key]
+                self._drop(one)
+                return True
+        return False
+
     def _may_be_near(self, file: Found, kind: type[Root]) -> bool:
         """Return whether the worker should read a file itself, and see whether that is better."""
         reading = self._reading
         return (
             reading.ahead is None
             and not reading.apart
+            and (self._openings.are_soon or not self._is_opened(file, kind))
             and self._pace.is_near()
             and kind.near(file) is not None
         )
@@ -261,6 +304,12 @@ class ReadAhead:
 
     def _begin(self, file: Found, kind: type[Root]) -> bool:
         """Begin to read a file; return False if that would be too much at once."""
+        if self._is_opened(file, kind):
+            opening = self._openings.begin(file)
+            if opening is not None:
+                self._done.opener = self._openings.opener
+                self._running[id(file)] = _InFlight(file, opening, kind)
+                return True
         buffer, reserved = None, 0
         if file.size > SNAPSHOT:  # read through a window
             pass
@@ -275,6 +324,8 @@ class ReadAhead:
             if not self._buffers.reserve(reserved):
                 return False
 
+        self._openings.passed(file)
+
         def work() -> Fetched:
             return kind.fetch(file, buffer, self.reads)
 
@@ -282,14 +333,18 @@ class ReadAhead:
         self._running[id(file)] = _InFlight(file, task, kind, buffer, reserved)
         return True
 
+    def _is_opened(self, file: Found, kind: type[Root]) -> bool:
+        """Return whether threads only open a file."""
+        return not self._reading.apart and kind.can_be_opened and self._openings.take(file)
+
     def _next(self) -> int:
         """Return which file has come next, and is ready now; 0 if none came for a while."""
-        try:
-            task = self._done.get(timeout=min(self._reading.timeout / 8, 1))
-        except queue.Empty:
+        task = self._done.get(min(self._reading.timeout / 8, 1))
+        if task is None:
             return 0
-        self._ready[task.key] = self._running.pop(task.key)
-        return task.key
+        key: int = task.key
+        self._ready[key] = self._running.pop(key)
+        return key
 
     def _late(self, now: float) -> list[int]:
         """Give up what was not read in time, and is ready so; return which files these are."""
@@ -302,7 +357,7 @@ class ReadAhead:
             self._ready[key] = self._running.pop(key)
         if self._threads.is_exhausted:
             raise ExecutorLostError(
-                f"{self._threads.stuck} reads of one process hang, and no more can be begun: the "
+                f"{self._stuck} reads of one process hang, and no more can be begun: the "
                 "file server is dead, or the process is to be started anew"
             )
         return late
@@ -322,6 +377,13 @@ class ReadAhead:
             raise StoreLostError(f"{one.file.path}: {error}; nor does its server answer") from None
         self._answered = time.monotonic()
 
+    def _drop(self, one: _InFlight) -> None:
+        """Give back what a file holds that is there, and that nobody asks for."""
+        if not isinstance(one.task, Task):
+            one.task.close()
+        elif not one.task.given_up:
+            self._returned(one)
+
     def _returned(self, one: _InFlight) -> None:
         if one.buffer is not None:
             self._buffers.give(one.buffer)
@@ -329,6 +391,8 @@ class ReadAhead:
 
     def _forget(self, one: _InFlight) -> bool:
         """Give a file up; return False if it has come just now, and is in the queue."""
+        if not isinstance(one.task, Task):
+            return self._openings.give_up(one.task)
         if not self._threads.give_up(one.task):
             return False
         self._buffers.release(one.reserved if one.buffer is None else len(one.buffer))
@@ -338,44 +402,14 @@ class ReadAhead:
     def _forget_all(self) -> None:
         """Give up all that was begun: nobody asks for it any more."""
         for one in self._ready.values():
-            if not one.task.given_up:
-                self._returned(one)
+            self._drop(one)
         for one in self._running.values():
             if not self._forget(one):
-                self._returned(one)
+                self._drop(one)
         self._ready.clear()
         self._running.clear()
-        self._done = queue.SimpleQueue()
-
-
-class _Reads:
-    """Reads by threads, each of which has a time: see `root.Reads`."""
-
-    def __init__(self, threads: ReaderThreads, timeout: float) -> None:
-        self._threads, self._timeout = threads, timeout
-
-    def window(self, descriptor: int) -> Window:
-        return FarWindow(descriptor, self._threads, self.hung, self._timeout)
-
-    def within(self, read: Callable[[], T]) -> T:
-        done: queue.SimpleQueue[Task[T]] = queue.SimpleQueue()
-        task = self._threads.submit(read, done)
-        try:
-            return done.get(timeout=self._timeout).result()
-        except queue.Empty:
-            if self._threads.give_up(task):
-                raise self.hung() from None
-            return done.get().result()
-
-    def goes_on(self) -> None:
-        reader_threads.goes_on()
-
-    def hung(self) -> SourceError:
-        return SourceError(
-            f"it was not read within {self._timeout:g} seconds; "
-            "--read-timeout SECONDS waits longer",
-            HUNG,
-        )
+        self._openings.forget()
+        self._done = Completions()
 
 
 def _mean(before: float, value: float) -> float:

@@ -23,6 +23,7 @@ class FolderRoot(Root):
 
     is_signable = True
     takes_buffers = True
+    can_be_opened = True
 
     def __init__(self, name: str) -> None:
         super().__init__(os.path.abspath(name))
@@ -63,6 +64,8 @@ class LargeFilesApart(FolderRoot):
 
 class ToBeReplaced(LargeFilesApart):
     """The same for files that will be replaced: every change from the reading on is noticed."""
+
+    can_be_opened = False
 
     @staticmethod
     def fetch(file: Found, buffer: bytearray | None, reads: Reads) -> Fetched:

@@ -12,12 +12,18 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 MOST_THREADS = 512  # those that are stuck included
 _IDLE = 10.0  # seconds, after which a thread without work ends
 
 T = TypeVar("T")
+
+
+class Done(Protocol):
+    """Where a task is put when it is over; a queue, for example."""
+
+    def put(self, task: Any, /) -> None: ...
 
 
 class Task(Generic[T]):
@@ -42,7 +48,7 @@ class Task(Generic[T]):
         "since",
     )
 
-    def __init__(self, work: Callable[[], T], done: queue.SimpleQueue[Task[T]], key: int) -> None:
+    def __init__(self, work: Callable[[], T], done: Done, key: int) -> None:
         self._work, self._done, self.key = work, done, key
         self.since = time.monotonic()
         self.seconds = 0.0
@@ -93,9 +99,7 @@ class ReaderThreads:
         """Whether all threads that there may be hang, so that nothing would be read."""
         return self.stuck >= MOST_THREADS
 
-    def submit(
-        self, work: Callable[[], T], done: queue.SimpleQueue[Task[T]], key: int = 0
-    ) -> Task[T]:
+    def submit(self, work: Callable[[], T], done: Done, key: int = 0) -> Task[T]:
         """Do some work in a thread; the task is put into ``done`` when it is over."""
         task = Task(work, done, key)
         with self._lock:

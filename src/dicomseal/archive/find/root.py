@@ -78,6 +78,7 @@ class Root(ABC):
         is_countable: it may be walked a second time, only to count.
         is_forkable: a process that has used it may fork.
         takes_buffers: its files are read into buffers of the caller.
+        can_be_opened: they are files of this machine, which may be opened before they are read.
         is_served: its objects are asked of a server, which may be gone as a whole.
     """
 
@@ -85,6 +86,7 @@ class Root(ABC):
     is_signable: ClassVar[bool] = False
     is_forkable: ClassVar[bool] = True
     takes_buffers: ClassVar[bool] = False
+    can_be_opened: ClassVar[bool] = False
     is_served: ClassVar[bool] = False
     name: str
 

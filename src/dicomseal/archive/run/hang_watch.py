@@ -29,8 +29,11 @@ from ...files.reader import Reader
 from ...files.window import Window
 from ..find.ahead import ReadAhead
 from ..find.found import Found
+from ..find.openings import Openings
 
-_READ = frozenset({Reader.open.__code__, Window.readinto.__code__, Window.check.__code__})
+_READ = frozenset(
+    one.__code__ for one in (Reader.open, Window.readinto, Window.check, Openings.read)
+)
 _ASKS = "dicomseal.trust.fetching"  # the module that waits for answers, if any does
 
 
