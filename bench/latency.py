@@ -155,7 +155,7 @@ def section(found: dict[str, Any], drawn: dict[str, bool]) -> list[str]:
         "",
     ]
     if drawn.get("latency"):
-        lines += ["![files a second over latency](latency.svg)", ""]
+        lines += ["![files a second over latency, and over processes](latency.svg)", ""]
     for name, one in found["folders"].items():
         rows = []
         for who, rates in one["rates"].items():

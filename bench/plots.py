@@ -128,32 +128,43 @@ def archive(results: dict[str, Any], path: Path) -> bool:
 
 
 def latency(results: dict[str, Any], path: Path) -> bool:
-    """Draw files a second over latency, for each number of processes; False if there is none."""
+    """Draw files a second over latency, and over processes; False if there is none."""
     found = results.get("latency", {}).get("folders")
     if not found:
         return False
     pyplot = _pyplot()
     figure, places = pyplot.subplots(
-        1, len(found), figsize=(5 * len(found), 3.8), layout="constrained", squeeze=False
+        2, len(found), figsize=(5 * len(found), 7.2), layout="constrained", squeeze=False
     )
     colours = {"1": "#74add1", "2": "#0b5fa5", "8": "#e08214", "2, none ahead": "#a50026"}
-    for axes, (name, one) in zip(places[0], found.items(), strict=True):
+    for (upper, lower), (name, one) in zip(places.T, found.items(), strict=True):
         for who, rates in one["rates"].items():
             label = f"{who} process" if who == "1" else f"{who} processes"
             if "none" in who:
                 label = "2 processes, none ahead"
-            steps = [int(ms) for ms in rates]
-            axes.plot(
-                range(len(steps)), [rate["rate"] for rate in rates.values()],
+            upper.plot(
+                range(len(rates)), [rate["rate"] for rate in rates.values()],
                 "o:" if "none" in who else "o-", ms=4, color=colours.get(who), label=label,
             )  # fmt: skip
-            axes.set_xticks(range(len(steps)), [f"{ms} ms" for ms in steps])
-        axes.set_yscale("log")
-        axes.set_xlabel("latency of an open")
-        axes.set_title(f"{name}, {one['bytes'] / results['latency']['files'] / 1e3:,.0f} KB")
-        axes.grid(alpha=0.3, which="both")
-        axes.legend(fontsize=8)
-    places[0][0].set_ylabel("files a second")
+        ahead = {who: rates for who, rates in one["rates"].items() if who.isdecimal()}
+        steps = list(next(iter(ahead.values())))
+        for number, step in enumerate(steps):
+            lower.plot(
+                range(len(ahead)), [rates[step]["rate"] for rates in ahead.values()],
+                "o-", ms=4, color=pyplot.cm.viridis_r((number + 1) / len(steps)),
+                label=f"{step} ms",
+            )  # fmt: skip
+        upper.set_xticks(range(len(steps)), [f"{ms} ms" for ms in steps])
+        upper.set_xlabel("latency of an open")
+        upper.set_title(f"{name}, {one['bytes'] / results['latency']['files'] / 1e3:,.0f} KB")
+        lower.set_xticks(range(len(ahead)), list(ahead))
+        lower.set_xlabel("processes")
+        for axes in (upper, lower):
+            axes.set_yscale("log")
+            axes.grid(alpha=0.3, which="both")
+            axes.legend(fontsize=8)
+    for axes in places[:, 0]:
+        axes.set_ylabel("files a second")
     _save(pyplot, figure, path)
     return True
 
