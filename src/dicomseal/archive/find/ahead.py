@@ -134,7 +134,8 @@ class ReadAhead:
         Raises:
             LostError: a root no longer answers, or so many reads hang that no more can be begun.
         """
-        kinds = list(map(self._kind, files))
+        kind_of = self._kind_of or roots.kind_of
+        kinds = [kind_of(file.path) for file in files]
         numbers = collections.deque(range(len(files)))
         ahead = self._must_be_ahead(files[0], kinds[0]) if files else False
         while numbers:

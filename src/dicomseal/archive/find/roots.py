@@ -16,6 +16,8 @@ from .store_root import StoreRoot
 
 def kind_of(path: str) -> type[Root]:
     """Return the kind of root in which a file was found, by its path."""
+    if path.startswith("/"):  # nearly all
+        return FolderRoot
     if is_url(path):
         return StoreRoot
     if is_address(path):
