@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from types import SimpleNamespace
 
 import pki
 import pytest
 
 from dicomseal import sign_file, verify
+from dicomseal.archive.find.ahead import Reading
 from dicomseal.archive.find.found import Found
 from dicomseal.archive.run import batch_signer
 from dicomseal.editing.remove import remove_file
@@ -27,13 +30,13 @@ def folder(archive_to_sign):
 def worker(folder, monkeypatch):
     """Return a worker for a key; its ``steps`` are what it did, and with how many files."""
 
-    def start(key=None, tsa=None):
+    def start(key=None, tsa=None, timeout=120):
         signer = pki.member("rsa")
         config = batch_signer.WorkerConfig(
             key=str(folder.parent / "rsa.key.pem") if key is None else key,
             certificate=signer.der, password=None, signing_options=SigningOptions(tsa=tsa),
             roots=(str(folder),), target=None, overwrite=False, countersign_broken=False,
-            workers_lock="w", run="r", session="s",
+            workers_lock="w", run="r", session="s", reading=Reading(ahead=0, timeout=timeout),
         )  # fmt: skip
         worker = batch_signer.Worker(config)
         worker.steps = []
@@ -125,6 +128,29 @@ def test_a_file_that_changes_while_others_are_signed(folder, worker, monkeypatch
     assert sign_all(signing, folder) == [("signed", "")] * 3
     assert b"Doe^Jane" in (folder / "unsigned.dcm").read_bytes()
     assert verify(folder / "unsigned.dcm", integrity_only=True).verdict == "passed"
+
+
+def test_a_folder_that_hangs(folder, worker, monkeypatch):
+    """A dead server hangs where a folder is looked through, too: an error of each file in it."""
+    signing = worker(timeout=0.2)
+    inner = signing._sweeper.sweep
+    answers = threading.Event()
+
+    def hanging(path):
+        if path.endswith("a"):
+            answers.wait(60)
+        inner(path)
+
+    monkeypatch.setattr(signing._targets, "_entered", hanging)
+    before = (folder / "a/foreign.dcm").read_bytes()
+    begun = time.monotonic()
+    try:
+        rows = sign_all(signing, folder, ("item.dcm", "a/foreign.dcm", "a/own.dcm", "unsigned.dcm"))
+    finally:
+        answers.set()
+    assert time.monotonic() < begun + 30
+    assert rows == [("signed", ""), ("error", "hung"), ("error", "hung"), ("signed", "")]
+    assert (folder / "a/foreign.dcm").read_bytes() == before
 
 
 def test_already_signed_ones_are_not_among_them(folder, worker):

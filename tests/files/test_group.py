@@ -7,11 +7,13 @@ import os
 import stat
 import sys
 import tempfile
+import threading
 
 import pytest
 
 from dicomseal.errors import SourceError
 from dicomseal.files import flush
+from dicomseal.files import group as group_module
 from dicomseal.files.group import Group
 
 only_posix = pytest.mark.skipif(os.name != "posix", reason="folders, links and owners of POSIX")
@@ -222,6 +224,82 @@ def test_properties_are_kept(tmp_path, way, mode):
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o666 & ~mask
+
+
+@only_posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604])
+def test_a_new_file_has_no_more_permissions_than_asked_for(tmp_path, way, mode):
+    group = Group()
+    group.stage("a", str(tmp_path / "a"), lambda file: file.write(b"new"), mode=mode)
+    assert group.commit() == [("a", None)]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode & ~mask
+
+
+@only_posix
+def test_two_groups_over_one_file(tmp_path, way):
+    """The other one looks whether its file has changed when this one has renamed it."""
+    (path,) = files(tmp_path, "a")
+    before = path.stat().st_ino
+    looked, outcome = [], []
+
+    def unchanged():
+        looked.append(len(looked))
+        if path.stat().st_ino != before:
+            raise SourceError(f"{path}: changed while it was read", "changed")
+
+    other = Group()
+    stage(other, path, b"other", unchanged)
+    thread = threading.Thread(target=lambda: outcome.extend(other.commit()))
+
+    def unchanged_so_far():
+        unchanged()
+        thread.start()
+        thread.join(0.3)  # it waits
+        assert looked == [0]
+
+    group = Group()
+    stage(group, path, b"this", unchanged_so_far)
+    assert group.commit() == [("a", None)]
+    thread.join()
+    assert [(name, error.code) for name, error in outcome] == [("a", "changed")]
+    assert path.read_bytes() == b"this"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@only_posix
+@pytest.mark.parametrize("kind", ["held", "none"])
+def test_a_lock_that_cannot_be_had(tmp_path, monkeypatch, way, kind):
+    """Another program has it, or the file system has none: the files are renamed all the same."""
+    fcntl = pytest.importorskip("fcntl")
+    paths = files(tmp_path, "a", "b")
+    monkeypatch.setattr(group_module, "_LOCK_SECONDS", 0.05)
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        if kind == "held":
+            fcntl.flock(held, fcntl.LOCK_EX)
+        else:
+            monkeypatch.setattr(fcntl, "flock", failing)
+        group = Group()
+        for path in paths:
+            stage(group, path)
+        assert group.commit() == [("a", None), ("b", None)]
+    finally:
+        os.close(held)
+    assert [path.read_bytes() for path in paths] == [b"new", b"new"]
+
+
+@pytest.mark.parametrize(("limit", "most"), [(1024, 496), (64, 16), (32, 1), (24, 1), (-1, 512)])
+def test_descriptors_of_a_group(monkeypatch, limit, most):
+    """A process has others open, also where it may have only few."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    group_module._most_open.cache_clear()
+    try:
+        assert group_module._most_open() == most
+    finally:
+        group_module._most_open.cache_clear()
 
 
 @only_posix

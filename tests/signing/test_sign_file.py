@@ -339,6 +339,22 @@ def test_in_place_keeps_permissions_and_links(files):
     assert verify(source, integrity_only=True).verdict == "passed"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize(("mode", "copy"), [(0o640, 0o640), (0o600, 0o600), (0o444, 0o644)])
+def test_a_copy_can_be_read_by_nobody_else(files, mode, copy):
+    """As `cp` has it, and its owner may write it; also where signatures are removed."""
+    source, target = files
+    source.chmod(mode)
+    mask = os.umask(0o022)
+    try:
+        sign_file(source, target, *RSA)
+        remove_file(target, target.with_suffix(".plain"))
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(target.stat().st_mode) == copy
+    assert stat.S_IMODE(target.with_suffix(".plain").stat().st_mode) == copy
+
+
 # --- what is signed ------------------------------------------------------------------------------
 
 

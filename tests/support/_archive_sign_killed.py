@@ -41,7 +41,7 @@ from dicomseal.archive.run import batch_signer, sign_archive
 from dicomseal.archive.run.runner import Selection
 from dicomseal.archive.run.session import Session
 from dicomseal.errors import LedgerError
-from dicomseal.files import flush, group
+from dicomseal.files import flush, open_folder
 from dicomseal.files.group import Group
 
 
@@ -103,7 +103,7 @@ def dying_around_call(number):
         if event in ("c_call", "c_return"):
             if what.__name__ not in CHANGING or what.__module__ != "posix":
                 return
-            if what is os.open and frame.f_code.co_filename != group.__file__:
+            if what is os.open and frame.f_code.co_filename != open_folder.__file__:
                 return  # it is read
         elif frame.f_code not in BY_THE_LIBRARY:
             return

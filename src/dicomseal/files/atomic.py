@@ -19,6 +19,7 @@ from ..errors import SourceError
 from .flush import NO_SUCH_THING, flush_folder
 
 PREFIX, SUFFIX = ".dicomseal-", ".tmp"
+NEW_MODE = 0o666  # what any new file asks for
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _mark = ""  # after `PREFIX`, in the names of this process's files
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -29,7 +30,9 @@ _ACL = "system.posix_acl_access"
 
 @contextlib.contextmanager
 def replacing(
-    path: str | os.PathLike[str], check: Callable[[], object] | None = None
+    path: str | os.PathLike[str],
+    check: Callable[[], object] | None = None,
+    mode: int = NEW_MODE,
 ) -> Iterator[IO[bytes]]:
     """Open a temporary file in the target's folder, which replaces the target at the end.
 
@@ -41,6 +44,7 @@ def replacing(
     Args:
         path: the target.
         check: called when everything is on disk, just before the rename; it may still raise.
+        mode: the permissions of a file that does not exist yet, less the umask.
 
     Raises:
         SourceError: nothing was written. Code ``write``: the folder or the disk does not allow it;
@@ -60,8 +64,8 @@ def replacing(
     temporary = ""
     try:
         old = OldFile.of(target)
-        # any new file asks for 0o666: umask and a default ACL of the folder do the rest
-        descriptor, temporary = _create(folder, 0o666 if old is None else 0o600)
+        # umask and a default ACL of the folder do the rest
+        descriptor, temporary = _create(folder, mode if old is None else 0o600)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
@@ -79,6 +83,14 @@ def replacing(
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
     _sync_folder(folder, name)
+
+
+def mode_of_copy(original: os.stat_result) -> int:
+    """Return the permissions that a copy of a file asks for: nobody else gets any by it.
+
+    Its owner may write it, as a copy of a file that is write-protected is to be worked with.
+    """
+    return original.st_mode & 0o777 | 0o600
 
 
 def mark(text: str) -> None:

@@ -13,7 +13,6 @@ whose name begins with the mark of `files.atomic`.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import stat
@@ -23,69 +22,17 @@ from typing import Any
 
 from ..errors import SourceError
 from . import flush
-from .atomic import FLAGS, OldFile, not_synced, not_written, temporary_name
+from .atomic import NEW_MODE, OldFile, not_synced, not_written
+from .open_folder import OpenFolder
 from .window import changed, state_of
 
 MAX_FILES, MAX_BYTES = 256, 128 << 20
+_LOCK_SECONDS = 10.0  # to wait for the renames of other groups, at most
 MAX_SECONDS = 2.0  # a slow key or timestamp authority must not lose more to a crash
 _GATHERED = 1 << 20  # bytes that one system call writes
 _PIECES = 64  # and how many pieces of them; the system takes 1,024
-_DIR_FD = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
+_OTHERS = 16  # descriptors that a process has besides
 _OPEN = 512  # descriptors, where the system does not say how many a process may have
-
-
-class _Folder:
-    """An open folder. Names are looked up in it, wherever it is moved to meanwhile."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.descriptor = -1
-        self.device = 0
-        if _DIR_FD:
-            self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self.device = os.fstat(self.descriptor).st_dev
-
-    def create(self, mode: int) -> tuple[int, str]:
-        """Create a temporary file; return its descriptor and its name."""
-        while True:
-            name = temporary_name()
-            try:
-                if _DIR_FD:
-                    return os.open(name, FLAGS, mode, dir_fd=self.descriptor), name
-                return os.open(os.path.join(self.path, name), FLAGS, mode), name
-            except FileExistsError:
-                continue
-
-    def status(self, name: str) -> os.stat_result | None:
-        """Return the status of a name, of a link that of itself; None if there is none."""
-        try:
-            if _DIR_FD:
-                return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
-            return os.lstat(os.path.join(self.path, name))
-        except FileNotFoundError:
-            return None
-
-    def rename(self, name: str, to: str) -> None:
-        if _DIR_FD:
-            os.rename(name, to, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
-        else:
-            os.replace(os.path.join(self.path, name), os.path.join(self.path, to))
-
-    def unlink(self, name: str) -> None:
-        with contextlib.suppress(OSError):
-            if _DIR_FD:
-                os.unlink(name, dir_fd=self.descriptor)
-            else:
-                os.unlink(os.path.join(self.path, name))
-
-    def flush(self) -> None:
-        if self.descriptor >= 0:
-            flush.flush_folder(self.descriptor)
-
-    def close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 class _Output:
@@ -139,7 +86,7 @@ class _Staged:
     )
 
     def __init__(
-        self, key: Any, name: str, folder: _Folder, base: str, check: Callable[[], object] | None
+        self, key: Any, name: str, folder: OpenFolder, base: str, check: Callable[[], object] | None
     ) -> None:
         self.key, self.name, self.folder, self.base, self.check = key, name, folder, base, check
         self.old: tuple[int, ...] | None = None
@@ -154,13 +101,13 @@ class _Staged:
 
 @functools.cache
 def _most_open() -> int:
-    """Return how many descriptors a group may have: half of what the process may."""
+    """Return how many descriptors a group may have: half of what the process may, and less."""
     try:
         import resource
     except ImportError:
         return _OPEN
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(soft // 2, 1) if soft > 0 else _OPEN
+    return max(soft // 2 - _OTHERS, 1) if soft > 0 else _OPEN
 
 
 class Group:
@@ -185,8 +132,8 @@ class Group:
         self._staged: list[_Staged] = []
         self._bytes = self._open = 0
         self._begun = 0.0
-        self._folders: dict[str, _Folder] = {}  # by path; links in it are resolved
-        self._real: dict[str, _Folder] = {}  # by path as it was given
+        self._folders: dict[str, OpenFolder] = {}  # by path; links in it are resolved
+        self._real: dict[str, OpenFolder] = {}  # by path as it was given
         self._disks: dict[int, int] = {}  # device: a descriptor for `flush_all`, or -1
 
     def __len__(self) -> int:
@@ -210,6 +157,7 @@ class Group:
         write: Callable[[Any], object],
         check: Callable[[], object] | None = None,
         overwrite: bool = True,
+        mode: int = NEW_MODE,
     ) -> os.stat_result:
         """Write the new content of a file to a temporary one beside it.
 
@@ -222,6 +170,7 @@ class Group:
             write: is called with an object whose ``write`` takes bytes.
             check: called when everything is on disk, just before the rename; it may still raise.
             overwrite: replace a file that exists.
+            mode: the permissions of a file that does not exist yet, less the umask.
 
         Returns:
             The status of the new file: its size and its times.
@@ -233,7 +182,7 @@ class Group:
         """
         if not self._staged:
             self._begun = time.monotonic()
-        folder: _Folder | None = None
+        folder: OpenFolder | None = None
         temporary = ""
         descriptor = -1
         try:
@@ -249,8 +198,8 @@ class Group:
                     staged.folder, staged.base = folder, base
                 old = OldFile.of(os.path.join(folder.path, base))
                 staged.old = None if old is None else state_of(old.status)
-            # any new file asks for 0o666: umask and a default ACL of the folder do the rest
-            descriptor, temporary = folder.create(0o666 if old is None else 0o600)
+            # umask and a default ACL of the folder do the rest
+            descriptor, temporary = folder.create(mode if old is None else 0o600)
             output = _Output(descriptor)
             write(output)
             output.flush()
@@ -273,7 +222,7 @@ class Group:
             if temporary and folder is not None:
                 folder.unlink(temporary)
 
-    def _find(self, path: str) -> tuple[_Folder, str]:
+    def _find(self, path: str) -> tuple[OpenFolder, str]:
         """Return the open folder of a path, and its last name."""
         parent, base = os.path.split(path)
         found = self._real.get(parent)
@@ -281,7 +230,7 @@ class Group:
             real = os.path.realpath(parent)
             found = self._folders.get(real)
             if found is None:
-                found = self._folders[real] = _Folder(real)
+                found = self._folders[real] = OpenFolder(real)
                 if self._opened is not None:
                     self._opened(real)
                 if found.device not in self._disks:
@@ -301,9 +250,14 @@ class Group:
         """
         try:
             self._flush()
-            for staged in self._staged:
-                if staged.error is None:
-                    self._rename(staged)
+            locked = self._lock()
+            try:
+                for staged in self._staged:
+                    if staged.error is None:
+                        self._rename(staged)
+            finally:
+                for folder in locked:
+                    folder.unlock()
             self._flush_folders()
             return [(staged.key, staged.error) for staged in self._staged]
         finally:
@@ -328,6 +282,17 @@ class Group:
             for staged, error in zip(mine, errors, strict=True):
                 if error is not None:
                     staged.error = not_written(staged.name, error)
+
+    def _lock(self) -> list[OpenFolder]:
+        """Lock the folders, each process in the same order; return those that are locked.
+
+        Two groups over the same files wait for the same flush, and then rename the same names side
+        by side. With the lock one of them is through before the other looks whether its files have
+        changed. So it is for groups only, and one that does not come costs no more than a wait.
+        """
+        until = time.monotonic() + _LOCK_SECONDS
+        folders = {(folder.device, folder.inode): folder for folder in self._folders.values()}
+        return [folder for _, folder in sorted(folders.items()) if folder.lock(until)]
 
     def _rename(self, staged: _Staged) -> None:
         folder, temporary = staged.folder, staged.temporary

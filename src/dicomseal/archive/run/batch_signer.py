@@ -119,7 +119,7 @@ class Worker:
         self.ahead = ReadAhead(config.reading, kind_of=_kind_of)
         self._sweeper = Sweeper(config.run, config.session, config.runs)
         self._group = Group(opened=self._sweeper.sweep)
-        self._targets = Targets(config.roots, config.target, self._sweeper.sweep)
+        self._targets = Targets(config.roots, config.target, self._sweeper.sweep, self.ahead.reads)
         self._signable: list[_Signable] = []  # read, and to be signed
         self._staged: dict[int, tuple[Found, Row]] = {}  # in the group, by their numbers
 
@@ -272,8 +272,8 @@ class Worker:
 
     def _look(self, number: int, file: Found, fetched: Fetched) -> Row | None:
         """Return the row of a file that is not to be signed; None of one that is."""
-        target = self._targets.of(file.path)
         part10 = self._opened(file, fetched)
+        target = self._targets.of(file.path)
         index = self._signer.index(part10)
         existing = self._signer.existing_signature(index)
         if existing:

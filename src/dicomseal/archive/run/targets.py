@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 
 from ...errors import SourceError
+from ..find.root import Reads
 
 
 class Targets:
@@ -21,30 +22,46 @@ class Targets:
         target: the folder for the copies; None: files are signed in place.
         entered: called with the path of each folder, links in it resolved, before the first file in
             it is signed.
+        reads: reads that are given up in time: a folder of a server that is dead hangs as its files
+            do.
     """
 
     def __init__(
-        self, roots: tuple[str, ...], target: str | None, entered: Callable[[str], object]
+        self,
+        roots: tuple[str, ...],
+        target: str | None,
+        entered: Callable[[str], object],
+        reads: Reads,
     ) -> None:
         self._roots, self._target = roots, target
-        self._entered = entered
+        self._entered, self._reads = entered, reads
         self._folder = self._target_folder = ""
+        self._error: SourceError | None = None  # of this folder
 
     def of(self, path: str) -> str:
         """Return the path of the signed file; folders in the target are created.
 
         Raises:
-            SourceError: a folder cannot be created.
+            SourceError: a folder cannot be created, or does not answer.
         """
         folder, name = os.path.split(path)
         if folder != self._folder:  # files come folder by folder
-            self._target_folder = self._other_folder(path, folder)
-            self._folder = folder
-            # also where no file is left to be written: a killed run may have begun the last one
-            self._entered(os.path.realpath(self._target_folder))
+            self._folder, self._error = folder, None
+            try:
+                self._target_folder = self._reads.within(lambda: self._enter(path, folder))
+            except SourceError as error:
+                self._error = error
+        if self._error is not None:
+            raise self._error
         if self._target is None:
             return path
         return os.path.join(self._target_folder, name)
+
+    def _enter(self, path: str, folder: str) -> str:
+        target = self._other_folder(path, folder)
+        # also where no file is left to be written: a killed run may have begun the last one
+        self._entered(os.path.realpath(target))
+        return target
 
     def _other_folder(self, path: str, folder: str) -> str:
         """Return the folder for the signed file, and create it."""
