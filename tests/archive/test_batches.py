@@ -80,6 +80,15 @@ def test_none_takes_a_worker_much_longer_than_a_second():
         assert max(sizes) >= min(1000, 0.7 / seconds)
 
 
+def test_very_many_workers_get_fewer_at_a_time():
+    """So that what is in memory at once is bounded."""
+    many = [Found("", 1)] * 600_000
+    for workers, most in ((2, 4096), (16, 4096), (64, 1024), (256, 256), (4096, 32)):
+        sizes = [len(batch) for batch in walk.batches(many, 4096, workers=workers, clock=Clock())]
+        assert max(sizes) == most
+        assert sum(sizes) == len(many)
+
+
 def test_a_long_wait_is_forgotten():
     """As at an archive whose first half was verified before, or whose file server was away."""
     clock, sizes = Clock(), []

@@ -20,6 +20,7 @@ BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 FIRST_FILES = 32  # the size of the first batches, until that many files were sent
 ALL_EXCLUDED = "nothing is selected: every file is excluded"
 _SHARE = 2  # a worker gets this part of what was sent, or of what is left
+_AT_ONCE = 1 << 16  # files in a batch of each worker: they and their rows are in memory
 _SMALLER = 16  # the last batches are smaller than the largest ones by this factor, no more
 _SECONDS = 1.0  # of a worker, for a batch
 _LATELY = 16  # batches by which it is known how long a file takes
@@ -115,7 +116,7 @@ def batches(
 
     Args:
         files: the files.
-        most_files, most_bytes: of a batch.
+        most_files, most_bytes: of a batch; of very many workers, fewer files.
         workers: how many work on batches at once.
         first_files: of the first batches, and of the last ones.
         ahead: find more files than are sent, to know when the end is near; else only one.
@@ -123,6 +124,7 @@ def batches(
         clock: returns the time in seconds.
     """
     rest, waiting, ended = iter(files), collections.deque[Found](), False
+    most_files = min(most_files, max(first_files, _AT_ONCE // workers))
     first, gone = min(first_files, most_files), 0
     lately = collections.deque([(clock(), 0)], _LATELY)
     while True:
