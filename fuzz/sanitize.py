@@ -21,6 +21,7 @@ TESTS = (
     "encoding/test_dataset_properties.py", "encoding/test_dataset_hostile.py",
     "encoding/test_fuzz_finds.py", "encoding/test_properties.py",
     "verification/test_verifier_broken.py", "verification/test_attacks.py",
+    "files/test_opener.py", "archive/test_openings.py",
 )  # fmt: skip
 TARGETS = ("twins", "index", "encoder", "verify", "remove")
 # so that a run with another core in use is not mistaken for one with sanitizers
