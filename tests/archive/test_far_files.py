@@ -177,7 +177,8 @@ from dicomseal import cli
 from dicomseal.archive.find.reader_threads import ReaderThreads
 whole = ReaderThreads.submit
 def submit(*all_of_it):
-    print("a thread reads", file=sys.stderr, flush=True)
+    if multiprocessing.parent_process():  # which looks whether the folder is there
+        print("a thread reads", file=sys.stderr, flush=True)
     return whole(*all_of_it)
 ReaderThreads.submit = submit
 cli.main()

@@ -9,10 +9,14 @@ A folder that cannot be listed is yielded as well, so that the caller can report
 
 from __future__ import annotations
 
+import collections
+import itertools
 import operator
 import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+
+_AT_ONCE = 1024  # names of a folder
 
 
 class Unreadable(NamedTuple):
@@ -30,6 +34,14 @@ def walk(
 ) -> Iterator[os.DirEntry[str] | Unreadable]:
     """Yield the files below a folder, and the folders that could not be listed.
 
+    The arguments are those of `FolderWalk`.
+    """
+    return FolderWalk(root, follow, linked, left_out).entries()
+
+
+class FolderWalk:
+    """A walk, which keeps what is still to be done: another thread can go on behind what hangs.
+
     A link to a file counts as a file, and so does an entry that is neither a file nor a folder.
 
     Args:
@@ -37,36 +49,71 @@ def walk(
         follow: go into folders that are symbolic links; one is never entered from within itself.
         linked: is called with each link to a folder that is not entered.
         left_out: says first of each entry whether it is left out, with all that is below it.
+        asked: is called with the path of each folder before it is listed, and as its names come.
     """
-    # of each folder: its path, and the folders above it (device, inode), to detect cycles of links
-    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
-    while pending:
-        folder, above = pending.pop()
-        try:
-            if follow:
-                status = os.stat(folder)
-                here = (status.st_dev, status.st_ino)
-                if here in above:
-                    continue  # a link to a folder that it lies in
-                above |= {here}
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=operator.attrgetter("name"))
-        except OSError as error:
-            yield Unreadable(folder, error)
-            continue
-        folders = []
-        for entry in entries:
+
+    def __init__(
+        self,
+        root: str,
+        follow: bool = False,
+        linked: Callable[[str], object] = str,
+        left_out: Callable[[os.DirEntry[str]], bool] | None = None,
+        asked: Callable[[str], object] = str,
+    ) -> None:
+        self._follow, self._linked, self._left_out = follow, linked, left_out
+        self._asked = asked
+        # of each folder: its path, and the folders above it (device, inode), to detect cycles of
+        # links
+        self._pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+        self._above: frozenset[tuple[int, int]] = frozenset()  # the folder that is listed, too
+        self._listed: collections.deque[os.DirEntry[str]] = collections.deque()
+        self._folders: list[tuple[str, frozenset[tuple[int, int]]]] = []  # in that folder
+
+    def entries(self) -> Iterator[os.DirEntry[str] | Unreadable]:
+        """Yield what is still to be done; each entry is taken out before anything is asked of it.
+
+        When an iterator does not come back, another one goes on, and the first must not be used.
+        """
+        while True:
+            yield from self._of_the_folder()
+            self._pending += reversed(self._folders)
+            self._folders = []
+            if not self._pending:
+                return
+            folder, above = self._pending.pop()
+            try:
+                self._asked(folder)
+                if self._follow:
+                    status = os.stat(folder)
+                    here = (status.st_dev, status.st_ino)
+                    if here in above:
+                        continue  # a link to a folder that it lies in
+                    above |= {here}
+                entries: list[os.DirEntry[str]] = []
+                with os.scandir(folder) as found:
+                    while some := list(itertools.islice(found, _AT_ONCE)):
+                        entries += some
+                        self._asked(folder)
+                entries.sort(key=operator.attrgetter("name"))
+            except OSError as error:
+                yield Unreadable(folder, error)
+                continue
+            self._above, self._listed = above, collections.deque(entries)
+
+    def _of_the_folder(self) -> Iterator[os.DirEntry[str]]:
+        listed, follow, left_out = self._listed, self._follow, self._left_out
+        while listed:
+            entry = listed.popleft()
             if left_out is not None and left_out(entry):
                 continue
             if not _is_file(entry):
                 if _is_folder(entry, follow):
-                    folders.append((entry.path, above))
+                    self._folders.append((entry.path, self._above))
                     continue
                 if entry.is_symlink() and _is_folder(entry, True):
-                    linked(entry.path)
+                    self._linked(entry.path)
                     continue
             yield entry
-        pending += reversed(folders)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

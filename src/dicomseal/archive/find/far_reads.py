@@ -46,3 +46,11 @@ class FarReads:
             "--read-timeout SECONDS waits longer",
             HUNG,
         )
+
+
+def no_answer(timeout: float) -> str:
+    """Return the sentence for a file or folder about which nothing can be learned."""
+    return (
+        f"it did not answer within {timeout:g} seconds: is its server dead? "
+        "--read-timeout SECONDS waits longer"
+    )

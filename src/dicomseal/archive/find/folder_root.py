@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import SourceError, UsageError
 from ...files.atomic import is_temporary
-from ...files.folders import Unreadable, walk
+from ...files.folders import FolderWalk, Unreadable
 from ...files.quick_file import quick_file
 from ...files.reader import SNAPSHOT, name_of, open_regular, snapshot
 from ...files.window import Window, settle
@@ -22,12 +22,14 @@ class FolderRoot(Root):
     """A folder, or a file."""
 
     is_signable = True
+    may_hang = True
     takes_buffers = True
     can_be_opened = True
 
     def __init__(self, name: str) -> None:
         super().__init__(os.path.abspath(name))
         self._named = name
+        self._below: _Below | None = None
 
     @property
     def place(self) -> str:
@@ -38,11 +40,16 @@ class FolderRoot(Root):
             raise UsageError(f"{self._named}: there is no such file or folder")
 
     def find(self, walk: Walk) -> Iterator[Found]:
+        walk.asks(self.name)
         if os.path.isdir(self.name):
-            yield from _below(self.name, walk)
+            self._below = _Below(self.name, walk)
+            yield from self._below.files()
         else:
             file = file_at(self.name)
             yield msgspec.structs.replace(file, whole=file.trouble is not None)
+
+    def rest(self, walk: Walk) -> Iterator[Found] | None:  # noqa: ARG002 - it is the same walk
+        return None if self._below is None else self._below.files()
 
     @staticmethod
     def near(file: Found) -> Fetched | None:
@@ -124,28 +131,39 @@ def _trouble(error: OSError) -> tuple[str, str]:
     return codes.get(type(error), "unreadable"), error.strerror or str(error)
 
 
-def _below(root: str, how: Walk) -> Iterator[Found]:
-    passed = how.passed
+class _Below:
+    """The files below a folder, of which some may have been found by a thread that hangs now."""
 
-    def left_out(entry: os.DirEntry[str]) -> bool:
+    def __init__(self, root: str, how: Walk) -> None:
+        self._root, self._passed, self._asks = root, how.passed, how.asks
+        self._walk = FolderWalk(root, how.follow, self._not_entered, self._left_out, how.asks)
+        self._empty = True
+
+    def _not_entered(self, path: str) -> None:
+        self._passed.add(LINK_TO_FOLDER, path)
+
+    def _left_out(self, entry: os.DirEntry[str]) -> bool:
         """Return whether it is a temporary file, which is being written or was left by a crash."""
         if not is_temporary(entry.name):
             return False
-        passed.add(TEMPORARY, entry.path)
+        self._passed.add(TEMPORARY, entry.path)
         return True
 
-    empty = True
-    for entry in walk(root, how.follow, lambda path: passed.add(LINK_TO_FOLDER, path), left_out):
-        if isinstance(entry, Unreadable):
-            found = _unreadable(entry, root)
-        else:
-            empty = False
-            found = _file_of(entry)
-        if found is not None:
-            empty = False
-            yield found
-    if empty:
-        yield Found(root, trouble=(EMPTY_FOLDER, EMPTY[EMPTY_FOLDER]), whole=True)
+    def files(self) -> Iterator[Found]:
+        """Yield the files that are still to be found."""
+        asks = self._asks
+        for entry in self._walk.entries():
+            if isinstance(entry, Unreadable):
+                found = _unreadable(entry, self._root)
+            else:
+                self._empty = False
+                asks(entry.path)
+                found = _file_of(entry)
+            if found is not None:
+                self._empty = False
+                yield found
+        if self._empty:
+            yield Found(self._root, trouble=(EMPTY_FOLDER, EMPTY[EMPTY_FOLDER]), whole=True)
 
 
 def _unreadable(folder: Unreadable, root: str) -> Found | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from ...errors import UsageError
@@ -28,6 +28,7 @@ class ListRoot(Root):
     """
 
     is_list = True
+    may_hang = True
     is_signable = True
     takes_buffers = True
     near = staticmethod(FolderRoot.near)
@@ -36,6 +37,9 @@ class ListRoot(Root):
     def __init__(self, name: str) -> None:
         standard = name == STANDARD_INPUT
         super().__init__(name if standard else f"@{os.path.abspath(name[1:])}")
+        self._lines: BinaryIO | None = None
+        self._names: Iterator[bytes] = iter(())
+        self._empty = True
 
     @property
     def is_countable(self) -> bool:
@@ -50,24 +54,43 @@ class ListRoot(Root):
 
     def find(self, walk: Walk) -> Iterator[Found]:
         if self.name == STANDARD_INPUT:
-            yield from self._listed(_paths(sys.stdin.buffer, walk.null), walk)
-            return
-        try:
-            with open(self.name[1:], "rb") as lines:
-                yield from self._listed(_paths(lines, walk.null), walk)
-        except OSError as error:
-            raise UsageError(f"{self.name[1:]}: {error.strerror or error}") from None
+            lines = sys.stdin.buffer
+        else:
+            walk.asks(self.name[1:])
+            try:
+                # not closed when this ends: a thread that hangs may leave it to another one
+                lines = self._lines = open(self.name[1:], "rb")  # noqa: SIM115
+            except OSError as error:
+                raise self._unreadable(error) from None
+        self._names = _paths(lines, walk.null)
+        yield from self.rest(walk)
 
-    def _listed(self, names: Iterable[bytes], walk: Walk) -> Iterator[Found]:
-        empty = True
-        for one in names:
+    def close(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+
+    def _unreadable(self, error: OSError) -> UsageError:
+        return UsageError(f"{self.name.removeprefix('@')}: {error.strerror or error}")
+
+    def rest(self, walk: Walk) -> Iterator[Found]:
+        """Yield the files whose names were not read yet."""
+        while True:
+            walk.asks("")  # who writes the list may take its time
+            try:
+                one = next(self._names, None)
+            except OSError as error:
+                raise self._unreadable(error) from None
+            if one is None:
+                break
             name = os.fsdecode(one)
             if not walk.is_path(name):
                 raise UsageError(f"{name}: a list names files; name an object store as a root")
             if name:
-                empty = False
-                yield file_at(os.path.abspath(name))
-        if empty:  # e.g. the command that makes the list has failed
+                self._empty = False
+                path = os.path.abspath(name)
+                walk.asks(path)
+                yield file_at(path)
+        if self._empty:  # e.g. the command that makes the list has failed
             yield Found(self.name, trouble=(EMPTY_LIST, EMPTY[EMPTY_LIST]), whole=True)
 
 

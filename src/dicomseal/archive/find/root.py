@@ -17,20 +17,29 @@ from .found import Found
 from .passed_over import PassedOver
 
 
-class Walk(NamedTuple):
-    """The options of a walk.
+class Walk:
+    """A walk over roots: its options, and what it asks of the file system at the moment.
 
     Attributes:
         follow: go into folders that are symbolic links; one is never entered from within itself.
         null: in lists a NUL ends each path, not a line end.
         passed: collects the entries that the walk leaves out.
         is_path: tells whether a name in a list is one of a file.
+        asked: the file or folder that was asked about last; empty if nothing is asked now.
+        times: how often something was asked.
     """
 
-    follow: bool
-    null: bool
-    passed: PassedOver
-    is_path: Callable[[str], bool]
+    def __init__(
+        self, follow: bool, null: bool, passed: PassedOver, is_path: Callable[[str], bool]
+    ) -> None:
+        self.follow, self.null, self.passed, self.is_path = follow, null, passed, is_path
+        self.asked = ""
+        self.times = 0
+
+    def asks(self, path: str) -> None:
+        """Take note of what is asked about next, of a file system that may not answer."""
+        self.asked = path
+        self.times += 1
 
 
 class Fetched(NamedTuple):
@@ -78,6 +87,7 @@ class Root(ABC):
         is_countable: it may be walked a second time, only to count.
         is_forkable: a process that has used it may fork.
         takes_buffers: its files are read into buffers of the caller.
+        may_hang: its walk asks a file system, which may not answer; see `find.patience`.
         can_be_opened: they are files of this machine, which may be opened before they are read.
         is_served: its objects are asked of a server, which may be gone as a whole.
     """
@@ -86,6 +96,7 @@ class Root(ABC):
     is_signable: ClassVar[bool] = False
     is_forkable: ClassVar[bool] = True
     takes_buffers: ClassVar[bool] = False
+    may_hang: ClassVar[bool] = False
     can_be_opened: ClassVar[bool] = False
     is_served: ClassVar[bool] = False
     name: str
@@ -123,6 +134,13 @@ class Root(ABC):
             UsageError: it cannot be read.
             LostError: it no longer answers.
         """
+
+    def rest(self, walk: Walk) -> Iterator[Found] | None:  # noqa: ARG002 - of the interface
+        """Return what `find` has not begun with; None if it cannot go on behind what hangs."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most keep nothing open
+        """Close what the walk keeps open; it is over."""
 
     @staticmethod
     def near(file: Found) -> Fetched | None:  # noqa: ARG004 - of the interface

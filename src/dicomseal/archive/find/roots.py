@@ -6,10 +6,13 @@ import itertools
 from collections.abc import Iterable
 
 from ...dicomweb.address import is_address
-from ...errors import UsageError
+from ...errors import SourceError, UsageError
+from ..errors import StoreLostError
+from .far_reads import FarReads, no_answer
 from .folder_root import FolderRoot
 from .list_root import ListRoot, is_list
 from .object_stores import is_url
+from .reader_threads import ReaderThreads
 from .root import Root
 from .store_root import StoreRoot
 
@@ -37,17 +40,28 @@ def root_of(name: str) -> Root:
     return ListRoot(name) if is_list(name) else kind_of(name)(name)
 
 
-def check_roots(names: Iterable[str]) -> None:
+def check_roots(names: Iterable[str], timeout: float) -> None:
     """Refuse roots in which files would be verified twice, or that do not exist.
+
+    Args:
+        names: of the roots.
+        timeout: seconds in which the server of a folder must answer.
 
     Raises:
         UsageError: a root does not exist, or lies within another.
-        StoreLostError: an object store does not answer, or refuses to be listed.
+        StoreLostError: a server does not answer, or refuses to list a store.
     """
     roots = [root_of(name) for name in names]
     places_of_roots = sorted(place for root in roots if (place := root.place) is not None)
     for first, second in itertools.pairwise(places_of_roots):
         if second.startswith(first):
             raise UsageError(f"{second[:-1]} lies within {first[:-1]}: name one of them")
+    reads = FarReads(ReaderThreads(), timeout)
     for root in roots:
-        root.check()
+        if not root.may_hang:
+            root.check()
+            continue
+        try:
+            reads.within(root.check)
+        except SourceError:
+            raise StoreLostError(f"{root.name}: {no_answer(timeout)}") from None

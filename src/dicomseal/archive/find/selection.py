@@ -12,6 +12,7 @@ from ... import __version__
 from ...errors import UsageError
 from ..errors import NothingSelectedError
 from . import sample, walk
+from .far_reads import TIMEOUT
 from .found import NOTHING_SELECTED, Found
 from .passed_over import PassedOver
 from .trusted import Trusted
@@ -113,13 +114,15 @@ def selected(
     selection: Selection,
     counted: Callable[[Iterable[Found]], Iterable[Found]],
     passed: PassedOver | None = None,
+    timeout: float = TIMEOUT,
 ) -> Iterable[Found]:
     """Yield the files of a selection; ``counted`` sees those from which a sample is drawn.
 
-    ``passed`` collects the entries that the walk leaves out, whatever is selected.
+    ``passed`` collects the entries that the walk leaves out, whatever is selected; ``timeout`` is
+    as for `walk.find_files`.
     """
     found: Iterable[Found] = walk.find_files(
-        selection.roots, selection.follow, passed, selection.null
+        selection.roots, selection.follow, passed, selection.null, timeout
     )
     if selection.include:
         found = walk.included(found, selection.include)
@@ -146,10 +149,10 @@ class Walked:
         passed: the entries that the walk left out.
     """
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, timeout: float = TIMEOUT) -> None:
         self.population = 0
         self.passed = PassedOver()
-        self._found = iter(selected(selection, self._counted, self.passed))
+        self._found = iter(selected(selection, self._counted, self.passed, timeout))
 
     def __iter__(self) -> Iterator[Found]:
         return self._found

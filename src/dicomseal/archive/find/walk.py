@@ -10,8 +10,10 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from .far_reads import TIMEOUT
 from .found import NOTHING_SELECTED, Files, Found
 from .passed_over import PassedOver
+from .patience import patiently
 from .root import Root, Walk
 from .roots import is_path, root_of
 from .unique_paths import unique_paths
@@ -31,6 +33,7 @@ def find_files(
     follow: bool = False,
     passed: PassedOver | None = None,
     null: bool = False,
+    timeout: float = TIMEOUT,
 ) -> Iterator[Found]:
     """Yield the files of all roots, in a stable order: by name, before the subfolders.
 
@@ -41,6 +44,8 @@ def find_files(
         follow: go into folders that are symbolic links; one is never entered from within itself.
         passed: collects the entries that the walk leaves out.
         null: in lists a NUL ends each path, not a line end.
+        timeout: seconds in which a file system must answer; what it does not answer about is an
+            entry with the code ``hung``.
 
     Raises:
         UsageError: a list cannot be read, or names an object store.
@@ -49,14 +54,14 @@ def find_files(
     """
     all_roots = [root_of(root) for root in roots]
     how = Walk(follow, null, PassedOver() if passed is None else passed, is_path)
-    found = _all(all_roots, how)
+    found = _all(all_roots, how, timeout)
     # a walk visits a path once; `check_roots` has made sure that roots do not overlap
     yield from unique_paths(found) if any(root.is_list for root in all_roots) else found
 
 
-def _all(roots: Iterable[Root], how: Walk) -> Iterator[Found]:
+def _all(roots: Iterable[Root], how: Walk, timeout: float) -> Iterator[Found]:
     for root in roots:
-        yield from root.find(how)
+        yield from patiently(root, how, timeout) if root.may_hang else root.find(how)
 
 
 def included(files: Iterable[Found], patterns: Iterable[str]) -> Iterator[Found]:

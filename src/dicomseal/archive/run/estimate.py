@@ -19,6 +19,8 @@ from ..find.selection import RunRequest, Selection
 from ..ledger.ledger import VERIFY, Ledger
 from ..ledger.written import decoded
 
+_LONGEST_END = 2.0  # seconds
+
 
 class Estimate(msgspec.Struct):
     """A number of files and bytes, and its source: ``as in run 3``, ``counted``.
@@ -80,7 +82,7 @@ class BackgroundCount:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(_LONGEST_END)  # a walk may be waiting for a server
 
     def _count(self) -> None:
         try:

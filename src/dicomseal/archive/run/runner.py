@@ -16,6 +16,7 @@ from ...verification.options import Options
 from .. import errors
 from ..find import walk
 from ..find.ahead import Reading
+from ..find.far_reads import TIMEOUT
 from ..find.found import Found
 from ..find.roots import check_roots, root_of
 from ..find.selection import RunRequest, Selection, Walked, as_json, check_same, throttled
@@ -146,6 +147,7 @@ def verify(
     return carry_out(
         path, VERIFY, asked, task, before=before, resume=resume, max_rate=max_rate, sign=sign,
         watch=watch, count=count, batch_files=batch_files, batch_bytes=batch_bytes,
+        read_timeout=TIMEOUT if reading is None else reading.timeout,
     )  # fmt: skip
 
 
@@ -163,19 +165,21 @@ def carry_out(
     count: bool = False,
     batch_files: int = walk.BATCH_FILES,
     batch_bytes: int = walk.BATCH_BYTES,
+    read_timeout: float = TIMEOUT,
 ) -> Outcome:
     """Carry out a run of a kind, `ledger.VERIFY` or `ledger.SIGN`; ``task`` is called in it.
 
     ``before`` is called with the ledger when no other process can write to it, and returns the
-    request; contexts that it puts on the stack end with the run. The other arguments are those of
+    request; contexts that it puts on the stack end with the run. A file system must answer within
+    ``read_timeout`` seconds. The other arguments are those of
     `verify`.
 
     Raises:
         NothingSelectedError: the selection leaves no file at all; no run was begun.
         StoppedError: a worker said that the run cannot go on; it can be resumed. And as `verify`.
     """
-    check_roots(asked.selection.roots)
-    walked = Walked(asked.selection)
+    check_roots(asked.selection.roots, read_timeout)
+    walked = Walked(asked.selection, read_timeout)
     with (
         locked(path), _gone_if_unused(path), Ledger(path, create=True) as ledger,
         contextlib.ExitStack() as stack,
@@ -191,7 +195,8 @@ def carry_out(
             run = ledger.begin(as_json(asked), kind, seal)
         asked = decoded(path, run.asked, RunRequest)
         if resume:
-            walked = Walked(asked.selection)  # as it was then: --older-than counts from then
+            # as it was then: --older-than counts from then
+            walked = Walked(asked.selection, read_timeout)
         todo = task(run)
         loop = Loop(todo.executor, todo.function, todo.failed, todo.workers * todo.window)
         session = Session(ledger, run, kind, loop.stop, watch, seal, again)

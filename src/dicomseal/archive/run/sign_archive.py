@@ -161,7 +161,7 @@ def sign(
 
     return runs.carry_out(
         path, SIGN, request, task, before=before, resume=resume, max_rate=max_rate, sign=sign_run,
-        watch=watch, batch_files=batch_files, batch_bytes=batch_bytes,
+        watch=watch, batch_files=batch_files, batch_bytes=batch_bytes, read_timeout=read_timeout,
     )  # fmt: skip
 
 
