@@ -56,6 +56,31 @@ def as_they_are(files):
     return dict(enumerate(Path(file.path).read_bytes() for file in files))
 
 
+def test_so_many_are_open_at_once(files, whole_reads, monkeypatch):
+    """The others are read whole; there are always some that may be opened besides."""
+    monkeypatch.setattr(openings, "_most_open", lambda: 3)
+    most = 0
+    reader = ReadAhead(Reading(ahead=30))
+    held = openings.Openings.take
+
+    def noting(self, file):
+        nonlocal most
+        most = max(most, self.opener.held if self.opener else 0)
+        return held(self, file)
+
+    monkeypatch.setattr(openings.Openings, "take", noting)
+    assert contents(reader, files) == as_they_are(files)
+    assert most == 3
+    assert 0 < len(whole_reads) < 40
+    assert reader._openings.opener.held == 0
+
+
+@pytest.mark.parametrize(("limit", "most"), [(-1, 256), (64, 16), (1024, 256), (10**6, 256)])
+def test_how_many_may_be_open(monkeypatch, limit, most):
+    monkeypatch.setattr("resource.getrlimit", lambda _what: (limit, limit))
+    assert openings._most_open() == most
+
+
 class Untold:
     """Threads of a file system that does not tell what can be read without waiting."""
 

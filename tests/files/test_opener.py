@@ -197,6 +197,7 @@ def test_nobody_wants_it_any_more(tmp_path, opener):
     opening.close()
     until(lambda: not descriptors(path))
     assert opener.next(0) is None
+    assert opener.held == 0
 
 
 def test_a_call_ends_the_waiting(opener):

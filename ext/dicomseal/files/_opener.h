@@ -47,6 +47,7 @@ typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     seal_line waiting, there;
+    int held; /* requests that are not freed, each of which may have a file open */
     int threads, idle, stuck, most;
     int called; /* somebody else has something for the one who waits */
     int waits;
@@ -176,8 +177,9 @@ static inline void seal_open_one(seal_request *one, long long largest)
     one->seconds = seal_now() - begun;
 }
 
-static inline void seal_free(seal_request *one)
+static inline void seal_free(seal_pool *pool, seal_request *one)
 {
+    __atomic_sub_fetch(&pool->held, 1, __ATOMIC_SEQ_CST);
     if (one->descriptor >= 0)
         close(one->descriptor);
     free(one);
@@ -205,7 +207,7 @@ static void *seal_serve(void *of)
         if (one->state == SEAL_GIVEN_UP) { /* nobody else has it any more */
             pool->stuck--;
             pthread_mutex_unlock(&pool->lock);
-            seal_free(one);
+            seal_free(pool, one);
             pthread_mutex_lock(&pool->lock);
             continue;
         }
@@ -292,6 +294,7 @@ static inline seal_request *seal_submit(seal_pool *pool, const char *path, size_
         free(one);
         return NULL;
     }
+    __atomic_add_fetch(&pool->held, 1, __ATOMIC_SEQ_CST);
     return one;
 }
 
@@ -349,7 +352,7 @@ static inline void seal_drop(seal_pool *pool, seal_request *one)
         pthread_mutex_lock(&pool->lock);
         seal_remove(&pool->there, one);
         pthread_mutex_unlock(&pool->lock);
-        seal_free(one);
+        seal_free(pool, one);
     }
 }
 

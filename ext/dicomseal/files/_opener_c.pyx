@@ -23,6 +23,7 @@ cdef extern from "_opener.h" nogil:
         double seconds
     ctypedef struct seal_pool:
         int stuck
+        int held
     double seal_now()
     seal_pool* seal_new_pool(int most, long long largest)
     void seal_end_pool(seal_pool*)
@@ -32,7 +33,7 @@ cdef extern from "_opener.h" nogil:
     void seal_call(seal_pool*)
     bint seal_give_up(seal_pool*, seal_request**)
     void seal_drop(seal_pool*, seal_request*)
-    void seal_free(seal_request*)
+    void seal_free(seal_pool*, seal_request*)
     long long seal_read_opened(seal_request*, void* to)
 
 cdef object _fsencode = os.fsencode
@@ -75,7 +76,7 @@ cdef class Opening:
     cdef void _close(self):
         if self._one is not NULL:
             if self._taken:
-                seal_free(self._one)
+                seal_free(self._opener._pool, self._one)
             else:
                 seal_drop(self._opener._pool, self._one)
             self._one = NULL
@@ -102,7 +103,7 @@ cdef class Opening:
         with nogil:
             size = seal_read_opened(one, to)
         if size != -2:  # bytes are missing
-            seal_free(one)
+            seal_free(self._opener._pool, one)
             self._one = NULL
         return max(size, -1)
 
@@ -131,6 +132,11 @@ cdef class Opener:
     def stuck(self):
         """Return the number of threads that hang with a file that was given up."""
         return self._pool.stuck
+
+    @property
+    def held(self):
+        """Return the number of openings that are not read, closed or forgotten."""
+        return self._pool.held
 
     def submit(self, path, unsigned long long key):
         """Have a file opened; return its `Opening`, or None if there is no thread to do it."""

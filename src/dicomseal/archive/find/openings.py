@@ -17,6 +17,7 @@ from .reader_threads import MOST_THREADS
 from .root import Fetched
 
 _UNTOLD = 1024  # files that are read whole where the system does not tell; then it is asked again
+_MOST_OPEN = 256  # files, and a quarter of those that the process may have open
 _SOON = 0.0005  # seconds in which a near file is open
 
 
@@ -30,6 +31,7 @@ class Openings:
     def __init__(self) -> None:
         self.opener: Any = None
         self._seconds = math.inf  # a mean of how long it takes; infinite: nothing was opened so far
+        self._most = _most_open()
         self._untold = 0  # files that are still to be read whole
         self._whole: set[int] = set()  # and those that were opened in vain
         self._buffer = bytearray()  # for the file that is verified
@@ -52,6 +54,7 @@ class Openings:
             and not self._untold
             and 0 < file.size <= SNAPSHOT
             and id(file) not in self._whole
+            and (self.opener is None or self.opener.held < self._most)
         )
 
     def begin(self, file: Found) -> Any:
@@ -101,3 +104,13 @@ class Openings:
     def forget(self) -> None:
         """Forget the files; none of them is asked for any more."""
         self._whole.clear()
+
+
+def _most_open() -> int:
+    """Return how many files may be open at once, so that there are always some left."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _MOST_OPEN
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_OPEN if limit < 0 else min(limit // 4, _MOST_OPEN)
