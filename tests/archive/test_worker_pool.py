@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
@@ -53,6 +54,34 @@ def pool(request):
     started = WorkerPool(2, multiprocessing.get_context(request.param), told, "started")
     yield started
     started.shutdown(wait=True, cancel_futures=True)
+
+
+def stuck(seconds):
+    """Do as a worker that is ended, and that the kernel does not end."""
+    worker_pool.hang_up()
+    threading.Event().wait(seconds)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of Windows are not sockets")
+def test_a_process_that_cannot_be_ended(monkeypatch):
+    """The pool is broken at once, and neither it nor the command waits for that process."""
+    monkeypatch.setattr(worker_pool, "_LONGEST_END", 0.2)
+    context = multiprocessing.get_context("fork")
+    kill = context.Process.kill
+    monkeypatch.setattr(context.Process, "kill", lambda _: None)
+    monkeypatch.setattr(os, "_exit", lambda _: threading.Event().wait(60))  # in the workers
+    pool = WorkerPool(2, context, told, "started")
+    begun = time.monotonic()
+    stays = pool.submit(stuck, 60)
+    processes = [worker.process for worker in pool._workers]
+    with pytest.raises(BrokenProcessPool):
+        stays.result(timeout=30)
+    pool.shutdown(wait=True)
+    assert not set(processes) & set(multiprocessing.active_children())
+    assert time.monotonic() < begun + 30
+    for process in processes:
+        kill(process)
+        process.join()
 
 
 def test_tasks_and_results(pool):

@@ -30,6 +30,7 @@ from ...files.window import Window
 from ..find.ahead import ReadAhead
 from ..find.found import Found
 from ..find.openings import Openings
+from . import worker_pool
 
 _READ = frozenset(
     one.__code__ for one in (Reader.open, Window.readinto, Window.check, Openings.read)
@@ -137,4 +138,5 @@ def _end_with(watch: HangWatch) -> None:
     while True:
         time.sleep(watch.interval)
         if watch.look():
+            worker_pool.hang_up()
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

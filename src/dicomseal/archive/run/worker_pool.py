@@ -11,8 +11,10 @@ from __future__ import annotations
 import collections
 import contextlib
 import functools
+import multiprocessing
 import os
 import pickle
+import socket
 import threading
 import traceback
 from collections.abc import Callable
@@ -24,8 +26,10 @@ from typing import Any
 
 from ..errors import ExecutorLostError
 
+_LONGEST_END = 10.0  # seconds in which a process ends that was killed, or has no task left
 IN_HAND = 2  # tasks of a worker: the one that it works on, and the next one
 
+_pipe: Connection | None = None  # of a worker
 _tasks: collections.deque[tuple[int, Callable[[Any], Any], Any]] = collections.deque()
 
 
@@ -146,7 +150,10 @@ class WorkerPool(Executor):
         if lost is not None:
             self._break(lost)
         for worker in self._workers:
-            worker.process.join()
+            # the kernel does not end one that waits for some devices, even if it is killed
+            worker.process.join(_LONGEST_END)
+            if worker.process.exitcode is None:
+                _forget(worker.process)
             worker.pipe.close()
 
     def _receive(self) -> bool:
@@ -188,9 +195,16 @@ class WorkerPool(Executor):
             self._waiting.clear()
         for worker in self._workers:
             worker.process.kill()
+            _forget(worker.process)  # the manager waits for it, and no longer than is good
         for task in tasks:
             if not task.future.done():
                 task.future.set_exception(lost())
+
+
+def _forget(process: Any) -> None:
+    """Have this process not wait at its end for one that the kernel does not end."""
+    # `multiprocessing` has no way to say so
+    multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
 
 
 def _broken() -> BrokenProcessPool:
@@ -216,13 +230,24 @@ class _Worker:
 # --- in a worker ----------------------------------------------------------------------------------
 
 
+def hang_up() -> None:
+    """Tell the pool that this worker ends, which the kernel may not let it do (`_LONGEST_END`)."""
+    if _pipe is None or os.name != "posix":
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(_pipe.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
 def _work(pipe: Connection, start: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    global _pipe
+    _pipe = pipe
     start(*arguments)
     there = threading.Semaphore(0)
     threading.Thread(target=_receive, args=(pipe, there), daemon=True).start()
     while True:
         there.acquire()
         if not _tasks:
+            hang_up()
             return
         number, function, argument = _tasks.popleft()
         try:
