@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import _far
 import pytest
@@ -245,3 +247,13 @@ def test_files_that_hang(tmp_path, shim):  # noqa: F811
         env=env,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("good\n", "")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_it_compiles_where_the_library_of_c_is_another():
+    """Musl has no macro that tells the version; nor has it `preadv2`, before 1.2.5."""
+    header = Path(__file__).parents[2] / "ext/dicomseal/files/_opener.h"
+    text = f'#include <features.h>\n#undef __GLIBC__\n#undef __GLIBC_PREREQ\n#include "{header}"\n'
+    subprocess.run(
+        ["cc", "-fsyntax-only", "-x", "c", "-"], input=text.encode(), check=True, timeout=60
+    )

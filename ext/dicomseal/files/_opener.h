@@ -18,6 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/* not in one condition: where there is no such macro (musl), its call is a syntax error */
+#if defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 26)
+#define SEAL_PREADV2
+#endif
+#endif
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
 #endif
@@ -104,7 +110,7 @@ static inline int seal_remove(seal_line *line, seal_request *one)
 static inline ssize_t seal_read_now(int descriptor, void *to, size_t length, long long at)
 {
     struct iovec piece = {to, length};
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 26)
+#ifdef SEAL_PREADV2
     return preadv2(descriptor, &piece, 1, (off_t) at, RWF_NOWAIT);
 #elif defined(SYS_preadv2)
     const int half = 4 * sizeof(long);
