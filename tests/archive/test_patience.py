@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import sys
 import threading
@@ -153,6 +154,26 @@ def test_who_writes_a_list_may_take_its_time(server, monkeypatch):
     names = "".join(f"{one}\n" for one in EVERYTHING[:3]).encode()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Slow(names)))
     assert found("-") == EVERYTHING[:3]
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no forks")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_worker_is_forked_while_a_name_is_waited_for(monkeypatch):
+    """The new process closes its standard input, which the thread reads at that moment."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"1\n")  # and not closed: more may come
+    with open(ours) as lines:
+        monkeypatch.setattr(sys, "stdin", lines)
+        files = walk.find_files(["-"])
+        assert next(files).path == os.path.abspath("1")
+        process = multiprocessing.get_context("fork").Process(target=int)
+        process.start()
+        process.join(10)
+        code = process.exitcode
+        process.kill()
+        os.close(theirs)
+        assert list(files) == []
+    assert code == 0
 
 
 class Shelf(Root):

@@ -54,7 +54,7 @@ class ListRoot(Root):
 
     def find(self, walk: Walk) -> Iterator[Found]:
         if self.name == STANDARD_INPUT:
-            lines = sys.stdin.buffer
+            lines = _standard_input()
         else:
             walk.asks(self.name[1:])
             try:
@@ -92,6 +92,19 @@ class ListRoot(Root):
                 yield file_at(path)
         if self._empty:  # e.g. the command that makes the list has failed
             yield Found(self.name, trouble=(EMPTY_LIST, EMPTY[EMPTY_LIST]), whole=True)
+
+
+def _standard_input() -> BinaryIO:
+    """Return standard input for a thread that waits for its lines while this process forks.
+
+    `multiprocessing` closes ``sys.stdin`` in a process that it forks. That waits for the lock of
+    its buffer, which the thread holds, and which nobody gives back there.
+    """
+    try:
+        number = sys.stdin.fileno()
+    except (AttributeError, OSError):  # it is not a file of the system
+        return sys.stdin.buffer
+    return open(number, "rb", closefd=False)
 
 
 def _paths(file: BinaryIO, null: bool) -> Iterator[bytes]:
