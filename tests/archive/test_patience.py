@@ -113,6 +113,32 @@ def test_what_comes_back_late_disturbs_nobody(server):
     assert [os.path.relpath(one.path) for one in files] == EVERYTHING[2:]
 
 
+def test_a_folder_that_comes_back_late_takes_no_file_of_others(server, tmp_path):
+    """Nothing in it is to be found, and its thread would go on with the next folder."""
+    (tmp_path / "tree/aa").mkdir()
+    server.hang("tree/aa")
+    files = walk.find_files(["tree"], timeout=TIMEOUT)
+    assert [os.path.relpath(next(files).path) for _ in range(4)] == [
+        "tree/6", "tree/a/1", "tree/a/2", "tree/aa"
+    ]  # fmt: skip
+    server.answers.set()
+    time.sleep(0.1)
+    assert [os.path.relpath(one.path) for one in files] == EVERYTHING[3:]
+
+
+def test_a_link_that_hangs(server, tmp_path, monkeypatch):
+    (tmp_path / "tree/b/link").symlink_to("/a mount point of a server that is dead")
+    kind = folders._is_folder
+
+    def is_folder(entry, follow):
+        if entry.name == "link" and follow:
+            server.answers.wait(60)
+        return kind(entry, follow)
+
+    monkeypatch.setattr(folders, "_is_folder", is_folder)
+    assert found("tree") == [*EVERYTHING[:5], hung("tree/b/link"), EVERYTHING[5]]
+
+
 def test_a_list_of_files(server, tmp_path):
     """Its names are read on by another thread; it is not closed when the first comes back."""
     server.hang("tree/a/2")

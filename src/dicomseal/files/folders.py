@@ -10,6 +10,7 @@ A folder that cannot be listed is yielded as well, so that the caller can report
 from __future__ import annotations
 
 import collections
+import copy
 import itertools
 import operator
 import os
@@ -49,7 +50,8 @@ class FolderWalk:
         follow: go into folders that are symbolic links; one is never entered from within itself.
         linked: is called with each link to a folder that is not entered.
         left_out: says first of each entry whether it is left out, with all that is below it.
-        asked: is called with the path of each folder before it is listed, and as its names come.
+        asked: is called with the path of each folder before it is listed, and as its names come;
+            and of each entry before the system is asked for its kind.
     """
 
     def __init__(
@@ -68,17 +70,34 @@ class FolderWalk:
         self._above: frozenset[tuple[int, int]] = frozenset()  # the folder that is listed, too
         self._listed: collections.deque[os.DirEntry[str]] = collections.deque()
         self._folders: list[tuple[str, frozenset[tuple[int, int]]]] = []  # in that folder
+        self._left = False
+
+    def rest(self) -> FolderWalk:
+        """Return the walk over what is still to be done, for another thread, as this one hangs.
+
+        If it comes back after all, it takes nothing of that, and ends.
+        """
+        rest = copy.copy(self)
+        rest._pending, rest._folders = self._pending.copy(), self._folders.copy()
+        rest._listed = self._listed.copy()
+        self._left = True
+        for done_by_another in self._pending, self._folders, self._listed:
+            done_by_another.clear()
+        return rest
+
+    def _goes_on_elsewhere(self) -> bool:
+        return self._left  # another thread sets it at any time
 
     def entries(self) -> Iterator[os.DirEntry[str] | Unreadable]:
         """Yield what is still to be done; each entry is taken out before anything is asked of it.
 
-        When an iterator does not come back, another one goes on, and the first must not be used.
+        When the iterator does not come back, `rest` goes on behind what it hangs with.
         """
         while True:
             yield from self._of_the_folder()
             self._pending += reversed(self._folders)
             self._folders = []
-            if not self._pending:
+            if self._goes_on_elsewhere() or not self._pending:
                 return
             folder, above = self._pending.pop()
             try:
@@ -93,19 +112,25 @@ class FolderWalk:
                 with os.scandir(folder) as found:
                     while some := list(itertools.islice(found, _AT_ONCE)):
                         entries += some
+                        if self._goes_on_elsewhere():
+                            return
                         self._asked(folder)
                 entries.sort(key=operator.attrgetter("name"))
             except OSError as error:
                 yield Unreadable(folder, error)
                 continue
+            if self._goes_on_elsewhere():
+                return
             self._above, self._listed = above, collections.deque(entries)
 
     def _of_the_folder(self) -> Iterator[os.DirEntry[str]]:
         listed, follow, left_out = self._listed, self._follow, self._left_out
+        asked = self._asked
         while listed:
             entry = listed.popleft()
             if left_out is not None and left_out(entry):
                 continue
+            asked(entry.path)
             if not _is_file(entry):
                 if _is_folder(entry, follow):
                     self._folders.append((entry.path, self._above))

@@ -49,7 +49,7 @@ class FolderRoot(Root):
             yield msgspec.structs.replace(file, whole=file.trouble is not None)
 
     def rest(self, walk: Walk) -> Iterator[Found] | None:  # noqa: ARG002 - it is the same walk
-        return None if self._below is None else self._below.files()
+        return None if self._below is None else self._below.rest()
 
     @staticmethod
     def near(file: Found) -> Fetched | None:
@@ -135,7 +135,7 @@ class _Below:
     """The files below a folder, of which some may have been found by a thread that hangs now."""
 
     def __init__(self, root: str, how: Walk) -> None:
-        self._root, self._passed, self._asks = root, how.passed, how.asks
+        self._root, self._passed = root, how.passed
         self._walk = FolderWalk(root, how.follow, self._not_entered, self._left_out, how.asks)
         self._empty = True
 
@@ -149,15 +149,18 @@ class _Below:
         self._passed.add(TEMPORARY, entry.path)
         return True
 
+    def rest(self) -> Iterator[Found]:
+        """Return the files that are still to be found, when a thread that finds them hangs."""
+        self._walk = self._walk.rest()
+        return self.files()
+
     def files(self) -> Iterator[Found]:
         """Yield the files that are still to be found."""
-        asks = self._asks
         for entry in self._walk.entries():
             if isinstance(entry, Unreadable):
                 found = _unreadable(entry, self._root)
             else:
                 self._empty = False
-                asks(entry.path)
                 found = _file_of(entry)
             if found is not None:
                 self._empty = False

@@ -55,13 +55,13 @@ def _behind_what_hangs(root: Root, walk: Walk, timeout: float) -> Iterator[Found
         if not walker.hangs_with:
             return
         hung += 1
+        found = root.rest(walk)  # at once: what the thread still takes if it comes back is lost
         yield Found(walker.hangs_with, trouble=(HUNG, no_answer(timeout)), whole=True)
         walk.asks("")
         if hung == _MOST_HUNG:
             sentence = f"{no_answer(timeout)}; the rest of {root.name} was not looked at"
             yield Found(root.name, trouble=(HUNG, sentence), whole=True)
             return
-        found = root.rest(walk)
 
 
 class _Walker:
