@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from dicomseal.errors import SourceError
-from dicomseal.files import flush
+from dicomseal.files import flush, open_folder
 from dicomseal.files import group as group_module
 from dicomseal.files.group import Group
 
@@ -392,6 +392,23 @@ def test_two_file_systems(tmp_path):
             assert os.listdir(other) == ["b"]
     except FileNotFoundError:
         pytest.skip("there is no /dev/shm")
+
+
+@only_posix
+def test_an_unlock_that_fails_takes_nothing_back(tmp_path, monkeypatch, way):
+    flock = open_folder.fcntl.flock
+
+    def no_unlock(descriptor, how):
+        if how == open_folder.fcntl.LOCK_UN:
+            failing()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(open_folder.fcntl, "flock", no_unlock)
+    group = Group()
+    (path,) = files(tmp_path, "a")
+    stage(group, path)
+    assert group.commit() == [("a", None)]
+    assert path.read_bytes() == b"new"
 
 
 @only_posix

@@ -88,7 +88,9 @@ class OpenFolder:
                 return True
 
     def unlock(self) -> None:
-        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        """Unlock it; it is closed soon in any case, and what was renamed stays so."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
     def flush(self) -> None:
         if self.descriptor >= 0:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 
 from ...errors import SourceError
+from ..find.far_reads import HUNG
 from ..find.root import Reads
 
 
@@ -36,7 +37,7 @@ class Targets:
         self._roots, self._target = roots, target
         self._entered, self._reads = entered, reads
         self._folder = self._target_folder = ""
-        self._error: SourceError | None = None  # of this folder
+        self._error: SourceError | None = None  # of this folder, if it hangs
 
     def of(self, path: str) -> str:
         """Return the path of the signed file; folders in the target are created.
@@ -46,11 +47,15 @@ class Targets:
         """
         folder, name = os.path.split(path)
         if folder != self._folder:  # files come folder by folder
-            self._folder, self._error = folder, None
+            # after any other error the next file asks again: it must not get the folder before it
+            self._folder, self._error = "", None
             try:
                 self._target_folder = self._reads.within(lambda: self._enter(path, folder))
             except SourceError as error:
+                if error.code != HUNG:
+                    raise
                 self._error = error
+            self._folder = folder
         if self._error is not None:
             raise self._error
         if self._target is None:
