@@ -14,6 +14,7 @@ import pytest
 from dicomseal.errors import SourceError
 from dicomseal.files import flush, open_folder
 from dicomseal.files import group as group_module
+from dicomseal.files.atomic import replacing
 from dicomseal.files.group import Group
 
 only_posix = pytest.mark.skipif(os.name != "posix", reason="folders, links and owners of POSIX")
@@ -227,14 +228,29 @@ def test_properties_are_kept(tmp_path, way, mode):
 
 
 @only_posix
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604])
-def test_a_new_file_has_no_more_permissions_than_asked_for(tmp_path, way, mode):
-    group = Group()
-    group.stage("a", str(tmp_path / "a"), lambda file: file.write(b"new"), mode=mode)
-    assert group.commit() == [("a", None)]
-    mask = os.umask(0)
-    os.umask(mask)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode & ~mask
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o644])
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_copy_may_be_read_by_nobody_else(tmp_path, way, mode, together, same):
+    """Neither by the group of its new owner, if the original belongs to another one."""
+    (original,) = files(tmp_path, "original")
+    original.chmod(mode)
+    status = original.stat()
+    if not same:
+        status = os.stat_result((*status[:5], status.st_gid + 1, *status[6:]))
+    mask = os.umask(0o022)
+    try:
+        if together:
+            group = Group()
+            group.stage("a", str(tmp_path / "a"), lambda file: file.write(b"new"), original=status)
+            group.commit()
+        else:
+            with replacing(tmp_path / "a", original=status) as file:
+                file.write(b"new")
+    finally:
+        os.umask(mask)
+    wanted = 0o600 if mode == 0o640 and not same else mode
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == wanted
 
 
 @only_posix

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ..encoding import record as r
 from ..encoding.backend import Index
 from ..errors import SigningError, SourceError
-from ..files.atomic import NEW_MODE, mode_of_copy, replacing
+from ..files.atomic import replacing
 from ..files.part10 import Part10, gzip_trailer
 from ..files.window import Window
 from ..standard import terms
@@ -131,7 +131,7 @@ class Splice:
             if not overwrite and os.path.lexists(path):
                 raise SourceError(f"{os.fsdecode(path)}: exists already", "exists")
 
-        with replacing(path, check, self._mode()) as file:
+        with replacing(path, check, self._original()) as file:
             self.write(file)
 
     def stage(self, group: Group, key: object, target: str, overwrite: bool) -> os.stat_result:
@@ -151,12 +151,12 @@ class Splice:
         # not a method of this object: its index and bytes are gone when the group is committed
         origin = self._part10.origin
         check = None if origin is None else origin.check
-        return group.stage(key, target, self.write, check, overwrite, self._mode())
+        return group.stage(key, target, self.write, check, overwrite, self._original())
 
-    def _mode(self) -> int:
-        """Return the permissions that a new file asks for: those of the file that was read."""
+    def _original(self) -> os.stat_result | None:
+        """Return the status of the file that was read, if it was one."""
         origin = self._part10.origin
-        return NEW_MODE if origin is None else mode_of_copy(origin.status)
+        return None if origin is None else origin.status
 
     def write(self, target: Any) -> None:
         """Write the whole edited object: preamble, meta information, data set.

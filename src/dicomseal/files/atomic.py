@@ -32,7 +32,7 @@ _ACL = "system.posix_acl_access"
 def replacing(
     path: str | os.PathLike[str],
     check: Callable[[], object] | None = None,
-    mode: int = NEW_MODE,
+    original: os.stat_result | None = None,
 ) -> Iterator[IO[bytes]]:
     """Open a temporary file in the target's folder, which replaces the target at the end.
 
@@ -44,7 +44,7 @@ def replacing(
     Args:
         path: the target.
         check: called when everything is on disk, just before the rename; it may still raise.
-        mode: the permissions of a file that does not exist yet, less the umask.
+        original: the status of the file that this is a copy of, if it does not exist yet.
 
     Raises:
         SourceError: nothing was written. Code ``write``: the folder or the disk does not allow it;
@@ -65,8 +65,10 @@ def replacing(
     try:
         old = OldFile.of(target)
         # umask and a default ACL of the folder do the rest
-        descriptor, temporary = _create(folder, mode if old is None else 0o600)
+        descriptor, temporary = _create(folder, mode_of_copy(original) if old is None else 0o600)
         with os.fdopen(descriptor, "wb") as file:
+            if old is None:
+                keep_from_another_group(descriptor, original)
             yield file
             file.flush()
             if old is not None:
@@ -85,12 +87,23 @@ def replacing(
     _sync_folder(folder, name)
 
 
-def mode_of_copy(original: os.stat_result) -> int:
+def mode_of_copy(original: os.stat_result | None) -> int:
     """Return the permissions that a copy of a file asks for: nobody else gets any by it.
 
     Its owner may write it, as a copy of a file that is write-protected is to be worked with.
     """
-    return original.st_mode & 0o777 | 0o600
+    return NEW_MODE if original is None else original.st_mode & 0o777 | 0o600
+
+
+def keep_from_another_group(descriptor: int, original: os.stat_result | None) -> None:
+    """Take from the group of a new copy what it may not do with the original, as anybody else."""
+    if original is None or not hasattr(os, "fchmod"):
+        return
+    new = os.fstat(descriptor)
+    mode = stat.S_IMODE(new.st_mode)
+    allowed = mode & ~0o070 | mode & (mode & 0o007) << 3
+    if new.st_gid != original.st_gid and mode != allowed:
+        os.fchmod(descriptor, allowed)
 
 
 def mark(text: str) -> None:

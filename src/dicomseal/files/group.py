@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import SourceError
 from . import flush
-from .atomic import NEW_MODE, OldFile, not_synced, not_written
+from .atomic import OldFile, keep_from_another_group, mode_of_copy, not_synced, not_written
 from .open_folder import OpenFolder
 from .window import changed, state_of
 
@@ -157,7 +157,7 @@ class Group:
         write: Callable[[Any], object],
         check: Callable[[], object] | None = None,
         overwrite: bool = True,
-        mode: int = NEW_MODE,
+        original: os.stat_result | None = None,
     ) -> os.stat_result:
         """Write the new content of a file to a temporary one beside it.
 
@@ -170,7 +170,7 @@ class Group:
             write: is called with an object whose ``write`` takes bytes.
             check: called when everything is on disk, just before the rename; it may still raise.
             overwrite: replace a file that exists.
-            mode: the permissions of a file that does not exist yet, less the umask.
+            original: the status of the file that this is a copy of, if it does not exist yet.
 
         Returns:
             The status of the new file: its size and its times.
@@ -199,7 +199,9 @@ class Group:
                 old = OldFile.of(os.path.join(folder.path, base))
                 staged.old = None if old is None else state_of(old.status)
             # umask and a default ACL of the folder do the rest
-            descriptor, temporary = folder.create(mode if old is None else 0o600)
+            descriptor, temporary = folder.create(mode_of_copy(original) if old is None else 0o600)
+            if old is None:
+                keep_from_another_group(descriptor, original)
             output = _Output(descriptor)
             write(output)
             output.flush()
