@@ -123,13 +123,17 @@ class _Walker:
     def _wait(self, timeout: float) -> bool:
         """Wait for a file; return False if the thread hangs."""
         walk = self._walk
-        before, since = walk.times, time.monotonic()
-        while not self._come.wait(min(timeout / 8, _LONGEST_LOOK)):
+        before, waited, looked = walk.times, 0.0, time.monotonic()
+        look = min(timeout / 8, _LONGEST_LOOK)
+        while not self._come.wait(look):
             if self._ready:
                 return True
+            now = time.monotonic()
+            waited += min(now - looked, 2 * look)  # this process may have been stopped meanwhile
+            looked = now
             if walk.times != before or not walk.asked:
-                before, since = walk.times, time.monotonic()
-            elif time.monotonic() >= since + timeout:
+                before, waited = walk.times, 0.0
+            elif waited >= timeout:
                 self.hangs_with = walk.asked
                 return False
         return True
