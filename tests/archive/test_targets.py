@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from dicomseal.archive.find.far_reads import FarReads
@@ -44,3 +47,19 @@ def test_an_error_leaves_no_file_in_the_folder_before(tree):
     with pytest.raises(MemoryError):
         found.of(str(tree / "tree/b/2"))
     assert found.of(str(tree / "tree/b/2")) == str(tree / "copies/b/2")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "no_space"), (errno.EDQUOT, "no_space"), (errno.EIO, "write")],
+)
+def test_a_full_disk_is_one(tree, monkeypatch, number, code):
+    """It stops a run, and is not an error of each file."""
+
+    def failing(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "makedirs", failing)
+    with pytest.raises(SourceError, match="cannot be made") as caught:
+        targets(tree).of(str(tree / "tree/a/1"))
+    assert caught.value.code == code

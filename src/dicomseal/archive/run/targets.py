@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 
 from ...errors import SourceError
+from ...files.atomic import NO_SPACE
 from ..find.far_reads import HUNG
 from ..find.root import Reads
 
@@ -88,4 +89,5 @@ def _create(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise SourceError(f"{folder}: cannot be made: {error.strerror or error}", "write") from None
+        code = "no_space" if error.errno in NO_SPACE else "write"
+        raise SourceError(f"{folder}: cannot be made: {error.strerror or error}", code) from None
