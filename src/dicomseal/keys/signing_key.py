@@ -125,8 +125,7 @@ class SigningKey:
         """Return what signs by the key in memory: it is asked for every object of an archive."""
         found = self._signers.get(algorithm)
         if found is None:
-            key = cast("PrivateKeyTypes", self._key)
-            found = self._signers[algorithm] = certificate.mac_signer(key, algorithm)
+            found = self._signers[algorithm] = certificate.mac_signer(self._key, algorithm)
         return found
 
 

@@ -291,17 +291,18 @@ def effort_of(key: Any) -> int:
     return 10_000
 
 
+def _scheme(kind: str, algorithm: str) -> tuple[bytes, tuple[Any, ...]]:
+    """Return what stands before a MAC that a key signs, and how `cryptography` is to sign it."""
+    if kind == "RSA":
+        before = b"" if algorithm in _PREHASHED else DIGEST_INFO[algorithm]
+        return before, (_PKCS1, _PREHASHED.get(algorithm, _NO_DIGEST_INFO))
+    prehashed = _PREHASHED_FOR_DSA[algorithm]
+    return b"", (ec.ECDSA(prehashed),) if kind == "ECDSA" else (prehashed,)
+
+
 def verifier(key: Any, algorithm: str) -> Callable[[bytes, bytes], bool]:
     """Return `verify_mac` for many MACs, as a function of the MAC and the Signature value."""
-    kind = kind_of(key)
-    before = b""
-    how: tuple[Any, ...] = (_PREHASHED_FOR_DSA[algorithm],)
-    if kind == "RSA":
-        how = (_PKCS1, _PREHASHED.get(algorithm, _NO_DIGEST_INFO))
-        if algorithm not in _PREHASHED:
-            before = DIGEST_INFO[algorithm]
-    elif kind == "ECDSA":
-        how = (ec.ECDSA(how[0]),)
+    before, how = _scheme(kind_of(key), algorithm)
     padded = may_be_padded(key)
     verify = key.verify
 
@@ -335,29 +336,16 @@ def signed_digest(key: Any, algorithm: str, signature: bytes) -> bytes | None:
     return info[len(prefix) :] if whole and info.startswith(prefix) else None
 
 
-@lru_cache
-def _ecdsa(algorithm: str) -> ec.ECDSA:
-    return ec.ECDSA(_PREHASHED_FOR_DSA[algorithm])
-
-
 def sign_mac(key: PrivateKeyTypes, digest: bytes, algorithm: str) -> bytes:
     """Return the Signature value over a MAC, by a private key of `cryptography`."""
     return mac_signer(key, algorithm)(digest)
 
 
-def mac_signer(key: PrivateKeyTypes, algorithm: str) -> Callable[[bytes], bytes]:
+def mac_signer(key: Any, algorithm: str) -> Callable[[bytes], bytes]:
     """Return `sign_mac` for many MACs, as a function of the MAC."""
-    before = b""
-    how: tuple[Any, ...]
-    if isinstance(key, rsa.RSAPrivateKey):
-        how = (_PKCS1, _PREHASHED.get(algorithm, _NO_DIGEST_INFO))
-        if algorithm not in _PREHASHED:
-            before = DIGEST_INFO[algorithm]
-    elif isinstance(key, ec.EllipticCurvePrivateKey):
-        how = (_ecdsa(algorithm),)
-    elif isinstance(key, dsa.DSAPrivateKey):
-        how = (_PREHASHED_FOR_DSA[algorithm],)
-    else:
+    kind = kind_of(key)
+    if not kind:
         raise TypeError(type(key).__name__)
-    sign = key.sign
+    before, how = _scheme(kind, algorithm)
+    sign: Callable[..., bytes] = key.sign
     return lambda digest: sign(before + digest, *how)
